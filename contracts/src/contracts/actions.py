@@ -1,0 +1,109 @@
+"""`switchhook.actions.v1`: what the dispatcher has to do in the world. Key: the conversation.
+
+Every record the engine writes carries source headers (cloudevents.source_headers); a test call of the registry has none
+and a `reply_to` instead. `ce_id` equals `id`. Limit: 256 KiB encoded, with headers.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from contracts.inbound import ChannelType, ReplyTo
+from contracts.model import Model
+from contracts.topic import Topic
+
+ACTION_LIMIT = 256 * 1024
+WebhookFormat = Literal["switchhook", "sendpulse", "sendpulse_legacy", "template"]
+
+
+class Button(Model):
+    """One button. `payload` comes back as the tap; `url` opens instead. Neither: the tap is the title as text."""
+
+    title: str
+    payload: str | None = None
+    url: str | None = None
+
+
+class MessageContent(Model):
+    """What a person is shown. `quick_replies` vanish after a tap, `buttons` stay with the message."""
+
+    text: str
+    buttons: tuple[Button, ...] = ()
+    quick_replies: tuple[Button, ...] = ()
+
+
+class ActionBase(Model):
+    """`day` (YYYY-MM-DD) is half of the delivery's key: set by the engine from the event, never from a clock later."""
+
+    id: str
+    project_id: str
+    bot_id: str
+    conversation: str
+    contact_id: str | None = None
+    day: str
+    created_at: str
+    hops: int = 0
+
+
+class SendMessage(ActionBase):
+    """Write to a person on a channel. `seq` orders the conversation's messages; after `expires_at` it has failed."""
+
+    kind: Literal["send_message"] = "send_message"
+    channel_id: str
+    channel_type: ChannelType
+    peer_id: str
+    seq: int
+    content: MessageContent
+    expires_at: str
+    callback_id: str | None = None
+    """The tap this message answers (Telegram's answerCallbackQuery), sent along before it."""
+
+
+class AcknowledgeTap(ActionBase):
+    """Tell the platform that a tap was seen (Telegram's spinner); failure harms nobody."""
+
+    kind: Literal["acknowledge_tap"] = "acknowledge_tap"
+    channel_id: str
+    channel_type: ChannelType
+    callback_id: str
+
+
+class CallApi(ActionBase):
+    """Call a named API (D1). The result goes back to `conversation` as CallResult with the same `wait`."""
+
+    kind: Literal["call_api"] = "call_api"
+    api_call_id: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    wait: str
+    channel_id: str
+    peer_id: str
+    reply_to: ReplyTo | None = None
+    """A test call: the answer goes there, and no conversation hears of it."""
+
+
+class PostWebhook(ActionBase):
+    """A send_webhook step (P1) with an inline URL: signed with the project's secret, `webhook-id` is `id`."""
+
+    kind: Literal["post_webhook"] = "post_webhook"
+    url: str
+    format: WebhookFormat = "switchhook"
+    title: str
+    timestamp: str
+    data: dict[str, Any]
+    """The `data` of the switchhook format; formats.py of the dispatcher makes the others from it."""
+
+
+Action = Annotated[SendMessage | AcknowledgeTap | CallApi | PostWebhook, Field(discriminator="kind")]
+ActionAdapter: TypeAdapter[Any] = TypeAdapter(Action)
+
+TOPIC = Topic(
+    name="switchhook.actions.v1",
+    title="Messages to send, APIs to call, webhooks to post",
+    key="bot_id/channel_id/peer_id",
+    partitions=12,
+    record=Action,
+    producers=("flow-engine", "registry"),
+    consumers=("dispatcher",),
+)

@@ -1,0 +1,72 @@
+"""`switchhook.commands.v1`: what other programs want done. Any key, any partitioner.
+
+Header `authorization: Bearer <token>` and the CloudEvents headers; `ce_id` is the idempotency key. Ingress checks token,
+scope, schema, ownership and size as it does over HTTP; the outcome is the event command.accepted or command.rejected.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter
+
+from contracts.model import Model
+from contracts.people import Person, Profile
+from contracts.topic import Topic
+
+
+class CommandBase(Model):
+    """Commands come from outside, so an unknown field is refused by name rather than ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    bot: str
+    person: Person
+
+
+class Start(CommandBase):
+    """Start a flow (scope flows:execute). `flow` is its id or slug, `entry` the id of one of its webhook triggers."""
+
+    kind: Literal["start"] = "start"
+    flow: str
+    entry: str | None = None
+    variables: dict[str, Any] = Field(default_factory=dict)
+
+
+class Say(CommandBase):
+    """Submit a person's message (scope bots:converse; the bot's own http channel only)."""
+
+    kind: Literal["say"] = "say"
+    text: str = Field(max_length=16_384)
+
+
+class UpdateContact(CommandBase):
+    """Change a contact (scope data:write)."""
+
+    kind: Literal["contact_update"] = "contact_update"
+    profile: Profile = Profile()
+    variables: dict[str, Any] = Field(default_factory=dict)
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
+
+
+class SendSignal(CommandBase):
+    """Resume a wait_event step (scope flows:execute)."""
+
+    kind: Literal["signal"] = "signal"
+    name: str
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+Command = Annotated[Start | Say | UpdateContact | SendSignal, Field(discriminator="kind")]
+CommandAdapter: TypeAdapter[Any] = TypeAdapter(Command)
+
+TOPIC = Topic(
+    name="switchhook.commands.v1",
+    title="What other programs want done",
+    key="any",
+    partitions=6,
+    record=Command,
+    producers=("integrators",),
+    consumers=("ingress",),
+)

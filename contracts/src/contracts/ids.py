@@ -1,0 +1,46 @@
+"""Identifiers: fresh ones (UUIDv7) and those that follow from a cause (UUIDv5), so that a repeat gets the same."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+NAMESPACE = uuid5(NAMESPACE_URL, "urn:switchhook")
+PEER_ID = re.compile(r"[A-Za-z0-9._:@+-]{1,128}")
+NOBODY = "-"
+"""Stands in a conversation key where the channel (or the person) is not known yet."""
+
+
+def uuid7() -> UUID:
+    """A new id, ordered by time (RFC 9562, section 5.7)."""
+    millis = time.time_ns() // 1_000_000
+    random = int.from_bytes(os.urandom(10), "big")
+    value = (
+        (millis & (1 << 48) - 1) << 80 | 0x7 << 76 | (random >> 68 & 0xFFF) << 64 | 0b10 << 62 | random & (1 << 62) - 1
+    )
+    return UUID(int=value)
+
+
+def derived_id(*parts: str | int) -> str:
+    """The id that follows from its cause: the same parts give the same id, for ever."""
+    return str(uuid5(NAMESPACE, "\x1f".join(map(str, parts))))
+
+
+def effect_id(conversation: str, version: int, ordinal: int) -> str:
+    """Id of effect number `ordinal` of the turn that found the conversation at `version` (guarantee 4)."""
+    return derived_id("effect", conversation, version, ordinal)
+
+
+def conversation_key(bot_id: str, channel_id: str, peer_id: str) -> str:
+    """`bot_id/channel_id/peer_id`: the key of inbound and actions. Raises ValueError for a peer id of other characters."""
+    if not PEER_ID.fullmatch(peer_id):
+        raise ValueError("peer_id: 1 to 128 of A-Z a-z 0-9 . _ : @ + -")
+    return f"{bot_id}/{channel_id}/{peer_id}"
+
+
+def split_conversation_key(key: str) -> tuple[str, str, str]:
+    """`(bot_id, channel_id, peer_id)` of a key. Raises ValueError when it is not one."""
+    bot_id, channel_id, peer_id = key.split("/", 2)
+    return bot_id, channel_id, peer_id

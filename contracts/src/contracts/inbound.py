@@ -1,0 +1,208 @@
+"""`switchhook.inbound.v1`: all that happens to a conversation, in order. Key: the conversation.
+
+A record that names its person otherwise than by channel and peer is keyed `bot_id/-/<person>`; the engine finds the
+contact and passes it on to the conversation with the same event id. The value is one `Inbound` model, told apart by
+`kind`; the CloudEvents type is `dev.switchhook.inbound.<kind>`. `ce_id` is the event id, the de-duplication key.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, TypeAdapter
+
+from contracts.model import Model
+from contracts.people import Person, Profile
+from contracts.topic import Topic
+
+ChannelType = Literal["telegram", "whatsapp", "messenger", "vk", "webchat", "http"]
+
+
+class ReplyTo(Model):
+    """Where a waiting caller sits: the record's answer goes to this partition of the replies topic.
+
+    `until`: `verdict` is answered as soon as the engine started or refused the run; `rest` when the run waits for the
+    person, ends or fails.
+    """
+
+    instance: str
+    partition: int
+    request_id: str
+    until: Literal["verdict", "rest"] = "rest"
+
+
+class Problem(Model):
+    """An RFC 9457 problem as it travels between services; `type` is the slug, without the docs' base URL."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    reason: str | None = None
+
+
+class InboundBase(Model):
+    """`channel_id` and `peer_id` are `-` until the engine has found the person."""
+
+    project_id: str
+    bot_id: str
+    channel_id: str
+    peer_id: str
+    channel_type: ChannelType | None = None
+    received_at: str
+    reply_to: ReplyTo | None = None
+    hops: int = 0
+
+
+class MessageReceived(InboundBase):
+    """A person wrote, tapped, or sent something. `provider` is the platform's own message (SendPulse's channel_data)."""
+
+    kind: Literal["message"] = "message"
+    message_id: str
+    type: Literal["text", "choice", "media", "contact", "location", "event"] = "text"
+    text: str | None = None
+    payload: str | None = None
+    callback_id: str | None = None
+    chat: Literal["private", "group"] = "private"
+    chat_title: str | None = None
+    profile: Profile = Profile()
+    provider: dict[str, Any] = Field(default_factory=dict)
+    attachments: tuple[dict[str, Any], ...] = ()
+
+
+class Reachability(InboundBase):
+    """What the platform says about whether the bot may write: my_chat_member and its like, or a failed send."""
+
+    kind: Literal["reachability"] = "reachability"
+    state: Literal["subscribed", "unsubscribed", "blocked", "unreachable", "not_in_chat"]
+    reason: str | None = None
+    chat: Literal["private", "group"] = "private"
+    chat_title: str | None = None
+    profile: Profile = Profile()
+
+
+class StartFlow(InboundBase):
+    """Another program starts a scenario (S5, commands.v1). `entry` is the id of a trigger of the flow; None: its start."""
+
+    kind: Literal["start"] = "start"
+    source: Literal["trigger", "command"]
+    trigger_id: str | None = None
+    flow_id: str
+    entry: str | None = None
+    person: Person | None = None
+    chat: Literal["private", "group"] = "private"
+    variables: dict[str, Any] = Field(default_factory=dict)
+    content: Any = None
+
+
+class UrlOpened(InboundBase):
+    """Somebody opened a generated URL (B). Without a person it is the bot's global one: channel `-`, peer `link id`."""
+
+    kind: Literal["url"] = "url"
+    link_id: str
+    command: str
+    content: Any = None
+    content_raw: str = ""
+    options: dict[str, Any] = Field(default_factory=dict)
+    person: Person | None = None
+    registered: bool = False
+    """Made by the registry's API: revoked when its entity is gone. Others live as long as their signature."""
+    single_use: bool = False
+
+
+class RunCommand(InboundBase):
+    """A command that a flow runs for another person of the bot (B4), from the engine's outbox."""
+
+    kind: Literal["command"] = "command"
+    command: str
+    content: Any = None
+    person: Person | None = None
+
+
+class CallFailure(Model):
+    """Why a call has no usable answer: the word and the sentence that `temp.error` shows."""
+
+    type: str
+    detail: str
+    status: int | None = None
+
+
+class CallResult(InboundBase):
+    """The answer to a call action; `wait` names the wait it ends. `body` is the decoded JSON of an answer."""
+
+    kind: Literal["call_result"] = "call_result"
+    action_id: str
+    wait: str
+    outcome: Literal["ok", "error", "timeout"]
+    status: int | None = None
+    body: Any = None
+    error: CallFailure | None = None
+
+
+class MessageResult(InboundBase):
+    """What became of a message action: it reached the platform, or it never will."""
+
+    kind: Literal["message_result"] = "message_result"
+    action_id: str
+    seq: int
+    outcome: Literal["sent", "failed", "cancelled"]
+    provider_message_id: str | None = None
+    error: CallFailure | None = None
+    unreachable: Literal["blocked", "unreachable", "not_in_chat"] | None = None
+
+
+class TimerFired(InboundBase):
+    """A timer's moment has come. The turn that applies it deletes the row; without a row it does nothing."""
+
+    kind: Literal["timer"] = "timer"
+    timer_id: str
+    wait: str
+
+
+class Signal(InboundBase):
+    """Another program says that something happened (`wait_event`)."""
+
+    kind: Literal["signal"] = "signal"
+    name: str
+    person: Person | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+class ContactUpdate(InboundBase):
+    """Another program changes a contact: per attribute, last write wins."""
+
+    kind: Literal["contact_update"] = "contact_update"
+    person: Person | None = None
+    profile: Profile = Profile()
+    variables: dict[str, Any] = Field(default_factory=dict)
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
+
+
+class Attach(InboundBase):
+    """An ingress instance wants the bot's messages after `after` and new ones until `until`; no turn is made."""
+
+    kind: Literal["attach"] = "attach"
+    instance: str
+    partition: int
+    after: int
+    until: str
+    request_id: str
+
+
+Inbound = Annotated[
+    MessageReceived | Reachability | StartFlow | UrlOpened | RunCommand | CallResult | MessageResult | TimerFired
+    | Signal | ContactUpdate | Attach,
+    Field(discriminator="kind"),
+]  # fmt: skip
+InboundAdapter: TypeAdapter[Any] = TypeAdapter(Inbound)
+
+TOPIC = Topic(
+    name="switchhook.inbound.v1",
+    title="All that happens to a conversation",
+    key="bot_id/channel_id/peer_id",
+    partitions=12,
+    record=Inbound,
+    producers=("ingress", "dispatcher", "flow-engine"),
+    consumers=("flow-engine",),
+)

@@ -1,0 +1,16 @@
+"""Every topic there is."""
+
+from __future__ import annotations
+
+from contracts import actions, commands, dlq, events, inbound, registry, replies
+from contracts.topic import Topic
+
+TOPICS: tuple[Topic, ...] = (
+    commands.TOPIC,
+    inbound.TOPIC,
+    actions.TOPIC,
+    events.TOPIC,
+    replies.TOPIC,
+    registry.TOPIC,
+    *(dlq.topic_for(service) for service in dlq.SERVICES),
+)

@@ -1,0 +1,89 @@
+"""Apache Kafka's jars: a pinned list, fetched once from the Maven repository that jgo knows.
+
+`python -m devstack.kafka_jars` resolves the list anew and prints it (into `kafka_jars.txt`): one line a jar,
+`group:artifact:version sha256`.
+"""
+
+import hashlib
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import requests
+from jgo.maven import Component, Dependency, MavenContext
+
+from devstack.errors import StackError
+from devstack.paths import cache_dir
+
+KAFKA_VERSION = "4.3.1"  # The latest of which Maven Central serves every jar; of 4.4.0 it lacks kafka-tools-api.
+COORDINATES = (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5")
+PINNED = Path(__file__).with_name("kafka_jars.txt")
+DOWNLOADS_AT_ONCE = 8
+
+log = logging.getLogger(__name__)
+
+
+def jar_folder() -> Path:
+    """The folder that holds exactly the pinned jars; they are downloaded on first use."""
+    pinned = PINNED.read_bytes()
+    folder = cache_dir() / f"kafka-{KAFKA_VERSION}-{hashlib.sha256(pinned).hexdigest()[:12]}"
+    if not folder.is_dir():
+        log.info("Downloading Apache Kafka %s (once, about 40 MB).", KAFKA_VERSION)
+        fetch(pinned.decode().splitlines(), folder)
+    return folder
+
+
+def fetch(pins: Iterable[str], folder: Path) -> None:
+    """Download the pinned jars beside `folder` and move them there when all are whole."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".kafka-") as scratch:
+        context = MavenContext(repo_cache=Path(scratch) / "repository", timeout=60)
+        jars = Path(scratch) / "jars"
+        jars.mkdir()
+        try:
+            with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+                list(pool.map(lambda pin: fetch_jar(context, pin, jars), pins))
+        except requests.RequestException as error:
+            raise StackError(
+                "Apache Kafka could not be downloaded from the Maven repository: check the network or proxy settings, "
+                f"or set SWITCHHOOK_KAFKA to a running broker ({type(error).__name__})."
+            ) from error
+        except OSError as error:
+            raise StackError(f"Apache Kafka could not be stored in {folder.parent}: {error.strerror}; free some disk.") from error
+        if not folder.is_dir():  # Another run may have finished first.
+            jars.replace(folder)
+
+
+def fetch_jar(context: MavenContext, pin: str, jars: Path) -> None:
+    """Download one jar and compare it with its pin."""
+    coordinate, expected = pin.split()
+    downloaded = component(context, coordinate).artifact().resolve()
+    if hashlib.sha256(downloaded.read_bytes()).hexdigest() != expected:
+        raise StackError(f"The downloaded {coordinate} is not the pinned file: check what stands between you and Maven Central.")
+    shutil.move(downloaded, jars / downloaded.name)
+
+
+def component(context: MavenContext, coordinate: str) -> Component:
+    group, artifact, version = coordinate.split(":")
+    return context.project(group, artifact).at_version(version)
+
+
+def resolve() -> list[str]:
+    """The pins of everything that Kafka's server needs at run time, its own dependencies' versions included."""
+    with tempfile.TemporaryDirectory() as scratch:
+        context = MavenContext(repo_cache=Path(scratch), timeout=60)
+        wanted = [Dependency(component(context, coordinate).artifact()) for coordinate in COORDINATES]
+        own, transitive = context.resolver.resolve(wanted)
+        return sorted(pin_of(dependency) for dependency in (*own, *transitive))
+
+
+def pin_of(dependency: Dependency) -> str:
+    coordinate = f"{dependency.groupId}:{dependency.artifactId}:{dependency.version}"
+    return f"{coordinate} {hashlib.sha256(dependency.artifact.resolve().read_bytes()).hexdigest()}"
+
+
+if __name__ == "__main__":
+    print("\n".join(resolve()))
