@@ -50,9 +50,17 @@ class Child:
 
     async def start(self) -> None:
         """Start the program; a process left over from an earlier run of the stack is ended first."""
-        await asyncio.to_thread(end_leftover, self.pid_file)
+        self.end_leftover()
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(self.die_by)), self.user or "-"]
+        launcher = [
+            sys.executable,
+            "-I",
+            "-S",
+            str(LAUNCHER),
+            str(os.getpid()),
+            str(int(self.die_by)),
+            self.user or "-",
+        ]
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
                 *launcher,
@@ -65,6 +73,10 @@ class Child:
                 start_new_session=True,  # Ctrl-C is for us alone: we stop the others in order.
             )
         self.pid_file.write_text(process_identity(self._process.pid))
+
+    def end_leftover(self) -> None:
+        """Kill the process that an earlier, killed run of the stack left behind, if there is one."""
+        end_leftover(self.pid_file)
 
     async def wait(self) -> int:
         """The exit code, once it ends; negative for a signal."""

@@ -19,7 +19,7 @@ from devstack.errors import StackError
 from devstack.paths import cache_dir
 
 KAFKA_VERSION = "4.3.1"  # The latest of which Maven Central serves every jar; of 4.4.0 it lacks kafka-tools-api.
-COORDINATES = (f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}", "org.apache.logging.log4j:log4j-slf4j-impl:2.25.5")
+SERVER = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}"
 PINNED = Path(__file__).with_name("kafka_jars.txt")
 DOWNLOADS_AT_ONCE = 8
 
@@ -52,7 +52,9 @@ def fetch(pins: Iterable[str], folder: Path) -> None:
                 f"or set SWITCHHOOK_KAFKA to a running broker ({type(error).__name__})."
             ) from error
         except OSError as error:
-            raise StackError(f"Apache Kafka could not be stored in {folder.parent}: {error.strerror}; free some disk.") from error
+            raise StackError(
+                f"Apache Kafka could not be stored in {folder.parent}: {error.strerror}; free some disk."
+            ) from error
         if not folder.is_dir():  # Another run may have finished first.
             jars.replace(folder)
 
@@ -62,7 +64,9 @@ def fetch_jar(context: MavenContext, pin: str, jars: Path) -> None:
     coordinate, expected = pin.split()
     downloaded = component(context, coordinate).artifact().resolve()
     if hashlib.sha256(downloaded.read_bytes()).hexdigest() != expected:
-        raise StackError(f"The downloaded {coordinate} is not the pinned file: check what stands between you and Maven Central.")
+        raise StackError(
+            f"The downloaded {coordinate} is not the pinned file: check what stands between you and Maven Central."
+        )
     shutil.move(downloaded, jars / downloaded.name)
 
 
@@ -72,12 +76,15 @@ def component(context: MavenContext, coordinate: str) -> Component:
 
 
 def resolve() -> list[str]:
-    """The pins of everything that Kafka's server needs at run time, its own dependencies' versions included."""
+    """The pins of everything that Kafka's server needs at run time, and the bridge from its log calls to log4j."""
     with tempfile.TemporaryDirectory() as scratch:
         context = MavenContext(repo_cache=Path(scratch), timeout=60)
-        wanted = [Dependency(component(context, coordinate).artifact()) for coordinate in COORDINATES]
-        own, transitive = context.resolver.resolve(wanted)
-        return sorted(pin_of(dependency) for dependency in (*own, *transitive))
+        server = Dependency(component(context, SERVER).artifact())
+        _, transitive = context.resolver.resolve([server])
+        log4j = next(dependency.version for dependency in transitive if dependency.artifactId == "log4j-core")
+        # Not resolved together with the server: jgo would then let the bridge's parent choose Kafka's versions.
+        bridge = Dependency(component(context, f"org.apache.logging.log4j:log4j-slf4j-impl:{log4j}").artifact())
+        return sorted(pin_of(dependency) for dependency in (server, bridge, *transitive))
 
 
 def pin_of(dependency: Dependency) -> str:

@@ -30,7 +30,9 @@ def free_port() -> int:
         port = chosen.randint(LOWEST, HIGHEST)
         if is_free(port):
             return port
-    raise StackError(f"No free port between {LOWEST} and {HIGHEST} on {HOST}: stop some of the programs that listen there.")
+    raise StackError(
+        f"No free port between {LOWEST} and {HIGHEST} on {HOST}: stop some of the programs that listen there."
+    )
 
 
 def claim(port: int, what: str) -> int:
@@ -38,5 +40,7 @@ def claim(port: int, what: str) -> int:
     if port == 0:
         return free_port()
     if not is_free(port):
-        raise StackError(f"Port {port} is taken, and {what} needs it: stop the program that uses it or choose another port.")
+        raise StackError(
+            f"Port {port} is taken, and {what} needs it: stop the program that uses it or choose another port."
+        )
     return port

