@@ -1,0 +1,29 @@
+"""Writes contracts/schemas: JSON Schemas of the topics and the AsyncAPI document. `switchhook schemas`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from contracts.schemas import topic_schemas
+from servicekit.asyncapi import asyncapi_document
+
+FOLDER = Path(__file__).parents[4] / "contracts" / "schemas"
+
+
+def generated() -> dict[str, str]:
+    """File name -> text, as it should be committed."""
+    documents = {f"{name}.schema.json": schema for name, schema in topic_schemas().items()}
+    documents["asyncapi.json"] = asyncapi_document()
+    return {name: json.dumps(document, indent=2, sort_keys=True) + "\n" for name, document in documents.items()}
+
+
+def write() -> None:
+    """Bring the committed files up to date."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, text in generated().items():
+        (FOLDER / name).write_text(text)
+
+
+if __name__ == "__main__":
+    write()
