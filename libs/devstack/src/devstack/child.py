@@ -52,19 +52,9 @@ class Child:
         """Start the program; a process left over from an earlier run of the stack is ended first."""
         self.end_leftover()
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        launcher = [
-            sys.executable,
-            "-I",
-            "-S",
-            str(LAUNCHER),
-            str(os.getpid()),
-            str(int(self.die_by)),
-            self.user or "-",
-        ]
         with self.log.open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *launcher,
-                *self.command,
+                *under_launcher(self.command, die_by=self.die_by, user=self.user),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -110,6 +100,12 @@ class Child:
         except FileNotFoundError:
             return "it wrote nothing"
         return next((line.strip() for line in reversed(lines) if line.strip()), "it wrote nothing")
+
+
+def under_launcher(command: Sequence[str], *, die_by: signal.Signals, user: str | None = None) -> list[str]:
+    """The command, started so that it gets `die_by` when the thread that started it ends (Linux), as another user."""
+    launcher = [sys.executable, "-I", "-S", str(LAUNCHER), str(os.getpid()), str(int(die_by)), user or "-"]
+    return [*launcher, *command]
 
 
 def process_identity(pid: int) -> str:

@@ -150,9 +150,9 @@ class EmbeddedKafka:
         """The exit code, once the broker ends."""
         return await self._child.wait()
 
-    async def stop(self) -> None:
+    async def stop(self, *, grace_seconds: float = 20) -> None:
         """Shut the broker down cleanly."""
-        await self._child.stop()
+        await self._child.stop(grace_seconds)
 
     async def kill(self) -> None:
         """SIGKILL the broker, as a crash would end it."""

@@ -110,9 +110,9 @@ class EmbeddedPostgres:
         """The exit code, once the server ends."""
         return await self._child.wait()
 
-    async def stop(self) -> None:
+    async def stop(self, *, grace_seconds: float = 20) -> None:
         """Shut the server down cleanly, ending its clients' sessions."""
-        await self._child.stop()
+        await self._child.stop(grace_seconds)
 
     async def kill(self) -> None:
         """SIGKILL the server and its children, as a crash of the machine would end them."""

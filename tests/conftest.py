@@ -1,0 +1,61 @@
+"""One Kafka and one PostgreSQL a run, started by the first test that asks for either."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from uuid import uuid4
+
+import pytest
+
+from support.stack import Servers, fresh_database, running_servers
+from support.topics import create_topic, delete_topics
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+    with running_servers(tmp_path_factory.mktemp("servers")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def kafka(servers: Servers) -> str:
+    """The broker's `host:port`; topics are the test's own (`topic_prefix`, `make_topic`)."""
+    return servers.kafka
+
+
+@pytest.fixture(scope="session")
+def postgres(servers: Servers) -> str:
+    """The server's superuser DSN; tests take a `database` of their own."""
+    return servers.postgres
+
+
+@pytest.fixture
+def database(postgres: str) -> Iterator[str]:
+    """The DSN of an empty database for one test."""
+    with fresh_database(postgres) as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="module")
+def module_database(postgres: str) -> Iterator[str]:
+    """The DSN of an empty database for the tests of one file."""
+    with fresh_database(postgres) as dsn:
+        yield dsn
+
+
+@pytest.fixture
+def topic_prefix() -> str:
+    """Begins the names of this test's topics and groups, and of no other's."""
+    return f"test-{uuid4().hex[:12]}."
+
+
+@pytest.fixture
+async def make_topic(kafka: str, topic_prefix: str) -> AsyncIterator[Callable[..., Awaitable[str]]]:
+    """Makes a topic of this test: `await make_topic("inbound", partitions=4, config={…})` gives its full name."""
+    made: list[str] = []
+
+    async def make(name: str, *, partitions: int = 1, config: dict[str, str] | None = None) -> str:
+        made.append(await create_topic(kafka, topic_prefix + name, partitions=partitions, config=config))
+        return made[-1]
+
+    yield make
+    if made:
+        await delete_topics(kafka, *made)
