@@ -1,0 +1,5 @@
+"""`python -m devstack`: the `switchhook` command."""
+
+from devstack.cli import main
+
+main()
