@@ -1,0 +1,75 @@
+"""The service's pool of Postgres connections (asyncpg)."""
+
+from __future__ import annotations
+
+import asyncio
+
+import asyncpg
+import structlog
+
+from servicekit.settings import ServiceSettings
+
+RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
+"""Pauses between attempts to connect; the last one is repeated for ever."""
+WRONG_SETTINGS = (
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.ClientConfigurationError,
+)
+"""What waiting does not cure."""
+NOT_THERE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+
+log = structlog.get_logger()
+
+
+async def connect(
+    settings: ServiceSettings, schema: str, *, min_size: int = 1, max_size: int = 10
+) -> asyncpg.Pool[asyncpg.Record]:
+    """A pool whose connections look into `schema`; waits for Postgres as long as it takes.
+
+    A connection that broke is replaced on the next `acquire`. Raises ValueError without a DSN, asyncpg's error when
+    the DSN is refused for what it says (password, database).
+    """
+    if settings.database is None:
+        raise ValueError("SWITCHHOOK_DATABASE is not set")
+    attempt = 0
+    while True:
+        try:
+            return await _pool(settings.database.get_secret_value(), settings, schema, min_size, max_size)
+        except WRONG_SETTINGS:
+            raise
+        except NOT_THERE as error:
+            pause = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
+            log.warning("database.not_there", error=type(error).__name__, attempt=attempt + 1)
+            await asyncio.sleep(pause)
+            attempt += 1
+
+
+async def _pool(
+    dsn: str, settings: ServiceSettings, schema: str, min_size: int, max_size: int
+) -> asyncpg.Pool[asyncpg.Record]:
+    return await asyncpg.create_pool(
+        dsn,
+        min_size=min_size,
+        max_size=max_size,
+        timeout=5,
+        command_timeout=30,
+        max_inactive_connection_lifetime=300,
+        server_settings={
+            "application_name": f"{schema}/{settings.instance}"[:63],
+            "search_path": schema,
+            "lock_timeout": "2s",
+            "idle_in_transaction_session_timeout": "10s",
+            "jit": "off",
+        },
+    )
+
+
+async def is_reachable(pool: asyncpg.Pool[asyncpg.Record], timeout: float = 2.0) -> bool:
+    """Whether a statement goes through within `timeout` seconds."""
+    try:
+        async with asyncio.timeout(timeout), pool.acquire() as connection:
+            await connection.execute("SELECT 1")
+    except NOT_THERE:
+        return False
+    return True

@@ -1,0 +1,55 @@
+"""Liveness, readiness and metrics, in front of any ASGI application. The gateway routes none of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import orjson
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+Checks = Mapping[str, Callable[[], str | None]]
+"""What readiness depends on: by name, a function that gives None, or the reason why not."""
+
+
+class Health:
+    """Readiness of one process. `stopping` turns it red for good, so that no new work is routed here."""
+
+    def __init__(self, checks: Checks | None = None) -> None:
+        self.checks: dict[str, Callable[[], str | None]] = dict(checks or {})
+        self.stopping = False
+
+    def reasons(self) -> dict[str, str]:
+        """Why the process is not ready; empty when it is."""
+        if self.stopping:
+            return {"process": "is stopping"}
+        return {name: reason for name, check in self.checks.items() if (reason := check()) is not None}
+
+    def answer(self, path: str) -> Response | None:
+        """The response to a path of ours, None for any other."""
+        if path == "/health/live":
+            return _json({"alive": True}, 200)
+        if path == "/health/ready":
+            reasons = self.reasons()
+            return _json({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+        if path == "/metrics":
+            return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+        return None
+
+    def wrap(self, app: ASGIApp) -> ASGIApp:
+        """`app` with these paths in front of it."""
+
+        async def with_health(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] == "http" and not scope["path"].startswith("/v1/"):
+                response = self.answer(scope["path"])
+                if response is not None:
+                    await response(scope, receive, send)
+                    return
+            await app(scope, receive, send)
+
+        return with_health
+
+
+def _json(body: object, status: int) -> Response:
+    return Response(orjson.dumps(body), status, media_type="application/json")

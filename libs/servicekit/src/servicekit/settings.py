@@ -1,0 +1,88 @@
+"""What every service takes from its environment; each service adds its own fields in a subclass."""
+
+from __future__ import annotations
+
+import os
+import socket
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
+
+Network = IPv4Network | IPv6Network
+SECRETS_DIR = "SWITCHHOOK_SECRETS_DIR"
+"""Environment variable: a folder whose files are settings too (`switchhook_kek`, …), as containers mount secrets."""
+
+
+def _default_instance() -> str:
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+class ServiceSettings(BaseSettings):
+    """Read once, in `main.py`. Environment: `SWITCHHOOK_` + the field's name; lists are separated by commas."""
+
+    model_config = SettingsConfigDict(env_prefix="SWITCHHOOK_", frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    kafka: str = "127.0.0.1:9092"
+    """Bootstrap servers, `host:port` separated by commas."""
+    database: SecretStr | None = None
+    """PostgreSQL DSN of this service's role."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8080, ge=0, le=65535)
+    instance: str = Field(default_factory=_default_instance, min_length=1, max_length=128)
+    """Name of this replica, unique among the living ones of its service."""
+    admin_token: SecretStr = Field(min_length=32)
+    """The operator's token: at least 32 characters, no default."""
+    kek: SecretStr | None = None
+    """Key-encryption keys: `id:base64 of 32 bytes`, the first is the current one. The engine has none."""
+    link_key: SecretStr | None = Field(default=None, min_length=32)
+    """The one secret that keys of signed links are derived from."""
+    public_url: str = "http://127.0.0.1:8080"
+    """Where the outside reaches the gateway, without a trailing slash."""
+    allowed_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Networks that outgoing requests may reach although they are not public (and by plain http)."""
+    trusted_proxies: Annotated[tuple[Network, ...], NoDecode] = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
+    """Peers whose X-Forwarded-For is believed."""
+    session_timeout_seconds: float = Field(default=30, gt=0)
+    """A consumer not heard of for this long loses its partitions."""
+    lease_seconds: float = Field(default=60, gt=0)
+    """How long a claimed delivery belongs to its claimer."""
+    drain_seconds: int = Field(default=20, gt=0)
+    """How long requests in flight may finish after SIGTERM; keep it below the pod's grace period."""
+    trace_sample: float = Field(default=0.01, ge=0, le=1)
+    """Share of new traces that are recorded; a caller's own decision wins."""
+    otlp_endpoint: str | None = None
+    """OTLP over HTTP collector, `http://host:4318`; none: spans are not exported."""
+    trace_file: str | None = None
+    """A file to which spans are appended as JSON lines."""
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$")
+
+    @field_validator("allowed_networks", "trusted_proxies", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        folder = os.environ.get(SECRETS_DIR)
+        files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder else ()
+        return (init_settings, env_settings, *files)
