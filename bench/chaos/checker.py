@@ -1,0 +1,64 @@
+"""Judges a run from three independent accounts: what was accepted, what arrived at the receiver, what state holds.
+
+Every conversation says 1, 2, 3, … The flow counts them in the person's profile and answers `<number>:<count>`. So in a
+sound run the receiver sees `1:1, 2:2, 3:3, …` in each chat, each at least once, a repeat only right behind its twin.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+
+
+@dataclass(slots=True)
+class Verdict:
+    """Counts over all conversations; `examples` names the first few findings."""
+
+    events: int = 0
+    lost: int = 0
+    reordered: int = 0
+    applied_twice: int = 0
+    wire_duplicates: int = 0
+    examples: list[str] = field(default_factory=list)
+
+    @property
+    def sound(self) -> bool:
+        return self.lost == self.reordered == self.applied_twice == 0
+
+    def found(self, kind: str, count: int, example: str) -> None:
+        if count:
+            setattr(self, kind, getattr(self, kind) + count)
+            if len(self.examples) < 10:
+                self.examples.append(f"{kind}: {example}")
+
+    def figures(self) -> dict[str, object]:
+        return asdict(self)
+
+
+def judge(accepted: Mapping[str, int], arrivals: Sequence[tuple[str, str]], counted: Mapping[str, int]) -> Verdict:
+    """`accepted`: chat -> how many of 1, 2, 3, … were accepted. `arrivals`: (chat, text) in order of arrival.
+    `counted`: chat -> the count that state holds at the end."""
+    verdict = Verdict(events=sum(accepted.values()))
+    by_chat: dict[str, list[str]] = defaultdict(list)
+    for chat, text in arrivals:
+        by_chat[chat].append(text)
+    for chat, sent in accepted.items():
+        _judge_chat(verdict, chat, sent, by_chat.pop(chat, []), counted.get(chat, 0))
+    for chat, texts in by_chat.items():
+        verdict.found("applied_twice", len(texts), f"chat {chat} was written to without having said anything")
+    return verdict
+
+
+def _judge_chat(verdict: Verdict, chat: str, sent: int, texts: list[str], count: int) -> None:
+    verdict.found("lost", max(0, sent - count), f"chat {chat}: {sent} accepted, state counts {count}")
+    verdict.found("applied_twice", max(0, count - sent), f"chat {chat}: {sent} accepted, state counts {count}")
+    numbers = [int(text.split(":")[0]) for text in texts]
+    missing = set(range(1, sent + 1)) - set(numbers)
+    verdict.found("lost", len(missing), f"chat {chat}: never answered {sorted(missing)[:5]}")
+    wrong = {text for text in texts if text.split(":")[0] != text.split(":")[1]}
+    verdict.found("applied_twice", len(wrong), f"chat {chat}: {sorted(wrong)[:3]}")
+    heard = [number for at, number in enumerate(numbers) if at == 0 or numbers[at - 1] != number]
+    back = [(before, after) for before, after in zip(heard, heard[1:], strict=False) if after <= before]
+    verdict.found("reordered", len(back), f"chat {chat}: {back[:3]}")
+    verdict.wire_duplicates += len(numbers) - len(set(numbers))
