@@ -1,10 +1,13 @@
 """What the interpreter takes and gives. Plain data; times and ids arrive inside the event.
 
-`step(graph set, conversation, contact, event) -> Turn` is pure: the same input gives the same turn, ids included.
+`step(flows, conversation, contact, happening, tools) -> Turn` is pure: the same input gives the same turn, ids included,
+and what went in is not changed. Conversations, sessions and contacts are copied when they change; whoever holds one
+treats its dicts and lists as frozen.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -23,23 +26,37 @@ class Wait:
 
 @dataclass(slots=True)
 class Session:
-    """From a flow's entry to its end. `stack` holds the sessions that this one interrupted, innermost last."""
+    """From a flow's entry to its end, its failure or `expires_at`. Its `memory` lives as long."""
 
     flow_id: str
     flow_version: int
     cause: str
-    """Event id that started the run; callers who wait for it are answered when it rests."""
+    """Event id that started the run."""
+    acts_for: str
+    """Event id on whose behalf it moves now: `cause`, then the last message it took. Both are answered when it rests."""
     started_at: str
     expires_at: str
     memory: dict[str, Any] = field(default_factory=dict)
     wait: Wait | None = None
     attempts: int = 0
     """Wrong answers to the present question."""
+    quick_replies: list[str] = field(default_factory=list)
+    """An API's quickreplies that came without responses: shown with the next message (D2)."""
+    said: str | None = None
+    """Text of the last message sent on behalf of `acts_for`."""
+    since_seq: int = 1
+    """`seq` of the first message that may be sent on behalf of `acts_for`."""
+    error: dict[str, Any] | None = None
+    """{type, detail} of an error that no port took, on behalf of `acts_for`: its callers hear of it (B5)."""
 
 
 @dataclass(slots=True)
 class Conversation:
-    """A person on a channel of a bot, for ever. `version` counts saved turns; `next_seq` numbers the bot's messages."""
+    """A person on a channel of a bot, for ever. `next_seq` numbers the bot's messages.
+
+    `version` counts turns: a finished turn gives the conversation back with the next one. `channel_id` is `-` and the
+    contact's id empty where a generated URL runs for nobody (B1): its messages are the HTTP answer only.
+    """
 
     key: str
     project_id: str
@@ -52,6 +69,7 @@ class Conversation:
     next_seq: int = 1
     session: Session | None = None
     stack: list[Session] = field(default_factory=list)
+    """Waiting sessions that the present one interrupted, innermost last; they share its memory."""
     queued: list[dict[str, Any]] = field(default_factory=list)
     """Events that wait while a call is in flight (`while_waiting: queue`)."""
     reachable: str = "unknown"
@@ -59,7 +77,10 @@ class Conversation:
     chat: str = "private"
     last_message: str | None = None
     last_at: str | None = None
-    used_taps: list[str] = field(default_factory=list)
+    taps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Where the buttons of the last messages lead, by `seq`: {flow_id, flow_version, node, wait?}; a used one is gone."""
+    unfinished: Any = None
+    """Between a turn with `code` and the step that answers it; never stored."""
 
 
 @dataclass(slots=True)
@@ -112,30 +133,39 @@ class CallApi:
 
 @dataclass(frozen=True, slots=True)
 class PostWebhook:
-    """Post to an inline URL (send_webhook). `title` and `url` are rendered."""
+    """Post to an inline URL (send_webhook, `report`). `title` and `url` are rendered; `contact` is as of that step."""
 
     title: str
     url: str
     format: str
     node: str
+    flow: dict[str, Any]
+    """{id, slug, version, name} as contracts.events.FlowRef"""
+    contact: Contact
 
 
 @dataclass(frozen=True, slots=True)
 class EmitEvent:
-    """Tell the outside. `type` is one of contracts.events.EVENT_TYPES; the shell adds contact, bot, channel, flow."""
+    """Tell the outside. `type` is one of contracts.events.EVENT_TYPES; the shell adds bot, channel, conversation."""
 
     type: str
     data: dict[str, Any]
     node: str | None = None
+    flow: dict[str, Any] | None = None
+    """{id, slug, version, name} as contracts.events.FlowRef"""
+    contact: Contact | None = None
+    """The contact as of that moment (profile.pushed is a snapshot of its step)."""
 
 
 @dataclass(frozen=True, slots=True)
 class PatchContact:
-    """Per attribute, last write wins. Keys: `profile.<field>`, `variables.<name>`; a None clears."""
+    """Per attribute, last write wins. Keys: `profile.<field>`, `variables.<name>`; a None clears. One a turn."""
 
     set: dict[str, Any] = field(default_factory=dict)
     add_tags: tuple[str, ...] = ()
     remove_tags: tuple[str, ...] = ()
+    add_flags: tuple[str, ...] = ()
+    remove_flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,12 +198,15 @@ Effect = Say | CallApi | PostWebhook | EmitEvent | PatchContact | StartTimer | C
 
 @dataclass(frozen=True, slots=True)
 class RunCode:
-    """The turn cannot go on before this code ran (B8). The shell runs it and steps again with code_result."""
+    """The turn cannot go on before this code ran (B8). The shell runs it and steps again with code_result.
+
+    `sent` of the result are texts, `runs` {command, user_id?, content?}, `value` what the code evaluates to.
+    """
 
     wait: str
     source: str
     inputs: dict[str, Any]
-    """content, content_raw, options, user, memory, bot, event"""
+    """content, content_raw, options, user, memory (None without a person), bot, event"""
     now: str
     seed: str
 
@@ -190,25 +223,48 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """A run came to rest in this turn: who waits for `cause` is answered with this."""
+    """What became of an event: who waits for `cause` (an event id) is answered with this.
+
+    Every event ends in one, or in `Turn.refused`, sooner or later (not while a call or a delay runs). `answer` is the
+    text of the last message sent on its behalf; its messages are those from `since_seq` on.
+    """
 
     cause: str
     status: Literal["waiting", "completed", "failed"]
     error: str | None = None
     error_type: str | None = None
+    answer: str | None = None
+    since_seq: int = 1
 
 
 @dataclass(slots=True)
 class Turn:
-    """What one event did. With `code`, the turn is unfinished: run it and step again from this conversation."""
+    """What one event did. With `code`, the turn is unfinished: run it and step again from this conversation.
+
+    The turn that comes then holds everything, this one's effects, steps and rests too.
+    """
 
     conversation: Conversation
     contact: Contact
     effects: list[Effect] = field(default_factory=list)
     steps: list[dict[str, Any]] = field(default_factory=list)
-    """{flow_id, flow_version, node, type, port?}: the trace"""
+    """The trace: {flow_id, flow_version, node, type, port?, missing?: names that rendered empty, error?}"""
     started: str | None = None
     """cause of a run that this event started"""
     rests: list[RunEnd] = field(default_factory=list)
     refused: Refused | None = None
     code: RunCode | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tools:
+    """What the shell lends to a turn; all of it pure.
+
+    `sign_link(kind, payload) -> url`: kind `command` {command, person, content, redirect_to, expires_at, single_use,
+    confirm, jti} or `redirect` {url, node, flow, jti}. `bot` {id, name, variables}, `channel` {id, type, name}.
+    """
+
+    sign_link: Callable[[str, dict[str, Any]], str]
+    bot: dict[str, Any]
+    channel: dict[str, Any]
+    project_id: str
