@@ -1,0 +1,129 @@
+"""Records as they come from Kafka and as they go to it, and the bytes in which an outbox row keeps the latter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+from zlib import crc32
+
+import msgspec
+from contracts import cloudevents, dlq
+
+Headers = Sequence[tuple[str, bytes | None]]
+ERROR_LIMIT = 1024
+"""Longest error message in a dead letter, bytes."""
+NEVER_COPIED = frozenset({"authorization"})
+
+
+class Record(NamedTuple):
+    """One record of a topic. `timestamp` is the broker's, milliseconds. A header's name is text, its value bytes or null.
+
+    A header name that is not UTF-8 has backslash escapes in place of the bad bytes and begins with BAD_NAME.
+    """
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+
+BAD_NAME = "\ufffd"
+
+
+class Outgoing(NamedTuple):
+    """One record to be written. Without `partition` the key decides (murmur2), without a key any partition will do."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+    partition: int | None = None
+
+
+class Source(NamedTuple):
+    """The record that caused another one, and which of its effects that is (guarantee 4)."""
+
+    topic: str
+    partition: int
+    offset: int
+    index: int
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(list[Outgoing])
+
+
+def pack_outgoing(records: list[Outgoing]) -> bytes:
+    """The payload of an outbox row."""
+    return _encoder.encode(records)
+
+
+def unpack_outgoing(payload: bytes) -> list[Outgoing]:
+    """The records of an outbox row's payload. Raises msgspec.DecodeError when it is none."""
+    return _decoder.decode(payload)
+
+
+def record_id(record: Record) -> str:
+    """What tells a record from any other that may lie at its offset: its `ce_id`, or else a checksum of what it holds."""
+    for name, value in record.headers:
+        if name == "ce_id" and value:
+            return value.decode("utf-8", "backslashreplace")
+    return f"crc32:{crc32(record.value or b'', crc32(record.key or b'')):08x}"
+
+
+def source_of(headers: Headers) -> Source | None:
+    """The source that a record's headers name; None when they name none, or not a readable one."""
+    found: dict[str, bytes | None] = {}
+    for name, value in headers:
+        if name.startswith("src-"):
+            found[name] = value
+    if len(found) < 4:
+        return None
+    try:
+        return Source(
+            (found[cloudevents.SOURCE_TOPIC] or b"").decode(),
+            int(found[cloudevents.SOURCE_PARTITION] or b""),
+            int(found[cloudevents.SOURCE_OFFSET] or b""),
+            int(found[cloudevents.SOURCE_INDEX] or b""),
+        )
+    except (KeyError, ValueError):
+        return None
+
+
+def bad_header(headers: Headers, required: Iterable[str] = ()) -> str | None:
+    """Why these headers cannot be read, as a sentence: a name or a text that is not UTF-8, a null where text must be."""
+    for name, value in headers:
+        if name.startswith(BAD_NAME):
+            return f"the header name {name[1:]} is not UTF-8"
+        if value is None:
+            if name in required or name.startswith(("ce_", "src-", "swh-")):
+                return f"the header {name} is null"
+        elif not value.isascii():
+            try:
+                value.decode()
+            except UnicodeDecodeError:
+                return f"the header {name} is not UTF-8"
+    return None
+
+
+def dead_letter(service: str, record: Record, code: str, message: str, *, attempts: int = 1) -> Outgoing:
+    """The record as it goes to the service's dead-letter topic, its reason in the headers."""
+    kept = [(name, value or b"") for name, value in record.headers if name.lower() not in NEVER_COPIED]
+    return Outgoing(
+        dlq.topic_for(service).name,
+        record.key,
+        record.value,
+        [
+            *kept,
+            (dlq.ORIGINAL_TOPIC, record.topic.encode()),
+            (dlq.ORIGINAL_PARTITION, b"%d" % record.partition),
+            (dlq.ORIGINAL_OFFSET, b"%d" % record.offset),
+            (dlq.ORIGINAL_TIMESTAMP, b"%d" % record.timestamp),
+            (dlq.ERROR_CODE, code.encode()),
+            (dlq.ERROR_MESSAGE, message.encode("utf-8", "backslashreplace")[:ERROR_LIMIT]),
+            (dlq.ATTEMPTS, b"%d" % attempts),
+        ],
+    )

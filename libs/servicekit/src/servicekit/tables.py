@@ -1,0 +1,32 @@
+"""The two tables that every service with a partition loop has in its own schema; its migration runs LOOP_TABLES."""
+
+from __future__ import annotations
+
+LOOP_TABLES = """
+CREATE TABLE checkpoint (
+    topic text NOT NULL,
+    part int NOT NULL,
+    next_offset bigint NOT NULL,
+    epoch bigint NOT NULL,
+    owner uuid NOT NULL,
+    last_id text,
+    partitions int NOT NULL,
+    seen jsonb NOT NULL DEFAULT '{}',
+    PRIMARY KEY (topic, part)
+) WITH (fillfactor = 10, autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0);
+CREATE TABLE outbox (
+    topic text NOT NULL,
+    part int NOT NULL,
+    name text NOT NULL,
+    position bigserial NOT NULL,
+    payload bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (topic, part, name)
+) WITH (autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0);
+"""
+"""`checkpoint`: one row per partition that this service has consumed.
+
+`next_offset` is the next to apply, `last_id` the identity of the record before it, `partitions` the topic's count when
+first seen, `(epoch, owner)` the fence: only who holds both may write. `seen` is `{"topic/partition": [offset, index]}`,
+the highest source applied (guarantee 4). `outbox`: records committed and not yet acknowledged by Kafka, in `position`'s
+order; `name` is the first offset of the batch, or the caller's own."""
