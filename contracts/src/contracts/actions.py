@@ -95,7 +95,19 @@ class PostWebhook(ActionBase):
     """The `data` of the switchhook format; formats.py of the dispatcher makes the others from it."""
 
 
-Action = Annotated[SendMessage | AcknowledgeTap | CallApi | PostWebhook, Field(discriminator="kind")]
+class ChannelCall(ActionBase):
+    """Call a method of a channel's platform (getMe, setWebhook) for who waits at `reply_to`; `conversation` is `-`."""
+
+    kind: Literal["channel_call"] = "channel_call"
+    channel_id: str
+    method: str
+    params: dict[str, Any] = Field(default_factory=dict)
+    reply_to: ReplyTo
+
+
+Action = Annotated[
+    SendMessage | AcknowledgeTap | CallApi | PostWebhook | ChannelCall, Field(discriminator="kind")
+]  # fmt: skip
 ActionAdapter: TypeAdapter[Any] = TypeAdapter(Action)
 
 TOPIC = Topic(

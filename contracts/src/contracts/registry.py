@@ -184,6 +184,8 @@ class Endpoint(Model):
     bots: tuple[str, ...] = ()
     filter: str | None = None
     format: WebhookFormat = "switchhook"
+    template: str | None = None
+    """The Liquid body of the format `template`."""
     headers: dict[str, str] = Field(default_factory=dict)
     secrets: tuple[Sealed, ...]
     ordered: bool = False
