@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 
 
 @dataclass(slots=True)
@@ -59,6 +60,6 @@ def _judge_chat(verdict: Verdict, chat: str, sent: int, texts: list[str], count:
     wrong = {text for text in texts if text.split(":")[0] != text.split(":")[1]}
     verdict.found("applied_twice", len(wrong), f"chat {chat}: {sorted(wrong)[:3]}")
     heard = [number for at, number in enumerate(numbers) if at == 0 or numbers[at - 1] != number]
-    back = [(before, after) for before, after in zip(heard, heard[1:], strict=False) if after <= before]
+    back = [(before, after) for before, after in pairwise(heard) if after <= before]
     verdict.found("reordered", len(back), f"chat {chat}: {back[:3]}")
     verdict.wire_duplicates += len(numbers) - len(set(numbers))
