@@ -96,7 +96,10 @@ class PostWebhook(ActionBase):
 
 
 class ChannelCall(ActionBase):
-    """Call a method of a channel's platform (getMe, setWebhook) for who waits at `reply_to`; `conversation` is `-`."""
+    """Call a method of a channel's platform (getMe, setWebhook) for who waits at `reply_to`; `conversation` is `-`.
+
+    What is secret in setWebhook (`url`, `secret_token`) is not in `params`: the dispatcher takes it from the credentials.
+    """
 
     kind: Literal["channel_call"] = "channel_call"
     channel_id: str

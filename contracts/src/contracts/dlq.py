@@ -18,7 +18,7 @@ ERROR_CODE = "dlq-error-code"
 ERROR_MESSAGE = "dlq-error-message"
 ATTEMPTS = "dlq-attempts"
 
-SERVICES = ("ingress", "flow-engine", "dispatcher")
+SERVICES = ("ingress", "flow-engine", "dispatcher", "registry")
 
 
 def topic_for(service: str) -> Topic:

@@ -39,7 +39,11 @@ Scope = Literal[
 
 
 class Sealed(Model):
-    """AES-256-GCM under a data key that is wrapped by the KEK `kek_id`; AAD is `project|entity|field`. All base64."""
+    """AES-256-GCM under a data key that is wrapped by the KEK `kek_id`. All base64.
+
+    The AAD is `project|entity|field`: the ids of both, and the name of the field that holds it (`credentials`,
+    `signing_secret`, `secrets`, `value`).
+    """
 
     kek_id: str
     wrapped_key: str
@@ -58,7 +62,10 @@ class Project(Model):
 
 
 class Token(Model):
-    """`sha256` is the hex digest of the whole token; revoked means deleted."""
+    """`sha256` is the hex digest of the whole token; revoked means deleted.
+
+    `replaced_by`: it was rotated, and until it expires it may do what that token may (its triggers name that one).
+    """
 
     id: str
     project_id: str
@@ -67,6 +74,7 @@ class Token(Model):
     scopes: tuple[Scope, ...]
     expires_at: str | None = None
     allowed_cidrs: tuple[str, ...] = ()
+    replaced_by: str | None = None
 
 
 class Bot(Model):
@@ -80,7 +88,7 @@ class Bot(Model):
 class Channel(Model):
     """`inbound_sha256` is the digest of the random part of the inbound URL. `credentials` seals a JSON object.
 
-    Telegram: {token, secret_token}; `external_id` is the bot's own id there (number as text), `url` its public page.
+    Telegram: {token, secret_token, inbound_url}, the last two as setWebhook takes them; `external_id` is the bot's own id there (number as text), `url` its public page.
     """
 
     id: str
