@@ -36,6 +36,8 @@ class Child:
     stop_by: signal.Signals = signal.SIGTERM
     die_by: signal.Signals = signal.SIGKILL
     _process: asyncio.subprocess.Process | None = field(default=None, init=False)
+    _wanted: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    """Set while it is meant to run."""
 
     @property
     def pid(self) -> int:
@@ -63,6 +65,7 @@ class Child:
                 start_new_session=True,  # Ctrl-C is for us alone: we stop the others in order.
             )
         self.pid_file.write_text(process_identity(self._process.pid))
+        self._wanted.set()
 
     def end_leftover(self) -> None:
         """Kill the process that an earlier, killed run of the stack left behind, if there is one."""
@@ -74,8 +77,23 @@ class Child:
             raise StackError(f"{self.name} was never started: start it first.")
         return await self._process.wait()
 
+    @property
+    def wanted(self) -> bool:
+        """True from a start until `stop` or `kill`, crashes notwithstanding."""
+        return self._wanted.is_set()
+
+    async def crashed(self) -> int:
+        """The exit code, once it ends though it is wanted; at once if that is how things stand."""
+        while True:
+            await self._wanted.wait()
+            process = self._process
+            code = await self.wait()
+            if self.wanted and self._process is process:
+                return code
+
     async def stop(self, grace_seconds: float = 20) -> None:
         """Ask it to end, and kill it with its children after the grace period; nothing if it does not run."""
+        self._wanted.clear()
         if self._process is None or self._process.returncode is not None:
             return
         with contextlib.suppress(ProcessLookupError):
@@ -88,6 +106,7 @@ class Child:
 
     async def kill(self) -> None:
         """SIGKILL it and its children, and wait until all are gone."""
+        self._wanted.clear()
         if self._process is None or self._process.returncode is not None:
             return
         await asyncio.to_thread(kill_tree, self._process.pid)

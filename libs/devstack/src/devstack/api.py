@@ -1,0 +1,53 @@
+"""A small client of the public API, for seeding, the demo, benches and chaos."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from devstack.errors import StackError
+
+
+class Api:
+    """Calls with one token. With `project`, the token is the operator's and acts for that project."""
+
+    def __init__(self, base_url: str, token: str, project: str | None = None) -> None:
+        self._client = httpx.AsyncClient(
+            base_url=base_url,
+            headers={"authorization": f"Bearer {token}"},
+            params={"project": project} if project else None,
+            timeout=30,
+            trust_env=False,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.aclose()
+
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
+        """The decoded answer, None when it is empty. StackError with the problem's words on anything but 2xx."""
+        answer = await self._client.request(method, path, json=body)
+        if not answer.is_success:
+            raise StackError(f"{method} {path} was answered {answer.status_code}: {answer.text[:2000]}")
+        return answer.json() if answer.content else None
+
+    async def post(self, path: str, body: Any = None) -> Any:
+        return await self.call("POST", path, body)
+
+    async def get(self, path: str) -> Any:
+        return await self.call("GET", path)
+
+    async def delete(self, path: str) -> Any:
+        return await self.call("DELETE", path)
+
+    async def publish_flow(self, bot: str, document: dict[str, Any] | str) -> dict[str, Any]:
+        """Save a flow and publish it: the flow as created. StackError names the problems that stop it."""
+        flow: dict[str, Any] = await self.post("/v1/flows", {"bot": bot, "document": document})
+        await self.post(f"/v1/flows/{flow['id']}/publish")
+        return flow

