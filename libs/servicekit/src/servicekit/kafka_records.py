@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from zlib import crc32
 
 import msgspec
+
 from contracts import cloudevents, dlq
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -18,7 +19,7 @@ NEVER_COPIED = frozenset({"authorization"})
 class Record(NamedTuple):
     """One record of a topic. `timestamp` is the broker's, milliseconds. A header's name is text, its value bytes or null.
 
-    A header name that is not UTF-8 has backslash escapes in place of the bad bytes and begins with BAD_NAME.
+    A header whose name is not UTF-8 comes first: BAD_NAME, then the name with backslash escapes for the bad bytes.
     """
 
     topic: str
@@ -49,7 +50,7 @@ class Source(NamedTuple):
     topic: str
     partition: int
     offset: int
-    index: int
+    ordinal: int
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -74,39 +75,54 @@ def record_id(record: Record) -> str:
     return f"crc32:{crc32(record.value or b'', crc32(record.key or b'')):08x}"
 
 
-def source_of(headers: Headers) -> Source | None:
+def source_of(headers: Mapping[str, bytes | None]) -> Source | None:
     """The source that a record's headers name; None when they name none, or not a readable one."""
-    found: dict[str, bytes | None] = {}
-    for name, value in headers:
-        if name.startswith("src-"):
-            found[name] = value
-    if len(found) < 4:
+    topic = headers.get(cloudevents.SOURCE_TOPIC)
+    if topic is None:
         return None
     try:
         return Source(
-            (found[cloudevents.SOURCE_TOPIC] or b"").decode(),
-            int(found[cloudevents.SOURCE_PARTITION] or b""),
-            int(found[cloudevents.SOURCE_OFFSET] or b""),
-            int(found[cloudevents.SOURCE_INDEX] or b""),
+            topic.decode(),
+            int(headers[cloudevents.SOURCE_PARTITION] or b""),
+            int(headers[cloudevents.SOURCE_OFFSET] or b""),
+            int(headers[cloudevents.SOURCE_INDEX] or b""),
         )
     except (KeyError, ValueError):
         return None
 
 
-def bad_header(headers: Headers, required: Iterable[str] = ()) -> str | None:
-    """Why these headers cannot be read, as a sentence: a name or a text that is not UTF-8, a null where text must be."""
+def examine(record: Record) -> tuple[Source | None, str | None]:
+    """The record's source, and why its headers cannot be read (a sentence, None when they can). Runs for every record."""
+    if not record.headers:
+        return None, None
+    headers = dict(record.headers)
+    try:
+        plain = b"".join(headers.values()).isascii()  # type: ignore[arg-type]
+    except TypeError:
+        plain = False
+    if not plain or record.headers[0][0].startswith(BAD_NAME):
+        return None, bad_header(record.headers)
+    return source_of(headers), None
+
+
+def bad_header(headers: Headers) -> str | None:
+    """Why these headers cannot be read, as a sentence: a name or a value that is not UTF-8, a null."""
     for name, value in headers:
         if name.startswith(BAD_NAME):
             return f"the header name {name[1:]} is not UTF-8"
         if value is None:
-            if name in required or name.startswith(("ce_", "src-", "swh-")):
-                return f"the header {name} is null"
-        elif not value.isascii():
-            try:
-                value.decode()
-            except UnicodeDecodeError:
-                return f"the header {name} is not UTF-8"
+            return f"the header {name} is null"
+        try:
+            value.decode()
+        except UnicodeDecodeError:
+            return f"the header {name} is not UTF-8"
     return None
+
+
+def size_of(record: Outgoing) -> int:
+    """An upper bound of the record's size in a batch, bytes."""
+    size = 64 + len(record.key or b"") + len(record.value or b"")
+    return size + sum(len(name) * 4 + len(value) + 10 for name, value in record.headers)
 
 
 def dead_letter(service: str, record: Record, code: str, message: str, *, attempts: int = 1) -> Outgoing:

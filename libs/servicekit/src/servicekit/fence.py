@@ -1,0 +1,148 @@
+"""The fence: only who holds a partition's epoch may write for it, and only from where the last write ended.
+
+An epoch is a counter and a random owner id (after a failover that lost a second the counter may come again, the id does
+not). It is only ever got by bumping, in a statement of its own that is committed before anything else is read: read in
+one statement, the outbox would be seen as of before the wait for the previous owner's lock (hardening 1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+import orjson
+
+from servicekit.batches import Connection
+from servicekit.failpoints import broken
+from servicekit.kafka_records import Source
+
+Seen = dict[str, tuple[int, int]]
+"""`topic/partition` of a source -> the highest (offset, ordinal) whose effect was applied (guarantee 4)."""
+
+_TAKE = """
+INSERT INTO checkpoint AS c (topic, part, next_offset, epoch, owner, partitions) VALUES ($1, $2, $4, 1, $3, $5)
+ON CONFLICT (topic, part) DO UPDATE SET epoch = c.epoch + 1, owner = $3
+RETURNING next_offset, epoch, last_id, partitions, seen
+"""
+_RETAKE = """
+UPDATE checkpoint SET epoch = epoch + 1, owner = $3 WHERE topic = $1 AND part = $2 AND owner = $4
+RETURNING next_offset, epoch, last_id, partitions, seen
+"""
+_HOLDS = "c.next_offset = u.old AND c.epoch = u.epoch AND c.owner = u.owner"
+_ADVANCE = """
+WITH moved AS (
+    UPDATE checkpoint c SET next_offset = u.new, last_id = u.last_id, seen = coalesce(u.seen::jsonb, c.seen)
+    FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[], $7::text[], $8::text[])
+        AS u (part, old, new, epoch, owner, last_id, seen)
+    WHERE c.topic = $1 AND c.part = u.part AND {holds}
+    RETURNING c.part
+), written AS (
+    INSERT INTO outbox (topic, part, name, payload)
+    SELECT $1, part, name, payload FROM unnest($9::int[], $10::text[], $11::bytea[]) AS n (part, name, payload)
+), gone AS (
+    DELETE FROM outbox o USING unnest($12::int[], $13::text[]) AS d (part, name)
+    WHERE o.topic = $1 AND o.part = d.part AND o.name = d.name
+)
+SELECT part FROM moved
+"""
+_LOCK = """
+SELECT true FROM checkpoint c WHERE topic = $1 AND part = $2 AND epoch = $3 AND owner = $4 FOR NO KEY UPDATE
+"""
+_LOCK_BROKEN = "SELECT true WHERE $1::text IS NOT NULL AND $2::int >= 0 AND $3::bigint > 0 AND $4::uuid IS NOT NULL"
+
+
+@dataclass(slots=True)
+class Hold:
+    """This process's hold on a partition, and the checkpoint as far as this process has moved it."""
+
+    part: int
+    epoch: int
+    owner: UUID
+    next_offset: int
+    last_id: str | None
+    partitions: int
+    seen: Seen = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """How a batch moves one partition's checkpoint. `payload` is its outbox row, None when it writes nothing."""
+
+    hold: Hold
+    new: int
+    last_id: str | None
+    seen: Seen | None
+    payload: bytes | None
+
+    @property
+    def name(self) -> str:
+        """Name of the outbox row: the batch's first offset."""
+        return str(self.hold.next_offset)
+
+
+async def take(
+    connection: Connection, topic: str, part: int, *, start: int, partitions: int, after: Hold | None
+) -> Hold | None:
+    """Bump the epoch. `start`: where a partition begins that has no checkpoint yet.
+
+    With `after` (a hold of this process whose fate is unknown) only if nobody else bumped it since: None then.
+    Must not run inside a transaction.
+    """
+    owner = uuid4()
+    if after is None:
+        row = await connection.fetchrow(_TAKE, topic, part, owner, start, partitions)
+    else:
+        row = await connection.fetchrow(_RETAKE, topic, part, owner, after.owner)
+    if row is None:
+        return None
+    return Hold(
+        part=part,
+        epoch=row["epoch"],
+        owner=owner,
+        next_offset=row["next_offset"],
+        last_id=row["last_id"],
+        partitions=row["partitions"],
+        seen={source: (at[0], at[1]) for source, at in orjson.loads(row["seen"]).items()},
+    )
+
+
+async def advance(
+    connection: Connection, topic: str, steps: Sequence[Step], published: Sequence[tuple[int, str]]
+) -> set[int]:
+    """Move the checkpoints, add the outbox rows, delete those that Kafka acknowledged; one statement.
+
+    Returns the partitions that moved. Unless these are all, this process is fenced off from the rest: roll back.
+    """
+    statement = _ADVANCE.format(holds="true" if broken("fence") else _HOLDS)
+    rows = [step for step in steps if step.payload is not None]
+    moved = await connection.fetch(
+        statement,
+        topic,
+        [step.hold.part for step in steps],
+        [step.hold.next_offset for step in steps],
+        [step.new for step in steps],
+        [step.hold.epoch for step in steps],
+        [step.hold.owner for step in steps],
+        [step.last_id for step in steps],
+        [None if step.seen is None else orjson.dumps(step.seen).decode() for step in steps],
+        [step.hold.part for step in rows],
+        [step.name for step in rows],
+        [step.payload for step in rows],
+        [part for part, _ in published],
+        [name for _, name in published],
+    )
+    return {row["part"] for row in moved}
+
+
+async def lock(connection: Connection, topic: str, hold: Hold) -> bool:
+    """Inside a transaction: whether the hold is still good, and see to it that it stays so until the commit."""
+    statement = _LOCK_BROKEN if broken("fence") else _LOCK
+    return await connection.fetchval(statement, topic, hold.part, hold.epoch, hold.owner) is not None
+
+
+def is_repeat(seen: Seen, source: Source) -> bool:
+    """Whether that effect, or a later one of the same source partition, was applied already (guarantee 4)."""
+    if broken("dedupe"):
+        return False
+    return (source.offset, source.ordinal) <= seen.get(f"{source.topic}/{source.partition}", (-1, -1))
