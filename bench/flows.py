@@ -1,0 +1,44 @@
+"""The flows that benches run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def webhook_flow(url: str) -> dict[str, Any]:
+    """A trigger and one send_webhook node (implementation.md "Benches")."""
+    return {
+        "schema": "flow/1",
+        "slug": "bench-webhook",
+        "name": "Webhook",
+        "start": "hook",
+        "triggers": [
+            {"id": "run", "type": "webhook", "to": "hook"},
+            {"id": "hello", "type": "command", "value": "/start", "to": "greet"},
+        ],
+        "nodes": {
+            "hook": {"type": "send_webhook", "title": "Bench", "url": url, "format": "switchhook"},
+            "greet": {"type": "say", "parts": [{"text": "Hello"}]},
+        },
+    }
+
+
+def three_nodes() -> dict[str, Any]:
+    """A condition, a template that sets and a template that says."""
+    return {
+        "schema": "flow/1",
+        "slug": "bench-three",
+        "name": "Three nodes",
+        "start": "check",
+        "variables": {"points": {"type": "integer", "scope": "user"}, "line": {"type": "string", "scope": "memory"}},
+        "triggers": [{"id": "go", "type": "command", "value": "/go", "to": "check"}],
+        "nodes": {
+            "check": {
+                "type": "condition",
+                "branches": [{"if": 'system.last_message == "/stop"', "to": "answer"}],
+                "else": "note",
+            },
+            "note": {"type": "set", "values": {"memory.line": "for {{ user.name }}"}, "ports": {"next": "answer"}},
+            "answer": {"type": "say", "parts": [{"text": "Noted {{ memory.line }}."}]},
+        },
+    }
