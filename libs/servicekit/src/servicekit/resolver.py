@@ -1,0 +1,124 @@
+"""Names to addresses for outgoing requests: every answer must be allowed, or none is used.
+
+Look-ups run on threads of our own and one a name at a time, so that a tenant's slow name server holds up its own name
+only, never the event loop's other look-ups.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from servicekit.egress_policy import allowed
+from servicekit.settings import Network
+
+LOOKUP_SECONDS = 3.0
+KEPT_SECONDS = 5.0
+NAMES_KEPT = 4096
+THREADS = 16
+
+Lookup = Callable[[str], Awaitable[list[str]]]
+"""All addresses of a name, both families. Raises OSError when there are none."""
+
+
+class AddressRefused(OSError):
+    """A name leads, or a connection would lead, where nobody allowed it to. The address is for the operator's log only."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__("address refused")
+        self.address = address
+
+
+class Names:
+    """Shared, bounded, briefly remembered look-ups."""
+
+    def __init__(self, lookup: Lookup | None = None) -> None:
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="resolver")
+        self._lookup = lookup or self._on_thread
+        self._known: dict[str, tuple[float, list[str]]] = {}
+        self._running: dict[str, asyncio.Task[list[str]]] = {}
+
+    async def addresses(self, host: str) -> list[str]:
+        """The addresses of `host`. Raises OSError, after 3 s at the latest."""
+        kept_until, known = self._known.get(host, (0.0, []))
+        if kept_until > time.monotonic():
+            return known
+        running = self._running.get(host)
+        if running is None:
+            running = self._running[host] = asyncio.create_task(self._fetch(host))
+            running.add_done_callback(lambda done: self._finished(host, done))
+        try:
+            async with asyncio.timeout(LOOKUP_SECONDS):
+                return await asyncio.shield(running)
+        except TimeoutError:
+            # With an errno, else aiohttp passes it on as the time-out of a request that may have been sent.
+            raise OSError(errno.ETIMEDOUT, "no answer from the name server") from None
+
+    async def _fetch(self, host: str) -> list[str]:
+        found = await self._lookup(host)
+        if len(self._known) >= NAMES_KEPT:
+            self._known.clear()
+        self._known[host] = (time.monotonic() + KEPT_SECONDS, found)
+        return found
+
+    def _finished(self, host: str, done: asyncio.Task[list[str]]) -> None:
+        self._running.pop(host, None)
+        if not done.cancelled():
+            done.exception()  # Its waiters may all have given up; it is theirs, not the loop's, to report.
+
+    async def _on_thread(self, host: str) -> list[str]:
+        loop = asyncio.get_running_loop()
+        answers = await loop.run_in_executor(self._threads, _getaddrinfo, host)
+        return list(dict.fromkeys(str(answer[4][0]) for answer in answers))
+
+    def close(self) -> None:
+        for running in self._running.values():
+            running.cancel()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def _getaddrinfo(host: str) -> list[Any]:
+    return socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+
+
+class GuardedResolver(AbstractResolver):
+    """aiohttp's resolver of one connector: gives only addresses that the policy allows."""
+
+    def __init__(self, names: Names, networks: Iterable[Network], *, public: bool) -> None:
+        self._names, self._networks, self._public = names, tuple(networks), public
+
+    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_UNSPEC) -> list[ResolveResult]:
+        """Raises AddressRefused when one of the answers is not allowed, OSError when there is none."""
+        found = await self._names.addresses(host)
+        for address in found:
+            if not allowed(address, self._networks, public=self._public):
+                raise AddressRefused(address)
+        return [_result(host, address, port) for address in found]
+
+    def new_socket(self, info: tuple[Any, ...]) -> socket.socket:
+        """The socket for one connection: the address it will connect to is checked here, whoever named it."""
+        family, kind, protocol, _, endpoint = info
+        if not allowed(endpoint[0], self._networks, public=self._public):
+            raise AddressRefused(endpoint[0])
+        return socket.socket(family, kind, protocol)
+
+    async def close(self) -> None:
+        """Nothing of its own to close: `Names` is shared."""
+
+
+def _result(host: str, address: str, port: int) -> ResolveResult:
+    return ResolveResult(
+        hostname=host,
+        host=address,
+        port=port,
+        family=socket.AF_INET6 if ":" in address else socket.AF_INET,
+        proto=0,
+        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
+    )
