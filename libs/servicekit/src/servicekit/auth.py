@@ -34,9 +34,6 @@ _UNKNOWN_SHA256 = "0" * 64
 class TokenView(Protocol):
     """What authorisation needs of the registry view."""
 
-    @property
-    def ready(self) -> bool: ...
-
     def find(self, kind: str, index: str, value: str) -> Any: ...
 
     async def current(self) -> bool:
