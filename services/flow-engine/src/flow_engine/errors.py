@@ -1,0 +1,22 @@
+"""FlowEngineError
+  Undecodable          the record goes to the dead-letter topic, the partition goes on
+  StaleConversation    a row was not at the version that was read: two owners; rolled back, an alarm
+"""
+
+from __future__ import annotations
+
+
+class FlowEngineError(Exception):
+    """The root of this service's errors."""
+
+
+class Undecodable(FlowEngineError):
+    """No attempt will succeed. `code` is the word operators search and count by (contracts.dlq.ERROR_CODE)."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code, self.message = code, message
+
+
+class StaleConversation(FlowEngineError):
+    """Some conversation changed between the read and the save, which a partition's one owner rules out."""

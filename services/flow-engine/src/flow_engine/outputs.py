@@ -1,0 +1,168 @@
+"""The records that one event causes: plain dicts in the shape of contracts, encoded once.
+
+Their order is their place in the stream; the partition loop adds the source headers (guarantee 4). Ids follow from the
+conversation, its version before the turn and the ordinal, so that a repeat makes the same records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import lru_cache
+from typing import Any
+
+import orjson
+from contracts import actions, events, inbound, replies
+from contracts.actions import ACTION_LIMIT
+from contracts.cloudevents import PROJECT, TYPE_PREFIX, rfc3339
+from contracts.ids import effect_id
+from flowlang.model import Contact
+from servicekit.kafka_records import Outgoing
+
+SOURCE = b"switchhook/flow-engine"
+MESSAGE_LIFE = timedelta(minutes=5)
+"""After this a message is not sent any more (hardening 20)."""
+HEADERS_SIZE = 2048
+"""More than the headers of a record take, bytes."""
+REPLY_LIMIT = 1024 * 1024
+MESSAGES_LIMIT = 512 * 1024
+"""Bytes of messages in one reply."""
+_TYPES = {name: (TYPE_PREFIX + name).encode() for name in events.EVENT_TYPES}
+
+
+class TooLarge(Exception):
+    """A record past its limit: the turn that made it fails (hardening 11)."""
+
+
+def encode(value: Any) -> bytes:
+    """JSON as it goes on the wire."""
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
+
+
+@lru_cache(maxsize=64)
+def time_text(ms: int) -> str:
+    """Milliseconds since 1970 as RFC 3339 UTC."""
+    return rfc3339(datetime.fromtimestamp(ms / 1000).astimezone())
+
+
+@lru_cache(maxsize=64)
+def message_deadline(now: str) -> str:
+    """When a message written now is not worth sending any more."""
+    return rfc3339(datetime.fromisoformat(now) + MESSAGE_LIFE)
+
+
+def contact_view(contact: Contact, last_message: str | None) -> dict[str, Any]:
+    """contracts.people.ContactView."""
+    view = {
+        "id": contact.id,
+        **contact.profile,
+        "variables": contact.variables,
+        "tags": contact.tags,
+        "flags": contact.flags,
+    }
+    if last_message is not None:
+        view["last_message"] = last_message
+    return view
+
+
+class Outputs:
+    """Collects the records of one event about one conversation.
+
+    `shared` is what all its events' `data` has in common (EventData). `now` is the turn's time.
+    """
+
+    __slots__ = ("_base", "_id_base", "_ordinal", "_project", "effects", "hops", "key", "now", "records", "shared")
+
+    def __init__(
+        self, *, key: str, version: int, project_id: str, now: str, hops: int, traceparent: str | None
+    ) -> None:
+        self.key, self.now, self.hops = key, now, hops
+        self.records: list[Outgoing] = []
+        self.effects: list[dict[str, str]] = []
+        """{id, kind} of each action: the deliveries that GET /v1/events/{id} names."""
+        self.shared: dict[str, Any] = {}
+        self._project, self._ordinal, self._id_base = project_id, 0, (key, version)
+        self._base: list[tuple[str, bytes]] = [
+            ("ce_specversion", b"1.0"),
+            ("ce_source", SOURCE),
+            ("ce_time", now.encode()),
+            ("content-type", b"application/json"),
+            (PROJECT, project_id.encode()),
+        ]
+        if traceparent:
+            self._base.append(("traceparent", traceparent.encode()))
+
+    def new_id(self) -> str:
+        """The id of the next effect of this turn."""
+        self._ordinal += 1
+        return effect_id(*self._id_base, self._ordinal - 1)
+
+    def event(self, type: str, data: dict[str, Any], *, contact: dict[str, Any] | None = None) -> None:
+        """Tell the outside; `contact` in place of the shared one."""
+        body = {**self.shared, **({"contact": contact} if contact else {}), **data}
+        value = encode({"type": type, "timestamp": self.now, "data": body})
+        self._add(events.TOPIC.name, self.new_id(), _TYPES[type], value)
+
+    def action(self, id: str, kind: str, bot_id: str, contact_id: str, fields: dict[str, Any]) -> None:
+        """Something for the dispatcher to do; `fields` are those of its kind."""
+        value = encode(
+            {
+                "id": id,
+                "kind": kind,
+                "project_id": self._project,
+                "bot_id": bot_id,
+                "conversation": self.key,
+                "contact_id": contact_id or None,
+                "day": self.now[:10],
+                "created_at": self.now,
+                "hops": self.hops,
+                **fields,
+            }
+        )
+        self.effects.append({"id": id, "kind": kind})
+        self._add(actions.TOPIC.name, id, f"{TYPE_PREFIX}action.{kind}".encode(), value)
+
+    def inbound(self, id: str, key: str, body: dict[str, Any]) -> None:
+        """An event for another conversation; `body` is a contracts.inbound model's."""
+        full = {"project_id": self._project, "received_at": self.now, "hops": self.hops, **body}
+        self._add(inbound.TOPIC.name, id, f"{TYPE_PREFIX}inbound.{body['kind']}".encode(), encode(full), key)
+
+    def reply(self, partition: int, request_id: str | None, body: dict[str, Any]) -> None:
+        """An answer for an instance that waits or is attached."""
+        headers = [*self._base, ("ce_id", self.new_id().encode()), ("ce_type", b"dev.switchhook.reply." + body["kind"].encode())]
+        key = request_id.encode() if request_id else None
+        self.records.append(Outgoing(replies.TOPIC.name, key, encode(body), headers, partition))
+
+    def forward(self, record: Outgoing) -> None:
+        """A record as it is."""
+        self.records.append(record)
+
+    def _add(self, topic: str, id: str, type: bytes, value: bytes, key: str | None = None) -> None:
+        if len(value) > ACTION_LIMIT - HEADERS_SIZE:
+            raise TooLarge(f"a record of {len(value)} bytes, more than {ACTION_LIMIT - HEADERS_SIZE}")
+        bytes_key = (key or self.key).encode()
+        headers = [*self._base, ("ce_id", id.encode()), ("ce_type", type), ("ce_subject", self.key.encode())]
+        self.records.append(Outgoing(topic, bytes_key, value, headers))
+
+
+def in_portions(messages: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The messages in as few lists as MESSAGES_LIMIT allows, in order."""
+    portion: list[dict[str, Any]] = []
+    size = 0
+    for message in messages:
+        length = len(encode(message))
+        if portion and size + length > MESSAGES_LIMIT:
+            yield portion
+            portion, size = [], 0
+        portion.append(message)
+        size += length
+    if portion:
+        yield portion
+
+
+def newest_that_fit(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The last of the messages, as many as one reply holds."""
+    size, kept = 0, len(messages)
+    while kept and (size := size + len(encode(messages[kept - 1]))) <= MESSAGES_LIMIT:
+        kept -= 1
+    return messages[kept:]

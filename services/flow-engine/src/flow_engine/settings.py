@@ -1,0 +1,24 @@
+"""What the flow engine takes from its environment."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from servicekit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """The engine has no key-encryption key (hardening 14) and needs the link key only to make generated URLs."""
+
+    port: int = Field(default=8082, ge=0, le=65535)
+    max_records: int = Field(default=250, ge=1, le=2000)
+    """Records of a batch."""
+    compute_budget_ms: int = Field(default=200, ge=1)
+    """A batch ends early after this much compute, and commits what it has."""
+    compiled_flows: int = Field(default=256, ge=1)
+    """Compiled flow versions kept in memory."""
+    code_workers: int = Field(default=2, ge=1)
+    """Processes that run code nodes."""
+    chat_log_days: int | None = Field(default=None, ge=1)
+    """How long the chat log is kept; none: for ever."""
+    event_log_days: int = Field(default=9, ge=8)
+    """How long GET /v1/events/{id} and repeats of an event find it; at least as long as Idempotency-Key is kept."""

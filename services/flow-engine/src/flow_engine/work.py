@@ -1,0 +1,107 @@
+"""The unit of work: what a batch has loaded, and all that it will save in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from contracts.ids import derived_id
+from flowlang.model import Contact, Conversation, PatchContact
+from servicekit.batches import DeadRecord
+from servicekit.kafka_records import Outgoing, Record
+
+from flow_engine.listeners import Listeners
+from flow_engine.patches import Patch
+
+
+def conversation_id(key: str) -> str:
+    """The id that a conversation's key gives it: its primary key, and what the outside sees."""
+    return derived_id("conversation", key)
+
+
+def as_uuid(event_id: str) -> str:
+    """An event id as the database takes it; foreign ids that are no UUID get one that follows from them."""
+    try:
+        return str(UUID(event_id))
+    except ValueError:
+        return derived_id("event", event_id)
+
+
+def timer_id(key: str, wait: str) -> str:
+    """The id of the timer of a wait."""
+    return derived_id("wait", key, wait)
+
+
+@dataclass(slots=True)
+class Talk:
+    """One conversation in the hands of a batch. `read_version` is the stored row's, None without one."""
+
+    id: str
+    conversation: Conversation
+    read_version: int | None
+    seen: bytes = b""
+    listeners: Listeners = field(default_factory=Listeners)
+    held: bool = False
+    last_user_at: str | None = None
+    state: bytes | None = None
+    """Encoded after the last turn; None: nothing to save."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewContact:
+    """A contact that this batch makes."""
+
+    project_id: str
+    bot_id: str
+    created_at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an event, as a repeat of it is answered. `at_rest` is False while its run goes on."""
+
+    status: str
+    problem: dict[str, Any] | None = None
+    answer: str | None = None
+    messages: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def at_rest(self) -> bool:
+        return self.status != "started"
+
+
+@dataclass(slots=True)
+class Work:
+    """Rows are tuples in the order of the statements of postgres_work.py."""
+
+    talks: dict[str, Talk] = field(default_factory=dict)
+    contacts: dict[str, Contact] = field(default_factory=dict)
+    timers_found: set[str] = field(default_factory=set)
+    """Of the timers that this batch's records name, those that still have a row."""
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    """By event id: of this batch, and those that its repeats ask for."""
+
+    new_contacts: dict[str, NewContact] = field(default_factory=dict)
+    patches: dict[str, Patch] = field(default_factory=dict)
+    timers: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    ended_timers: set[str] = field(default_factory=set)
+    messages: list[tuple[Any, ...]] = field(default_factory=list)
+    log_rows: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    log_changes: dict[str, tuple[str, bytes]] = field(default_factory=dict)
+    """By event id: its new status, and what is appended to its log."""
+    held: list[tuple[Any, ...]] = field(default_factory=list)
+    redriven: list[tuple[str, int]] = field(default_factory=list)
+    """(conversation id, position) of held rows that this batch applied."""
+    outgoing: list[tuple[Record, list[Outgoing]]] = field(default_factory=list)
+    dead: list[DeadRecord] = field(default_factory=list)
+
+    def change_log(self, event_id: str, status: str, part: bytes) -> None:
+        """A later turn decides what became of an earlier event."""
+        _, parts = self.log_changes.get(event_id, ("", b""))
+        self.log_changes[event_id] = (status, parts + b"\n" + part)
+
+    def patch(self, contact_id: str, change: PatchContact) -> None:
+        """Add a change of a contact; one that this batch makes is saved whole."""
+        if contact_id and contact_id not in self.new_contacts:
+            self.patches.setdefault(contact_id, Patch()).add(change)
