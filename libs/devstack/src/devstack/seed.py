@@ -4,16 +4,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import aiohttp
-
-from devstack.errors import StackError
+from devstack.api import Api
 from devstack.paths import ROOT
 
 FLOWS = ROOT / "examples" / "flows"
-PROJECT = "Example"
-SCOPES = (
+PERSON = "me"
+PROJECT, BOT = "Example", "Example bot"
+TRIGGERED_FLOW, TRIGGER_ENTRY = "welcome", "order_paid"
+SCOPES = [
     "admin",
     "flows:execute",
     "bots:converse",
@@ -22,7 +21,7 @@ SCOPES = (
     "agents:chat",
     "deliveries:read",
     "deliveries:write",
-)
+]
 
 
 @dataclass(frozen=True)
@@ -34,18 +33,20 @@ class Seed:
     bot_id: str
     channel_id: str
     trigger_id: str
-    trigger_body: dict[str, Any]
+    session_id: str
+    """A chat with the bot that the person PERSON has open, for the Bot API."""
 
     def examples(self, base_url: str) -> str:
-        """Three command lines that show it at work."""
+        """Three command lines: write to the bot, have a shop start a scenario, open a web chat."""
         authorised = f"-H 'authorization: Bearer {self.token}'"
-        json_body = "-H 'content-type: application/json'"
+        said = {"client_message_id": "1", "type": "text", "text": "/start"}
+        order = {"peer_id": PERSON, "variables": {"order_id": "1001"}}
+        chat = f"{base_url}/v1/talk/{self.bot_id}/sessions/{self.session_id}/messages"
         return "\n".join(
             (
-                f'  curl -X POST {base_url}/v1/web/{self.channel_id}/sessions {json_body} -d \'{{"visitor_id": "me"}}\'',
-                f"  curl -X POST {base_url}/v1/run/{self.trigger_id} {authorised} {json_body} "
-                f"-d '{json.dumps(self.trigger_body)}'",
-                f"  curl {base_url}/v1/deliveries {authorised}",
+                f"  curl {chat} {authorised} -H 'prefer: wait=5' -d '{json.dumps(said)}'",
+                f"  curl {base_url}/v1/run/{self.trigger_id} {authorised} -H 'prefer: wait=5' -d '{json.dumps(order)}'",
+                f"  curl {base_url}/v1/web/{self.channel_id}/sessions -d '{{}}'",
             )
         )
 
@@ -55,8 +56,7 @@ async def plant(base_url: str, admin_token: str, file: Path) -> Seed:
     kept = read_seed(file)
     if kept is not None:
         return kept
-    async with aiohttp.ClientSession(base_url) as session:
-        seed = await plant_all(Api(session, admin_token), read_flows())
+    seed = await plant_all(base_url, admin_token, read_flows())
     write_seed(file, seed)
     return seed
 
@@ -75,57 +75,31 @@ def read_flows() -> dict[str, str]:
     return {file.stem: file.read_text() for file in sorted(FLOWS.glob("*.yaml"))}
 
 
-class Api:
-    """POSTs to the registry; an answer that is not 2xx is a StackError with the problem's own words."""
-
-    def __init__(self, session: aiohttp.ClientSession, token: str) -> None:
-        self._session, self._token = session, token
-
-    def as_holder_of(self, token: str) -> "Api":
-        return Api(self._session, token)
-
-    async def post(self, path: str, body: dict[str, Any], **query: str) -> dict[str, Any]:
-        headers = {"Authorization": f"Bearer {self._token}"}
-        async with self._session.post(path, json=body, params=query, headers=headers) as response:
-            text = await response.text()
-            if response.status // 100 != 2:
-                raise StackError(f"The examples could not be loaded: POST {path} answered {response.status}: {text}")
-            made: dict[str, Any] = json.loads(text) if text else {}
-            return made
-
-
-async def plant_all(operator: Api, documents: Mapping[str, str]) -> Seed:
-    project = await operator.post("/v1/projects", {"name": PROJECT})
-    token = await operator.post("/v1/tokens", {"name": "dev", "scopes": list(SCOPES)}, project=project["id"])
-    api = operator.as_holder_of(token["token"])
-    bot = await api.post("/v1/bots", {"name": "Example bot"})
-    channel = await api.post(
-        "/v1/channels", {"bot": bot["id"], "type": "webchat", "name": "Web chat", "credentials": {}}
-    )
-    flows = {name: await plant_flow(api, bot["id"], document) for name, document in documents.items()}
-    trigger = await api.post(
-        "/v1/triggers",
-        {
-            "flow": flows["welcome"],
-            "entry": "order_paid",
-            "token_id": token["id"],
-            "channel_id": channel["id"],
-            "auth": "token",
-        },
-    )
+async def plant_all(base_url: str, admin_token: str, documents: Mapping[str, str]) -> Seed:
+    async with Api(base_url, admin_token) as operator:
+        project = await operator.post("/v1/projects", {"name": PROJECT})
+    async with Api(base_url, admin_token, project["id"]) as operator:
+        token = await operator.post("/v1/tokens", {"name": "dev", "scopes": SCOPES})
+    async with Api(base_url, token["token"]) as api:
+        bot = await api.post("/v1/bots", {"name": BOT})
+        web = await api.post("/v1/channels", {"bot": bot["id"], "type": "webchat", "name": "Web chat"})
+        talk = await api.post("/v1/channels", {"bot": bot["id"], "type": "http", "name": "Bot API"})
+        flows = {name: await api.publish_flow(bot["id"], document) for name, document in documents.items()}
+        trigger = await api.post(
+            "/v1/triggers",
+            {
+                "flow": flows[TRIGGERED_FLOW]["id"],
+                "entry": TRIGGER_ENTRY,
+                "token_id": token["id"],
+                "channel_id": talk["id"],
+            },
+        )
+        session = await api.post(f"/v1/talk/{bot['id']}/sessions", {"person": {"peer_id": PERSON}})
     return Seed(
         project_id=project["id"],
         token=token["token"],
         bot_id=bot["id"],
-        channel_id=channel["id"],
+        channel_id=web["id"],
         trigger_id=trigger["id"],
-        trigger_body={"peer_id": "me", "variables": {"order_id": "1001"}},
+        session_id=session["session_id"],
     )
-
-
-async def plant_flow(api: Api, bot_id: str, document: str) -> str:
-    """Load and publish one flow document; its id."""
-    flow = await api.post("/v1/flows", {"bot": bot_id, "document": document})
-    await api.post(f"/v1/flows/{flow['id']}/publish", {})
-    made: str = flow["id"]
-    return made

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import itertools
+import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
@@ -23,6 +24,8 @@ from devstack.service import MODULES, Service, service_of
 from devstack.supervisor import Report, keep_running
 from devstack.topics import create_topics
 
+RUNNING = "running.json"
+"""The services' own addresses, for `switchhook doctor`."""
 LOOPBACK_NETWORK = "127.0.0.0/8"
 NO_SETTINGS: Mapping[str, Mapping[str, str]] = {service: {} for service in MODULES}
 
@@ -133,9 +136,13 @@ class Stack:
         self._supervise(service)
         return service
 
-    async def wait_ready(self, *, seconds: float = 60) -> None:
-        """Return once every service is ready, after crashes or outages."""
-        await asyncio.gather(*(service.wait_ready(seconds=seconds) for service in self._services.values()))
+    async def remove_service(self, instance: str) -> None:
+        """Stop a replica for good."""
+        await self._services.pop(instance).stop()
+
+    async def wait_ready(self, *instances: str, seconds: float = 60) -> None:
+        """Return once these services, by default all, are ready after crashes or outages."""
+        await asyncio.gather(*(self.service(each).wait_ready(seconds=seconds) for each in instances or self._services))
 
     async def _start(self) -> None:
         self._secrets = load_secrets(self.folder / "secrets.json")
@@ -156,6 +163,8 @@ class Stack:
         for service in self._services.values():
             self._supervise(service)
         await self._proxy.start()
+        addresses = {instance: service.base_url for instance, service in self._services.items()}
+        (self.folder / RUNNING).write_text(json.dumps(addresses))
 
     async def _start_servers(self) -> None:
         own: list[Server] = []
@@ -177,6 +186,7 @@ class Stack:
         await self._stop_services("flow-engine", "dispatcher")
         await self._stop_services("registry")
         await asyncio.gather(self._kafka.stop(), self._postgres.stop())
+        (self.folder / RUNNING).unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.close()
 
@@ -220,6 +230,17 @@ def lock_folder(folder: Path) -> IO[str]:
     file.write(str(os.getpid()))
     file.flush()
     return file
+
+
+def running_services(folder: Path) -> dict[str, str] | None:
+    """Instance -> its own base URL, of the stack that runs on the folder; None while none does."""
+    try:
+        with contextlib.closing(lock_folder(folder)):
+            return None
+    except StackError:
+        file = folder / RUNNING
+        addresses: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
+        return addresses
 
 
 def reset(folder: Path) -> None:

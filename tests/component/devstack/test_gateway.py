@@ -1,0 +1,150 @@
+"""The gateway before the services: what passes through it, and what it says when a service is down."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from devstack.ports import HOST, free_port
+from devstack.proxy import Proxy
+from support.waiting import eventually
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+ALL = "/{path:.*}"
+
+
+@contextlib.asynccontextmanager
+async def service(handler: Handler) -> AsyncIterator[str]:
+    """A stand-in for a service; its base URL."""
+    app = web.Application(client_max_size=0)
+    app.router.add_route("*", ALL, handler)
+    runner = web.AppRunner(app, handler_cancellation=True)
+    await runner.setup()
+    port = free_port()
+    await web.TCPSite(runner, HOST, port).start()
+    yield f"http://{HOST}:{port}"
+    await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def gateway(base: str | None) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of a gateway whose services are all at `base`."""
+    proxy = Proxy(lambda _service: base)
+    proxy.claim_port()
+    await proxy.start()
+    async with aiohttp.ClientSession(proxy.base_url) as client:
+        yield client
+    await proxy.stop()
+
+
+async def test_a_request_arrives_as_it_was_sent_with_its_callers_address() -> None:
+    seen = {}
+
+    async def echo(request: web.Request) -> web.Response:
+        seen.update(method=request.method, target=request.raw_path, headers=request.headers, body=await request.read())
+        return web.Response(status=418, reason="Teapot", body=b"short", headers={"X-Answer": "1"})
+
+    async with service(echo) as base, gateway(base) as client:
+        forged = {"X-Forwarded-For": "203.0.113.9", "Signature": "kept"}
+        async with client.put("/v1/bots/a%2Fb?q=%20x&q=2", data=b"\x00raw", headers=forged) as answer:
+            assert (answer.status, await answer.read(), answer.headers["X-Answer"]) == (418, b"short", "1")
+    assert (seen["method"], seen["target"], seen["body"]) == ("PUT", "/v1/bots/a%2Fb?q=%20x&q=2", b"\x00raw")
+    assert (seen["headers"]["X-Forwarded-For"], seen["headers"]["Signature"]) == ("127.0.0.1", "kept")
+
+
+async def test_a_redirect_is_the_callers_to_follow() -> None:
+    async def redirect(_request: web.Request) -> web.Response:
+        return web.Response(status=302, headers={"Location": "http://192.0.2.1/elsewhere"})
+
+    async with (
+        service(redirect) as base,
+        gateway(base) as client,
+        client.get("/v1/r/x", allow_redirects=False) as answer,
+    ):
+        assert (answer.status, answer.headers["Location"]) == (302, "http://192.0.2.1/elsewhere")
+
+
+async def test_an_event_stream_arrives_event_by_event() -> None:
+    may_go_on = asyncio.Event()
+
+    async def stream(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        await response.write(b"data: 1\n\n")
+        await may_go_on.wait()
+        await response.write(b"data: 2\n\n")
+        return response
+
+    async with service(stream) as base, gateway(base) as client, client.get("/v1/web/c/sessions/s/events") as answer:
+        assert await answer.content.readline() == b"data: 1\n"
+        may_go_on.set()
+        assert (await answer.content.read()).endswith(b"data: 2\n\n")
+
+
+async def test_a_caller_who_leaves_ends_the_services_work() -> None:
+    began, ended = asyncio.Event(), asyncio.Event()
+
+    async def wait_for_ever(_request: web.Request) -> web.Response:
+        began.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        raise AssertionError
+
+    async with service(wait_for_ever) as base, gateway(base) as client:
+        call = asyncio.create_task(client.get("/v1/web/c/sessions/s/events"))
+        await began.wait()
+        call.cancel()
+        await eventually(ended.is_set)
+
+
+async def test_an_answer_that_breaks_off_breaks_off_for_the_caller() -> None:
+    async def break_off(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(headers={"Content-Length": "1000"})
+        await response.prepare(request)
+        await response.write(b"some")
+        assert request.transport is not None
+        request.transport.abort()
+        return response
+
+    async with service(break_off) as base, gateway(base) as client, client.get("/v1/bots") as answer:
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.read()
+
+
+async def test_a_large_body_streams_through() -> None:
+    async def count(request: web.Request) -> web.Response:
+        size = 0
+        async for chunk in request.content.iter_any():
+            size += len(chunk)
+        return web.json_response(size)
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for _ in range(64):
+            yield b"x" * 65_536
+
+    async with service(count) as base, gateway(base) as client, client.post("/v1/media", data=chunks()) as answer:
+        assert await answer.json() == 64 * 65_536
+
+
+@pytest.mark.parametrize("down", ["not running", "not listening"])
+async def test_a_service_that_is_down_is_a_problem_that_says_so(down: str) -> None:
+    base = None if down == "not running" else f"http://{HOST}:{free_port()}"
+    async with gateway(base) as client, client.get("/v1/bots") as answer:
+        body = await answer.json(content_type="application/problem+json")
+        assert answer.status == body["status"] == (503 if base is None else 502)
+        assert "registry" in body["detail"]
+        assert answer.headers["Retry-After"] == "1"
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/health/ready", "/v1/dlq/ingress", "/%6detrics", "/v1/nothing"])
+async def test_what_is_not_for_the_outside_is_not_found(path: str) -> None:
+    async def leak(_request: web.Request) -> web.Response:
+        return web.Response(body=b"secret")
+
+    async with service(leak) as base, gateway(base) as client, client.get(path) as answer:
+        assert answer.status == 404

@@ -1,0 +1,39 @@
+"""Which service the gateway asks."""
+
+import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
+
+from contracts.routes import ROUTES
+from devstack.proxy import end_to_end, service_for
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
+def test_every_route_of_contracts_reaches_its_service(route) -> None:
+    assert service_for(route.path) == route.service
+
+
+@pytest.mark.parametrize(
+    "path", ["/metrics", "/health/live", "/health/ready", "//metrics", "/v1/dlq/ingress", "/v1", "/v1/x"]
+)
+def test_what_is_not_for_the_outside_has_no_service(path: str) -> None:
+    assert service_for(path) is None
+
+
+@pytest.mark.parametrize(
+    ("path", "service"), [("/", "registry"), ("/auth/login", "registry"), ("/widget.js", "ingress")]
+)
+def test_the_console_and_the_widget_have_theirs(path: str, service: str) -> None:
+    assert service_for(path) == service
+
+
+def test_headers_of_one_connection_are_dropped_and_repeated_ones_kept() -> None:
+    headers = CIMultiDict(
+        [
+            ("Connection", "close, X-Once"),
+            ("X-Once", "1"),
+            ("TE", "trailers"),
+            ("Set-Cookie", "a=1"),
+            ("Set-Cookie", "b=2"),
+        ]
+    )
+    assert list(end_to_end(CIMultiDictProxy(headers)).items()) == [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
