@@ -1,0 +1,99 @@
+"""What is done to the stack: crashes and freezes at named points inside, and outages from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import random
+import signal
+from collections.abc import AsyncIterator, Callable, Coroutine
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from contracts import actions
+from devstack.stack import Stack
+
+SESSION_SECONDS = LEASE_SECONDS = 6
+FREEZE_SECONDS = 9
+REFUSE_SECONDS = 10
+FAULTY = ("flow-engine", "flow-engine-2", "dispatcher", "dispatcher-2")
+
+ENGINE = "in_txn,after_commit,mid_publish,after_publish"
+DISPATCHER = f"{ENGINE},before_send,before_record"
+
+
+def inside(seed: int, instance: str) -> str:
+    """The failpoints of one process: at saturation each passes a point some tens of times a second."""
+    points = DISPATCHER if instance.startswith("dispatcher") else ENGINE
+    kill, freeze = (0.0015, 0.0004) if instance.startswith("dispatcher") else (0.004, 0.001)
+    return f"seed={seed};kill={kill}@{points};freeze={freeze}:{FREEZE_SECONDS}s@{points};commit_unknown=0.002"
+
+
+async def arm(stack: Stack, seed: int) -> None:
+    """Start the processes anew, with their failpoints."""
+    for number, instance in enumerate(FAULTY):
+        service = stack.service(instance)
+        service.env["SWITCHHOOK_FAILPOINTS"] = inside(seed + number, instance)
+    await restart(stack)
+
+
+async def disarm(stack: Stack) -> None:
+    """Start the processes anew, without failpoints and with every protection."""
+    for service in stack.services.values():
+        service.env.pop("SWITCHHOOK_FAILPOINTS", None)
+    await restart(stack)
+
+
+async def restart(stack: Stack) -> None:
+    """Kill those with failpoints, and wait until the supervisor has them ready again."""
+    for instance in FAULTY:
+        service = stack.service(instance)
+        await service.kill()
+    await asyncio.gather(*(stack.service(instance).start() for instance in FAULTY))
+
+
+async def from_outside(stack: Stack, seed: int, seconds: float, report: Callable[[str], None]) -> None:
+    """A broker crash, a topic that refuses for 10 s, a crash of ingress and one of PostgreSQL, at times that the seed decides."""
+    dice = random.Random(seed)
+    blows: list[Callable[[], Coroutine[None, None, None]]] = [
+        lambda: crash(stack.kafka.pid),
+        lambda: refuse(stack, actions.TOPIC.name),
+        lambda: crash(stack.service("ingress").pid),
+        lambda: crash(stack.postgres.pid),
+    ]
+    dice.shuffle(blows)
+    pause = seconds / (len(blows) + 1)
+    for blow, name in zip(blows, range(1, len(blows) + 1), strict=True):
+        await asyncio.sleep(pause * dice.uniform(0.5, 1))
+        report(f"blow {name} of {len(blows)}")
+        await blow()
+
+
+async def crash(pid: int) -> None:
+    """kill -9; the supervisor starts it again."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+async def refuse(stack: Stack, topic: str) -> None:
+    """The topic takes no writes for 10 s: it wants more replicas in sync than there are."""
+    async with admin(stack) as client:
+        await client.alter_configs([_in_sync(topic, 2)])
+        await asyncio.sleep(REFUSE_SECONDS)
+        await client.alter_configs([_in_sync(topic, 1)])
+
+
+def _in_sync(topic: str, replicas: int) -> ConfigResource:
+    return ConfigResource(ConfigResourceType.TOPIC, topic, configs={"min.insync.replicas": str(replicas)})
+
+
+@contextlib.asynccontextmanager
+async def admin(stack: Stack) -> AsyncIterator[AIOKafkaAdminClient]:
+    client = AIOKafkaAdminClient(bootstrap_servers=stack.bootstrap_servers)
+    await client.start()
+    try:
+        yield client
+    finally:
+        await client.close()

@@ -1,0 +1,114 @@
+"""Many people who count aloud: each says 1, 2, 3, … to its bot, and repeats what was not accepted, as a platform would."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from devstack.api import Api
+
+PATIENCE = aiohttp.ClientTimeout(total=10)
+PAUSE_SECONDS = 0.2
+
+COUNTING: dict[str, Any] = {
+    "schema": "flow/1",
+    "slug": "counting",
+    "name": "Counting",
+    "start": "count",
+    "variables": {"count": {"type": "integer", "scope": "user"}},
+    "triggers": [{"id": "said", "type": "no_match", "to": "count"}],
+    "nodes": {
+        "count": {
+            "type": "set",
+            "values": {"user.count": {"cel": "has(user.count) ? user.count + 1 : 1"}},
+            "ports": {"next": "answer"},
+        },
+        "answer": {"type": "say", "parts": [{"text": "{{ system.last_message }}:{{ user.count }}"}]},
+    },
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A bot's way in: where a platform posts updates, and the secret that proves it."""
+
+    bot: str
+    url: str
+    secret: str
+
+
+async def open_lines(api: Api, ear_url: str, count: int) -> list[Line]:
+    """As many bots, each with the counting flow and a Telegram channel whose Bot API is the ear."""
+    return list(await asyncio.gather(*(open_line(api, ear_url, number) for number in range(count))))
+
+
+async def open_line(api: Api, ear_url: str, number: int) -> Line:
+    bot = (await api.post("/v1/bots", {"name": f"bot {number}"}))["id"]
+    await api.publish_flow(bot, COUNTING)
+    channel = await api.post(
+        "/v1/channels",
+        {
+            "bot": bot,
+            "type": "telegram",
+            "name": "telegram",
+            "credentials": {"token": f"{1000 + number}:chaos"},
+            "api_base_url": ear_url,
+            "set_webhook": False,
+        },
+    )
+    return Line(bot, channel["inbound_url"], channel["secret_token"])
+
+
+@dataclass(slots=True)
+class Crowd:
+    """`accepted` is chat -> how many of 1, 2, 3, … were accepted so far."""
+
+    lines: Sequence[Line]
+    chats: int
+    in_flight: int = 64
+    accepted: dict[str, int] = field(default_factory=dict)
+    refused: int = 0
+
+    async def count_aloud(self, seconds: float) -> None:
+        """All chats count, at most `in_flight` at once; after `seconds` each ends with a number that was accepted."""
+        gate, until = asyncio.Semaphore(self.in_flight), asyncio.get_running_loop().time() + seconds
+        async with aiohttp.ClientSession(timeout=PATIENCE) as session, asyncio.TaskGroup() as people:
+            for chat in range(1, self.chats + 1):
+                people.create_task(self._person(session, gate, chat, until))
+
+    async def _person(self, session: aiohttp.ClientSession, gate: asyncio.Semaphore, chat: int, until: float) -> None:
+        line, number = self.lines[chat % len(self.lines)], 0
+        while asyncio.get_running_loop().time() < until:
+            number += 1
+            async with gate:
+                while not await self._say(session, line, chat, number):
+                    self.refused += 1
+                    await asyncio.sleep(PAUSE_SECONDS)
+            self.accepted[str(chat)] = number
+
+    async def _say(self, session: aiohttp.ClientSession, line: Line, chat: int, number: int) -> bool:
+        """Post one update; whether it was accepted. A broken connection is an unknown, so it is said again."""
+        headers = {"x-telegram-bot-api-secret-token": line.secret}
+        try:
+            async with session.post(line.url, json=update(chat, number), headers=headers) as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, TimeoutError):
+            return False
+
+
+def update(chat: int, number: int) -> dict[str, Any]:
+    """A text message as Telegram sends it; a repeat has the same update_id."""
+    return {
+        "update_id": chat * 1_000_000 + number,
+        "message": {
+            "message_id": number,
+            "date": 1_795_219_200,
+            "chat": {"id": chat, "type": "private"},
+            "from": {"id": chat, "is_bot": False, "first_name": f"P{chat}"},
+            "text": str(number),
+        },
+    }
