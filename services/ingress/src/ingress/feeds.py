@@ -1,0 +1,75 @@
+"""What an attached instance knows of one conversation's messages. Pure: no clock, no Kafka.
+
+A feed holds the messages after `floor` without a gap. Copies and backlogs come more than once and in any order: what lies
+beyond a gap is put aside until a backlog has filled it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from contracts.replies import ChatMessage
+
+KEPT = 200
+"""Messages of one conversation that an instance remembers; who asks for older ones gets them from the engine."""
+
+
+class Feed:
+    """Messages with `floor < seq <= last`, all of them."""
+
+    __slots__ = ("_ahead", "floor", "messages")
+
+    def __init__(self, floor: int) -> None:
+        self.floor = floor
+        self.messages: list[ChatMessage] = []
+        self._ahead: dict[int, ChatMessage] = {}
+
+    @property
+    def last(self) -> int:
+        """The highest seq known without a gap."""
+        return self.messages[-1].seq if self.messages else self.floor
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing is known beyond a gap."""
+        return not self._ahead
+
+    def after(self, seq: int) -> list[ChatMessage]:
+        """The messages above `seq` (which is not below `floor`)."""
+        return [message for message in self.messages if message.seq > seq] if seq < self.last else []
+
+    def add_copies(self, copies: Iterable[ChatMessage]) -> None:
+        """Take new messages; afterwards the feed may not be whole."""
+        self._ahead.update((message.seq, message) for message in copies if message.seq > self.last)
+        self._join()
+        self._trim()
+
+    def add_backlog(self, after: int, backlog: Iterable[ChatMessage]) -> list[ChatMessage]:
+        """Take all that the engine has above `after`, and give what is now known above it.
+
+        A seq that is missing in a backlog is missing in the chat log, which is no gap.
+        """
+        joins = self.floor <= after <= self.last
+        kept = self.messages if joins or after < self.floor else []
+        if not joins:
+            self.floor = after
+        known = {message.seq: message for message in (*kept, *backlog) if message.seq > self.floor}
+        self.messages = [message for _, message in sorted(known.items())]
+        self._join()
+        found = self.after(after)
+        self._trim()
+        return found
+
+    def _join(self) -> None:
+        last = self.last
+        while (message := self._ahead.pop(last + 1, None)) is not None:
+            self.messages.append(message)
+            last += 1
+        if self._ahead:
+            self._ahead = {seq: message for seq, message in self._ahead.items() if seq > last}
+
+    def _trim(self) -> None:
+        surplus = len(self.messages) - KEPT
+        if surplus > 0:
+            self.floor = self.messages[surplus - 1].seq
+            del self.messages[:surplus]

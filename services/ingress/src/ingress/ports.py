@@ -1,0 +1,53 @@
+"""What ingress needs of servicekit, narrowly: tests put small fakes in their places."""
+
+from __future__ import annotations
+
+from asyncio import Future
+from collections.abc import Sequence
+from typing import Any, Literal, Protocol
+
+from contracts.inbound import ReplyTo
+from servicekit.kafka_records import Outgoing
+
+
+class Publishing(Protocol):
+    """Writes to Kafka. Both raise NotAcknowledged when it is not known that Kafka has the record."""
+
+    async def publish(self, record: Outgoing) -> int:
+        """The record's offset, once Kafka has it."""
+
+    async def publish_many(self, records: list[Outgoing]) -> None:
+        """All of them, in order within a partition."""
+
+
+class View(Protocol):
+    """The registry as of now, in memory."""
+
+    @property
+    def ready(self) -> bool: ...
+
+    @property
+    def offset(self) -> int:
+        """Offset of the last registry record applied."""
+
+    def get(self, kind: str, id: str) -> Any: ...
+
+    def find(self, kind: str, index: str, value: str) -> Any: ...
+
+    def all(self, kind: str, project_id: str) -> Sequence[Any]: ...
+
+    async def current(self) -> bool:
+        """Catch up with the topic; False when that was not possible in time."""
+
+
+class Asking(Protocol):
+    """Waits for replies on this instance's partition."""
+
+    instance: str
+
+    @property
+    def instances(self) -> int:
+        """How many instances live, this one included."""
+
+    def ask(self, until: Literal["verdict", "rest"] = "rest") -> tuple[ReplyTo, Future[Any]]:
+        """An address for one reply, and the reply to come."""

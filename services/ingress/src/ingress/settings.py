@@ -1,0 +1,16 @@
+"""What ingress takes from its environment beside what every service takes."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from servicekit.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """`SWITCHHOOK_` + the field's name. `link_key` is needed: generated URLs, tracked links and chat sessions hang on it."""
+
+    bridge: bool = True
+    """Whether this replica takes commands from `switchhook.commands.v1` too."""
+    attaches_per_second: int = Field(default=200, gt=0)
+    """How many conversations a replica attaches to in a second at most; more listeners get 503 and come again."""

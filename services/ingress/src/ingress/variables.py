@@ -1,0 +1,76 @@
+"""What a webhook trigger of a flow accepts: `accept: {order_id: string!}` and the flow's declared variables. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ingress.problems import invalid
+from servicekit.problems import ProblemError
+
+Check = Callable[[Any], bool]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+CHECKS: dict[str, Check] = {
+    "string": lambda value: isinstance(value, str),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": _is_number,
+    "boolean": lambda value: isinstance(value, bool),
+    "list": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+}
+"""A type that is not here accepts anything: the flow's check has refused what the language does not have."""
+
+
+class Accepts:
+    """Checks the variables of one entry of one flow version."""
+
+    def __init__(self, types: Mapping[str, str], required: frozenset[str]) -> None:
+        self._types, self._required = types, required
+
+    def check(self, variables: Mapping[str, Any]) -> None:
+        """Raises ProblemError 422 with an error for each variable that is missing or of another type."""
+        missing = self._required - variables.keys()
+        wrong = [name for name in self._types.keys() & variables.keys() if not self._fits(name, variables[name])]
+        if missing or wrong:
+            raise _refusal(
+                {name: f"{name} is needed ({self._types[name]})" for name in sorted(missing)}
+                | {name: f"{name} must be of type {self._types[name]}" for name in sorted(wrong)}
+            )
+
+    def _fits(self, name: str, value: Any) -> bool:
+        check = CHECKS.get(self._types[name])
+        return check is None or check(value)
+
+
+def _refusal(details: dict[str, str]) -> ProblemError:
+    first = next(iter(details))
+    error = invalid(f"/variables/{first}", "; ".join(details.values()) + ".")
+    error.extra["errors"] = [{"pointer": f"#/variables/{name}", "detail": text} for name, text in details.items()]
+    return error
+
+
+def accepts_of(document: Mapping[str, Any], entry: str | None) -> Accepts | None:
+    """The checks of that webhook trigger of a flow document; None when the document has no such trigger.
+
+    A variable that the trigger does not list is checked against the flow's own declaration, where it is set in memory.
+    """
+    types = {
+        name: declared["type"]
+        for name, declared in (document.get("variables") or {}).items()
+        if isinstance(declared, dict) and declared.get("scope", "memory") == "memory" and "type" in declared
+    }
+    if entry is None:
+        return Accepts(types, frozenset())
+    trigger = next(
+        (t for t in document.get("triggers") or () if t.get("id") == entry and t.get("type") == "webhook"), None
+    )
+    if trigger is None:
+        return None
+    listed: dict[str, str] = trigger.get("accept") or {}
+    required = frozenset(name for name, type in listed.items() if type.endswith("!"))
+    return Accepts(types | {name: type.rstrip("!") for name, type in listed.items()}, required)
