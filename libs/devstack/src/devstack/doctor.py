@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
@@ -16,9 +15,10 @@ from devstack.errors import StackError
 from devstack.kafka_jars import jar_folder
 from devstack.paths import STATE
 from devstack.ports import HOST, is_free
-from devstack.stack import running_services
+from devstack.server import make_folder
+from devstack.stack import require_disk, running_services
 
-NEEDED_DISK_GIB, NEEDED_MEMORY_GIB = 2, 2
+NEEDED_MEMORY_GIB = 2
 GATEWAY_PORT = 8080
 OLDEST_PYTHON = (3, 11)
 
@@ -58,9 +58,8 @@ async def findings_of(folder: Path) -> AsyncIterator[Finding]:
 
 
 def disk(folder: Path) -> Finding:
-    folder.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(folder).free / 2**30
-    return Finding(f"{free:.1f} GiB of free disk", free >= NEEDED_DISK_GIB, f"free {NEEDED_DISK_GIB} GiB for {folder}")
+    make_folder(folder)
+    return attempt("disk space", lambda: require_disk(folder))
 
 
 def memory() -> Finding:

@@ -26,6 +26,7 @@ from devstack.topics import create_topics
 
 RUNNING = "running.json"
 """The services' own addresses, for `switchhook doctor`."""
+NEEDED_DISK_BYTES = 1024 * 2**20
 LOOPBACK_NETWORK = "127.0.0.0/8"
 NO_SETTINGS: Mapping[str, Mapping[str, str]] = {service: {} for service in MODULES}
 
@@ -167,6 +168,7 @@ class Stack:
         (self.folder / RUNNING).write_text(json.dumps(addresses))
 
     async def _start_servers(self) -> None:
+        require_disk(self.folder)
         own: list[Server] = []
         if self._external_kafka is None:
             own.append(self._kafka)
@@ -210,6 +212,15 @@ class Stack:
         """A running replica, in turn."""
         running = [each.base_url for each in self._services.values() if each.service == kind and each.running]
         return running[next(self._turns[kind]) % len(running)] if running else None
+
+
+def require_disk(folder: Path) -> None:
+    """StackError when so little disk is free that the servers would soon fail in the middle of their work."""
+    free = shutil.disk_usage(folder).free
+    if free < NEEDED_DISK_BYTES:
+        raise StackError(
+            f"Only {free // 2**20} MiB are free where {folder} lies: free {NEEDED_DISK_BYTES // 2**20} MiB and start again."
+        )
 
 
 def lock_folder(folder: Path) -> IO[str]:
