@@ -1,0 +1,42 @@
+"""The story on a throw-away stack, told aloud. Exit code 0 only if every chapter came out as it should."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+from devstack.errors import StackError
+from devstack.stack import Stack
+from support.fake_telegram import fake_telegram
+from support.receiver import receiver
+from support.story import Story
+
+
+async def run() -> None:
+    with tempfile.TemporaryDirectory(prefix="switchhook-demo-", ignore_cleanup_errors=True) as folder:
+        traces = str(Path(folder) / "traces.jsonl")
+        env = {"SWITCHHOOK_TRACE_SAMPLE": "1", "SWITCHHOOK_TRACE_FILE": traces}
+        narrate("Starting Kafka, PostgreSQL and the services …")
+        async with fake_telegram() as telegram, receiver() as far_end:
+            async with Stack(Path(folder), env=env, report=narrate) as stack:
+                await Story(stack, telegram, far_end, narrate).tell()
+    narrate("\nEvery step came out as it should.")
+
+
+def narrate(line: str) -> None:
+    print(line, flush=True)
+
+
+def main() -> int:
+    try:
+        asyncio.run(run())
+    except (AssertionError, StackError) as error:
+        print(f"\nThe demo stopped: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

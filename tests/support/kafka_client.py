@@ -1,0 +1,50 @@
+"""Another company's program: confluent-kafka with its defaults."""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+from confluent_kafka import Consumer, Producer
+
+from contracts import cloudevents
+
+
+async def produce_command(servers: str, topic: str, value: bytes, token: str, id: str) -> None:
+    """One command record, acknowledged; RuntimeError if Kafka refuses it."""
+    headers = cloudevents.headers(id=id, type="command", source="shop", time=cloudevents.now_text())
+    headers.append(("authorization", f"Bearer {token}".encode()))
+    failures: list[str] = []
+    producer = Producer({"bootstrap.servers": servers})
+    producer.produce(
+        topic,
+        value=value,
+        key=id,
+        headers=headers,
+        on_delivery=lambda error, _: failures.append(str(error)) if error else None,
+    )
+    left = await asyncio.to_thread(producer.flush, 20)
+    if left or failures:
+        raise RuntimeError(f"the command was not accepted by Kafka: {failures}")
+
+
+async def consume_until(servers: str, topic: str, wanted: str, project: str, seconds: float = 20) -> list[str]:
+    """The `ce_type` of a project's records from the start until `wanted` came. AssertionError when it does not."""
+    return await asyncio.to_thread(_consume_until, servers, topic, wanted, project, seconds)
+
+
+def _consume_until(servers: str, topic: str, wanted: str, project: str, seconds: float) -> list[str]:
+    consumer = Consumer({"bootstrap.servers": servers, "group.id": str(uuid4()), "auto.offset.reset": "earliest"})
+    consumer.subscribe([topic])
+    seen: list[str] = []
+    try:
+        for _ in range(int(seconds * 10)):
+            for record in consumer.consume(500, timeout=0.1):
+                headers = {name: value.decode() for name, value in record.headers() or []}
+                if headers.get(cloudevents.PROJECT) == project:
+                    seen.append(headers["ce_type"])
+            if wanted in seen:
+                return seen
+    finally:
+        consumer.close()
+    raise AssertionError(f"no {wanted} among {seen}")

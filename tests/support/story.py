@@ -1,0 +1,271 @@
+"""The story: a shop starts a scenario, the scenario talks, calls and reports. Told by `demo`, checked by the e2e tests.
+
+Every chapter asserts what came out of it, and narrates what was sent and received.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from standardwebhooks import Webhook
+from support.fake_telegram import FakeTelegram
+from support.receiver import Receiver, Request
+
+from contracts import commands, events
+from devstack.api import Api
+from devstack.stack import Stack
+from support.kafka_client import consume_until, produce_command
+from support.waiting import eventually
+
+FLOW = Path(__file__).parents[2] / "examples" / "flows" / "reserve-lecture.yaml"
+ANSWER = Path(__file__).parents[1] / "samples" / "named_webhook_response.json"
+PERSON = 104117781
+Narrate = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class Setting:
+    """What the shop and the bot author made before the story begins."""
+
+    project: str
+    bot: str
+    channel: dict[str, Any]
+    flow: dict[str, Any]
+    trigger: dict[str, Any]
+    shop_token: str
+    endpoint: dict[str, Any]
+
+
+class Story:
+    """Chapters in order; each stands on those before it."""
+
+    def __init__(self, stack: Stack, telegram: FakeTelegram, receiver: Receiver, narrate: Narrate) -> None:
+        self._stack, self._telegram, self._receiver, self._narrate = stack, telegram, receiver, narrate
+        self._http = httpx.AsyncClient(base_url=stack.base_url, timeout=30, trust_env=False)
+        self._updates = 0
+        self.setting: Setting
+
+    async def tell(self) -> None:
+        """All of it. AssertionError in the chapter whose outcome is not what it should be."""
+        try:
+            for chapter in self.chapters():
+                self._narrate(f"\n— {(chapter.__doc__ or '').strip()}")
+                await chapter()
+        finally:
+            await self._http.aclose()
+
+    def chapters(self) -> list[Callable[[], Any]]:
+        return [
+            self.the_author_sets_up,
+            self.the_shop_is_refused,
+            self.the_person_reserves,
+            self.the_webhooks_arrive,
+            self.the_shop_starts_the_flow,
+            self.the_shop_waits_for_the_answer,
+            self.a_program_does_the_same_over_kafka,
+            self.generated_urls_run_commands,
+            self.the_receiver_fails_twice,
+            self.the_token_is_deleted,
+        ]
+
+    async def the_author_sets_up(self) -> None:
+        """The bot author makes a project, a bot on Telegram, an API call, a flow, a trigger and an endpoint."""
+        self._receiver.answer("/api/seats", 200, json.loads(ANSWER.read_text()))
+        token = self._stack.secrets.admin_token
+        async with Api(self._stack.base_url, token) as operator:
+            project = (await operator.post("/v1/projects", {"name": "Conference"}))["id"]
+        async with Api(self._stack.base_url, token, project) as api:
+            bot = (await api.post("/v1/bots", {"name": "Conference"}))["id"]
+            channel = await api.post("/v1/channels", self._telegram_channel(bot))
+            await api.post(
+                "/v1/api-calls", {"name": "seats-left", "method": "POST", "url": f"{self._receiver.url}/api/seats"}
+            )
+            flow = await api.publish_flow(bot, self._flow_document())
+            trigger = await api.post("/v1/triggers", self._bought_trigger(flow["id"], channel["id"]))
+            endpoint = await api.post(
+                "/v1/endpoints",
+                {
+                    "url": f"{self._receiver.url}/signed",
+                    "events": ["webhook.sent", "profile.pushed"],
+                    "schedule": [1, 1, 1, 1],
+                },
+            )
+        self.setting = Setting(project, bot, channel, flow, trigger, trigger["token"], endpoint)
+        self._narrate(
+            f"  flow {flow['slug']} is published; the shop copies {trigger['url']} and {trigger['body_example']}"
+        )
+
+    async def the_shop_is_refused(self) -> None:
+        """The shop POSTs, without any special header, for a person who never talked to the bot."""
+        answer = await self._post_trigger({"order_id": "A-76"})
+        assert answer.status_code == 409, answer.text
+        assert answer.json()["reason"] == "has-not-talked"
+        assert self._telegram.messages == []
+
+    async def the_person_reserves(self) -> None:
+        """The person says /start, answers wrongly once, then rightly; the flow asks the API and uses its answer."""
+        await self._say("/start")
+        await self._hear(1)
+        await self._say("whatever")
+        await self._hear(2)
+        await self._say("Webhooks")
+        await eventually(lambda: any("favourite" in text or "Lecture 3" in text for text in self._heard()))
+        await eventually(lambda: any("31" in text for text in self._heard()))
+        called = self._receiver.requests_to("/api/seats")
+        assert len(called) == 1
+        assert called[0].json()["lecture"] == "3"
+
+    async def the_webhooks_arrive(self) -> None:
+        """ "Send webhook" reaches the receiver in SendPulse's array format, and the endpoint signed to the standard."""
+        sendpulse = (await self._received("/hooks/reserved"))[0].json()
+        assert isinstance(sendpulse, list)
+        assert sendpulse[0]["title"].startswith("Reserved")
+        assert sendpulse[0]["service"] == "telegram"
+        assert sendpulse[0]["contact"]["lecture"] == "3"
+        signed = await self._received("/signed")
+        kinds = {self._verified(request)["type"] for request in signed}
+        await eventually(
+            lambda: (
+                {self._verified(r)["type"] for r in self._receiver.requests_to("/signed")}
+                >= {"webhook.sent", "profile.pushed"}
+            )
+        )
+        self._narrate(f"  {json.dumps(sendpulse[0])[:160]} …; signed: {sorted(kinds)}")
+
+    async def the_shop_starts_the_flow(self) -> None:
+        """The shop POSTs again: this time the bot writes first."""
+        before = len(self._heard())
+        answer = await self._post_trigger({"order_id": "A-77"})
+        assert answer.status_code == 202, answer.text
+        assert answer.json()["status"] == "started"
+        await self._hear(before + 1)
+        assert "A-77" in self._heard()[-1]
+
+    async def the_shop_waits_for_the_answer(self) -> None:
+        """A caller who waits gets what the bot said."""
+        answer = await self._post_trigger({"order_id": "A-78"}, {"prefer": "wait=10"})
+        assert answer.status_code == 200, answer.text
+        assert "A-78" in answer.json()["answer"]
+
+    async def a_program_does_the_same_over_kafka(self) -> None:
+        """A command by confluent-kafka with its default partitioner; the events are read back by it."""
+        before = len(self._heard())
+        command = commands.Start.model_validate(
+            {
+                "bot": self.setting.bot,
+                "person": {"channel_id": self.setting.channel["id"], "peer_id": str(PERSON)},
+                "flow": self.setting.flow["slug"],
+                "entry": "bought",
+                "variables": {"order_id": "A-79"},
+            }
+        )
+        servers = self._stack.bootstrap_servers
+        await produce_command(servers, commands.TOPIC.name, command.encode(), self.setting.shop_token, "shop-79")
+        await self._hear(before + 1)
+        assert "A-79" in self._heard()[-1]
+        seen = await consume_until(servers, events.TOPIC.name, "dev.switchhook.command.accepted", self.setting.project)
+        self._narrate(f"  events read back: {', '.join(sorted(set(seen)))}")
+
+    async def generated_urls_run_commands(self) -> None:
+        """A generated URL is opened: its answer; one whose code raises: 503; one with redirect_to: 302."""
+        plain = await self._http.get(await self._hook_url("/onWebhook", content={"order_id": "A-80"}))
+        assert (plain.status_code, "A-80" in plain.json()["answer"]) == (200, True), plain.text
+        raising = await self._http.get(await self._hook_url("/broken"))
+        assert (raising.status_code, raising.json()["type"].rpartition("/")[2]) == (503, "command-failed"), raising.text
+        away = await self._http.get(await self._hook_url("/onWebhook", redirect_to="https://shop.example.com/thanks"))
+        assert (away.status_code, away.headers.get("location")) == (302, "https://shop.example.com/thanks"), away.text
+        head = await self._http.head(await self._hook_url("/onWebhook"))
+        assert head.status_code == 405
+
+    async def the_receiver_fails_twice(self) -> None:
+        """The receiver fails twice: the same webhook-id comes again, and is delivered."""
+        self._receiver.forget()
+        self._receiver.fail_next("/signed", 500, times=2)
+        await self._say("/start")
+        await self._say("Webhooks")
+        await eventually(lambda: self._answers_by_id().get("delivered"), seconds=30)
+        statuses = next(iter(self._answers_by_id()["delivered"]))
+        assert statuses[:2] == (500, 500)
+        self._narrate(f"  one webhook-id was answered {statuses}")
+
+    async def the_token_is_deleted(self) -> None:
+        """The token is deleted: the next POST is 401, within a second."""
+        token = self._stack.secrets.admin_token
+        async with Api(self._stack.base_url, token, self.setting.project) as api:
+            await api.delete(f"/v1/tokens/{self.setting.trigger['auth']['token_id']}")
+        deleted = time.monotonic()
+        answer = await self._post_trigger({"order_id": "A-81"})
+        assert answer.status_code == 401, answer.text
+        assert time.monotonic() - deleted < 1
+
+    def _telegram_channel(self, bot: str) -> dict[str, Any]:
+        credentials = {"token": f"{self._telegram.bot_id}:demo"}
+        return {
+            "bot": bot,
+            "type": "telegram",
+            "name": "Telegram",
+            "credentials": credentials,
+            "api_base_url": self._telegram.url,
+        }
+
+    def _bought_trigger(self, flow: str, channel: str) -> dict[str, Any]:
+        return {"flow": flow, "entry": "bought", "new_token": {"name": "shop"}, "channel_id": channel}
+
+    def _flow_document(self) -> str:
+        """The example flow, its webhook pointed to the local receiver."""
+        return FLOW.read_text().replace("https://crm.example.com", self._receiver.url)
+
+    async def _post_trigger(self, variables: dict[str, Any], headers: dict[str, str] | None = None) -> httpx.Response:
+        body = self.setting.trigger["body_example"] | {"peer_id": str(PERSON), "variables": variables}
+        self._narrate(f"  POST {self.setting.trigger['url']} {variables} {headers or ''}")
+        answer = await self._http.post(f"/v1/run/{self.setting.trigger['id']}", json=body, headers=headers)
+        self._narrate(f"  ← {answer.status_code} {answer.text[:300]}")
+        return answer
+
+    async def _say(self, text: str) -> None:
+        """The person writes; Telegram tells ingress."""
+        self._updates += 1
+        self._narrate(f"  person: {text}")
+        update = self._telegram.text_update(self._updates, PERSON, text, first_name="Alex")
+        headers = {"x-telegram-bot-api-secret-token": self.setting.channel["secret_token"]}
+        answer = await self._http.post(self.setting.channel["inbound_url"], json=update, headers=headers)
+        assert answer.status_code == 200, answer.text
+
+    def _heard(self) -> list[str]:
+        return [message["text"] for message in self._telegram.messages]
+
+    async def _hear(self, count: int) -> None:
+        """Wait until the person has so many messages."""
+        before = len(self._heard())
+        await eventually(lambda: len(self._heard()) >= count)
+        for text in self._heard()[before:]:
+            self._narrate(f"  bot: {text}")
+
+    async def _received(self, path: str) -> list[Request]:
+        await eventually(lambda: self._receiver.requests_to(path))
+        return self._receiver.requests_to(path)
+
+    def _verified(self, request: Request) -> dict[str, Any]:
+        """The body, once the standardwebhooks library has accepted its signature."""
+        return dict(Webhook(self.setting.endpoint["secret"]).verify(request.body, request.headers))
+
+    def _answers_by_id(self) -> dict[str, set[tuple[int, ...]]]:
+        """Under `delivered`: the statuses of each webhook-id at /signed that failed first and came through."""
+        by_id: dict[str, list[int]] = {}
+        for request in self._receiver.requests_to("/signed"):
+            by_id.setdefault(request.headers["webhook-id"], []).append(request.status)
+        done = {tuple(statuses) for statuses in by_id.values() if len(statuses) > 1 and statuses[-1] < 300}
+        return {"delivered": done}
+
+    async def _hook_url(self, command: str, **more: Any) -> str:
+        token = self._stack.secrets.admin_token
+        async with Api(self._stack.base_url, token, self.setting.project) as api:
+            made = await api.post("/v1/hook-urls", {"bot": self.setting.bot, "command": command, **more})
+        self._narrate(f"  generated URL for {command}: {made['url'][:70]}…")
+        return str(made["url"])
