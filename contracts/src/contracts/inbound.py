@@ -190,9 +190,15 @@ class Attach(InboundBase):
     request_id: str
 
 
+class Redrive(InboundBase):
+    """An operator frees a held conversation: the event that failed and those that wait behind it are applied, in order."""
+
+    kind: Literal["redrive"] = "redrive"
+
+
 Inbound = Annotated[
     MessageReceived | Reachability | StartFlow | UrlOpened | RunCommand | CallResult | MessageResult | TimerFired
-    | Signal | ContactUpdate | Attach,
+    | Signal | ContactUpdate | Attach | Redrive,
     Field(discriminator="kind"),
 ]  # fmt: skip
 InboundAdapter: TypeAdapter[Any] = TypeAdapter(Inbound)
