@@ -49,9 +49,16 @@ async def test_a_request_arrives_as_it_was_sent_with_its_callers_address() -> No
 
     async with service(echo) as base, gateway(base) as client:
         forged = {"X-Forwarded-For": "203.0.113.9", "Signature": "kept"}
-        async with client.put("/v1/bots/a%2Fb?q=%20x&q=2", data=b"\x00raw", headers=forged) as answer:
+        async with client.put(
+            "/v1/bots/a%2Fb?q=%20x&q=2",
+            data=b"\x00raw",
+            headers=forged,
+            skip_auto_headers=["Accept", "Accept-Encoding", "Content-Type", "User-Agent"],
+        ) as answer:
             assert (answer.status, await answer.read(), answer.headers["X-Answer"]) == (418, b"short", "1")
     assert (seen["method"], seen["target"], seen["body"]) == ("PUT", "/v1/bots/a%2Fb?q=%20x&q=2", b"\x00raw")
+    own = {"Host", "Content-Length", "X-Forwarded-Host", "X-Forwarded-Proto"}
+    assert set(seen["headers"]) == own | forged.keys()
     assert (seen["headers"]["X-Forwarded-For"], seen["headers"]["Signature"]) == ("127.0.0.1", "kept")
 
 
@@ -148,3 +155,16 @@ async def test_what_is_not_for_the_outside_is_not_found(path: str) -> None:
 
     async with service(leak) as base, gateway(base) as client, client.get(path) as answer:
         assert answer.status == 404
+
+
+async def test_the_openapi_documents_of_the_services_are_served_as_one() -> None:
+    async def document(request: web.Request) -> web.Response:
+        if request.path == "/openapi/ingress.json":
+            return web.Response(status=404)
+        return web.json_response({"openapi": "3.1.0", "paths": {request.path: {}}}, headers={"X-Own": "1"})
+
+    async with service(document) as base, gateway(base) as client:
+        async with client.get("/openapi.json") as merged:
+            assert len((await merged.json())["paths"]) == 3
+        async with client.get("/openapi/registry.json") as own:
+            assert own.headers["X-Own"] == "1"
