@@ -103,15 +103,14 @@ def parse_json(body: bytes | str, *, depth: int = JSON_DEPTH, nodes: int = JSON_
 
 
 def _refuse_bombs(value: Any, depth: int, nodes: int) -> None:
-    level, seen = [value], 0
-    for _ in range(depth + 1):
+    level, seen = [value], 1
+    for _ in range(depth):
+        level = [child for parent in level if isinstance(parent, (list, dict)) for child in _children(parent)]
         seen += len(level)
         if seen > nodes:
             raise ProblemError("json-too-large", 400, "JSON too large", f"At most {nodes} values.")
-        level = [child for parent in level if isinstance(parent, (list, dict)) for child in _children(parent)]
-        if not level:
-            return
-    raise ProblemError("json-too-deep", 400, "JSON too deep", f"At most {depth} levels.")
+    if any(isinstance(value, (list, dict)) for value in level):
+        raise ProblemError("json-too-deep", 400, "JSON too deep", f"At most {depth} levels.")
 
 
 def _children(parent: list[Any] | dict[str, Any]) -> Any:
@@ -165,7 +164,8 @@ class RequestGuard:
         try:
             await self._app(scope, counting, sending)
         except ProblemError:
-            if started:
+            if not refused:
                 raise
         if refused and not started:
             raise too_large(self._limit)
+        # One that has begun stays incomplete: the server closes the connection.
