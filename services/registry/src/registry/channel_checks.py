@@ -1,0 +1,117 @@
+"""What a platform says of a channel: are the credentials good, and does it know where to send what happens?"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from contracts.registry import Channel
+from contracts.replies import CallReply
+from registry import channels, errors
+from registry.answers import Answer, refusal
+from registry.channels import NewChannel
+from registry.dispatcher_calls import DispatcherCalls
+from registry.entities import Stored
+from registry.site import Site
+from registry.unit import Unit
+from registry.writes import FollowUp, Writes
+from servicekit.problems import ProblemError
+
+UPDATES = ("message", "callback_query", "my_chat_member")
+"""What we want of Telegram; it leaves my_chat_member out unless asked."""
+NOT_ASKED = "The platform was not asked: the dispatcher did not answer. POST /v1/channels/{id}/check asks again."
+NOT_PUBLIC = (
+    "The webhook was not set: platforms call https only, and SWITCHHOOK_PUBLIC_URL is not. Call inbound_url yourself, "
+    "with the secret_token in X-Telegram-Bot-Api-Secret-Token."
+)
+NOT_WANTED = "The webhook was not set, as asked."
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`external_id` and `url` as the platform gave them; None when it was not reached."""
+
+    external_id: str | None = None
+    url: str | None = None
+    webhook_set: bool = False
+    hints: tuple[str, ...] = ()
+
+
+class ChannelChecks:
+    """One per process."""
+
+    def __init__(self, writes: Writes, calls: DispatcherCalls, site: Site) -> None:
+        self._writes, self._calls, self._site = writes, calls, site
+
+    def after_create(self, new: NewChannel) -> FollowUp:
+        """Ask the platform about a channel just made; one that it refuses is taken away again."""
+
+        async def then(answer: Answer) -> Answer:
+            if new.type != "telegram":
+                return answer
+            channel = Channel.model_validate(answer.body | {"project_id": answer.body["project_id"]})
+            try:
+                finding = await self.check(channel, set_webhook=new.set_webhook)
+            except ProblemError as problem:
+                await self._writes.run(channel.project_id, _dropping(channel.id))
+                return refusal(problem)
+            return Answer(answer.status, answer.body | shown(finding), answer.etag)
+
+        return then
+
+    async def check(self, channel: Channel, *, set_webhook: bool = True) -> Finding:
+        """Raises ProblemError 422 in the platform's own words."""
+        me = await self._calls.call_platform(channel, "getMe", {})
+        if me is None:
+            return Finding(hints=(NOT_ASKED.format(id=channel.id),))
+        result = _result(me)
+        url = f"https://t.me/{result['username']}" if result.get("username") else None
+        finding = Finding(external_id=str(result.get("id", channel.external_id)), url=url)
+        await self._writes.run(channel.project_id, _describing(channel.id, finding))
+        return await self._with_webhook(channel, finding, set_webhook)
+
+    async def _with_webhook(self, channel: Channel, finding: Finding, wanted: bool) -> Finding:
+        if not wanted or not self._site.is_public:
+            hint = NOT_PUBLIC if wanted else NOT_WANTED
+            return Finding(finding.external_id, finding.url, hints=(hint,))
+        reply = await self._calls.call_platform(channel, "setWebhook", {"allowed_updates": list(UPDATES)})
+        if reply is None:
+            return Finding(finding.external_id, finding.url, hints=(NOT_ASKED.format(id=channel.id),))
+        _result(reply)
+        return Finding(finding.external_id, finding.url, webhook_set=True)
+
+
+def shown(finding: Finding) -> dict[str, Any]:
+    """As answers show it."""
+    known = {"external_id": finding.external_id, "url": finding.url}
+    present = {name: value for name, value in known.items() if value is not None}
+    return present | {"webhook_set": finding.webhook_set, "hints": list(finding.hints)}
+
+
+def _result(reply: CallReply) -> dict[str, Any]:
+    """What the method gave. Raises ProblemError 422 when it failed."""
+    body = reply.body if isinstance(reply.body, dict) else {}
+    if body.get("ok") is True:
+        result = body.get("result")
+        return result if isinstance(result, dict) else {}
+    words = body.get("description") or "; ".join(reply.problems) or f"It answered {reply.status}."
+    raise errors.refused_by_platform(str(words))
+
+
+def _describing(id: str, finding: Finding) -> Any:
+    async def work(unit: Unit) -> Answer:
+        stored: Stored[Channel] = await unit.load(Channel, id, lock="FOR UPDATE")
+        described = (stored.entity.external_id, stored.entity.url) == (finding.external_id, finding.url)
+        if not described and finding.external_id is not None:
+            await channels.describe(unit, stored, finding.external_id, finding.url)
+        return Answer(200, published=unit.published)
+
+    return work
+
+
+def _dropping(id: str) -> Any:
+    async def work(unit: Unit) -> Answer:
+        await unit.drop((await unit.load(Channel, id, lock="FOR UPDATE")).entity)
+        return Answer(204, published=unit.published)
+
+    return work

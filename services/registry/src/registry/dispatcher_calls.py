@@ -1,0 +1,89 @@
+"""Asks the dispatcher to make an outgoing call, and waits for what came back (hardening 26)."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Literal, Protocol
+
+from contracts import cloudevents
+from contracts.actions import TOPIC, Action, CallApi, ChannelCall
+from contracts.ids import NOBODY, uuid7
+from contracts.inbound import ReplyTo
+from contracts.registry import ApiCall, Channel
+from contracts.replies import CallReply
+from servicekit.kafka_records import Outgoing
+from servicekit.publisher import NotAcknowledged, Publisher
+
+SOURCE = "/registry"
+GRACE_SECONDS = 5.0
+"""For the way to the dispatcher and back, beside the call's own time-out."""
+PLATFORM_SECONDS = 10.0
+
+
+class Asker(Protocol):
+    """The part of servicekit.asker that is used here."""
+
+    def ask(self, until: Literal["verdict", "rest"]) -> tuple[ReplyTo, asyncio.Future[Any]]: ...
+
+
+class DispatcherCalls:
+    """One per process. None for an answer: the dispatcher, or Kafka, did not answer in time."""
+
+    def __init__(self, asker: Asker, publisher: Publisher, topic: str = TOPIC.name) -> None:
+        self._asker, self._publisher, self._topic = asker, publisher, topic
+
+    async def test_api_call(self, api_call: ApiCall, params: dict[str, Any]) -> CallReply | None:
+        """Call it once with these parameters; no conversation hears of it."""
+        fields = {
+            "kind": "call_api",
+            "api_call_id": api_call.id,
+            "params": params,
+            "wait": "",
+            "channel_id": NOBODY,
+            "peer_id": NOBODY,
+        }
+        return await self._ask(CallApi, api_call.project_id, NOBODY, fields, api_call.timeout_seconds + GRACE_SECONDS)
+
+    async def call_platform(self, channel: Channel, method: str, params: dict[str, Any]) -> CallReply | None:
+        """Call a method of the channel's platform with the channel's credentials."""
+        fields = {"channel_id": channel.id, "method": method, "params": params}
+        return await self._ask(
+            ChannelCall, channel.project_id, channel.bot_id, fields, PLATFORM_SECONDS + GRACE_SECONDS
+        )
+
+    async def _ask(
+        self,
+        action: type[CallApi] | type[ChannelCall],
+        project_id: str,
+        bot_id: str,
+        fields: dict[str, Any],
+        timeout: float,
+    ) -> CallReply | None:
+        reply_to, answer = self._asker.ask("rest")
+        now = cloudevents.now_text()
+        common = {
+            "id": str(uuid7()),
+            "project_id": project_id,
+            "bot_id": bot_id,
+            "conversation": NOBODY,
+            "day": now[:10],
+            "created_at": now,
+            "reply_to": reply_to,
+        }
+        try:
+            async with asyncio.timeout(timeout):
+                await self._publisher.publish(_record(self._topic, action.model_validate(common | fields)))
+                reply: CallReply = await answer
+                return reply
+        except (NotAcknowledged, TimeoutError):
+            return None
+        finally:
+            answer.cancel()
+
+
+def _record(topic: str, action: Action) -> Outgoing:
+    headers = cloudevents.headers(
+        id=action.id, type=f"action.{action.kind}", source=SOURCE, time=action.created_at, project=action.project_id
+    )
+    # Any partition will do: no order among test calls.
+    return Outgoing(topic, action.id.encode(), action.encode(), headers)

@@ -1,0 +1,85 @@
+"""Flow documents as the registry sees them: read, checked, and looked into for what they use. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+from flowlang.check import check
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.registry import ENTITY_LIMIT
+from flowlang import document as flow_document
+from flowlang.compiler import Surroundings
+from flowlang.problems import FlowInvalid, Problem
+from flowlang.triggers import WebhookTrigger
+from registry import errors
+
+Document = dict[str, Any]
+SLUG: TypeAdapter[str] = TypeAdapter(flow_document.Slug)
+
+
+def read(given: Document | str) -> Document:
+    """A document from JSON, or from the text of one in YAML.
+
+    Raises ProblemError 422 when it is not flow/1 at all, or has no slug. Whatever else is wrong with it may be saved.
+    """
+    try:
+        document = flow_document.parse(given) if isinstance(given, str) else given
+    except FlowInvalid as error:
+        raise errors.flow_problems(map(as_json, error.problems)) from None
+    if document.get("schema") != flow_document.SCHEMA:
+        raise errors.invalid("/document/schema", f"Write schema: {flow_document.SCHEMA}.")
+    try:
+        SLUG.validate_python(document.get("slug"))
+    except ValidationError:
+        raise errors.invalid("/document/slug", "A slug of a-z, 0-9 and single hyphens is needed.") from None
+    size = len(orjson.dumps(document))
+    if size > ENTITY_LIMIT:
+        raise errors.too_large("flow", size, ENTITY_LIMIT)
+    return document
+
+
+def problems_of(document: Document, surroundings: Surroundings | None = None) -> list[Problem]:
+    """All that is wrong with it, errors and warnings."""
+    return list(check(document, surroundings))
+
+
+def names_of(document: Document) -> dict[str, str]:
+    """`{slug, name}`."""
+    name = document.get("name")
+    return {"slug": document["slug"], "name": name if isinstance(name, str) and name else document["slug"]}
+
+
+def as_json(problem: Problem) -> dict[str, str]:
+    """A problem as answers show it."""
+    return {
+        "pointer": "#" + problem.pointer,
+        "severity": problem.severity,
+        "code": problem.code,
+        "detail": problem.message,
+    }
+
+
+def called_apis(document: Document) -> set[str]:
+    """Names of the API calls that the nodes of a sound document make."""
+    return {node["api"] for node in document["nodes"].values() if node["type"] == "call_api"}
+
+
+def commands(document: Document) -> Iterator[str]:
+    """`chat /start`: where each unconditional command of a sound document comes from, and the command."""
+    for trigger in document.get("triggers", ()):
+        if trigger["type"] == "command" and not trigger.get("when"):
+            for origin in trigger.get("from", ("chat",)):
+                yield f"{origin} {trigger['value']}"
+
+
+def webhook_entry(document: Document, entry: str) -> Mapping[str, str] | None:
+    """What its webhook trigger of that id accepts: `{variable: type}`; None when it has none, or is no sound document."""
+    try:
+        triggers = flow_document.load(document).triggers
+    except FlowInvalid:
+        return None
+    found = next((one for one in triggers if one.id == entry and isinstance(one, WebhookTrigger)), None)
+    return None if found is None else found.accept

@@ -1,0 +1,107 @@
+"""Wires the registry together: the API, the relay with its tail, the asker, and the loop over events."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Coroutine
+from typing import Any
+
+import structlog
+from servicekit.asker import Asker
+
+from contracts import registry
+from registry.api import Api
+from registry.app import build_app
+from registry.database import Database
+from registry.dispatcher_calls import DispatcherCalls
+from registry.event_state import GROUP, EventState
+from registry.relay import Relay
+from registry.settings import Settings
+from registry.site import Site
+from registry.topic_tail import TopicTail
+from registry.writes import Writes
+from servicekit.health import Health
+from servicekit.http_app import serve, stop_process
+from servicekit.links import LinkKeys
+from servicekit.logging import configure_logging
+from servicekit.partition_loop import PartitionLoop
+from servicekit.publisher import KafkaPublisher
+from servicekit.sealing import KeyRing
+from servicekit.telemetry import configure_tracing, shutdown_tracing
+
+SERVICE = "registry"
+
+log = structlog.get_logger()
+
+
+class Registry:
+    """One process's parts. `app` is served while `running` is entered."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.health = settings, Health()
+        self.site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
+        self.database = Database()
+        self.tail = TopicTail(settings.kafka, registry.TOPIC.name)
+        self.publisher = KafkaPublisher(settings.kafka, client_id=f"{SERVICE}-{settings.instance}")
+        self.asker = Asker(settings.kafka, settings.instance)
+        writes = Writes(self.database, self.tail, self.site)
+        api = Api(self.database, writes, self.site, settings.admin_token)
+        self.app = build_app(api, DispatcherCalls(self.asker, self.publisher))
+        self.health.checks["database"] = self.database.problem
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Everything that works in the background; one part that ends by itself ends the process."""
+        configure_tracing(SERVICE, self.settings)
+        await self.publisher.start()
+        await self.asker.start()
+        tasks = [_watched("tail", self.tail.run()), _watched("work", self._work())]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.asker.stop()
+            await self.publisher.stop()
+            await self.database.close()
+            shutdown_tracing()
+
+    async def _work(self) -> None:
+        """What needs Postgres: the relay and the loop over events."""
+        pool = await self.database.connect(self.settings)
+        relay = Relay(pool, self.settings.kafka, registry.TOPIC.name, self.tail)
+        loop = PartitionLoop(
+            EventState(self.site),
+            kafka=self.settings.kafka,
+            group=GROUP,
+            service=SERVICE,
+            instance=self.settings.instance,
+            pool=pool,
+            session_timeout=self.settings.session_timeout_seconds,
+        )
+        self.health.checks |= {"relay": relay.problem, "events": loop.problem}
+        async with asyncio.TaskGroup() as group:
+            group.create_task(relay.run())
+            group.create_task(loop.run())
+
+
+def _watched(name: str, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """Run it; if it ends by itself, the process ends and a new one begins."""
+
+    def on_end(task: asyncio.Task[None]) -> None:
+        if not task.cancelled():
+            log.error("registry.part_ended", part=name, exc_info=task.exception())
+            stop_process()
+
+    task = asyncio.create_task(work, name=name)
+    task.add_done_callback(on_end)
+    return task
+
+
+def main() -> None:
+    settings = Settings()
+    configure_logging(SERVICE, settings.log_level)
+    parts = Registry(settings)
+    serve(parts.app, settings, parts.running, health=parts.health)

@@ -1,0 +1,36 @@
+"""What the rules need to know of the place they run at: its address and its keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from contracts.model import Model
+from contracts.registry import Sealed
+from registry.entities import id_of, project_of
+from servicekit.links import LinkKeys
+from servicekit.sealing import KeyRing
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """`public_url` has no trailing slash."""
+
+    public_url: str
+    keys: KeyRing
+    links: LinkKeys
+
+    @property
+    def is_public(self) -> bool:
+        """Whether platforms can call us: they insist on https."""
+        return self.public_url.startswith("https://")
+
+    def url(self, *parts: str) -> str:
+        """`/v1/...` as the outside writes it."""
+        return "/".join((self.public_url, "v1", *parts))
+
+    def seal(self, plaintext: str, *, project: str, entity: str, field: str) -> Sealed:
+        return self.keys.seal(plaintext.encode(), project=project, entity=entity, field=field)
+
+    def open(self, sealed: Sealed, *, of: Model, field: str) -> str:
+        """A secret of an entity. Raises SealError when its key is not here any more."""
+        return self.keys.open_sealed(sealed, project=project_of(of), entity=id_of(of), field=field).decode()
