@@ -22,6 +22,9 @@ KAFKA_VERSION = "4.3.1"  # The latest of which Maven Central serves every jar; o
 SERVER = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}"
 PINNED = Path(__file__).with_name("kafka_jars.txt")
 DOWNLOADS_AT_ONCE = 8
+ATTEMPTS = 3
+NOT_SERVED = (requests.RequestException, RuntimeError)
+"""No answer, or (jgo's RuntimeError) an answer that is not the file."""
 
 log = logging.getLogger(__name__)
 
@@ -40,27 +43,38 @@ def fetch(pins: Iterable[str], folder: Path) -> None:
     """Download the pinned jars beside `folder` and move them there when all are whole."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".kafka-") as scratch:
-        context = MavenContext(repo_cache=Path(scratch) / "repository", timeout=60)
         jars = Path(scratch) / "jars"
         jars.mkdir()
         try:
             with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-                list(pool.map(lambda pin: fetch_jar(context, pin, jars), pins))
-        except requests.RequestException as error:
+                list(pool.map(lambda pin: fetch_jar(pin, jars), pins))
+        except NOT_SERVED as error:
             raise StackError(
                 "Apache Kafka could not be downloaded from the Maven repository: check the network or proxy settings, "
                 f"or set SWITCHHOOK_KAFKA to a running broker ({type(error).__name__})."
             ) from error
         except OSError as error:
             raise StackError(
-                f"Apache Kafka could not be stored in {folder.parent}: {error.strerror}; free some disk."
+                f"Apache Kafka could not be stored in {folder.parent} ({error.strerror}): free some disk."
             ) from error
         if not folder.is_dir():  # Another run may have finished first.
             jars.replace(folder)
 
 
-def fetch_jar(context: MavenContext, pin: str, jars: Path) -> None:
-    """Download one jar and compare it with its pin."""
+def fetch_jar(pin: str, jars: Path) -> None:
+    """Download one jar into `jars`; a failed attempt is repeated from the beginning."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with tempfile.TemporaryDirectory(dir=jars.parent) as repository:
+                fetch_once(pin, MavenContext(repo_cache=Path(repository), timeout=60), jars)
+            return
+        except NOT_SERVED:
+            if attempt == ATTEMPTS:
+                raise
+            log.info("Downloading %s failed; trying again.", pin.split()[0])
+
+
+def fetch_once(pin: str, context: MavenContext, jars: Path) -> None:
     coordinate, expected = pin.split()
     downloaded = component(context, coordinate).artifact().resolve()
     if hashlib.sha256(downloaded.read_bytes()).hexdigest() != expected:
