@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from uuid import UUID, uuid4
+from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -20,14 +21,15 @@ from servicekit.kafka_records import Source
 Seen = dict[str, tuple[int, int]]
 """`topic/partition` of a source -> the highest (offset, ordinal) whose effect was applied (guarantee 4)."""
 
-_TAKE = """
-INSERT INTO checkpoint AS c (topic, part, next_offset, epoch, owner, partitions) VALUES ($1, $2, $4, 1, $3, $5)
-ON CONFLICT (topic, part) DO UPDATE SET epoch = c.epoch + 1, owner = $3
-RETURNING next_offset, epoch, last_id, partitions, seen
+_BUMP = """
+UPDATE checkpoint SET epoch = epoch + 1, owner = $3
+WHERE topic = $1 AND part = $2 AND ($4::uuid[] IS NULL OR owner = ANY ($4))
+RETURNING next_offset, epoch, owner, last_id, partitions, seen
 """
-_RETAKE = """
-UPDATE checkpoint SET epoch = epoch + 1, owner = $3 WHERE topic = $1 AND part = $2 AND owner = $4
-RETURNING next_offset, epoch, last_id, partitions, seen
+_CREATE = """
+INSERT INTO checkpoint AS c (topic, part, owner, next_offset, epoch, partitions) VALUES ($1, $2, $3, $4, 1, $5)
+ON CONFLICT (topic, part) DO UPDATE SET epoch = c.epoch + 1, owner = $3
+RETURNING next_offset, epoch, owner, last_id, partitions, seen
 """
 _HOLDS = "c.next_offset = u.old AND c.epoch = u.epoch AND c.owner = u.owner"
 _ADVANCE = """
@@ -63,6 +65,8 @@ class Hold:
     last_id: str | None
     partitions: int
     seen: Seen = field(default_factory=dict)
+    unacknowledged: int = 0
+    """Batches committed under this hold that Kafka has not acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,7 @@ class Step:
     """How a batch moves one partition's checkpoint. `payload` is its outbox row, None when it writes nothing."""
 
     hold: Hold
+    old: int
     new: int
     last_id: str | None
     seen: Seen | None
@@ -78,33 +83,30 @@ class Step:
     @property
     def name(self) -> str:
         """Name of the outbox row: the batch's first offset."""
-        return str(self.hold.next_offset)
+        return str(self.old)
 
 
-async def take(
-    connection: Connection, topic: str, part: int, *, start: int, partitions: int, after: Hold | None
+async def bump(
+    connection: Connection, topic: str, part: int, owner: UUID, *, predecessors: Sequence[UUID] | None
 ) -> Hold | None:
-    """Bump the epoch. `start`: where a partition begins that has no checkpoint yet.
+    """Raise the epoch and become its owner. None when there is no checkpoint, or not one of `predecessors` holds it.
 
-    With `after` (a hold of this process whose fate is unknown) only if nobody else bumped it since: None then.
-    Must not run inside a transaction.
+    `predecessors` None: whoever holds it (after an assignment). Must not run inside a transaction.
     """
-    owner = uuid4()
-    if after is None:
-        row = await connection.fetchrow(_TAKE, topic, part, owner, start, partitions)
-    else:
-        row = await connection.fetchrow(_RETAKE, topic, part, owner, after.owner)
-    if row is None:
-        return None
-    return Hold(
-        part=part,
-        epoch=row["epoch"],
-        owner=owner,
-        next_offset=row["next_offset"],
-        last_id=row["last_id"],
-        partitions=row["partitions"],
-        seen={source: (at[0], at[1]) for source, at in orjson.loads(row["seen"]).items()},
-    )
+    row = await connection.fetchrow(_BUMP, topic, part, owner, predecessors)
+    return None if row is None else _hold(part, row)
+
+
+async def create(connection: Connection, topic: str, part: int, owner: UUID, *, start: int, partitions: int) -> Hold:
+    """The first hold on a partition, beginning at offset `start`; a bump when somebody else was quicker."""
+    row = await connection.fetchrow(_CREATE, topic, part, owner, start, partitions)
+    assert row is not None
+    return _hold(part, row)
+
+
+def _hold(part: int, row: Any) -> Hold:
+    seen = {source: (at[0], at[1]) for source, at in orjson.loads(row["seen"]).items()}
+    return Hold(part, row["epoch"], row["owner"], row["next_offset"], row["last_id"], row["partitions"], seen)
 
 
 async def advance(
@@ -120,7 +122,7 @@ async def advance(
         statement,
         topic,
         [step.hold.part for step in steps],
-        [step.hold.next_offset for step in steps],
+        [step.old for step in steps],
         [step.new for step in steps],
         [step.hold.epoch for step in steps],
         [step.hold.owner for step in steps],

@@ -146,6 +146,10 @@ class KafkaPublisher:
             if self._link is None or not self._link.partitions(topic):
                 await self.partitions_for(topic)
 
+    def count(self, topic: str) -> int:
+        """How many partitions the topic has, 0 when that is not known (see `know`)."""
+        return self._link.partitions(topic) if self._link is not None else 0
+
     async def partitions_for(self, topic: str) -> int:
         """How many partitions the topic has. Raises NotAcknowledged when Kafka does not say within the time-out."""
         try:
