@@ -77,10 +77,15 @@ def _body(record: Record, kind: str) -> Any:
         raise Undecodable(code, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:500]) from error
 
 
+def is_for_nobody(body: Any) -> bool:
+    """A generated URL without a person: the bot's global one, which runs where it is (B1)."""
+    return bool(body.kind == "url" and body.person is None)
+
+
 def _check_key(key: str, body: InboundBase) -> bool:
     """The conversation is taken from the key only: a body that names another is refused (hardening 10)."""
     if key == f"{body.bot_id}/{body.channel_id}/{body.peer_id}" and body.channel_id != NOBODY:
         return False
     if body.channel_id == NOBODY and key.startswith(f"{body.bot_id}/{NOBODY}/") and not key.endswith("/"):
-        return True
+        return not is_for_nobody(body)
     raise Undecodable("wrong-schema", "the body names another conversation than the key")

@@ -13,25 +13,19 @@ from typing import Any
 
 import orjson
 from contracts import actions, events, inbound, replies
-from contracts.actions import ACTION_LIMIT
 from contracts.cloudevents import PROJECT, TYPE_PREFIX, rfc3339
-from contracts.ids import effect_id
+from contracts.ids import derived_id, effect_id
 from flowlang.model import Contact
 from servicekit.kafka_records import Outgoing
+
+from flow_engine.limits import VALUE_LIMIT, TooLarge
 
 SOURCE = b"switchhook/flow-engine"
 MESSAGE_LIFE = timedelta(minutes=5)
 """After this a message is not sent any more (hardening 20)."""
-HEADERS_SIZE = 2048
-"""More than the headers of a record take, bytes."""
-REPLY_LIMIT = 1024 * 1024
 MESSAGES_LIMIT = 512 * 1024
 """Bytes of messages in one reply."""
 _TYPES = {name: (TYPE_PREFIX + name).encode() for name in events.EVENT_TYPES}
-
-
-class TooLarge(Exception):
-    """A record past its limit: the turn that made it fails (hardening 11)."""
 
 
 def encode(value: Any) -> bytes:
@@ -74,14 +68,22 @@ class Outputs:
     __slots__ = ("_base", "_id_base", "_ordinal", "_project", "effects", "hops", "key", "now", "records", "shared")
 
     def __init__(
-        self, *, key: str, version: int, project_id: str, now: str, hops: int, traceparent: str | None
+        self,
+        *,
+        key: str,
+        id_base: tuple[str, int],
+        project_id: str,
+        now: str,
+        hops: int,
+        traceparent: str | None,
     ) -> None:
+        """`id_base`: what ids follow from, the conversation and its version before the turn."""
         self.key, self.now, self.hops = key, now, hops
         self.records: list[Outgoing] = []
         self.effects: list[dict[str, str]] = []
         """{id, kind} of each action: the deliveries that GET /v1/events/{id} names."""
         self.shared: dict[str, Any] = {}
-        self._project, self._ordinal, self._id_base = project_id, 0, (key, version)
+        self._project, self._ordinal, self._id_base = project_id, 0, id_base
         self._base: list[tuple[str, bytes]] = [
             ("ce_specversion", b"1.0"),
             ("ce_source", SOURCE),
@@ -129,7 +131,9 @@ class Outputs:
 
     def reply(self, partition: int, request_id: str | None, body: dict[str, Any]) -> None:
         """An answer for an instance that waits or is attached."""
-        headers = [*self._base, ("ce_id", self.new_id().encode()), ("ce_type", b"dev.switchhook.reply." + body["kind"].encode())]
+        id = derived_id("reply", request_id or body["instance"], *self._id_base, len(self.records))
+        type = f"{TYPE_PREFIX}reply.{body['kind']}"
+        headers = [*self._base, ("ce_id", id.encode()), ("ce_type", type.encode())]
         key = request_id.encode() if request_id else None
         self.records.append(Outgoing(replies.TOPIC.name, key, encode(body), headers, partition))
 
@@ -138,8 +142,8 @@ class Outputs:
         self.records.append(record)
 
     def _add(self, topic: str, id: str, type: bytes, value: bytes, key: str | None = None) -> None:
-        if len(value) > ACTION_LIMIT - HEADERS_SIZE:
-            raise TooLarge(f"a record of {len(value)} bytes, more than {ACTION_LIMIT - HEADERS_SIZE}")
+        if len(value) > VALUE_LIMIT:
+            raise TooLarge(f"a record of {len(value)} bytes, more than {VALUE_LIMIT}")
         bytes_key = (key or self.key).encode()
         headers = [*self._base, ("ce_id", id.encode()), ("ce_type", type), ("ce_subject", self.key.encode())]
         self.records.append(Outgoing(topic, bytes_key, value, headers))

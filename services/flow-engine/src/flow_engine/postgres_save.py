@@ -9,6 +9,7 @@ from servicekit.batches import Connection
 
 from flow_engine import listeners
 from flow_engine.errors import StaleConversation
+from flow_engine.parking import held_rows
 from flow_engine.patches import dumps, split_profile
 from flow_engine.work import Talk, Work
 
@@ -96,7 +97,7 @@ async def save(work: Work, connection: Connection) -> None:
     if work.ended_timers:
         await connection.execute(END_TIMERS, sorted(work.ended_timers))
     await _rows(connection, CHANGE_LOG, [(id, *change) for id, change in sorted(work.log_changes.items())])
-    await _rows(connection, HOLD, work.held)
+    await _rows(connection, HOLD, held_rows(work))
     await _rows(connection, RELEASE, work.redriven)
 
 

@@ -11,16 +11,17 @@ from datetime import datetime
 from typing import Any
 
 from contracts.ids import NOBODY, conversation_key, derived_id
+from contracts.inbound import MessageReceived
 from contracts.people import Person
 from flowlang import model
 from flowlang.clock import moment
 from flowlang.model import Contact, Turn
 
-from flow_engine.outputs import Outputs, TooLarge, contact_view, encode, message_deadline
+from flow_engine.limits import MOST_EFFECTS, TooLarge
+from flow_engine.outputs import Outputs, contact_view, encode, message_deadline
 from flow_engine.surroundings import IN_HOUSE, Surroundings
 from flow_engine.work import Talk, as_uuid, timer_id
 
-MOST_EFFECTS = 64
 FindApi = Callable[[str, str], Any]
 """(project id, name) -> contracts.registry.ApiCall, or None."""
 
@@ -64,10 +65,17 @@ class TurnWriter:
         if self._tap:
             self._acknowledge(self._tap)
 
-    def person_said(self, message_id: str, content: dict[str, Any]) -> None:
-        """A person's message, for the chat log; it stands before what the bot says in this turn."""
-        seq = self.talk.conversation.next_seq - 1
-        self._log(seq, "person", as_uuid(self._arrived.event_id), {"message_id": message_id, **content})
+    def person_said(self, body: MessageReceived, seq: int) -> None:
+        """A person's message, for the chat log: after the bot's message `seq`, before what the bot says in this turn."""
+        content = {
+            "message_id": body.message_id,
+            "type": body.type,
+            "text": body.text,
+            "payload": body.payload,
+            "attachments": body.attachments,
+        }
+        present = {name: value for name, value in content.items() if value}
+        self._log(seq, "person", as_uuid(self._arrived.event_id), present)
 
     def _log(self, seq: int, sender: str, id: str, content: dict[str, Any]) -> None:
         place = self._place + len(self.messages)

@@ -11,6 +11,7 @@ from flowlang.model import Contact, Conversation, PatchContact
 from servicekit.batches import DeadRecord
 from servicekit.kafka_records import Outgoing, Record
 
+from flow_engine.limits import encoded_state
 from flow_engine.listeners import Listeners
 from flow_engine.patches import Patch
 
@@ -90,11 +91,25 @@ class Work:
     log_rows: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     log_changes: dict[str, tuple[str, bytes]] = field(default_factory=dict)
     """By event id: its new status, and what is appended to its log."""
-    held: list[tuple[Any, ...]] = field(default_factory=list)
+    said: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """By conversation id: the bot's messages of this batch, as attached instances get them."""
+    held: dict[str, list[Record]] = field(default_factory=dict)
+    """By conversation key: records that wait behind others."""
     redriven: list[tuple[str, int]] = field(default_factory=list)
     """(conversation id, position) of held rows that this batch applied."""
     outgoing: list[tuple[Record, list[Outgoing]]] = field(default_factory=list)
     dead: list[DeadRecord] = field(default_factory=list)
+
+    def touch(self, talk: Talk, now: str) -> None:
+        """Save the conversation although nothing happened in it: who listens has changed."""
+        if talk.state is None:
+            talk.state = encoded_state(talk.conversation, max(now, talk.conversation.last_at or ""))
+
+    def end_timers(self, ids: set[str]) -> None:
+        """These waits are over."""
+        for id in ids:
+            self.timers.pop(id, None)
+        self.ended_timers |= ids
 
     def change_log(self, event_id: str, status: str, part: bytes) -> None:
         """A later turn decides what became of an earlier event."""

@@ -1,0 +1,138 @@
+"""The person of a conversation: met with the first message, reachable or not, changed by other programs. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from contracts import inbound
+from flowlang.model import Contact, Conversation, Effect, EmitEvent, PatchContact, Refused, Turn
+
+from flow_engine.patches import patched, profile_change
+from flow_engine.work import NewContact, Work
+
+if TYPE_CHECKING:
+    from flow_engine.turns import Event
+
+LONGEST_FIELD = 1024
+"""Characters of a profile field as a channel tells it."""
+_STATE_EVENTS = {
+    "subscribed": "bot.subscribed",
+    "unsubscribed": "bot.unsubscribed",
+    "blocked": "bot.blocked",
+}
+
+
+def contact_id(key: str, at_ms: int) -> str:
+    """A new contact's id: shaped as a UUIDv7, and the same when the batch is applied again."""
+    digest = int.from_bytes(blake2b(key.encode(), digest_size=10).digest(), "big")
+    value = (at_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (digest >> 68 & 0xFFF) << 64 | 0b10 << 62 | digest & (1 << 62) - 1
+    return str(UUID(int=value))
+
+
+def meet(work: Work, event: Event, *, subscribed: bool) -> tuple[Conversation, list[Effect]]:
+    """The conversation with its contact, made if this is the first we hear of them, and what that causes.
+
+    `subscribed`: the person wrote, so the bot may write back. `event.contact` becomes the contact.
+    """
+    body, conversation = event.body, replace(event.talk.conversation)
+    effects: list[Effect] = []
+    told = _told(body.profile)
+    if not conversation.contact_id:
+        conversation.contact_id = contact_id(conversation.key, event.arrived.record.timestamp)
+        event.contact = Contact(conversation.contact_id, told)
+        work.new_contacts[event.contact.id] = NewContact(conversation.project_id, conversation.bot_id, event.now)
+        effects.append(EmitEvent("contact.created", {}))
+    elif change := profile_change(event.contact, told):
+        event.contact = patched(event.contact, change)
+        effects += [change, *update_events(event.contact, change)]
+    conversation.chat = body.chat
+    if subscribed:
+        effects += change_reachability(conversation, "subscribed", None)
+    event.met = (conversation, list(effects))
+    return conversation, effects
+
+
+def _told(profile: Any) -> dict[str, Any]:
+    return {name: value[:LONGEST_FIELD] for name, value in profile.__dict__.items() if value is not None}
+
+
+def change_reachability(conversation: Conversation, state: str, reason: str | None) -> list[Effect]:
+    """Note whether the bot may write; an event when that is news."""
+    if conversation.reachable == state:
+        return []
+    conversation.reachable = state
+    type = _STATE_EVENTS.get(state)
+    return [EmitEvent(type, {"reason": reason} if reason else {})] if type else []
+
+
+def message_view(body: inbound.MessageReceived) -> dict[str, Any]:
+    """The `message` of message.received; `provider` is the platform's own."""
+    view = {
+        "id": body.message_id,
+        "type": body.type,
+        "text": body.text,
+        "payload": body.payload,
+        "attachments": body.attachments,
+        "provider": body.provider,
+    }
+    return {name: value for name, value in view.items() if value not in (None, (), {})}
+
+
+def message_result(body: inbound.MessageResult) -> EmitEvent:
+    """message.sent or message.failed of a platform's channel."""
+    message: dict[str, Any] = {"id": body.action_id, "seq": body.seq}
+    if body.outcome == "sent":
+        return EmitEvent("message.sent", {"message": message | {"provider_message_id": body.provider_message_id}})
+    error = body.error.model_dump(exclude_none=True) if body.error else {"type": body.outcome}
+    return EmitEvent("message.failed", {"message": message, "error": error})
+
+
+def update(body: inbound.ContactUpdate) -> PatchContact:
+    """Another program's change."""
+    profile = {f"profile.{name}": value for name, value in _told(body.profile).items()}
+    variables = {f"variables.{name}": value for name, value in body.variables.items()}
+    return PatchContact(profile | variables, body.add_tags, body.remove_tags)
+
+
+def update_events(contact: Contact, change: PatchContact) -> list[Effect]:
+    """What the outside hears of a change: contact.updated, tag.added, tag.removed. `contact` is as before or after it."""
+    changed = [path.partition(".")[2] for path in change.set]
+    events: list[Effect] = [EmitEvent("contact.updated", {"changed": changed})] if changed else []
+    events += [EmitEvent("tag.added", {"tag": tag}) for tag in change.add_tags]
+    events += [EmitEvent("tag.removed", {"tag": tag}) for tag in change.remove_tags]
+    return events
+
+
+def verdict_events(body: Any, turn: Turn) -> Sequence[Effect]:
+    """What is told of a start besides its answer: who did not wait for it learns of a refusal by an event."""
+    if body.kind != "start":
+        return []
+    if turn.refused is None:
+        return [EmitEvent("command.accepted", {})] if body.source == "command" else []
+    return refused_events(body, turn.refused)
+
+
+def refused_events(body: Any, refused: Refused) -> list[EmitEvent]:
+    """command.rejected or trigger.rejected of a start."""
+    if body.kind != "start":
+        return []
+    problem = {"type": refused.type, "status": refused.status, "detail": refused.detail, "reason": refused.reason}
+    type = "command.rejected" if body.source == "command" else "trigger.rejected"
+    return [EmitEvent(type, {"problem": problem, "trigger_id": body.trigger_id, "flow_id": body.flow_id})]
+
+
+def named_by_code(user_id: Any, conversation: Conversation) -> dict[str, Any] | None:
+    """The person that `user_id` of a code node means (B1): a contact id, or a peer of this channel; None: nobody."""
+    if user_id is None:
+        return None
+    text = str(user_id)
+    try:
+        return {"contact_id": str(UUID(text))}
+    except ValueError:
+        return {"channel_id": conversation.channel_id, "peer_id": text}
+
+
