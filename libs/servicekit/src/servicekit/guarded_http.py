@@ -9,9 +9,11 @@ what a tenant may see is `str(error)`, the rest is in the operator's log.
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 import time
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import TracebackType
 from typing import Literal, NamedTuple
 
@@ -37,6 +39,8 @@ OURS = frozenset(
     }
 )  # fmt: skip
 """Headers that frame the request: set by the client alone."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 
 Code = Literal["unreachable", "tls", "timeout", "disconnected", "bad-response"]
 
@@ -154,8 +158,8 @@ class GuardedClient:
             target = check_url(url)
         except UrlRefused as error:
             return _blocked(str(error), error.rule)
-        if headers and not OURS.isdisjoint(map(str.lower, headers)):
-            return _blocked("A header that frames the request cannot be set.", "header", target.host)
+        if headers and not all(map(_may_be_set, headers)):
+            return _blocked("A header that frames the request, or is no header, cannot be set.", "header", target.host)
         if target.literal is not None and not allowed(target.literal, self._networks, public=target.public):
             return _blocked(_unreachable(target.host), "address", target.host, str(target.literal))
         return target
@@ -204,6 +208,12 @@ class GuardedClient:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         await self.close()
+
+
+@lru_cache(maxsize=4096)
+def _may_be_set(header_name: str) -> bool:
+    """Values are looked at by aiohttp, which refuses control characters, but takes any name without them."""
+    return _TOKEN.fullmatch(header_name) is not None and header_name.lower() not in OURS
 
 
 async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
