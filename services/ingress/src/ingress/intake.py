@@ -114,6 +114,11 @@ class Intake:
         self._side_work.add(task)
         task.add_done_callback(self._side_work.discard)
 
+    async def drained(self) -> None:
+        """Return once nothing is being published aside."""
+        while self._side_work:
+            await asyncio.gather(*self._side_work)
+
     async def _publish_aside(self, record: Outgoing) -> None:
         try:
             await self._publisher.publish(record)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from pydantic import ValidationError
+
 from contracts.inbound import Problem
 from servicekit.problems import ProblemError
 
@@ -72,3 +74,13 @@ def as_body(error: ProblemError) -> dict[str, Any]:
     """The problem as events carry it: type (slug), title, status, detail, and what else it has."""
     body = {"type": error.type_slug, "title": error.title, "status": error.status, "detail": error.detail}
     return {name: value for name, value in {**body, **error.extra}.items() if value is not None}
+
+
+def invalid_model(error: ValidationError) -> ProblemError:
+    """422 with an error for each field that the model refused; what was given is not repeated."""
+    errors = [
+        {"pointer": "#/" + "/".join(map(str, one["loc"])), "detail": one["msg"]}
+        for one in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    detail = f"{errors[0]['pointer'][1:]}: {errors[0]['detail']}"
+    return ProblemError("invalid", 422, "Invalid request", detail, errors=errors)

@@ -117,8 +117,10 @@ class Runs:
 
     def _order(self, request: Request, bound: Bound, body: dict[str, Any]) -> Order:
         trigger = bound.trigger
-        variables = body.get("variables") or {}
-        if not isinstance(variables, dict):
+        variables = body.get("variables")
+        if variables is None:
+            variables = {}
+        elif not isinstance(variables, dict):
             raise invalid("/variables", "variables is an object.")
         person = who(trigger, body)
         address = address_of(self._catalog.view, trigger.bot_id, trigger.project_id, person, trigger.channel_id)

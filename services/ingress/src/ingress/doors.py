@@ -1,0 +1,55 @@
+"""All doors of ingress, made from what they share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ingress.app import App, Door
+from ingress.attachments import Attachments
+from ingress.catalog import Catalog
+from ingress.command_intake import CommandIntake
+from ingress.hook_urls import HookUrls
+from ingress.intake import Intake
+from ingress.platform_inbound import PlatformInbound
+from ingress.ports import Asking, Publishing, View
+from ingress.rate_limits import Limiter
+from ingress.redirects import Redirects
+from ingress.request_log import RequestLog
+from ingress.runs import Runs
+from ingress.settings import Settings
+from ingress.signals import Signals
+from ingress.talk import Talk
+from ingress.webchat import WebChat
+from servicekit.auth import Authoriser
+from servicekit.links import LinkKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """The application and what else listens to Kafka on its behalf."""
+
+    app: App
+    intake: Intake
+    attachments: Attachments
+    commands: CommandIntake
+
+
+def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) -> Ingress:
+    """Wire the doors. Raises ValueError when SWITCHHOOK_LINK_KEY is not set."""
+    catalog, authoriser = Catalog(view), Authoriser(view, settings.admin_token)
+    keys, limiter = LinkKeys(settings.link_key), Limiter(lambda: asker.instances)
+    intake = Intake(publisher, asker, view)
+    attachments = Attachments(intake, asker, settings.attaches_per_second)
+    url = settings.public_url
+    doors: dict[str, Door] = {
+        "run": Runs(catalog, authoriser, limiter, intake, RequestLog(intake)),
+        "w": HookUrls(catalog, keys, limiter, intake, url),
+        "r": Redirects(catalog, keys, limiter, intake),
+        "in": PlatformInbound(catalog, intake),
+        "web": WebChat(catalog, keys, limiter, intake, attachments, url),
+        "talk": Talk(catalog, authoriser, keys, limiter, intake, attachments),
+        "signals": Signals(catalog, authoriser, limiter, intake),
+    }
+    return Ingress(
+        App(doors, lambda: view.ready), intake, attachments, CommandIntake(catalog, authoriser, limiter, intake)
+    )
