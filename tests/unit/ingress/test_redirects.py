@@ -1,0 +1,42 @@
+"""GET /v1/r/{signed}."""
+
+import pytest
+
+from contracts.links import RedirectLink
+from support.ingress_fakes import BOT, CHANNEL, PROJECT
+
+KEY = f"{BOT}/{CHANNEL}/5"
+
+
+def url(rig, **more):
+    known = {"link_id": "l", "bot_id": BOT, "conversation": KEY, "url": "https://shop.example/a?b=1", "node": "offer"}
+    link = RedirectLink(**(known | more))
+    return "/v1/r/" + rig.keys.sign_link("r", PROJECT, link.model_dump(mode="json", exclude_none=True))
+
+
+async def test_the_visitor_is_sent_on_and_the_event_tells_so(rig):
+    answer = await rig.call("GET", url(rig, contact_id="c1"))
+    assert (answer.status, answer.headers["location"]) == (302, "https://shop.example/a?b=1")
+    await rig.ingress.intake.drained()
+    (data,) = rig.events("redirect.followed")
+    assert data["link"] == {"id": "l", "url": "https://shop.example/a?b=1", "node": "offer"}
+    assert (data["bot"]["name"], data["channel"]["type"]) == ("Conference", "telegram")
+    assert (data["conversation_id"], data["contact"]) == (KEY, {"id": "c1"})
+    (record,) = rig.publisher.of("switchhook.events.v1")
+    assert (record.key, dict(record.headers)["ce_project"]) == (KEY.encode(), PROJECT.encode())
+
+
+async def test_kafka_gone_does_not_keep_the_visitor(rig):
+    rig.publisher.down = True
+    assert (await rig.call("GET", url(rig))).status == 302
+
+
+@pytest.mark.parametrize("method", ["HEAD", "POST"])
+async def test_other_methods_follow_nothing(rig, method):
+    assert (await rig.call(method, url(rig))).status == 405
+    assert rig.publisher.records == []
+
+
+async def test_forged_and_expired_are_404(rig):
+    assert (await rig.call("GET", "/v1/r/x")).status == 404
+    assert (await rig.call("GET", url(rig, expires_at="2020-01-01T00:00:00Z"))).status == 404
