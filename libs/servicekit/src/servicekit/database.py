@@ -17,7 +17,8 @@ WRONG_SETTINGS = (
     asyncpg.ClientConfigurationError,
 )
 """What waiting does not cure."""
-NOT_THERE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+NOT_THERE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What a lost connection raises; the last one when it was lost while a statement was being sent."""
 
 log = structlog.get_logger()
 

@@ -1,0 +1,73 @@
+import asyncio
+
+import asyncpg
+import pytest
+from pydantic import SecretStr
+
+from servicekit.database import connect, is_reachable
+from servicekit.settings import ServiceSettings
+from support.waiting import eventually
+
+
+def settings(dsn: str | None) -> ServiceSettings:
+    return ServiceSettings.model_construct(database=None if dsn is None else SecretStr(dsn), instance="test-1")
+
+
+@pytest.fixture
+async def pool(database):
+    pool = await connect(settings(database), "sample")
+    yield pool
+    await pool.close()
+
+
+async def test_connections_are_set_up(pool):
+    shown = {
+        name: await pool.fetchval(f"SHOW {name}")
+        for name in ("search_path", "lock_timeout", "idle_in_transaction_session_timeout", "application_name", "jit")
+    }
+    assert shown == {
+        "search_path": "sample",
+        "lock_timeout": "2s",
+        "idle_in_transaction_session_timeout": "10s",
+        "application_name": "sample/test-1",
+        "jit": "off",
+    }
+
+
+async def test_a_lost_connection_is_replaced(pool, database):
+    lost = await pool.fetchval("SELECT pg_backend_pid()")
+    other = await asyncpg.connect(database)
+    await other.execute("SELECT pg_terminate_backend($1)", lost)
+    await other.close()
+    assert await eventually(lambda: is_reachable(pool))
+    assert await pool.fetchval("SELECT pg_backend_pid()") != lost
+
+
+async def test_a_database_that_comes_later_is_waited_for(database, monkeypatch):
+    real, refusals = asyncpg.create_pool, [ConnectionRefusedError(), asyncpg.CannotConnectNowError("starting up")]
+
+    async def sometimes(*args, **kwargs):
+        if refusals:
+            raise refusals.pop()
+        return await real(*args, **kwargs)
+
+    monkeypatch.setattr(asyncpg, "create_pool", sometimes)
+    monkeypatch.setattr("servicekit.database.RETRY_SECONDS", (0,))
+    pool = await asyncio.wait_for(connect(settings(database), "sample"), 10)
+    assert await pool.fetchval("SELECT 1") == 1
+    await pool.close()
+
+
+async def test_what_waiting_does_not_cure_is_raised(database):
+    with pytest.raises(asyncpg.InvalidCatalogNameError):
+        await connect(settings(database + "_not_there"), "sample")
+    with pytest.raises(ValueError, match="SWITCHHOOK_DATABASE"):
+        await connect(settings(None), "sample")
+
+
+async def test_unreachable_is_told_in_time(pool):
+    held = [await pool.acquire() for _ in range(10)]
+    assert not await is_reachable(pool, timeout=0.05)
+    for connection in held:
+        await pool.release(connection)
+    assert await is_reachable(pool)
