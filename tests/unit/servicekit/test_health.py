@@ -26,7 +26,8 @@ async def test_not_ready_with_the_reasons(make):
 
 async def test_a_stopping_process_is_not_ready(make):
     health = Health()
-    health.stopping = True
+    health.stop()
+    await health.until_stopping()
     assert (await make(health).get("/health/ready")).status_code == 503
 
 

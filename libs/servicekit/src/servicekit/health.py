@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 import orjson
@@ -14,11 +15,23 @@ Checks = Mapping[str, Callable[[], str | None]]
 
 
 class Health:
-    """Readiness of one process. `stopping` turns it red for good, so that no new work is routed here."""
+    """Readiness of one process, and its end: from `stop` on it is red for good, so that no new work is routed here."""
 
     def __init__(self, checks: Checks | None = None) -> None:
         self.checks: dict[str, Callable[[], str | None]] = dict(checks or {})
-        self.stopping = False
+        self._stop = asyncio.Event()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """The process was asked to end: finish what is in flight."""
+        self._stop.set()
+
+    async def until_stopping(self) -> None:
+        """For what has no end of its own (open streams, long polls): returns when the process should end."""
+        await self._stop.wait()
 
     def reasons(self) -> dict[str, str]:
         """Why the process is not ready; empty when it is."""

@@ -82,7 +82,8 @@ async def _serve(app: ASGIApp, settings: ServiceSettings, lifespan: Lifespan, he
 
     def stop() -> None:
         server.force_exit = server.should_exit  # A second signal does not wait for requests in flight.
-        health.stopping = server.should_exit = True
+        server.should_exit = True
+        health.stop()
 
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,134 @@
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+
+import pytest
+
+from servicekit.http_app import watch_loop_lag
+from servicekit.metrics import histogram
+from support.waiting import eventually
+
+PROGRAM = Path(__file__).with_name("small_service.py")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Service:
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self.process, self.port = process, port
+
+    async def word(self) -> str:
+        return (await self.process.stdout.readline()).decode().strip()
+
+    async def raw(self, *parts: bytes) -> bytes:
+        """What comes back to these bytes until the connection closes (ask for it)."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        try:
+            with contextlib.suppress(ConnectionError):
+                for part in parts:
+                    writer.write(part)
+                    await writer.drain()
+            with contextlib.suppress(ConnectionError):
+                return await reader.read()
+            return b""
+        finally:
+            writer.close()
+
+    async def get(self, path: str, *headers: bytes) -> bytes:
+        lines = [b"GET %s HTTP/1.1" % path.encode(), b"host: x", b"connection: close", *headers]
+        return await self.raw(b"\r\n".join(lines) + b"\r\n\r\n")
+
+    async def is_up(self) -> bool:
+        with contextlib.suppress(OSError):
+            return b" 200 " in await self.get("/health/ready")
+        return False
+
+
+@pytest.fixture
+async def service():
+    port = free_port()
+    environment = os.environ | {"SWITCHHOOK_ADMIN_TOKEN": "x" * 32, "SWITCHHOOK_PORT": str(port)}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, str(PROGRAM), env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    running = Service(process, port)
+    try:
+        assert await running.word() == "entered"
+        await eventually(running.is_up)
+        yield running
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+async def test_sigterm_lets_requests_finish_and_leaves_the_lifespan(service):
+    slow = asyncio.create_task(service.get("/v1/slow"))
+    assert await service.word() == "slow begun"
+    service.process.send_signal(signal.SIGTERM)
+    assert (await slow).endswith(b"/v1/slow 0")
+    assert [await service.word(), await service.word()] == ["left", "ended"]
+    assert await service.process.wait() == 0
+
+
+async def test_a_service_can_stop_itself(service):
+    assert b" 200 " in await service.get("/v1/stop")
+    assert [await service.word(), await service.word()] == ["left", "ended"]
+    assert await service.process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET / HTTP/1.1\r\nconnection: close",
+        b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close",
+        b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\nconnection: close",
+        b"POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ncontent-length: 3\r\nconnection: close",
+        b"POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: xchunked\r\nconnection: close",
+        b"GET / HTTP/1.1\r\nhost: a\r\nx : y\r\nconnection: close",
+        b"GET / HTTP/1.1\nhost: a\nconnection: close",
+    ],
+)
+async def test_ambiguous_framing_is_400(service, head):
+    assert b" 400 " in await service.raw(head + b"\r\n\r\n")
+
+
+async def test_heads_are_bounded(service):
+    assert b" 431 " in await service.get("/", b"x: " + b"y" * 40_000)
+    endless = [b"GET / HTTP/1.1\r\nhost: a\r\nx: ", *[b"y" * 50_000] * 40]
+    answer = await service.raw(*endless)
+    assert answer == b"" or b" 400 " in answer  # The close may overtake the answer while we are still sending.
+    assert await service.is_up()
+
+
+async def test_bodies_are_bounded_with_and_without_a_length(service):
+    head = b"POST /v1/x HTTP/1.1\r\nhost: a\r\nconnection: close\r\n"
+    assert b" 413 " in await service.raw(head + b"content-length: 1001\r\n\r\n" + b"x" * 1001)
+    chunk = b"3e9\r\n" + b"x" * 1001 + b"\r\n0\r\n\r\n"
+    assert b" 413 " in await service.raw(head + b"transfer-encoding: chunked\r\n\r\n" + chunk)
+    assert b"/v1/x 1000" in await service.raw(head + b"content-length: 1000\r\n\r\n" + b"x" * 1000)
+
+
+async def test_the_clients_address_is_taken_from_a_trusted_proxy(service):
+    assert b"203.0.113.7 /v1/x" in await service.get("/v1/x", b"x-forwarded-for: 203.0.113.7")
+
+
+async def test_metrics_and_health_are_served(service):
+    assert b"switchhook_loop_lag_seconds" in await service.get("/metrics")
+    assert b'"alive":true' in await service.get("/health/live")
+
+
+async def test_the_lag_of_the_loop_is_measured():
+    lag = histogram("switchhook_loop_lag_seconds")
+    before = lag._sum.get()
+    watching = asyncio.create_task(watch_loop_lag(interval=0.001))
+    await eventually(lambda: lag._sum.get() > before)
+    watching.cancel()
