@@ -17,7 +17,7 @@ from contracts.topics import TOPICS
 from devstack import service as service_module
 from devstack.errors import StackError
 from devstack.paths import ROOT
-from devstack.stack import Stack, reset, running_services
+from devstack.stack import Stack, reset, running_stack
 from support.waiting import eventually
 
 STAND_IN = "support.stand_in_service"
@@ -58,7 +58,9 @@ async def test_everything_is_ready_and_reached_through_one_port(stack: Stack) ->
     assert through_gateway["settings"]["SWITCHHOOK_PUBLIC_URL"] == stack.base_url
     assert through_gateway["settings"]["SWITCHHOOK_KAFKA"] == stack.bootstrap_servers
     assert (await ask(f"{stack.service('ingress').base_url}/"))["settings"]["SWITCHHOOK_EXTRA"] == "its own"
-    assert running_services(stack.folder) == {name: service.base_url for name, service in stack.services.items()}
+    running = running_stack(stack.folder)
+    assert running is not None
+    assert running.services == {name: service.base_url for name, service in stack.services.items()}
 
 
 async def test_every_topic_exists_as_contracts_say(stack: Stack) -> None:
@@ -128,7 +130,7 @@ async def test_nothing_is_left_running_and_the_next_start_finds_the_data(tmp_pat
             each for pid in roots for each in (psutil.Process(pid), *psutil.Process(pid).children(recursive=True))
         ]
     assert not [each for each in processes if each.is_running()]
-    assert running_services(folder) is None
+    assert running_stack(folder) is None
 
     async with Stack(folder, services={}) as second:
         assert second.secrets == secret

@@ -96,6 +96,29 @@ def create(
         typer.echo(f"created {name}")
 
 
+@topics_app.command("accept-loss")
+def accept(
+    service: Annotated[str, typer.Argument(help="Whose checkpoint: flow-engine, dispatcher or registry.")],
+    topic: str,
+    partition: int,
+    kafka: Annotated[str, typer.Option(envvar="SWITCHHOOK_KAFKA", help="Bootstrap servers, host:port.")] = "",
+    database: Annotated[str, typer.Option(envvar="SWITCHHOOK_DATABASE", help="The DSN of the service's role.")] = "",
+) -> None:
+    """Let a service go on at the beginning of a log that is not the one it knew. `doctor` says when that is needed.
+
+    Without --kafka and --database: in the stack that `dev` runs.
+    """
+    from devstack.checkpoints import accept_loss
+    from devstack.stack import running_stack
+
+    running = running_stack(STATE)
+    if running is not None:
+        kafka, database = kafka or running.kafka, database or running.dsns.get(service, "")
+    if not (kafka and database):
+        raise StackError("No stack runs here that keeps that checkpoint: start `dev`, or give --kafka and --database.")
+    typer.echo(asyncio.run(accept_loss(kafka, database, topic, partition)))
+
+
 BENCHES = frozenset({"ingress", "engine", "dispatch", "e2e", "growth"})
 
 

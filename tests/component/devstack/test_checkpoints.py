@@ -1,0 +1,90 @@
+"""A checkpoint that does not fit its log is found, and accepting the loss lets the service go on."""
+
+from collections.abc import Awaitable, Callable
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from devstack.checkpoints import accept_loss, misfits
+from devstack.errors import StackError
+from servicekit.tables import LOOP_TABLES
+
+MakeTopic = Callable[..., Awaitable[str]]
+
+
+@pytest.fixture
+async def log(kafka: str, make_topic: MakeTopic) -> str:
+    """A topic of one partition with the records id-0 to id-4."""
+    topic = await make_topic("log")
+    async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
+        for number in range(5):
+            await producer.send_and_wait(topic, b"{}", headers=[("ce_id", f"id-{number}".encode())])
+    return topic
+
+
+async def stand_at(dsn: str, topic: str, next_offset: int, last_id: str | None, partitions: int = 1) -> None:
+    connection = await asyncpg.connect(dsn)
+    await connection.execute(LOOP_TABLES)
+    await connection.execute(
+        "INSERT INTO checkpoint (topic, part, next_offset, epoch, owner, last_id, partitions, seen)"
+        " VALUES ($1, 0, $2, 7, gen_random_uuid(), $3, $4, '{\"other/0\": [9, 0]}')",
+        *(topic, next_offset, last_id, partitions),
+    )
+    await connection.close()
+
+
+async def reasons(kafka: str, dsn: str) -> list[str]:
+    return [misfit.reason for misfit in await misfits(kafka, {"flow-engine": dsn})]
+
+
+@pytest.mark.parametrize(("next_offset", "last_id"), [(0, None), (3, "id-2"), (5, "id-4")])
+async def test_a_checkpoint_of_this_log_fits(
+    kafka: str, database: str, log: str, next_offset: int, last_id: str | None
+) -> None:
+    await stand_at(database, log, next_offset, last_id)
+    assert await reasons(kafka, database) == []
+    with pytest.raises(StackError, match="there is no loss to accept"):
+        await accept_loss(kafka, database, log, 0)
+
+
+@pytest.mark.parametrize(
+    ("next_offset", "last_id", "partitions", "reason"),
+    [
+        (9, "id-8", 1, "it is another log"),
+        (3, "of another cluster", 1, "another record lies at 2"),
+        (3, "id-2", 6, "has 1 partitions and had 6"),
+    ],
+)
+async def test_a_checkpoint_of_another_log_is_found_and_can_be_accepted(
+    kafka: str, database: str, log: str, next_offset: int, last_id: str, partitions: int, reason: str
+) -> None:
+    await stand_at(database, log, next_offset, last_id, partitions)
+    (found,) = await misfits(kafka, {"flow-engine": database})
+    assert reason in found.reason
+    assert found.command == f"./switchhook topics accept-loss flow-engine {log} 0"
+
+    await accept_loss(kafka, database, log, 0)
+
+    assert await reasons(kafka, database) == []
+    connection = await asyncpg.connect(database)
+    row = await connection.fetchrow("SELECT next_offset, epoch, last_id, partitions, seen::text FROM checkpoint")
+    await connection.close()
+    assert tuple(row) == (0, 8, None, 1, "{}")
+
+
+async def test_records_that_were_deleted_unread_are_counted(kafka: str, database: str, log: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    await admin.delete_records({TopicPartition(log, 0): RecordsToDelete(before_offset=4)})
+    await admin.close()
+    await stand_at(database, log, 1, "id-0")
+    assert await reasons(kafka, database) == [f"{log}/0: 3 records were deleted before they were applied"]
+    assert await accept_loss(kafka, database, log, 0) == f"{log}/0 goes on at 4 (was 1)."
+
+
+async def test_a_checkpoint_that_does_not_exist_is_said_so(kafka: str, database: str, log: str) -> None:
+    await stand_at(database, log, 0, None)
+    with pytest.raises(StackError, match="There is no checkpoint of"):
+        await accept_loss(kafka, database, log, 7)
