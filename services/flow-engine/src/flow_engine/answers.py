@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from contracts.inbound import ReplyTo
-from flowlang.model import Refused, RunEnd, Turn
-
 from flow_engine.listeners import Caller, Listeners
 from flow_engine.outputs import Outputs, encode, in_portions, newest_that_fit
 from flow_engine.work import Outcome
+from flowlang.model import Refused, RunEnd, Turn
 
 REFUSALS = {
     "peer-not-reachable": "The bot may not write to this person",
@@ -37,7 +36,9 @@ def ending(end: RunEnd, messages: list[dict[str, Any]], *, is_url: bool) -> Outc
     failed = None
     if end.status == "failed":
         detail = end.error or "The flow failed."
-        failed = problem("command-failed", 503, detail) if is_url else problem("flow-failed", 500, detail, end.error_type)
+        failed = (
+            problem("command-failed", 503, detail) if is_url else problem("flow-failed", 500, detail, end.error_type)
+        )
     return Outcome(end.status, failed, end.answer, [m for m in messages if m["seq"] >= end.since_seq])
 
 
@@ -81,7 +82,9 @@ def answer_asker(
         listeners.add_caller(to, event_id=event_id, at_ms=at_ms, is_url=is_url)
 
 
-def answer_callers(outputs: Outputs, listeners: Listeners, turn: Turn, said: list[dict[str, Any]], event_id: str) -> None:
+def answer_callers(
+    outputs: Outputs, listeners: Listeners, turn: Turn, said: list[dict[str, Any]], event_id: str
+) -> None:
     """Answer the callers of earlier events whose runs came to rest, and keep what was said for those who wait on."""
     if not listeners.callers:
         return

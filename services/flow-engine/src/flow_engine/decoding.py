@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, get_args
 
+from pydantic import ValidationError
+
 from contracts import inbound
 from contracts.cloudevents import REGISTRY_OFFSET, TYPE_PREFIX
 from contracts.ids import NOBODY
 from contracts.inbound import InboundBase
-from pydantic import ValidationError
-from servicekit.kafka_records import Record
-
 from flow_engine.errors import Undecodable
+from servicekit.kafka_records import Record
 
 LARGEST_RECORD = 1536 * 1024
 """Bytes of value; larger ones are parked."""

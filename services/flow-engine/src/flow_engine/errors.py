@@ -1,6 +1,6 @@
 """FlowEngineError
-  Undecodable          the record goes to the dead-letter topic, the partition goes on
-  StaleConversation    a row was not at the version that was read: two owners; rolled back, an alarm
+Undecodable          the record goes to the dead-letter topic, the partition goes on
+StaleConversation    a row was not at the version that was read: two owners; rolled back, an alarm
 """
 
 from __future__ import annotations
@@ -20,3 +20,7 @@ class Undecodable(FlowEngineError):
 
 class StaleConversation(FlowEngineError):
     """Some conversation changed between the read and the save, which a partition's one owner rules out."""
+
+
+class UnknownVersion(FlowEngineError):
+    """A session stands on a flow version that the registry view does not have, and whose deletion it has not seen."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from flowlang.model import Turn
-from servicekit.batches import Connection
 
 from flow_engine import answers
 from flow_engine.postgres_load import backlog
 from flow_engine.turn_writer import TurnWriter
 from flow_engine.work import Outcome, Work, as_uuid
+from flowlang.model import Turn
+from servicekit.batches import Connection
 
 if TYPE_CHECKING:
     from flow_engine.turns import Event
@@ -85,5 +85,3 @@ async def outcomes(connection: Connection, event_ids: list[str]) -> dict[str, Ou
 async def _outcome(connection: Connection, entry: dict[str, Any]) -> Outcome:
     last = entry["parts"][-1]
     return Outcome(entry["status"], last.get("problem"), last.get("answer"), await messages(connection, entry))
-
-

@@ -13,11 +13,10 @@ from uuid import UUID
 from contracts import inbound
 from contracts.ids import split_conversation_key
 from contracts.people import Person
+from flow_engine.decoding import Arrived
 from flowlang.model import Refused
 from servicekit.batches import Connection
 from servicekit.kafka_records import Outgoing
-
-from flow_engine.decoding import Arrived
 
 Named = tuple[str, str, str]
 """(bot id, field, value)"""
@@ -103,7 +102,12 @@ def choose(found: Found | None, channel_id: str | None) -> str | Refused:
 def forwarded(arrived: Arrived, key: str, channel_type: str | None) -> Outgoing:
     """The same event, for that conversation."""
     _, channel_id, peer_id = split_conversation_key(key)
-    changed: dict[str, Any] = {"channel_id": channel_id, "peer_id": peer_id, "channel_type": channel_type, "person": None}
+    changed: dict[str, Any] = {
+        "channel_id": channel_id,
+        "peer_id": peer_id,
+        "channel_type": channel_type,
+        "person": None,
+    }
     body = arrived.body.model_copy(update=changed)
     headers = [
         (name, value) for name, value in arrived.record.headers if value is not None and not name.startswith("src-")

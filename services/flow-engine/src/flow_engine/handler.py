@@ -6,12 +6,8 @@ import time
 from functools import partial
 
 import asyncpg
-from contracts import inbound
-from flowlang.model import Refused
-from servicekit.batches import Batch, Commit, Connection, DeadRecord, Infrastructure
-from servicekit.kafka_records import Outgoing, Record
-from servicekit.metrics import counter
 
+from contracts import inbound
 from flow_engine import finding, parking
 from flow_engine.decoding import Arrived, decode
 from flow_engine.errors import Undecodable
@@ -24,6 +20,10 @@ from flow_engine.surroundings import Catalogue
 from flow_engine.turns import Turns
 from flow_engine.without_turn import answer_repeat, attach, next_redrive, refuse
 from flow_engine.work import Talk
+from flowlang.model import Refused
+from servicekit.batches import Batch, Commit, Connection, DeadRecord, Infrastructure
+from servicekit.kafka_records import Outgoing, Record
+from servicekit.metrics import counter
 
 REGISTRY_WAIT = 5.0
 """Seconds for the registry view to reach what a record's writer had read (hardening 7)."""

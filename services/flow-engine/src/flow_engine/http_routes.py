@@ -5,17 +5,17 @@ from __future__ import annotations
 from typing import Any, Protocol
 
 import asyncpg
-from contracts.registry import Trigger
-from servicekit.auth import Authoriser, Caller
-from servicekit.http_requests import RequestGuard
-from servicekit.problems import install_problems, not_found
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from contracts.registry import Trigger
 from flow_engine import event_log
+from servicekit.auth import Authoriser, Caller
+from servicekit.http_requests import RequestGuard
+from servicekit.problems import install_problems, not_found
 
 
 class Deps(Protocol):

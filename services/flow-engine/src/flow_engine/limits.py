@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import orjson
+
 from contracts.actions import ACTION_LIMIT
 from flowlang import state
 from flowlang.model import Contact, Conversation

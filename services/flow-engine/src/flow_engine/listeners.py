@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+
 from contracts.inbound import ReplyTo
 
 CALLER_MS = 60_000

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from flowlang.model import Conversation
-from servicekit.batches import Connection
-from servicekit.kafka_records import Record
-
 from contracts.ids import split_conversation_key
 from flow_engine import event_log, finding, parking, postgres_load
 from flow_engine.decoding import Arrived
 from flow_engine.seen import contains, fingerprint
 from flow_engine.work import Talk, Work, conversation_id
+from flowlang.model import Conversation
+from servicekit.batches import Connection
+from servicekit.kafka_records import Record
 
 
 @dataclass(slots=True)
@@ -66,6 +65,7 @@ def _unknown(arrived: Arrived) -> Conversation:
         channel_type=arrived.body.channel_type or "",
         peer_id=peer_id,
         contact_id="",
+        chat=getattr(arrived.body, "chat", "private"),
     )
 
 

@@ -9,6 +9,7 @@ from datetime import date, timedelta
 
 import asyncpg
 import structlog
+
 from servicekit.batches import Connection
 
 AHEAD = 3
@@ -79,7 +80,9 @@ async def keep_up(connection: Connection, tables: tuple[Log, ...]) -> None:
                 log.info("log_partition.dropped", name=name)
 
 
-async def keep_up_for_ever(pool: asyncpg.Pool[asyncpg.Record], tables: tuple[Log, ...], *, first: asyncio.Event) -> None:
+async def keep_up_for_ever(
+    pool: asyncpg.Pool[asyncpg.Record], tables: tuple[Log, ...], *, first: asyncio.Event
+) -> None:
     """Keep up every hour; `first` is set once it was done."""
     while True:
         try:

@@ -12,13 +12,13 @@ from functools import lru_cache
 from typing import Any
 
 import orjson
+
 from contracts import actions, events, inbound, replies
 from contracts.cloudevents import PROJECT, TYPE_PREFIX, rfc3339
 from contracts.ids import derived_id, effect_id
+from flow_engine.limits import VALUE_LIMIT, TooLarge
 from flowlang.model import Contact
 from servicekit.kafka_records import Outgoing
-
-from flow_engine.limits import VALUE_LIMIT, TooLarge
 
 SOURCE = b"switchhook/flow-engine"
 MESSAGE_LIFE = timedelta(minutes=5)

@@ -10,10 +10,10 @@ from typing import Any
 
 import msgspec
 import structlog
-from servicekit.batches import Connection, DeadRecord
-from servicekit.kafka_records import Record
 
 from flow_engine.work import Work, conversation_id
+from servicekit.batches import Connection, DeadRecord
+from servicekit.kafka_records import Record
 
 MOST_HELD = 1000
 """Events held of one conversation; what comes after goes to the dead-letter topic."""
@@ -71,5 +71,3 @@ async def held_records(connection: Connection, key: str, cause: Record) -> list[
 def _record(row: Any, cause: Record) -> Record:
     headers = _headers_decoder.decode(row["headers"])
     return Record(cause.topic, cause.partition, cause.offset, row["record_ms"], row["key"], row["value"], headers)
-
-

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
+
 from contracts.people import PROFILE_FIELDS, Profile
 from flowlang.model import Contact, PatchContact
 

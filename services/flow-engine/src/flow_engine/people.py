@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from contracts import inbound
-from flowlang.model import Contact, Conversation, Effect, EmitEvent, PatchContact, Refused, Turn
-
 from flow_engine.patches import patched, profile_change
 from flow_engine.work import NewContact, Work
+from flowlang.model import Contact, Conversation, Effect, EmitEvent, PatchContact, Refused
 
 if TYPE_CHECKING:
     from flow_engine.turns import Event
@@ -29,7 +27,9 @@ _STATE_EVENTS = {
 def contact_id(key: str, at_ms: int) -> str:
     """A new contact's id: shaped as a UUIDv7, and the same when the batch is applied again."""
     digest = int.from_bytes(blake2b(key.encode(), digest_size=10).digest(), "big")
-    value = (at_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (digest >> 68 & 0xFFF) << 64 | 0b10 << 62 | digest & (1 << 62) - 1
+    value = (
+        (at_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (digest >> 68 & 0xFFF) << 64 | 0b10 << 62 | digest & (1 << 62) - 1
+    )
     return str(UUID(int=value))
 
 
@@ -100,29 +100,22 @@ def update(body: inbound.ContactUpdate) -> PatchContact:
 
 def update_events(contact: Contact, change: PatchContact) -> list[Effect]:
     """What the outside hears of a change: contact.updated, tag.added, tag.removed. `contact` is as before or after it."""
-    changed = [path.partition(".")[2] for path in change.set]
+    changed = list(change.set)
     events: list[Effect] = [EmitEvent("contact.updated", {"changed": changed})] if changed else []
     events += [EmitEvent("tag.added", {"tag": tag}) for tag in change.add_tags]
     events += [EmitEvent("tag.removed", {"tag": tag}) for tag in change.remove_tags]
     return events
 
 
-def verdict_events(body: Any, turn: Turn) -> Sequence[Effect]:
-    """What is told of a start besides its answer: who did not wait for it learns of a refusal by an event."""
-    if body.kind != "start":
-        return []
-    if turn.refused is None:
-        return [EmitEvent("command.accepted", {})] if body.source == "command" else []
-    return refused_events(body, turn.refused)
+def refused_events(body: Any, refused: Refused | None) -> list[EmitEvent]:
+    """trigger.rejected: who started a flow and did not wait for the answer learns of a refusal by it.
 
-
-def refused_events(body: Any, refused: Refused) -> list[EmitEvent]:
-    """command.rejected or trigger.rejected of a start."""
-    if body.kind != "start":
+    The outcome of a command of commands.v1 is told by ingress, which waits for it.
+    """
+    if refused is None or body.kind != "start" or body.source != "trigger":
         return []
     problem = {"type": refused.type, "status": refused.status, "detail": refused.detail, "reason": refused.reason}
-    type = "command.rejected" if body.source == "command" else "trigger.rejected"
-    return [EmitEvent(type, {"problem": problem, "trigger_id": body.trigger_id, "flow_id": body.flow_id})]
+    return [EmitEvent("trigger.rejected", {"problem": problem, "trigger_id": body.trigger_id, "flow_id": body.flow_id})]
 
 
 def named_by_code(user_id: Any, conversation: Conversation) -> dict[str, Any] | None:
@@ -134,5 +127,3 @@ def named_by_code(user_id: Any, conversation: Conversation) -> dict[str, Any] | 
         return {"contact_id": str(UUID(text))}
     except ValueError:
         return {"channel_id": conversation.channel_id, "peer_id": text}
-
-

@@ -7,12 +7,12 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from flowlang import state
-from flowlang.model import Contact
-from servicekit.batches import Connection
 
 from flow_engine import listeners
 from flow_engine.work import Talk, conversation_id
+from flowlang import state
+from flowlang.model import Contact
+from servicekit.batches import Connection
 
 LOAD = """
 SELECT u.id, c.version, c.state, c.seen, c.listeners, c.last_user_at, c.contact_id,
@@ -70,7 +70,9 @@ async def timers(connection: Connection, ids: list[str]) -> set[str]:
     return {str(row[0]) for row in await connection.fetch(TIMERS, ids)} if ids else set()
 
 
-async def backlog(connection: Connection, conversation: str, after: int, until: int = 2**31 - 1) -> list[dict[str, Any]]:
+async def backlog(
+    connection: Connection, conversation: str, after: int, until: int = 2**31 - 1
+) -> list[dict[str, Any]]:
     """The bot's messages with `after` < seq <= `until` as ChatMessage objects, the oldest first."""
     rows = await connection.fetch(BACKLOG, conversation, after, until, BACKLOG_LIMIT)
     return [chat_message(seq, str(id), at, content) for seq, id, at, content in rows]

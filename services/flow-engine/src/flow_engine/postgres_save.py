@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from servicekit.batches import Connection
-
 from flow_engine import listeners
 from flow_engine.errors import StaleConversation
 from flow_engine.parking import held_rows
 from flow_engine.patches import dumps, split_profile
 from flow_engine.work import Talk, Work
+from servicekit.batches import Connection
 
 SAVE = """
 WITH saved AS (

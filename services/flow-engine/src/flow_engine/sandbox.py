@@ -10,8 +10,9 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from flowlang.model import RunCode
 from pydantic_monty import AsyncMonty, MontyError, MontyRuntimeError, OSPolicy, ResourceLimits
+
+from flowlang.model import RunCode
 
 SECONDS = 0.1
 MEMORY = 16 * 1024 * 1024

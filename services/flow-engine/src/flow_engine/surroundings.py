@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from contracts.ids import derived_id
 from contracts.links import HookLink, RedirectLink
 from contracts.people import Person
-from flowlang.model import Tools
+from contracts.registry import ApiCall
+from flowlang.model import Conversation, Tools
 from servicekit.links import LinkKeys
 
 IN_HOUSE = frozenset({"webchat", "http"})
@@ -24,6 +25,35 @@ class Surroundings:
     tools: Tools
     bot: dict[str, Any]
     channel: dict[str, Any]
+
+
+class Catalogue(Protocol):
+    """What turns ask of the registry; catalogue.RegistryCatalogue answers."""
+
+    @property
+    def offset(self) -> int:
+        """Offset of the last registry record that is known here."""
+
+    async def reached(self, offset: int, timeout: float) -> bool:
+        """Whether that offset is known within so many seconds."""
+
+    def around(self, conversation: Conversation) -> Surroundings:
+        """The flows, bot and channel of a conversation."""
+
+    def api_call(self, project_id: str, name: str) -> ApiCall | None:
+        """A named API call."""
+
+    def is_deleted(self, kind: str, id: str) -> bool:
+        """Whether its tombstone was seen; unknown is not deleted."""
+
+    def channel_for(self, body: Any) -> str | None:
+        """The channel on which a person-keyed record wants to reach its person; None: where they wrote last."""
+
+    def only_channel_key(self, body: Any) -> str | None:
+        """The conversation of a person named by a peer id alone, where the bot has one channel."""
+
+    def channel_type(self, key: str) -> str | None:
+        """The type of a conversation's channel."""
 
 
 class LinkMaker:

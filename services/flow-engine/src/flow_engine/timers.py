@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 import structlog
+
 from contracts import inbound
 from contracts.cloudevents import headers, now_text
 from contracts.ids import derived_id, split_conversation_key
@@ -98,6 +99,10 @@ def fired(row: Any) -> Outgoing:
         wait=row["wait"],
     )
     about = headers(
-        id=derived_id("timer", id), type="inbound.timer", source="switchhook/flow-engine", time=now, project=row["project_id"]
+        id=derived_id("timer", id),
+        type="inbound.timer",
+        source="switchhook/flow-engine",
+        time=now,
+        project=row["project_id"],
     )
     return Outgoing(inbound.TOPIC.name, row["key"].encode(), body.encode(), about)

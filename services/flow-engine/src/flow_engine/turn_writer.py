@@ -13,14 +13,13 @@ from typing import Any
 from contracts.ids import NOBODY, conversation_key, derived_id
 from contracts.inbound import MessageReceived
 from contracts.people import Person
-from flowlang import model
-from flowlang.clock import moment
-from flowlang.model import Contact, Turn
-
 from flow_engine.limits import MOST_EFFECTS, TooLarge
 from flow_engine.outputs import Outputs, contact_view, encode, message_deadline
 from flow_engine.surroundings import IN_HOUSE, Surroundings
 from flow_engine.work import Talk, as_uuid, timer_id
+from flowlang import model
+from flowlang.clock import moment
+from flowlang.model import Contact, Turn
 
 FindApi = Callable[[str, str], Any]
 """(project id, name) -> contracts.registry.ApiCall, or None."""
@@ -53,8 +52,10 @@ class TurnWriter:
             "channel": around.channel,
             "conversation_id": talk.id,
         }
+        self._seen_contact: Contact | None = None
+        self._view: dict[str, Any] = {}
         if contact.id:
-            outputs.shared["contact"] = contact_view(contact, conversation.last_message)
+            outputs.shared["contact"] = self._view_of(contact)
 
     def write(self, turn: Turn) -> None:
         """Translate all effects. Raises TooLarge past a limit."""
@@ -108,6 +109,12 @@ class TurnWriter:
         }
         self._action(id, "send_message", fields | ({"callback_id": tap} if tap else {}))
 
+    def _view_of(self, contact: Contact) -> dict[str, Any]:
+        """The contact as events show it; most effects of a turn see the same one."""
+        if contact is not self._seen_contact:
+            self._seen_contact, self._view = contact, contact_view(contact, self.talk.conversation.last_message)
+        return self._view
+
     def _acknowledge(self, tap: str) -> None:
         conversation = self.talk.conversation
         if conversation.channel_type not in IN_HOUSE:
@@ -149,7 +156,7 @@ class TurnWriter:
         self.outputs.inbound(derived_id(id, "result"), conversation.key, body)
 
     def post(self, effect: model.PostWebhook) -> None:
-        contact = contact_view(effect.contact, self.talk.conversation.last_message)
+        contact = self._view_of(effect.contact)
         fields = {
             "url": effect.url,
             "format": effect.format,
@@ -165,8 +172,8 @@ class TurnWriter:
             data["flow"] = effect.flow
         if effect.node:
             data["node"] = effect.node
-        snapshot = effect.contact and contact_view(effect.contact, self.talk.conversation.last_message)
-        self.outputs.event(effect.type, data, contact=snapshot or None)
+        snapshot = self._view_of(effect.contact) if effect.contact and effect.contact.id else None
+        self.outputs.event(effect.type, data, contact=snapshot)
 
     def patch(self, effect: model.PatchContact) -> None:
         self.patches.append(effect)
@@ -202,7 +209,7 @@ def addressed(conversation: model.Conversation, person: dict[str, Any]) -> tuple
 
     Raises ValueError when the person is named in no way there is.
     """
-    if not person:
+    if not person or person == {"contact_id": conversation.contact_id}:
         here = {"channel_id": conversation.channel_id, "peer_id": conversation.peer_id}
         return conversation.key, here | {"channel_type": conversation.channel_type}
     channel = person.get("channel_id") or conversation.channel_id

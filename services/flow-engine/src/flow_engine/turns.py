@@ -5,17 +5,13 @@ No I/O but the sandbox's: all rows were loaded before, all that changes goes int
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from contracts import inbound
-from contracts.ids import NOBODY
 from flowlang.interpreter import step
-from flowlang.model import Contact, Conversation, Effect, EmitEvent, PatchContact, Refused, RunEnd, Turn
-from servicekit.telemetry import traced
 
+from contracts import inbound
 from flow_engine import answers, people
 from flow_engine.decoding import Arrived
 from flow_engine.event_log import logged, note_ends
@@ -28,6 +24,8 @@ from flow_engine.seen import remember
 from flow_engine.surroundings import Catalogue, Surroundings
 from flow_engine.turn_writer import TurnWriter
 from flow_engine.work import Outcome, Talk, Work
+from flowlang.model import Contact, Conversation, Effect, EmitEvent, Refused, Turn
+from servicekit.telemetry import traced
 
 MOST_HOPS = 16
 MOST_CODE_RUNS = 8
@@ -113,7 +111,9 @@ class Turns:
 
     async def _timer(self, event: Event) -> Turn | None:
         timer = event.body.timer_id
-        if timer in self._work.ended_timers or timer not in self._work.timers_found and timer not in self._work.timers:
+        if timer in self._work.ended_timers or (
+            timer not in self._work.timers_found and timer not in self._work.timers
+        ):
             return None
         self._work.timers.pop(timer, None)
         self._work.ended_timers.add(timer)
@@ -165,7 +165,7 @@ class Turns:
         writer = TurnWriter(talk, event.arrived, event.around, outputs, turn.contact, self._catalogue.api_call)
         if event.body.kind == "message":
             writer.person_said(event.body, before.next_seq - 1)
-        turn.effects.extend(people.verdict_events(event.body, turn))
+        turn.effects.extend(people.refused_events(event.body, turn.refused))
         writer.write(turn)
         if writer.patches:
             check_contact(turn.contact)

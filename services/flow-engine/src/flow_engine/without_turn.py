@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from contracts import inbound
 from contracts.ids import derived_id
-from flowlang.model import Refused
-from servicekit.kafka_records import Outgoing
-
 from flow_engine import answers
 from flow_engine.decoding import Arrived
 from flow_engine.loading import Loaded
 from flow_engine.outputs import Outputs, encode, in_portions, time_text
 from flow_engine.people import refused_events
 from flow_engine.work import Outcome, Talk, as_uuid
+from flowlang.model import Refused
+from servicekit.kafka_records import Outgoing
 
 
 def _outputs(arrived: Arrived, talk: Talk | None = None) -> Outputs:

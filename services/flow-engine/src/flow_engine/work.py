@@ -7,13 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from contracts.ids import derived_id
-from flowlang.model import Contact, Conversation, PatchContact
-from servicekit.batches import DeadRecord
-from servicekit.kafka_records import Outgoing, Record
-
 from flow_engine.limits import encoded_state
 from flow_engine.listeners import Listeners
 from flow_engine.patches import Patch
+from flowlang.model import Contact, Conversation, PatchContact
+from servicekit.batches import DeadRecord
+from servicekit.kafka_records import Outgoing, Record
 
 
 def conversation_id(key: str) -> str:
