@@ -1,0 +1,45 @@
+"""One replica of the registry, its topic and its database for the tests of one file."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from servicekit.migrate import migrate
+from support.registry_api import Project, RegistryUnderTest, new_project, running_registry
+from support.topics import create_topic, delete_topics
+
+
+@pytest.fixture(scope="module")
+def registry_database(module_database: str) -> str:
+    migrate("registry", module_database)
+    return module_database
+
+
+@pytest.fixture
+def migrated(database: str) -> str:
+    """A database for one test that breaks things."""
+    migrate("registry", database)
+    return database
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def registry_topic(kafka: str) -> AsyncIterator[str]:
+    topic = await create_topic(kafka, f"test-{uuid4().hex[:12]}.registry", config={"cleanup.policy": "compact"})
+    yield topic
+    await delete_topics(kafka, topic)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def registry(kafka: str, registry_database: str, registry_topic: str) -> AsyncIterator[RegistryUnderTest]:
+    async with running_registry(kafka, registry_database, registry_topic) as replica:
+        yield replica
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def project(registry: RegistryUnderTest) -> Project:
+    """A new project for each test."""
+    return await new_project(registry)

@@ -1,0 +1,77 @@
+"""Named webhooks and their test button (D1), and the secrets that they use."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from support.registry_api import Project, answered
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+SEATS = {"name": "seats-left", "method": "GET", "url": "https://api.example.com/seats", "params": {"hall": "1"}}
+
+
+async def test_a_call_is_defined_and_its_name_is_unique(project: Project) -> None:
+    made = await project.post("/v1/api-calls", SEATS)
+    assert (made["name"], made["method"], made["timeout_seconds"], made["response"]) == (
+        "seats-left", "GET", 10, "envelope"
+    )  # fmt: skip
+    problem = await project.post("/v1/api-calls", SEATS, expect=409)
+    assert "'seats-left'" in problem["detail"]
+    renamed = await project.call("PATCH", f"/v1/api-calls/{made['id']}", {"name": "seats", "timeout_seconds": 3})
+    assert (renamed["name"], renamed["timeout_seconds"], renamed["params"]) == ("seats", 3, {"hall": "1"})
+    await project.post("/v1/api-calls", SEATS)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"method": "PUT"},
+        {"url": "https://{{ user.site }}/seats"},
+        {"url": "https://user:pass@api.example.com/"},
+        {"url": "file:///etc/passwd"},
+        {"timeout_seconds": 31},
+        {"name": "no spaces"},
+        {"headers": {"Authorization": "Bearer planted"}},
+        {"headers": {"X-Y": "a\r\nb"}},
+        {"auth": "planted"},
+        {"auth": "secret.nothing"},
+    ],
+)
+async def test_a_wrong_call_is_refused(project: Project, wrong: dict[str, Any]) -> None:
+    await project.post("/v1/api-calls", SEATS | wrong, expect=422)
+
+
+async def test_the_test_button_asks_the_dispatcher(project: Project) -> None:
+    dispatcher = project.registry.dispatcher
+    dispatcher.reply = lambda action: answered(
+        request={"method": "GET"}, status=200, took_ms=12, body={"responses": ["3"]}
+    )
+    made = await project.post("/v1/api-calls", SEATS)
+    result = await project.post(f"/v1/api-calls/{made['id']}/test", {"params": {"hall": "2"}}, expect=200)
+    assert result == {
+        "request": {"method": "GET"}, "status": 200, "took_ms": 12, "body": {"responses": ["3"]}, "problems": []
+    }  # fmt: skip
+    action = dispatcher.actions[-1]
+    assert (action.kind, action.api_call_id, action.params) == ("call_api", made["id"], {"hall": "2"})
+    assert action.reply_to.request_id
+
+
+async def test_a_secret_is_written_and_never_read(project: Project) -> None:
+    made = await project.post("/v1/secrets", {"name": "crm", "value": "planted-value"})
+    assert "planted-value" not in str(made)
+    assert made.keys().isdisjoint({"value"})
+    assert "value" not in await project.get(f"/v1/secrets/{made['id']}")
+    await project.post("/v1/secrets", {"name": "crm", "value": "x"}, expect=409)
+    await project.call("PATCH", f"/v1/secrets/{made['id']}", {"value": "other"})
+
+
+async def test_a_secret_in_use_is_not_deleted(project: Project) -> None:
+    secret = await project.post("/v1/secrets", {"name": "crm", "value": "planted-value"})
+    call = await project.post("/v1/api-calls", SEATS | {"auth": "secret.crm"})
+    assert call["auth"] == "secret.crm"
+    problem = await project.call("DELETE", f"/v1/secrets/{secret['id']}", expect=409)
+    assert [user["name"] for user in problem["used_by"]] == ["seats-left"]
+    await project.call("PATCH", f"/v1/api-calls/{call['id']}", {"auth": None})
+    await project.call("DELETE", f"/v1/secrets/{secret['id']}", expect=204)

@@ -1,0 +1,149 @@
+"""What holds for entities of every kind."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from support.registry_api import Project, RegistryUnderTest, new_project
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_an_entity_is_made_shown_changed_and_deleted(project: Project) -> None:
+    made = await project.post("/v1/bots", {"name": "Shop bot", "variables": {"city": "Riga"}})
+    assert (made["name"], made["variables"], made["version"]) == ("Shop bot", {"city": "Riga"}, 1)
+    changed = await project.call("PATCH", f"/v1/bots/{made['id']}", {"name": "Other"})
+    assert (changed["name"], changed["variables"], changed["version"]) == ("Other", {"city": "Riga"}, 2)
+    assert (await project.get(f"/v1/bots/{made['id']}"))["name"] == "Other"
+    await project.call("DELETE", f"/v1/bots/{made['id']}", expect=204)
+    await project.get(f"/v1/bots/{made['id']}", expect=404)
+
+
+async def test_lists_are_paged_in_the_order_of_making(project: Project) -> None:
+    made = [(await project.post("/v1/bots", {"name": f"bot {number}"}))["id"] for number in range(5)]
+    found, cursor = [], None
+    while True:
+        page = await project.get("/v1/bots?limit=2" + (f"&cursor={cursor}" if cursor else ""))
+        found += [item["id"] for item in page["items"]]
+        cursor = page["next"]
+        if cursor is None:
+            break
+    assert found == made
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "cursor=nonsense"])
+async def test_a_wrong_page_is_refused(project: Project, query: str) -> None:
+    assert (await project.get(f"/v1/bots?{query}", expect=422))["status"] == 422
+
+
+async def test_another_projects_entity_is_not_there(registry: RegistryUnderTest, project: Project) -> None:
+    bot = await project.bot()
+    other = await new_project(registry, "Other")
+    for method, body in (("GET", None), ("PATCH", {"name": "x"}), ("DELETE", None)):
+        await other.call(method, f"/v1/bots/{bot}", body, expect=404)
+    await other.post("/v1/channels", {"bot": bot, "type": "http"}, expect=422)
+    assert (await other.get("/v1/bots"))["items"] == []
+
+
+async def test_a_stale_update_is_refused_with_the_current_etag(project: Project) -> None:
+    bot = await project.bot()
+    await project.call("PATCH", f"/v1/bots/{bot}", {"name": "Second"}, headers={"if-match": '"1"'})
+    answer = await project.send("PATCH", f"/v1/bots/{bot}", {"name": "Third"}, headers={"if-match": '"1"'})
+    assert (answer.status_code, answer.headers["etag"]) == (412, '"2"')
+    assert (await project.get(f"/v1/bots/{bot}"))["name"] == "Second"
+
+
+async def test_wrong_fields_are_named_by_pointer(project: Project) -> None:
+    problem = await project.post("/v1/tokens", {"name": "x", "scopes": ["data:read", "fly"], "colour": 1}, expect=422)
+    assert {error["pointer"] for error in problem["errors"]} == {"#/scopes/1", "#/colour"}
+    assert problem["type"].endswith("/invalid")
+
+
+async def test_what_is_not_json_is_refused_as_such(project: Project) -> None:
+    headers = {"content-type": "application/json"}
+    answer = await project.client.post(f"/v1/bots?project={project.id}", content=b"{", headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+
+
+async def test_an_entity_that_would_hold_up_the_topic_is_refused(project: Project) -> None:
+    body = {"name": "Big", "variables": {"text": "x" * (256 * 1024)}}
+    problem = await project.post("/v1/bots", body, expect=422)
+    assert problem["type"].endswith("/entity-too-large")
+    assert (await project.get("/v1/bots"))["items"] == []
+
+
+async def test_what_others_use_is_not_deleted_and_they_are_named(project: Project) -> None:
+    bot = await project.bot()
+    channel = await project.http_channel(bot)
+    problem = await project.call("DELETE", f"/v1/bots/{bot}", expect=409)
+    assert [(user["kind"], user["id"]) for user in problem["used_by"]] == [("channel", channel)]
+    await project.call("DELETE", f"/v1/channels/{channel}", expect=204)
+    await project.call("DELETE", f"/v1/bots/{bot}", expect=204)
+
+
+async def test_an_idempotency_key_makes_one_entity_and_one_answer(project: Project) -> None:
+    body, headers = {"name": "Once", "scopes": ["data:read"]}, {"idempotency-key": "k1"}
+    first = await project.post("/v1/tokens", body, headers=headers)
+    again = await project.post("/v1/tokens", body, headers=headers)
+    assert again == first
+    assert len((await project.get("/v1/tokens"))["items"]) == 1
+    other = await project.post("/v1/tokens", body | {"name": "Other"}, headers=headers, expect=422)
+    assert other["type"].endswith("/idempotency-key-reused")
+
+
+async def test_a_refused_request_does_not_use_up_its_key(project: Project) -> None:
+    headers = {"idempotency-key": "k2"}
+    await project.post("/v1/channels", {"bot": "nobody", "type": "http"}, headers=headers, expect=422)
+    await project.post("/v1/bots", {"name": "Fine"}, headers=headers)
+
+
+async def test_a_key_whose_first_request_runs_is_refused(project: Project) -> None:
+    body, headers = {"name": "Twice"}, {"idempotency-key": "k3"}
+    answers = await asyncio.gather(*(project.send("POST", "/v1/bots", body, headers=headers) for _ in range(5)))
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert len({answer.json()["id"] for answer in answers if answer.status_code == 201}) == 1
+
+
+async def test_the_operator_has_to_name_a_project(registry: RegistryUnderTest) -> None:
+    answer = await registry.client.post("/v1/bots", json={"name": "Whose?"})
+    assert answer.status_code == 422
+    assert answer.json()["type"].endswith("/project-needed")
+
+
+async def test_a_project_that_is_not_there_is_404(registry: RegistryUnderTest) -> None:
+    await Project(registry, "nobody").post("/v1/bots", {"name": "Whose?"}, expect=404)
+
+
+async def test_no_token_is_401_and_a_missing_scope_403_naming_it(registry: RegistryUnderTest, project: Project) -> None:
+    async with registry.as_token("swh_wrong") as client:
+        answer = await client.get("/v1/bots")
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    token = (await project.post("/v1/tokens", {"name": "reader", "scopes": ["data:read"]}))["token"]
+    async with registry.as_token(token) as client:
+        refused = await client.get("/v1/bots")
+    assert (refused.status_code, refused.json()["scope"]) == (403, "admin")
+
+
+async def test_an_admin_token_works_in_its_project_only(registry: RegistryUnderTest, project: Project) -> None:
+    token = (await project.post("/v1/tokens", {"name": "admin", "scopes": ["admin"]}))["token"]
+    async with registry.as_token(token) as client:
+        made = (await client.post("/v1/bots", json={"name": "Mine"})).json()
+        projects = (await client.get("/v1/projects")).json()["items"]
+        assert (await client.post("/v1/projects", json={"name": "x"})).status_code == 403
+        assert (await client.delete(f"/v1/projects/{project.id}")).status_code == 403
+    assert made["project_id"] == project.id
+    assert [one["id"] for one in projects] == [project.id]
+
+
+async def test_a_method_that_a_kind_does_not_have_is_405(project: Project) -> None:
+    await project.call("PATCH", "/v1/hook-urls/any", {}, expect=405)
+
+
+async def test_openapi_describes_every_route(registry: RegistryUnderTest) -> None:
+    described: dict[str, Any] = (await registry.client.get("/openapi/registry.json")).json()
+    assert described["paths"].keys() >= {"/v1/bots", "/v1/flows/{id}/publish", "/v1/api-calls/{id}/test"}
+    body = described["paths"]["/v1/tokens"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {"$ref": "#/components/schemas/NewToken"}

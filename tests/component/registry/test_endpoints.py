@@ -1,0 +1,87 @@
+"""Endpoints and their event choice (P2, M3, M4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from contracts.registry import Endpoint
+from registry import endpoint_secrets
+from support.registry_api import Project
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+CRM = {"url": "https://crm.example.com/hook", "events": ["message.received", "flag.*"]}
+
+
+async def secrets_of(project: Project, id: str) -> list[str]:
+    text = await project.registry.database.pool.fetchval("SELECT data::text FROM entity WHERE id = $1", id)
+    endpoint = Endpoint.model_validate_json(text)
+    return [project.registry.site.open(secret, of=endpoint, field="secrets") for secret in endpoint.secrets]
+
+
+async def test_an_endpoint_gets_the_events_that_were_chosen(project: Project) -> None:
+    made = await project.post("/v1/endpoints", CRM | {"schedule": [5, 60], "title_map": {"flag.assigned": "Flag"}})
+    assert made["events"] == ["message.received", "flag.assigned", "flag.removed"]
+    assert (made["name"], made["format"], made["schedule"]) == ("crm.example.com", "switchhook", [5, 60])
+    assert (made["state"], made["title_map"]) == ("enabled", {"flag.assigned": "Flag"})
+    everything = await project.post("/v1/endpoints", CRM | {"events": ["*"]})
+    assert everything["events"] == ["*"]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"events": []},
+        {"events": ["message.*", "nothing.*"]},
+        {"events": ["trigger.request"]},
+        {"url": "mailto:a@example.com"},
+        {"filter": "1 +"},
+        {"format": "template"},
+        {"template": "{{ type }}"},
+        {"format": "template", "template": "{% if %}"},
+        {"bots": ["nobody"]},
+        {"schedule": [0]},
+        {"rate_limit": {"count": 0}},
+        {"headers": {"webhook-id": "mine"}},
+    ],
+)
+async def test_a_wrong_endpoint_is_refused(project: Project, wrong: dict[str, Any]) -> None:
+    await project.post("/v1/endpoints", CRM | wrong, expect=422)
+
+
+async def test_the_secret_is_shown_once(project: Project) -> None:
+    made = await project.post("/v1/endpoints", CRM)
+    assert await secrets_of(project, made["id"]) == [made["secret"]]
+    assert (await project.get(f"/v1/endpoints/{made['id']}")).keys().isdisjoint({"secret", "secrets"})
+
+
+async def test_both_secrets_sign_until_the_overlap_is_over(project: Project) -> None:
+    made = await project.post("/v1/endpoints", CRM)
+    path = f"/v1/endpoints/{made['id']}"
+    rotated = await project.post(f"{path}/rotate-secret", {"overlap_seconds": 3600}, expect=200)
+    assert await secrets_of(project, made["id"]) == [rotated["secret"], made["secret"]]
+    pool = project.registry.database.pool
+    due = "UPDATE entity SET extra = jsonb_set(extra, '{retire_secret_at}', '\"2020-01-01\"') WHERE id = $1"
+    await pool.execute(due, made["id"])
+    async with pool.acquire() as connection:
+        await endpoint_secrets.retire_due(connection)
+    assert await secrets_of(project, made["id"]) == [rotated["secret"]]
+    again = await project.post(f"{path}/rotate-secret", {"overlap_seconds": 0}, expect=200)
+    assert await secrets_of(project, made["id"]) == [again["secret"]]
+
+
+async def test_an_endpoint_is_disabled_and_enabled(project: Project) -> None:
+    made = await project.post("/v1/endpoints", CRM)
+    path = f"/v1/endpoints/{made['id']}"
+    assert (await project.post(f"{path}/disable", expect=200))["state"] == "disabled"
+    assert [one["id"] for one in (await project.get("/v1/endpoints?state=disabled"))["items"]] == [made["id"]]
+    assert (await project.post(f"{path}/enable", expect=200))["state"] == "enabled"
+
+
+async def test_a_bot_that_an_endpoint_listens_to_is_not_deleted(project: Project) -> None:
+    bot = await project.bot()
+    made = await project.post("/v1/endpoints", CRM | {"bots": [bot]})
+    await project.call("DELETE", f"/v1/bots/{bot}", expect=409)
+    await project.call("PATCH", f"/v1/endpoints/{made['id']}", {"bots": [], "ordered": True})
+    await project.call("DELETE", f"/v1/bots/{bot}", expect=204)

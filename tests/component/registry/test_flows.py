@@ -1,0 +1,132 @@
+"""Flows: drafts, versions, what publishing refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from support.registry_api import FLOW, Project
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+BROKEN: dict[str, Any] = FLOW | {"nodes": {"hello": {"type": "say", "parts": [{"text": "Hi"}], "ports": {"next": "gone"}}}}
+YAML = """
+schema: flow/1
+slug: from-yaml
+name: "From YAML"
+start: hello
+nodes: {hello: {type: say, parts: [{text: "on"}]}}
+"""
+
+
+def calling(api: str) -> dict[str, Any]:
+    nodes = {
+        "hello": {"type": "call_api", "api": api, "ports": {"ok": "bye", "error": "bye"}},
+        "bye": {"type": "end"},
+    }
+    return FLOW | {"nodes": nodes}
+
+
+async def test_a_flow_is_saved_published_and_versioned(project: Project) -> None:
+    bot = await project.bot()
+    made = await project.post("/v1/flows", {"bot": bot, "document": FLOW})
+    assert (made["slug"], made["name"], made["draft_version"], made["problems"]) == ("greeting", "Greeting", 1, [])
+    assert "published" not in made
+    path = f"/v1/flows/{made['id']}"
+    assert (await project.post(f"{path}/publish", expect=200))["version"] == 1
+    saved = await project.call("PUT", f"{path}/draft", {"document": FLOW | {"name": "Second"}})
+    assert saved == {"draft_version": 2, "problems": []}
+    assert (await project.get(path))["name"] == "Greeting"
+    assert (await project.post(f"{path}/publish", expect=200))["version"] == 2
+    shown = await project.get(path)
+    assert (shown["name"], shown["published"]) == ("Second", 2)
+    listed = (await project.get(f"{path}/versions"))["items"]
+    assert [(one["version"], one["published"]) for one in listed] == [(2, True), (1, False)]
+    assert (await project.get(f"{path}/versions/1"))["document"]["name"] == "Greeting"
+    await project.get(f"{path}/versions/3", expect=404)
+
+
+async def test_rollback_starts_new_sessions_on_an_earlier_version(project: Project) -> None:
+    flow = await project.published_flow(await project.bot())
+    await project.post(f"/v1/flows/{flow}/publish", expect=200)
+    await project.post(f"/v1/flows/{flow}/rollback", {"version": 1}, expect=200)
+    assert (await project.get(f"/v1/flows/{flow}"))["published"] == 1
+    await project.post(f"/v1/flows/{flow}/rollback", {"version": 9}, expect=404)
+
+
+async def test_yaml_is_taken_too(project: Project) -> None:
+    made = await project.post("/v1/flows", {"bot": await project.bot(), "document": YAML})
+    assert (made["slug"], made["problems"]) == ("from-yaml", [])
+    draft = await project.get(f"/v1/flows/{made['id']}/draft")
+    assert draft["document"]["nodes"]["hello"]["parts"] == [{"text": "on"}]
+
+
+async def test_a_broken_draft_is_saved_with_its_problems_but_not_published(project: Project) -> None:
+    made = await project.post("/v1/flows", {"bot": await project.bot(), "document": BROKEN})
+    problems = [problem for problem in made["problems"] if problem["severity"] == "error"]
+    assert problems[0]["pointer"].startswith("#/nodes/hello")
+    refused = await project.post(f"/v1/flows/{made['id']}/publish", expect=422)
+    assert [error["pointer"] for error in refused["errors"]] == [problem["pointer"] for problem in problems]
+    assert (await project.get(f"/v1/flows/{made['id']}/versions"))["items"] == []
+
+
+@pytest.mark.parametrize("document", [{}, {"schema": "flow/2"}, {"schema": "flow/1", "slug": "No Slug"}, "a: [", "- x"])
+async def test_what_is_no_flow_at_all_is_refused(project: Project, document: Any) -> None:
+    await project.post("/v1/flows", {"bot": await project.bot(), "document": document}, expect=422)
+
+
+async def test_a_document_is_checked_without_being_saved(project: Project) -> None:
+    bot = await project.bot()
+    found = await project.post("/v1/flows/check", {"bot": bot, "document": BROKEN}, expect=200)
+    assert any(problem["severity"] == "error" for problem in found["problems"])
+    assert (await project.get("/v1/flows"))["items"] == []
+
+
+async def test_an_unknown_api_call_is_a_problem_and_a_used_one_is_kept(project: Project) -> None:
+    bot = await project.bot()
+    unknown = await project.post("/v1/flows/check", {"bot": bot, "document": calling("seats")}, expect=200)
+    assert any("seats" in problem["detail"] for problem in unknown["problems"])
+    call = {"name": "seats", "method": "GET", "url": "https://api.example.com/seats"}
+    api = (await project.post("/v1/api-calls", call))["id"]
+    flow = (await project.post("/v1/flows", {"bot": bot, "document": calling("seats")}))["id"]
+    await project.post(f"/v1/flows/{flow}/publish", expect=200)
+    problem = await project.call("DELETE", f"/v1/api-calls/{api}", expect=409)
+    assert [user["id"] for user in problem["used_by"]] == [flow]
+
+
+async def test_a_command_belongs_to_one_published_flow_of_a_bot(project: Project) -> None:
+    bot = await project.bot()
+    await project.published_flow(bot)
+    other = await project.flow(bot, slug="other")
+    refused = await project.post(f"/v1/flows/{other}/publish", expect=422)
+    assert "/start" in refused["errors"][0]["detail"]
+
+
+async def test_a_slug_is_unique_in_its_bot(project: Project) -> None:
+    bot = await project.bot()
+    await project.flow(bot)
+    problem = await project.post("/v1/flows", {"bot": bot, "document": FLOW}, expect=409)
+    assert problem["type"].endswith("/name-taken")
+    await project.flow(await project.bot())
+
+
+async def test_a_stale_draft_is_refused(project: Project) -> None:
+    flow = await project.flow(await project.bot())
+    answer = await project.send("GET", f"/v1/flows/{flow}/draft")
+    seen = {"if-match": answer.headers["etag"]}
+    await project.call("PUT", f"/v1/flows/{flow}/draft", {"document": FLOW}, headers=seen)
+    await project.call("PUT", f"/v1/flows/{flow}/draft", {"document": FLOW}, headers=seen, expect=412)
+
+
+async def test_a_deleted_flow_leaves_its_versions_to_running_conversations(project: Project) -> None:
+    flow = await project.published_flow(await project.bot())
+    await project.call("DELETE", f"/v1/flows/{flow}", expect=204)
+    await project.get(f"/v1/flows/{flow}", expect=404)
+    tail = project.registry.tail
+    assert f"flow_version/{flow}/1" in tail.last
+
+
+async def test_a_document_too_large_for_the_topic_is_refused(project: Project) -> None:
+    big = FLOW | {"nodes": {f"n{i}": {"type": "say", "parts": [{"text": "x" * 4000}]} for i in range(80)}}
+    problem = await project.post("/v1/flows", {"bot": await project.bot(), "document": big}, expect=422)
+    assert problem["type"].endswith("/entity-too-large")

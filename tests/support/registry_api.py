@@ -1,0 +1,186 @@
+"""The registry as tests run it: the real parts on a topic and a database of the test's own, called without a socket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from contracts.actions import ActionAdapter
+from contracts.inbound import ReplyTo
+from contracts.replies import CallReply
+from registry.api import Api
+from registry.app import build_app
+from registry.database import Database
+from registry.dispatcher_calls import DispatcherCalls
+from registry.relay import Relay
+from registry.settings import Settings
+from registry.site import Site
+from registry.topic_tail import TopicTail
+from registry.writes import Writes
+from servicekit.database import connect
+from servicekit.kafka_records import Outgoing
+from servicekit.links import LinkKeys
+from servicekit.sealing import KeyRing
+
+ADMIN_TOKEN = "operator-token-of-the-tests-0123456789"
+KEK = "k1:" + b64encode(bytes(32)).decode()
+LINK_KEY = "link-key-of-the-tests-0123456789abcdef"
+PUBLIC_URL = "https://hooks.example.com"
+Reply = Callable[[Any], CallReply | None]
+"""What the dispatcher answers to an action; None: nothing."""
+
+
+class FakeDispatcher:
+    """Both ends of a call: takes the action that is published and answers who waits for it."""
+
+    def __init__(self) -> None:
+        self.actions: list[Any] = []
+        self.reply: Reply = lambda action: None
+        self._waiting: dict[str, asyncio.Future[Any]] = {}
+
+    def ask(self, until: str) -> tuple[ReplyTo, asyncio.Future[Any]]:
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        to = ReplyTo(instance="test", partition=0, request_id=f"request-{len(self._waiting)}", until="rest")
+        self._waiting[to.request_id] = future
+        return to, future
+
+    async def publish(self, record: Outgoing) -> int:
+        action = ActionAdapter.validate_json(record.value or b"")
+        self.actions.append(action)
+        reply = self.reply(action)
+        if reply is not None:
+            self._waiting[action.reply_to.request_id].set_result(reply)
+        return 0
+
+    async def publish_many(self, records: Sequence[Outgoing]) -> None:
+        for record in records:
+            await self.publish(record)
+
+
+def answered(**fields: Any) -> CallReply:
+    """What the dispatcher says of a call."""
+    return CallReply(**{"instance": "test", "request_id": "any", **fields})
+
+
+def settings_for(kafka: str, dsn: str) -> Settings:
+    return Settings(
+        kafka=kafka,
+        database=SecretStr(dsn),
+        admin_token=SecretStr(ADMIN_TOKEN),
+        kek=SecretStr(KEK),
+        link_key=SecretStr(LINK_KEY),
+        public_url=PUBLIC_URL,
+    )
+
+
+class RegistryUnderTest:
+    """One replica. `client` calls it as the operator; `as_token` as somebody else."""
+
+    def __init__(self, settings: Settings, topic: str, database: Database, confirm_seconds: float = 5.0) -> None:
+        self.settings, self.topic, self.database = settings, topic, database
+        self.site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
+        self.tail = TopicTail(settings.kafka, topic)
+        self.relay = Relay(database.pool, settings.kafka, topic, self.tail)
+        self.dispatcher = FakeDispatcher()
+        writes = Writes(database, self.tail, self.site, confirm_seconds=confirm_seconds)
+        api = Api(database, writes, self.site, settings.admin_token)
+        self.app = build_app(api, DispatcherCalls(self.dispatcher, self.dispatcher))
+        self.client = self.as_token(ADMIN_TOKEN)
+
+    def as_token(self, token: str) -> httpx.AsyncClient:
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app, client=("203.0.113.7", 4321)),
+            base_url="http://registry.test",
+            headers={"authorization": f"Bearer {token}"},
+        )
+
+    @contextlib.asynccontextmanager
+    async def running(self, *, relay: bool = True) -> AsyncIterator[None]:
+        work = [self.tail.run()] + ([self.relay.run()] if relay else [])
+        tasks = [asyncio.create_task(one) for one in work]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@contextlib.asynccontextmanager
+async def running_registry(
+    kafka: str, dsn: str, topic: str, *, relay: bool = True, confirm_seconds: float = 5.0
+) -> AsyncIterator[RegistryUnderTest]:
+    """A replica over a migrated database and an existing topic."""
+    settings = settings_for(kafka, dsn)
+    pool = await connect(settings, "registry")
+    try:
+        replica = RegistryUnderTest(settings, topic, Database(pool), confirm_seconds)
+        async with replica.running(relay=relay):
+            yield replica
+    finally:
+        await pool.close()
+
+
+class Project:
+    """Calls as the operator for one project, and expects a status."""
+
+    def __init__(self, registry: RegistryUnderTest, id: str) -> None:
+        self.registry, self.id = registry, id
+        self.client = registry.as_token(ADMIN_TOKEN)
+
+    async def send(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
+        """The answer, whatever it is."""
+        url = f"{path}{'&' if '?' in path else '?'}project={self.id}"
+        return await self.client.request(method, url, json=body, **options)
+
+    async def call(self, method: str, path: str, body: Any = None, *, expect: int = 200, **options: Any) -> Any:
+        """The decoded body. Fails with what was answered when the status is another one."""
+        answer = await self.send(method, path, body, **options)
+        assert answer.status_code == expect, answer.text
+        return answer.json() if answer.content else None
+
+    async def post(self, path: str, body: Any = None, *, expect: int = 201, **options: Any) -> Any:
+        return await self.call("POST", path, body, expect=expect, **options)
+
+    async def get(self, path: str, *, expect: int = 200) -> Any:
+        return await self.call("GET", path, expect=expect)
+
+    async def bot(self) -> str:
+        return str((await self.post("/v1/bots", {"name": "A bot"}))["id"])
+
+    async def http_channel(self, bot: str) -> str:
+        return str((await self.post("/v1/channels", {"bot": bot, "type": "http"}))["id"])
+
+    async def flow(self, bot: str, **changes: Any) -> str:
+        body = {"bot": bot, "document": FLOW | changes}
+        return str((await self.post("/v1/flows", body))["id"])
+
+    async def published_flow(self, bot: str, **changes: Any) -> str:
+        flow = await self.flow(bot, **changes)
+        await self.post(f"/v1/flows/{flow}/publish", expect=200)
+        return flow
+
+
+async def new_project(registry: RegistryUnderTest, name: str = "Shop") -> Project:
+    answer = await registry.client.post("/v1/projects", json={"name": name})
+    assert answer.status_code == 201, answer.text
+    return Project(registry, answer.json()["id"])
+
+
+FLOW: dict[str, Any] = {
+    "schema": "flow/1",
+    "slug": "greeting",
+    "name": "Greeting",
+    "start": "hello",
+    "triggers": [
+        {"id": "start", "type": "command", "value": "/start", "to": "hello"},
+        {"id": "bought", "type": "webhook", "accept": {"order_id": "string!", "count": "integer"}, "to": "hello"},
+    ],
+    "nodes": {"hello": {"type": "say", "parts": [{"text": "Hello"}]}},
+}
