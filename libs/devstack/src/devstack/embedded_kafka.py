@@ -139,10 +139,12 @@ class EmbeddedKafka(Server):
         (self._folder / "log4j2.properties").write_text(LOGGING)
 
     async def _format(self, java: list[str]) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # Without its top bit, the id never begins with "-", which the tool would take for an option.
+        identity = uuid.UUID(int=uuid.uuid4().int & (1 << 127) - 1)
+        cluster = base64.urlsafe_b64encode(identity.bytes).decode().rstrip("=")
         formatter = await asyncio.create_subprocess_exec(
             *java,
-            *("kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config", "server.properties"),
+            *("kafka.tools.StorageTool", "format", "--cluster-id", new_cluster_id(), "--config", "server.properties"),
             cwd=self._folder,
             env=self._child.env,
             stdin=asyncio.subprocess.DEVNULL,
@@ -155,6 +157,12 @@ class EmbeddedKafka(Server):
             raise StackError(
                 f"Kafka's data folder {self._folder} could not be formatted ({said[-1]}): remove it and start again."
             )
+
+
+def new_cluster_id() -> str:
+    """16 random bytes in URL-safe base64. The first is below 128, or the text might begin with `-` and be an option."""
+    first, *rest = uuid.uuid4().bytes
+    return base64.urlsafe_b64encode(bytes([first & 0x7F, *rest])).decode().rstrip("=")
 
 
 async def answers(bootstrap_servers: str) -> bool:
