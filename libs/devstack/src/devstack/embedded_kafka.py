@@ -139,9 +139,6 @@ class EmbeddedKafka(Server):
         (self._folder / "log4j2.properties").write_text(LOGGING)
 
     async def _format(self, java: list[str]) -> None:
-        # Without its top bit, the id never begins with "-", which the tool would take for an option.
-        identity = uuid.UUID(int=uuid.uuid4().int & (1 << 127) - 1)
-        cluster = base64.urlsafe_b64encode(identity.bytes).decode().rstrip("=")
         formatter = await asyncio.create_subprocess_exec(
             *java,
             *("kafka.tools.StorageTool", "format", "--cluster-id", new_cluster_id(), "--config", "server.properties"),
