@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+
 from devstack.embedded_kafka import new_cluster_id
 
 
