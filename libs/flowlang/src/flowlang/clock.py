@@ -1,0 +1,33 @@
+"""Times and durations as text: RFC 3339 UTC moments, ISO 8601 durations of weeks, days, hours, minutes and seconds."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+LONGEST = timedelta(days=366)
+_DURATION = re.compile(r"P(?:(\d{1,4})W)?(?:(\d{1,4})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9})S)?)?")
+
+
+def duration(text: str) -> timedelta:
+    """`PT24H`, `P2D` as a timedelta. Raises ValueError when it is not one, is zero or longer than a year."""
+    found = _DURATION.fullmatch(text)
+    if not found or not any(found.groups()):
+        raise ValueError("write an ISO 8601 duration such as PT30S, PT24H or P2D")
+    weeks, days, hours, minutes, seconds = (int(part or 0) for part in found.groups())
+    length = timedelta(weeks=weeks, days=days, hours=hours, minutes=minutes, seconds=seconds)
+    if not timedelta(0) < length <= LONGEST:
+        raise ValueError("a duration is longer than zero and not longer than P366D")
+    return length
+
+
+def moment(text: str) -> datetime:
+    """An RFC 3339 time as an aware datetime. Raises ValueError."""
+    value = datetime.fromisoformat(text)
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def after(now: str, length: timedelta) -> str:
+    """`now` plus a duration, RFC 3339 UTC with milliseconds."""
+    due = (moment(now) + length).astimezone(UTC)
+    return due.isoformat(timespec="milliseconds").replace("+00:00", "Z")

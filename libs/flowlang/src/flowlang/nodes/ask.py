@@ -1,0 +1,112 @@
+"""`ask`: send a question and wait for the answer. A wrong one is asked again, so often as `retry.max` says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from flowlang import clock
+from flowlang.nodes.answers import AnyInput, Choice, Invalid, Reader
+from flowlang.nodes.base import DocumentModel, Duration, Edge, Go, NodeModel, Outcome, Rest, To, answer_names
+from flowlang.nodes.titles import check_title
+from flowlang.problems import NodeError
+
+if TYPE_CHECKING:
+    from flowlang.compiler import Compiler
+    from flowlang.model import Happening
+    from flowlang.run import Run
+    from flowlang.templates import Template
+    from flowlang.values import Target
+
+
+class Retry(DocumentModel):
+    """What a wrong answer gets: this text (or the question again), at most `max` times."""
+
+    text: str | None = None
+    max: int = Field(default=2, ge=0, le=20)
+
+
+class AskModel(NodeModel):
+    """Ask a person. Leaves by `ok` or the option's own target, `invalid` after too many wrong answers, `timeout`."""
+
+    PORTS: ClassVar = ("ok", "invalid", "timeout", "error")
+    WAITS: ClassVar = True
+
+    type: Literal["ask"]
+    text: str = Field(min_length=1)
+    input: AnyInput = Field(discriminator="type")
+    retry: Retry = Retry()
+    timeout: Duration | None = None
+
+    def build(self, compiler: Compiler) -> Ask:
+        text = compiler.template(self.text, "text")
+        with compiler.at("input"):
+            reader = self.input.build(compiler)
+            save_to = compiler.target(self.input.save_to, "save_to") if self.input.save_to else None
+            if isinstance(self.input, Choice):
+                for index, option in enumerate(self.input.options):
+                    with compiler.at("options", index):
+                        check_title(compiler, option.title)
+        retry = compiler.template(self.retry.text, "retry", "text") if self.retry.text else text
+        timeout = clock.duration(self.timeout) if self.timeout else None
+        return Ask(text, retry, self.retry.max, reader, save_to, timeout)
+
+    def edges(self) -> Iterator[Edge]:
+        yield from super().edges()
+        if isinstance(self.input, Choice):
+            for index, option in enumerate(self.input.options):
+                if option.to:
+                    yield Edge(option.to, ("input", "options", index, "to"))
+
+    def report_moments(self) -> tuple[str, ...]:
+        return answer_names(self.input.options if isinstance(self.input, Choice) else ())
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The running question."""
+
+    text: Template
+    retry_text: Template
+    retries: int
+    reader: Reader
+    save_to: Target | None
+    timeout: timedelta | None
+
+    def enter(self, run: Run) -> Outcome:
+        if run.nobody:
+            raise NodeError("no-person", "a generated URL without a person has nobody to ask")
+        run.session.attempts = 0
+        wait = run.wait("answer", self.timeout)
+        self._ask(self.text, wait.token, run)
+        return Rest(wait)
+
+    def resume(self, run: Run, happening: Happening) -> Outcome:
+        if happening.kind == "timer":
+            return Go("timeout", error=NodeError("timeout", "no answer in time"))
+        try:
+            answer = self.reader.read(happening.data, run.tapped(happening), run)
+        except Invalid as error:
+            return self._again(error, run)
+        if self.save_to:
+            run.write(self.save_to, answer.value)
+        return To(answer.to, answer.name) if answer.to else Go("ok", answer.name)
+
+    def _again(self, error: Invalid, run: Run) -> Outcome:
+        run.session.attempts += 1
+        if run.session.attempts > self.retries:
+            return Go("invalid", error=NodeError("invalid-answer", str(error)))
+        wait = run.same_wait()
+        self._ask(self.retry_text, wait.token, run)
+        return Rest(wait)
+
+    def _ask(self, template: Template, token: str, run: Run) -> None:
+        seq = run.next_seq
+        options: list[dict[str, Any]] = [
+            {"title": title, "payload": run.payload(seq, id)} for id, title in self.reader.shown(run)
+        ]
+        run.say(template.render(run), [], options, tap={"wait": token} if options else None)

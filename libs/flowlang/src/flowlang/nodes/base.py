@@ -1,0 +1,154 @@
+"""What every node type has: a model (what stands in a document), a build (its check) and a step (what it does)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from flowlang import clock
+from flowlang.problems import NodeError
+
+if TYPE_CHECKING:
+    from flowlang.compiler import Compiler
+    from flowlang.model import Happening, RunCode, Wait
+    from flowlang.run import Run
+
+NodeId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
+OptionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
+"""Short and plain: it travels in a button's payload, and a platform allows as little as 64 bytes."""
+
+
+def _is_duration(text: str) -> str:
+    clock.duration(text)
+    return text
+
+
+Duration = Annotated[str, AfterValidator(_is_duration), Field(json_schema_extra={"format": "duration"})]
+"""ISO 8601: PT30S, PT24H, P2D."""
+
+
+class DocumentModel(BaseModel):
+    """A part of a document: an unknown field is refused by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Report(DocumentModel):
+    """A webhook about this node (P1). `when`: reached, answered, or the id of an option or button."""
+
+    title: str = Field(max_length=200)
+    url: str
+    format: Literal["switchhook", "sendpulse", "sendpulse_legacy"] = "switchhook"
+    when: str = "reached"
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Leave by a port. `answered`: the option that was chosen, or `answered`. `error`: why it is an error's port."""
+
+    port: str = "next"
+    answered: str | None = None
+    error: NodeError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class To:
+    """Go to a node that the document names outside the ports (an option, a branch)."""
+
+    node: str
+    answered: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The session waits here."""
+
+    wait: Wait
+
+
+@dataclass(frozen=True, slots=True)
+class Jump:
+    """Go on in another flow of the bot, by its slug; without a node at its start."""
+
+    flow: str
+    node: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """The turn pauses until this code ran."""
+
+    wait: Wait
+    request: RunCode
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The path ends here."""
+
+
+Outcome = Go | To | Rest | Jump | Code | End
+
+
+class Step(Protocol):
+    """A node that runs. Immutable; what changes is in `run`."""
+
+    def enter(self, run: Run) -> Outcome:
+        """The session comes to the node. Raises NodeError: it leaves by its error port."""
+
+    def resume(self, run: Run, happening: Happening) -> Outcome:
+        """What the node waited for has happened. Raises NodeError."""
+
+
+class Passing:
+    """A step that never waits."""
+
+    def resume(self, run: Run, happening: Happening) -> Outcome:
+        raise NodeError("not-waiting", "this node waits for nothing")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """A way to a node: where it stands in the node, and whether the same turn may take it."""
+
+    to: str
+    place: tuple[str | int, ...]
+    same_turn: bool = True
+
+
+class NodeModel(DocumentModel):
+    """A node in a document."""
+
+    PORTS: ClassVar[tuple[str, ...]] = ("next",)
+    WAITS: ClassVar[bool] = False
+    """Whether a session rests here until something happens, so that a cycle through it is harmless."""
+
+    type: str
+    ports: dict[str, NodeId] = Field(default_factory=dict)
+    push_profile: bool = False
+    report: Report | None = None
+
+    def build(self, compiler: Compiler) -> Step:
+        """The step; what is wrong goes to the compiler."""
+        raise NotImplementedError
+
+    def edges(self) -> Iterator[Edge]:
+        """All ways out of the node."""
+        for port, to in self.ports.items():
+            yield Edge(to, ("ports", port))
+
+    def later_targets(self) -> dict[str, str]:
+        """Button id to node: where a later tap leads."""
+        return {}
+
+    def report_moments(self) -> tuple[str, ...]:
+        """What `report.when` may be here."""
+        return ("reached",)
+
+
+def answer_names(options: Any) -> tuple[str, ...]:
+    """Moments of a report on a node with options or buttons."""
+    return ("reached", "answered", *(option.id for option in options))

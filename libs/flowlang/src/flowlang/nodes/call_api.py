@@ -1,0 +1,107 @@
+"""`call_api`: call a named webhook (D1) and use its answer: the envelope of D2, or a raw body by JMESPath."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import orjson
+from pydantic import Field, model_validator
+
+from flowlang import clock
+from flowlang.model import CallApi
+from flowlang.nodes import envelope
+from flowlang.nodes.base import Duration, Go, NodeModel, Outcome, Rest
+from flowlang.nodes.json_paths import JsonPath
+from flowlang.problems import NodeError
+
+if TYPE_CHECKING:
+    from flowlang.compiler import Compiler
+    from flowlang.model import Happening
+    from flowlang.run import Run
+    from flowlang.values import Target, Value
+
+PARAMS_LIMIT = 128 * 1024
+WhileWaiting = Literal["queue", "interrupt", "ignore"]
+
+
+class CallApiModel(NodeModel):
+    """Call a named API. `while_waiting` says what becomes of the person's messages meanwhile."""
+
+    PORTS: ClassVar = ("ok", "error", "timeout")
+    WAITS: ClassVar = True
+
+    type: Literal["call_api"]
+    api: str = Field(min_length=1)
+    params: dict[str, Any] = Field(default_factory=dict)
+    while_waiting: WhileWaiting = "queue"
+    response: Literal["envelope", "raw"] = "envelope"
+    save: dict[str, str] = Field(default_factory=dict)
+    timeout: Duration | None = None
+
+    @model_validator(mode="after")
+    def _save_is_for_raw(self) -> CallApiModel:
+        if self.save and self.response != "raw":
+            raise ValueError("`save` needs `response: raw`; an envelope is applied as it says")
+        return self
+
+    def build(self, compiler: Compiler) -> CallApiStep:
+        known = compiler.surroundings.api_calls
+        if known is not None and self.api not in known:
+            compiler.problem("unknown-api-call", f"there is no API call {self.api!r}: define it or name another", "api")
+        params = tuple((name, compiler.value(raw, "params", name)) for name, raw in self.params.items())
+        save = tuple(
+            (compiler.target(place, "save", place), _path(source, place, compiler))
+            for place, source in self.save.items()
+        )
+        timeout = clock.duration(self.timeout) if self.timeout else None
+        return CallApiStep(self.api, params, self.while_waiting, self.response == "raw", save, timeout)
+
+
+def _path(source: str, place: str, compiler: Compiler) -> JsonPath:
+    try:
+        return JsonPath(source)
+    except ValueError as error:
+        compiler.problem("json-path", str(error), "save", place)
+        return JsonPath("@")
+
+
+@dataclass(frozen=True, slots=True)
+class CallApiStep:
+    """The running call."""
+
+    api: str
+    params: tuple[tuple[str, Value], ...]
+    while_waiting: WhileWaiting
+    raw: bool
+    save: tuple[tuple[Target, JsonPath], ...]
+    timeout: timedelta | None
+
+    def enter(self, run: Run) -> Outcome:
+        params = {name: value.of(run) for name, value in self.params}
+        if len(orjson.dumps(params)) > PARAMS_LIMIT:
+            raise NodeError("params-too-large", f"the parameters of a call have at most {PARAMS_LIMIT} bytes")
+        wait = run.wait("call", self.timeout, {"while_waiting": self.while_waiting})
+        run.emit(CallApi(self.api, params, wait.token))
+        return Rest(wait)
+
+    def resume(self, run: Run, happening: Happening) -> Outcome:
+        if happening.kind == "timer":
+            return Go("timeout", error=NodeError("timeout", f"{self.api} did not answer in time"))
+        result = happening.data
+        if result.get("outcome") != "ok":
+            return self._failed(result)
+        if self.raw:
+            for place, path in self.save:
+                run.write(place, path.find(result.get("body")))
+        else:
+            envelope.apply(envelope.read(result.get("body"), result.get("status")), run)
+        return Go("ok")
+
+    def _failed(self, result: dict[str, Any]) -> Go:
+        outcome = "timeout" if result.get("outcome") == "timeout" else "error"
+        error = result.get("error") or {}
+        status = error.get("status") or result.get("status")
+        detail = error.get("detail") or f"{self.api} gave no usable answer"
+        return Go(outcome, error=NodeError(error.get("type") or outcome, detail, status))

@@ -1,0 +1,67 @@
+"""`condition`: the first branch whose expression is true, else `else`. What is missing is not true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from flowlang.nodes.base import DocumentModel, Edge, End, NodeId, NodeModel, Outcome, Passing, To
+from flowlang.problems import NodeError
+
+if TYPE_CHECKING:
+    from flowlang.compiler import Compiler
+    from flowlang.expressions import Expression
+    from flowlang.run import Run
+
+
+class Branch(DocumentModel):
+    """Go `to` the node when `if` is true."""
+
+    condition: str = Field(alias="if")
+    to: NodeId
+
+
+class ConditionModel(NodeModel):
+    """Choose the way by CEL expressions."""
+
+    PORTS: ClassVar = ("error",)
+
+    type: Literal["condition"]
+    branches: tuple[Branch, ...] = Field(min_length=1, max_length=50)
+    otherwise: NodeId | None = Field(default=None, alias="else")
+
+    def build(self, compiler: Compiler) -> Condition:
+        return Condition(
+            tuple(
+                (compiler.expression(branch.condition, "branches", index, "if"), branch.to)
+                for index, branch in enumerate(self.branches)
+            ),
+            self.otherwise,
+        )
+
+    def edges(self) -> Iterator[Edge]:
+        yield from super().edges()
+        for index, branch in enumerate(self.branches):
+            yield Edge(branch.to, ("branches", index, "to"))
+        if self.otherwise:
+            yield Edge(self.otherwise, ("else",))
+
+
+@dataclass(frozen=True, slots=True)
+class Condition(Passing):
+    """The running choice."""
+
+    branches: tuple[tuple[Expression, str], ...]
+    otherwise: str | None
+
+    def enter(self, run: Run) -> Outcome:
+        for expression, to in self.branches:
+            value = expression.evaluate(run)
+            if value is True:
+                return To(to)
+            if value is not False and value is not None:
+                raise NodeError("condition", f"true or false is expected of {expression.source[:80]!r}")
+        return To(self.otherwise) if self.otherwise else End()

@@ -1,0 +1,79 @@
+"""`hook_url` (B1): make a URL that runs a command when it is opened."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field, model_validator
+
+from flowlang import clock
+from flowlang.nodes.base import Duration, Go, NodeModel, Outcome, Passing
+
+if TYPE_CHECKING:
+    from flowlang.compiler import Compiler
+    from flowlang.run import Run
+    from flowlang.templates import Template
+    from flowlang.values import Target, Value
+
+
+class HookUrlModel(NodeModel):
+    """Keep a URL for `command` at `save_to`. `person: none` makes the bot's global URL."""
+
+    PORTS: ClassVar = ("next", "error")
+
+    type: Literal["hook_url"]
+    command: str = Field(min_length=1, max_length=100)
+    person: Literal["current", "none"] = "current"
+    content: Any = None
+    redirect_to: str | None = None
+    expires_in: Duration | None = None
+    single_use: bool = False
+    confirm: bool = False
+    save_to: str
+
+    @model_validator(mode="after")
+    def _single_use_ends(self) -> HookUrlModel:
+        if self.single_use and not self.expires_in:
+            raise ValueError("`single_use` needs `expires_in`: uses are remembered so long")
+        return self
+
+    def build(self, compiler: Compiler) -> HookUrl:
+        return HookUrl(
+            self.command,
+            self.person == "current",
+            compiler.value(self.content, "content"),
+            compiler.url(self.redirect_to, "redirect_to") if self.redirect_to else None,
+            clock.duration(self.expires_in) if self.expires_in else None,
+            self.single_use,
+            self.confirm,
+            compiler.target(self.save_to, "save_to"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HookUrl(Passing):
+    """The running step."""
+
+    command: str
+    for_person: bool
+    content: Value
+    redirect_to: Template | None
+    expires_in: timedelta | None
+    single_use: bool
+    confirm: bool
+    save_to: Target
+
+    def enter(self, run: Run) -> Outcome:
+        payload: dict[str, Any] = {
+            "command": self.command,
+            "person": run.person(None) if self.for_person else None,
+            "content": self.content.of(run),
+            "redirect_to": self.redirect_to.render(run) if self.redirect_to else None,
+            "expires_at": clock.after(run.now, self.expires_in) if self.expires_in else None,
+            "single_use": self.single_use,
+            "confirm": self.confirm,
+        }
+        run.write(self.save_to, run.link("command", payload))
+        return Go()

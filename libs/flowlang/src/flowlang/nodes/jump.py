@@ -1,0 +1,54 @@
+"""`jump`: go on at another node, or in another flow of the bot. The session and its memory stay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import model_validator
+
+from flowlang.nodes.base import Edge, NodeId, NodeModel, Outcome, Passing, To
+from flowlang.nodes.base import Jump as JumpTo
+
+if TYPE_CHECKING:
+    from flowlang.compiler import Compiler
+    from flowlang.run import Run
+
+
+class JumpModel(NodeModel):
+    """`to` a node of this flow, or `flow` (a slug) at its start or at its node `to`."""
+
+    PORTS: ClassVar = ("error",)
+
+    type: Literal["jump"]
+    flow: str | None = None
+    to: NodeId | None = None
+
+    @model_validator(mode="after")
+    def _leads_somewhere(self) -> JumpModel:
+        if not self.flow and not self.to:
+            raise ValueError("name a `flow`, a node `to` go to, or both")
+        return self
+
+    def build(self, compiler: Compiler) -> Jump:
+        known = compiler.surroundings.flows
+        if self.flow and known is not None and self.flow not in known:
+            compiler.problem("unknown-flow", f"the bot has no flow {self.flow!r}", "flow")
+        return Jump(self.flow, self.to)
+
+    def edges(self) -> Iterator[Edge]:
+        yield from super().edges()
+        if self.to and not self.flow:
+            yield Edge(self.to, ("to",))
+
+
+@dataclass(frozen=True, slots=True)
+class Jump(Passing):
+    """The running jump."""
+
+    flow: str | None
+    node: str | None
+
+    def enter(self, run: Run) -> Outcome:
+        return JumpTo(self.flow, self.node) if self.flow else To(self.node or "")

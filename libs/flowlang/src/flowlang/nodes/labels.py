@@ -1,0 +1,68 @@
+"""`tag` and `flag`: put labels on a person and take them off. Tags are for people, flags for other systems."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+
+from pydantic import Field, StringConstraints
+
+from flowlang.nodes.base import Go, NodeModel, Outcome, Passing
+from flowlang.problems import NodeError
+
+if TYPE_CHECKING:
+    from flowlang.compiler import Compiler
+    from flowlang.run import Run
+    from flowlang.templates import Template
+
+LONGEST_LABEL = 64
+LabelText = Annotated[str, StringConstraints(min_length=1, max_length=500)]
+
+
+class _LabelModel(NodeModel):
+    PORTS: ClassVar = ("next", "error")
+
+    add: tuple[LabelText, ...] = Field(default=(), max_length=20)
+    remove: tuple[LabelText, ...] = Field(default=(), max_length=20)
+
+    def build(self, compiler: Compiler) -> Label:
+        if not self.add and not self.remove:
+            compiler.problem("nothing-to-do", "name at least one to `add` or `remove`")
+        add = tuple(compiler.template(label, "add", index) for index, label in enumerate(self.add))
+        remove = tuple(compiler.template(label, "remove", index) for index, label in enumerate(self.remove))
+        return Label("flags" if self.type == "flag" else "tags", add, remove)
+
+
+class TagModel(_LabelModel):
+    """Add and remove tags."""
+
+    type: Literal["tag"]
+
+
+class FlagModel(_LabelModel):
+    """Assign and remove flags."""
+
+    type: Literal["flag"]
+
+
+@dataclass(frozen=True, slots=True)
+class Label(Passing):
+    """`kind` is tags or flags."""
+
+    kind: Literal["tags", "flags"]
+    add: tuple[Template, ...]
+    remove: tuple[Template, ...]
+
+    def enter(self, run: Run) -> Outcome:
+        for template in self.add:
+            run.add_label(self.kind, _label(template, run))
+        for template in self.remove:
+            run.remove_label(self.kind, _label(template, run))
+        return Go()
+
+
+def _label(template: Template, run: Run) -> str:
+    label = template.render(run).strip()
+    if not 1 <= len(label) <= LONGEST_LABEL:
+        raise NodeError("label", f"a tag or flag has 1 to {LONGEST_LABEL} characters ({template.source[:60]!r})")
+    return label

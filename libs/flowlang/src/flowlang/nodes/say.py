@@ -1,0 +1,157 @@
+"""`say`: send messages and go on at once. A tap on a button with a target leads there later, from wherever it waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from flowlang.nodes.base import DocumentModel, Edge, Go, NodeId, NodeModel, OptionId, Outcome, Passing, answer_names
+from flowlang.nodes.titles import check_title
+from flowlang.problems import NodeError
+
+if TYPE_CHECKING:
+    from flowlang.compiler import Compiler
+    from flowlang.run import Run
+    from flowlang.templates import Template
+
+OPENABLE = ("https://", "http://", "mailto:", "tel:")
+
+
+class QuickReply(DocumentModel):
+    """A suggestion that vanishes after a tap. Without `to` the tap is the title as the person's message."""
+
+    id: OptionId
+    title: str = Field(min_length=1, max_length=200)
+    to: NodeId | None = None
+
+
+class Button(QuickReply):
+    """A button under the message. With `url` it opens that; `track` tells when it was followed."""
+
+    url: str | None = None
+    track: bool = False
+
+
+class Part(DocumentModel):
+    """One message."""
+
+    text: str = Field(min_length=1)
+    buttons: tuple[Button, ...] = Field(default=(), max_length=20)
+    quick_replies: tuple[QuickReply, ...] = Field(default=(), max_length=20)
+
+
+class SayModel(NodeModel):
+    """Send one or more messages."""
+
+    PORTS: ClassVar = ("next", "error")
+
+    type: Literal["say"]
+    parts: tuple[Part, ...] = Field(min_length=1, max_length=10)
+
+    def build(self, compiler: Compiler) -> Say:
+        seen: set[str] = set()
+        for index, part in enumerate(self.parts):
+            for name, buttons in (("buttons", part.buttons), ("quick_replies", part.quick_replies)):
+                for place, button in enumerate(buttons):
+                    if button.id in seen:
+                        compiler.problem(
+                            "duplicate-id", f"the id {button.id!r} is used twice", "parts", index, name, place
+                        )
+                    seen.add(button.id)
+        return Say(tuple(_part(part, index, compiler) for index, part in enumerate(self.parts)))
+
+    def _buttons(self) -> Iterator[tuple[tuple[str | int, ...], QuickReply]]:
+        for index, part in enumerate(self.parts):
+            for place, button in enumerate(part.buttons):
+                yield ("parts", index, "buttons", place), button
+            for place, reply in enumerate(part.quick_replies):
+                yield ("parts", index, "quick_replies", place), reply
+
+    def later_targets(self) -> dict[str, str]:
+        return {button.id: button.to for _, button in self._buttons() if button.to}
+
+    def edges(self) -> Iterator[Edge]:
+        yield from super().edges()
+        for place, button in self._buttons():
+            if button.to:
+                yield Edge(button.to, (*place, "to"), same_turn=False)
+
+    def report_moments(self) -> tuple[str, ...]:
+        return answer_names(button for _, button in self._buttons())
+
+
+@dataclass(frozen=True, slots=True)
+class _Button:
+    id: str
+    title: Template
+    url: Template | None
+    leads: bool
+    track: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    text: Template
+    buttons: tuple[_Button, ...]
+    quick_replies: tuple[_Button, ...]
+
+
+def _part(part: Part, index: int, compiler: Compiler) -> _Part:
+    with compiler.at("parts", index):
+        text = compiler.template(part.text, "text")
+        buttons = tuple(_button(button, place, "buttons", compiler) for place, button in enumerate(part.buttons))
+        replies = tuple(
+            _button(reply, place, "quick_replies", compiler) for place, reply in enumerate(part.quick_replies)
+        )
+        return _Part(text, buttons, replies)
+
+
+def _button(button: QuickReply, place: int, name: str, compiler: Compiler) -> _Button:
+    with compiler.at(name, place):
+        check_title(compiler, button.title)
+        source = button.url if isinstance(button, Button) else None
+        if source and button.to:
+            compiler.problem("button", "a button opens a `url` or leads `to` a node, not both")
+        track = isinstance(button, Button) and button.track
+        if track and not source:
+            compiler.problem("button", "`track` needs a `url`", "track")
+        url = compiler.link(source, "url") if source else None
+        return _Button(button.id, compiler.template(button.title, "title"), url, button.to is not None, track)
+
+
+@dataclass(frozen=True, slots=True)
+class Say(Passing):
+    """The running messages."""
+
+    parts: tuple[_Part, ...]
+
+    def enter(self, run: Run) -> Outcome:
+        for part in self.parts:
+            text = part.text.render(run)
+            seq = run.next_seq
+            buttons = [self._shown(button, seq, run) for button in part.buttons]
+            replies = [self._shown(reply, seq, run) for reply in part.quick_replies]
+            titles = {
+                button.id: shown["title"]
+                for button, shown in zip((*part.buttons, *part.quick_replies), (*buttons, *replies), strict=True)
+                if "url" not in shown
+            }
+            run.say(text, buttons, replies, tap={"titles": titles} if titles else None)
+        return Go()
+
+    def _shown(self, button: _Button, seq: int, run: Run) -> dict[str, Any]:
+        shown: dict[str, Any] = {"title": button.title.render(run)}
+        if button.url is None:
+            shown["payload"] = run.payload(seq, button.id)
+        else:
+            shown["url"] = _openable(button.url.render(run), button, run)
+        return shown
+
+
+def _openable(url: str, button: _Button, run: Run) -> str:
+    if not url.startswith(OPENABLE) or any(ord(character) <= 32 for character in url):
+        raise NodeError("button-url", f"the button {button.id!r} has no address that can be opened: {url[:100]!r}")
+    return run.redirect(url) if button.track else url

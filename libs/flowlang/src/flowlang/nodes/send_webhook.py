@@ -1,0 +1,42 @@
+"""`send_webhook` (P1): tell a URL that the step was reached. It is sent in its own time; the flow goes on at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from flowlang.nodes.base import Go, NodeModel, Outcome, Passing
+
+if TYPE_CHECKING:
+    from flowlang.compiler import Compiler
+    from flowlang.run import Run
+    from flowlang.templates import Template
+
+
+class SendWebhookModel(NodeModel):
+    """Post what happened, with the person as of this step, signed with the project's secret."""
+
+    PORTS: ClassVar = ("next", "error")
+
+    type: Literal["send_webhook"]
+    title: str = Field(min_length=1, max_length=500)
+    url: str
+    format: Literal["switchhook", "sendpulse", "sendpulse_legacy"] = "switchhook"
+
+    def build(self, compiler: Compiler) -> SendWebhook:
+        return SendWebhook(compiler.template(self.title, "title"), compiler.url(self.url, "url"), self.format)
+
+
+@dataclass(frozen=True, slots=True)
+class SendWebhook(Passing):
+    """The running step."""
+
+    title: Template
+    url: Template
+    format: str
+
+    def enter(self, run: Run) -> Outcome:
+        run.post_webhook(self.title.render(run), self.url.render(run), self.format)
+        return Go()

@@ -1,0 +1,42 @@
+"""`set`: write to memory, to the person's profile and variables, or for this turn to temp."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from flowlang.nodes.base import Go, NodeModel, Outcome, Passing
+
+if TYPE_CHECKING:
+    from flowlang.compiler import Compiler
+    from flowlang.run import Run
+    from flowlang.values import Target, Value
+
+
+class SetModel(NodeModel):
+    """`values`: places and what is written there. Merge tags give text; `{cel: …}` keeps the type; null clears."""
+
+    PORTS: ClassVar = ("next", "error")
+
+    type: Literal["set"]
+    values: dict[str, Any] = Field(min_length=1, max_length=50)
+
+    def build(self, compiler: Compiler) -> Set:
+        with compiler.at("values"):
+            return Set(
+                tuple((compiler.target(place, place), compiler.value(raw, place)) for place, raw in self.values.items())
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Set(Passing):
+    """Written in the document's order, so that a later value sees an earlier one."""
+
+    values: tuple[tuple[Target, Value], ...]
+
+    def enter(self, run: Run) -> Outcome:
+        for place, value in self.values:
+            run.write(place, value.of(run))
+        return Go()

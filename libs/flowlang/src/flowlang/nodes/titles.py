@@ -1,0 +1,25 @@
+"""How long a button's title may be on each channel; past it the channel shortens it, so the author is told."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from flowlang.compiler import Compiler
+
+LONGEST_TITLE = {"telegram": 64, "whatsapp": 20, "messenger": 20, "vk": 40}
+
+
+def check_title(compiler: Compiler, title: str) -> None:
+    """Warn when a literal title is too long for one of the bot's channels."""
+    if "{{" in title:
+        return
+    for channel in sorted(compiler.surroundings.channel_types):
+        limit = LONGEST_TITLE.get(channel)
+        if limit and len(title) > limit:
+            compiler.problem(
+                "title-too-long",
+                f"{channel} shows {limit} characters of a title, this one has {len(title)}",
+                "title",
+                severity="warning",
+            )

@@ -1,0 +1,54 @@
+"""`wait_event`: wait until another program says that something happened (a signal)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from pydantic import Field
+
+from flowlang import clock
+from flowlang.nodes.base import Duration, Go, NodeModel, Outcome, Rest
+from flowlang.problems import NodeError
+
+if TYPE_CHECKING:
+    from flowlang.compiler import Compiler
+    from flowlang.model import Happening
+    from flowlang.run import Run
+    from flowlang.values import Target
+
+
+class WaitEventModel(NodeModel):
+    """Wait for the signal `name`; its data is kept at `save_to`."""
+
+    PORTS: ClassVar = ("event", "timeout", "error")
+    WAITS: ClassVar = True
+
+    type: Literal["wait_event"]
+    name: str = Field(min_length=1, max_length=100)
+    timeout: Duration | None = None
+    save_to: str | None = None
+
+    def build(self, compiler: Compiler) -> WaitEvent:
+        save_to = compiler.target(self.save_to, "save_to") if self.save_to else None
+        return WaitEvent(self.name, clock.duration(self.timeout) if self.timeout else None, save_to)
+
+
+@dataclass(frozen=True, slots=True)
+class WaitEvent:
+    """The running wait."""
+
+    name: str
+    timeout: timedelta | None
+    save_to: Target | None
+
+    def enter(self, run: Run) -> Outcome:
+        return Rest(run.wait("event", self.timeout, {"name": self.name}))
+
+    def resume(self, run: Run, happening: Happening) -> Outcome:
+        if happening.kind == "timer":
+            return Go("timeout", error=NodeError("timeout", f"{self.name} did not happen in time"))
+        if self.save_to:
+            run.write(self.save_to, happening.data.get("data") or {})
+        return Go("event")

@@ -1,0 +1,32 @@
+"""What templates and expressions can read while they run."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+ROOTS = frozenset(("user", "contact", "memory", "temp", "bot", "event", "system"))
+"""The names a merge tag or a condition may begin with; `secret` stands only in auth headers, never here."""
+
+
+class Scopes(Protocol):
+    """Gives the value of a root name, and takes note of what was read and is not there."""
+
+    def scope(self, name: str) -> Any:
+        """The value of a root. Raises NodeError when it may not be touched (memory without a person)."""
+
+    def missing(self, name: str) -> None:
+        """`name` was read and has no value. Raises NodeError where the flow is strict."""
+
+
+class Only:
+    """Some roots of another scope; the rest are as if they were not there (D2's responses see user and memory)."""
+
+    def __init__(self, inner: Scopes, *roots: str) -> None:
+        self._inner = inner
+        self._roots = roots
+
+    def scope(self, name: str) -> Any:
+        return self._inner.scope(name) if name in self._roots else {}
+
+    def missing(self, name: str) -> None:
+        self._inner.missing(name)

@@ -1,0 +1,105 @@
+"""YAML as documents use it: the 1.2 core schema, no aliases, no tags, no duplicate keys.
+
+The parser only composes nodes; scalars become values here. So `on`, `yes` and `2026-11-21` stay text, and nothing can
+construct anything else.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.events import AliasEvent
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+LONGEST = 256 * 1024
+DEEPEST = 64
+
+_NULL = frozenset(("", "~", "null", "Null", "NULL"))
+_BOOL = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
+_INT = re.compile(r"[-+]?[0-9]{1,18}")
+_OCTAL = re.compile(r"0o[0-7]{1,20}")
+_HEX = re.compile(r"0x[0-9a-fA-F]{1,15}")
+_FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3})?")
+
+
+def parse(text: str) -> Any:
+    """The value that a YAML text stands for. Raises ValueError with the line and what to do."""
+    if len(text) > LONGEST:
+        raise ValueError(f"the document is longer than {LONGEST} characters")
+    try:
+        _refuse_aliases(text)
+        node = YAML(typ="safe", pure=True).compose(text)
+    except YAMLError as error:
+        raise ValueError(_sentence(error)) from error
+    except RecursionError as error:
+        raise ValueError(f"nested more than {DEEPEST} levels deep") from error
+    return _value(node, DEEPEST)
+
+
+def _refuse_aliases(text: str) -> None:
+    depth = 0
+    for event in YAML(typ="safe", pure=True).parse(text):
+        if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
+            raise ValueError(f"line {event.start_mark.line + 1}: anchors and aliases are not allowed, write it out")
+        depth += {"MappingStartEvent": 1, "SequenceStartEvent": 1, "MappingEndEvent": -1, "SequenceEndEvent": -1}.get(
+            type(event).__name__, 0
+        )
+        if depth > DEEPEST:
+            raise ValueError(f"line {event.start_mark.line + 1}: nested more than {DEEPEST} levels deep")
+
+
+def _sentence(error: YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
+    return f"{where}not YAML: {getattr(error, 'problem', None) or error}"
+
+
+def _value(node: Node | None, depth: int) -> Any:
+    if node is None:
+        return None
+    if isinstance(node, ScalarNode):
+        return _scalar(node)
+    if isinstance(node, SequenceNode):
+        return [_value(item, depth - 1) for item in node.value]
+    if not isinstance(node, MappingNode):
+        raise ValueError("not a value")
+    return _mapping(node, depth)
+
+
+def _mapping(node: MappingNode, depth: int) -> dict[str, Any]:
+    mapping: dict[str, Any] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, ScalarNode):
+            raise ValueError(f"line {line}: a key is a text")
+        key = key_node.value
+        if key in mapping:
+            raise ValueError(f"line {line}: the key {key!r} is there twice")
+        mapping[key] = _value(value_node, depth - 1)
+    return mapping
+
+
+def _scalar(node: ScalarNode) -> Any:
+    text: str = node.value
+    if node.style:
+        return text
+    if str(node.tag or "").startswith(("!", "tag:yaml.org,2002:python")):
+        raise ValueError(f"line {node.start_mark.line + 1}: tags are not allowed")
+    if text in _NULL:
+        return None
+    if text in _BOOL:
+        return _BOOL[text]
+    return _number(text)
+
+
+def _number(text: str) -> Any:
+    if _INT.fullmatch(text):
+        return int(text)
+    if _OCTAL.fullmatch(text):
+        return int(text[2:], 8)
+    if _HEX.fullmatch(text):
+        return int(text[2:], 16)
+    return float(text) if _FLOAT.fullmatch(text) else text
