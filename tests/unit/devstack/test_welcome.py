@@ -3,7 +3,7 @@
 import json
 import shlex
 
-from devstack.seed import Seed
+from devstack.seed import BOTS, Seed, read_examples
 
 
 def test_three_commands_are_ready_to_be_pasted() -> None:
@@ -16,3 +16,7 @@ def test_three_commands_are_ready_to_be_pasted() -> None:
     ]
     bodies = [json.loads(command[command.index("-d") + 1]) for command in commands]
     assert (bodies[0]["text"], bodies[1]["variables"], bodies[2]) == ("/start", {"order_id": "1001"}, {})
+
+
+def test_every_example_flow_is_given_to_a_bot() -> None:
+    assert sorted(flow for flows in BOTS.values() for flow in flows) == sorted(read_examples().flows)

@@ -1,17 +1,20 @@
 """What `switchhook dev` puts into a new stack, once, through the HTTP API: a project, a token, a web chat bot, flows."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from devstack.api import Api
 from devstack.paths import ROOT
 
-FLOWS = ROOT / "examples" / "flows"
+EXAMPLES = ROOT / "examples"
 PERSON = "me"
-PROJECT, BOT = "Example", "Example bot"
-TRIGGERED_FLOW, TRIGGER_ENTRY = "welcome", "order_paid"
+PROJECT = "Example"
+BOTS = {"Example bot": ("welcome", "feedback"), "Lectures": ("reserve-lecture",)}
+"""Bot -> its flows. Two flows of one bot cannot answer the same command."""
+TRIED_BOT, TRIED_FLOW, ENTRY = "Example bot", "welcome", "order_paid"
 SCOPES = [
     "admin",
     "flows:execute",
@@ -56,7 +59,7 @@ async def plant(base_url: str, admin_token: str, file: Path) -> Seed:
     kept = read_seed(file)
     if kept is not None:
         return kept
-    seed = await plant_all(base_url, admin_token, read_flows())
+    seed = await plant_all(base_url, admin_token, read_examples())
     write_seed(file, seed)
     return seed
 
@@ -70,36 +73,58 @@ def write_seed(file: Path, seed: Seed) -> None:
     file.write_text(json.dumps(asdict(seed), indent=2))
 
 
-def read_flows() -> dict[str, str]:
-    """The example flows: name of the file without its ending -> document (YAML)."""
-    return {file.stem: file.read_text() for file in sorted(FLOWS.glob("*.yaml"))}
+@dataclass(frozen=True)
+class Examples:
+    """The files in `examples`: flows are name -> document (YAML), API calls are as the API takes them."""
+
+    flows: dict[str, str]
+    api_calls: list[dict[str, Any]]
 
 
-async def plant_all(base_url: str, admin_token: str, documents: Mapping[str, str]) -> Seed:
+def read_examples(folder: Path = EXAMPLES) -> Examples:
+    flows = {file.stem: file.read_text() for file in sorted((folder / "flows").glob("*.yaml"))}
+    api_calls = [json.loads(file.read_text()) for file in sorted((folder / "api-calls").glob("*.json"))]
+    return Examples(flows, api_calls)
+
+
+async def plant_all(base_url: str, admin_token: str, examples: Examples) -> Seed:
     async with Api(base_url, admin_token) as operator:
         project = await operator.post("/v1/projects", {"name": PROJECT})
     async with Api(base_url, admin_token, project["id"]) as operator:
         token = await operator.post("/v1/tokens", {"name": "dev", "scopes": SCOPES})
     async with Api(base_url, token["token"]) as api:
-        bot = await api.post("/v1/bots", {"name": BOT})
-        web = await api.post("/v1/channels", {"bot": bot["id"], "type": "webchat", "name": "Web chat"})
-        talk = await api.post("/v1/channels", {"bot": bot["id"], "type": "http", "name": "Bot API"})
-        flows = {name: await api.publish_flow(bot["id"], document) for name, document in documents.items()}
+        for call in examples.api_calls:
+            await api.post("/v1/api-calls", call)
+        bots = {name: await plant_bot(api, name, examples, flows) for name, flows in BOTS.items()}
+        bot = bots[TRIED_BOT]
         trigger = await api.post(
             "/v1/triggers",
-            {
-                "flow": flows[TRIGGERED_FLOW]["id"],
-                "entry": TRIGGER_ENTRY,
-                "token_id": token["id"],
-                "channel_id": talk["id"],
-            },
+            {"flow": bot.flow_ids[TRIED_FLOW], "entry": ENTRY, "token_id": token["id"], "channel_id": bot.http_id},
         )
-        session = await api.post(f"/v1/talk/{bot['id']}/sessions", {"person": {"peer_id": PERSON}})
+        session = await api.post(f"/v1/talk/{bot.id}/sessions", {"person": {"peer_id": PERSON}})
     return Seed(
         project_id=project["id"],
         token=token["token"],
-        bot_id=bot["id"],
-        channel_id=web["id"],
+        bot_id=bot.id,
+        channel_id=bot.web_chat_id,
         trigger_id=trigger["id"],
         session_id=session["session_id"],
     )
+
+
+@dataclass(frozen=True)
+class PlantedBot:
+    """A bot with its channels and published flows (name of the file -> id)."""
+
+    id: str
+    web_chat_id: str
+    http_id: str
+    flow_ids: dict[str, str]
+
+
+async def plant_bot(api: Api, name: str, examples: Examples, flows: Sequence[str]) -> PlantedBot:
+    bot = (await api.post("/v1/bots", {"name": name}))["id"]
+    web_chat = await api.post("/v1/channels", {"bot": bot, "type": "webchat", "name": "Web chat"})
+    http = await api.post("/v1/channels", {"bot": bot, "type": "http", "name": "Bot API"})
+    published = {flow: (await api.publish_flow(bot, examples.flows[flow]))["id"] for flow in flows}
+    return PlantedBot(bot, web_chat["id"], http["id"], published)
