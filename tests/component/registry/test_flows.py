@@ -9,7 +9,9 @@ import pytest
 from support.registry_api import FLOW, Project
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-BROKEN: dict[str, Any] = FLOW | {"nodes": {"hello": {"type": "say", "parts": [{"text": "Hi"}], "ports": {"next": "gone"}}}}
+BROKEN: dict[str, Any] = FLOW | {
+    "nodes": {"hello": {"type": "say", "parts": [{"text": "Hi"}], "ports": {"next": "gone"}}}
+}
 YAML = """
 schema: flow/1
 slug: from-yaml

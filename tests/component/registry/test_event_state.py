@@ -1,0 +1,129 @@
+"""What others found out becomes state: disabled endpoints, paused channels, the requests of triggers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from contracts import cloudevents
+from contracts.events import Event
+from contracts.ids import uuid7
+from registry.event_state import EventState
+from servicekit.partition_loop import PartitionLoop
+from support.registry_api import Project, RegistryUnderTest, new_project, running_registry
+from support.waiting import eventually
+
+MakeTopic = Callable[..., Awaitable[str]]
+LONG_AGO = "2020-01-01T00:00:00.000Z"
+
+
+class Events:
+    """Writes to the events topic as the other services do."""
+
+    def __init__(self, topic: str, producer: AIOKafkaProducer) -> None:
+        self._topic, self._producer = topic, producer
+
+    async def tell(self, type: str, *, at: str | None = None, **data: Any) -> None:
+        event = Event.model_validate({"type": type, "timestamp": at or cloudevents.now_text(), "data": data})
+        await self.send(type, event.encode())
+
+    async def send(self, type: str, value: bytes | None) -> None:
+        headers = cloudevents.headers(id=str(uuid7()), type=type, source="/test", time=cloudevents.now_text())
+        await self._producer.send_and_wait(self._topic, value, b"bot", headers=headers)
+
+
+@pytest.fixture
+async def replica(kafka: str, migrated: str, make_topic: MakeTopic) -> AsyncIterator[RegistryUnderTest]:
+    async with running_registry(kafka, migrated, await make_topic("registry")) as running:
+        yield running
+
+
+@pytest.fixture
+async def events(kafka: str, make_topic: MakeTopic, replica: RegistryUnderTest) -> AsyncIterator[Events]:
+    topic = await make_topic("events", partitions=2)
+    pool = replica.database.pool
+    handler = EventState(replica.site, topic)
+    loop = PartitionLoop(handler, kafka=kafka, group=topic, service="registry", instance="one", pool=pool)
+    task = asyncio.create_task(loop.run())
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    try:
+        yield Events(topic, producer)
+    finally:
+        await producer.stop()
+        await loop.close()
+        await task
+
+
+async def endpoint_of(project: Project) -> str:
+    body = {"url": "https://crm.example.com", "events": ["*"]}
+    return str((await project.post("/v1/endpoints", body))["id"])
+
+
+async def test_a_disabled_endpoint_is_shown_and_published_as_such(replica: RegistryUnderTest, events: Events) -> None:
+    project = await new_project(replica)
+    id = await endpoint_of(project)
+    await events.tell("endpoint.disabled", endpoint={"id": id}, reason="410 Gone")
+
+    async def is_disabled() -> bool:
+        shown = await project.get(f"/v1/endpoints/{id}")
+        return (shown["state"], shown.get("reason")) == ("disabled", "410 Gone")
+
+    await eventually(is_disabled)
+    await eventually(lambda: replica.tail.last[f"endpoint/{id}"] == (1, 2))
+    assert "reason" not in await project.post(f"/v1/endpoints/{id}/enable", expect=200)
+
+
+async def test_a_finding_older_than_the_users_word_is_ignored(replica: RegistryUnderTest, events: Events) -> None:
+    project = await new_project(replica)
+    enabled, other = await endpoint_of(project), await endpoint_of(project)
+    await project.post(f"/v1/endpoints/{enabled}/enable", expect=200)
+    await events.tell("endpoint.disabled", at=LONG_AGO, endpoint={"id": enabled})
+    await events.tell("endpoint.disabled", endpoint={"id": other})
+
+    async def other_is_disabled() -> bool:
+        return bool((await project.get(f"/v1/endpoints/{other}"))["state"] == "disabled")
+
+    await eventually(other_is_disabled)
+    assert (await project.get(f"/v1/endpoints/{enabled}"))["state"] == "enabled"
+
+
+async def test_a_paused_channel_is_shown_as_such(replica: RegistryUnderTest, events: Events) -> None:
+    project = await new_project(replica)
+    id = await project.http_channel(await project.bot())
+    await events.send("channel.paused", b"not json")
+    await events.send("channel.paused", None)
+    await events.tell("channel.paused", channel={"id": "nobody"})
+    await events.tell("channel.paused", channel={"id": id}, reason="401 Unauthorized")
+
+    async def is_paused() -> bool:
+        return bool((await project.get(f"/v1/channels/{id}"))["state"] == "paused")
+
+    await eventually(is_paused)
+    resumed = await project.call("PATCH", f"/v1/channels/{id}", {"state": "active"})
+    assert (resumed["state"], "reason" in resumed) == ("active", False)
+
+
+async def test_the_last_fifty_requests_of_a_trigger_are_kept(replica: RegistryUnderTest, events: Events) -> None:
+    project = await new_project(replica)
+    bot = await project.bot()
+    await project.http_channel(bot)
+    body = {"flow": await project.published_flow(bot), "entry": "bought", "auth": "url"}
+    trigger = (await project.post("/v1/triggers", body))["id"]
+    for number in range(60):
+        await events.tell("trigger.request", trigger={"id": trigger}, body={"n": number}, status=202)
+
+    async def numbers() -> list[int]:
+        listed = await project.get(f"/v1/triggers/{trigger}/requests")
+        return [one["body"]["n"] for one in listed["items"]]
+
+    async def are_kept() -> bool:
+        return await numbers() == list(range(59, 9, -1))
+
+    await eventually(are_kept)
+    newest = (await project.get(f"/v1/triggers/{trigger}/requests"))["items"][0]
+    assert newest.keys() == {"event_id", "at", "body", "status"}

@@ -1,0 +1,236 @@
+"""From the table to the topic: order, failover, revocation, snapshots, repair."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import asyncpg
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from contracts.registry import SNAPSHOT_KEY, EntityRecord, Snapshot, entity_key
+from registry import housekeeping
+from registry.postgres import RELAY_LOCK
+from servicekit.registry_view import RegistryView
+from servicekit.tokens import digest
+from support.registry_api import RegistryUnderTest, new_project, running_registry
+from support.registry_topic import read_topic
+from support.topics import create_topic, delete_topics
+from support.waiting import eventually
+
+MakeTopic = Callable[..., Awaitable[str]]
+NOBODY = "127.0.0.1:1"
+"""A broker that is not there."""
+LEADERS = """
+    SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = $1 AND objid = $2
+        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+async def entities(kafka: str, topic: str, kind: str) -> list[EntityRecord]:
+    found = await read_topic(kafka, topic)
+    return [EntityRecord.model_validate_json(value) for key, value in found if key.startswith(f"{kind}/") and value]
+
+
+async def produce(kafka: str, topic: str, key: str, value: bytes | None) -> None:
+    """What nobody but the relay should do."""
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    try:
+        await producer.send_and_wait(topic, value, key.encode(), partition=0)
+    finally:
+        await producer.stop()
+
+
+@pytest.fixture
+async def topic(make_topic: MakeTopic) -> str:
+    return await make_topic("registry", config={"cleanup.policy": "compact"})
+
+
+@pytest.fixture
+async def replica(kafka: str, migrated: str, topic: str) -> AsyncIterator[RegistryUnderTest]:
+    async with running_registry(kafka, migrated, topic) as running:
+        yield running
+
+
+async def test_a_revocation_reaches_a_view_within_a_second(kafka: str, topic: str, replica: RegistryUnderTest) -> None:
+    project = await new_project(replica)
+    made = await project.post("/v1/tokens", {"name": "shop", "scopes": ["flows:execute"]})
+    view = RegistryView(kafka, topic=topic)
+    await view.start()
+    try:
+        await view.wait_ready()
+        await eventually(lambda: view.find("token", "sha256", digest(made["token"])))
+        begun = asyncio.get_running_loop().time()
+        await project.call("DELETE", f"/v1/tokens/{made['id']}", expect=204)
+        await eventually(lambda: view.find("token", "sha256", digest(made["token"])) is None, every=0.005)
+        assert asyncio.get_running_loop().time() - begun < 1
+        assert view.deleted("token", made["id"])
+    finally:
+        await view.stop()
+
+
+async def test_versions_of_an_entity_are_published_in_order(kafka: str, topic: str, replica: RegistryUnderTest) -> None:
+    project = await new_project(replica)
+    bot = await project.bot()
+    changes = (project.call("PATCH", f"/v1/bots/{bot}", {"name": f"name {number}"}) for number in range(20))
+    await asyncio.gather(*changes)
+    await project.call("DELETE", f"/v1/bots/{bot}", expect=204)
+    published = await entities(kafka, topic, "bot")
+    assert [record.version for record in published] == list(range(1, 23))
+    assert (published[-1].deleted, published[-1].data) == (True, {})
+
+
+async def test_a_flow_version_stands_before_the_flow_that_starts_on_it(
+    kafka: str, topic: str, replica: RegistryUnderTest
+) -> None:
+    project = await new_project(replica)
+    flow = await project.published_flow(await project.bot())
+    keys = [key for key, _ in await read_topic(kafka, topic)]
+    assert keys.index(f"flow_version/{flow}/1") < len(keys) - 1 - keys[::-1].index(f"flow/{flow}")
+
+
+async def test_another_replica_leads_when_the_leaders_connection_is_killed(
+    kafka: str, migrated: str, topic: str, replica: RegistryUnderTest
+) -> None:
+    async with running_registry(kafka, migrated, topic) as second:
+        await eventually(lambda: replica.relay.leading)
+        project = await new_project(second)
+        bot = await project.bot()
+        for number in range(30):
+            if number % 10 == 5:
+                await kill_leader(migrated)
+            await project.call("PATCH", f"/v1/bots/{bot}", {"name": f"name {number}"})
+        published = [record.version for record in await entities(kafka, topic, "bot")]
+        assert published == sorted(published)
+        assert set(published) == set(range(1, 32))
+
+
+async def kill_leader(dsn: str) -> None:
+    connection = await asyncpg.connect(dsn)
+    try:
+        leaders = await eventually(lambda: connection.fetch(LEADERS, *RELAY_LOCK))
+        await connection.execute("SELECT pg_terminate_backend($1)", leaders[0]["pid"])
+    finally:
+        await connection.close()
+
+
+async def test_a_frozen_leader_is_ousted(kafka: str, migrated: str, topic: str) -> None:
+    frozen = await asyncpg.connect(migrated, server_settings={"search_path": "registry"})
+    try:
+        await frozen.execute("SELECT pg_advisory_lock($1, $2)", *RELAY_LOCK)
+        await frozen.execute("UPDATE leader SET beat = now() - interval '1 hour'")
+        async with running_registry(kafka, migrated, topic) as replica:
+            await eventually(lambda: replica.relay.leading)
+            assert frozen.is_closed()
+    finally:
+        await frozen.close()
+
+
+async def test_without_kafka_writes_are_pending_and_published_later(kafka: str, migrated: str, topic: str) -> None:
+    async with running_registry(NOBODY, migrated, topic, confirm_seconds=0.2) as cut_off:
+        project = await new_project(cut_off)
+        answer = await project.send("POST", "/v1/tokens", {"name": "shop", "scopes": ["flows:execute"]})
+        assert (answer.status_code, answer.headers["switchhook-state"]) == (201, "pending")
+        token = answer.json()
+        assert await project.call("DELETE", f"/v1/tokens/{token['id']}", expect=202) == {"state": "pending"}
+        await project.get(f"/v1/tokens/{token['id']}", expect=404)
+    async with running_registry(kafka, migrated, topic) as replica:
+        await eventually(lambda: replica.tail.last.get(entity_key("token", token["id"])) == (1, 2))
+
+
+async def test_a_repeat_of_a_pending_request_is_answered_when_kafka_has_it(
+    kafka: str, migrated: str, topic: str
+) -> None:
+    headers = {"idempotency-key": "once"}
+    async with running_registry(NOBODY, migrated, topic, confirm_seconds=0.2) as cut_off:
+        first = await (await new_project(cut_off)).send("POST", "/v1/bots", {"name": "A"}, headers=headers)
+    project_id = first.json()["project_id"]
+    async with running_registry(kafka, migrated, topic) as replica:
+        path = f"/v1/bots?project={project_id}"
+        again = await replica.client.post(path, json={"name": "A"}, headers=headers)
+    assert (first.headers.get("switchhook-state"), again.headers.get("switchhook-state")) == ("pending", None)
+    assert again.json() == first.json()
+
+
+async def test_the_snapshot_counts_what_stands_before_it(
+    kafka: str, migrated: str, topic: str, replica: RegistryUnderTest
+) -> None:
+    project = await new_project(replica)
+    bots = [await project.bot() for _ in range(3)]
+    await project.call("DELETE", f"/v1/bots/{bots[0]}", expect=204)
+    before = len(await snapshots(kafka, topic))
+    await kill_leader(migrated)
+    found = await eventually(lambda: snapshots_after(kafka, topic, before))
+    assert found[-1] == Snapshot(generation=1, counts={"project": 1, "bot": 2})
+
+
+async def snapshots(kafka: str, topic: str) -> list[Snapshot]:
+    found = await read_topic(kafka, topic)
+    return [Snapshot.model_validate_json(value) for key, value in found if key == SNAPSHOT_KEY and value]
+
+
+async def snapshots_after(kafka: str, topic: str, count: int) -> list[Snapshot]:
+    return (await snapshots(kafka, topic))[count:]
+
+
+OLD = EntityRecord(kind="bot", id="any", project_id="any", version=1, data={"name": "Oldest"}).encode()
+
+
+@pytest.mark.parametrize("late", [OLD, None, b"not ours"], ids=["old", "null", "unreadable"])
+async def test_an_old_record_that_comes_late_is_published_over(
+    kafka: str, topic: str, replica: RegistryUnderTest, late: bytes | None
+) -> None:
+    project = await new_project(replica)
+    bot = await project.bot()
+    await project.call("PATCH", f"/v1/bots/{bot}", {"name": "Newest"})
+    await produce(kafka, topic, entity_key("bot", bot), late)
+
+    async def is_mended() -> bool:
+        last = dict(await read_topic(kafka, topic))[entity_key("bot", bot)]
+        return last is not None and b'"Newest"' in last
+
+    await eventually(is_mended)
+
+
+async def test_a_topic_made_anew_is_filled_again(kafka: str, topic: str, replica: RegistryUnderTest) -> None:
+    project = await new_project(replica)
+    bot = await project.bot()
+    await delete_topics(kafka, topic)
+    await eventually(lambda: recreated(kafka, topic))
+
+    async def is_filled() -> bool:
+        found = dict(await read_topic(kafka, topic))
+        return {SNAPSHOT_KEY, entity_key("bot", bot), entity_key("project", project.id)} <= found.keys()
+
+    await eventually(is_filled, seconds=60, every=0.5)
+
+
+async def recreated(kafka: str, topic: str) -> bool:
+    try:
+        await create_topic(kafka, topic, config={"cleanup.policy": "compact"})
+    except Exception as error:
+        raise AssertionError(str(error)) from error
+    return True
+
+
+async def test_a_deleted_entity_ends_with_a_null_after_a_day(
+    kafka: str, topic: str, replica: RegistryUnderTest
+) -> None:
+    project = await new_project(replica)
+    bot = await project.bot()
+    await project.call("DELETE", f"/v1/bots/{bot}", expect=204)
+    pool = replica.database.pool
+    async with pool.acquire() as connection:
+        await housekeeping.bury(connection)
+        assert dict(await read_topic(kafka, topic))[entity_key("bot", bot)] is not None
+        await connection.execute("UPDATE entity SET deleted_at = now() - interval '25 hours' WHERE id = $1", bot)
+        await housekeeping.bury(connection)
+
+    async def is_buried() -> bool:
+        return dict[str, Any](await read_topic(kafka, topic))[entity_key("bot", bot)] is None
+
+    await eventually(is_buried)
+    assert replica.tail.last[entity_key("bot", bot)] == (0, 0)
