@@ -121,7 +121,7 @@ async def test_a_folder_in_use_is_refused_and_left_alone(stack: Stack) -> None:
 async def test_nothing_is_left_running_and_the_next_start_finds_the_data(tmp_path: Path, stand_ins: None) -> None:
     folder = tmp_path / "kept"
     async with Stack(folder, services={"registry": {}}, env=ENV) as first:
-        secret = first.secrets
+        secret, kafka_address = first.secrets, first.bootstrap_servers
         connection = await asyncpg.connect(first.dsn("registry"))
         await connection.execute("CREATE TABLE kept (n int)")
         await connection.close()
@@ -133,7 +133,7 @@ async def test_nothing_is_left_running_and_the_next_start_finds_the_data(tmp_pat
     assert running_stack(folder) is None
 
     async with Stack(folder, services={}) as second:
-        assert second.secrets == secret
+        assert (second.secrets, second.bootstrap_servers) == (secret, kafka_address)
         connection = await asyncpg.connect(second.dsn("registry"))
         assert await connection.fetchval("SELECT count(*) FROM kept") == 0
         await connection.close()

@@ -14,7 +14,7 @@ from aiokafka.errors import KafkaError
 from devstack.child import Child
 from devstack.errors import StackError
 from devstack.kafka_jars import jar_folder
-from devstack.ports import HOST, claim
+from devstack.ports import HOST, claim, remembered_port
 from devstack.server import Server, make_folder
 
 JVM_OPTIONS = (
@@ -82,7 +82,7 @@ class EmbeddedKafka(Server):
     """Starts, stops and kills the broker whose data lies in `folder`; a second start goes on with the same data."""
 
     def __init__(self, folder: Path, *, port: int = 0, log: Path | None = None) -> None:
-        """`port` 0 takes a free one at the first start and keeps it for later starts of this object."""
+        """`port` 0 takes any at the folder's first start and, if it is free, the same later: clients know the address."""
         self._folder = folder
         self._port = port
         self._controller_port = 0
@@ -124,7 +124,8 @@ class EmbeddedKafka(Server):
         return await answers(self.bootstrap_servers)
 
     def _claim_ports(self) -> None:
-        self._port = claim(self._port, "Kafka")
+        port_file = self._folder / "port"
+        self._port = claim(self._port, "Kafka") if self._port else remembered_port(port_file)
         self._controller_port = claim(self._controller_port, "Kafka's controller")
 
     def _write_configuration(self) -> None:

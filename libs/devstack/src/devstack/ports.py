@@ -2,6 +2,7 @@
 
 import random
 import socket
+from pathlib import Path
 
 from devstack.errors import StackError
 
@@ -43,4 +44,15 @@ def claim(port: int, what: str) -> int:
         raise StackError(
             f"Port {port} is taken, and {what} needs it: stop the program that uses it or choose another port."
         )
+    return port
+
+
+def remembered_port(file: Path) -> int:
+    """The port that the file names if it is free, else any free one; the file then names it."""
+    if file.exists():
+        port = int(file.read_text())
+        if is_free(port):
+            return port
+    port = free_port()
+    file.write_text(str(port))
     return port
