@@ -7,15 +7,15 @@ from functools import partial
 from typing import Any
 
 import structlog
+
 from contracts.ids import conversation_key, split_conversation_key
 from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion, Trigger
+from flow_engine.errors import UnknownVersion
+from flow_engine.surroundings import LinkMaker, Surroundings
 from flowlang.compile import BotFlows, Graph, compile_flow
 from flowlang.model import Conversation, Tools
 from flowlang.problems import FlowInvalid
 from servicekit.registry_view import RegistryView
-
-from flow_engine.errors import UnknownVersion
-from flow_engine.surroundings import LinkMaker, Surroundings
 
 MOST_CHANNELS = 4096
 """Channels whose surroundings are kept."""
@@ -66,10 +66,10 @@ class RegistryCatalogue:
             shown_channel | {"name": channel.name if channel else None},
             project_id,
         )
-        return Surroundings(self._flows_of(project_id, bot_id), tools, shown_bot, shown_channel)
+        return Surroundings(self._flows_of(bot_id), tools, shown_bot, shown_channel)
 
-    def _flows_of(self, project_id: str, bot_id: str) -> BotFlows:
-        flows: list[Flow] = [flow for flow in self._view.all("flow", project_id) if flow.bot_id == bot_id]
+    def _flows_of(self, bot_id: str) -> BotFlows:
+        flows: list[Flow] = self._view.find_all("flow", "bot_id", bot_id)
         current = [self._published(flow) for flow in flows if flow.published is not None]
         return BotFlows([graph for graph in current if graph is not None], partial(self._graph))
 
@@ -106,12 +106,14 @@ class RegistryCatalogue:
 
     def channel_for(self, body: Any) -> str | None:
         asked = body.person.channel_id if body.person else None
-        trigger: Trigger | None = self._view.get("trigger", body.trigger_id) if getattr(body, "trigger_id", None) else None
+        trigger: Trigger | None = (
+            self._view.get("trigger", body.trigger_id) if getattr(body, "trigger_id", None) else None
+        )
         return asked or (trigger.channel_id if trigger else None)
 
     def only_channel_key(self, body: Any) -> str | None:
         peer_id = body.person.peer_id if body.person else None
-        channels = [one for one in self._view.all("channel", body.project_id) if one.bot_id == body.bot_id]
+        channels: list[Channel] = self._view.find_all("channel", "bot_id", body.bot_id)
         if peer_id is None or len(channels) != 1:
             return None
         try:

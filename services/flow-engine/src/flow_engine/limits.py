@@ -5,7 +5,7 @@ from __future__ import annotations
 import orjson
 
 from contracts.actions import ACTION_LIMIT
-from flowlang import state
+from flow_engine import stored_state
 from flowlang.model import Contact, Conversation
 
 STATE_LIMIT = 64 * 1024
@@ -33,7 +33,7 @@ def check_contact(contact: Contact) -> None:
 def encoded_state(conversation: Conversation, now: str) -> bytes:
     """The conversation as its row holds it, last touched `now`. Raises TooLarge."""
     conversation.last_at = now
-    encoded = state.encode(conversation)
+    encoded = stored_state.encode(conversation)
     if len(encoded) > STATE_LIMIT:
         raise TooLarge(f"the conversation's state would have {len(encoded)} bytes, more than {STATE_LIMIT}")
     return encoded

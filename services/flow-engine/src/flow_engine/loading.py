@@ -30,7 +30,7 @@ class Loaded:
 
 async def load(connection: Connection, batch: list[Arrived]) -> Loaded:
     """Read it. Rare things cost a query only when a record asks for them."""
-    loaded, work = Loaded(), Loaded.work
+    loaded = Loaded()
     work = loaded.work
     talks = {a.key: a for a in batch if not a.person_keyed}
     rows = await postgres_load.load(connection, talks) if talks else {}

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import structlog
-from servicekit.registry_view import RegistryView
 
 from contracts.registry import Trigger
 from flow_engine import log_partitions
@@ -27,6 +26,7 @@ from servicekit.links import LinkKeys
 from servicekit.logging import configure_logging
 from servicekit.partition_loop import PartitionLoop
 from servicekit.problems import unavailable
+from servicekit.registry_view import RegistryView
 from servicekit.telemetry import configure_tracing, shutdown_tracing
 
 SERVICE = "flow-engine"
@@ -97,7 +97,7 @@ class Engine:
 
     async def close(self) -> None:
         """Let go of what `run` opened."""
-        await self.view.close()
+        await self.view.stop()
         if self._pool is not None:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._pool.close(), 5)
@@ -107,7 +107,7 @@ class Engine:
         return Health({"registry": self._registry_problem, "partitions": self._loop_problem})
 
     def _registry_problem(self) -> str | None:
-        return None if self.view.ready and self.view.healthy else "the registry has not been read to its end"
+        return self.view.problem()
 
     def _loop_problem(self) -> str | None:
         return self.loop.problem() if self.loop else "waiting for Postgres and the registry"

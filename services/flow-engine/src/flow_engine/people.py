@@ -10,6 +10,7 @@ from uuid import UUID
 from contracts import inbound
 from flow_engine.patches import patched, profile_change
 from flow_engine.work import NewContact, Work
+from flowlang.clock import moment
 from flowlang.model import Contact, Conversation, Effect, EmitEvent, PatchContact, Refused
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def meet(work: Work, event: Event, *, subscribed: bool) -> tuple[Conversation, l
     if not conversation.contact_id:
         conversation.contact_id = contact_id(conversation.key, event.arrived.record.timestamp)
         event.contact = Contact(conversation.contact_id, told)
-        work.new_contacts[event.contact.id] = NewContact(conversation.project_id, conversation.bot_id, event.now)
+        work.new_contacts[event.contact.id] = NewContact(conversation.project_id, conversation.bot_id, moment(event.now))
         effects.append(EmitEvent("contact.created", {}))
     elif change := profile_change(event.contact, told):
         event.contact = patched(event.contact, change)

@@ -8,9 +8,8 @@ from typing import Any
 
 import orjson
 
-from flow_engine import listeners
+from flow_engine import listeners, stored_state
 from flow_engine.work import Talk, conversation_id
-from flowlang import state
 from flowlang.model import Contact
 from servicekit.batches import Connection
 
@@ -44,16 +43,17 @@ async def load(connection: Connection, keys: Iterable[str]) -> dict[str, Loaded]
     """By conversation key, for each of `keys`."""
     ids = {conversation_id(key): key for key in keys}
     rows = await connection.fetch(LOAD, sorted(ids))
-    return {ids[str(row[0])]: _loaded(row) for row in rows}
+    found = {str(row[0]): row for row in rows}
+    return {key: _loaded(id, key, found[id]) for id, key in ids.items()}
 
 
-def _loaded(row: Any) -> Loaded:
+def _loaded(id: str, key: str, row: Any) -> Loaded:
     if row[1] is None:
         return Loaded(None, None, row[14])
-    talk = Talk(
-        str(row[0]), state.decode(row[2]), row[1], row[3], listeners.load(row[4]), row[14], row[5]
-    )  # fmt: skip
-    return Loaded(talk, contact(row) if row[6] is not None else None, row[14])
+    contact_id = str(row[6]) if row[6] is not None else ""
+    conversation = stored_state.decode(row[2], key=key, contact_id=contact_id, version=row[1])
+    talk = Talk(id, conversation, row[1], row[3], listeners.load(row[4]), row[14], row[5])
+    return Loaded(talk, contact(row) if contact_id and row[10] is not None else None, row[14])
 
 
 def contact(row: Any) -> Contact:

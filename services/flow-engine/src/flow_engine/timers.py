@@ -67,7 +67,7 @@ class Timers:
         if not held:
             return LONGEST_SLEEP
         async with self._pool.acquire() as connection:
-            rows = await connection.fetch(_DUE, held)
+            rows: list[tuple[int, int, float | None]] = [tuple(row) for row in await connection.fetch(_DUE, held)]
         self._due.set(sum(due for _, due, _ in rows))
         for part, due, _ in rows:
             if due:
@@ -80,12 +80,12 @@ class Timers:
         async def save(connection: Connection) -> list[Outgoing]:
             rows = await connection.fetch(_FIRE, part, AT_ONCE)
             self._fired.inc(len(rows))
-            return [fired(row) for row in rows]
+            return [fired(row, self._loop.topic) for row in rows]
 
         return save
 
 
-def fired(row: Any) -> Outgoing:
+def fired(row: Any, topic: str = inbound.TOPIC.name) -> Outgoing:
     """The record of a timer whose moment has come."""
     now, id = now_text(), str(row["id"])
     bot_id, channel_id, peer_id = split_conversation_key(row["key"])
@@ -105,4 +105,4 @@ def fired(row: Any) -> Outgoing:
         time=now,
         project=row["project_id"],
     )
-    return Outgoing(inbound.TOPIC.name, row["key"].encode(), body.encode(), about)
+    return Outgoing(topic, row["key"].encode(), body.encode(), about)

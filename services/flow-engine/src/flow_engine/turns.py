@@ -9,8 +9,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 
-from flowlang.interpreter import step
-
 from contracts import inbound
 from flow_engine import answers, people
 from flow_engine.decoding import Arrived
@@ -24,6 +22,8 @@ from flow_engine.seen import remember
 from flow_engine.surroundings import Catalogue, Surroundings
 from flow_engine.turn_writer import TurnWriter
 from flow_engine.work import Outcome, Talk, Work
+from flowlang.clock import moment
+from flowlang.interpreter import step
 from flowlang.model import Contact, Conversation, Effect, EmitEvent, Refused, Turn
 from servicekit.telemetry import traced
 
@@ -88,7 +88,7 @@ class Turns:
         conversation, effects = people.meet(self._work, event, subscribed=True)
         if body.text is not None:
             conversation.last_message = body.text[:TEXT_KEPT]
-        event.talk.last_user_at = event.now
+        event.talk.last_user_at = moment(event.now)
         effects.append(EmitEvent("message.received", {"message": people.message_view(body)}))
         return await self._step(event, conversation, effects)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -43,7 +44,7 @@ class Talk:
     seen: bytes = b""
     listeners: Listeners = field(default_factory=Listeners)
     held: bool = False
-    last_user_at: str | None = None
+    last_user_at: datetime | None = None
     state: bytes | None = None
     """Encoded after the last turn; None: nothing to save."""
 
@@ -54,7 +55,7 @@ class NewContact:
 
     project_id: str
     bot_id: str
-    created_at: str
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)

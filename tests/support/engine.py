@@ -1,0 +1,225 @@
+"""A flow engine at work in the test's process, on topics and a database of the test's own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import orjson
+from aiokafka import AIOKafkaProducer
+
+from contracts import actions, dlq, events, inbound, replies
+from contracts.cloudevents import TYPE_PREFIX
+from contracts.cloudevents import headers as ce_headers
+from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion
+from flow_engine import log_partitions
+from flow_engine.catalogue import RegistryCatalogue
+from flow_engine.handler import EngineHandler
+from flow_engine.sandbox import Sandbox
+from flow_engine.surroundings import LinkMaker
+from flow_engine.timers import Timers
+from servicekit.batches import Batch, Commit
+from servicekit.kafka_records import Outgoing, Record
+from servicekit.links import LinkKeys
+from servicekit.migrate import migrate_async
+from servicekit.partition_loop import PartitionLoop
+from servicekit.registry_view import RegistryView
+from support.ledger import read_all
+from support.registry_writer import RegistryWriter
+from support.topics import create_topic, delete_topics
+
+PROJECT, BOT, WEB, TELEGRAM, FLOW = "project-1", "bot-1", "web-1", "tg-1", "flow-1"
+AT = "2026-11-21T00:01:00.000Z"
+NAMES = {
+    inbound.TOPIC.name: "inbound",
+    actions.TOPIC.name: "actions",
+    events.TOPIC.name: "events",
+    replies.TOPIC.name: "replies",
+}
+PARTITIONS = 3
+
+
+def flow_version(document: dict[str, Any], *, version: int = 1, flow: str = FLOW) -> FlowVersion:
+    return FlowVersion(flow_id=flow, project_id=PROJECT, bot_id=BOT, version=version, document=document)
+
+
+def flow(slug: str, *, published: int | None = 1, id: str = FLOW) -> Flow:
+    return Flow(id=id, project_id=PROJECT, bot_id=BOT, slug=slug, name=slug, published=published)
+
+
+ENTITIES: tuple[Any, ...] = (
+    Bot(id=BOT, project_id=PROJECT, name="Conference"),
+    Channel(id=WEB, project_id=PROJECT, bot_id=BOT, type="webchat", name="Site"),
+    Channel(id=TELEGRAM, project_id=PROJECT, bot_id=BOT, type="telegram", name="Telegram"),
+    ApiCall(id="api-1", project_id=PROJECT, name="seats-left", method="POST", url="https://api.example.com/seats"),
+)
+
+
+class PrefixedHandler(EngineHandler):
+    """Writes to the test's own topics. `bugs` maps an event id to the exception that its turn causes."""
+
+    def __init__(self, prefix: str, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.topic = prefix + NAMES[inbound.TOPIC.name]
+        self.prefix = prefix
+        self.bugs: dict[bytes, Exception] = {}
+        self.batches: list[int] = []
+
+    async def apply(self, batch: Batch) -> Commit:
+        self.batches.append(len(batch.records))
+        for record in batch.records:
+            bug = self.bugs.get(dict(record.headers).get("ce_id") or b"")
+            if bug is not None:
+                raise bug
+        commit = await super().apply(batch)
+        commit.outgoing = [(cause, [self._renamed(one) for one in made]) for cause, made in commit.outgoing]
+        return commit
+
+    def _renamed(self, outgoing: Outgoing) -> Outgoing:
+        return outgoing._replace(topic=self.prefix + NAMES[outgoing.topic])
+
+
+@dataclass
+class RunningEngine:
+    """What a test drives and looks at."""
+
+    kafka: str
+    prefix: str
+    pool: asyncpg.Pool[asyncpg.Record]
+    registry: RegistryWriter
+    catalogue: RegistryCatalogue
+    sandbox: Sandbox
+    producer: AIOKafkaProducer
+    task: asyncio.Task[None] | None = None
+    loop: PartitionLoop | None = None
+    handler: PrefixedHandler | None = None
+    timers: asyncio.Task[None] | None = None
+    session_timeout: float = 6.0
+    sent: list[str] = field(default_factory=list)
+
+    @property
+    def service(self) -> str:
+        return f"{self.prefix}engine"
+
+    async def start(self, instance: str = "a") -> None:
+        """Begin to apply events."""
+        self.handler = PrefixedHandler(self.prefix, self.pool, self.catalogue, self.sandbox)
+        self.loop = PartitionLoop(
+            self.handler,
+            kafka=self.kafka,
+            group=self.service,
+            service=self.service,
+            instance=instance,
+            pool=self.pool,
+            session_timeout=self.session_timeout,
+        )
+        self.task = asyncio.create_task(self.loop.run())
+        self.timers = asyncio.create_task(Timers(self.loop, self.pool).run())
+
+    async def stop(self) -> None:
+        """Leave in good order."""
+        if self.loop is not None and self.task is not None and self.timers is not None and self.handler is not None:
+            self.timers.cancel()
+            await self.loop.close()
+            await asyncio.gather(self.task, self.timers, return_exceptions=True)
+            await self.handler.close()
+            self.loop = None
+
+    async def send(
+        self, kind: str, peer: str = "p1", *, channel: str = WEB, id: str | None = None, key: str | None = None, **fields: Any
+    ) -> str:
+        """Write an inbound record; its event id."""
+        event_id = id or str(uuid4())
+        body = {
+            "kind": kind,
+            "project_id": PROJECT,
+            "bot_id": BOT,
+            "channel_id": channel,
+            "channel_type": {WEB: "webchat", TELEGRAM: "telegram"}.get(channel),
+            "peer_id": peer,
+            "received_at": AT,
+            **fields,
+        }
+        await self.raw(orjson.dumps(body), key or f"{BOT}/{channel}/{peer}", ce_headers(
+            id=event_id, type=f"inbound.{kind}", source="test", time=AT, project=PROJECT
+        ))  # fmt: skip
+        return event_id
+
+    async def raw(self, value: bytes, key: str, headers: list[tuple[str, bytes]]) -> None:
+        """Write anything to inbound."""
+        await self.producer.send_and_wait(self.prefix + "inbound", value, key.encode(), headers=headers)
+
+    async def say(self, text: str, peer: str = "p1", **more: Any) -> str:
+        """A person's message."""
+        return await self.send("message", peer, message_id=str(uuid4()), text=text, **more)
+
+    async def out(self, name: str) -> list[Record]:
+        """All that was written to a topic, partition by partition."""
+        topic = dlq.topic_for(self.service).name if name == "dlq" else self.prefix + name
+        return await read_all(self.kafka, topic)
+
+    async def bodies(self, name: str) -> list[dict[str, Any]]:
+        """The same, as JSON."""
+        return [orjson.loads(record.value or b"null") for record in await self.out(name)]
+
+    async def events(self, type: str) -> list[dict[str, Any]]:
+        """The data of all events of a type."""
+        wanted = (TYPE_PREFIX + type).encode()
+        return [
+            orjson.loads(record.value or b"{}")["data"]
+            for record in await self.out("events")
+            if dict(record.headers)["ce_type"] == wanted
+        ]
+
+    async def said(self, peer: str = "p1", channel: str = WEB) -> list[str]:
+        """The bot's messages of a conversation, out of the chat log."""
+        from flow_engine.work import conversation_id
+
+        rows = await self.pool.fetch(
+            "SELECT content FROM message WHERE conversation = $1 AND sender = 'bot' ORDER BY seq, place",
+            conversation_id(f"{BOT}/{channel}/{peer}"),
+        )
+        return [orjson.loads(row[0])["text"] for row in rows]
+
+
+Crash = Callable[[], Awaitable[None]]
+
+
+@contextlib.asynccontextmanager
+async def engine_on(kafka: str, dsn: str, *documents: dict[str, Any]) -> AsyncIterator[RunningEngine]:
+    """An engine whose bot has these published flows; started by the test."""
+    prefix = f"test-{uuid4().hex[:10]}."
+    topics = [await create_topic(kafka, prefix + name, partitions=PARTITIONS) for name in NAMES.values()]
+    topics.append(await create_topic(kafka, prefix + "registry"))
+    topics.append(await create_topic(kafka, dlq.topic_for(f"{prefix}engine").name))
+    await migrate_async("flow_engine", dsn)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, max_request_size=4 << 20)
+    settings = {"search_path": "flow_engine", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
+    async with contextlib.AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(asyncpg.create_pool(dsn, min_size=1, max_size=8, server_settings=settings))
+        async with pool.acquire() as connection:
+            await log_partitions.keep_up(connection, log_partitions.logs(None, 9))
+        registry = await stack.enter_async_context(RegistryWriter(kafka, prefix + "registry"))
+        await registry.put(*ENTITIES)
+        for number, document in enumerate(documents, 1):
+            await registry.put(flow_version(document, flow=f"flow-{number}"), flow(document["slug"], id=f"flow-{number}"))
+        await registry.snapshot()
+        view = RegistryView(kafka, topic=prefix + "registry")
+        catalogue = RegistryCatalogue(view, LinkMaker(LinkKeys("k" * 32), "http://test"))
+        await view.start()
+        stack.push_async_callback(view.stop)
+        await view.wait_ready()
+        sandbox = await stack.enter_async_context(Sandbox(1))
+        await producer.start()
+        stack.push_async_callback(producer.stop)
+        engine = RunningEngine(kafka, prefix, pool, registry, catalogue, sandbox, producer)
+        try:
+            yield engine
+        finally:
+            await engine.stop()
+    await delete_topics(kafka, *topics)
