@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from devstack.secrets_file import load_secrets, new_secrets
+from devstack.service import Service
 
 
 @pytest.fixture(autouse=True)
@@ -33,3 +34,15 @@ def test_the_engine_has_no_key_encryption_key_and_the_dispatcher_no_link_key() -
     assert "SWITCHHOOK_KEK" not in secrets.settings_for("flow-engine")
     assert "SWITCHHOOK_LINK_KEY" not in secrets.settings_for("dispatcher")
     assert {"SWITCHHOOK_KEK", "SWITCHHOOK_LINK_KEY"} <= secrets.settings_for("registry").keys()
+
+
+def test_a_service_inherits_no_secret_of_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWITCHHOOK_DATABASE", "postgresql://admin@localhost/")
+    monkeypatch.setenv("SWITCHHOOK_KEK", "id:key")
+    monkeypatch.setenv("SWITCHHOOK_LOG_LEVEL", "DEBUG")
+    ingress = Service(
+        "ingress", "ingress", folder=tmp_path, log=tmp_path / "log", env=new_secrets().settings_for("ingress")
+    )
+    assert "SWITCHHOOK_DATABASE" not in ingress.env
+    assert ingress.env["SWITCHHOOK_KEK"] != "id:key"
+    assert ingress.env["SWITCHHOOK_LOG_LEVEL"] == "DEBUG"

@@ -18,6 +18,7 @@ MODULES = {
     "ingress": "ingress",
 }
 """Service -> the module that is run; in the order in which they are started."""
+SECRETS = frozenset({"SWITCHHOOK_DATABASE", "SWITCHHOOK_ADMIN_TOKEN", "SWITCHHOOK_KEK", "SWITCHHOOK_LINK_KEY"})
 PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2)
 
 
@@ -27,7 +28,7 @@ class Service(Server):
     def __init__(self, instance: str, service: str, *, folder: Path, log: Path, env: Mapping[str, str]) -> None:
         """`instance` is the replica's name; `env` holds its settings, added to our own environment."""
         self.instance, self.service = instance, service
-        self.env = {**os.environ, **env, "SWITCHHOOK_INSTANCE": instance}
+        self.env = {**inherited_environment(), **env, "SWITCHHOOK_INSTANCE": instance}
         """Its whole environment; a change holds from the next start on."""
         self._folder = folder
         self._port = 0
@@ -60,6 +61,11 @@ class Service(Server):
                 return response.status == 200
         except (aiohttp.ClientError, TimeoutError):
             return False
+
+
+def inherited_environment() -> dict[str, str]:
+    """Our own environment without the stack's secrets: each service is given those that it may know."""
+    return {name: value for name, value in os.environ.items() if name not in SECRETS}
 
 
 def service_of(instance: str) -> str:
