@@ -104,6 +104,50 @@ async def ledger_pool(dsn: str, *, tables: bool = True) -> AsyncIterator[asyncpg
         yield pool
 
 
+def make_loop(
+    ledger: Ledger, kafka: str, *, instance: str = "a", session_timeout: float = 6, **more: Any
+) -> PartitionLoop:
+    """A loop of a group that is named like its topic."""
+    return PartitionLoop(
+        ledger,
+        kafka=kafka,
+        group=ledger.topic,
+        service="flow-engine",
+        instance=instance,
+        pool=ledger.pool,
+        session_timeout=session_timeout,
+        **more,
+    )
+
+
+async def turns(pool: asyncpg.Pool[asyncpg.Record]) -> int:
+    """How many records have been applied, by what was saved."""
+    return int(await pool.fetchval("SELECT coalesce(sum(turns), 0) FROM total"))
+
+
+async def rows(pool: asyncpg.Pool[asyncpg.Record]) -> int:
+    """How many outbox rows there are."""
+    return int(await pool.fetchval("SELECT count(*) FROM outbox"))
+
+
+def without_repeats(records: Sequence[Record]) -> list[Record]:
+    """What a consumer with the wall of guarantee 4 keeps: per partition and source, only what is higher than all before."""
+    highest: dict[tuple[int, bytes, bytes], int] = {}
+    kept = []
+    for record in records:
+        headers = dict(record.headers)
+        source = (
+            record.partition,
+            headers[cloudevents.SOURCE_TOPIC] or b"",
+            headers[cloudevents.SOURCE_PARTITION] or b"",
+        )
+        offset = int(headers[cloudevents.SOURCE_OFFSET] or b"")
+        if offset > highest.get(source, -1):
+            highest[source] = offset
+            kept.append(record)
+    return kept
+
+
 @contextlib.asynccontextmanager
 async def running(loop: PartitionLoop) -> AsyncIterator[asyncio.Task[None]]:
     """The loop at work; its own failure comes out here."""

@@ -41,7 +41,7 @@ class LoopConnection:
 
     async def get(self) -> Connection:
         """The connection; a fresh one when the last was lost."""
-        if self._connection is not None and self._connection.is_closed():
+        if self._connection is not None and _is_lost(self._connection):
             await self.close()
         if self._connection is None:
             self._connection = await self._pool.acquire()
@@ -83,3 +83,11 @@ class LoopConnection:
             await transaction.rollback()
         except Exception:  # noqa: BLE001 - the error that led here is the one to report
             connection.terminate()
+
+
+def _is_lost(connection: PoolConnectionProxy[asyncpg.Record]) -> bool:
+    """The pool takes a connection that ended away from its holder, who then may not even ask."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
