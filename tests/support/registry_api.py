@@ -44,6 +44,9 @@ class FakeDispatcher:
         self.reply: Reply = lambda action: None
         self._waiting: dict[str, asyncio.Future[Any]] = {}
 
+    async def wait_ready(self) -> None:
+        """It always is."""
+
     def ask(self, until: str) -> tuple[ReplyTo, asyncio.Future[Any]]:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         to = ReplyTo(instance="test", partition=0, request_id=f"request-{len(self._waiting)}", until="rest")

@@ -30,13 +30,13 @@ class Route:
     scope: str | None
 
 
-def _crud(service: Service, noun: str, scope: str = "admin") -> tuple[Route, ...]:
+def _crud(service: Service, noun: str, scope: str = "admin", *, changes: bool = True) -> tuple[Route, ...]:
     one = f"/v1/{noun}/{{id}}"
     return (
         Route("GET", f"/v1/{noun}", service, scope),
         Route("POST", f"/v1/{noun}", service, scope),
         Route("GET", one, service, scope),
-        Route("PATCH", one, service, scope),
+        *((Route("PATCH", one, service, scope),) if changes else ()),
         Route("DELETE", one, service, scope),
     )
 
@@ -66,7 +66,7 @@ ROUTES: tuple[Route, ...] = (
     *_crud("registry", "bots"),
     *_crud("registry", "channels"),
     Route("POST", "/v1/channels/{id}/check", "registry", "admin"),
-    *_crud("registry", "flows"),
+    *_crud("registry", "flows", changes=False),
     Route("POST", "/v1/flows/check", "registry", "admin"),
     Route("PUT", "/v1/flows/{id}/draft", "registry", "admin"),
     Route("GET", "/v1/flows/{id}/draft", "registry", "admin"),
@@ -76,7 +76,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/flows/{id}/versions/{version}", "registry", "admin"),
     *_crud("registry", "triggers"),
     Route("GET", "/v1/triggers/{id}/requests", "registry", "admin"),
-    *_crud("registry", "hook-urls"),
+    *_crud("registry", "hook-urls", changes=False),
     *_crud("registry", "api-calls"),
     Route("POST", "/v1/api-calls/{id}/test", "registry", "admin"),
     *_crud("registry", "endpoints"),
@@ -84,4 +84,5 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/endpoints/{id}/disable", "registry", "admin"),
     Route("POST", "/v1/endpoints/{id}/rotate-secret", "registry", "admin"),
     *_crud("registry", "secrets"),
+    Route("GET", "/v1/node-types", "registry", "admin"),
 )

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from contracts.routes import ROUTES
 from support.registry_api import Project, RegistryUnderTest, new_project
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -66,6 +67,29 @@ async def test_what_is_not_json_is_refused_as_such(project: Project) -> None:
     headers = {"content-type": "application/json"}
     answer = await project.client.post(f"/v1/bots?project={project.id}", content=b"{", headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b'{"name": "a", "variables": ' + b'{"a": ' * 100 + b"1" + b"}" * 101, 400),
+        (rb'{"name": "a", "variables": {"half": "\ud800"}}', 400),
+        (rb'{"name": "a", "variables": {"nul": "\u0000"}}', 422),
+        (rb'{"name": "\u0000"}', 422),
+        (b'{"name": NaN}', 400),
+        (b'{"name": "' + b"x" * (1024 * 1024) + b'"}', 413),
+    ],
+    ids=["deep", "half a character", "nul within", "nul", "nan", "long"],
+)
+async def test_what_cannot_be_kept_is_refused(project: Project, body: bytes, status: int) -> None:
+    headers = {"content-type": "application/json"}
+    answer = await project.client.post(f"/v1/bots?project={project.id}", content=body, headers=headers)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+
+
+@pytest.mark.parametrize("path", ["/v1/bots/%00", "/v1/bots?name=%00", "/v1/bots/../x", "/v1/bots/" + "x" * 5000])
+async def test_odd_paths_are_refused_not_failed(project: Project, path: str) -> None:
+    assert (await project.send("GET", path)).status_code in (404, 422)
 
 
 async def test_an_entity_that_would_hold_up_the_topic_is_refused(project: Project) -> None:
@@ -142,8 +166,10 @@ async def test_a_method_that_a_kind_does_not_have_is_405(project: Project) -> No
     await project.call("PATCH", "/v1/hook-urls/any", {}, expect=405)
 
 
-async def test_openapi_describes_every_route(registry: RegistryUnderTest) -> None:
+async def test_openapi_describes_every_route_of_the_contract(registry: RegistryUnderTest) -> None:
     described: dict[str, Any] = (await registry.client.get("/openapi/registry.json")).json()
-    assert described["paths"].keys() >= {"/v1/bots", "/v1/flows/{id}/publish", "/v1/api-calls/{id}/test"}
+    served = {(method.upper(), path) for path, methods in described["paths"].items() for method in methods}
+    agreed = {(route.method, route.path) for route in ROUTES if route.service == "registry"}
+    assert served == agreed
     body = described["paths"]["/v1/tokens"]["post"]["requestBody"]["content"]["application/json"]["schema"]
     assert body == {"$ref": "#/components/schemas/NewToken"}

@@ -92,6 +92,9 @@ def install_database_errors(app: FastAPI) -> None:
     async def on_busy(_: Request, __: Exception) -> Response:
         return errors.busy().response()
 
+    async def on_unstorable(_: Request, __: Exception) -> Response:
+        return errors.unstorable().response()
+
     async def on_away(_: Request, error: Exception) -> Response:
         log.warning("api.database_away", error=type(error).__name__)
         problem: ProblemError = unavailable("The database does not answer; send the request again.")
@@ -100,6 +103,7 @@ def install_database_errors(app: FastAPI) -> None:
     handlers: dict[Any, Any] = {
         asyncpg.LockNotAvailableError: on_busy,
         asyncpg.DeadlockDetectedError: on_busy,
+        asyncpg.DataError: on_unstorable,
         asyncpg.PostgresConnectionError: on_away,
         asyncpg.OperatorInterventionError: on_away,
         asyncpg.InterfaceError: on_away,

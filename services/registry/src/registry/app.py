@@ -24,6 +24,7 @@ from registry.api import Api, install_database_errors
 from registry.channel_checks import ChannelChecks
 from registry.dispatcher_calls import DispatcherCalls
 from registry.http_crud import add_crud
+from registry.strict_json import StrictRoute
 from servicekit.fastapi_app import api_app
 from servicekit.http_requests import RequestGuard
 
@@ -39,7 +40,7 @@ def build_app(api: Api, calls: DispatcherCalls) -> FastAPI:
 
 
 def _routes(api: Api, calls: DispatcherCalls, checks: ChannelChecks) -> APIRouter:
-    router = APIRouter()
+    router = APIRouter(route_class=StrictRoute)
     http_actions.add_project_routes(router, api)
     http_actions.add_token_routes(router, api)
     http_actions.add_endpoint_routes(router, api)

@@ -23,6 +23,8 @@ PLATFORM_SECONDS = 10.0
 class Asker(Protocol):
     """The part of servicekit.asker that is used here."""
 
+    async def wait_ready(self) -> None: ...
+
     def ask(self, until: Literal["verdict", "rest"]) -> tuple[ReplyTo, asyncio.Future[Any]]: ...
 
 
@@ -59,7 +61,6 @@ class DispatcherCalls:
         fields: dict[str, Any],
         timeout: float,
     ) -> CallReply | None:
-        reply_to, answer = self._asker.ask("rest")
         now = cloudevents.now_text()
         common = {
             "id": str(uuid7()),
@@ -68,15 +69,21 @@ class DispatcherCalls:
             "conversation": NOBODY,
             "day": now[:10],
             "created_at": now,
-            "reply_to": reply_to,
         }
         try:
             async with asyncio.timeout(timeout):
-                await self._publisher.publish(_record(self._topic, action.model_validate(common | fields)))
-                reply: CallReply = await answer
-                return reply
+                await self._asker.wait_ready()
+                return await self._answer(action, common | fields)
         except (NotAcknowledged, TimeoutError):
             return None
+
+    async def _answer(self, action: type[CallApi] | type[ChannelCall], fields: dict[str, Any]) -> CallReply:
+        reply_to, answer = self._asker.ask("rest")
+        try:
+            made = action.model_validate(fields | {"reply_to": reply_to})
+            await self._publisher.publish(_record(self._topic, made))
+            reply: CallReply = await answer
+            return reply
         finally:
             answer.cancel()
 

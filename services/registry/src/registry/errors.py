@@ -20,6 +20,11 @@ def too_large(kind: str, size: int, limit: int) -> ProblemError:
     return ProblemError("entity-too-large", 422, "Too large", f"This {kind} takes {size} bytes; at most {limit}.")
 
 
+def unstorable() -> ProblemError:
+    """422: PostgreSQL cannot hold it."""
+    return ProblemError("invalid", 422, "Invalid request", "A text holds the character U+0000, or a number is too big.")
+
+
 def stale(etag: str) -> ProblemError:
     """412: somebody else changed it since the caller read it."""
     return ProblemError("stale", 412, "Changed meanwhile", f"Its ETag is now {etag}.", headers={"ETag": etag})

@@ -152,11 +152,11 @@ def _add_flow_reads(router: APIRouter, api: Api) -> None:
             listed = await flows.versions(unit, await unit.load(Flow, id))
         return JSONResponse({"items": listed, "next": None})
 
-    @router.get("/v1/flows/{id}/versions/{number}")
-    async def version(request: Request, id: str, number: int) -> Response:
+    @router.get("/v1/flows/{id}/versions/{version}")
+    async def show_version(request: Request, id: str, version: int) -> Response:
         async with api.reading(request) as unit:
             stored = await unit.load(Flow, id)
-            found = await flows.version_of(unit, stored, number)
+            found = await flows.version_of(unit, stored, version)
         shown = flows.show_version(found, stored.entity.published)
         return JSONResponse(shown | {"document": found.entity.document})
 
