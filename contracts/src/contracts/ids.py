@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 import re
 import time
+from hashlib import sha1
 from uuid import NAMESPACE_URL, UUID, uuid5
 
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:switchhook")
 PEER_ID = re.compile(r"[A-Za-z0-9._:@+-]{1,128}")
+_NAMESPACE = NAMESPACE.bytes
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+"""What the first hex digit of the clock sequence becomes with RFC 9562's variant bits."""
 NOBODY = "-"
 """Stands in a conversation key where the channel (or the person) is not known yet."""
 
@@ -24,8 +28,13 @@ def uuid7() -> UUID:
 
 
 def derived_id(*parts: str | int) -> str:
-    """The id that follows from its cause: the same parts give the same id, for ever."""
-    return str(uuid5(NAMESPACE, "\x1f".join(map(str, parts))))
+    """The id that follows from its cause: the same parts give the same id, for ever.
+
+    It is `uuid5(NAMESPACE, parts joined by U+001F)`, written out because the engine makes five for each event.
+    """
+    name = "\x1f".join(map(str, parts)).encode()
+    hex = sha1(_NAMESPACE + name, usedforsecurity=False).hexdigest()
+    return f"{hex[:8]}-{hex[8:12]}-5{hex[13:16]}-{_VARIANT[hex[16]]}{hex[17:20]}-{hex[20:32]}"
 
 
 def effect_id(conversation: str, version: int, ordinal: int) -> str:
