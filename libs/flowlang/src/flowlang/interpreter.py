@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from contracts.ids import derived_id
 from flowlang import messages, sessions, starts
 from flowlang.bot_flows import BotFlows
-from flowlang.model import Contact, Conversation, Happening, Session, Tools, Turn
+from flowlang.model import Contact, Conversation, Happening, Session, StartTimer, Tools, Turn
 from flowlang.run import Run
 from flowlang.walk import resume
+
+ROOM_FOR_QUEUED = 24
+"""With more effects than this a turn takes no queued event: a timer that is due at once begins another turn for it."""
 
 
 def step(flows: BotFlows, conversation: Conversation, contact: Contact, happening: Happening, tools: Tools) -> Turn:
@@ -88,7 +92,10 @@ def _signal(run: Run) -> None:
 
 
 def _take_queued(run: Run) -> bool:
-    """Take the first queued event that can be taken now. False when there is none."""
+    """Take the first queued event that can be taken now. False when there is none, or no room for more in this turn."""
+    if run.conversation.queued and len(run.effects) > ROOM_FOR_QUEUED:
+        run.effects.append(StartTimer(derived_id("queue", run.conversation.key, run.version), run.now))
+        return False
     session = run.conversation.session
     wait = session.wait if session is not None else None
     for index, queued in enumerate(run.conversation.queued):

@@ -20,32 +20,23 @@ from flowlang.walk import answered, resume, walk
 
 QUEUE_LIMIT = 20
 QUEUE_BYTES = 8 * 1024
-KEPT_TEXT = 1000
+KEPT_TEXT = 4096
 """Characters of the last message that are remembered."""
 
 
 def receive(run: Run) -> None:
-    """A message has arrived: note it, and let it wait or be taken."""
-    conversation, data = run.conversation, run.happening.data
-    first = conversation.last_at is None
-    text = data.get("text")
-    _note_arrival(run, text)
-    if conversation.reachable != "subscribed":
-        conversation.reachable = "subscribed"
-        if conversation.chat == "private":
-            run.tell("bot.subscribed", {})
-    run.tell("message.received", {name: data.get(name) for name in ("text", "payload", "type", "message_id")})
+    """A message has arrived: note it, and let it wait or be taken. Who writes can be written to."""
+    conversation = run.conversation
+    first, conversation.talked = not conversation.talked, True
+    conversation.reachable = "subscribed"
+    text = run.happening.data.get("text")
+    if isinstance(text, str):
+        conversation.last_message = text[:KEPT_TEXT]
     session = conversation.session
     if session is not None and session.wait is not None and session.wait.kind in sessions.IN_FLIGHT:
         _while_in_flight(run, session.wait.data.get("while_waiting", "queue"), first)
     else:
         take(run, first=first)
-
-
-def _note_arrival(run: Run, text: Any) -> None:
-    if isinstance(text, str):
-        run.conversation.last_message = text[:KEPT_TEXT]
-    run.conversation.last_at = run.now
 
 
 def _while_in_flight(run: Run, manner: str, first: bool) -> None:

@@ -75,8 +75,11 @@ class Conversation:
     reachable: str = "unknown"
     """unknown (never talked) | subscribed | unsubscribed | blocked | unreachable | not_in_chat"""
     chat: str = "private"
+    talked: bool = False
+    """Whether the person ever wrote."""
     last_message: str | None = None
     last_at: str | None = None
+    """`now` of the last turn: the conversation's time never goes back."""
     taps: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Where the buttons of the last messages lead, by `seq`: {flow_id, flow_version, node, wait?}; a used one is gone."""
     unfinished: Any = None
@@ -98,6 +101,8 @@ class Contact:
 @dataclass(frozen=True, slots=True)
 class Happening:
     """One event as the interpreter sees it. `id` is the inbound event id, `now` RFC 3339 UTC (never goes back).
+
+    The shell has met the person before: message.received, bot.subscribed and contact.created are its events.
 
     `kind` and the keys of `data`:
     message {text, payload, type, message_id} · start {flow_id, entry, variables, content} · url {command, content,

@@ -115,7 +115,7 @@ class Run:
         self.refused: Refused | None = None
         self.started: str | None = None
         self.fresh: set[str] = set()
-        """Session tokens of this turn: their timer is started when they first rest."""
+        """Causes of the sessions that began in this turn: their timer is started when they first rest."""
         self.settled: set[str] = set()
         """Event ids that are accounted for: answered, refused, queued, or with a session that goes on."""
         self.missing_names: list[str] = []
@@ -415,6 +415,7 @@ class Run:
         else:
             conversation.unfinished = None
             conversation.version = self.version + 1
+            conversation.last_at = self.now
             self._tell_of_contact()
         return Turn(
             conversation, self.contact, self.effects, self.steps, self.started, self.rests, self.refused, self.code

@@ -39,7 +39,7 @@ def launch(run: Run, graph: Graph, trigger: str, trigger_type: str) -> None:
         session.memory = interrupted.memory
         run.conversation.stack = [*run.conversation.stack, interrupted]
     run.stand_in(session)
-    run.fresh.add(expiry_token(run, session))
+    run.fresh.add(session.cause)
     run.started = run.started or run.happening.id
     run.settled.add(run.happening.id)
     run.tell("flow.launched", {"trigger": {"id": trigger, "type": trigger_type}}, graph=graph)
@@ -67,10 +67,9 @@ def rest(run: Run, wait: Wait) -> None:
     session.wait = wait
     if wait.until and not kept:
         run.effects.append(StartTimer(wait.token, wait.until))
-    token = expiry_token(run, session)
-    if token in run.fresh:
-        run.fresh.discard(token)
-        run.effects.append(StartTimer(token, session.expires_at))
+    if session.cause in run.fresh:
+        run.fresh.discard(session.cause)
+        run.effects.append(StartTimer(expiry_token(run, session), session.expires_at))
     if wait.kind not in IN_FLIGHT:
         _supersede(run)
     if wait.kind not in UNANSWERED:
@@ -110,10 +109,9 @@ def _leave(run: Run, session: Session) -> None:
 
 
 def _end_expiry(run: Run, session: Session) -> None:
-    token = expiry_token(run, session)
-    if token in run.fresh:
-        run.fresh.discard(token)
-    elif run.happening.data.get("wait") != token:
+    if session.cause in run.fresh:
+        run.fresh.discard(session.cause)
+    elif run.happening.data.get("wait") != (token := expiry_token(run, session)):
         run.effects.append(CancelTimer(token))
 
 
