@@ -30,7 +30,7 @@ def logged(work: Work, event: Event, turn: Turn, writer: TurnWriter, outcome: Ou
     kind = event.body.kind
     if kind not in ASKED_ABOUT:
         return
-    id = as_uuid(event.arrived.event_id)
+    id = event.uuid
     asks = event.body.trigger_id if kind == "start" else None
     body = answers.log_body(turn, writer.outputs, writer.said, outcome, asks=asks, in_log=bool(writer.messages))
     work.log_rows[id] = (id, turn.conversation.project_id, event.talk.id, outcome.status, body)

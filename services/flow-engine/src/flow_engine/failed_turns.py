@@ -5,15 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from flowlang.model import CancelTimer, EmitEvent, RunEnd, Session, Turn
+from flowlang.model import CancelTimer, EmitEvent, Refused, RunEnd, Session, Turn
 
 if TYPE_CHECKING:
     from flow_engine.turns import Event
 
 
+NO_RUN = frozenset({"contact_update", "reachability", "message_result"})
+"""Kinds that move no session: when they cannot be applied, no session ends."""
+
+
 def failed_turn(event: Event, type: str, detail: str) -> Turn:
     """What the event does instead: `flow.failed`, the sessions end, and all who wait for them hear of it."""
     conversation, effects = event.met
+    if event.body.kind in NO_RUN:
+        return Turn(conversation, event.contact, [*effects], refused=Refused(type, 413, detail))
     sessions = [*conversation.stack, *([conversation.session] if conversation.session else [])]
     causes = dict.fromkeys([event.arrived.event_id, *(id for s in sessions for id in (s.cause, s.acts_for))])
     cancelled = [CancelTimer(session.wait.token) for session in sessions if session.wait]

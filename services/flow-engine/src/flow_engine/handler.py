@@ -17,7 +17,7 @@ from flow_engine.reading import ReadConnection
 from flow_engine.sandbox import Sandbox
 from flow_engine.seen import contains, fingerprint
 from flow_engine.surroundings import Catalogue
-from flow_engine.turns import Turns
+from flow_engine.turns import KINDS, Turns
 from flow_engine.without_turn import answer_repeat, attach, next_redrive, refuse
 from flow_engine.work import Talk
 from flowlang.model import Refused
@@ -41,7 +41,8 @@ class EngineHandler:
         self._reading = ReadConnection(pool)
         self._catalogue, self._sandbox, self._budget = catalogue, sandbox, compute_budget
         self._repeats = counter("switchhook_repeats_total").labels(self.topic)
-        self._turns = counter("switchhook_turns_total")
+        turns = counter("switchhook_turns_total")
+        self._turns = {kind: turns.labels(kind) for kind in KINDS}
 
     async def close(self) -> None:
         """Give the connection back."""
@@ -105,7 +106,7 @@ class EngineHandler:
             self._repeats.inc()
             answer_repeat(arrived, talk, loaded)
         else:
-            self._turns.labels(kind).inc()
+            self._turns[kind].inc()
             await turns.apply(arrived, talk, mark)
 
     async def _redrive(self, arrived: Arrived, talk: Talk, loaded: Loaded, turns: Turns) -> None:

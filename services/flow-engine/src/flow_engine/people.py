@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -39,13 +38,15 @@ def meet(work: Work, event: Event, *, subscribed: bool) -> tuple[Conversation, l
 
     `subscribed`: the person wrote, so the bot may write back. `event.contact` becomes the contact.
     """
-    body, conversation = event.body, replace(event.talk.conversation)
+    body, conversation = event.body, event.talk.conversation
     effects: list[Effect] = []
     told = _told(body.profile)
     if not conversation.contact_id:
         conversation.contact_id = contact_id(conversation.key, event.arrived.record.timestamp)
         event.contact = Contact(conversation.contact_id, told)
-        work.new_contacts[event.contact.id] = NewContact(conversation.project_id, conversation.bot_id, moment(event.now))
+        work.new_contacts[event.contact.id] = NewContact(
+            conversation.project_id, conversation.bot_id, moment(event.now)
+        )
         effects.append(EmitEvent("contact.created", {}))
     elif change := profile_change(event.contact, told):
         event.contact = patched(event.contact, change)

@@ -8,15 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from contracts.ids import NOBODY, conversation_key, derived_id
 from contracts.inbound import MessageReceived
 from contracts.people import Person
 from flow_engine.limits import MOST_EFFECTS, TooLarge
 from flow_engine.outputs import Outputs, contact_view, encode, message_deadline
-from flow_engine.surroundings import IN_HOUSE, Surroundings
-from flow_engine.work import Talk, as_uuid, timer_id
+from flow_engine.surroundings import IN_HOUSE
+from flow_engine.work import timer_id
+
+if TYPE_CHECKING:
+    from flow_engine.turns import Event
+
 from flowlang import model
 from flowlang.clock import moment
 from flowlang.model import Contact, Turn
@@ -32,17 +36,16 @@ class TurnWriter:
     what Work takes.
     """
 
-    def __init__(
-        self, talk: Talk, arrived: Any, around: Surroundings, outputs: Outputs, contact: Contact, find_api: FindApi
-    ) -> None:
-        self.talk, self.around, self.outputs = talk, around, outputs
+    def __init__(self, event: Event, outputs: Outputs, contact: Contact, find_api: FindApi) -> None:
+        arrived, around, talk = event.arrived, event.around, event.talk
+        self.talk, self.outputs = talk, outputs
         self.said: list[dict[str, Any]] = []
         self.messages: list[tuple[Any, ...]] = []
         self.timers: dict[str, tuple[Any, ...]] = {}
         self.ended_timers: set[str] = set()
         self.patches: list[model.PatchContact] = []
         self.moment: datetime = moment(outputs.now)
-        self._arrived, self._find_api = arrived, find_api
+        self._arrived, self._find_api, self._event_uuid = arrived, find_api, event.uuid
         self._tap: str | None = getattr(arrived.body, "callback_id", None)
         conversation = talk.conversation
         self._place = conversation.version << 8
@@ -76,7 +79,7 @@ class TurnWriter:
             "attachments": body.attachments,
         }
         present = {name: value for name, value in content.items() if value}
-        self._log(seq, "person", as_uuid(self._arrived.event_id), present)
+        self._log(seq, "person", self._event_uuid, present)
 
     def _log(self, seq: int, sender: str, id: str, content: dict[str, Any]) -> None:
         place = self._place + len(self.messages)

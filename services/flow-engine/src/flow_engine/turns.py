@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from contracts import inbound
 from flow_engine import answers, people
@@ -17,11 +17,12 @@ from flow_engine.failed_turns import failed_turn, too_many_hops
 from flow_engine.happenings import happening
 from flow_engine.limits import TooLarge, check_contact, encoded_state
 from flow_engine.outputs import Outputs, time_text
+from flow_engine.patches import patched
 from flow_engine.sandbox import MakeUrl, Sandbox
 from flow_engine.seen import remember
 from flow_engine.surroundings import Catalogue, Surroundings
 from flow_engine.turn_writer import TurnWriter
-from flow_engine.work import Outcome, Talk, Work
+from flow_engine.work import Outcome, Talk, Work, as_uuid
 from flowlang.clock import moment
 from flowlang.interpreter import step
 from flowlang.model import Contact, Conversation, Effect, EmitEvent, Refused, Turn
@@ -37,11 +38,12 @@ TEXT_KEPT = 4096
 class Event:
     """One record on its way through a turn."""
 
-    __slots__ = ("around", "arrived", "body", "contact", "mark", "met", "now", "talk")
+    __slots__ = ("around", "arrived", "body", "contact", "mark", "met", "now", "talk", "uuid")
 
     def __init__(self, arrived: Arrived, talk: Talk, contact: Contact, around: Surroundings, mark: bytes) -> None:
         self.arrived, self.talk, self.contact, self.around, self.mark = arrived, talk, contact, around, mark
         self.body: Any = arrived.body
+        self.uuid = as_uuid(arrived.event_id)
         self.met: tuple[Conversation, list[Effect]] = (talk.conversation, [])
         """The conversation once the person was met, and what that causes: holds even if the flow fails."""
         self.now = max(time_text(arrived.record.timestamp), talk.conversation.last_at or "")
@@ -49,6 +51,13 @@ class Event:
     @property
     def is_url(self) -> bool:
         return bool(self.body.kind == "url")
+
+
+class Before(NamedTuple):
+    """What is kept of a conversation as it was before a turn."""
+
+    version: int
+    next_seq: int
 
 
 class Turns:
@@ -70,16 +79,18 @@ class Turns:
             await self._turn(event, span.traceparent)
 
     async def _turn(self, event: Event, traceparent: str | None) -> None:
-        before = event.talk.conversation
-        turn = too_many_hops(event) if event.body.hops > MOST_HOPS else await _KINDS[event.body.kind](self, event)
+        conversation = event.talk.conversation
+        before = Before(conversation.version, conversation.next_seq)
+        turn = too_many_hops(event) if event.body.hops > MOST_HOPS else await KINDS[event.body.kind](self, event)
         if turn is None:
             return
         turn.conversation.version = before.version + 1
         try:
             self._keep(event, before, turn, traceparent)
         except TooLarge as error:
-            event.talk.conversation = before
-            self._keep(event, before, failed_turn(event, "too-large", str(error)), traceparent)
+            failed = failed_turn(event, "too-large", str(error))
+            failed.conversation.version = before.version + 1
+            self._keep(event, before, failed, traceparent)
 
     # What each kind of event does. None: nothing at all.
 
@@ -98,7 +109,7 @@ class Turns:
         return Turn(conversation, event.contact, effects)
 
     async def _message_result(self, event: Event) -> Turn:
-        conversation = replace(event.talk.conversation)
+        conversation = event.talk.conversation
         effects: list[Effect] = [people.message_result(event.body)]
         if event.body.unreachable:
             effects.extend(people.change_reachability(conversation, event.body.unreachable, "send-failed"))
@@ -106,8 +117,11 @@ class Turns:
 
     async def _contact_update(self, event: Event) -> Turn:
         change = people.update(event.body)
-        effects: list[Effect] = [change, *people.update_events(event.contact, change)] if event.contact.id else []
-        return Turn(replace(event.talk.conversation), event.contact, effects)
+        if not event.contact.id:
+            return Turn(event.talk.conversation, event.contact)
+        contact = patched(event.contact, change)
+        effects: list[Effect] = [change, *people.update_events(contact, change)]
+        return Turn(event.talk.conversation, contact, effects)
 
     async def _timer(self, event: Event) -> Turn | None:
         timer = event.body.timer_id
@@ -125,7 +139,7 @@ class Turns:
         if gone or (body.single_use and not event.talk.listeners.use_link(body.link_id)):
             detail = "The link was revoked." if gone else "The link works once, and was used."
             refused = Refused("link-gone", 404, detail, "revoked" if gone else "used")
-            return Turn(replace(event.talk.conversation), event.contact, refused=refused)
+            return Turn(event.talk.conversation, event.contact, refused=refused)
         return await self._plain(event)
 
     async def _plain(self, event: Event) -> Turn:
@@ -149,20 +163,20 @@ class Turns:
 
     # What comes of it.
 
-    def _keep(self, event: Event, before: Conversation, turn: Turn, traceparent: str | None) -> None:
+    def _keep(self, event: Event, before: Before, turn: Turn, traceparent: str | None) -> None:
         """Translate the turn and, if all of it is within its limits, add it to the batch's work."""
         talk, unknown = event.talk, event.talk.read_version is None and event.talk.state is None
         key = f"refused {event.arrived.event_id}" if turn.refused and unknown else None
         outputs = Outputs(
             key=talk.conversation.key,
             id_base=(key or talk.conversation.key, before.version),
-            project_id=before.project_id,
+            project_id=turn.conversation.project_id,
             now=event.now,
             hops=event.body.hops + 1,
             traceparent=traceparent,
         )
         talk.conversation = turn.conversation
-        writer = TurnWriter(talk, event.arrived, event.around, outputs, turn.contact, self._catalogue.api_call)
+        writer = TurnWriter(event, outputs, turn.contact, self._catalogue.api_call)
         if event.body.kind == "message":
             writer.person_said(event.body, before.next_seq - 1)
         turn.effects.extend(people.refused_events(event.body, turn.refused))
@@ -178,6 +192,8 @@ class Turns:
 
     def _answer(self, event: Event, turn: Turn, writer: TurnWriter, outcome: Outcome) -> None:
         listeners, outputs, id = event.talk.listeners, writer.outputs, event.arrived.event_id
+        if event.body.reply_to is None and not (listeners.callers or listeners.attached):
+            return
         at_ms = event.arrived.record.timestamp
         listeners.forget_old(event.now, at_ms)
         if event.body.reply_to is not None:
@@ -218,7 +234,7 @@ def _url_maker(around: Surroundings, wait: str, conversation: Conversation) -> M
     return make
 
 
-_KINDS: dict[str, Callable[[Turns, Event], Awaitable[Turn | None]]] = {
+KINDS: dict[str, Callable[[Turns, Event], Awaitable[Turn | None]]] = {
     "message": Turns._message,
     "reachability": Turns._reachability,
     "message_result": Turns._message_result,
