@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from uuid import UUID, uuid5
+from uuid import RFC_4122, UUID, uuid5
 
-from contracts.ids import NAMESPACE, derived_id, effect_id
+from contracts.ids import NAMESPACE, derived_id, effect_id, new_id, uuid7
 
 
 def test_a_derived_id_is_the_uuid5_of_its_parts() -> None:
@@ -12,3 +12,11 @@ def test_a_derived_id_is_the_uuid5_of_its_parts() -> None:
         name = f"effect\x1fbot/channel/{number}\x1f7\x1f3"
         assert derived_id("effect", f"bot/channel/{number}", 7, 3) == str(uuid5(NAMESPACE, name))
     assert UUID(effect_id("b/c/ü", 0, 0)).version == 5
+
+
+def test_a_new_id_is_a_uuid7_and_they_are_ordered_by_time() -> None:
+    before = uuid7()
+    made = [UUID(new_id()) for _ in range(500)]
+    assert {(id.version, id.variant) for id in made} == {(7, RFC_4122)}
+    assert len(set(made)) == 500
+    assert before.int >> 80 <= made[0].int >> 80 <= made[-1].int >> 80 <= uuid7().int >> 80

@@ -27,6 +27,13 @@ def uuid7() -> UUID:
     return UUID(int=value)
 
 
+def new_id() -> str:
+    """The text of a `uuid7()`, for hot paths: made without the object."""
+    digits = f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-7{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
 def derived_id(*parts: str | int) -> str:
     """The id that follows from its cause: the same parts give the same id, for ever.
 

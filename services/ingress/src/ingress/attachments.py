@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from contracts.cloudevents import now_text, rfc3339
-from contracts.ids import uuid7
+from contracts.ids import new_id
 from contracts.inbound import Attach, ChannelType
 from contracts.replies import ChatMessage, MessagesReply
 from ingress.feeds import Feed
@@ -132,7 +132,7 @@ class Attachments:
         )
         with traced("ingress.attach", None) as span:
             await self._intake.accept(
-                record, key=spot.key, event_id=str(uuid7()), traceparent=span.traceparent, source="attach"
+                record, key=spot.key, event_id=new_id(), traceparent=span.traceparent, source="attach"
             )
         try:
             reply: MessagesReply = await asyncio.wait_for(future, BACKLOG_SECONDS)

@@ -9,7 +9,7 @@ import structlog
 
 from contracts import cloudevents, events, inbound
 from contracts.events import Event, EventType
-from contracts.ids import derived_id, uuid7
+from contracts.ids import derived_id, new_id
 from contracts.inbound import InboundBase, ReplyTo
 from contracts.replies import RunReply
 from ingress.ports import Asking, Publishing, View
@@ -129,7 +129,7 @@ class Intake:
 def event_id_of(idempotency_key: bytes | None, project_id: str, path: str) -> str:
     """The event id of a request: the same for the same project, path and Idempotency-Key, else a new one."""
     if idempotency_key is None:
-        return str(uuid7())
+        return new_id()
     if not 0 < len(idempotency_key) <= 255:
         raise ProblemError(
             "bad-idempotency-key", 400, "Bad Idempotency-Key", "Idempotency-Key has 1 to 255 characters."

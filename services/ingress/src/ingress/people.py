@@ -71,8 +71,13 @@ def address_of(view: View, bot_id: str, project_id: str, person: Person, channel
         return Address(bot_id, NOBODY, NOBODY, None, hint)
     if channel_id and person.channel_id and person.channel_id != channel_id:
         raise invalid("/person/channel_id", "This trigger writes on another channel; leave channel_id out.")
-    channel = _channel(view, bot_id, project_id, person.channel_id or channel_id)
-    return Address(bot_id, channel.id, person.peer_id, channel.type)
+    return peer_address(view, bot_id, project_id, person.peer_id, person.channel_id or channel_id)
+
+
+def peer_address(view: View, bot_id: str, project_id: str, peer_id: str, channel_id: str | None) -> Address:
+    """The conversation of a peer in that channel, or in the bot's only one. Raises ProblemError 404 or 422."""
+    channel = _channel(view, bot_id, project_id, channel_id)
+    return Address(bot_id, channel.id, peer_id, channel.type)
 
 
 def _channel(view: View, bot_id: str, project_id: str, wanted: str | None) -> Channel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Any, NamedTuple
 
@@ -14,12 +14,17 @@ from servicekit.problems import ProblemError
 MANY_BUCKETS = 50_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Rate:
     """At most `count` at once, refilled evenly over `per_seconds`."""
 
     count: int
     per_seconds: float
+
+    @cached_property
+    def interval(self) -> float:
+        """Seconds between two requests of an even stream."""
+        return self.per_seconds / self.count
 
 
 Clock = Callable[[], float]
@@ -83,15 +88,16 @@ class Buckets:
 
         A bucket is the moment at which it is full again (GCRA): each request moves it on by one interval.
         """
-        now = self._clock()
-        interval = rate.per_seconds * self._instances() / rate.count
-        full_at = max(self._full_at.get((name, who), now), now) + interval
-        over = full_at - now - max(rate.per_seconds, interval)
+        now, key = self._clock(), (name, who)
+        interval = rate.interval * self._instances()
+        full_at = self._full_at.get(key, now)
+        full_at = (full_at if full_at > now else now) + interval
+        over = full_at - now - (rate.per_seconds if rate.per_seconds > interval else interval)
         if over > 1e-9:
             return over
+        self._full_at[key] = full_at
         if len(self._full_at) > MANY_BUCKETS:
             self._full_at = {key: at for key, at in self._full_at.items() if at > now}
-        self._full_at[name, who] = full_at
         return 0.0
 
 

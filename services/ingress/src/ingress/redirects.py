@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from contracts.ids import split_conversation_key, uuid7
+from contracts.ids import new_id, split_conversation_key
 from contracts.links import RedirectLink
 from ingress.catalog import Catalog
 from ingress.hook_urls import PRIVATE
@@ -39,7 +39,7 @@ class Redirects:
             record = self._intake.event(
                 "redirect.followed",
                 self._data(link),
-                id=str(uuid7()),
+                id=new_id(),
                 key=link.conversation,
                 project_id=project_id,
                 traceparent=span.traceparent,

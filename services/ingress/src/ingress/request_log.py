@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from contracts.cloudevents import now_text
-from contracts.ids import uuid7
+from contracts.ids import new_id
 from contracts.registry import Trigger
 from ingress.http import Answer, Request
 from ingress.intake import Intake
@@ -45,7 +45,7 @@ class RequestLog:
         }
         present = {name: value for name, value in data.items() if value is not None}
         record = self._intake.event(
-            "trigger.request", present, id=str(uuid7()), key=trigger.bot_id, project_id=trigger.project_id
+            "trigger.request", present, id=new_id(), key=trigger.bot_id, project_id=trigger.project_id
         )
         self._intake.publish_aside(record)
 

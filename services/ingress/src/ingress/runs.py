@@ -12,7 +12,7 @@ from contracts.replies import RunReply
 from ingress.catalog import Bound, Catalog
 from ingress.http import JSON, Answer, Request, json_answer
 from ingress.intake import Intake, event_id_of
-from ingress.people import Address, address_of, parse_peer, parse_person
+from ingress.people import Address, address_of, parse_peer, parse_person, peer_address
 from ingress.preferences import ASYNC, Wait, wait_of
 from ingress.problems import (
     as_body,
@@ -122,8 +122,11 @@ class Runs:
             variables = {}
         elif not isinstance(variables, dict):
             raise invalid("/variables", "variables is an object.")
-        person = who(trigger, body)
-        address = address_of(self._catalog.view, trigger.bot_id, trigger.project_id, person, trigger.channel_id)
+        named, view = who(trigger, body), self._catalog.view
+        if isinstance(named, str):
+            address = peer_address(view, trigger.bot_id, trigger.project_id, named, trigger.channel_id)
+        else:
+            address = address_of(view, trigger.bot_id, trigger.project_id, named, trigger.channel_id)
         if bound.accepts is not None:
             bound.accepts.check(variables)
         content = {name: value for name, value in body.items() if name not in OWN_FIELDS} or None
@@ -159,18 +162,18 @@ class Runs:
         return outcome(order.event_id, wait, reply)
 
 
-def who(trigger: Trigger, body: dict[str, Any]) -> Person:
-    """Whom the trigger writes to, by its own peer or the body's. Raises ProblemError 422."""
+def who(trigger: Trigger, body: dict[str, Any]) -> str | Person:
+    """Whom the trigger writes to: a peer of its channel, or a person named otherwise. Raises ProblemError 422."""
     peer, person = body.get("peer_id"), body.get("person")
     if trigger.group_peer_id is not None:
         if person is not None or (peer is not None and str(peer) != trigger.group_peer_id):
             raise peer_fixed()
-        return Person(peer_id=trigger.group_peer_id)
+        return trigger.group_peer_id
     if peer is None and person is None:
         raise peer_needed()
     if peer is not None and person is not None:
         raise invalid("/person", "Give peer_id or person, not both.")
-    return Person(peer_id=parse_peer(peer)) if person is None else parse_person(person)
+    return parse_peer(peer) if person is None else parse_person(person)
 
 
 def hops_of(request: Request) -> int:

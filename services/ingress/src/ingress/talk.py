@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from contracts.cloudevents import now_text
-from contracts.ids import derived_id, uuid7
+from contracts.ids import derived_id, new_id
 from contracts.inbound import Reachability, StartFlow
 from contracts.people import Profile
 from contracts.registry import Bot, Token
@@ -96,7 +96,7 @@ class Talk:
         profile = profile_of(body.get("contact"))
         channel = await self._catalog.caught_up(lambda: self._catalog.http_channel(bot))
         peer = self._peer(body.get("person"))
-        spot = Spot(bot.project_id, bot.id, channel.id, peer or uuid7().hex, "http")
+        spot = Spot(bot.project_id, bot.id, channel.id, peer or new_id(), "http")
         before = await self._attachments.after(spot, 0, 0) if peer else []
         session = Session(spot, caller.token_id, before[-1].seq if before else 0)
         answer = {"session_id": self._id(session), "bot_id": bot.id, "channel_id": channel.id, "peer_id": spot.peer_id}

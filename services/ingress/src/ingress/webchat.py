@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from typing import Any, NamedTuple
 
-from contracts.ids import uuid7
+from contracts.ids import new_id
 from contracts.registry import Channel
 from ingress.attachments import Attachments, Spot
 from ingress.catalog import Catalog
@@ -121,7 +121,7 @@ class WebChat:
             session = old._replace(ends=_end())
             messages = [message_json(one) for one in await self._attachments.after(old.spot, 0, 0)]
         else:
-            spot = Spot(channel.project_id, channel.bot_id, channel.id, uuid7().hex, "webchat")
+            spot = Spot(channel.project_id, channel.bot_id, channel.id, new_id(), "webchat")
             session = Session(spot, _language(body), _end())
         answer = {
             "session_id": session.spot.peer_id,
