@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from zlib import crc32
@@ -13,6 +14,8 @@ from contracts import cloudevents, dlq
 Headers = Sequence[tuple[str, bytes | None]]
 ERROR_LIMIT = 1024
 """Longest error message in a dead letter, bytes."""
+_PLAIN_ID = re.compile(rb"[!-~]{1,200}")
+_TOPIC_NAME = re.compile(rb"[A-Za-z0-9._-]{1,249}")
 NEVER_COPIED = frozenset({"authorization"})
 
 
@@ -69,16 +72,19 @@ def unpack_outgoing(payload: bytes) -> list[Outgoing]:
 
 def record_id(record: Record) -> str:
     """What tells a record from any other that may lie at its offset: its `ce_id`, or else a checksum of what it holds."""
+    checksum = 0
     for name, value in record.headers:
         if name == "ce_id" and value:
-            return value.decode("utf-8", "backslashreplace")
-    return f"crc32:{crc32(record.value or b'', crc32(record.key or b'')):08x}"
+            if _PLAIN_ID.fullmatch(value):
+                return value.decode()
+            checksum = crc32(value)  # Not a text that Postgres takes, or too long to keep.
+    return f"crc32:{crc32(record.value or b'', crc32(record.key or b'', checksum)):08x}"
 
 
 def source_of(headers: Mapping[str, bytes | None]) -> Source | None:
     """The source that a record's headers name; None when they name none, or not a readable one."""
     topic = headers.get(cloudevents.SOURCE_TOPIC)
-    if topic is None:
+    if topic is None or not _TOPIC_NAME.fullmatch(topic):
         return None
     try:
         return Source(
@@ -122,7 +128,9 @@ def bad_header(headers: Headers) -> str | None:
 def size_of(record: Outgoing) -> int:
     """An upper bound of the record's size in a batch, bytes."""
     size = 64 + len(record.key or b"") + len(record.value or b"")
-    return size + sum(len(name) * 4 + len(value) + 10 for name, value in record.headers)
+    for name, value in record.headers:
+        size += len(name) * 4 + len(value) + 10
+    return size
 
 
 def dead_letter(service: str, record: Record, code: str, message: str, *, attempts: int = 1) -> Outgoing:
