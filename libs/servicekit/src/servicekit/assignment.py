@@ -45,8 +45,8 @@ class Assignment:
         yield from parts[: self._first]
 
     def recover(self, part: Partition, cause: str) -> None:
-        """Take the one road back. Does nothing for a partition that is gone or needs an operator."""
-        if self.partitions.get(part.number) is not part or part.state in (State.STOPPED, State.FENCED):
+        """Take the one road back. Does nothing for a partition that is gone, on that road already, or stands still."""
+        if self.partitions.get(part.number) is not part or part.state is not State.READY:
             return
         part.again()
         self._forget({part.number})

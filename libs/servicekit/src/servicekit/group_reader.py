@@ -203,7 +203,10 @@ class GroupReader:
             try:
                 fetched = await consumer.getmany(timeout_ms=POLL_MS)
             except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
-                self._receiver.out_of_range(_partitions_of(error))
+                about = _partitions_of(error)
+                for partition in about:
+                    self.pause(partition)
+                self._receiver.out_of_range(about)
                 continue
             for tp, records in fetched.items():
                 again = self._receiver.receive(tp.partition, records)

@@ -32,8 +32,8 @@ class CommittedRow(NamedTuple):
 class Outlet:
     """Publishes rows in the order of their commits.
 
-    `watch` hears of what is unacknowledged; `recover` of a partition whose records Kafka did not take; `done` is called
-    whenever something was acknowledged or failed.
+    `recover` hears of a partition whose records Kafka did not take; `done` is called whenever something was acknowledged
+    or failed.
     """
 
     def __init__(
@@ -42,12 +42,12 @@ class Outlet:
         publisher: KafkaPublisher,
         connection: LoopConnection,
         *,
-        watch: Callable[[Sequence[int], asyncio.Future[None]], None],
         recover: Callable[[Partition, Hold, str], None],
         done: Callable[[], None],
     ) -> None:
         self._topic, self._publisher, self._connection = topic, publisher, connection
-        self._watch, self._recover, self._done = watch, recover, done
+        self._recover, self._done = recover, done
+        self._unacknowledged: dict[int, set[asyncio.Future[None]]] = {}
         self.published: list[tuple[int, str]] = []
         """Rows that Kafka has and that are not deleted yet: (partition, name)."""
 
@@ -68,11 +68,29 @@ class Outlet:
             return
         for row in rows:
             row.hold.unacknowledged += 1
-        self._watch([row.hold.part for row in rows], acknowledged)
+        self.watch([row.hold.part for row in rows], acknowledged)
         acknowledged.add_done_callback(lambda future: self._settled(rows, future))
         if armed("after_publish"):
             await asyncio.wait([acknowledged])
             await failpoint("after_publish")
+
+    def watch(self, numbers: Sequence[int], acknowledged: asyncio.Future[None]) -> None:
+        """These partitions have something unacknowledged."""
+        for number in numbers:
+            waiting = self._unacknowledged.setdefault(number, set())
+            waiting.add(acknowledged)
+            acknowledged.add_done_callback(waiting.discard)
+
+    async def settled(self, number: int) -> None:
+        """Wait until everything that was sent for a partition is acknowledged or has failed."""
+        if waiting := self._unacknowledged.get(number):
+            await asyncio.wait(list(waiting))
+
+    async def drained(self, seconds: float) -> None:
+        """The same for all partitions, at most so long."""
+        waiting = [future for futures in self._unacknowledged.values() for future in futures]
+        if waiting:
+            await asyncio.wait(waiting, timeout=seconds)
 
     async def _enqueued(self, records: list[Outgoing]) -> asyncio.Future[None]:
         if strikes("publish_fails"):
@@ -96,14 +114,15 @@ class Outlet:
 
     async def delete_published(self) -> bool:
         """Delete acknowledged rows in a statement of their own. False when Postgres is away."""
-        names = self.published[:1000]
         try:
             async with self._connection.lock:
-                await outbox.delete(await self._connection.get(), self._topic, names)
+                names = self.published[:1000]
+                if names:
+                    await outbox.delete(await self._connection.get(), self._topic, names)
+                    del self.published[: len(names)]
         except Exception as error:
             if not is_infrastructure(error):
                 raise
             log.warning("outbox.delete_failed", topic=self._topic, error=f"{type(error).__name__}: {error}")
             return False
-        del self.published[: len(names)]
         return True

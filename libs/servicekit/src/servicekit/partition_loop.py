@@ -85,17 +85,10 @@ class PartitionLoop:
         self._reader = GroupReader(
             self._assignment, kafka=kafka, topic=topic, group=group, instance=instance, session_timeout=session_timeout
         )
-        self._recovery = Recovery(handler, self._reader, self._publisher, pool, self._on_ready)
-        self._assignment.recover_with(self._recovery)
         self._connection = LoopConnection(pool)
-        self._outlet = Outlet(
-            topic,
-            self._publisher,
-            self._connection,
-            watch=self._recovery.watch,
-            recover=self._recover,
-            done=self._work.set,
-        )
+        self._outlet = Outlet(topic, self._publisher, self._connection, recover=self._recover, done=self._work.set)
+        self._recovery = Recovery(handler, self._reader, self._publisher, pool, self._outlet, ready=self._on_ready)
+        self._assignment.recover_with(self._recovery)
 
     async def run(self) -> None:
         """Work until `close` is called or the task is cancelled. Raises Fatal when only a new process can go on."""
@@ -184,6 +177,7 @@ class PartitionLoop:
             self._recover(part, hold, "fenced")
             return False
         except OutcomeUnknown:
+            part.more = True
             self._recover(part, hold, "unknown")
             raise
         await failpoint("after_commit")
@@ -381,7 +375,7 @@ class PartitionLoop:
             await asyncio.wait([applying], timeout=DRAIN_SECONDS)
         applying.cancel()
         await self._recovery.close()
-        await self._recovery.drained(DRAIN_SECONDS)
+        await self._outlet.drained(DRAIN_SECONDS)
         if self._outlet.published:
             await self._outlet.delete_published()
         await self._reader.commit(self._offsets())

@@ -7,7 +7,7 @@ commit, a failed publish, a position outside the log.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from uuid import uuid4
 
 import asyncpg
@@ -20,6 +20,7 @@ from servicekit.fence import Hold
 from servicekit.group_reader import GroupReader
 from servicekit.infrastructure import is_infrastructure
 from servicekit.kafka_records import Outgoing
+from servicekit.outlet import Outlet
 from servicekit.partitions import LogProblem, Partition, State
 from servicekit.publisher import KafkaPublisher
 
@@ -39,12 +40,13 @@ class Recovery:
         reader: GroupReader,
         publisher: KafkaPublisher,
         pool: asyncpg.Pool[asyncpg.Record],
+        outlet: Outlet,
+        *,
         ready: Callable[[Partition], None],
     ) -> None:
         self._handler, self._reader, self._publisher, self._pool = handler, reader, publisher, pool
-        self._ready = ready
+        self._outlet, self._ready = outlet, ready
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._unacknowledged: dict[int, set[asyncio.Future[None]]] = {}
         self._at_once = asyncio.Semaphore(3)
 
     def start(self, partition: Partition) -> None:
@@ -65,19 +67,6 @@ class Recovery:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def drained(self, seconds: float) -> None:
-        """Wait until nothing is unacknowledged, at most so long."""
-        waiting = [future for futures in self._unacknowledged.values() for future in futures]
-        if waiting:
-            await asyncio.wait(waiting, timeout=seconds)
-
-    def watch(self, numbers: Sequence[int], acknowledged: asyncio.Future[None]) -> None:
-        """These partitions have something unacknowledged: their next recovery waits for it to end either way."""
-        for number in numbers:
-            waiting = self._unacknowledged.setdefault(number, set())
-            waiting.add(acknowledged)
-            acknowledged.add_done_callback(waiting.discard)
 
     async def _recover(self, partition: Partition) -> None:
         while partition.state is State.RECOVERING:
@@ -107,9 +96,8 @@ class Recovery:
         hold = await self._take(partition)
         partition.hold = hold
         partition.taken.set()
-        unacknowledged = self._unacknowledged.get(partition.number)
-        if unacknowledged:
-            await asyncio.wait(list(unacknowledged))
+        await self._outlet.settled(partition.number)
+        await self._outlet.delete_published()  # What Kafka has need not be said again.
         await self._publish_unsent(partition)
         start, end, count = await self._reader.bounds(partition.number)
         check_log(partition, hold, start, end, count)
@@ -157,7 +145,7 @@ class Recovery:
     async def _publish(self, number: int, records: list[Outgoing]) -> None:
         await self._publisher.know({record.topic for record in records})
         acknowledged = self._publisher.enqueue(records)
-        self.watch([number], acknowledged)
+        self._outlet.watch([number], acknowledged)
         await asyncio.shield(acknowledged)
 
 

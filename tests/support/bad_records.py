@@ -1,0 +1,44 @@
+"""Records that no well-behaved client writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from unittest import mock
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.producer import message_accumulator
+from aiokafka.record.default_records import _DefaultRecordBatchBuilderPy
+
+
+class RawName(str):
+    """A header name with these very bytes."""
+
+    raw: bytes
+
+    def __new__(cls, raw: bytes) -> RawName:
+        made = super().__new__(cls, "x" * len(raw))
+        made.raw = raw
+        return made
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return self.raw
+
+
+Raw = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]
+"""Key, value, headers."""
+
+
+async def produce_raw(kafka: str, topic: str, records: Sequence[Raw], *, compression: str | None = None) -> None:
+    """Write these records as one batch, with aiokafka's Python encoder, which asks the name for its bytes."""
+    producer = AIOKafkaProducer(
+        bootstrap_servers=kafka, max_batch_size=5 << 20, max_request_size=5 << 20, compression_type=compression
+    )
+    await producer.start()
+    try:
+        with mock.patch.object(message_accumulator, "DefaultRecordBatchBuilder", _DefaultRecordBatchBuilderPy):
+            batch = producer.create_batch()
+        for key, value, headers in records:
+            assert batch.append(timestamp=None, key=key, value=value, headers=list(headers)) is not None
+        await (await producer.send_batch(batch, topic, partition=0))
+    finally:
+        await producer.stop()
