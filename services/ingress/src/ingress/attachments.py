@@ -130,16 +130,19 @@ class Attachments:
             after=seq,
             until=rfc3339(datetime.now(UTC) + timedelta(seconds=lease)),
         )
-        with traced("ingress.attach", None) as span:
-            await self._intake.accept(
-                record, key=spot.key, event_id=new_id(), traceparent=span.traceparent, source="attach"
-            )
         try:
+            with traced("ingress.attach", None) as span:
+                await self._intake.accept(
+                    record, key=spot.key, event_id=new_id(), traceparent=span.traceparent, source="attach"
+                )
             reply: MessagesReply = await asyncio.wait_for(future, BACKLOG_SECONDS)
         except TimeoutError:
             raise unavailable("The conversation's messages are not there yet: ask again.") from None
+        finally:
+            future.cancel()
         found = attached.feed.add_backlog(seq, reply.messages)
-        attached.until = ends
+        # A backlog may be one part of several: only an empty one says that there is no more.
+        attached.until = 0.0 if reply.messages else ends
         attached.wake()
         return found
 

@@ -14,13 +14,12 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from contracts import commands
+from contracts.events import EventType
 from contracts.ids import derived_id
-from contracts.replies import RunReply
 from ingress.command_intake import Accepted, CommandIntake, Rejected, Who
 from ingress.intake import Intake
 from ingress.ports import Publishing
-from ingress.preferences import VERDICT_SECONDS
-from ingress.problems import as_body, of_reply
+from ingress.problems import as_body
 from servicekit.kafka_consumer import make_consumer
 from servicekit.kafka_records import Outgoing, Record, dead_letter
 from servicekit.metrics import counter
@@ -104,8 +103,7 @@ class Bridge:
         made = [result.record for _, result in judged if isinstance(result, Accepted)]
         if made:
             await self._publisher.publish_many(made)
-        outcomes = await asyncio.gather(*(self._outcome(record, result) for record, result in judged))
-        told = [record for several in outcomes for record in several]
+        told = [told for record, result in judged for told in self._outcome(record, result)]
         if told:
             await self._publisher.publish_many(told)
         self._applied.inc(len(records))
@@ -121,9 +119,10 @@ class Bridge:
             problem = ProblemError("failed", 500, "Failed", type(error).__name__)
             return Rejected(None, problem, "failed")
 
-    async def _outcome(self, record: Record, result: Accepted | Rejected) -> list[Outgoing]:
+    def _outcome(self, record: Record, result: Accepted | Rejected) -> list[Outgoing]:
+        """The event that tells of it, and the dead letter. Of a start the engine tells: it decides on S6."""
         if isinstance(result, Accepted):
-            return [await self._accepted(result)]
+            return [self._event("command.accepted", result.who, {"status": "accepted"})] if result.judged else []
         told = [self._rejected(result.who, result.problem)] if result.who is not None else []
         if result.dead is not None:
             detail = result.problem.detail or result.problem.title
@@ -131,20 +130,10 @@ class Bridge:
             told.append(dead_letter("ingress", record, result.dead, detail))
         return told
 
-    async def _accepted(self, accepted: Accepted) -> Outgoing:
-        """`command.accepted`, or what the engine said against it. No word in time: accepted, as over HTTP."""
-        reply: RunReply | None = None
-        if accepted.verdict is not None:
-            reply = await self._intake.answer(accepted.verdict, VERDICT_SECONDS)
-        if reply is not None and reply.status == "rejected":
-            return self._rejected(accepted.who, of_reply(reply.problem))
-        status = "accepted" if reply is None else "started"
-        return self._event("command.accepted", accepted.who, {"status": status})
-
     def _rejected(self, who: Who, problem: ProblemError) -> Outgoing:
         return self._event("command.rejected", who, {"problem": as_body(problem)})
 
-    def _event(self, type: Any, who: Who, more: dict[str, Any]) -> Outgoing:
+    def _event(self, type: EventType, who: Who, more: dict[str, Any]) -> Outgoing:
         command = {**who.data.get("command", {}), "id": who.ce_id}
         data = {**who.data, "event_id": who.event_id, "command": command, **more}
         key = who.data["bot"]["id"] if "bot" in who.data else who.project_id

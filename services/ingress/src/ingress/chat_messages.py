@@ -6,7 +6,7 @@ from typing import Any
 
 from contracts.cloudevents import now_text
 from contracts.ids import derived_id
-from contracts.inbound import MessageReceived, ReplyTo
+from contracts.inbound import MessageReceived
 from contracts.people import PROFILE_FIELDS, Profile
 from ingress.attachments import Spot
 from ingress.problems import invalid
@@ -16,9 +16,7 @@ PAYLOAD_LIMIT = 1_024
 KEY_LIMIT = 128
 
 
-def message_of(
-    body: dict[str, Any], spot: Spot, profile: Profile, reply_to: ReplyTo | None, hops: int
-) -> MessageReceived:
+def message_of(body: dict[str, Any], spot: Spot, profile: Profile, hops: int) -> MessageReceived:
     """The record of `{client_message_id, type: text|choice|event, text?, payload?, name?}`. Raises ProblemError 422.
 
     Its id follows from conversation and client_message_id: sent twice, it is one message.
@@ -30,7 +28,6 @@ def message_of(
     return MessageReceived(
         **spot._asdict(),
         received_at=now_text(),
-        reply_to=reply_to,
         hops=hops,
         message_id=message_id(body, spot),
         type=kind,

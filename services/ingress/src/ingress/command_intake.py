@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from asyncio import Future
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
@@ -37,11 +36,11 @@ class Who(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """The inbound record; `verdict` comes for a start, where the engine decides whether the bot may write (S6)."""
+    """The inbound record. `judged` False: the engine has the last word (a start, S6) and tells the outcome itself."""
 
     who: Who
     record: Outgoing
-    verdict: Future[Any] | None
+    judged: bool
 
 
 class Rejected(NamedTuple):
@@ -85,13 +84,12 @@ class CommandIntake:
             limits = self._catalog.limits(project_id)
             self._limiter.check_token(limits, "", caller.token_id or "operator")
             who = Who(project_id, ce_id, derived_id("command", project_id, ce_id), data)
-            reply_to, verdict = self._intake.ask("verdict") if command.kind == "start" else (None, None)
-            plan = await self._planner.plan(command, bot, event_id=who.event_id, hops=_hops(headers), reply_to=reply_to)
+            plan = await self._planner.plan(command, bot, event_id=who.event_id, hops=_hops(headers))
             with traced("ingress.command", headers.get("traceparent")) as span:
                 made = self._intake.record(plan.body, key=plan.key, event_id=who.event_id, traceparent=span.traceparent)
         except ProblemError as refusal:
             return self._refused(refusal, project_id, ce_id, data)
-        return Accepted(who, made, verdict)
+        return Accepted(who, made, command.kind != "start")
 
     @staticmethod
     def _command(record: Record) -> Any:

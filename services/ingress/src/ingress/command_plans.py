@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from contracts.cloudevents import now_text
 from contracts.commands import Say, SendSignal, Start, UpdateContact
-from contracts.inbound import ContactUpdate, InboundBase, MessageReceived, ReplyTo, Signal, StartFlow
+from contracts.inbound import ContactUpdate, InboundBase, MessageReceived, Signal, StartFlow
 from contracts.registry import Bot, Scope
 from ingress.catalog import Catalog
 from ingress.people import Address, address_of
@@ -44,11 +44,11 @@ class Planner:
             raise not_found("The bot")
         return bot
 
-    async def plan(self, command: Command, bot: Bot, *, event_id: str, hops: int, reply_to: ReplyTo | None) -> Plan:
+    async def plan(self, command: Command, bot: Bot, *, event_id: str, hops: int) -> Plan:
         """Raises ProblemError 404 or 422."""
-        return await self._catalog.caught_up(lambda: self._plan(command, bot, event_id, hops, reply_to))
+        return await self._catalog.caught_up(lambda: self._plan(command, bot, event_id, hops))
 
-    def _plan(self, command: Command, bot: Bot, event_id: str, hops: int, reply_to: ReplyTo | None) -> Plan:
+    def _plan(self, command: Command, bot: Bot, event_id: str, hops: int) -> Plan:
         channel_id = self._catalog.http_channel(bot).id if isinstance(command, Say) else None
         address = address_of(self._catalog.view, bot.id, bot.project_id, command.person, channel_id)
         base: dict[str, object] = {
@@ -58,7 +58,6 @@ class Planner:
             "peer_id": address.peer_id,
             "channel_type": address.channel_type,
             "received_at": now_text(),
-            "reply_to": reply_to,
             "hops": hops,
         }
         return Plan(self._body(command, bot, address, event_id, base), address.key)

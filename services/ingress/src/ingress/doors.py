@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from ingress.app import App, Door
@@ -34,10 +35,23 @@ class Ingress:
     commands: CommandIntake
 
 
+class Instances:
+    """How many instances live, looked up once a second: every request asks."""
+
+    def __init__(self, asker: Asking) -> None:
+        self._asker, self._count, self._until = asker, 1, 0.0
+
+    def __call__(self) -> int:
+        now = time.monotonic()
+        if now >= self._until:
+            self._count, self._until = self._asker.instances, now + 1
+        return self._count
+
+
 def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) -> Ingress:
     """Wire the doors. Raises ValueError when SWITCHHOOK_LINK_KEY is not set."""
     catalog, authoriser = Catalog(view), Authoriser(view, settings.admin_token)
-    keys, limiter = LinkKeys(settings.link_key), Limiter(lambda: asker.instances)
+    keys, limiter = LinkKeys(settings.link_key), Limiter(Instances(asker))
     intake = Intake(publisher, asker, view)
     attachments = Attachments(intake, asker, settings.attaches_per_second)
     url = settings.public_url

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from contracts.cloudevents import now_text
 from contracts.ids import NOBODY
-from contracts.inbound import UrlOpened
+from contracts.inbound import ReplyTo, UrlOpened
 from contracts.links import HookLink
 from contracts.replies import RunReply
 from ingress.catalog import Catalog
@@ -19,7 +19,7 @@ from ingress.people import Address, address_of
 from ingress.problems import link_not_found, not_allowed, of_reply
 from ingress.rate_limits import Limiter
 from ingress.runs import hops_of
-from ingress.url_content import content_of, options_of
+from ingress.url_content import Content, content_of, options_of
 from servicekit.auth import expired
 from servicekit.links import LinkKeys
 from servicekit.problems import ProblemError
@@ -96,10 +96,20 @@ class HookUrls:
         link, project_id = opened.link, opened.project_id
         content = content_of(await request.body(), request.header(b"content-type"), request.query_text, link.content)
         address = self._address(opened)
+        with self._intake.ask("rest") as question:
+            record = self._record(request, opened, address, content, question.reply_to)
+            key = f"{link.bot_id}/{NOBODY}/{link.link_id}" if link.person is None else address.key
+            event_id = event_id_of(request.head.get(b"idempotency-key"), project_id, request.path)
+            await self._intake.accept(record, key=key, event_id=event_id, traceparent=traceparent, source="url")
+            return await question.answer(WAIT_SECONDS)
+
+    def _record(
+        self, request: Request, opened: Opened, address: Address, content: Content, reply_to: ReplyTo
+    ) -> UrlOpened:
+        link = opened.link
         query = f"?{request.query_text}" if request.query_text else ""
-        reply_to, future = self._intake.ask("rest")
-        record = UrlOpened(
-            project_id=project_id,
+        return UrlOpened(
+            project_id=opened.project_id,
             bot_id=link.bot_id,
             channel_id=address.channel_id,
             peer_id=address.peer_id,
@@ -122,10 +132,6 @@ class HookUrls:
             registered=link.registered,
             single_use=link.single_use,
         )
-        key = f"{link.bot_id}/{NOBODY}/{link.link_id}" if link.person is None else address.key
-        event_id = event_id_of(request.head.get(b"idempotency-key"), project_id, request.path)
-        await self._intake.accept(record, key=key, event_id=event_id, traceparent=traceparent, source="url")
-        return await self._intake.answer(future, WAIT_SECONDS)
 
     def _address(self, opened: Opened) -> Address:
         link = opened.link

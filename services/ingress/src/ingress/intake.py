@@ -28,8 +28,30 @@ UNKNOWN = (
 log = structlog.get_logger()
 
 
+class Question:
+    """An answer to come, and the address that the record must carry for it. Over when its `with` block is left."""
+
+    def __init__(self, reply_to: ReplyTo, future: asyncio.Future[Any]) -> None:
+        self.reply_to, self._future = reply_to, future
+
+    async def answer(self, seconds: float) -> RunReply | None:
+        """The engine's word, None when there was none in time."""
+        with gauge("switchhook_waiting_callers").track_inprogress(), histogram("switchhook_wait_seconds").time():
+            try:
+                reply: RunReply = await asyncio.wait_for(self._future, seconds)
+            except TimeoutError:
+                return None
+            return reply
+
+    def __enter__(self) -> Question:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._future.cancel()
+
+
 class Intake:
-    """Publishes, and waits for the engine's word where the caller does."""
+    """Publishes records and events, and hands out questions to the engine."""
 
     def __init__(self, publisher: Publishing, asker: Asking, view: View) -> None:
         self._publisher, self._asker, self._view = publisher, asker, view
@@ -38,8 +60,6 @@ class Intake:
         self._accepted = {
             name: accepted.labels(name) for name in ("trigger", "url", "channel", "chat", "command", "attach")
         }
-        self._waiting = gauge("switchhook_waiting_callers")
-        self._waited = histogram("switchhook_wait_seconds")
 
     async def accept(self, body: InboundBase, *, key: str, event_id: str, traceparent: str, source: str) -> None:
         """Return once Kafka has the record. Raises ProblemError 413 or 503."""
@@ -76,18 +96,9 @@ class Intake:
         except NotAcknowledged as error:
             raise unavailable(UNKNOWN) from error
 
-    def ask(self, until: Literal["verdict", "rest"]) -> tuple[ReplyTo, asyncio.Future[Any]]:
-        """Where the answer to a record shall go, and the answer to come."""
-        return self._asker.ask(until)
-
-    async def answer(self, future: asyncio.Future[Any], seconds: float) -> RunReply | None:
-        """The engine's word, None when there was none in time. The future is over afterwards."""
-        with self._waiting.track_inprogress(), self._waited.time():
-            try:
-                reply: RunReply = await asyncio.wait_for(future, seconds)
-            except TimeoutError:
-                return None
-            return reply
+    def ask(self, until: Literal["verdict", "rest"]) -> Question:
+        """A question to the engine, for a record that is about to be accepted."""
+        return Question(*self._asker.ask(until))
 
     def event(
         self,

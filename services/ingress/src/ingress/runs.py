@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from contracts.cloudevents import now_text
-from contracts.inbound import StartFlow
+from contracts.inbound import ReplyTo, StartFlow
 from contracts.people import Person
 from contracts.registry import Token, Trigger
 from contracts.replies import RunReply
@@ -135,8 +135,18 @@ class Runs:
         return Order(address, variables, content, wait, event_id)
 
     async def _start(self, request: Request, bound: Bound, order: Order, traceparent: str) -> Answer:
-        trigger, address, wait = bound.trigger, order.address, order.wait
-        reply_to, future = (None, None) if wait.until == "kafka" else self._intake.ask(wait.until)
+        wait = order.wait
+        if wait.until == "kafka":
+            await self._accept(request, bound, order, traceparent, None)
+            return outcome(order.event_id, wait, None)
+        with self._intake.ask(wait.until) as question:
+            await self._accept(request, bound, order, traceparent, question.reply_to)
+            return outcome(order.event_id, wait, await question.answer(wait.seconds))
+
+    async def _accept(
+        self, request: Request, bound: Bound, order: Order, traceparent: str, reply_to: ReplyTo | None
+    ) -> None:
+        trigger, address = bound.trigger, order.address
         record = StartFlow(
             project_id=trigger.project_id,
             bot_id=trigger.bot_id,
@@ -158,8 +168,6 @@ class Runs:
         await self._intake.accept(
             record, key=address.key, event_id=order.event_id, traceparent=traceparent, source="trigger"
         )
-        reply = None if future is None else await self._intake.answer(future, wait.seconds)
-        return outcome(order.event_id, wait, reply)
 
 
 def who(trigger: Trigger, body: dict[str, Any]) -> str | Person:

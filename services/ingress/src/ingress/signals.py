@@ -44,7 +44,7 @@ class Signals:
         self._limiter.check_address(limits, request.client_ip, open_door=False)
         self._limiter.check_token(limits, request.client_ip, caller.token_id or "operator")
         event_id = event_id_of(request.head.get(b"idempotency-key"), bot.project_id, request.path)
-        plan = await self._planner.plan(command, bot, event_id=event_id, hops=hops_of(request), reply_to=None)
+        plan = await self._planner.plan(command, bot, event_id=event_id, hops=hops_of(request))
         with traced("ingress.signal", request.header(b"traceparent")) as span:
             await self._intake.accept(
                 plan.body, key=plan.key, event_id=event_id, traceparent=span.traceparent, source="command"

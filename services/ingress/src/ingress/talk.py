@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from contracts.cloudevents import now_text
 from contracts.ids import derived_id, new_id
-from contracts.inbound import Reachability, StartFlow
+from contracts.inbound import MessageReceived, Reachability, StartFlow
 from contracts.people import Profile
 from contracts.registry import Bot, Token
+from contracts.replies import RunReply
 from ingress.attachments import Attachments, Spot
 from ingress.catalog import Catalog
 from ingress.chat_messages import message_of, profile_of
@@ -20,7 +21,7 @@ from ingress.http import Answer, Request, json_answer, object_of
 from ingress.intake import Intake, event_id_of
 from ingress.listening import listen, wish_of
 from ingress.people import parse_person
-from ingress.preferences import Wait, wait_of
+from ingress.preferences import ASYNC, Wait, wait_of
 from ingress.problems import invalid, not_allowed, of_reply
 from ingress.rate_limits import Limiter
 from ingress.runs import at_rest, hops_of
@@ -151,35 +152,41 @@ class Talk:
         )
 
     async def _run(self, start: StartFlow, event_id: str, traceparent: str, wait: Wait) -> dict[str, Any]:
-        reply_to, future = (None, None) if wait.until == "kafka" else self._intake.ask(wait.until)
-        record = start.model_copy(update={"reply_to": reply_to})
         key = f"{start.bot_id}/{start.channel_id}/{start.peer_id}"
-        await self._intake.accept(record, key=key, event_id=event_id, traceparent=traceparent, source="chat")
-        reply = None if future is None else await self._intake.answer(future, wait.seconds)
+        reply = await self._accepted(start, key, event_id, traceparent, wait)
         if reply is None:
             return {"event_id": event_id, "status": "accepted"}
-        if reply.status == "rejected":
-            raise of_reply(reply.problem)
         return {"event_id": event_id, "status": "started"} if wait.until == "verdict" else at_rest(event_id, reply)
+
+    async def _accepted(
+        self, record: StartFlow | MessageReceived, key: str, event_id: str, traceparent: str, wait: Wait
+    ) -> RunReply | None:
+        """The engine's word, None when the caller does not wait or none came in time. Raises ProblemError if refused."""
+        if wait.until == "kafka":
+            await self._intake.accept(record, key=key, event_id=event_id, traceparent=traceparent, source="chat")
+            return None
+        with self._intake.ask(wait.until) as question:
+            asking = record.model_copy(update={"reply_to": question.reply_to})
+            await self._intake.accept(asking, key=key, event_id=event_id, traceparent=traceparent, source="chat")
+            reply = await question.answer(wait.seconds)
+        if reply is not None and reply.status == "rejected":
+            raise of_reply(reply.problem)
+        return reply
 
     async def _say(self, request: Request, session: Session) -> Answer:
         """202 {message_id, event_id}; with `Prefer: wait=N` 200 with what the bot answered."""
         body = await request.json_object()
         profile = profile_of(body.pop("contact", None))
         wait = wait_of(request.head.get(b"prefer"), body.pop("wait", None))
-        reply_to, future = self._intake.ask("rest") if wait.until == "rest" else (None, None)
-        record = message_of(body, session.spot, profile, reply_to, hops_of(request))
+        if wait.until == "verdict":
+            wait = ASYNC  # A message needs no permission; who wants the answer says how long it may take.
+        record = message_of(body, session.spot, profile, hops_of(request))
         event_id = record.message_id
         with traced("ingress.talk", request.header(b"traceparent")) as span:
-            await self._intake.accept(
-                record, key=session.spot.key, event_id=event_id, traceparent=span.traceparent, source="chat"
-            )
+            reply = await self._accepted(record, session.spot.key, event_id, span.traceparent, wait)
         location = [(b"location", b"/v1/events/" + event_id.encode())]
-        reply = None if future is None else await self._intake.answer(future, wait.seconds)
         if reply is None:
             return json_answer(202, {"message_id": event_id, "event_id": event_id, "status": "accepted"}, location)
-        if reply.status == "rejected":
-            raise of_reply(reply.problem)
         return json_answer(200, {"message_id": event_id, **at_rest(event_id, reply)}, location)
 
     def _id(self, session: Session) -> str:

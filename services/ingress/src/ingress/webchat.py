@@ -137,7 +137,7 @@ class WebChat:
         profile = profile_of(body.pop("contact", None))
         if session.language and profile.language is None:
             profile = profile.model_copy(update={"language": session.language})
-        record = message_of(body, session.spot, profile, None, hops_of(request))
+        record = message_of(body, session.spot, profile, hops_of(request))
         with traced("ingress.webchat", request.header(b"traceparent")) as span:
             await self._intake.accept(
                 record,

@@ -1,0 +1,6 @@
+"""`python -m ingress`."""
+
+from ingress.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Wires ingress together and runs it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+from collections.abc import AsyncIterator
+
+from ingress.bridge import Bridge
+from ingress.doors import Ingress, build
+from ingress.settings import Settings
+from servicekit.asker import Asker
+from servicekit.health import Health
+from servicekit.http_app import serve
+from servicekit.logging import configure_logging
+from servicekit.publisher import KafkaPublisher
+from servicekit.registry_view import RegistryView
+from servicekit.telemetry import configure_tracing, shutdown_tracing
+
+YOUNG_OBJECTS = 20_000
+"""Objects between two collections of the youngest: a request makes some hundred and no cycles, so the default of 700
+collects for nothing at every fifth request."""
+
+
+def main() -> None:
+    """Run until SIGTERM. Without its settings it does not start."""
+    settings = Settings()
+    configure_logging("ingress", settings.log_level)
+    configure_tracing("ingress", settings)
+    publisher = KafkaPublisher(settings.kafka, client_id=f"ingress-{settings.instance}")
+    view = RegistryView(settings.kafka, client_id=f"ingress-view-{settings.instance}")
+    asker = Asker(settings.kafka, settings.instance, publisher=publisher)
+    ingress = build(settings, view, asker, publisher)
+
+    @contextlib.asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS, 20, 50)
+        asker.subscribe(ingress.attachments.on_messages)
+        await publisher.start()
+        await view.start()
+        await asker.start()
+        try:
+            async with _bridging(settings, ingress, view, publisher):
+                yield
+        finally:
+            await ingress.intake.drained()
+            await asker.stop()
+            await view.stop()
+            await publisher.stop()
+            shutdown_tracing()
+
+    # Ready does not mean that Kafka is there: ingress says so itself, with 503 (implementation.md).
+    health = Health({
+        "registry": lambda: None if view.ready else view.problem(),
+        "replies": asker.problem,
+    })  # fmt: skip
+    serve(ingress.app, settings, lifespan, health=health)
+
+
+@contextlib.asynccontextmanager
+async def _bridging(
+    settings: Settings, ingress: Ingress, view: RegistryView, publisher: KafkaPublisher
+) -> AsyncIterator[None]:
+    """The bridge beside the requests, from when the registry is known."""
+    if not settings.bridge:
+        yield
+        return
+    bridge = Bridge(
+        settings.kafka,
+        settings.instance,
+        settings.session_timeout_seconds,
+        ingress.commands,
+        ingress.intake,
+        publisher,
+    )
+
+    async def run() -> None:
+        await view.wait_ready()
+        await bridge.run()
+
+    task = asyncio.create_task(run(), name="bridge")
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
