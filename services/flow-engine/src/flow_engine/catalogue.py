@@ -6,6 +6,7 @@ from collections import OrderedDict
 from functools import partial
 from typing import Any
 
+import orjson
 import structlog
 
 from contracts.ids import conversation_key, split_conversation_key
@@ -66,7 +67,7 @@ class RegistryCatalogue:
             shown_channel | {"name": channel.name if channel else None},
             project_id,
         )
-        return Surroundings(self._flows_of(bot_id), tools, shown_bot, shown_channel)
+        return Surroundings(self._flows_of(bot_id), tools, _encoded(shown_bot), _encoded(shown_channel))
 
     def _flows_of(self, bot_id: str) -> BotFlows:
         flows: list[Flow] = self._view.find_all("flow", "bot_id", bot_id)
@@ -124,3 +125,7 @@ class RegistryCatalogue:
     def channel_type(self, key: str) -> str | None:
         channel: Channel | None = self._view.get("channel", split_conversation_key(key)[1])
         return channel.type if channel else None
+
+
+def _encoded(shown: dict[str, Any]) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps({name: value for name, value in shown.items() if value is not None}))

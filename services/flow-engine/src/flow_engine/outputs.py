@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from contracts import actions, events, inbound, replies
-from contracts.cloudevents import PROJECT, TYPE_PREFIX, rfc3339
+from contracts.cloudevents import HOPS, PROJECT, TYPE_PREFIX, rfc3339
 from contracts.ids import derived_id, effect_id
 from flow_engine.limits import VALUE_LIMIT, TooLarge
 from flowlang.model import Contact
@@ -26,6 +26,12 @@ MESSAGE_LIFE = timedelta(minutes=5)
 MESSAGES_LIMIT = 512 * 1024
 """Bytes of messages in one reply."""
 _TYPES = {name: (TYPE_PREFIX + name).encode() for name in events.EVENT_TYPES}
+_ACTION_TYPES = {
+    kind: f"{TYPE_PREFIX}action.{kind}".encode()
+    for kind in ("send_message", "acknowledge_tap", "call_api", "post_webhook")
+}
+_EVENTS, _ACTIONS = events.TOPIC.name, actions.TOPIC.name
+_CONSTANT = (("ce_specversion", b"1.0"), ("ce_source", SOURCE), ("content-type", b"application/json"))
 
 
 def encode(value: Any) -> bytes:
@@ -45,8 +51,8 @@ def message_deadline(now: str) -> str:
     return rfc3339(datetime.fromisoformat(now) + MESSAGE_LIFE)
 
 
-def contact_view(contact: Contact, last_message: str | None) -> dict[str, Any]:
-    """contracts.people.ContactView."""
+def contact_view(contact: Contact, last_message: str | None) -> orjson.Fragment:
+    """contracts.people.ContactView, encoded: several records of a turn show the same one."""
     view = {
         "id": contact.id,
         **contact.profile,
@@ -56,7 +62,7 @@ def contact_view(contact: Contact, last_message: str | None) -> dict[str, Any]:
     }
     if last_message is not None:
         view["last_message"] = last_message
-    return view
+    return orjson.Fragment(encode(view))
 
 
 class Outputs:
@@ -65,7 +71,9 @@ class Outputs:
     `shared` is what all its events' `data` has in common (EventData). `now` is the turn's time.
     """
 
-    __slots__ = ("_base", "_id_base", "_ordinal", "_project", "effects", "hops", "key", "now", "records", "shared")
+    __slots__ = (
+        "_base", "_id_base", "_key", "_ordinal", "_own", "_project", "effects", "hops", "key", "now", "records", "shared",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -84,26 +92,29 @@ class Outputs:
         """{id, kind} of each action: the deliveries that GET /v1/events/{id} names."""
         self.shared: dict[str, Any] = {}
         self._project, self._ordinal, self._id_base = project_id, 0, id_base
+        self._key = key.encode()
         self._base: list[tuple[str, bytes]] = [
-            ("ce_specversion", b"1.0"),
-            ("ce_source", SOURCE),
+            *_CONSTANT,
             ("ce_time", now.encode()),
-            ("content-type", b"application/json"),
             (PROJECT, project_id.encode()),
+            (HOPS, b"%d" % hops),
         ]
         if traceparent:
             self._base.append(("traceparent", traceparent.encode()))
+        self._own = [*self._base, ("ce_subject", self._key)]
 
     def new_id(self) -> str:
         """The id of the next effect of this turn."""
         self._ordinal += 1
         return effect_id(*self._id_base, self._ordinal - 1)
 
-    def event(self, type: str, data: dict[str, Any], *, contact: dict[str, Any] | None = None) -> None:
+    def event(self, type: str, data: dict[str, Any], *, contact: orjson.Fragment | None = None) -> None:
         """Tell the outside; `contact` in place of the shared one."""
-        body = {**self.shared, **({"contact": contact} if contact else {}), **data}
+        body = {**self.shared, **data}
+        if contact is not None:
+            body["contact"] = contact
         value = encode({"type": type, "timestamp": self.now, "data": body})
-        self._add(events.TOPIC.name, self.new_id(), _TYPES[type], value)
+        self._add(_EVENTS, self.new_id(), _TYPES[type], value)
 
     def action(self, id: str, kind: str, bot_id: str, contact_id: str, fields: dict[str, Any]) -> None:
         """Something for the dispatcher to do; `fields` are those of its kind."""
@@ -122,7 +133,7 @@ class Outputs:
             }
         )
         self.effects.append({"id": id, "kind": kind})
-        self._add(actions.TOPIC.name, id, f"{TYPE_PREFIX}action.{kind}".encode(), value)
+        self._add(_ACTIONS, id, _ACTION_TYPES[kind], value)
 
     def inbound(self, id: str, key: str, body: dict[str, Any]) -> None:
         """An event for another conversation; `body` is a contracts.inbound model's."""
@@ -144,9 +155,8 @@ class Outputs:
     def _add(self, topic: str, id: str, type: bytes, value: bytes, key: str | None = None) -> None:
         if len(value) > VALUE_LIMIT:
             raise TooLarge(f"a record of {len(value)} bytes, more than {VALUE_LIMIT}")
-        bytes_key = (key or self.key).encode()
-        headers = [*self._base, ("ce_id", id.encode()), ("ce_type", type), ("ce_subject", self.key.encode())]
-        self.records.append(Outgoing(topic, bytes_key, value, headers))
+        headers = [*self._own, ("ce_id", id.encode()), ("ce_type", type)]
+        self.records.append(Outgoing(topic, self._key if key is None else key.encode(), value, headers))
 
 
 def in_portions(messages: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import orjson
+
 from contracts.ids import derived_id
 from contracts.links import HookLink, RedirectLink
 from contracts.people import Person
@@ -19,12 +21,12 @@ IN_HOUSE = frozenset({"webchat", "http"})
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """`flows` is the bot's flowlang.compile.BotFlows. `bot` and `channel` are as events name them."""
+    """`flows` is the bot's flowlang.compile.BotFlows. `bot` and `channel` are as events name them, encoded."""
 
     flows: Any
     tools: Tools
-    bot: dict[str, Any]
-    channel: dict[str, Any]
+    bot: orjson.Fragment
+    channel: orjson.Fragment
 
 
 class Catalogue(Protocol):

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+import orjson
+
 from contracts.ids import NOBODY, conversation_key, derived_id
 from contracts.inbound import MessageReceived
 from contracts.people import Person
@@ -56,7 +58,7 @@ class TurnWriter:
             "conversation_id": talk.id,
         }
         self._seen_contact: Contact | None = None
-        self._view: dict[str, Any] = {}
+        self._view = orjson.Fragment(b"null")
         if contact.id:
             outputs.shared["contact"] = self._view_of(contact)
 
@@ -112,7 +114,7 @@ class TurnWriter:
         }
         self._action(id, "send_message", fields | ({"callback_id": tap} if tap else {}))
 
-    def _view_of(self, contact: Contact) -> dict[str, Any]:
+    def _view_of(self, contact: Contact) -> orjson.Fragment:
         """The contact as events show it; most effects of a turn see the same one."""
         if contact is not self._seen_contact:
             self._seen_contact, self._view = contact, contact_view(contact, self.talk.conversation.last_message)
