@@ -127,3 +127,5 @@ async def test_the_last_fifty_requests_of_a_trigger_are_kept(replica: RegistryUn
     await eventually(are_kept)
     newest = (await project.get(f"/v1/triggers/{trigger}/requests"))["items"][0]
     assert newest.keys() == {"event_id", "at", "body", "status"}
+    await project.call("DELETE", f"/v1/triggers/{trigger}", expect=204)
+    assert await replica.database.pool.fetchval("SELECT count(*) FROM trigger_request") == 0

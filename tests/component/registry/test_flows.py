@@ -94,6 +94,7 @@ async def test_an_unknown_api_call_is_a_problem_and_a_used_one_is_kept(project: 
     await project.post(f"/v1/flows/{flow}/publish", expect=200)
     problem = await project.call("DELETE", f"/v1/api-calls/{api}", expect=409)
     assert [user["id"] for user in problem["used_by"]] == [flow]
+    await project.call("PATCH", f"/v1/api-calls/{api}", {"name": "places"}, expect=409)
 
 
 async def test_a_command_belongs_to_one_published_flow_of_a_bot(project: Project) -> None:

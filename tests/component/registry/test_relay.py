@@ -9,10 +9,14 @@ from typing import Any
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 
 from contracts.registry import SNAPSHOT_KEY, EntityRecord, Snapshot, entity_key
 from registry import housekeeping
+from registry.accept_restore import accept_restore
 from registry.postgres import RELAY_LOCK
+from registry.publications import Publication
+from registry.relay import Relay
 from servicekit.registry_view import RegistryView
 from servicekit.tokens import digest
 from support.registry_api import RegistryUnderTest, new_project, running_registry
@@ -129,6 +133,22 @@ async def test_a_frozen_leader_is_ousted(kafka: str, migrated: str, topic: str) 
         await frozen.close()
 
 
+async def test_a_leader_that_wakes_up_late_publishes_nothing(
+    kafka: str, topic: str, replica: RegistryUnderTest
+) -> None:
+    pool, tail = replica.database.pool, replica.tail
+    await eventually(lambda: replica.relay.leading)
+    late = Relay(pool, kafka, topic, tail)
+    async with late._producer() as producer:
+        project = await new_project(
+            replica
+        )  # The leader notices that it was fenced, and leads again with a new producer.
+        with pytest.raises(KafkaError):
+            await late._publish(producer, [Publication(1, "bot/late", b"late")])
+    await project.bot()
+    assert "bot/late" not in dict(await read_topic(kafka, topic))
+
+
 async def test_without_kafka_writes_are_pending_and_published_later(kafka: str, migrated: str, topic: str) -> None:
     async with running_registry(NOBODY, migrated, topic, confirm_seconds=0.2) as cut_off:
         project = await new_project(cut_off)
@@ -234,3 +254,35 @@ async def test_a_deleted_entity_ends_with_a_null_after_a_day(
 
     await eventually(is_buried)
     assert replica.tail.last[entity_key("bot", bot)] == (0, 0)
+
+
+async def test_a_database_older_than_its_topic_is_told_and_accepted_on_request(
+    kafka: str, topic: str, replica: RegistryUnderTest
+) -> None:
+    project = await new_project(replica)
+    bot = await project.bot()
+    revoked = await project.post("/v1/tokens", {"name": "revoked", "scopes": ["admin"]})
+    pool = replica.database.pool
+    await pool.execute("CREATE TABLE backup AS SELECT * FROM entity")
+    await project.call("PATCH", f"/v1/bots/{bot}", {"name": "After the backup"})
+    await project.call("DELETE", f"/v1/tokens/{revoked['id']}", expect=204)
+    younger = await project.post("/v1/tokens", {"name": "younger", "scopes": ["admin"]})
+    await pool.execute("DELETE FROM entity")
+    await pool.execute("INSERT INTO entity OVERRIDING SYSTEM VALUE SELECT * FROM backup")
+    async with running_registry(kafka, dsn_of(replica), topic) as second:
+        await kill_leader(dsn_of(replica))
+        await eventually(lambda: replica.relay.problem() or second.relay.problem())
+        await replica.tail.read()
+        async with pool.acquire() as connection:
+            outcome = await accept_restore(connection, replica.tail, replica.site)
+        assert (outcome.generation, outcome.revoked, outcome.forgotten) == (2, 1, 1)
+        await eventually(lambda: replica.tail.last[f"bot/{bot}"] == (2, 1))
+    last = dict(await read_topic(kafka, topic))
+    assert b'"A bot"' in (last[f"bot/{bot}"] or b"")
+    assert b'"deleted":true' in (last[f"token/{revoked['id']}"] or b"")
+    assert last[f"token/{younger['id']}"] is None
+
+
+def dsn_of(replica: RegistryUnderTest) -> str:
+    assert replica.settings.database is not None
+    return replica.settings.database.get_secret_value()

@@ -61,6 +61,8 @@ async def create(unit: Unit, new: NewApiCall) -> Made[ApiCall]:
 
 async def change(unit: Unit, stored: Stored[ApiCall], patch: ApiCallPatch) -> Stored[ApiCall]:
     entity = stored.entity.model_copy(update=patch.fields())
+    if entity.name != stored.entity.name:
+        await unit.refuse_if_used(entity)  # Published flows call it by its name.
     return await unit.save(entity, extra=stored.extra, unique=_unique(entity), uses=await _secrets(unit, entity))
 
 

@@ -13,6 +13,7 @@ from contracts.registry import ApiCall, Channel
 from contracts.replies import CallReply
 from servicekit.kafka_records import Outgoing
 from servicekit.publisher import NotAcknowledged, Publisher
+from servicekit.telemetry import traced
 
 SOURCE = "/registry"
 GRACE_SECONDS = 5.0
@@ -81,16 +82,22 @@ class DispatcherCalls:
         reply_to, answer = self._asker.ask("rest")
         try:
             made = action.model_validate(fields | {"reply_to": reply_to})
-            await self._publisher.publish(_record(self._topic, made))
-            reply: CallReply = await answer
+            with traced("registry.call", None, action_id=made.id) as span:
+                await self._publisher.publish(_record(self._topic, made, span.traceparent))
+                reply: CallReply = await answer
             return reply
         finally:
             answer.cancel()
 
 
-def _record(topic: str, action: Action) -> Outgoing:
+def _record(topic: str, action: Action, traceparent: str) -> Outgoing:
     headers = cloudevents.headers(
-        id=action.id, type=f"action.{action.kind}", source=SOURCE, time=action.created_at, project=action.project_id
+        id=action.id,
+        type=f"action.{action.kind}",
+        source=SOURCE,
+        time=action.created_at,
+        project=action.project_id,
+        traceparent=traceparent,
     )
     # Any partition will do: no order among test calls.
     return Outgoing(topic, action.id.encode(), action.encode(), headers)

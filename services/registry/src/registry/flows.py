@@ -110,7 +110,7 @@ async def roll_back(unit: Unit, stored: Stored[Flow], rollback: Rollback) -> dic
 
 async def versions(unit: Unit, stored: Stored[Flow]) -> list[dict[str, Any]]:
     """Newest first, without their documents."""
-    found = await postgres_entities.matching(unit.connection, FlowVersion, {"flow_id": stored.id})
+    found = await postgres_entities.matching(unit.connection, FlowVersion, stored.project_id, {"flow_id": stored.id})
     return [show_version(version, stored.entity.published) for version in reversed(found)]
 
 
@@ -168,9 +168,9 @@ async def _problems(unit: Unit, bot_id: str, document: Document, flow_id: str | 
 
 async def _surroundings(unit: Unit, bot_id: str, flow_id: str | None) -> Surroundings:
     """What a document of this bot may refer to; `flow_id` is its own flow, whose commands do not count."""
-    calls = await postgres_entities.matching(unit.connection, ApiCall, {"project_id": unit.project})
-    flows = await postgres_entities.matching(unit.connection, Flow, {"bot_id": bot_id})
-    channels = await postgres_entities.matching(unit.connection, Channel, {"bot_id": bot_id})
+    calls = await postgres_entities.matching(unit.connection, ApiCall, unit.project, {})
+    flows = await postgres_entities.matching(unit.connection, Flow, unit.project, {"bot_id": bot_id})
+    channels = await postgres_entities.matching(unit.connection, Channel, unit.project, {"bot_id": bot_id})
     return Surroundings(
         api_calls=frozenset(call.entity.name for call in calls),
         flows=frozenset(flow.entity.slug for flow in flows),
@@ -190,7 +190,7 @@ async def _commands_of_others(unit: Unit, flows: list[Stored[Flow]], flow_id: st
 
 async def find(unit: Unit, pointer: str, name: str) -> Stored[Flow]:
     """A flow by its id, or by its slug where only one bot of the project has it. Raises ProblemError 422."""
-    by_slug = await postgres_entities.matching(unit.connection, Flow, {"project_id": unit.project, "slug": name})
+    by_slug = await postgres_entities.matching(unit.connection, Flow, unit.project, {"slug": name})
     if len(by_slug) > 1:
         raise errors.invalid(pointer, f"Several bots have a flow {name!r}: give its id.")
     return by_slug[0] if by_slug else await unit.named(Flow, pointer, name)

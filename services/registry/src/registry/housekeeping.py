@@ -12,7 +12,7 @@ from servicekit.batches import Connection
 
 SNAPSHOT_SECONDS = 3600.0
 CHORES_SECONDS = 10.0
-WENT_BACK = "the database was restored from a time before the topic's"
+WENT_BACK = "the database is older than its topic, run python -m registry.accept_restore"
 BURIED_AT_ONCE = 500
 BURY = """
     WITH gone AS (
@@ -66,6 +66,8 @@ class Housekeeping:
         await audit.publish_again(connection, audit.behind(table, self._tail.last))
 
     async def _chores(self, connection: Connection) -> None:
+        if self.problem:
+            await self._audit(connection)
         await bury(connection)
         await idempotency.forget_old(connection)
         await endpoint_secrets.retire_due(connection)

@@ -41,7 +41,7 @@ PAGE = f"""
         AND data @> $4::text::jsonb
     ORDER BY seq LIMIT $5
 """  # noqa: S608
-MATCHING = f"{SELECT} AND data @> $2::text::jsonb ORDER BY seq"
+MATCHING = f"{SELECT} AND project_id = $2 AND data @> $3::text::jsonb ORDER BY seq"
 FORGET_USES = "DELETE FROM reference WHERE kind = $1 AND id = $2"
 ADD_USES = "INSERT INTO reference (kind, id, to_kind, to_id) SELECT $1, $2, * FROM unnest($3::text[], $4::text[])"
 HOLD_USED = """
@@ -110,9 +110,9 @@ async def unique_key_of(connection: Connection, entity: Model) -> str | None:
     return None if row is None else row["unique_key"]
 
 
-async def matching(connection: Connection, model: type[M], fields: dict[str, Any]) -> list[Stored[M]]:
-    """All whose data contain `fields`, oldest first: `{"bot_id": …}`."""
-    rows = await connection.fetch(MATCHING, KINDS[model], as_json(fields))
+async def matching(connection: Connection, model: type[M], project_id: str, fields: dict[str, Any]) -> list[Stored[M]]:
+    """All of the project whose data contain `fields`, oldest first: `{"bot_id": …}`."""
+    rows = await connection.fetch(MATCHING, KINDS[model], project_id, as_json(fields))
     return [stored(model, row) for row in rows]
 
 

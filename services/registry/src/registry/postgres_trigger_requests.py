@@ -24,6 +24,7 @@ TRIM = """
     ) AS ranked
     WHERE trigger_request.seq = ranked.seq AND place > $2
 """
+FORGET = "DELETE FROM trigger_request WHERE trigger_id = $1"
 LIST = "SELECT event_id, at, data::text AS data FROM trigger_request WHERE trigger_id = $1 ORDER BY seq DESC LIMIT $2"
 
 
@@ -52,3 +53,7 @@ async def latest(connection: Connection, trigger_id: str) -> list[dict[str, Any]
     """Newest first, as the API shows them."""
     rows = await connection.fetch(LIST, trigger_id, KEPT)
     return [{"event_id": row["event_id"], **orjson.loads(row["data"]), "at": rfc3339(row["at"])} for row in rows]
+
+
+async def forget(connection: Connection, trigger_id: str) -> None:
+    await connection.execute(FORGET, trigger_id)

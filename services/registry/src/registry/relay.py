@@ -82,12 +82,16 @@ class Relay:
                 await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
 
     async def _publish(self, producer: AIOKafkaProducer, batch: list[Publication]) -> None:
-        async with producer.transaction():
+        async with asyncio.timeout(FROZEN_SECONDS), producer.transaction():
             sent = [
                 await producer.send(self._topic, publication.value, publication.key.encode(), partition=0)
                 for publication in batch
             ]
-            await asyncio.gather(*sent)
+            await asyncio.wait(sent)
+            if any(one.cancelled() for one in sent):
+                raise KafkaError("a batch was given up")
+            for one in sent:
+                one.result()
         counter("switchhook_registry_relayed_total").inc(len(batch))
 
     @contextlib.asynccontextmanager
@@ -105,7 +109,9 @@ class Relay:
                 await producer.start()
             yield producer
         finally:
-            await producer.stop()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(KAFKA_SECONDS):
+                    await producer.stop()
 
     @contextlib.asynccontextmanager
     async def _listening(self, connection: Connection) -> AsyncIterator[None]:

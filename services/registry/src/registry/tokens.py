@@ -98,7 +98,9 @@ def mixes_apis(scopes: Scopes) -> bool:
 
 
 async def _triggers_of(unit: Unit, stored: Stored[Token]) -> list[Stored[Trigger]]:
-    return await postgres_entities.matching(unit.connection, Trigger, {"auth": {"token_id": stored.id}})
+    return await postgres_entities.matching(
+        unit.connection, Trigger, stored.project_id, {"auth": {"token_id": stored.id}}
+    )
 
 
 async def _retire(unit: Unit, stored: Stored[Token], successor: str, overlap_seconds: int) -> None:

@@ -32,8 +32,10 @@ class TopicTail:
             kafka, topic, client_id=f"{topic}.tail", begin="start", receive=self._receive, restart=self._restart
         )
         self._waiting: dict[str, list[tuple[Version, asyncio.Future[None]]]] = {}
-        self._reading = True
+        self._complete = asyncio.Event()
         self.last: dict[str, Version] = {}
+        self.deleted: set[str] = set()
+        """Keys whose last record is a delete marker or a null."""
         self.suspects: set[str] = set()
         self.readings = 0
 
@@ -42,6 +44,10 @@ class TopicTail:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._reader.run())
             group.create_task(self._count_readings())
+
+    async def read(self) -> None:
+        """Return once the topic has been read to its end."""
+        await self._complete.wait()
 
     async def seen(self, wanted: Mapping[str, Version], timeout: float) -> bool:
         """Wait until the topic has these versions, or later ones."""
@@ -63,8 +69,8 @@ class TopicTail:
 
     async def _count_readings(self) -> None:
         while True:
-            if self._reading and await self._is_read():
-                self._reading = False
+            if not self._complete.is_set() and await self._is_read():
+                self._complete.set()
                 self.readings += 1
             await asyncio.sleep(LOOK_SECONDS)
 
@@ -75,7 +81,8 @@ class TopicTail:
             return False
 
     def _restart(self) -> None:
-        self.last, self.suspects, self._reading = {}, set(), True
+        self.last, self.deleted, self.suspects = {}, set(), set()
+        self._complete.clear()
 
     def _receive(self, records: list[Record]) -> None:
         for record in records:
@@ -84,7 +91,8 @@ class TopicTail:
     def _take(self, key: str, value: bytes | None) -> None:
         if key == SNAPSHOT_KEY:
             return
-        found = _version(value)
+        found, deleted = _state(value)
+        (self.deleted.add if deleted else self.deleted.discard)(key)
         if found < self.last.get(key, ENDED) or found == ENDED:
             self.suspects.add(key)
         self.last[key] = found
@@ -103,12 +111,12 @@ class TopicTail:
             self._waiting[key] = still
 
 
-def _version(value: bytes | None) -> Version:
-    """Of a record. One that is not ours says as little about its key as a null."""
+def _state(value: bytes | None) -> tuple[Version, bool]:
+    """Version of a record, and whether it deletes. One that is not ours says as little about its key as a null."""
     if value is None:
-        return ENDED
+        return ENDED, True
     try:
         record = orjson.loads(value)
-        return int(record["generation"]), int(record["version"])
-    except (ValueError, KeyError, TypeError):
-        return ENDED
+        return (int(record["generation"]), int(record["version"])), bool(record.get("deleted"))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ENDED, True

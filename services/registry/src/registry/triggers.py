@@ -8,7 +8,7 @@ from pydantic import StringConstraints, model_validator
 
 from contracts.ids import PEER_ID, uuid7
 from contracts.registry import Channel, Flow, Token, Trigger, TriggerAuth
-from registry import errors, flow_documents, flows, postgres_entities, tokens
+from registry import errors, flow_documents, flows, postgres_entities, postgres_trigger_requests, tokens
 from registry.entities import Stored
 from registry.inputs import Id, Input, Name
 from registry.resource import Made, Resource
@@ -99,6 +99,12 @@ async def change(unit: Unit, stored: Stored[Trigger], patch: TriggerPatch) -> St
     return await unit.save(entity, extra=extra, uses=[flow.entity, channel.entity])
 
 
+async def remove(unit: Unit, stored: Stored[Trigger]) -> None:
+    """With what was kept of its requests."""
+    await unit.remove(stored.entity)
+    await postgres_trigger_requests.forget(unit.connection, stored.id)
+
+
 def show(stored: Stored[Trigger], site: Site) -> dict[str, Any]:
     """With the URL and the body to copy (S4); a new token stands in the body only in the answer that made it."""
     return show_entity(stored, site) | {
@@ -136,7 +142,7 @@ async def _entry(unit: Unit, flow: Stored[Flow], entry: str) -> dict[str, str]:
 
 
 async def _channel(unit: Unit, flow: Flow, id: str | None) -> Stored[Channel]:
-    channels = await postgres_entities.matching(unit.connection, Channel, {"bot_id": flow.bot_id})
+    channels = await postgres_entities.matching(unit.connection, Channel, flow.project_id, {"bot_id": flow.bot_id})
     chosen = [channel for channel in channels if id in (None, channel.id)]
     if not chosen:
         raise errors.invalid("/channel_id", "The bot has no such channel.")
@@ -170,5 +176,6 @@ RESOURCE = Resource(
     create=create,
     change=change,
     show=show,
+    remove=remove,
     filters={"bot": "bot_id", "flow": "flow_id", "state": "state"},
 )

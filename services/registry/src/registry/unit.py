@@ -88,12 +88,16 @@ class Unit:
 
     async def remove(self, entity: Model) -> None:
         """Delete it. Raises ProblemError 409 naming those who use it."""
+        await self.refuse_if_used(entity)
+        await self.drop(entity)
+
+    async def refuse_if_used(self, entity: Model) -> None:
+        """Raise ProblemError 409 naming those who use it."""
         users = await postgres_entities.users(self.connection, entity)
         if isinstance(entity, Project):
             users += await postgres_entities.inhabitants(self.connection, entity.id)
         if users:
             raise errors.in_use(users)
-        await self.drop(entity)
 
     async def drop(self, entity: Model) -> None:
         """Delete it, whoever uses it."""
