@@ -54,7 +54,9 @@ class Talk:
         self.links: list[tuple[str, dict[str, Any]]] = []
         self.graphs = [compiled(raw, f"f{place}") for place, raw in enumerate(documents, start=1)]
         self.flows = BotFlows(self.graphs)
-        self.tools = Tools(self._sign, {"id": "b", "name": "Bot", "variables": {"shop": "Books"}}, {"type": "telegram"}, "p")
+        self.tools = Tools(
+            self._sign, {"id": "b", "name": "Bot", "variables": {"shop": "Books"}}, {"type": "telegram"}, "p"
+        )
         channel = NOBODY if nobody else "c"
         self.conversation = Conversation(f"b/{channel}/1", "p", "b", channel, "telegram", "1", "" if nobody else "k1")
         self.conversation.reachable = "subscribed" if talked else "unknown"

@@ -144,7 +144,9 @@ def test_what_a_person_writes_is_never_a_template(talk: Any) -> None:
 
 
 def test_a_rendered_title_can_be_typed(talk: Any) -> None:
-    t = talk(asking({"type": "choice", "options": [{"id": "me", "title": "{{ user.name }}"}, {"id": "no", "title": "No"}]}))
+    t = talk(
+        asking({"type": "choice", "options": [{"id": "me", "title": "{{ user.name }}"}, {"id": "no", "title": "No"}]})
+    )
     t.say("/go")
     t.say("ann")
     assert t.path == ["ask", "good"]

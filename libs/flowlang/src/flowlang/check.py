@@ -29,17 +29,16 @@ def check(raw: Mapping[str, Any] | Document, surroundings: Surroundings | None =
     build_graph(loaded, compiler, "", 0)
     found = [
         *compiler.problems,
-        *structural_problems(loaded),
+        *_structural_problems(loaded),
         *_commands_taken(loaded, compiler.surroundings),
         *_unwritten_variables(loaded, compiler),
     ]
     return sorted(dict.fromkeys(found), key=lambda problem: (problem.severity, problem.pointer))
 
 
-def structural_problems(document: Document) -> list[Problem]:
-    """What is wrong with the shape of the graph, whatever its nodes hold."""
+def _structural_problems(document: Document) -> list[Problem]:
     return [
-        *_unknown_targets(document),
+        *unknown_targets(document),
         *_equal_triggers(document),
         *_unreachable(document),
         *_endless_cycles(document),
@@ -59,7 +58,8 @@ def _edges(document: Document) -> dict[str, list[Edge]]:
     return {id: list(model.edges()) for id, model in document.nodes.items()}
 
 
-def _unknown_targets(document: Document) -> Iterator[Problem]:
+def unknown_targets(document: Document) -> Iterator[Problem]:
+    """Ways that lead to no node."""
     inner = ((e.to, pointer("nodes", id, *e.place)) for id, edges in _edges(document).items() for e in edges)
     for to, place in (*_entries(document), *inner):
         if to not in document.nodes:

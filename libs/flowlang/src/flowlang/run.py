@@ -37,8 +37,9 @@ STEP_BUDGET = 100
 ERROR_STEPS = 10
 """Steps that `on_error` has when the budget is spent."""
 MOST_EFFECTS = 64
-KEPT_EFFECTS = 10
-"""Of those, what is kept for the turn's own events, timers and the contact's patch."""
+ROOM = 52
+ROOM_AFTER_ERROR = 56
+"""What nodes may use of them, and `on_error` after they did; the rest is for the turn's own events and timers."""
 MEMORY_LIMIT = 40 * 1024
 CONTACT_LIMIT = 56 * 1024
 """Bytes as JSON. With the queue, the taps and the waits a conversation stays under 64 KiB."""
@@ -87,6 +88,7 @@ class Run:
         "node",
         "refused",
         "rests",
+        "room",
         "settled",
         "started",
         "steps",
@@ -111,6 +113,7 @@ class Run:
         self.rests: list[RunEnd] = []
         self.temp: dict[str, Any] = {}
         self.budget = STEP_BUDGET
+        self.room = ROOM
         self.code: RunCode | None = None
         self.refused: Refused | None = None
         self.started: str | None = None
@@ -134,9 +137,9 @@ class Run:
             setattr(run, name, list(getattr(self, name)))
         for name in ("fresh", "settled"):
             setattr(run, name, set(getattr(self, name)))
-        run.temp, run.budget, run.refused, run.started = self.temp, self.budget, self.refused, self.started
-        run.labels, run._contact_patch, run._waits = dict(self.labels), dict(self._contact_patch), self._waits
-        run.version = self.version
+        for name in ("temp", "budget", "room", "refused", "started", "version", "_waits"):
+            setattr(run, name, getattr(self, name))
+        run.labels, run._contact_patch = dict(self.labels), dict(self._contact_patch)
         return run
 
     # --- what it knows
@@ -221,9 +224,13 @@ class Run:
 
     def emit(self, effect: Effect) -> None:
         """Add an effect of a node. Raises NodeError past the limit of a turn."""
-        if len(self.effects) >= MOST_EFFECTS - KEPT_EFFECTS:
+        if len(self.effects) >= self.room:
             raise NodeError("too-many-effects", f"a turn has at most {MOST_EFFECTS} effects")
         self.effects.append(effect)
+
+    def emit_event(self, type: str, data: dict[str, Any]) -> None:
+        """Emit an event of the present node. Raises NodeError past the limit of a turn."""
+        self.emit(EmitEvent(type, data, self.node.id, self.graph.ref, self.contact))
 
     def tell(self, type: str, data: dict[str, Any], node: str | None = None, graph: Graph | None = None) -> None:
         """Emit an event of the turn itself; these have room of their own."""
@@ -402,7 +409,7 @@ class Run:
         self._change_contact(Contact(old.id, old.profile, old.variables, tags, flags), len(label) + 3)
         name = kind.removesuffix("s")
         verb = "removed" if not put else ("added" if kind == "tags" else "assigned")
-        self.emit(EmitEvent(f"{name}.{verb}", {name: label}, self.node.id, self.graph.ref, self.contact))
+        self.emit_event(f"{name}.{verb}", {name: label})
         self.labels[kind, label] = put
 
     # --- the result

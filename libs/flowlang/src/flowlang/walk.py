@@ -6,10 +6,10 @@ from typing import Any
 
 from flowlang import sessions
 from flowlang.graph import Graph, GraphNode
-from flowlang.model import Happening
+from flowlang.model import EmitEvent, Happening
 from flowlang.nodes.base import Code, End, Go, Jump, Outcome, Rest, To
 from flowlang.problems import NodeError
-from flowlang.run import ERROR_STEPS, Run
+from flowlang.run import ERROR_STEPS, ROOM_AFTER_ERROR, Run
 
 ERROR_PORTS = frozenset(("error", "timeout", "invalid"))
 """Ports that are left by for a reason. One that is not drawn is the `error` port; that one undrawn is `on_error`."""
@@ -70,7 +70,7 @@ def _note(run: Run, more: dict[str, Any]) -> dict[str, Any]:
 
 def _tell_reached(run: Run, node: GraphNode) -> None:
     if node.push_profile:
-        run.tell("profile.pushed", {}, node.id, run.graph)
+        run.emit_event("profile.pushed", {})
     if node.report is not None and node.report.when == "reached":
         report(run, node)
 
@@ -142,21 +142,27 @@ def _unhandled(run: Run, error: NodeError, step: dict[str, Any]) -> str | None:
     if graph.on_error is None or run.nobody or tried_already:
         sessions.fail(run)
         return None
-    if run.budget <= 0:
-        run.budget = ERROR_STEPS
+    run.budget, run.room = max(run.budget, ERROR_STEPS), ROOM_AFTER_ERROR
     return graph.on_error
 
 
 def _jump(run: Run, jump: Jump, step: dict[str, Any]) -> str | None:
     step["port"] = jump.flow
-    graph = run.flows.by_slug(jump.flow)
-    target = (jump.node or graph.start) if graph else None
-    if graph is None or target not in graph.nodes:
-        missing = (
-            f"the bot has no published flow {jump.flow!r}" if graph is None else f"{jump.flow} has no node {target!r}"
-        )
-        return _error_way(run, "error", NodeError("unknown-flow", missing), step)
+    try:
+        graph, target = _landing(run, jump)
+        run.emit(EmitEvent("flow.launched", {"trigger": {"id": None, "type": "jump"}}, None, graph.ref, run.contact))
+    except NodeError as error:
+        return _error_way(run, "error", error, step)
     run.session.flow_id, run.session.flow_version = graph.flow_id, graph.version
     run.graph = graph
-    run.tell("flow.launched", {"trigger": {"id": None, "type": "jump"}}, graph=graph)
     return target
+
+
+def _landing(run: Run, jump: Jump) -> tuple[Graph, str]:
+    graph = run.flows.by_slug(jump.flow)
+    if graph is None:
+        raise NodeError("unknown-flow", f"the bot has no published flow {jump.flow!r}")
+    target = jump.node or graph.start
+    if target not in graph.nodes:
+        raise NodeError("unknown-flow", f"{jump.flow} has no node {target!r}")
+    return graph, target
