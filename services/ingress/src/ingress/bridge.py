@@ -7,6 +7,7 @@ of it the offsets are committed. Ingress has no Postgres, so there is no fence: 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import structlog
@@ -19,7 +20,8 @@ from contracts.ids import derived_id
 from ingress.command_intake import Accepted, CommandIntake, Rejected, Who
 from ingress.intake import Intake
 from ingress.ports import Publishing
-from ingress.problems import as_body
+from ingress.preferences import VERDICT_SECONDS
+from ingress.problems import as_body, of_reply
 from servicekit.kafka_consumer import make_consumer
 from servicekit.kafka_records import Outgoing, Record, dead_letter
 from servicekit.metrics import counter
@@ -44,10 +46,14 @@ class Bridge:
         judge: CommandIntake,
         intake: Intake,
         publisher: Publishing,
+        *,
+        topic: str = commands.TOPIC.name,
+        group: str = GROUP,
     ) -> None:
         self._kafka, self._instance, self._session_timeout = kafka, instance, session_timeout
         self._judge, self._intake, self._publisher = judge, intake, publisher
-        self._applied = counter("switchhook_records_total").labels(commands.TOPIC.name)
+        self._topic, self._group = topic, group
+        self._applied = counter("switchhook_records_total").labels(topic)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -55,12 +61,12 @@ class Bridge:
             consumer = make_consumer(
                 self._kafka,
                 client_id=f"ingress-{self._instance}",
-                group=GROUP,
+                group=self._group,
                 instance=f"ingress-{self._instance}",
                 session_timeout=self._session_timeout,
             )
             try:
-                consumer.subscribe([commands.TOPIC.name])
+                consumer.subscribe([self._topic])
                 await consumer.start()
                 await self._consume(consumer)
             except (KafkaError, OSError) as error:
@@ -99,13 +105,20 @@ class Bridge:
 
     async def apply(self, records: list[Record]) -> None:
         """Judge a batch, produce it, tell the outcomes. Raises NotAcknowledged or ProblemError 503: nothing is over yet."""
-        judged = [(record, await self._judged(record)) for record in records]
-        made = [result.record for _, result in judged if isinstance(result, Accepted)]
-        if made:
-            await self._publisher.publish_many(made)
-        told = [told for record, result in judged for told in self._outcome(record, result)]
-        if told:
-            await self._publisher.publish_many(told)
+        with contextlib.ExitStack() as questions:
+            judged = []
+            for record in records:
+                result = await self._judged(record)
+                if isinstance(result, Accepted) and result.question is not None:
+                    questions.enter_context(result.question)
+                judged.append((record, result))
+            accepted = [result.record for _, result in judged if isinstance(result, Accepted)]
+            if accepted:
+                await self._publisher.publish_many(accepted)
+            told = await asyncio.gather(*(self._outcome(record, result) for record, result in judged))
+        outcomes = [outcome for several in told for outcome in several]
+        if outcomes:
+            await self._publisher.publish_many(outcomes)
         self._applied.inc(len(records))
 
     async def _judged(self, record: Record) -> Accepted | Rejected:
@@ -119,16 +132,24 @@ class Bridge:
             problem = ProblemError("failed", 500, "Failed", type(error).__name__)
             return Rejected(None, problem, "failed")
 
-    def _outcome(self, record: Record, result: Accepted | Rejected) -> list[Outgoing]:
-        """The event that tells of it, and the dead letter. Of a start the engine tells: it decides on S6."""
+    async def _outcome(self, record: Record, result: Accepted | Rejected) -> list[Outgoing]:
+        """The event that tells of it, and the dead letter."""
         if isinstance(result, Accepted):
-            return [self._event("command.accepted", result.who, {"status": "accepted"})] if result.judged else []
+            return [await self._accepted(result)]
         told = [self._rejected(result.who, result.problem)] if result.who is not None else []
         if result.dead is not None:
             detail = result.problem.detail or result.problem.title
             counter("switchhook_dead_letters_total").labels(record.topic, result.dead).inc()
             told.append(dead_letter("ingress", record, result.dead, detail))
         return told
+
+    async def _accepted(self, accepted: Accepted) -> Outgoing:
+        """`command.accepted`, or what the engine said against it. No word in time: accepted, as over HTTP."""
+        reply = None if accepted.question is None else await accepted.question.answer(VERDICT_SECONDS)
+        if reply is not None and reply.status == "rejected":
+            return self._rejected(accepted.who, of_reply(reply.problem))
+        status = "accepted" if reply is None else "started"
+        return self._event("command.accepted", accepted.who, {"status": status})
 
     def _rejected(self, who: Who, problem: ProblemError) -> Outgoing:
         return self._event("command.rejected", who, {"problem": as_body(problem)})

@@ -11,7 +11,7 @@ from contracts.ids import derived_id
 from contracts.registry import Token
 from ingress.catalog import Catalog
 from ingress.command_plans import Planner
-from ingress.intake import Intake
+from ingress.intake import Intake, Question
 from ingress.problems import invalid_model
 from ingress.rate_limits import Limiter
 from servicekit.auth import Authoriser, Caller, bearer
@@ -36,11 +36,11 @@ class Who(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """The inbound record. `judged` False: the engine has the last word (a start, S6) and tells the outcome itself."""
+    """The inbound record. `question` is set for a start: the engine has the last word there (S6)."""
 
     who: Who
     record: Outgoing
-    judged: bool
+    question: Question | None
 
 
 class Rejected(NamedTuple):
@@ -85,11 +85,14 @@ class CommandIntake:
             self._limiter.check_token(limits, "", caller.token_id or "operator")
             who = Who(project_id, ce_id, derived_id("command", project_id, ce_id), data)
             plan = await self._planner.plan(command, bot, event_id=who.event_id, hops=_hops(headers))
+            question = self._intake.ask("verdict") if command.kind == "start" else None
+            if question is not None:
+                plan = plan._replace(body=plan.body.model_copy(update={"reply_to": question.reply_to}))
             with traced("ingress.command", headers.get("traceparent")) as span:
                 made = self._intake.record(plan.body, key=plan.key, event_id=who.event_id, traceparent=span.traceparent)
         except ProblemError as refusal:
             return self._refused(refusal, project_id, ce_id, data)
-        return Accepted(who, made, command.kind != "start")
+        return Accepted(who, made, question)
 
     @staticmethod
     def _command(record: Record) -> Any:

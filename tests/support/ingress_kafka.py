@@ -1,0 +1,227 @@
+"""Ingress at work in the test's process, on topics of the test's own, and an engine that the test plays."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import orjson
+from aiokafka import TopicPartition
+
+from contracts import commands, dlq, events, inbound, registry, replies
+from contracts.registry import Token
+from contracts.replies import MessagesReply, RunReply
+from ingress.bridge import Bridge
+from ingress.doors import Ingress, build
+from ingress.settings import Settings
+from servicekit.asker import Asker
+from servicekit.kafka_consumer import make_consumer
+from servicekit.kafka_records import Outgoing, Record
+from servicekit.links import LinkKeys
+from servicekit.publisher import KafkaPublisher
+from servicekit.registry_view import RegistryView
+from servicekit.tokens import NewToken, generate_token
+from support import asgi
+from support.ingress_fakes import PROJECT
+from support.registry_writer import RegistryWriter
+from support.topics import create_topic, delete_topics
+from support.waiting import eventually
+
+LINK_KEY = "link-key-" * 5
+PARTITIONS = {
+    inbound.TOPIC.name: 3,
+    events.TOPIC.name: 2,
+    replies.TOPIC.name: 4,
+    commands.TOPIC.name: 2,
+    registry.TOPIC.name: 1,
+    dlq.topic_for("ingress").name: 1,
+}
+Reply = Callable[[dict[str, Any]], dict[str, Any] | None]
+
+
+class PrefixedPublisher:
+    """Writes to the test's own topics."""
+
+    def __init__(self, publisher: KafkaPublisher, prefix: str) -> None:
+        self._publisher, self._prefix = publisher, prefix
+
+    async def publish(self, record: Outgoing) -> int:
+        return await self._publisher.publish(record._replace(topic=self._prefix + record.topic))
+
+    async def publish_many(self, records: list[Outgoing]) -> None:
+        await self._publisher.publish_many([one._replace(topic=self._prefix + one.topic) for one in records])
+
+
+@dataclass
+class Topics:
+    """All topics of one test, what lies in them, and the played engine's answers."""
+
+    kafka: str
+    prefix: str
+    registry: RegistryWriter
+    publisher: KafkaPublisher
+    records: dict[str, list[Record]] = field(default_factory=dict)
+    reply: Reply = field(default=lambda _: None)
+    """What the engine answers to an inbound value whose caller waits: fields of a RunReply, None: nothing."""
+    log: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """Chat messages by conversation key: what an attach is answered with."""
+    attached: list[dict[str, Any]] = field(default_factory=list)
+
+    def name(self, topic: str) -> str:
+        return self.prefix + topic
+
+    def of(self, topic: str) -> list[Record]:
+        """The records read so far."""
+        return self.records.setdefault(topic, [])
+
+    def values(self, topic: str) -> list[dict[str, Any]]:
+        return [orjson.loads(record.value or b"null") for record in self.of(topic)]
+
+    async def arrived(self, topic: str, count: int) -> list[dict[str, Any]]:
+        """The values of a topic once it has that many."""
+        await eventually(lambda: len(self.of(topic)) >= count)
+        return self.values(topic)
+
+    def events(self, type: str) -> list[dict[str, Any]]:
+        return [value["data"] for value in self.values(events.TOPIC.name) if value["type"] == type]
+
+    async def read(self) -> None:
+        """Read inbound, events and the dead letters for ever, and answer as the engine would."""
+        consumer = make_consumer(self.kafka, client_id=f"{self.prefix}engine")
+        await consumer.start()
+        try:
+            read = (inbound.TOPIC.name, events.TOPIC.name, dlq.topic_for("ingress").name)
+            parts = [TopicPartition(self.name(topic), n) for topic in read for n in range(PARTITIONS[topic])]
+            consumer.assign(parts)
+            await consumer.seek_to_beginning(*parts)
+            while True:
+                for part, found in (await consumer.getmany(timeout_ms=200)).items():
+                    topic = part.topic.removeprefix(self.prefix)
+                    self.of(topic).extend(found)
+                    if topic == inbound.TOPIC.name:
+                        await self._answer(found)
+        finally:
+            await consumer.stop()
+
+    async def _answer(self, records: Iterable[Record]) -> None:
+        for record in records:
+            value = orjson.loads(record.value or b"null")
+            if value["kind"] == "attach":
+                self.attached.append(value)
+                await self._backlog(record, value)
+            elif address := value.get("reply_to"):
+                answer = self.reply(value)
+                if answer is not None:
+                    event_id = (dict(record.headers)["ce_id"] or b"").decode()
+                    made = RunReply.model_validate({**address, "event_id": event_id, **answer})
+                    await self._send(address["partition"], made.encode())
+
+    async def _backlog(self, record: Record, attach: dict[str, Any]) -> None:
+        key = (record.key or b"").decode()
+        found = [message for message in self.log.get(key, []) if message["seq"] > attach["after"]]
+        await self._messages(attach, key, found, attach["request_id"])
+
+    async def say(self, key: str, *texts: str) -> None:
+        """The bot says something: it is logged, and copied to whoever is attached."""
+        log = self.log.setdefault(key, [])
+        first = len(log) + 1
+        fresh = [
+            {"seq": first + n, "id": f"m{first + n}", "at": "", "content": {"text": t}} for n, t in enumerate(texts)
+        ]
+        log += fresh
+        for attach in {one["instance"]: one for one in self.attached}.values():
+            await self._messages(attach, key, fresh, None)
+
+    async def _messages(self, attach: dict[str, Any], key: str, found: list[Any], request_id: str | None) -> None:
+        made = MessagesReply(
+            instance=attach["instance"], request_id=request_id, conversation=key, messages=tuple(found)
+        )
+        await self._send(attach["partition"], MessagesReply.model_validate(made.model_dump()).encode())
+
+    async def _send(self, partition: int, value: bytes) -> None:
+        await self.publisher.publish(Outgoing(self.name(replies.TOPIC.name), b"r", value, [], partition))
+
+
+@dataclass
+class RunningIngress:
+    """One replica."""
+
+    ingress: Ingress
+    view: RegistryView
+    asker: Asker
+    bridge: asyncio.Task[None] | None = None
+
+    async def call(self, method: str, path: str, **more: Any) -> asgi.Response:
+        return await asgi.call(self.ingress.app, method, path, **more)
+
+
+@contextlib.asynccontextmanager
+async def topics_on(kafka: str) -> AsyncIterator[Topics]:
+    """Topics of one test, with a registry writer and a played engine."""
+    prefix = f"test-{uuid4().hex[:12]}."
+    made = [await create_topic(kafka, prefix + name, partitions=count) for name, count in PARTITIONS.items()]
+    publisher = KafkaPublisher(kafka, client_id=f"{prefix}engine")
+    await publisher.start()
+    async with RegistryWriter(kafka, prefix + registry.TOPIC.name) as writer:
+        topics = Topics(kafka, prefix, writer, publisher)
+        reading = asyncio.create_task(topics.read())
+        try:
+            yield topics
+        finally:
+            reading.cancel()
+            await asyncio.gather(reading, return_exceptions=True)
+            await publisher.stop()
+            await delete_topics(kafka, *made)
+
+
+@contextlib.asynccontextmanager
+async def ingress_on(topics: Topics, *, instance: str = "a", bridge: bool = False) -> AsyncIterator[RunningIngress]:
+    """One replica at work on these topics; ready."""
+    kafka, prefix = topics.kafka, topics.prefix
+    settings = Settings(
+        admin_token="a" * 32, link_key=LINK_KEY, public_url="https://bots.example", kafka=kafka, instance=instance
+    )
+    publisher = KafkaPublisher(kafka, client_id=f"{prefix}{instance}")
+    view = RegistryView(kafka, topic=prefix + registry.TOPIC.name)
+    asker = Asker(kafka, instance, publisher=publisher, topic=prefix + replies.TOPIC.name)
+    prefixed = PrefixedPublisher(publisher, prefix)
+    ingress = build(settings, view, asker, prefixed)
+    asker.subscribe(ingress.attachments.on_messages)
+    await publisher.start()
+    await view.start()
+    await asker.start()
+    running = RunningIngress(ingress, view, asker)
+    try:
+        await asyncio.wait_for(asyncio.gather(view.wait_ready(), asker.wait_ready()), 20)
+        if bridge:
+            made = Bridge(
+                kafka, instance, 6, ingress.commands, ingress.intake, prefixed,
+                topic=prefix + commands.TOPIC.name, group=f"{prefix}bridge",
+            )  # fmt: skip
+            running.bridge = asyncio.create_task(made.run())
+        yield running
+    finally:
+        if running.bridge is not None:
+            running.bridge.cancel()
+            await asyncio.gather(running.bridge, return_exceptions=True)
+        await ingress.intake.drained()
+        await asker.stop()
+        await view.stop()
+        await publisher.stop()
+
+
+def link_keys() -> LinkKeys:
+    """The keys of the link key that these replicas have."""
+    return LinkKeys(LINK_KEY)
+
+
+async def put_token(topics: Topics, **more: object) -> NewToken:
+    """Another token of the project."""
+    made = generate_token()
+    known = {"id": made.id, "project_id": PROJECT, "name": "other", "sha256": made.sha256, "scopes": ("flows:execute",)}
+    await topics.registry.put(Token.model_validate(known | more))
+    return made
