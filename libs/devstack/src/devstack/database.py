@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
-from pathlib import Path
+from collections.abc import Mapping
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
@@ -71,21 +68,16 @@ def dsn_of(admin_dsn: str, schema: str, password: str) -> str:
     return urlunsplit(parts._replace(netloc=f"{role_of(schema)}:{quote(password, safe='')}@{address}"))
 
 
-async def migrate(dsns: dict[str, str], log_folder: Path) -> None:
-    """Bring every owner's tables up to date, side by side."""
-    await asyncio.gather(*(migrate_one(OWNERS[service], dsn, log_folder) for service, dsn in dsns.items()))
+async def migrate(dsns: Mapping[str, str]) -> None:
+    """Bring every owner's tables up to date. In this process: importing what it takes is most of the time."""
+    from sqlalchemy.exc import SQLAlchemyError
 
+    from servicekit.migrate import migrate_async
 
-async def migrate_one(schema: str, dsn: str, log_folder: Path) -> None:
-    log = log_folder / f"migrate-{schema}.log"
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "servicekit.migrate", schema),
-            env={**os.environ, "SWITCHHOOK_DATABASE": dsn},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=output,
-        )
-    if await process.wait() != 0:
-        said = log.read_text(errors="replace").strip().splitlines() or ["it wrote nothing"]
-        raise StackError(f"The migrations of {schema} failed ({said[-1].strip()}): see {log}.")
+    for service, dsn in dsns.items():
+        try:
+            await migrate_async(OWNERS[service], dsn)
+        except (SQLAlchemyError, asyncpg.PostgresError) as error:
+            raise StackError(
+                f"The migrations of {service} failed ({error}): `dev --reset` starts over with empty tables."
+            ) from error

@@ -8,7 +8,9 @@ import argparse
 import asyncio
 import signal
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 from devstack.embedded_kafka import EmbeddedKafka
 from devstack.embedded_postgres import EmbeddedPostgres
@@ -16,13 +18,14 @@ from devstack.errors import StackError
 from devstack.server import Server
 
 
-async def start_together(*servers: Server) -> None:
-    """Start servers side by side; when one fails, the others are stopped and the failure raised."""
-    outcomes = await asyncio.gather(*(server.start() for server in servers), return_exceptions=True)
-    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-    if failures:
-        await stop_together(*servers)
-        raise failures[0]
+async def together(*work: Coroutine[Any, Any, object]) -> None:
+    """Run side by side; the first failure cancels the rest and is raised when all have ended."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for each in work:
+                group.create_task(each)
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
 
 
 async def stop_together(*servers: Server) -> None:
@@ -36,8 +39,8 @@ async def run(folder: Path) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked_to_stop.set)
     kafka, postgres = EmbeddedKafka(folder / "kafka"), EmbeddedPostgres(folder / "postgres")
-    await start_together(kafka, postgres)
     try:
+        await together(kafka.start(), postgres.start())
         print(f"SWITCHHOOK_KAFKA={kafka.bootstrap_servers}\nSWITCHHOOK_DATABASE={postgres.dsn}", flush=True)
         await asked_to_stop.wait()
     finally:

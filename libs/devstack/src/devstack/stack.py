@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from devstack.database import OWNERS, migrate, prepare_database
-from devstack.embedded import start_together
+from devstack.embedded import together
 from devstack.embedded_kafka import EmbeddedKafka
 from devstack.embedded_postgres import EmbeddedPostgres
 from devstack.errors import StackError
@@ -160,9 +160,8 @@ class Stack:
     async def _start(self) -> None:
         self._secrets = load_secrets(self.folder / "secrets.json")
         public_url = self._proxy.claim_port()
-        await self._start_servers()
-        self._dsns = await prepare_database(self.admin_dsn, self._secrets.database_password)
-        await asyncio.gather(create_topics(self.bootstrap_servers), migrate(self._dsns, self.logs))
+        require_disk(self.folder)
+        await together(self._start_kafka(), self._start_database(self._secrets.database_password))
         self._env = {
             "SWITCHHOOK_KAFKA": self.bootstrap_servers,
             "SWITCHHOOK_PUBLIC_URL": public_url,
@@ -185,16 +184,18 @@ class Stack:
         file.touch(mode=0o600)
         file.write_text(json.dumps(asdict(Addresses(self.bootstrap_servers, self._dsns, urls))))
 
-    async def _start_servers(self) -> None:
-        require_disk(self.folder)
-        own: list[Server] = []
+    async def _start_kafka(self) -> None:
         if self._external_kafka is None:
-            own.append(self._kafka)
+            await self._kafka.start()
+            self._supervise(self._kafka)
+        await create_topics(self.bootstrap_servers)
+
+    async def _start_database(self, password: str) -> None:
         if self._external_database is None:
-            own.append(self._postgres)
-        await start_together(*own)
-        for server in own:
-            self._supervise(server)
+            await self._postgres.start()
+            self._supervise(self._postgres)
+        self._dsns = await prepare_database(self.admin_dsn, password)
+        await migrate(self._dsns)
 
     async def _stop(self) -> None:
         """Callers first, then who works for them, then what they stand on."""
