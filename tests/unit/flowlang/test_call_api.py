@@ -247,3 +247,13 @@ def test_a_long_queue_is_worked_off_over_several_turns(talk: Any) -> None:
         turns += 1
     assert turns > 1
     assert {f"e{n}" for n in range(2, 17)} <= answered.keys()
+
+
+def test_an_answer_nested_too_deeply_is_an_error(talk: Any) -> None:
+    deep: Any = "x"
+    for _ in range(400):
+        deep = [deep]
+    t = talk(calling())
+    t.say("/go")
+    t.api_answers({"memory": {"favourite-thing": deep}})
+    assert t.texts[0].startswith("not-json")

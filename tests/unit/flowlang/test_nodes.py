@@ -379,3 +379,17 @@ def test_end_ends_the_path(talk: Any) -> None:
     t.say("/go")
     assert t.conversation.session is None
     assert t.events[-1] == "flow.completed"
+
+
+def test_a_message_that_comes_out_empty_is_not_sent_and_the_trace_says_why(talk: Any) -> None:
+    t = talk({"a": say(" {{ user.nickname }} ", ports={"next": "b"}), "b": say("Hello")})
+    t.say("/go")
+    assert t.texts == ["Hello"]
+    assert t.turn.steps[0]["missing"] == ["user.nickname"]
+
+
+def test_the_content_of_a_url_is_bounded(talk: Any) -> None:
+    hook = {"type": "hook_url", "command": "/x", "content": "{{ event.content }}", "save_to": "temp.url"}
+    t = talk({"h": hook})
+    t.say("/go " + "x" * 3000)
+    assert t.event_data("flow.failed")["error"]["type"] == "content-too-large"

@@ -7,8 +7,6 @@ from datetime import timedelta
 from typing import Any, Literal
 from uuid import UUID
 
-import orjson
-
 from contracts.ids import NOBODY, derived_id
 from flowlang import clock, values
 from flowlang.bot_flows import BotFlows
@@ -19,7 +17,6 @@ from flowlang.model import (
     Effect,
     EmitEvent,
     Happening,
-    PatchContact,
     PostWebhook,
     Refused,
     RunCode,
@@ -30,8 +27,10 @@ from flowlang.model import (
     Turn,
     Wait,
 )
+from flowlang.person import LabelKind, Person
 from flowlang.problems import NodeError
 from flowlang.reachability import why_unreachable
+from flowlang.values import json_size
 
 STEP_BUDGET = 100
 ERROR_STEPS = 10
@@ -41,7 +40,6 @@ ROOM = 52
 ROOM_AFTER_ERROR = 56
 """What nodes may use of them, and `on_error` after they did; the rest is for the turn's own events and timers."""
 MEMORY_LIMIT = 40 * 1024
-CONTACT_LIMIT = 56 * 1024
 """Bytes as JSON. With the queue, the taps and the waits a conversation stays under 64 KiB."""
 MOST_TAPS = 8
 PAYLOAD_MARK = "~"
@@ -68,33 +66,9 @@ class Run:
     """The working state of one turn. Is itself the scopes that templates and expressions read."""
 
     __slots__ = (
-        "_contact_patch",
-        "_contact_size",
-        "_memory_size",
-        "_scopes",
-        "_waits",
-        "budget",
-        "code",
-        "contact",
-        "conversation",
-        "effects",
-        "flows",
-        "fresh",
-        "graph",
-        "happening",
-        "labels",
-        "missing_names",
-        "nobody",
-        "node",
-        "refused",
-        "rests",
-        "room",
-        "settled",
-        "started",
-        "steps",
-        "temp",
-        "tools",
-        "version",
+        "_memory_size", "_person", "_scopes", "_waits", "budget", "code", "conversation", "effects", "flows",
+        "fresh", "graph", "happening", "missing_names", "nobody", "node", "refused", "rests", "room", "settled",
+        "started", "steps", "temp", "tools", "version",
     )  # fmt: skip
 
     graph: Graph
@@ -105,7 +79,7 @@ class Run:
     ) -> None:
         self.flows, self.tools, self.happening = flows, tools, happening
         self.conversation: Conversation = _copied(conversation, _CONVERSATION)
-        self.contact = contact
+        self._person = Person(contact)
         self.version = conversation.version
         self.nobody = conversation.channel_id == NOBODY
         self.effects: list[Effect] = []
@@ -122,10 +96,8 @@ class Run:
         self.settled: set[str] = set()
         """Event ids that are accounted for: answered, refused, queued, or with a session that goes on."""
         self.missing_names: list[str] = []
-        self.labels: dict[tuple[str, str], bool] = {}
-        self._contact_patch: dict[str, Any] = {}
         self._scopes: dict[str, Any] = {}
-        self._memory_size = self._contact_size = -1
+        self._memory_size = -1
         self._waits = 0
         if conversation.session is not None:
             self.conversation.session = copy_session(conversation.session)
@@ -139,7 +111,7 @@ class Run:
             setattr(run, name, set(getattr(self, name)))
         for name in ("temp", "budget", "room", "refused", "started", "version", "_waits"):
             setattr(run, name, getattr(self, name))
-        run.labels, run._contact_patch = dict(self.labels), dict(self._contact_patch)
+        run._person = self._person.forked(contact)
         return run
 
     # --- what it knows
@@ -147,6 +119,11 @@ class Run:
     @property
     def now(self) -> str:
         return self.happening.now
+
+    @property
+    def contact(self) -> Contact:
+        """The person as of now."""
+        return self._person.contact
 
     @property
     def session(self) -> Session:
@@ -339,7 +316,8 @@ class Run:
         if scope == "memory":
             self._write_memory(written)
         elif scope == "user":
-            self._write_user(written)
+            self._person.write(written)
+            self._forget_person()
         else:
             self.temp = {**self.temp, **written}
             self._scopes.pop("temp", None)
@@ -347,70 +325,29 @@ class Run:
     def _write_memory(self, written: dict[str, Any]) -> None:
         memory = self._memory()
         if self._memory_size < 0:
-            self._memory_size = _size(memory)
-        grown = self._memory_size + _size(written)
+            self._memory_size = json_size(memory)
+        grown = self._memory_size + json_size(written)
         if grown > MEMORY_LIMIT:
-            grown = _size({**memory, **written})  # Counted exactly: what is overwritten has gone.
+            grown = json_size({**memory, **written})  # Counted exactly: what is overwritten has gone.
             if grown > MEMORY_LIMIT:
                 raise NodeError("memory-full", f"a session's memory has at most {MEMORY_LIMIT} bytes")
         self._memory_size = grown
         self.session.memory = {name: value for name, value in {**memory, **written}.items() if value is not None}
         self._scopes.pop("memory", None)
 
-    def _write_user(self, written: dict[str, Any]) -> None:
-        contact = self._someone()
-        profile, variables = dict(contact.profile), dict(contact.variables)
-        patch = {}
-        for name, value in written.items():
-            key = values.contact_key(name)
-            kept = profile if key.startswith("profile.") else variables
-            if kept is profile and value is not None:
-                value = _profile_text(name, value)
-            if kept.get(name) != value:
-                patch[key] = value
-            if value is None:
-                kept.pop(name, None)
-            else:
-                kept[name] = value
-        self._change_contact(Contact(contact.id, profile, variables, contact.tags, contact.flags), _size(patch))
-        self._contact_patch.update(patch)
-
-    def _someone(self) -> Contact:
-        if not self.contact.id:
-            raise NodeError("no-person", "a generated URL without a person has nobody to change")
-        return self.contact
-
-    def _change_contact(self, contact: Contact, growth: int) -> None:
-        if self._contact_size < 0:
-            self._contact_size = _size(self.contact)
-        grown = self._contact_size + growth
-        if grown > CONTACT_LIMIT and (grown := _size(contact)) > CONTACT_LIMIT:
-            raise NodeError("contact-full", f"a contact has at most {CONTACT_LIMIT} bytes")
-        self._contact_size = grown
-        self.contact = contact
-        self._scopes.pop("user", None)
-        self._scopes.pop("contact", None)
-
-    def add_label(self, kind: Literal["tags", "flags"], label: str) -> None:
-        """Put a tag or flag on the person, and tell when it is new."""
-        contact = self._someone()
-        if label not in getattr(contact, kind):
-            self._relabel(kind, [*getattr(contact, kind), label], label, put=True)
-
-    def remove_label(self, kind: Literal["tags", "flags"], label: str) -> None:
-        """Take a tag or flag off the person, and tell when it was there."""
-        contact = self._someone()
-        if label in getattr(contact, kind):
-            self._relabel(kind, [one for one in getattr(contact, kind) if one != label], label, put=False)
-
-    def _relabel(self, kind: Literal["tags", "flags"], labels: list[str], label: str, *, put: bool) -> None:
-        old = self.contact
-        tags, flags = (labels, old.flags) if kind == "tags" else (old.tags, labels)
-        self._change_contact(Contact(old.id, old.profile, old.variables, tags, flags), len(label) + 3)
+    def label(self, kind: LabelKind, label: str, *, put: bool) -> None:
+        """Put a tag or flag on the person or take it off, and tell when that is a change."""
+        if self._person.has(kind, label) is put:
+            return
         name = kind.removesuffix("s")
         verb = "removed" if not put else ("added" if kind == "tags" else "assigned")
+        self._person.label(kind, label, put=put)
+        self._forget_person()
         self.emit_event(f"{name}.{verb}", {name: label})
-        self.labels[kind, label] = put
+
+    def _forget_person(self) -> None:
+        self._scopes.pop("user", None)
+        self._scopes.pop("contact", None)
 
     # --- the result
 
@@ -429,24 +366,11 @@ class Run:
         )
 
     def _tell_of_contact(self) -> None:
-        if not self._contact_patch and not self.labels:
-            return
-        self.effects.append(
-            PatchContact(
-                set=self._contact_patch,
-                add_tags=self._labels("tags", put=True),
-                remove_tags=self._labels("tags", put=False),
-                add_flags=self._labels("flags", put=True),
-                remove_flags=self._labels("flags", put=False),
-            )
-        )
-        if self._contact_patch:
-            self.effects.append(
-                EmitEvent("contact.updated", {"changed": list(self._contact_patch)}, contact=self.contact)
-            )
-
-    def _labels(self, kind: str, *, put: bool) -> tuple[str, ...]:
-        return tuple(label for (of, label), is_put in self.labels.items() if of == kind and is_put is put)
+        patch = self._person.patch()
+        if patch is not None:
+            self.effects.append(patch)
+            if patch.set:
+                self.effects.append(EmitEvent("contact.updated", {"changed": list(patch.set)}, contact=self.contact))
 
 
 def split_payload(payload: Any) -> tuple[str | None, str | None]:
@@ -455,13 +379,3 @@ def split_payload(payload: Any) -> tuple[str | None, str | None]:
         return None, None
     seq, dot, option = payload[len(PAYLOAD_MARK) :].partition(".")
     return (seq, option) if dot else (None, None)
-
-
-def _size(value: Any) -> int:
-    return len(orjson.dumps(value))
-
-
-def _profile_text(name: str, value: Any) -> str:
-    if isinstance(value, (dict, list)) or len(str(value)) > values.LONGEST_PROFILE_TEXT:
-        raise NodeError("profile", f"{name} is a text of at most {values.LONGEST_PROFILE_TEXT} characters")
-    return str(value)

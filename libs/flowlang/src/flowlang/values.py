@@ -9,7 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
+import orjson
+
 from contracts.people import PROFILE_FIELDS
+from flowlang.problems import NodeError
 from flowlang.scopes import Scopes
 
 if TYPE_CHECKING:
@@ -20,7 +23,6 @@ WRITABLE = ("user", "contact", "memory", "temp")
 NOT_VARIABLES = frozenset(("id", "tags", "flags", "last_message", "external_id"))
 """Of a person: not set like a variable. Tags and flags have nodes of their own, external_id is the other system's key."""
 LONGEST_NAME = 64
-LONGEST_PROFILE_TEXT = 1000
 
 
 class Value(Protocol):
@@ -101,6 +103,14 @@ def target(text: str) -> Target:
     if "." in name or len(name) > LONGEST_NAME:
         raise ValueError(f"a name has no dot and at most {LONGEST_NAME} characters: {text!r}")
     return Target(scope, name)
+
+
+def json_size(value: Any) -> int:
+    """Bytes of a value as JSON. Raises NodeError for what has no JSON form (nested too deeply)."""
+    try:
+        return len(orjson.dumps(value))
+    except TypeError as error:
+        raise NodeError("not-json", f"a value that cannot be kept: {error}") from error
 
 
 def contact_key(name: str) -> str:

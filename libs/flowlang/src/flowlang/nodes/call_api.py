@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-import orjson
 from pydantic import Field, model_validator
 
 from flowlang import clock
@@ -15,6 +14,7 @@ from flowlang.nodes import envelope
 from flowlang.nodes.base import Duration, Go, NodeModel, Outcome, Rest
 from flowlang.nodes.json_paths import JsonPath
 from flowlang.problems import NodeError
+from flowlang.values import json_size
 
 if TYPE_CHECKING:
     from flowlang.compiler import Compiler
@@ -80,7 +80,7 @@ class CallApiStep:
 
     def enter(self, run: Run) -> Outcome:
         params = {name: value.of(run) for name, value in self.params}
-        if len(orjson.dumps(params)) > PARAMS_LIMIT:
+        if json_size(params) > PARAMS_LIMIT:
             raise NodeError("params-too-large", f"the parameters of a call have at most {PARAMS_LIMIT} bytes")
         wait = run.wait("call", self.timeout, {"while_waiting": self.while_waiting})
         run.emit(CallApi(self.api, params, wait.token))

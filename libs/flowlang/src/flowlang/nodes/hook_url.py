@@ -10,12 +10,17 @@ from pydantic import Field, model_validator
 
 from flowlang import clock
 from flowlang.nodes.base import Duration, Go, NodeModel, Outcome, Passing
+from flowlang.problems import NodeError
+from flowlang.values import json_size
 
 if TYPE_CHECKING:
     from flowlang.compiler import Compiler
     from flowlang.run import Run
     from flowlang.templates import Template
     from flowlang.values import Target, Value
+
+CONTENT_LIMIT = 2048
+"""It travels in the URL, encrypted."""
 
 
 class HookUrlModel(NodeModel):
@@ -66,10 +71,13 @@ class HookUrl(Passing):
     save_to: Target
 
     def enter(self, run: Run) -> Outcome:
+        content = self.content.of(run)
+        if json_size(content) > CONTENT_LIMIT:
+            raise NodeError("content-too-large", f"the content of a URL has at most {CONTENT_LIMIT} bytes")
         payload: dict[str, Any] = {
             "command": self.command,
             "person": run.person(None) if self.for_person else None,
-            "content": self.content.of(run),
+            "content": content,
             "redirect_to": self.redirect_to.render(run) if self.redirect_to else None,
             "expires_at": clock.after(run.now, self.expires_in) if self.expires_in else None,
             "single_use": self.single_use,

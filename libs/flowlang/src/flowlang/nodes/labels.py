@@ -55,9 +55,9 @@ class Label(Passing):
 
     def enter(self, run: Run) -> Outcome:
         for template in self.add:
-            run.add_label(self.kind, _label(template, run))
+            run.label(self.kind, _label(template, run), put=True)
         for template in self.remove:
-            run.remove_label(self.kind, _label(template, run))
+            run.label(self.kind, _label(template, run), put=False)
         return Go()
 
 

@@ -131,6 +131,8 @@ class Say(Passing):
     def enter(self, run: Run) -> Outcome:
         for part in self.parts:
             text = part.text.render(run)
+            if not text.strip() and not part.buttons and not part.quick_replies:
+                continue  # Nothing to show; the trace names what was missing.
             seq = run.next_seq
             buttons = [self._shown(button, seq, run) for button in part.buttons]
             replies = [self._shown(reply, seq, run) for reply in part.quick_replies]
