@@ -40,6 +40,7 @@ PARTITIONS = {
     registry.TOPIC.name: 1,
     dlq.topic_for("ingress").name: 1,
 }
+BIG = {"max.message.bytes": str(5 * 1024 * 1024)}
 Reply = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 
@@ -163,7 +164,9 @@ class RunningIngress:
 async def topics_on(kafka: str) -> AsyncIterator[Topics]:
     """Topics of one test, with a registry writer and a played engine."""
     prefix = f"test-{uuid4().hex[:12]}."
-    made = [await create_topic(kafka, prefix + name, partitions=count) for name, count in PARTITIONS.items()]
+    made = [
+        await create_topic(kafka, prefix + name, partitions=count, config=BIG) for name, count in PARTITIONS.items()
+    ]
     publisher = KafkaPublisher(kafka, client_id=f"{prefix}engine")
     await publisher.start()
     async with RegistryWriter(kafka, prefix + registry.TOPIC.name) as writer:
