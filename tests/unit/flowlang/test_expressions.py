@@ -47,6 +47,8 @@ VALUES: dict[str, Any] = {
         ("duration('90s')", 90.0),
         ("user.name.startsWith('A') ? 'yes' : 'no'", "yes"),
         ("user.name.matches('^A.+')", True),
+        ("user.name.matches(r'^\\w+$') && !('(' == user.name)", True),
+        ("user.name.matches('\\\\(')", False),
         ("'+ + + + + + + + +' == user.name", False),
         ("contact.name", None),
     ],
@@ -80,14 +82,17 @@ def test_an_error_is_a_node_error(source: str) -> None:
         ("user.tags . exists ( a , user.tags . all ( b , true))", "inside another"),
         ("user.tags.exists(t, t.matches('x'))", "matches"),
         ("'a'.matches('a') || 'b'.matches('b')", "at most one matches"),
+        ("user.name.matches(user.pattern)", "as a literal"),
+        ("user.name.matches('(a{1000}){1000}')", "RE2"),
+        ("user.name.matches('(')", "RE2"),
         ("(" * 900 + "1" + ")" * 900, "does not parse"),
     ],
 )
 def test_what_could_cost_much_or_is_wrong_is_refused_when_it_is_saved(source: str, says: str) -> None:
-    begun = time.perf_counter()
+    begun = time.thread_time()
     with pytest.raises(ValueError, match=says):
         Expression(source)
-    assert time.perf_counter() - begun < 0.1
+    assert time.thread_time() - begun < 0.1
 
 
 def test_a_hyphen_that_may_be_meant_gets_a_hint() -> None:
@@ -111,7 +116,6 @@ BOMBS = [
     "[" + "1," * 900 + "1].map(x, event.content)",
     "memory.texts.map(x, x+x+x+x+x+x+x+x)",
     "memory.list.filter(x, x in memory.list)",
-    "event.content.matches('(a{1000}){1000}')",
 ]
 
 
@@ -120,10 +124,10 @@ def test_a_bomb_ends_soon_with_an_error(source: str) -> None:
     expression = Expression(source)
     took = []
     for _ in range(3):
-        begun = time.perf_counter()
+        begun = time.thread_time()
         with pytest.raises(NodeError):
             expression.evaluate(Values(**BIG))
-        took.append(time.perf_counter() - begun)
+        took.append(time.thread_time() - begun)
     assert min(took) < 0.02
 
 

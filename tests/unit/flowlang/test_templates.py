@@ -156,8 +156,8 @@ def test_a_bomb_ends_soon_with_an_error(source: str) -> None:
     template = Template(source)
     took = []
     for _ in range(3):
-        begun = time.perf_counter()
+        begun = time.thread_time()
         with pytest.raises(NodeError):
             template.render(Values(**VALUES | BIG))
-        took.append(time.perf_counter() - begun)
+        took.append(time.thread_time() - begun)
     assert min(took) < 0.02

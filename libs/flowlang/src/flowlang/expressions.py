@@ -12,6 +12,7 @@ from typing import Any
 
 import cel
 
+from flowlang.patterns import compile_pattern
 from flowlang.problems import NodeError
 from flowlang.scopes import ROOTS, Scopes
 
@@ -49,6 +50,7 @@ class Expression:
         self.hint: str | None = None
         skeleton, literals = _skeleton(source)
         _refuse_costly(source, skeleton)
+        _refuse_costly_patterns(skeleton, literals)
         self._program = _compiled(source)
         bound = {name for _, name in _MACRO.findall(skeleton)}
         self._roots = tuple(name for name in self._program.variables() if name not in bound)
@@ -129,7 +131,7 @@ def _skeleton(source: str) -> tuple[str, list[str]]:
     literals: list[str] = []
 
     def keep(match: re.Match[str]) -> str:
-        literals.append(match.group(0).lstrip("rRbB").strip("\"'"))
+        literals.append(match.group(0))
         return f"\x00{len(literals) - 1}\x00"
 
     return _COMMENT.sub(" ", _STRING.sub(keep, source)), literals
@@ -140,14 +142,24 @@ def _refuse_costly(source: str, skeleton: str) -> None:
         raise ValueError(f"a condition has at most {LONGEST_SOURCE} characters")
     if skeleton.count("+") > MOST_ADDITIONS:
         raise ValueError(f"at most {MOST_ADDITIONS} `+` in an expression")
-    if re.search(r"\bmatches\b.*\bmatches\b", skeleton, re.S):
-        raise ValueError("at most one matches() in an expression")
     for match in _MACRO.finditer(skeleton):
         body = _inside(skeleton, match.end())
         if _MACRO.search(body):
             raise ValueError(f"{match.group(1)}() inside another such loop costs too much")
         if "matches" in body:
             raise ValueError(f"matches() inside {match.group(1)}() costs too much")
+
+
+def _refuse_costly_patterns(skeleton: str, literals: list[str]) -> None:
+    """A pattern is compiled at each evaluation, so it is one literal, and small."""
+    uses = len(re.findall(r"\bmatches\b", skeleton))
+    if uses > 1:
+        raise ValueError("at most one matches() in an expression")
+    found = re.search(r"\bmatches\s*\(\s*\x00(\d+)\x00\s*\)", skeleton)
+    if uses and not found:
+        raise ValueError('matches() takes its pattern as a literal: user.email.matches("@example\\.com$")')
+    if found:
+        compile_pattern(str(_compiled(literals[int(found.group(1))]).execute({})))
 
 
 def _inside(skeleton: str, start: int) -> str:
@@ -172,9 +184,13 @@ def _paths(skeleton: str, literals: list[str], bound: set[str]) -> tuple[Referen
     found = []
     for root, rest in _PATH.findall(skeleton):
         if root in ROOTS and root not in bound:
-            steps = [name or literals[int(number)] for name, number in _STEP.findall(rest)]
+            steps = [name or _unquoted(literals[int(number)]) for name, number in _STEP.findall(rest)]
             found.append((root, *steps))
     return tuple(found)
+
+
+def _unquoted(literal: str) -> str:
+    return literal.lstrip("rRbB").strip("\"'")
 
 
 def _hyphen_hint(skeleton: str) -> str | None:
