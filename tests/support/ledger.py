@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import asyncpg
 import orjson
@@ -15,7 +15,7 @@ from aiokafka.structs import OffsetAndMetadata
 from contracts import cloudevents, dlq
 from servicekit.kafka_consumer import make_consumer
 from servicekit.kafka_records import Outgoing, Record
-from servicekit.partition_loop import Batch, Commit, Connection, DeadRecord, PartitionLoop
+from servicekit.partition_loop import Batch, Commit, Connection, DeadRecord, Handler, PartitionLoop
 from servicekit.tables import LOOP_TABLES
 
 TABLES = LOOP_TABLES + "CREATE TABLE total (key text PRIMARY KEY, amount bigint NOT NULL, turns bigint NOT NULL);"
@@ -104,8 +104,14 @@ async def ledger_pool(dsn: str, *, tables: bool = True) -> AsyncIterator[asyncpg
         yield pool
 
 
+class WithPool(Handler, Protocol):
+    """A handler that has a pool."""
+
+    pool: asyncpg.Pool[asyncpg.Record]
+
+
 def make_loop(
-    ledger: Ledger, kafka: str, *, instance: str = "a", session_timeout: float = 6, **more: Any
+    ledger: WithPool, kafka: str, *, instance: str = "a", session_timeout: float = 6, **more: Any
 ) -> PartitionLoop:
     """A loop of a group that is named like its topic."""
     return PartitionLoop(

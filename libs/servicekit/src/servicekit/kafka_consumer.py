@@ -19,11 +19,12 @@ from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBa
 from aiokafka.record.legacy_records import LegacyRecordBatch
 from aiokafka.record.util import decode_varint
 
-from contracts.topic import DLQ_RECORD_LIMIT
 from servicekit.kafka_records import BAD_NAME, Record
 
 FETCH_WAIT_MS = 100
 """How long the broker holds a fetch that finds nothing: a partition resumed meanwhile waits as long."""
+FETCH_BYTES = 8 * 1024 * 1024
+"""Of one fetch, all partitions together. A larger record comes alone (Kafka always gives the first one whole)."""
 _LENGTH = struct.Struct(">i")
 _LENGTH_AT, _OVERHEAD, _MAGIC_AT = 8, 12, 16
 
@@ -193,7 +194,8 @@ def make_consumer(
         enable_auto_commit=False,
         isolation_level="read_committed" if read_committed else "read_uncommitted",
         fetch_max_wait_ms=FETCH_WAIT_MS,
-        max_partition_fetch_bytes=DLQ_RECORD_LIMIT,
+        max_partition_fetch_bytes=FETCH_BYTES // 8,
+        fetch_max_bytes=FETCH_BYTES,
         request_timeout_ms=15_000,
         metadata_max_age_ms=30_000,
         retry_backoff_ms=100,

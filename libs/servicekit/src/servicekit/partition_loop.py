@@ -229,6 +229,7 @@ class PartitionLoop:
             topics.add(dlq.topic_for(self._service).name)
         await self._publisher.know(topics)
         prepared = prepare(self._service, portions, commit, self._stamps, self._like_ours(topics))
+        await failpoint("before_txn")
         await self._save_and_send(portions, prepared, commit.save, commit.after, started)
         for dead in commit.dead:
             self._metrics.dead(dead.code)

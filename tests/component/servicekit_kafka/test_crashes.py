@@ -1,0 +1,135 @@
+"""Two processes that die, freeze and lose answers while records pour in; and the same with a protection left out."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple, TypeAlias
+
+import asyncpg
+import pytest
+
+from servicekit.failpoints import BROKEN, FAILPOINTS
+from support.ledger import produce
+from support.ledger_worker import FOLLOWED
+from support.waiting import eventually
+
+MakeTopic = Callable[..., Awaitable[str]]
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+KEYS = 97
+POINTS = "in_txn,after_commit,mid_publish,after_publish"
+KILLS = f"seed=1;kill=0.02@{POINTS};commit_unknown=0.02;publish_fails=0.005:1s"
+FREEZES = f"seed=1;freeze=0.01:9s@before_txn,{POINTS};kill=0.004@{POINTS}"
+
+
+class Worker:
+    """A process that is started again whenever it ends."""
+
+    def __init__(self, arguments: list[str], env: dict[str, str]) -> None:
+        self._arguments, self._env = arguments, env
+
+    async def run(self, log: Path) -> None:
+        tests = str(Path(__file__).parents[2])
+        env = {**os.environ, **self._env, "PYTHONPATH": tests}
+        with log.open("ab") as out:
+            while True:
+                command = [sys.executable, "-m", "support.ledger_worker", *self._arguments]
+                process = await asyncio.create_subprocess_exec(*command, env=env, stdout=out, stderr=out)
+                try:
+                    await process.wait()
+                finally:
+                    if process.returncode is None:
+                        process.kill()
+                        await process.wait()
+
+
+class Outcome(NamedTuple):
+    """Records per stage against what was produced, and records that did not follow the one before."""
+
+    produced: int
+    applied: int
+    followed: int
+    wrong: int
+    takeovers: int
+    """How often a partition was taken, over both stages."""
+
+
+@contextlib.asynccontextmanager
+async def working(workers: list[Worker], folder: Path) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(worker.run(folder / f"worker-{n}.log")) for n, worker in enumerate(workers)]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def outcome_of(
+    kafka: str, dsn: str, pool: Pool, topics: list[str], env: dict[str, str], folder: Path, rounds: int
+) -> Outcome:
+    """Pour records in while two workers crash; then let two that do not crash finish."""
+    await pool.execute(FOLLOWED)
+
+    def workers(env: dict[str, str]) -> list[Worker]:
+        return [Worker([kafka, dsn, *topics, name], env) for name in ("a", "b")]
+
+    async with working(workers(env), folder):
+        for _ in range(rounds):
+            await produce(kafka, topics[0], [(f"k{n % KEYS}", 1) for n in range(400)])
+            await asyncio.sleep(0.1)
+    produced = rounds * 400
+    calm = {name: value for name, value in env.items() if name == BROKEN}
+    async with working(workers(calm), folder):
+        await eventually(lambda: at_rest(pool), seconds=60, every=0.5)
+    epochs = int(await pool.fetchval("SELECT sum(epoch) FROM checkpoint"))
+    applied = await pool.fetchval("SELECT coalesce(sum(turns), 0) FROM total")
+    followed, wrong = await pool.fetchrow("SELECT coalesce(sum(records), 0), coalesce(sum(wrong), 0) FROM followed")  # type: ignore[misc]
+    return Outcome(produced, int(applied), int(followed), int(wrong), epochs)
+
+
+async def at_rest(pool: Pool) -> bool:
+    """Whether nothing has changed for some seconds, and nothing is unsent."""
+    seen, since = None, time.monotonic()
+    while time.monotonic() - since < 8:
+        now = tuple(
+            await pool.fetchrow(
+                "SELECT (SELECT sum(next_offset + epoch) FROM checkpoint), (SELECT count(*) FROM outbox)"
+            )
+            or ()
+        )
+        if now != seen:
+            seen, since = now, time.monotonic()
+        await asyncio.sleep(0.2)
+    return True
+
+
+@pytest.fixture
+async def topics(make_topic: MakeTopic) -> list[str]:
+    return [await make_topic("in", partitions=4), await make_topic("mid", partitions=4)]
+
+
+@pytest.mark.parametrize(("faults", "rounds"), [(KILLS, 60), (FREEZES, 150)], ids=["kills", "freezes"])
+async def test_nothing_is_lost_repeated_or_misplaced(
+    kafka: str, database: str, pool: Pool, topics: list[str], tmp_path: Path, faults: str, rounds: int
+) -> None:
+    got = await outcome_of(kafka, database, pool, topics, {FAILPOINTS: faults}, tmp_path, rounds)
+    assert got.takeovers >= 20, "the run had no power"
+    assert (got.applied, got.followed, got.wrong) == (got.produced, got.produced, 0), got
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("broken", "faults", "rounds"), [("outbox", KILLS, 60), ("fence", FREEZES, 150), ("dedupe", KILLS, 60)]
+)
+async def test_a_protection_that_is_left_out_is_noticed(
+    kafka: str, database: str, pool: Pool, topics: list[str], tmp_path: Path, broken: str, faults: str, rounds: int
+) -> None:
+    env = {FAILPOINTS: faults, BROKEN: broken}
+    got = await outcome_of(kafka, database, pool, topics, env, tmp_path, rounds)
+    assert (got.applied, got.followed, got.wrong) != (got.produced, got.produced, 0), got
