@@ -1,0 +1,91 @@
+"""How destinations are, over all replicas: pauses, endpoints that fail for long, and what their owners hear of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dispatcher import reports
+from dispatcher.model import Delivery, Result
+from servicekit.batches import Connection
+from servicekit.kafka_records import Outgoing
+
+TELL_AFTER_ATTEMPTS = 4
+DISABLE_AFTER = "5 days"
+"""Without one success in between."""
+
+_FAILED = """
+INSERT INTO destination (name, failures, failing_since) SELECT name, n, now() FROM unnest($1::text[], $2::int[]) AS u(name, n)
+ON CONFLICT (name) DO UPDATE SET failures = destination.failures + excluded.failures,
+       failing_since = coalesce(destination.failing_since, now()), updated_at = now()
+RETURNING name, told, failing_since < now() - $3::text::interval AS too_long
+"""
+_TOLD = "UPDATE destination SET told = true WHERE name = ANY ($1::text[])"
+_WELL = """
+UPDATE destination SET failures = 0, failing_since = NULL, told = false, updated_at = now()
+ WHERE name = ANY ($1::text[]) AND failures > 0
+"""
+_PAUSE = """
+INSERT INTO destination (name, paused_until, pause_reason)
+SELECT name, now() + seconds * interval '1 second', reason FROM unnest($1::text[], $2::float8[], $3::text[]) AS u(name, seconds, reason)
+ON CONFLICT (name) DO UPDATE SET paused_until = greatest(destination.paused_until, excluded.paused_until),
+       pause_reason = excluded.pause_reason, updated_at = now()
+"""
+_PAUSES = "SELECT name, extract(epoch FROM paused_until - now())::float8 FROM destination WHERE paused_until > now()"
+
+
+async def learn(connection: Connection, results: Iterable[Result], now: str) -> list[Outgoing]:
+    """Keep what these results say about their destinations; events for the endpoints' owners."""
+    attempted = [each for each in results if each.attempt is not None]
+    failed = {each.delivery.destination: each for each in attempted if not each.healthy}
+    well = {each.delivery.destination for each in attempted if each.healthy} - failed.keys()
+    await _pause(connection, [each for each in attempted if each.pause])
+    if well:
+        await connection.execute(_WELL, sorted(well))
+    if not failed:
+        return []
+    return await _note_failures(connection, failed, attempted, now)
+
+
+async def _note_failures(
+    connection: Connection, failed: dict[str, Result], attempted: list[Result], now: str
+) -> list[Outgoing]:
+    names = sorted(failed)
+    counts = [sum(each.delivery.destination == name and not each.healthy for each in attempted) for name in names]
+    rows = await connection.fetch(_FAILED, names, counts, DISABLE_AFTER)
+    made, told = list[Outgoing](), list[str]()
+    for row in rows:
+        delivery = failed[row["name"]].delivery
+        if delivery.kind != "event":
+            continue
+        if row["too_long"]:
+            reason = {"reason": f"No delivery succeeded for {DISABLE_AFTER}."}
+            made.append(reports.endpoint_event("endpoint.disabled", delivery, reason, now))
+        elif not row["told"] and _most_attempts(attempted, delivery) >= TELL_AFTER_ATTEMPTS:
+            told.append(row["name"])
+            made.append(reports.endpoint_event("endpoint.failing", delivery, {}, now))
+    if told:
+        await connection.execute(_TOLD, told)
+    return made
+
+
+def _most_attempts(attempted: list[Result], delivery: Delivery) -> int:
+    same = [each.delivery.attempts for each in attempted if each.delivery.destination == delivery.destination]
+    return max(same)
+
+
+async def _pause(connection: Connection, paused: list[Result]) -> None:
+    longest: dict[str, Result] = {}
+    for each in paused:
+        known = longest.get(each.delivery.destination)
+        if known is None or (known.pause or 0) < (each.pause or 0):
+            longest[each.delivery.destination] = each
+    if longest:
+        names = sorted(longest)
+        await connection.execute(
+            _PAUSE, names, [longest[name].pause for name in names], [longest[name].pause_reason for name in names]
+        )
+
+
+async def pauses(connection: Connection) -> dict[str, float]:
+    """Destination -> seconds that it is still paused, as some replica found it."""
+    return {row[0]: row[1] for row in await connection.fetch(_PAUSES)}

@@ -1,0 +1,181 @@
+"""The dispatcher's process: HTTP at once, the rest as Postgres, the registry and Kafka come."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import asyncpg
+import structlog
+
+from dispatcher.actions_handler import ActionsHandler
+from dispatcher.api import make_app
+from dispatcher.catalogue import Catalogue
+from dispatcher.claims import Claims
+from dispatcher.events_handler import EventsHandler
+from dispatcher.holdings import Holdings
+from dispatcher.lanes import Lanes
+from dispatcher.pulse import Pulse
+from dispatcher.queues import Queues
+from dispatcher.recorder import Recorder
+from dispatcher.rendering import render
+from dispatcher.replicas import Replicas
+from dispatcher.request_maker import RequestMaker
+from dispatcher.retention import keep_up_for_ever
+from dispatcher.sender import Sender
+from dispatcher.settings import Settings
+from dispatcher.takeover import Takeover
+from servicekit.auth import Authoriser
+from servicekit.database import connect
+from servicekit.guarded_http import GuardedClient
+from servicekit.health import Health
+from servicekit.http_app import serve, stop_process
+from servicekit.logging import configure_logging
+from servicekit.partition_loop import Handler, PartitionLoop
+from servicekit.problems import unavailable
+from servicekit.publisher import KafkaPublisher
+from servicekit.registry_view import RegistryView
+from servicekit.sealing import KeyRing
+from servicekit.telemetry import configure_tracing, shutdown_tracing
+
+SERVICE = "dispatcher"
+SCHEMA = "dispatcher"
+
+log = structlog.get_logger()
+
+
+class Dispatcher:
+    """Everything one process has. `run` works until it is cancelled or cannot go on."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.view = RegistryView(settings.kafka)
+        self.authoriser = Authoriser(self.view, settings.admin_token)
+        self.loops: list[PartitionLoop] = []
+        self.claims: Claims | None = None
+        self._catalogue = Catalogue(self.view, KeyRing(settings.kek))
+        self.view.on_change(lambda kind, id, _: self._catalogue.forget(kind, id))
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._lanes: Lanes | None = None
+        self._recorder: Recorder | None = None
+
+    @property
+    def pool(self) -> asyncpg.Pool[asyncpg.Record]:
+        """Raises ProblemError 503 before Postgres was there for the first time."""
+        if self._pool is None:
+            raise unavailable("The database is not there yet.")
+        return self._pool
+
+    def wake(self) -> None:
+        """Something became due."""
+        if self.claims is not None:
+            self.claims.wake()
+
+    async def run(self) -> None:
+        """Take over actions and events, and deliver."""
+        settings = self.settings
+        await self.view.start()
+        self._pool = pool = await connect(settings, SCHEMA)
+        publisher = KafkaPublisher(settings.kafka, client_id=f"{SERVICE}-{settings.instance}")
+        await publisher.start()
+        try:
+            async with GuardedClient(settings.allowed_networks) as http:
+                await self._work(pool, publisher, http)
+        finally:
+            await publisher.stop()
+
+    async def _work(self, pool: asyncpg.Pool[asyncpg.Record], publisher: KafkaPublisher, http: GuardedClient) -> None:
+        settings, partitioned = self.settings, asyncio.Event()
+        lease = settings.lease_seconds
+        pulse, queues = Pulse(settings.session_timeout_seconds / 2), Queues(pool)
+        holdings = Holdings(pulse, lease)
+        maker = RequestMaker(self._catalogue, render, settings.longest_request)
+        sender = Sender(http, maker, settings.longest_request, holdings.still_ours)
+        recorder = self._recorder = Recorder(pool, publisher, queues, holdings, lease_seconds=lease)
+        lanes = self._lanes = recorder.lanes = Lanes(
+            sender.attempt, recorder.add, maker.limits, most=settings.max_in_flight
+        )
+        takeover = Takeover(
+            pool, lanes, queues, recorder.check, lease_seconds=lease, first_attempts=settings.first_attempts
+        )
+        self.claims = Claims(pool, lanes, holdings, recorder, lease_seconds=lease)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(pulse.run())
+            tasks.create_task(keep_up_for_ever(pool, settings.retention_days, first=partitioned))
+            await partitioned.wait()
+            await self.view.wait_ready()
+            tasks.create_task(recorder.run())
+            tasks.create_task(Replicas(pool, lanes, settings.instance).run())
+            handlers: list[Handler] = [
+                ActionsHandler(takeover, holdings, lanes),
+                EventsHandler(takeover, holdings, lanes, self.view),
+            ]
+            self.loops = [self._loop(handler, pool, publisher) for handler in handlers]
+            for loop in self.loops:
+                tasks.create_task(loop.run())
+            tasks.create_task(self.claims.run())
+
+    def _loop(self, handler: Handler, pool: asyncpg.Pool[asyncpg.Record], publisher: KafkaPublisher) -> PartitionLoop:
+        topic = handler.topic.removeprefix("switchhook.").partition(".")[0]
+        return PartitionLoop(
+            handler,
+            kafka=self.settings.kafka,
+            group=f"{SERVICE}-{topic}",
+            service=SERVICE,
+            instance=self.settings.instance,
+            pool=pool,
+            publisher=publisher,
+            session_timeout=self.settings.session_timeout_seconds,
+        )
+
+    async def drain(self) -> None:
+        """Take nothing more over; finish what is on the wire and save it."""
+        for loop in self.loops:
+            await loop.close()
+        if self._lanes is not None and self._recorder is not None:
+            await self._lanes.drained(self.settings.drain_seconds / 2)
+            await self._recorder.drained(self.settings.drain_seconds / 2)
+
+    async def close(self) -> None:
+        """Let go of what `run` opened."""
+        await self.view.stop()
+        if self._pool is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._pool.close(), 5)
+
+    def checks(self) -> Health:
+        """Ready: the registry is known, and every partition that is ours can go on."""
+        return Health({"registry": self.view.problem, "partitions": self._loops_problem})
+
+    def _loops_problem(self) -> str | None:
+        if not self.loops:
+            return "waiting for Postgres and the registry"
+        return next((problem for loop in self.loops if (problem := loop.problem())), None)
+
+
+@contextlib.asynccontextmanager
+async def _running(dispatcher: Dispatcher) -> AsyncIterator[None]:
+    """Work in the background; if that ends by itself, so does the process."""
+    work = asyncio.create_task(dispatcher.run(), name="dispatcher")
+    work.add_done_callback(lambda done: None if done.cancelled() else stop_process())
+    try:
+        yield
+        await dispatcher.drain()
+    finally:
+        work.cancel()
+        result = await asyncio.gather(work, return_exceptions=True)
+        await dispatcher.close()
+        shutdown_tracing()
+    if isinstance(result[0], Exception):
+        log.error("dispatcher.ended", error=repr(result[0]))
+        raise result[0]
+
+
+def main() -> None:
+    """Run until SIGTERM."""
+    settings = Settings()
+    configure_logging(SERVICE, settings.log_level)
+    configure_tracing(SERVICE, settings)
+    dispatcher = Dispatcher(settings)
+    serve(make_app(dispatcher), settings, lambda: _running(dispatcher), health=dispatcher.checks())

@@ -1,0 +1,260 @@
+"""All SQL of deliveries on their way: taken over, claimed, unblocked, recorded. Times are Postgres's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import asyncpg
+
+from dispatcher.model import Delivery, Result
+from servicekit.batches import Connection
+
+Row = asyncpg.Record
+
+_INSERT = """
+WITH arrived AS (
+    SELECT u.*,
+           CASE WHEN u.state <> 'discarded' AND u.lane IS NOT NULL AND (u.place > 0 OR EXISTS (
+                    SELECT FROM delivery d
+                     WHERE d.lane = u.lane AND d.finished_at IS NULL AND d.day > CURRENT_DATE - 7))
+                THEN 'blocked' ELSE u.state END AS first_state
+      FROM unnest($1::uuid[], $2::date[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::bigint[],
+                  $9::int[], $10::text[], $11::timestamptz[], $12::text[], $13::text[], $14::text[], $15::text[],
+                  $16::text[], $17::smallint[], $18::text[], $19::bytea[])
+        AS u(id, day, project_id, kind, queue_id, source, lane, seq, place, state, expires_at, conversation,
+             contact_id, event_type, event_id, traceparent, hops, error, payload)
+)
+INSERT INTO delivery (id, day, project_id, kind, queue_id, source, lane, seq, state, attempts, due, lease, expires_at,
+                      finished_at, conversation, contact_id, event_type, event_id, traceparent, hops, error, payload)
+SELECT id, day, project_id, kind, queue_id, source, lane, seq, first_state,
+       CASE first_state WHEN 'in_flight' THEN 1 ELSE 0 END,
+       CASE first_state WHEN 'in_flight' THEN now() + $20::interval WHEN 'pending' THEN now() END,
+       CASE first_state WHEN 'in_flight' THEN $21::uuid END,
+       expires_at,
+       CASE first_state WHEN 'discarded' THEN now() END,
+       conversation, contact_id, event_type, event_id, traceparent, hops, error, payload
+  FROM arrived
+ON CONFLICT (id, day) DO NOTHING
+RETURNING id, state
+"""
+_QUEUES_DUE = """
+UPDATE queue SET next_due = CASE WHEN id = ANY ($2::int[]) THEN now() ELSE now() + $3::interval END
+ WHERE id = ANY ($1::int[]) AND (next_due IS NULL OR (id = ANY ($2::int[]) AND next_due > now()))
+"""
+_ROW = """
+RETURNING d.id, d.day, d.project_id, d.kind, d.queue_id, d.source, d.lane, d.seq, d.attempts, d.base, d.expires_at,
+       d.created_at, d.conversation, d.contact_id, d.event_type, d.event_id, d.traceparent, d.hops, d.payload
+"""
+_UNBLOCK = (
+    """
+WITH head AS (
+    SELECT DISTINCT ON (lane) id, day, state FROM delivery
+     WHERE lane = ANY ($1::text[]) AND finished_at IS NULL AND day > CURRENT_DATE - 7
+     ORDER BY lane, seq
+)
+UPDATE delivery d SET state = 'in_flight', attempts = d.attempts + 1, due = now() + $2::interval, lease = $3
+  FROM head WHERE d.id = head.id AND d.day = head.day AND d.state = 'blocked'
+"""
+    + _ROW
+)
+_CLAIM = (
+    """
+WITH picked AS (
+    SELECT id, day FROM delivery WHERE queue_id = $1 AND due <= now() ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE delivery d SET state = 'in_flight', attempts = d.attempts + 1, due = now() + $3::interval, lease = $4
+  FROM picked WHERE d.id = picked.id AND d.day = picked.day
+"""
+    + _ROW
+)
+_DUE_QUEUES = """
+SELECT id, destination, source FROM queue
+ WHERE next_due <= now() AND (source = '' OR source = ANY ($1::text[])) ORDER BY next_due LIMIT 500
+"""
+_NEXT_DUE = """
+UPDATE queue q SET next_due = greatest(
+    (SELECT min(d.due) FROM delivery d WHERE d.queue_id = q.id AND d.due IS NOT NULL), now() + $2::interval)
+ WHERE q.id = $1
+"""
+_DEFER_QUEUE = "UPDATE queue SET next_due = now() + $2::interval WHERE id = $1"
+_SWEEP = """
+UPDATE queue q SET next_due = m.due
+  FROM (SELECT id, (SELECT min(d.due) FROM delivery d WHERE d.queue_id = queue.id AND d.due IS NOT NULL) AS due
+          FROM queue WHERE next_due IS NULL) m
+ WHERE q.id = m.id AND m.due IS NOT NULL AND q.next_due IS NULL
+"""
+_TAKE_LEASES = """
+WITH freed AS (
+    UPDATE delivery SET state = 'retrying', due = now(), lease = NULL
+     WHERE queue_id IN (SELECT id FROM queue WHERE source = ANY ($1::text[]))
+       AND due IS NOT NULL AND state = 'in_flight' AND lane IS NOT NULL AND NOT (id = ANY ($2::uuid[]))
+    RETURNING queue_id
+)
+UPDATE queue SET next_due = now() WHERE id IN (SELECT queue_id FROM freed)
+"""
+_RECORD = """
+WITH done AS (
+    UPDATE delivery d
+       SET state = u.state, attempts = u.attempts, error = u.error, lease = NULL,
+           due = CASE WHEN u.delay IS NOT NULL THEN now() + u.delay * interval '1 second' END,
+           finished_at = CASE WHEN u.delay IS NULL THEN now() END
+      FROM unnest($1::uuid[], $2::date[], $3::uuid[], $4::text[], $5::smallint[], $6::text[], $7::float8[])
+        AS u(id, day, lease, state, attempts, error, delay)
+     WHERE d.id = u.id AND d.day = u.day AND d.lease = u.lease
+    RETURNING d.id, d.day
+), noted AS (
+    INSERT INTO attempt (delivery_id, day, number, started_at, took_ms, outcome, status, code, detail, request, response)
+    SELECT a.id, a.day, a.number, a.started_at, a.took_ms, a.outcome, a.status, a.code, a.detail, a.request, a.response
+      FROM unnest($8::uuid[], $9::date[], $10::smallint[], $11::timestamptz[], $12::int[], $13::text[], $14::smallint[],
+                  $15::text[], $16::text[], $17::bytea[], $18::bytea[])
+        AS a(id, day, number, started_at, took_ms, outcome, status, code, detail, request, response)
+      JOIN done ON done.id = a.id AND done.day = a.day
+)
+SELECT id FROM done
+"""
+_SOONER = """
+UPDATE queue q SET next_due = now() + u.delay * interval '1 second'
+  FROM (SELECT id, min(delay) AS delay FROM unnest($1::int[], $2::float8[]) AS p(id, delay) GROUP BY id) u
+ WHERE q.id = u.id AND (q.next_due IS NULL OR q.next_due > now() + u.delay * interval '1 second')
+"""
+
+
+class Lease:
+    """One grant: its id in Postgres, and its end on our monotonic clock, which was read before Postgres's."""
+
+    def __init__(self, seconds: float) -> None:
+        self.id, self.ends, self.interval = uuid4(), time.monotonic() + seconds, timedelta(seconds=seconds)
+
+
+async def take_over(connection: Connection, deliveries: Sequence[Delivery], lease: Lease) -> dict[UUID, str]:
+    """Insert rows, inside the fenced transaction: id -> state of those that were not there yet.
+
+    Those in state `in_flight` are leased; whoever's lane has an unfinished row is `blocked`.
+    """
+    places: dict[str, int] = {}
+    columns = [_column_values(each, _place(each, places)) for each in deliveries]
+    rows = await connection.fetch(_INSERT, *map(list, zip(*columns, strict=True)), lease.interval, lease.id)
+    pending = {each.queue_id for each in deliveries if each.state == "pending"}
+    queues = {each.queue_id for each in deliveries if each.state != "discarded"}
+    await connection.execute(_QUEUES_DUE, sorted(queues), sorted(pending), lease.interval)
+    return {row["id"]: row["state"] for row in rows}
+
+
+def _place(delivery: Delivery, places: dict[str, int]) -> int:
+    """How many of the batch stand before it in its lane."""
+    if delivery.lane is None or delivery.state == "discarded":
+        return 0
+    place = places.get(delivery.lane, 0)
+    places[delivery.lane] = place + 1
+    return place
+
+
+def _column_values(one: Delivery, place: int) -> tuple[object, ...]:
+    return (
+        one.key, one.day, one.project_id, one.kind, one.queue_id, one.source, one.lane, one.seq, place, one.state,
+        one.expires_at, one.conversation, one.contact_id, one.event_type, one.event_id, one.traceparent, one.hops,
+        one.error, one.payload,
+    )  # fmt: skip
+
+
+async def unblock(connection: Connection, lanes: Iterable[str], lease: Lease) -> list[Row]:
+    """Lease the head of each lane whose head is blocked. Only the lanes' owner calls this."""
+    return list(await connection.fetch(_UNBLOCK, sorted(lanes), lease.interval, lease.id))
+
+
+async def claim(connection: Connection, queue_id: int, limit: int, lease: Lease) -> list[Row]:
+    """Lease at most `limit` due rows of a queue, the longest due first."""
+    return list(await connection.fetch(_CLAIM, queue_id, limit, lease.interval, lease.id))
+
+
+async def due_queues(connection: Connection, sources: Iterable[str]) -> list[Row]:
+    """{id, destination, source} of queues in which something may be due: the common ones, and these sources' own."""
+    return list(await connection.fetch(_DUE_QUEUES, sorted(sources)))
+
+
+async def look_again(connection: Connection, queue_id: int, at_least: float = 0.0) -> None:
+    """The queue's next look: when its first row is due, but not before `at_least` seconds."""
+    await connection.execute(_NEXT_DUE, queue_id, timedelta(seconds=at_least))
+
+
+async def defer_queue(connection: Connection, queue_id: int, seconds: float) -> None:
+    """Do not look at the queue for so long, whatever is due in it: its destination takes nothing."""
+    await connection.execute(_DEFER_QUEUE, queue_id, timedelta(seconds=seconds))
+
+
+async def sweep(connection: Connection) -> None:
+    """Mend queues that are thought empty and are not (a crash between two transactions)."""
+    await connection.execute(_SWEEP)
+
+
+async def take_leases(connection: Connection, sources: Iterable[str], on_the_wire: Iterable[UUID]) -> None:
+    """A new owner of ordered lanes makes its predecessor's leased rows due, but not those it is sending itself."""
+    await connection.execute(_TAKE_LEASES, sorted(sources), list(on_the_wire))
+
+
+async def record(connection: Connection, results: Sequence[Result]) -> set[UUID]:
+    """Save outcomes and attempts where the lease is still ours; the ids of those that were."""
+    attempts = [each for each in results if each.attempt is not None]
+    rows = await connection.fetch(
+        _RECORD,
+        [each.delivery.key for each in results],
+        [each.delivery.day for each in results],
+        [each.delivery.lease for each in results],
+        [state_after(each) for each in results],
+        [each.delivery.attempts - (each.outcome == "deferred") for each in results],
+        [each.detail for each in results],
+        [each.delay for each in results],
+        [each.delivery.key for each in attempts],
+        [each.delivery.day for each in attempts],
+        [each.attempt.number for each in attempts if each.attempt],
+        [each.attempt.started_at for each in attempts if each.attempt],
+        [each.attempt.took_ms for each in attempts if each.attempt],
+        [each.outcome for each in attempts],
+        [each.attempt.status for each in attempts if each.attempt],
+        [each.code for each in attempts],
+        [each.detail for each in attempts],
+        [each.attempt.request for each in attempts if each.attempt],
+        [each.attempt.response for each in attempts if each.attempt],
+    )
+    later = [(each.delivery.queue_id, each.delay) for each in results if each.delay is not None]
+    if later:
+        await connection.execute(_SOONER, [queue for queue, _ in later], [delay for _, delay in later])
+    return {row["id"] for row in rows}
+
+
+def state_after(result: Result) -> str:
+    """The row's state once the result is recorded."""
+    if result.outcome == "deferred":
+        return "pending" if result.delivery.attempts <= 1 else "retrying"
+    return "retrying" if result.outcome == "retry" else result.outcome
+
+
+def delivery_of(row: Row, destination: str, lease: Lease) -> Delivery:
+    """A row that `claim` or `unblock` gave, as it travels through this process."""
+    return Delivery(
+        key=row["id"],
+        day=row["day"],
+        project_id=row["project_id"],
+        kind=row["kind"],
+        queue_id=row["queue_id"],
+        destination=destination,
+        source=row["source"],
+        payload=row["payload"],
+        lane=row["lane"],
+        seq=row["seq"],
+        attempts=row["attempts"],
+        base=row["base"],
+        lease=lease.id,
+        lease_ends=lease.ends,
+        expires_at=row["expires_at"],
+        created_at=row["created_at"],
+        conversation=row["conversation"],
+        contact_id=row["contact_id"],
+        event_type=row["event_type"],
+        event_id=row["event_id"],
+        traceparent=row["traceparent"],
+        hops=row["hops"],
+    )

@@ -1,0 +1,172 @@
+"""Outcomes, in batches: rows, attempts, what the engine and the outside must hear, and the next of an ordered lane.
+
+One transaction at a time. What is to be heard is a row in the transaction that ends the delivery (hardening 13); Kafka
+gets it right after, or at the next sweep.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from uuid import UUID, uuid4
+
+import asyncpg
+import structlog
+
+from contracts.cloudevents import now_text
+from dispatcher import health, postgres_deliveries, reports
+from dispatcher.holdings import Holdings
+from dispatcher.lanes import Lanes
+from dispatcher.model import Delivery, Result
+from dispatcher.postgres_deliveries import Lease
+from dispatcher.queues import Queues
+from servicekit.batches import Connection
+from servicekit.failpoints import failpoint
+from servicekit.infrastructure import is_infrastructure
+from servicekit.kafka_records import Outgoing, pack_outgoing, unpack_outgoing
+from servicekit.metrics import counter
+from servicekit.publisher import KafkaPublisher
+
+AT_ONCE = 500
+RETRY_SECONDS = 0.5
+SWEEP_AGE = "20 seconds"
+_ADD = "INSERT INTO result_outbox (name, payload) VALUES ($1, $2)"
+_DELETE = "DELETE FROM result_outbox WHERE name = ANY ($1::uuid[])"
+_LEFT = """
+SELECT name, payload FROM result_outbox WHERE created_at < now() - $1::text::interval ORDER BY created_at LIMIT 50
+"""
+
+log = structlog.get_logger()
+
+
+class Recorder:
+    """`add` results as they come; `run` saves them. `lanes` is set once there are some."""
+
+    lanes: Lanes
+
+    def __init__(
+        self,
+        pool: asyncpg.Pool[asyncpg.Record],
+        publisher: KafkaPublisher,
+        queues: Queues,
+        holdings: Holdings,
+        *,
+        lease_seconds: float,
+    ) -> None:
+        self._pool, self._publisher, self._queues, self._holdings = pool, publisher, queues, holdings
+        self._lease_seconds = lease_seconds
+        self._results: list[Result] = []
+        self._check: set[str] = set()
+        self._published: list[UUID] = []
+        self._work, self._idle = asyncio.Event(), asyncio.Event()
+        self._publishing: set[asyncio.Task[None]] = set()
+        self._finished = counter("switchhook_deliveries_total")
+
+    def add(self, result: Result) -> None:
+        """Have a result saved. A lost one is the claim's."""
+        if result.outcome == "lost":
+            log.info("lease.lost", delivery=result.delivery.id)
+            return
+        self._results.append(result)
+        self._idle.clear()
+        self._work.set()
+
+    def check(self, lanes: Iterable[str]) -> None:
+        """Look once more whether the head of these lanes is blocked: it may have been put behind one that just ended."""
+        self._check.update(lanes)
+        self._work.set()
+
+    async def run(self) -> None:
+        """For ever. Postgres being away delays, and loses nothing: the rows are leased."""
+        while True:
+            self._idle.set()
+            await self._work.wait()
+            self._work.clear()
+            while self._results or self._check:
+                try:
+                    await self._save(self._results[:AT_ONCE], set(self._check))
+                except Exception as error:
+                    if not is_infrastructure(error):
+                        raise
+                    log.warning("recorder.held", error=repr(error))
+                    await asyncio.sleep(RETRY_SECONDS)
+
+    async def drained(self, seconds: float) -> None:
+        """Wait until everything added is saved and published, at most so long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._idle.wait()
+                await asyncio.gather(*self._publishing)
+        except TimeoutError:
+            log.warning("recorder.left", results=len(self._results))
+
+    async def _save(self, results: list[Result], check: set[str]) -> None:
+        await failpoint("before_record")
+        lease, deleted = Lease(self._lease_seconds), self._published[:200]
+        async with self._pool.acquire() as connection, connection.transaction():
+            mine = await postgres_deliveries.record(connection, results) if results else set()
+            ours = [each for each in results if each.delivery.key in mine]
+            name, outgoing = await self._tell(connection, ours)
+            rows = await self._next_of(connection, ours, check, lease)
+            if deleted:
+                await connection.execute(_DELETE, deleted)
+        del self._results[: len(results)], self._published[: len(deleted)]
+        self._check -= check
+        await failpoint("after_record")
+        if outgoing:
+            self._publish(name, outgoing)
+        self._count(results, mine)
+        self.lanes.offer([await self._delivery(row, lease) for row in rows])
+
+    async def _tell(self, connection: Connection, results: list[Result]) -> tuple[UUID, list[Outgoing]]:
+        """Write down what has to be heard of these results."""
+        now, name = now_text(), uuid4()
+        outgoing = [record for each in results for record in reports.of(each, now)]
+        outgoing += await health.learn(connection, results, now)
+        if outgoing:
+            await connection.execute(_ADD, name, pack_outgoing(outgoing))
+        return name, outgoing
+
+    async def _next_of(
+        self, connection: Connection, results: list[Result], check: set[str], lease: Lease
+    ) -> list[asyncpg.Record]:
+        """Lease the next delivery of each lane whose head ended."""
+        ended = {
+            each.delivery.lane
+            for each in results
+            if each.final and each.delivery.lane is not None and each.delivery.source in self._holdings.sources
+        }
+        lanes = ended | check
+        return await postgres_deliveries.unblock(connection, lanes, lease) if lanes else []
+
+    async def _delivery(self, row: asyncpg.Record, lease: Lease) -> Delivery:
+        return postgres_deliveries.delivery_of(row, await self._queues.destination(row["queue_id"]), lease)
+
+    def _publish(self, name: UUID, outgoing: list[Outgoing]) -> None:
+        task = asyncio.create_task(self._publish_row(name, outgoing))
+        self._publishing.add(task)
+        task.add_done_callback(self._publishing.discard)
+
+    async def _publish_row(self, name: UUID, outgoing: list[Outgoing]) -> None:
+        try:
+            await self._publisher.publish_many(outgoing)
+        except Exception as error:  # noqa: BLE001 (the row stays, and the sweep takes it up)
+            log.warning("results.unpublished", error=repr(error))
+            return
+        self._published.append(name)
+
+    async def sweep(self, age: str = SWEEP_AGE) -> None:
+        """Publish what was written down longer ago than `age` and not deleted since; delete what is published."""
+        deleted = list(self._published)
+        async with self._pool.acquire() as connection:
+            await connection.execute(_DELETE, deleted)
+            self._published = [name for name in self._published if name not in deleted]
+            for row in await connection.fetch(_LEFT, age):
+                await self._publish_row(row["name"], unpack_outgoing(row["payload"]))
+
+    def _count(self, results: list[Result], mine: set[UUID]) -> None:
+        for each in results:
+            if each.delivery.key not in mine:
+                log.info("result.stale", delivery=each.delivery.id, outcome=each.outcome)
+            elif each.final:
+                self._finished.labels(each.delivery.kind, each.outcome).inc()
