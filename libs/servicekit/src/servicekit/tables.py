@@ -23,10 +23,11 @@ CREATE TABLE outbox (
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (topic, part, name)
 ) WITH (autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0);
+ALTER TABLE outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
 """
 """`checkpoint`: one row per partition that this service has consumed.
 
 `next_offset` is the next to apply, `last_id` the identity of the record before it, `partitions` the topic's count when
 first seen, `(epoch, owner)` the fence: only who holds both may write. `seen` is `{"topic/partition": [offset, index]}`,
 the highest source applied (guarantee 4). `outbox`: records committed and not yet acknowledged by Kafka, in `position`'s
-order; `name` is the first offset of the batch, or the caller's own."""
+order; `name` is the first offset of the batch, or the caller's own. Payloads live for milliseconds: they are not compressed."""
