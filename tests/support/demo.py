@@ -7,10 +7,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from devstack.errors import StackError
-from devstack.stack import Stack
 from support.fake_telegram import fake_telegram
 from support.receiver import receiver
+
+from devstack.errors import StackError
+from devstack.stack import Stack
 from support.story import Story
 
 

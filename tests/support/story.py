@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,12 @@ FLOW = Path(__file__).parents[2] / "examples" / "flows" / "reserve-lecture.yaml"
 ANSWER = Path(__file__).parents[1] / "samples" / "named_webhook_response.json"
 PERSON = 104117781
 Narrate = Callable[[str], None]
+Blow = Callable[[], Awaitable[None]]
+PATIENCE_SECONDS = 60.0
+
+
+async def no_blow() -> None:
+    """Nothing is done to the stack."""
 
 
 @dataclass(slots=True)
@@ -45,8 +51,12 @@ class Setting:
 class Story:
     """Chapters in order; each stands on those before it."""
 
-    def __init__(self, stack: Stack, telegram: FakeTelegram, receiver: Receiver, narrate: Narrate) -> None:
+    def __init__(
+        self, stack: Stack, telegram: FakeTelegram, receiver: Receiver, narrate: Narrate, blow: Blow = no_blow
+    ) -> None:
+        """`blow` is called whenever something of a conversation was accepted: it may kill what it likes."""
         self._stack, self._telegram, self._receiver, self._narrate = stack, telegram, receiver, narrate
+        self._blow = blow
         self._http = httpx.AsyncClient(base_url=stack.base_url, timeout=30, trust_env=False)
         self._updates = 0
         self.setting: Setting
@@ -222,20 +232,44 @@ class Story:
         return FLOW.read_text().replace("https://crm.example.com", self._receiver.url)
 
     async def _post_trigger(self, variables: dict[str, Any], headers: dict[str, str] | None = None) -> httpx.Response:
+        """POST as a careful shop does: an unknown outcome is asked for again under the same key."""
         body = self.setting.trigger["body_example"] | {"peer_id": str(PERSON), "variables": variables}
+        url, keyed = (
+            f"/v1/run/{self.setting.trigger['id']}",
+            {"idempotency-key": variables["order_id"]} | (headers or {}),
+        )
         self._narrate(f"  POST {self.setting.trigger['url']} {variables} {headers or ''}")
-        answer = await self._http.post(f"/v1/run/{self.setting.trigger['id']}", json=body, headers=headers)
+        answer = await self._patiently(lambda: self._http.post(url, json=body, headers=keyed))
         self._narrate(f"  ← {answer.status_code} {answer.text[:300]}")
+        if answer.is_success:
+            await self._blow()
         return answer
 
+    async def _patiently(self, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
+        """The first answer that is one: while something is being started again there may be none, or a 502 or 503."""
+        answers: list[httpx.Response] = []
+
+        async def asked() -> bool:
+            try:
+                answers.append(await ask())
+            except httpx.TransportError:
+                return False
+            unknown = answers[-1].status_code in (502, 503) and "command-failed" not in answers[-1].text
+            return not unknown
+
+        await eventually(asked, seconds=PATIENCE_SECONDS, every=0.2)
+        return answers[-1]
+
     async def _say(self, text: str) -> None:
-        """The person writes; Telegram tells ingress."""
+        """The person writes; Telegram tells ingress, again and again until it is taken."""
         self._updates += 1
         self._narrate(f"  person: {text}")
         update = self._telegram.text_update(self._updates, PERSON, text, first_name="Alex")
         headers = {"x-telegram-bot-api-secret-token": self.setting.channel["secret_token"]}
-        answer = await self._http.post(self.setting.channel["inbound_url"], json=update, headers=headers)
+        url = self.setting.channel["inbound_url"]
+        answer = await self._patiently(lambda: self._http.post(url, json=update, headers=headers))
         assert answer.status_code == 200, answer.text
+        await self._blow()
 
     def _heard(self) -> list[str]:
         return [message["text"] for message in self._telegram.messages]
@@ -243,7 +277,7 @@ class Story:
     async def _hear(self, count: int) -> None:
         """Wait until the person has so many messages."""
         before = len(self._heard())
-        await eventually(lambda: len(self._heard()) >= count)
+        await eventually(lambda: len(self._heard()) >= count, seconds=PATIENCE_SECONDS)
         for text in self._heard()[before:]:
             self._narrate(f"  bot: {text}")
 
