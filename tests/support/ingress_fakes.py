@@ -26,9 +26,16 @@ class FakeView:
         self.entities: dict[tuple[str, str], Any] = {}
         self.later: dict[tuple[str, str], Any] = {}
         self.catch_ups = 0
+        self._listeners: list[Callable[[str, str, Any], None]] = []
 
     def put(self, kind: str, model: Any) -> None:
-        self.entities[kind, getattr(model, "id", None) or f"{model.flow_id}/{model.version}"] = model
+        id = getattr(model, "id", None) or f"{model.flow_id}/{model.version}"
+        self.entities[kind, id] = model
+        for listener in self._listeners:
+            listener(kind, id, model)
+
+    def on_change(self, listener: Callable[[str, str, Any], None]) -> None:
+        self._listeners.append(listener)
 
     def get(self, kind: str, id: str) -> Any:
         return self.entities.get((kind, id))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Hashable
+from typing import Generic, NamedTuple, TypeVar
 
 from contracts.registry import Bot, Channel, Flow, FlowVersion, Project, Trigger
 from ingress.ports import View
@@ -16,14 +16,41 @@ from servicekit.problems import ProblemError, not_found, unavailable
 
 T = TypeVar("T")
 COMPILED_KEPT = 2_048
+REMEMBERED = 10_000
+"""Entries of one kind before all are forgotten."""
+
+
+class Entrance(NamedTuple):
+    """A trigger, and the limits of its project."""
+
+    trigger: Trigger
+    limits: Limits
 
 
 class Bound(NamedTuple):
-    """A trigger with what it starts. `accepts` None: this flow version is not here yet, the engine checks alone."""
+    """What a trigger starts, and where. `accepts` None: this flow version is not here yet, the engine checks alone."""
 
     trigger: Trigger
-    flow: Flow
     accepts: Accepts | None
+    channel: Channel | None
+
+
+class Remembered(Generic[T]):
+    """What was made from the registry, until anything in the registry changes."""
+
+    def __init__(self, view: View) -> None:
+        self._made: dict[Hashable, T] = {}
+        view.on_change(lambda *_: self._made.clear())
+
+    def get(self, key: Hashable) -> T | None:
+        return self._made.get(key)
+
+    def put(self, key: Hashable, value: T) -> T:
+        """`value`, remembered."""
+        if len(self._made) >= REMEMBERED:
+            self._made.clear()
+        self._made[key] = value
+        return value
 
 
 class Catalog:
@@ -33,6 +60,7 @@ class Catalog:
         self.view = view
         self._catch_up = Paced(view.current, CATCH_UP_PAUSE)
         self._accepts: OrderedDict[tuple[str, int, str | None], Accepts] = OrderedDict()
+        self._entrances, self._bound = Remembered[Entrance](view), Remembered[Bound](view)
 
     async def caught_up(self, look: Callable[[], T]) -> T:
         """`look()`; when it raises a 404, once more after the view has read what its topic holds now."""
@@ -70,16 +98,26 @@ class Catalog:
                 return found
         raise not_found("The bot's channel of type http")
 
-    def trigger(self, id: str) -> Trigger:
+    def entrance(self, id: str) -> Entrance:
+        """A trigger by its id."""
+        known = self._entrances.get(id)
+        if known is not None:
+            return known
         found: Trigger | None = self.view.get("trigger", id)
         if found is None:
             raise not_found("The trigger")
-        return found
+        return self._entrances.put(id, Entrance(found, self.limits(found.project_id)))
 
     def bound(self, trigger: Trigger) -> Bound:
-        """A trigger whose flow is published."""
+        """What a trigger starts; its flow is published."""
+        known = self._bound.get(trigger.id)
+        if known is not None:
+            return known
         flow: Flow | None = self.view.get("flow", trigger.flow_id)
-        return Bound(trigger, *self._entry(flow, trigger.entry))
+        _, accepts = self._entry(flow, trigger.entry)
+        channel = None if trigger.channel_id is None else self.channel(trigger.channel_id)
+        bound = Bound(trigger, accepts, channel)
+        return bound if accepts is None else self._bound.put(trigger.id, bound)
 
     def flow_entry(self, bot: Bot, name: str, entry: str | None) -> tuple[Flow, Accepts | None]:
         """A published flow of the bot by id or slug, with the checks of one of its webhook triggers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asyncio import Future
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 from contracts.inbound import ReplyTo
@@ -35,6 +35,9 @@ class View(Protocol):
     def find(self, kind: str, index: str, value: str) -> Any: ...
 
     def all(self, kind: str, project_id: str) -> Sequence[Any]: ...
+
+    def on_change(self, listener: Callable[[str, str, Any], None]) -> None:
+        """Call `listener(kind, id, model or None)` at each change."""
 
     async def current(self) -> bool:
         """Catch up with the topic; False when that was not possible in time."""
