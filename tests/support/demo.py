@@ -7,11 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from support.fake_telegram import fake_telegram
-from support.receiver import receiver
-
 from devstack.errors import StackError
 from devstack.stack import Stack
+from support.fake_telegram import fake_telegram
+from support.receiver import receiver
 from support.story import Story
 
 
@@ -20,9 +19,12 @@ async def run() -> None:
         traces = str(Path(folder) / "traces.jsonl")
         env = {"SWITCHHOOK_TRACE_SAMPLE": "1", "SWITCHHOOK_TRACE_FILE": traces}
         narrate("Starting Kafka, PostgreSQL and the services …")
-        async with fake_telegram() as telegram, receiver() as far_end:
-            async with Stack(Path(folder), env=env, report=narrate) as stack:
-                await Story(stack, telegram, far_end, narrate).tell()
+        async with (
+            fake_telegram() as telegram,
+            receiver() as far_end,
+            Stack(Path(folder), env=env, report=narrate) as stack,
+        ):
+            await Story(stack, telegram, far_end, narrate).tell()
     narrate("\nEvery step came out as it should.")
 
 

@@ -1,0 +1,33 @@
+"""DispatcherError
+Unreadable      the record can never be understood: dead-letter topic, with `code`
+NoRequest       a delivery ends without a request: its target is gone, switched off, or can never take it
+NotYetKnown     what a delivery needs (an entity of the registry, its view) is not here yet: later, no attempt counted
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+
+class DispatcherError(Exception):
+    """Base of this service's own errors."""
+
+
+class Unreadable(DispatcherError):
+    """`code` is a word of contracts.dlq.ERROR_CODE."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class NoRequest(DispatcherError):
+    """`outcome` is final: cancelled, discarded or exhausted; `code` the word to count by."""
+
+    def __init__(self, outcome: Literal["cancelled", "discarded", "exhausted"], code: str, message: str) -> None:
+        super().__init__(message)
+        self.outcome, self.code = outcome, code
+
+
+class NotYetKnown(DispatcherError):
+    """Unknown is not deleted: only a tombstone ends a delivery (hardening 8)."""

@@ -1,0 +1,53 @@
+"""Which endpoints an event goes to. Pure.
+
+An event about a delivery is never delivered in a way that makes another (hardening 22): none about an endpoint goes to
+that endpoint, and deliveries of ABOUT_DELIVERIES make no events themselves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+from contracts.events import EVENT_TYPES, NEVER_DELIVERED
+from contracts.registry import Endpoint
+
+ABOUT_DELIVERIES = frozenset({"webhook.sent", "endpoint.failing", "endpoint.disabled", "delivery.exhausted"})
+ALL = "*"
+_NAMESPACE = uuid5(NAMESPACE_URL, "urn:switchhook:delivery")
+
+Condition = Callable[[Mapping[str, Any]], bool]
+"""An endpoint's filter, compiled. Raises any exception when it cannot be judged."""
+
+
+def delivery_id(event_id: str, endpoint_id: str) -> UUID:
+    """The delivery's id and the `webhook-id` of every attempt: a repeated event makes no second delivery."""
+    return uuid5(_NAMESPACE, f"{event_id}/{endpoint_id}")
+
+
+def day_of(timestamp: str) -> date:
+    """The day half of an event delivery's key: the event's own, never a clock's. Raises ValueError."""
+    return date.fromisoformat(timestamp[:10])
+
+
+def wanted(event_type: str, endpoint: Endpoint) -> bool:
+    """Whether the endpoint chose events of this type."""
+    return event_type not in NEVER_DELIVERED and (event_type in endpoint.events or ALL in endpoint.events)
+
+
+def by_type(endpoints: Iterable[Endpoint]) -> dict[str, tuple[Endpoint, ...]]:
+    """A project's endpoints, by the event types that they chose."""
+    ordered = sorted(endpoints, key=lambda one: one.id)
+    return {kind: chosen for kind in EVENT_TYPES if (chosen := tuple(one for one in ordered if wanted(kind, one)))}
+
+
+def matches(endpoint: Endpoint, event: Mapping[str, Any], condition: Condition | None) -> bool:
+    """Whether this event goes to the endpoint, which has already chosen its type."""
+    data = event["data"]
+    if (data.get("endpoint") or {}).get("id") == endpoint.id:
+        return False
+    if endpoint.bots and (data.get("bot") or {}).get("id") not in endpoint.bots:
+        return False
+    return condition is None or condition(event)

@@ -1,0 +1,160 @@
+"""Bodies of outgoing webhooks, from an event's `{type, timestamp, data}`. Pure.
+
+`switchhook` is the event as it is (Standard Webhooks); `sendpulse` and `sendpulse_legacy` are P3 and P4 of that vendor's
+users: an array of one object, or the object itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from contracts.actions import WebhookFormat
+
+TITLES = {
+    "bot.subscribed": "new_subscriber",
+    "message.received": "incoming_message",
+    "message.sent": "outgoing_message",
+    "live_chat.opened": "open_chat",
+    "flow.launched": "run_custom_flow",
+    "redirect.followed": "link_click",
+    "bot.unsubscribed": "unsubscribe",
+    "bot.blocked": "bot_block",
+}
+"""Event type -> SendPulse's title; any other event goes under its own type."""
+SERVICES = {"webchat": "livechat"}
+NUMERIC_IDS = frozenset({"telegram", "vk"})
+CONTACT_IF_KNOWN = ("email", "phone", "birthday", "city", "country")
+CONTACT_KEYS = frozenset({"id", "name", "username", "photo", "tags", "variables", "last_message", *CONTACT_IF_KNOWN})
+"""Never hidden by a variable of the same name."""
+
+MESSAGE_KINDS: dict[str, tuple[str, ...]] = {
+    "telegram": (
+        "text", "entities", "caption", "photo", "document", "video", "video_note", "voice", "audio", "animation",
+        "sticker", "contact", "location", "venue", "poll", "dice", "reply_to_message", "media_group_id",
+    ),
+    "whatsapp": (
+        "text", "audio", "context", "interactive", "contacts", "button", "system", "voice", "video", "identity", "image",
+        "document", "sticker", "location", "reaction", "order",
+    ),
+    "messenger": ("text", "attachments", "quick_reply", "postback", "referral", "reply_to"),
+    "vk": ("text", "attachments", "geo", "payload", "keyboard", "fwd_messages", "reply_message", "action"),
+    "webchat": ("text", "payload", "attachments", "location", "contact"),
+    "http": ("text", "payload", "attachments", "location", "contact"),
+}  # fmt: skip
+"""Every kind of message of a channel: present as a key, null when the message is of another kind."""
+NUMBERS = frozenset({"from", "timestamp", "date", "message_id", "update_id"})
+"""Keys of a channel's message whose digits are a number, however the platform writes them."""
+
+RenderTemplate = Callable[[str, Mapping[str, Any]], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """The bot as a SendPulse payload shows it, from the registry."""
+
+    bot_id: str
+    name: str | None = None
+    photo: str | None = None
+    channel_type: str = "http"
+    external_id: str | None = None
+    url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One event, or one step's webhook (`step`: `title` is the step's own)."""
+
+    type: str
+    timestamp: str
+    data: Mapping[str, Any]
+    title: str | None = None
+    step: bool = False
+
+
+def body(format: WebhookFormat, report: Report, sender: Sender, template: str | None, render: RenderTemplate) -> bytes:
+    """The request's body. `render(template, event)` is Liquid; its errors pass through."""
+    if format == "switchhook":
+        return orjson.dumps({"type": report.type, "timestamp": report.timestamp, "data": report.data})
+    if format == "template":
+        event = {"type": report.type, "timestamp": report.timestamp, "title": title_of(report), "data": report.data}
+        return render(template or "", event).encode()
+    one = sendpulse(report, sender)
+    return orjson.dumps([one] if format == "sendpulse" else one)
+
+
+def title_of(report: Report, title_map: Mapping[str, str] | None = None) -> str:
+    """The step's own title, or the event's by the endpoint's map, SendPulse's words, its type."""
+    if report.title is not None:
+        return report.title
+    return (title_map or {}).get(report.type) or TITLES.get(report.type, report.type)
+
+
+def sendpulse(report: Report, sender: Sender) -> dict[str, Any]:
+    """One object of P3."""
+    return {
+        "info": None if report.step else _info(report, sender),
+        "service": SERVICES.get(sender.channel_type, sender.channel_type),
+        "title": title_of(report),
+        "bot": _bot(sender),
+        "contact": _contact(report),
+        "date": int(datetime.fromisoformat(report.timestamp).timestamp()),
+    }
+
+
+def _bot(sender: Sender) -> dict[str, Any]:
+    number = sender.channel_type in NUMERIC_IDS and sender.external_id is not None and sender.external_id.isdigit()
+    bot: dict[str, Any] = {
+        "url": sender.url,
+        "external_id": int(sender.external_id or 0) if number else sender.external_id,
+        "id": sender.bot_id,
+        "name": sender.name,
+    }
+    if sender.photo:
+        bot["photo"] = sender.photo
+    return bot
+
+
+def _contact(report: Report) -> dict[str, Any]:
+    known: Mapping[str, Any] = report.data.get("contact") or {}
+    variables = known.get("variables") or {}
+    contact = {
+        "id": known.get("id"),
+        "name": known.get("name"),
+        "username": known.get("username"),
+        "photo": known.get("photo"),
+        "tags": list(known.get("tags") or ()),
+        "variables": variables,
+        "last_message": known.get("last_message"),
+    }
+    contact |= {name: known[name] for name in CONTACT_IF_KNOWN if known.get(name) is not None}
+    if report.step:
+        contact |= {name: value for name, value in variables.items() if name not in CONTACT_KEYS}
+    return contact
+
+
+def _info(report: Report, sender: Sender) -> dict[str, Any] | None:
+    data = report.data
+    if report.type == "message.received" and (message := data.get("message")):
+        return {"message": _message(message, sender.channel_type)}
+    if report.type == "redirect.followed" and (link := data.get("link") or data):
+        return {"link": {"url": link.get("url"), "node": link.get("node", data.get("node"))}}
+    if report.type == "flow.launched" and (flow := data.get("flow")):
+        return {"flow": {"id": flow.get("id"), "name": flow.get("name") or flow.get("slug")}}
+    return None
+
+
+def _message(message: Mapping[str, Any], channel_type: str) -> dict[str, Any]:
+    provider = message.get("provider") or {"text": message.get("text")}
+    kinds = dict.fromkeys(MESSAGE_KINDS.get(channel_type, ()))
+    shown = {**kinds, **{name: _number(name, value) for name, value in provider.items()}}
+    provider_id = message.get("message_id") or message.get("id")
+    return {"id": message.get("id"), "channel_data": {"message_id": provider_id, "message": shown}}
+
+
+def _number(name: str, value: Any) -> Any:
+    return int(value) if name in NUMBERS and isinstance(value, str) and value.isascii() and value.isdigit() else value

@@ -1,0 +1,71 @@
+"""What one attempt sends, and what its answer meant. Values only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from dispatcher.errors import NoRequest
+
+BODY_LIMIT = 8 * 1024
+"""Bytes of a request's or an answer's body that an attempt keeps."""
+HIDDEN = "[hidden]"
+SECRET_NAMES = ("authorization", "cookie", "token", "secret", "api-key", "apikey", "password", "signature")
+"""A header whose name has one of these is shown without its value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request. `headers` are complete; `shown_url` and `shown_headers` are what may be stored.
+
+    `shown_body` None: the body is the delivery's payload, which is stored already. `secrets` are looked for in the answer.
+    """
+
+    method: str
+    url: str
+    headers: dict[str, str]
+    body: bytes | None
+    timeout: float
+    shown_url: str
+    shown_headers: dict[str, str]
+    shown_body: bytes | None = None
+    secrets: tuple[str, ...] = ()
+    before: Request | None = None
+    """Sent first, whatever comes of it (Telegram's answerCallbackQuery)."""
+
+
+@dataclass(slots=True)
+class Reading:
+    """What an answer means. `healthy`: it says nothing against the destination (a refused person does not)."""
+
+    verdict: Literal["succeeded", "retry", "exhausted"]
+    code: str | None = None
+    detail: str | None = None
+    retry_after: float | None = None
+    healthy: bool = True
+    pause: float | None = None
+    pause_reason: str | None = None
+    answer: Any = None
+    provider_message_id: str | None = None
+    unreachable: Literal["blocked", "unreachable", "not_in_chat"] | None = None
+    resend: bool = False
+    """Wrong but mendable at once (Telegram's migrate_to_chat_id)."""
+    extra: dict[str, Any] = field(default_factory=dict)
+
+
+def shown_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Headers as they may be stored: configured values that are credentials by their name are hidden."""
+    return {name: HIDDEN if _is_secret(name) else value for name, value in headers.items()}
+
+
+def _is_secret(name: str) -> bool:
+    lower = name.lower()
+    return any(word in lower for word in SECRET_NAMES)
+
+
+def checked_headers(headers: dict[str, str]) -> dict[str, str]:
+    """Headers from a configuration. Raises NoRequest for one that would break the request's framing."""
+    for name, value in headers.items():
+        if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum() or not value.isprintable():
+            raise NoRequest("exhausted", "bad-header", f"The header {name[:64]!r} cannot be sent.")
+    return headers
