@@ -32,6 +32,7 @@ KAFKA_SECONDS = 10
 FROZEN_SECONDS = 3 * KAFKA_SECONDS
 """A leader that did not beat for this long is frozen: longer than it may wait for Kafka."""
 RETRY_SECONDS = 0.5
+GRACE_SECONDS = 2.0
 
 log = structlog.get_logger()
 
@@ -105,8 +106,7 @@ class Relay:
             linger_ms=0,
         )
         try:
-            async with asyncio.timeout(KAFKA_SECONDS):
-                await producer.start()
+            await _started(producer)
             yield producer
         finally:
             with contextlib.suppress(TimeoutError):
@@ -125,3 +125,15 @@ class Relay:
         finally:
             connection.remove_termination_listener(wake)
             await connection.remove_listener(publications.CHANNEL, wake)
+
+
+async def _started(producer: AIOKafkaProducer) -> None:
+    """Start it within KAFKA_SECONDS. A start that is cancelled half-way leaves its connection open, so it is let finish."""
+    starting = asyncio.create_task(producer.start())
+    try:
+        async with asyncio.timeout(KAFKA_SECONDS):
+            await asyncio.shield(starting)
+    finally:
+        if not starting.done():
+            await asyncio.wait([starting], timeout=GRACE_SECONDS)
+            starting.cancel()
