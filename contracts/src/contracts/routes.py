@@ -54,6 +54,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/web/{channel}/sessions", "ingress", None),
     Route("POST", "/v1/web/{channel}/sessions/{session}/messages", "ingress", None),
     Route("GET", "/v1/web/{channel}/sessions/{session}/events", "ingress", None),
+    Route("POST", "/v1/signals", "ingress", "flows:execute"),
     Route("GET", "/v1/events/{event_id}", "flow-engine", "data:read"),
     Route("GET", "/v1/deliveries", "dispatcher", "deliveries:read"),
     Route("GET", "/v1/deliveries/{id}", "dispatcher", "deliveries:read"),

@@ -23,23 +23,21 @@ log = structlog.get_logger()
 class App:
     """Dispatches by hand: a router's regular expressions cost more than the rest of a request's parsing."""
 
-    def __init__(self, doors: Mapping[str, Door], ready: Callable[[], bool]) -> None:
-        """`ready`: whether the registry has been read; before that every door answers 503 (hardening 8)."""
-        self._doors, self._ready = doors, ready
+    def __init__(self, doors: Mapping[str, Door], ready: Callable[[], bool], pages: Mapping[str, Answer]) -> None:
+        """`ready`: whether the registry has been read; before that every door answers 503 (hardening 8).
+
+        `pages` are answers by path, for what lies outside /v1.
+        """
+        self._doors, self._ready, self._pages = doors, ready, pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        _, version, name, *rest = (
-            f"{scope['path']}//".split("/")[:-2] if scope["path"].count("/") < 2 else scope["path"].split("/")
-        )
-        door = self._doors.get(name) if version == "v1" else None
+        _, *parts = scope["path"].split("/")
+        name = parts[1] if len(parts) > 1 and parts[0] == "v1" else ""
+        door = self._doors.get(name)
         try:
-            if door is None:
-                raise not_found("The page")
-            if not self._ready():
-                raise unavailable("The registry is still being read.")
-            answer = await door(Request(scope, receive, send, rest))
+            answer = await self._answer(door, scope, receive, send, parts[2:])
             if answer is not None:
                 await send_answer(send, answer)
                 _answered(name, answer.status).inc()
@@ -54,6 +52,18 @@ class App:
             await problem("internal", 500, "Internal error", "The error was logged; nothing about it is told here.")(
                 scope, receive, send
             )
+
+    async def _answer(
+        self, door: Door | None, scope: Scope, receive: Receive, send: Send, rest: list[str]
+    ) -> Answer | None:
+        if door is None:
+            page = self._pages.get(scope["path"])
+            if page is None or scope["method"] != "GET":
+                raise not_found("The page")
+            return page
+        if not self._ready():
+            raise unavailable("The registry is still being read.")
+        return await door(Request(scope, receive, send, rest))
 
     @staticmethod
     async def _refuse(refusal: ProblemError, name: str, scope: Scope, receive: Receive, send: Send) -> None:

@@ -81,6 +81,13 @@ class Attachments:
         self._buckets = Buckets(lambda: 1)
         self._attached: dict[str, _Attached] = {}
         self._next_sweep = 0.0
+        self.closing = False
+
+    def close(self) -> None:
+        """Send all listeners home: their next request finds another replica."""
+        self.closing = True
+        for attached in self._attached.values():
+            attached.wake()
 
     def on_messages(self, reply: MessagesReply) -> None:
         """Copies of new messages (a backlog goes to who asked for it)."""
@@ -95,7 +102,7 @@ class Attachments:
         deadline = time.monotonic() + seconds
         try:
             found = await self._known(attached, seq)
-            while not found and (left := deadline - time.monotonic()) > 0:
+            while not found and not self.closing and (left := deadline - time.monotonic()) > 0:
                 await self._change(attached, left)
                 found = await self._known(attached, seq)
             return found

@@ -10,7 +10,9 @@ from ingress.attachments import Attachments
 from ingress.catalog import Catalog
 from ingress.command_intake import CommandIntake
 from ingress.hook_urls import HookUrls
+from ingress.http import json_answer
 from ingress.intake import Intake
+from ingress.openapi import document
 from ingress.platform_inbound import PlatformInbound
 from ingress.ports import Asking, Publishing, View
 from ingress.rate_limits import Limiter
@@ -64,6 +66,7 @@ def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) 
         "talk": Talk(catalog, authoriser, keys, limiter, intake, attachments),
         "signals": Signals(catalog, authoriser, limiter, intake),
     }
+    pages = {"/openapi/ingress.json": json_answer(200, document())}
     return Ingress(
-        App(doors, lambda: view.ready), intake, attachments, CommandIntake(catalog, authoriser, limiter, intake)
+        App(doors, lambda: view.ready, pages), intake, attachments, CommandIntake(catalog, authoriser, limiter, intake)
     )

@@ -88,7 +88,7 @@ class _Stream:
             await self._request.send({"type": "http.response.body", "body": b""})
 
     async def _tell(self) -> None:
-        while True:
+        while not self._attachments.closing:
             try:
                 messages = await self._attachments.after(self._spot, self._after, HEARTBEAT_SECONDS)
             except ProblemError:

@@ -21,6 +21,7 @@ from servicekit.telemetry import configure_tracing, shutdown_tracing
 YOUNG_OBJECTS = 20_000
 """Objects between two collections of the youngest: a request makes some hundred and no cycles, so the default of 700
 collects for nothing at every fifth request."""
+STOP_CHECK_SECONDS = 0.25
 
 
 def main() -> None:
@@ -41,10 +42,12 @@ def main() -> None:
         await publisher.start()
         await view.start()
         await asker.start()
+        ending = asyncio.create_task(_send_listeners_home(health, ingress), name="listeners")
         try:
             async with _bridging(settings, ingress, view, publisher):
                 yield
         finally:
+            ending.cancel()
             await ingress.intake.drained()
             await asker.stop()
             await view.stop()
@@ -57,6 +60,13 @@ def main() -> None:
         "replies": asker.problem,
     })  # fmt: skip
     serve(ingress.app, settings, lifespan, health=health)
+
+
+async def _send_listeners_home(health: Health, ingress: Ingress) -> None:
+    """Streams and long polls would hold back a graceful stop until they time out."""
+    while not health.stopping:  # noqa: ASYNC110 (a plain flag, which the signal sets)
+        await asyncio.sleep(STOP_CHECK_SECONDS)
+    ingress.attachments.close()
 
 
 @contextlib.asynccontextmanager
