@@ -85,7 +85,7 @@ def settings_for(kafka: str, dsn: str) -> Settings:
 class RegistryUnderTest:
     """One replica. `client` calls it as the operator; `as_token` as somebody else."""
 
-    def __init__(self, settings: Settings, topic: str, database: Database, confirm_seconds: float = 5.0) -> None:
+    def __init__(self, settings: Settings, topic: str, database: Database, *, confirm_seconds: float) -> None:
         self.settings, self.topic, self.database = settings, topic, database
         self.site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
         self.tail = TopicTail(settings.kafka, topic)
@@ -104,12 +104,13 @@ class RegistryUnderTest:
         )
 
     @contextlib.asynccontextmanager
-    async def running(self, *, relay: bool = True) -> AsyncIterator[None]:
-        work = [self.tail.run()] + ([self.relay.run()] if relay else [])
-        tasks = [asyncio.create_task(one) for one in work]
+    async def running(self, *, cut_off: bool) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(work) for work in (self.tail.run(), self.relay.run())]
         try:
             yield
         finally:
+            if not cut_off:
+                await asyncio.wait_for(self.tail.read(), 30)  # A reader that is stopped as it connects leaks.
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -117,14 +118,14 @@ class RegistryUnderTest:
 
 @contextlib.asynccontextmanager
 async def running_registry(
-    kafka: str, dsn: str, topic: str, *, relay: bool = True, confirm_seconds: float = 5.0
+    kafka: str, dsn: str, topic: str, *, cut_off: bool = False
 ) -> AsyncIterator[RegistryUnderTest]:
-    """A replica over a migrated database and an existing topic."""
+    """A replica over a migrated database and an existing topic; `cut_off`: its `kafka` is nobody's address."""
     settings = settings_for(kafka, dsn)
     pool = await connect(settings, "registry")
     try:
-        replica = RegistryUnderTest(settings, topic, Database(pool), confirm_seconds)
-        async with replica.running(relay=relay):
+        replica = RegistryUnderTest(settings, topic, Database(pool), confirm_seconds=0.2 if cut_off else 5.0)
+        async with replica.running(cut_off=cut_off):
             yield replica
     finally:
         await pool.close()

@@ -150,7 +150,7 @@ async def test_a_leader_that_wakes_up_late_publishes_nothing(
 
 
 async def test_without_kafka_writes_are_pending_and_published_later(kafka: str, migrated: str, topic: str) -> None:
-    async with running_registry(NOBODY, migrated, topic, confirm_seconds=0.2) as cut_off:
+    async with running_registry(NOBODY, migrated, topic, cut_off=True) as cut_off:
         project = await new_project(cut_off)
         answer = await project.send("POST", "/v1/tokens", {"name": "shop", "scopes": ["flows:execute"]})
         assert (answer.status_code, answer.headers["switchhook-state"]) == (201, "pending")
@@ -165,7 +165,7 @@ async def test_a_repeat_of_a_pending_request_is_answered_when_kafka_has_it(
     kafka: str, migrated: str, topic: str
 ) -> None:
     headers = {"idempotency-key": "once"}
-    async with running_registry(NOBODY, migrated, topic, confirm_seconds=0.2) as cut_off:
+    async with running_registry(NOBODY, migrated, topic, cut_off=True) as cut_off:
         first = await (await new_project(cut_off)).send("POST", "/v1/bots", {"name": "A"}, headers=headers)
     project_id = first.json()["project_id"]
     async with running_registry(kafka, migrated, topic) as replica:

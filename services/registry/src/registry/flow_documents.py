@@ -6,11 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
-from flowlang.check import check
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.registry import ENTITY_LIMIT
 from flowlang import document as flow_document
+from flowlang.check import check
 from flowlang.compiler import Surroundings
 from flowlang.problems import FlowInvalid, Problem
 from flowlang.triggers import WebhookTrigger

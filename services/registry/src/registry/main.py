@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator, Coroutine
 from typing import Any
 
 import structlog
-from servicekit.asker import Asker
 
 from contracts import registry
 from registry.api import Api
@@ -21,6 +20,7 @@ from registry.settings import Settings
 from registry.site import Site
 from registry.topic_tail import TopicTail
 from registry.writes import Writes
+from servicekit.asker import Asker
 from servicekit.health import Health
 from servicekit.http_app import serve, stop_process
 from servicekit.links import LinkKeys

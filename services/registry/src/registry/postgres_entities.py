@@ -19,19 +19,19 @@ COLUMNS = "data::text AS data, extra::text AS extra, version, created_at, update
 INSERT = f"""
     INSERT INTO entity (kind, id, project_id, unique_key, data, extra)
     VALUES ($1, $2, $3, $4, $5::text::jsonb, $6::text::jsonb) RETURNING {COLUMNS}
-"""  # noqa: S608
+"""
 UPDATE = f"""
     UPDATE entity SET unique_key = $3, data = $4::text::jsonb, extra = $5::text::jsonb, version = version + 1,
         updated_at = now()
     WHERE kind = $1 AND id = $2 AND deleted_at IS NULL RETURNING {COLUMNS}
-"""  # noqa: S608
+"""
 NOTE = "UPDATE entity SET extra = $3::text::jsonb WHERE kind = $1 AND id = $2"
 DELETE = """
     UPDATE entity SET data = '{}', extra = '{}', unique_key = NULL, version = version + 1, updated_at = now(),
         deleted_at = now()
     WHERE kind = $1 AND id = $2 AND deleted_at IS NULL RETURNING version
 """
-SELECT = f"SELECT {COLUMNS}, unique_key FROM entity WHERE deleted_at IS NULL AND kind = $1"  # noqa: S608
+SELECT = f"SELECT {COLUMNS}, unique_key FROM entity WHERE deleted_at IS NULL AND kind = $1"
 BY_ID = f"{SELECT} AND id = $2"
 BY_UNIQUE_KEY = f"{SELECT} AND unique_key = $2"
 TOKEN_BY_SHA256 = f"{SELECT} AND kind = 'token' AND data ->> 'sha256' = $2"
@@ -40,7 +40,7 @@ PAGE = f"""
     WHERE deleted_at IS NULL AND kind = $1 AND ($2::text IS NULL OR project_id = $2) AND seq > $3
         AND data @> $4::text::jsonb
     ORDER BY seq LIMIT $5
-"""  # noqa: S608
+"""
 MATCHING = f"{SELECT} AND project_id = $2 AND data @> $3::text::jsonb ORDER BY seq"
 FORGET_USES = "DELETE FROM reference WHERE kind = $1 AND id = $2"
 ADD_USES = "INSERT INTO reference (kind, id, to_kind, to_id) SELECT $1, $2, * FROM unnest($3::text[], $4::text[])"
