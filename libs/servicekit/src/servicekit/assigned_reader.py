@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from servicekit.kafka_consumer import make_consumer
 from servicekit.kafka_records import Record
+from servicekit.undisturbed import is_being_cancelled, undisturbed
 
 CHECK_SECONDS = 5.0
 STUCK_SECONDS = 15.0
@@ -65,15 +66,22 @@ class AssignedReader:
                 self._restart()
             except (KafkaError, OSError) as error:
                 log.warning("reader.reconnects", topic=self._topic, error=f"{type(error).__name__}: {error}")
+            except asyncio.CancelledError:
+                if is_being_cancelled():
+                    raise
+                log.warning("reader.reconnects", topic=self._topic, error="cancelled from inside")
+            except Exception:
+                # Nobody awaits this task: whatever it is must not end it in silence.
+                log.exception("reader.failed", topic=self._topic)
             pause = 0.1 if time.monotonic() - started > 10 else min(pause * 2, 2.0)
             await asyncio.sleep(pause)
 
-    async def end(self) -> int:
-        """The log's end as of now. Raises KafkaError when there is no connection."""
+    async def end(self, timeout: float) -> int:
+        """The log's end as of now. Raises KafkaError when there is no connection, TimeoutError."""
         if self._consumer is None:
             raise KafkaError("not connected")
         tp = TopicPartition(self._topic, self.partition)
-        return int((await self._consumer.end_offsets([tp]))[tp])
+        return int((await undisturbed(self._consumer.end_offsets([tp]), timeout))[tp])
 
     async def reached(self, position: int, timeout: float) -> bool:
         """Wait until everything below `position` has been received; False when that took too long."""
@@ -93,26 +101,23 @@ class AssignedReader:
     async def _session(self) -> None:
         consumer = make_consumer(self._kafka, client_id=self._client_id, read_committed=True)
         try:
-            async with asyncio.timeout(30):
-                await consumer.start()
-                self.partition = await self.choose_partition(consumer)
-                tp = TopicPartition(self._topic, self.partition)
-                consumer.assign([tp])
-                await self._seek(consumer, tp)
+            await undisturbed(consumer.start(), 30)
+            self.partition = await undisturbed(self.choose_partition(consumer), 30)
+            tp = TopicPartition(self._topic, self.partition)
+            consumer.assign([tp])
+            await self._seek(consumer, tp)
             self._consumer = consumer
             await self._read(consumer, tp)
         finally:
             self._consumer = None
             try:
-                async with asyncio.timeout(5):
-                    await consumer.stop()
+                await undisturbed(consumer.stop(), 5)
             except (KafkaError, TimeoutError) as error:
                 log.info("reader.close_failed", error=type(error).__name__)
 
     async def _seek(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
         """Go on where we were, if the log still has it; else begin."""
-        start = (await consumer.beginning_offsets([tp]))[tp]
-        end = (await consumer.end_offsets([tp]))[tp]
+        start, end = await _bounds(consumer, tp)
         if self.position is not None and not start <= self.position <= end:
             if self._begin == "start":
                 raise Rebuild(f"position {self.position} is outside of {start}..{end}")
@@ -145,9 +150,7 @@ class AssignedReader:
 
     async def _check(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
         """Compare the position with the log (hardening 8). A reader that does not get on is replaced."""
-        async with asyncio.timeout(10):
-            end = (await consumer.end_offsets([tp]))[tp]
-            start = (await consumer.beginning_offsets([tp]))[tp]
+        start, end = await _bounds(consumer, tp)
         position = self.position or 0
         if self._begin == "start" and (position > end or (position < start and start > 0)):
             raise Rebuild(f"position {position} is outside of {start}..{end}")
@@ -170,3 +173,9 @@ class AssignedReader:
             self.behind_since = None
         elif self.behind_since is None:
             self.behind_since = time.monotonic()
+
+
+async def _bounds(consumer: AIOKafkaConsumer, tp: TopicPartition) -> tuple[int, int]:
+    start = await undisturbed(consumer.beginning_offsets([tp]), 20)
+    end = await undisturbed(consumer.end_offsets([tp]), 20)
+    return start[tp], end[tp]

@@ -25,9 +25,11 @@ from aiokafka.errors import (
 
 from servicekit.kafka_consumer import make_consumer
 from servicekit.kafka_records import Record
+from servicekit.undisturbed import undisturbed
 
 POLL_MS = 1000
 CHECK_SECONDS = 10.0
+ANSWER_SECONDS = 20.0
 LOST = (KafkaError, IllegalStateError, OSError)
 
 log = structlog.get_logger()
@@ -134,13 +136,14 @@ class GroupReader:
         return {partition: end for partition, end in known.items() if end is not None}
 
     async def bounds(self, partition: int) -> tuple[int, int, int]:
-        """The log's start, its end, and how many partitions the topic has. Raises KafkaError."""
-        if self._consumer is None:
+        """The log's start, its end, and how many partitions the topic has. Raises KafkaError, TimeoutError."""
+        consumer = self._consumer
+        if consumer is None:
             raise KafkaError("there is no consumer")
         tp = TopicPartition(self._topic, partition)
-        start = (await self._consumer.beginning_offsets([tp]))[tp]
-        end = (await self._consumer.end_offsets([tp]))[tp]
-        return start, end, len(self._consumer.partitions_for_topic(self._topic) or ())
+        start = (await undisturbed(consumer.beginning_offsets([tp]), ANSWER_SECONDS))[tp]
+        end = (await undisturbed(consumer.end_offsets([tp]), ANSWER_SECONDS))[tp]
+        return start, end, len(consumer.partitions_for_topic(self._topic) or ())
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
         """Tell Kafka how far we are, for lag tools only; failure does not matter."""
@@ -148,8 +151,7 @@ class GroupReader:
             return
         wanted = {TopicPartition(self._topic, partition): offset for partition, offset in offsets.items()}
         with contextlib.suppress(*LOST, IllegalOperation, TimeoutError):
-            async with asyncio.timeout(2):
-                await self._consumer.commit(wanted)
+            await undisturbed(self._consumer.commit(wanted), 2)
 
     def on_revoked(self) -> None:
         """Called by aiokafka before a rebalance."""
@@ -184,8 +186,7 @@ class GroupReader:
             session_timeout=self._session_timeout,
         )
         try:
-            async with asyncio.timeout(30):
-                await consumer.start()
+            await undisturbed(consumer.start(), 30)
             self._consumer = consumer
             self._unassigned_since = time.monotonic()
             consumer.subscribe([self._topic], listener=_Listener(self))
@@ -236,7 +237,8 @@ class GroupReader:
         self._stood_at = expecting
         if not still:
             return
-        ends = await consumer.end_offsets([TopicPartition(self._topic, partition) for partition in still])
+        wanted = [TopicPartition(self._topic, partition) for partition in still]
+        ends = await undisturbed(consumer.end_offsets(wanted), ANSWER_SECONDS)
         now = self._receiver.expecting()
         behind = [tp.partition for tp, end in ends.items() if now.get(tp.partition) == still[tp.partition] < end]
         if behind:
@@ -254,6 +256,8 @@ async def _first_to_fail(*work: Any) -> None:
     try:
         done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in done:
+            if task.cancelled():
+                raise Stuck("cancelled from inside")
             task.result()
     finally:
         for task in tasks:
@@ -264,8 +268,7 @@ async def _first_to_fail(*work: Any) -> None:
 async def _close(consumer: AIOKafkaConsumer) -> None:
     """Stop a consumer that may be in any state; gives up waiting after a few seconds."""
     try:
-        async with asyncio.timeout(5):
-            await consumer.stop()
+        await undisturbed(consumer.stop(), 5)
     except (*LOST, TimeoutError, AssertionError) as error:
         log.info("consumer.close_failed", error=f"{type(error).__name__}: {error}")
         await consumer._client.close()

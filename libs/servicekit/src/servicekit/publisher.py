@@ -24,6 +24,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder, MessageBatch
 from contracts.partitioner import murmur2
 from contracts.topic import DLQ_RECORD_LIMIT
 from servicekit.kafka_records import Outgoing, size_of
+from servicekit.undisturbed import undisturbed
 
 BATCH_BYTES = 1024 * 1024
 QUEUED_BATCHES = 64
@@ -155,8 +156,7 @@ class KafkaPublisher:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._linked.wait()
-                link = self._live()
-                return len(await link.producer.partitions_for(topic))
+            return len(await undisturbed(self._live().producer.partitions_for(topic), self._timeout))
         except (KafkaError, TimeoutError) as error:
             raise NotAcknowledged(f"no word about topic {topic}: {type(error).__name__}") from error
 

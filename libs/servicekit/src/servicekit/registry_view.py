@@ -147,8 +147,7 @@ class RegistryView:
             asked, self._asked = self._asked, None
             deadline = time.monotonic() + CURRENT_SECONDS
             try:
-                async with asyncio.timeout(CURRENT_SECONDS):
-                    end = await self._reader.end()
+                end = await self._reader.end(CURRENT_SECONDS)
                 asked.set_result(await self._reader.reached(end, max(0.0, deadline - time.monotonic())))
             except (KafkaError, OSError):
                 asked.set_result(False)
