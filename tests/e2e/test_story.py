@@ -11,10 +11,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-
-from devstack.stack import Stack
 from support.fake_telegram import fake_telegram
 from support.receiver import receiver
+
+from devstack.stack import Stack
 from support.story import Story
 
 OUTAGE_SECONDS = 60

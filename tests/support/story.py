@@ -125,8 +125,8 @@ class Story:
         await self._say("whatever")
         await self._hear(2)
         await self._say("Webhooks")
-        await eventually(lambda: any("favourite" in text or "Lecture 3" in text for text in self._heard()))
-        await eventually(lambda: any("31" in text for text in self._heard()))
+        await eventually(lambda: any("Lecture 3 is yours" in text for text in self._heard()))
+        await eventually(lambda: any("You are 31" in text for text in self._heard()))
         called = self._receiver.requests_to("/api/seats")
         assert len(called) == 1
         assert called[0].json()["lecture"] == "3"

@@ -94,7 +94,7 @@ MEANINGS: dict[str, Meaning] = {
     "switchhook_due_timers": Meaning("Timers that are due and not fired"),
     "switchhook_pending_deliveries": Meaning("Deliveries without a final state", ("kind",)),
     "switchhook_outbox_rows": Meaning("Outbox rows not yet acknowledged", ("topic",)),
-    "switchhook_in_flight": Meaning("Outgoing requests in flight", ("kind",)),
+    "switchhook_in_flight": Meaning("Outgoing requests in flight"),
     "switchhook_waiting_callers": Meaning("Callers waiting for an answer"),
     "switchhook_live_instances": Meaning("Living replicas of this service"),
 }

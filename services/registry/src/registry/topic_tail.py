@@ -76,7 +76,7 @@ class TopicTail:
 
     async def _is_read(self) -> bool:
         try:
-            return await self._reader.reached(await self._reader.end(), END_SECONDS)
+            return await self._reader.reached(await self._reader.end(END_SECONDS), END_SECONDS)
         except (KafkaError, OSError):
             return False
 

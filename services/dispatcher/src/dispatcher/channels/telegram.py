@@ -75,10 +75,11 @@ def acknowledge(account: Account, action: AcknowledgeTap) -> Request:
 
 
 def method(account: Account, name: str, params: Mapping[str, Any]) -> Request:
-    """Any method, for the registry's channel checks."""
+    """Any method, for the registry's channel checks; setWebhook gets where we are and our secret from the credentials."""
     if not METHOD.fullmatch(name):
         raise NoRequest("exhausted", "bad-method", "A method's name is letters only.")
-    return _request(account, name, params)
+    own = {"url": account.credentials.get("inbound_url"), "secret_token": account.credentials.get("secret_token")}
+    return _request(account, name, {**params, **own} if name == "setWebhook" else params, shown=params)
 
 
 def read(status: int, body: bytes) -> Reading:
@@ -87,7 +88,7 @@ def read(status: int, body: bytes) -> Reading:
     if status == 200 and answer.get("ok") is True:
         result = answer.get("result")
         sent_id = result.get("message_id") if isinstance(result, dict) else None
-        return Reading("succeeded", answer=result, provider_message_id=None if sent_id is None else str(sent_id))
+        return Reading("succeeded", answer=answer, provider_message_id=None if sent_id is None else str(sent_id))
     description = str(answer.get("description") or f"HTTP {status}")[:512]
     given = answer.get("parameters")
     parameters: dict[str, Any] = given if isinstance(given, dict) else {}
@@ -121,7 +122,13 @@ def _answer_tap(account: Account, callback_id: str) -> Request:
     return _request(account, "answerCallbackQuery", {"callback_query_id": callback_id})
 
 
-def _request(account: Account, name: str, params: Mapping[str, Any], before: Request | None = None) -> Request:
+def _request(
+    account: Account,
+    name: str,
+    params: Mapping[str, Any],
+    before: Request | None = None,
+    shown: Mapping[str, Any] | None = None,
+) -> Request:
     token = str(account.credentials.get("token") or "")
     if not re.fullmatch(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,128}", token):
         raise NoRequest("exhausted", "no-token", "The channel has no usable bot token.")
@@ -136,7 +143,7 @@ def _request(account: Account, name: str, params: Mapping[str, Any], before: Req
         timeout=account.timeout,
         shown_url=f"{base}/bot{HIDDEN}/{name}",
         shown_headers=JSON,
-        shown_body=body,
+        shown_body=body if shown is None else orjson.dumps(shown),
         secrets=secrets,
         before=before,
     )
