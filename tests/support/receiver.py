@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,6 +36,9 @@ class _Programme:
     body: Any = None
     headers: dict[str, str] = field(default_factory=dict)
     failures: list[tuple[int, dict[str, str]]] = field(default_factory=list)
+    first_attempts: tuple[int, int] = (0, 0)
+    """(how many requests of each webhook-id fail, status)"""
+    seen: Counter[str] = field(default_factory=Counter)
     delay: float = 0.0
 
 
@@ -55,6 +59,10 @@ class Receiver:
         """The next requests get this status."""
         self._programme(path).failures += [(status, headers or {})] * times
 
+    def fail_first(self, path: str, status: int, times: int) -> None:
+        """The first requests of each webhook-id get this status."""
+        self._programme(path).first_attempts = (times, status)
+
     def delay(self, path: str, seconds: float) -> None:
         """Answer so much later from now on."""
         self._programme(path).delay = seconds
@@ -70,10 +78,19 @@ class Receiver:
     def _programme(self, path: str) -> _Programme:
         return self._programmes.setdefault(path, _Programme())
 
+    @staticmethod
+    def _outcome(programme: _Programme, webhook_id: str) -> tuple[int, dict[str, str]]:
+        if programme.failures:
+            return programme.failures.pop(0)
+        programme.seen[webhook_id] += 1
+        if programme.seen[webhook_id] <= programme.first_attempts[0]:
+            return programme.first_attempts[1], {}
+        return programme.status, programme.headers
+
     async def handle(self, request: web.Request) -> web.Response:
         programme, body, at = self._programme(request.path), await request.read(), time.monotonic()
-        status, headers = programme.failures.pop(0) if programme.failures else (programme.status, programme.headers)
         names = {name.lower(): value for name, value in request.headers.items()}
+        status, headers = self._outcome(programme, names.get("webhook-id", ""))
         self.requests.append(Request(request.method, request.path, dict(request.query), names, body, status, at))
         if programme.delay:
             await asyncio.sleep(programme.delay)
