@@ -60,7 +60,7 @@ def make_app(deps: Deps) -> ASGIApp:
     async def list_deliveries(request: Request, project: str) -> Response:
         query = request.query_params
         limit = page_limit(query.get("limit"))
-        cursor = decode_cursor(query.get("cursor"), str, str)
+        after = _position(query.get("cursor"))
         async with deps.pool.acquire() as connection:
             rows = await postgres_log.page(
                 connection,
@@ -69,7 +69,7 @@ def make_app(deps: Deps) -> ASGIApp:
                 event=query.get("event"),
                 state=_state(query.get("status")),
                 since=_moment("since", query.get("since")),
-                after=(datetime.fromisoformat(cursor[0]), UUID(cursor[1])) if cursor else None,
+                after=after,
                 limit=limit,
             )
         shown, following = page(rows, limit, lambda row: (row["created_at"].isoformat(), str(row["id"])))
@@ -145,8 +145,10 @@ def attempt(row: Mapping[str, Any] | Any, payload: bytes) -> dict[str, Any]:
 
 
 def _not_replayable(row: Mapping[str, Any] | Any) -> ProblemError:
-    if row["lane"] is not None:
-        detail = "It is part of an ordered lane: what came after it has been sent."
+    if row["kind"] == "message":
+        detail = "A message belongs to a conversation, which has gone on since."
+    elif row["kind"] not in postgres_log.REPLAYABLE:
+        detail = "Whoever asked for it no longer waits."
     else:
         detail = "It is not finished: it will be attempted by itself."
     return ProblemError("not-replayable", 409, "Not replayable", detail)
@@ -159,9 +161,17 @@ def _id(request: Request) -> UUID:
         raise not_found("The delivery") from error
 
 
+def _position(cursor: str | None) -> tuple[datetime, UUID] | None:
+    key = decode_cursor(cursor, str, str)
+    try:
+        return None if key is None else (datetime.fromisoformat(key[0]), UUID(key[1]))
+    except ValueError as error:
+        raise _invalid("cursor: take it from `next` of the page before.") from error
+
+
 def _state(text: str | None) -> str | None:
     if text is not None and text not in STATES:
-        raise ProblemError("invalid", 422, "Invalid request", f"status: one of {', '.join(STATES)}.")
+        raise _invalid(f"status: one of {', '.join(STATES)}.")
     return text
 
 
@@ -169,10 +179,14 @@ def _moment(name: str, text: str | None) -> datetime | None:
     try:
         moment = None if text is None else datetime.fromisoformat(text)
     except ValueError as error:
-        raise ProblemError("invalid", 422, "Invalid request", f"{name}: an RFC 3339 time.") from error
+        raise _invalid(f"{name}: an RFC 3339 time.") from error
     if moment is not None and moment.tzinfo is None:
-        raise ProblemError("invalid", 422, "Invalid request", f"{name}: a time with its offset, such as …Z.")
+        raise _invalid(f"{name}: a time with its offset, such as …Z.")
     return moment
+
+
+def _invalid(detail: str) -> ProblemError:
+    return ProblemError("invalid", 422, "Invalid request", detail)
 
 
 def _text(moment: datetime | None) -> str | None:

@@ -32,13 +32,23 @@ SELECT number, started_at, took_ms, outcome, status, code, detail, request, resp
   FROM attempt WHERE delivery_id = $1 ORDER BY started_at
 """
 _REPLAY = """
-WITH again AS (
-    UPDATE delivery SET state = 'pending', base = attempts, due = now(), finished_at = NULL, expires_at = NULL, error = NULL
-     WHERE id = $1 AND project_id = $2 AND finished_at IS NOT NULL AND lane IS NULL
-    RETURNING queue_id
+WITH chosen AS (
+    SELECT d.id, d.day, q.destination FROM delivery d JOIN queue q ON q.id = d.queue_id
+     WHERE d.id = $1 AND d.project_id = $2 AND d.finished_at IS NOT NULL AND d.kind = ANY ($3::text[])
+       FOR UPDATE OF d
+), common AS (
+    INSERT INTO queue (destination, next_due) SELECT destination, now() FROM chosen
+    ON CONFLICT (destination, source) DO UPDATE SET next_due = least(queue.next_due, now())
+    RETURNING id
 )
-UPDATE queue SET next_due = now() WHERE id IN (SELECT queue_id FROM again) RETURNING id
+UPDATE delivery d
+   SET state = 'pending', base = attempts, due = now(), finished_at = NULL, expires_at = NULL, error = NULL,
+       lane = NULL, seq = NULL, queue_id = common.id
+  FROM chosen, common WHERE d.id = chosen.id AND d.day = chosen.day
+RETURNING d.id
 """
+REPLAYABLE = ("event", "webhook")
+"""Kinds that nobody waits for in order."""
 
 Row = Any
 
@@ -75,5 +85,8 @@ async def attempts(connection: Connection, id: UUID) -> list[Row]:
 
 
 async def replay(connection: Connection, id: UUID, project: str) -> bool:
-    """Make a finished delivery due again under its own id; False when it is not finished, or in an ordered lane."""
-    return await connection.fetchval(_REPLAY, id, project) is not None
+    """Make a finished delivery due again under its own id, outside its ordered lane, where others have gone before it.
+
+    False when it is not finished, or not of a REPLAYABLE kind.
+    """
+    return await connection.fetchval(_REPLAY, id, project, REPLAYABLE) is not None
