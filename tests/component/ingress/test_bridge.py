@@ -107,7 +107,7 @@ async def test_other_kinds_are_accepted_once_kafka_has_them(topics, shop, integr
     [
         (START | {"flow": "nothing"}, "not-found"),
         (START | {"entry": "nothing"}, "trigger-unpublished"),
-        (START | {"variables": {}}, "invalid"),
+        (START | {"variables": {}}, "variables-wrong"),
         ({"kind": "say", "bot": BOT, "person": PERSON, "text": "hi"}, "scope-missing"),
     ],
 )

@@ -40,3 +40,10 @@ async def test_other_methods_follow_nothing(rig, method):
 async def test_forged_and_expired_are_404(rig):
     assert (await rig.call("GET", "/v1/r/x")).status == 404
     assert (await rig.call("GET", url(rig, expires_at="2020-01-01T00:00:00Z"))).status == 404
+
+
+async def test_a_link_that_belongs_to_no_conversation_is_told_by_its_bot(rig):
+    assert (await rig.call("GET", url(rig, conversation=""))).status == 302
+    await rig.ingress.intake.drained()
+    assert rig.publisher.of("switchhook.events.v1")[0].key == BOT.encode()
+    assert "channel" not in rig.events("redirect.followed")[0]

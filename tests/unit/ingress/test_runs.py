@@ -2,6 +2,7 @@
 
 import asyncio
 
+import orjson
 import pytest
 
 from contracts.ids import derived_id
@@ -128,8 +129,8 @@ async def test_a_trigger_whose_url_is_the_secret_needs_no_token(rig):
         (b'{"variables": {}}', 422, "invalid", "peer_id is needed: this trigger writes in private messages"),
         (b'{"peer_id": "a b"}', 422, "invalid", "peer_id: an integer"),
         (b'{"peer_id": 5, "variables": []}', 422, "invalid", "variables is an object"),
-        (b'{"peer_id": 5, "variables": {"order_id": 7}}', 422, "invalid", "order_id must be of type string"),
-        (b'{"peer_id": 5}', 422, "invalid", "order_id is needed"),
+        (b'{"peer_id": 5, "variables": {"order_id": 7}}', 422, "variables-wrong", "order_id must be of type string"),
+        (b'{"peer_id": 5}', 422, "variables-wrong", "order_id is needed"),
         (b'{"peer_id": 5, "person": {"email": "a@b.c"}}', 422, "invalid", "not both"),
         (b'{"peer_id": 5, "wait": "x", "variables": {"order_id": "7"}}', 422, "invalid", "wait is a number"),
         (b'{"peer_id": 5, "variables": ' + b'{"a":' * 70 + b"1" + b"}" * 71, 400, "json-too-deep", "64"),
@@ -258,6 +259,17 @@ async def test_the_request_log_takes_ten_a_second(rig):
     await rig.ingress.intake.drained()
     assert len(rig.inbound) == 40
     assert 10 <= len(rig.events("trigger.request")) <= 12
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"peer_id": 5}, {"person": {"email": "a@b.c"}}, {"peer_id": 5, "shop": {"a": [1, None]}, "wait": 1}],
+)
+async def test_the_record_is_what_its_model_would_have_written(rig, body):
+    rig.engine = lambda _: STARTED
+    await rig.run(body | {"variables": {"order_id": "7", "deep": {"a": [None, 1.5, "я"]}}})
+    (record,) = rig.publisher.of("switchhook.inbound.v1")
+    assert orjson.loads(StartFlow.model_validate_json(record.value).encode()) == orjson.loads(record.value)
 
 
 async def test_hops_travel_on(rig):

@@ -1,6 +1,7 @@
 import pytest
 
-from ingress.variables import accepts_of
+from flowlang.triggers import wrong_variables
+from ingress.variables import CHECKS, accepts_of
 from servicekit.problems import ProblemError
 from support.ingress_fakes import DOCUMENT
 
@@ -36,3 +37,21 @@ def test_without_an_entry_only_the_flows_own_variables_are_checked():
     accepts_of(DOCUMENT, None).check({"order_id": 7})
     with pytest.raises(ProblemError):
         accepts_of(DOCUMENT, None).check({"seats": "many"})
+
+
+VALUES = ["", "7", 7, 0, -1, 1.0, 1.5, True, False, [], [1], {}, {"a": 1}, None]
+
+
+@pytest.mark.parametrize("required", ["", "!"])
+@pytest.mark.parametrize("type", CHECKS)
+def test_ingress_and_the_language_agree_on_every_type(type, required):
+    accept = {"v": type + required}
+    checks = accepts_of({"triggers": [{"id": "t", "type": "webhook", "accept": accept}]}, "t")
+    for given in [{}, *({"v": value} for value in VALUES)]:
+        wrong = wrong_variables(accept, given)
+        try:
+            checks.check(given)
+            found = []
+        except ProblemError as refused:
+            found = [("v", error["detail"]) for error in refused.extra["errors"]]
+        assert found == wrong, given

@@ -40,7 +40,7 @@ class Redirects:
                 "redirect.followed",
                 self._data(link),
                 id=new_id(),
-                key=link.conversation,
+                key=link.conversation or link.bot_id,
                 project_id=project_id,
                 traceparent=span.traceparent,
             )
@@ -60,15 +60,17 @@ class Redirects:
         return genuine.project, link
 
     def _data(self, link: RedirectLink) -> dict[str, Any]:
-        bot, channel_id = self._catalog.view.get("bot", link.bot_id), split_conversation_key(link.conversation)[1]
-        channel = self._catalog.view.get("channel", channel_id)
+        view, bot = self._catalog.view, self._catalog.view.get("bot", link.bot_id)
         data: dict[str, Any] = {
             "bot": {"id": link.bot_id, "name": bot.name if bot else None},
-            "channel": {"id": channel_id, "type": channel.type if channel else None},
-            "conversation_id": link.conversation,
             "link": {"id": link.link_id, "url": link.url, "node": link.node},
             "node": link.node,
         }
+        if link.conversation:
+            channel_id = split_conversation_key(link.conversation)[1]
+            channel = view.get("channel", channel_id)
+            data["channel"] = {"id": channel_id, "type": channel.type if channel else None}
+            data["conversation_id"] = link.conversation
         if link.contact_id is not None:
             data["contact"] = {"id": link.contact_id}
         return data

@@ -11,19 +11,19 @@ from servicekit.problems import ProblemError
 Check = Callable[[Any], bool]
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
+def _is(*types: type) -> Check:
+    return lambda value: isinstance(value, types) and not isinstance(value, bool)
 
 
 CHECKS: dict[str, Check] = {
-    "string": lambda value: isinstance(value, str),
-    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
-    "number": _is_number,
+    "string": _is(str),
+    "integer": lambda value: _is(int)(value) or (isinstance(value, float) and value.is_integer()),
+    "number": _is(int, float),
     "boolean": lambda value: isinstance(value, bool),
-    "list": lambda value: isinstance(value, list),
-    "object": lambda value: isinstance(value, dict),
+    "array": _is(list),
+    "object": _is(dict),
 }
-"""A type that is not here accepts anything: the flow's check has refused what the language does not have."""
+"""The language's types (flowlang.triggers, whose parsers ingress does not load; a test holds the two together)."""
 
 
 class Accepts:
@@ -34,8 +34,9 @@ class Accepts:
 
     def check(self, variables: Mapping[str, Any]) -> None:
         """Raises ProblemError 422 with an error for each variable that is missing or of another type."""
-        missing = self._required - variables.keys()
-        wrong = [name for name in self._types.keys() & variables.keys() if not self._fits(name, variables[name])]
+        given = {name for name, value in variables.items() if value is not None}
+        missing = self._required - given
+        wrong = [name for name in self._types.keys() & given if not self._fits(name, variables[name])]
         if missing or wrong:
             raise _refusal(
                 {name: f"{name} is needed ({self._types[name]})" for name in sorted(missing)}
@@ -49,7 +50,8 @@ class Accepts:
 
 def _refusal(details: dict[str, str]) -> ProblemError:
     first = next(iter(details))
-    error = invalid(f"/variables/{first}", "; ".join(details.values()) + ".")
+    detail = "; ".join(details.values()) + "."
+    error = invalid(f"/variables/{first}", detail, type_slug="variables-wrong", title="Wrong variables")
     error.extra["errors"] = [{"pointer": f"#/variables/{name}", "detail": text} for name, text in details.items()]
     return error
 
