@@ -81,6 +81,7 @@ class FakeAsker:
 
     def __init__(self) -> None:
         self.instance = "ingress-1"
+        self.ready = True
         self.instances = 1
         self.futures: dict[str, asyncio.Future[Any]] = {}
 

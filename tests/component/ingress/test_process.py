@@ -11,16 +11,20 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aiohttp
+import orjson
 import pytest
 
+from contracts import commands, events
 from contracts import registry as registry_topic
 from devstack.embedded_kafka import EmbeddedKafka
 from devstack.ports import free_port
 from devstack.topics import create_topics
-from support.ingress_fakes import registry
+from support.ingress_fakes import BOT, PROJECT, registry
+from support.kafka_client import consume_until, produce_command
 from support.registry_writer import RegistryWriter
 from support.waiting import eventually
 
+ACCEPTED = "dev.switchhook.command.accepted"
 BODY = {"peer_id": 5, "variables": {"order_id": "7"}}
 
 
@@ -82,6 +86,11 @@ async def test_it_is_ready_once_the_registry_is_read_and_stays_so_while_kafka_is
 
         await broker.start()
         await eventually(lambda: _is(post(), (202, None)), seconds=40)
+
+    command = {"kind": "signal", "bot": BOT, "person": {"peer_id": "5"}, "name": "paid"}
+    await produce_command(broker.bootstrap_servers, commands.TOPIC.name, orjson.dumps(command), token, "c1")
+    seen = await consume_until(broker.bootstrap_servers, events.TOPIC.name, ACCEPTED, PROJECT, seconds=60)
+    assert ACCEPTED in seen
 
     running.send_signal(signal.SIGTERM)
     assert await asyncio.to_thread(running.wait, 20) == 0

@@ -229,8 +229,9 @@ async def test_kafka_gone_is_503_and_says_what_to_do(rig):
     assert "same Idempotency-Key" in answer.json["detail"]
 
 
-async def test_nothing_is_answered_before_the_registry_was_read(rig):
-    rig.view.ready = False
+@pytest.mark.parametrize("part", ["view", "asker"])
+async def test_nothing_is_answered_before_the_registry_was_read_and_replies_would_be_seen(rig, part):
+    getattr(rig, part).ready = False
     assert (await rig.run()).status == 503
 
 

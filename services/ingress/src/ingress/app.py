@@ -24,7 +24,7 @@ class App:
     """Dispatches by hand: a router's regular expressions cost more than the rest of a request's parsing."""
 
     def __init__(self, doors: Mapping[str, Door], ready: Callable[[], bool], pages: Mapping[str, Answer]) -> None:
-        """`ready`: whether the registry has been read; before that every door answers 503 (hardening 8).
+        """`ready`: whether the registry has been read and replies would be seen; before that every door answers 503.
 
         `pages` are answers by path, for what lies outside /v1.
         """
@@ -62,7 +62,7 @@ class App:
                 raise not_found("The page")
             return page
         if not self._ready():
-            raise unavailable("The registry is still being read.")
+            raise unavailable("The registry is still being read: come again.")
         return await door(Request(scope, receive, send, rest))
 
     @staticmethod

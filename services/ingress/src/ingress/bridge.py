@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import Any
 
 import structlog
@@ -31,8 +32,14 @@ from servicekit.publisher import NotAcknowledged
 GROUP = "switchhook-ingress-commands"
 BATCH = 250
 RETRY_SECONDS = 1.0
+SILENT_SECONDS = 10.0
+"""After this long without a command it is checked that there is none."""
 
 log = structlog.get_logger()
+
+
+class Stuck(Exception):
+    """The consumer gets nothing although there is something to get; a new one is made."""
 
 
 class Bridge:
@@ -69,13 +76,14 @@ class Bridge:
                 consumer.subscribe([self._topic])
                 await consumer.start()
                 await self._consume(consumer)
-            except (KafkaError, OSError) as error:
+            except (KafkaError, OSError, TimeoutError, Stuck) as error:
                 log.warning("bridge.restarted", error=type(error).__name__)
             finally:
                 await _stop(consumer)
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
+        heard = time.monotonic()
         while True:
             try:
                 polled = await consumer.getmany(timeout_ms=1_000, max_records=BATCH)
@@ -83,7 +91,11 @@ class Bridge:
                 await _begin(consumer, error)
                 continue
             if not polled:
+                if time.monotonic() - heard > SILENT_SECONDS:
+                    await _check_alive(consumer)
+                    heard = time.monotonic()
                 continue
+            heard = time.monotonic()
             await self._take([record for records in polled.values() for record in records])
             try:
                 await consumer.commit({partition: records[-1].offset + 1 for partition, records in polled.items()})
@@ -171,6 +183,15 @@ async def _begin(consumer: AIOKafkaConsumer, error: KafkaError) -> None:
     else:
         partitions = [error.args[0]]
     await consumer.seek_to_beginning(*partitions)
+
+
+async def _check_alive(consumer: AIOKafkaConsumer) -> None:
+    """Raises Stuck when commands wait that the consumer does not see: aiokafka has states that it does not leave."""
+    partitions = list(consumer.assignment())
+    ends = await consumer.end_offsets(partitions) if partitions else {}
+    for partition, end in ends.items():
+        if await asyncio.wait_for(consumer.position(partition), SILENT_SECONDS) < end:
+            raise Stuck(partition)
 
 
 async def _stop(consumer: AIOKafkaConsumer) -> None:

@@ -68,5 +68,8 @@ def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) 
     }
     pages = {"/openapi/ingress.json": json_answer(200, document())}
     return Ingress(
-        App(doors, lambda: view.ready, pages), intake, attachments, CommandIntake(catalog, authoriser, limiter, intake)
+        App(doors, lambda: view.ready and asker.ready, pages),
+        intake,
+        attachments,
+        CommandIntake(catalog, authoriser, limiter, intake),
     )

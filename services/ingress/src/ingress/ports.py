@@ -49,6 +49,10 @@ class Asking(Protocol):
     instance: str
 
     @property
+    def ready(self) -> bool:
+        """Whether a reply to what is asked from now on will be seen."""
+
+    @property
     def instances(self) -> int:
         """How many instances live, this one included."""
 
