@@ -14,7 +14,8 @@ from support.registry_api import Project, answered
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 TOKEN = "123456:planted-bot-token"
 GOOD = answered(status=200, body={"ok": True, "result": {"id": 123456, "username": "shop_bot"}})
-BAD = answered(status=401, body={"ok": False, "error_code": 401, "description": "Unauthorized"})
+BAD = answered(status=401, body={"ok": False, "description": "Unauthorized"}, problems=("Unauthorized",))
+AWAY = answered(problems=("The host did not answer.",))
 
 
 async def telegram(project: Project, **fields: Any) -> dict[str, Any]:
@@ -64,6 +65,13 @@ async def test_refused_credentials_are_told_in_the_platforms_words(project: Proj
         problem = await project.post("/v1/channels", body, expect=422, headers=headers)
         assert problem["detail"] == "Unauthorized"
     assert (await project.get("/v1/channels"))["items"] == []
+
+
+async def test_a_platform_that_is_away_leaves_the_channel_with_a_hint(project: Project) -> None:
+    project.registry.dispatcher.reply = lambda action: AWAY
+    made = await telegram(project)
+    assert (made["webhook_set"], made["external_id"]) == (False, "123456")
+    assert made["hints"][0].startswith("The platform was not reached: The host did not answer.")
 
 
 async def test_a_webhook_that_is_not_wanted_is_not_set(project: Project) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from contracts.registry import Channel
@@ -19,7 +19,6 @@ from servicekit.problems import ProblemError
 
 UPDATES = ("message", "callback_query", "my_chat_member")
 """What we want of Telegram; it leaves my_chat_member out unless asked."""
-NOT_ASKED = "The platform was not asked: the dispatcher did not answer. POST /v1/channels/{id}/check asks again."
 NOT_PUBLIC = (
     "The webhook was not set: platforms call https only, and SWITCHHOOK_PUBLIC_URL is not. Call inbound_url yourself, "
     "with the secret_token in X-Telegram-Bot-Api-Secret-Token."
@@ -37,6 +36,10 @@ class Finding:
     hints: tuple[str, ...] = ()
 
 
+class Unreached(Exception):
+    """There is no word of the platform; the text says why."""
+
+
 class ChannelChecks:
     """One per process."""
 
@@ -49,7 +52,7 @@ class ChannelChecks:
         async def then(answer: Answer) -> Answer:
             if new.type != "telegram":
                 return answer
-            channel = Channel.model_validate(answer.body | {"project_id": answer.body["project_id"]})
+            channel = Channel.model_validate(answer.body)
             try:
                 finding = await self.check(channel, set_webhook=new.set_webhook)
             except ProblemError as problem:
@@ -61,24 +64,31 @@ class ChannelChecks:
 
     async def check(self, channel: Channel, *, set_webhook: bool = True) -> Finding:
         """Raises ProblemError 422 in the platform's own words."""
-        me = await self._calls.call_platform(channel, "getMe", {})
-        if me is None:
-            return Finding(hints=(NOT_ASKED.format(id=channel.id),))
-        result = _result(me)
-        url = f"https://t.me/{result['username']}" if result.get("username") else None
-        finding = Finding(external_id=str(result.get("id", channel.external_id)), url=url)
-        await self._writes.run(channel.project_id, _describing(channel.id, finding))
-        return await self._with_webhook(channel, finding, set_webhook)
+        finding = Finding()
+        try:
+            finding = await self._described(channel)
+            return replace(finding, **await self._webhook(channel, wanted=set_webhook))
+        except Unreached as error:
+            return replace(finding, hints=(f"{error} POST /v1/channels/{channel.id}/check asks again.",))
 
-    async def _with_webhook(self, channel: Channel, finding: Finding, wanted: bool) -> Finding:
+    async def _described(self, channel: Channel) -> Finding:
+        me = await self._call(channel, "getMe", {})
+        url = f"https://t.me/{me['username']}" if me.get("username") else None
+        finding = Finding(external_id=str(me.get("id", channel.external_id)), url=url)
+        await self._writes.run(channel.project_id, _describing(channel.id, finding))
+        return finding
+
+    async def _webhook(self, channel: Channel, *, wanted: bool) -> dict[str, Any]:
         if not wanted or not self._site.is_public:
-            hint = NOT_PUBLIC if wanted else NOT_WANTED
-            return Finding(finding.external_id, finding.url, hints=(hint,))
-        reply = await self._calls.call_platform(channel, "setWebhook", {"allowed_updates": list(UPDATES)})
+            return {"hints": (NOT_PUBLIC if wanted else NOT_WANTED,)}
+        await self._call(channel, "setWebhook", {"allowed_updates": list(UPDATES)})
+        return {"webhook_set": True}
+
+    async def _call(self, channel: Channel, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        reply = await self._calls.call_platform(channel, method, params)
         if reply is None:
-            return Finding(finding.external_id, finding.url, hints=(NOT_ASKED.format(id=channel.id),))
-        _result(reply)
-        return Finding(finding.external_id, finding.url, webhook_set=True)
+            raise Unreached("The platform was not asked: the dispatcher did not answer.")
+        return _result(reply)
 
 
 def shown(finding: Finding) -> dict[str, Any]:
@@ -89,13 +99,13 @@ def shown(finding: Finding) -> dict[str, Any]:
 
 
 def _result(reply: CallReply) -> dict[str, Any]:
-    """What the method gave. Raises ProblemError 422 when it failed."""
-    body = reply.body if isinstance(reply.body, dict) else {}
-    if body.get("ok") is True:
-        result = body.get("result")
-        return result if isinstance(result, dict) else {}
-    words = body.get("description") or "; ".join(reply.problems) or f"It answered {reply.status}."
-    raise errors.refused_by_platform(str(words))
+    """What the method gave. Raises ProblemError 422 when the platform refused, Unreached when it was not asked."""
+    if reply.problems and reply.status is None:
+        raise Unreached(f"The platform was not reached: {reply.problems[0]}")
+    if reply.problems:
+        raise errors.refused_by_platform(reply.problems[0])
+    result = reply.body.get("result") if isinstance(reply.body, dict) else None
+    return result if isinstance(result, dict) else {}
 
 
 def _describing(id: str, finding: Finding) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from hashlib import sha256
 from typing import Any, Literal
@@ -23,6 +24,7 @@ from registry.unit import Unit
 
 OFFERED: tuple[ChannelType, ...] = ("telegram", "webchat", "http")
 RANDOM_BYTES = 24
+BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,128}")
 SINCE = "state_since"
 """In `extra`: when its state was set last."""
 HIDDEN = frozenset({"credentials", "inbound_sha256", "secret_token_sha256"})
@@ -124,8 +126,7 @@ def inbound_url(channel: Channel, site: Site) -> str:
 def _bot_token(credentials: Credentials) -> str:
     token = credentials.get("token")
     text = token.get_secret_value() if token else ""
-    number, _, rest = text.partition(":")
-    if set(credentials) != {"token"} or not number.isdigit() or not rest or not text.isprintable() or " " in text:
+    if set(credentials) != {"token"} or not BOT_TOKEN.fullmatch(text):
         raise errors.invalid("/credentials", "Telegram's are {token}, as BotFather gives it: 123456:ABC…")
     return text
 

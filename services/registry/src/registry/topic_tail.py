@@ -21,6 +21,7 @@ Version = tuple[int, int]
 ENDED: Version = (0, 0)
 """The last record says nothing: the key is gone from the topic."""
 LOOK_SECONDS = 0.2
+ANSWER_SECONDS = 5.0
 END_SECONDS = 30.0
 
 
