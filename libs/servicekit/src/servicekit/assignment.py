@@ -58,6 +58,10 @@ class Assignment:
         """The sentence of a stopped partition, None when there is none."""
         return next((part.problem for part in self.partitions.values() if part.problem is not None), None)
 
+    def unacknowledged(self) -> int:
+        """Outbox rows that Kafka has not acknowledged."""
+        return sum(part.hold.unacknowledged for part in self.partitions.values() if part.hold is not None)
+
     def fenced_seconds(self) -> float:
         """How long the partition that was fenced first has waited for an assignment."""
         since = [part.fenced_at for part in self.partitions.values() if part.state is State.FENCED]

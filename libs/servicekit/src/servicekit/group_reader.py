@@ -64,16 +64,18 @@ class Receiver(Protocol):
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
-    """aiokafka awaits what these return; nothing is done here that takes time (implementation.md)."""
+    """Nothing is done here that takes time: aiokafka would go on meanwhile. A consumer that was given up is not heard."""
 
-    def __init__(self, reader: GroupReader) -> None:
-        self._reader = reader
+    def __init__(self, reader: GroupReader, consumer: AIOKafkaConsumer) -> None:
+        self._reader, self._consumer = reader, consumer
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
-        self._reader.on_revoked()
+        if self._reader.consumer is self._consumer:
+            self._reader.on_revoked()
 
     def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        self._reader.on_assigned(assigned)
+        if self._reader.consumer is self._consumer:
+            self._reader.on_assigned(self._consumer, assigned)
 
 
 class Stuck(Exception):
@@ -89,7 +91,8 @@ class GroupReader:
         self._receiver = receiver
         self._kafka, self._topic, self._group, self._instance = kafka, topic, group, instance
         self._session_timeout = session_timeout
-        self._consumer: AIOKafkaConsumer | None = None
+        self.consumer: AIOKafkaConsumer | None = None
+        """The one at work, None between two."""
         self._room = asyncio.Event()
         self._unassigned_since: float | None = time.monotonic()
         self._stood_at: dict[int, int] = {}
@@ -127,17 +130,17 @@ class GroupReader:
 
     def ends(self) -> dict[int, int]:
         """Partition -> the log's end as the last fetch reported it."""
-        if self._consumer is None:
+        if self.consumer is None:
             return {}
         known = {}
-        for tp in self._consumer.assignment():
+        for tp in self.consumer.assignment():
             with contextlib.suppress(IllegalStateError, AssertionError):
-                known[tp.partition] = self._consumer.highwater(tp)
+                known[tp.partition] = self.consumer.highwater(tp)
         return {partition: end for partition, end in known.items() if end is not None}
 
     async def bounds(self, partition: int) -> tuple[int, int, int]:
         """The log's start, its end, and how many partitions the topic has. Raises KafkaError, TimeoutError."""
-        consumer = self._consumer
+        consumer = self.consumer
         if consumer is None:
             raise KafkaError("there is no consumer")
         tp = TopicPartition(self._topic, partition)
@@ -147,11 +150,11 @@ class GroupReader:
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
         """Tell Kafka how far we are, for lag tools only; failure does not matter."""
-        if self._consumer is None or not offsets:
+        if self.consumer is None or not offsets:
             return
         wanted = {TopicPartition(self._topic, partition): offset for partition, offset in offsets.items()}
         with contextlib.suppress(*LOST, IllegalOperation, TimeoutError):
-            await undisturbed(self._consumer.commit(wanted), 2)
+            await undisturbed(self.consumer.commit(wanted), 2)
 
     def on_revoked(self) -> None:
         """Called by aiokafka before a rebalance."""
@@ -159,11 +162,8 @@ class GroupReader:
             self._unassigned_since = time.monotonic()
         self._receiver.let_go()
 
-    def on_assigned(self, assigned: set[TopicPartition]) -> None:
+    def on_assigned(self, consumer: AIOKafkaConsumer, assigned: set[TopicPartition]) -> None:
         """Called by aiokafka after one, before anything is fetched."""
-        consumer = self._consumer
-        if consumer is None:
-            return
         for tp in assigned:
             consumer.pause(tp)
             consumer.seek(tp, 0)  # A position of its own, or it would ask the group for one.
@@ -172,9 +172,9 @@ class GroupReader:
         self._receiver.take_on({tp.partition for tp in assigned}, self._topic)
 
     def _quietly(self, act: Callable[[AIOKafkaConsumer, TopicPartition], Any], partition: int) -> None:
-        if self._consumer is not None:
+        if self.consumer is not None:
             with contextlib.suppress(IllegalStateError, AssertionError):
-                act(self._consumer, TopicPartition(self._topic, partition))
+                act(self.consumer, TopicPartition(self._topic, partition))
 
     async def _session(self) -> None:
         """One consumer, until it fails. The assignment ends with it."""
@@ -187,12 +187,12 @@ class GroupReader:
         )
         try:
             await undisturbed(consumer.start(), 30)
-            self._consumer = consumer
+            self.consumer = consumer
             self._unassigned_since = time.monotonic()
-            consumer.subscribe([self._topic], listener=_Listener(self))
+            consumer.subscribe([self._topic], listener=_Listener(self, consumer))
             await _first_to_fail(self._pump(consumer), self._watch(consumer))
         finally:
-            self._consumer = None
+            self.consumer = None
             self.on_revoked()
             await _close(consumer)
 

@@ -28,7 +28,8 @@ class LoopMetrics:
         """A record went to the dead-letter topic."""
         counter("switchhook_dead_letters_total").labels(self._topic, code).inc()
 
-    def lag(self, behind: Mapping[int, int]) -> None:
-        """Records behind, by partition."""
+    def standing(self, behind: Mapping[int, int], unacknowledged: int) -> None:
+        """Records behind, by partition, and outbox rows that Kafka has not acknowledged."""
         for partition, records in behind.items():
             gauge("switchhook_consumer_lag_records").labels(self._topic, str(partition)).set(records)
+        gauge("switchhook_outbox_rows").labels(self._topic).set(unacknowledged)

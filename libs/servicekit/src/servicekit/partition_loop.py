@@ -361,7 +361,7 @@ class PartitionLoop:
                 raise Fatal(f"{self.topic}: fenced for {fenced:.0f} s without a new assignment")
             if tick % 4:
                 continue
-            self._metrics.lag(self.lag())
+            self._metrics.standing(self.lag(), self._assignment.unacknowledged())
             now = self._offsets()
             await self._reader.commit({number: at for number, at in now.items() if told.get(number) != at})
             told = now

@@ -24,6 +24,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder, MessageBatch
 from contracts.partitioner import murmur2
 from contracts.topic import DLQ_RECORD_LIMIT
 from servicekit.kafka_records import Outgoing, size_of
+from servicekit.metrics import counter
 from servicekit.undisturbed import undisturbed
 
 BATCH_BYTES = 1024 * 1024
@@ -80,7 +81,10 @@ class _Link:
 
     def _settled(self, batch: MessageBatch, future: asyncio.Future[Any]) -> None:
         self.open.pop(batch, None)
-        if not _acknowledged(future):
+        if _acknowledged(future):
+            counter("switchhook_published_total").labels(batch.tp.topic).inc(batch.record_count)
+        else:
+            counter("switchhook_publish_failures_total").labels(batch.tp.topic).inc(batch.record_count)
             # The sender takes up its next batch only after this callback, and must find nothing.
             self.fail("a batch was given up" if future.cancelled() else repr(future.exception()))
 
