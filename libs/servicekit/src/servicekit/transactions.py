@@ -41,7 +41,7 @@ class LoopConnection:
 
     async def get(self) -> Connection:
         """The connection; a fresh one when the last was lost."""
-        if self._connection is not None and _is_lost(self._connection):
+        if self._connection is not None and is_lost(self._connection):
             await self.close()
         if self._connection is None:
             self._connection = await self._pool.acquire()
@@ -85,7 +85,7 @@ class LoopConnection:
             connection.terminate()
 
 
-def _is_lost(connection: PoolConnectionProxy[asyncpg.Record]) -> bool:
+def is_lost(connection: PoolConnectionProxy[asyncpg.Record]) -> bool:
     """The pool takes a connection that ended away from its holder, who then may not even ask."""
     try:
         return connection.is_closed()

@@ -9,6 +9,7 @@ from typing import Any
 import asyncpg
 
 from servicekit.batches import Connection
+from servicekit.transactions import is_lost
 
 
 class ReadConnection:
@@ -21,7 +22,7 @@ class ReadConnection:
     @asynccontextmanager
     async def use(self) -> AsyncIterator[Connection]:
         """The connection. Any error, of the server or of the caller, gives it back."""
-        if self._held is None or self._held.is_closed():
+        if self._held is None or is_lost(self._held):
             await self.close()
             self._held = await self._pool.acquire()
         try:
