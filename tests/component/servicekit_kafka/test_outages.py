@@ -21,8 +21,11 @@ from support.registry_records import snapshot, token
 from support.topics import create_topic
 from support.waiting import eventually
 
-SHORT = 8.0
-LONG = pytest.param(60.0, marks=pytest.mark.slow)
+OUTAGES = [
+    ("killed", 6.0),
+    pytest.param("killed", 60.0, marks=pytest.mark.slow),
+    pytest.param("stopped", 60.0, marks=pytest.mark.slow),
+]
 
 
 @pytest.fixture
@@ -62,8 +65,7 @@ async def killed(server: EmbeddedKafka | EmbeddedPostgres) -> AsyncIterator[None
     await server.start()
 
 
-@pytest.mark.parametrize("seconds", [SHORT, LONG])
-@pytest.mark.parametrize("how", ["killed", "stopped"])
+@pytest.mark.parametrize(("how", "seconds"), OUTAGES)
 async def test_kafka_is_gone(own_kafka: EmbeddedKafka, database: str, how: str, seconds: float) -> None:
     kafka = own_kafka.bootstrap_servers
     await create_topic(kafka, "in", partitions=3)
@@ -125,8 +127,7 @@ async def heard(asker: Asker, publisher: KafkaPublisher) -> bool:
     return True
 
 
-@pytest.mark.parametrize("seconds", [SHORT, LONG])
-@pytest.mark.parametrize("how", ["killed", "stopped"])
+@pytest.mark.parametrize(("how", "seconds"), OUTAGES)
 async def test_postgres_is_gone(
     kafka: str, own_postgres: EmbeddedPostgres, topic_prefix: str, how: str, seconds: float
 ) -> None:
