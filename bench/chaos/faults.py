@@ -20,7 +20,7 @@ FREEZE_SECONDS = 9
 REFUSE_SECONDS = 10
 FAULTY = ("flow-engine", "flow-engine-2", "dispatcher", "dispatcher-2")
 
-ENGINE = "in_txn,after_commit,mid_publish,after_publish"
+ENGINE = "before_txn,in_txn,after_commit,mid_publish,after_publish"
 DISPATCHER = f"{ENGINE},before_send,before_record"
 
 
