@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -11,13 +12,23 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from support.fake_telegram import fake_telegram
-from support.receiver import receiver
 
 from devstack.stack import Stack
+from support.fake_telegram import fake_telegram
+from support.receiver import receiver
 from support.story import Story
 
 OUTAGE_SECONDS = 60
+TRACES = "traces.jsonl"
+JOINED = {
+    ("ingress", "ingress.platform"),
+    ("flow-engine", "engine.turn"),
+    ("dispatcher", "deliver call"),
+    ("dispatcher", "deliver message"),
+    ("dispatcher", "deliver webhook"),
+    ("dispatcher", "deliver event"),
+}
+"""One update of Telegram: the turn, the API call, the answer's turn, the message, the step's webhook, the endpoint's."""
 VICTIMS = ("flow-engine", "kafka", "dispatcher", "postgres", "ingress", "registry")
 
 
@@ -25,7 +36,8 @@ VICTIMS = ("flow-engine", "kafka", "dispatcher", "postgres", "ingress", "registr
 async def storyteller(
     folder: Path, blow: Callable[[Stack], Awaitable[None]] | None = None
 ) -> AsyncIterator[tuple[Stack, Story]]:
-    async with fake_telegram() as telegram, receiver() as far_end, Stack(folder) as stack:
+    env = {"SWITCHHOOK_TRACE_SAMPLE": "1", "SWITCHHOOK_TRACE_FILE": str(folder / TRACES)}
+    async with fake_telegram() as telegram, receiver() as far_end, Stack(folder, env=env) as stack:
 
         async def strike() -> None:
             if blow is not None:
@@ -37,6 +49,17 @@ async def storyteller(
 async def test_the_story_comes_out_as_it_should(tmp_path: Path) -> None:
     async with storyteller(tmp_path) as (_, story):
         await story.tell()
+    traces = await asyncio.to_thread(spans_by_trace, tmp_path / TRACES)
+    assert any(spans >= JOINED for spans in traces.values()), "a trace joins the inbound request to the last delivery"
+
+
+def spans_by_trace(file: Path) -> dict[str, set[tuple[str, str]]]:
+    """Trace id -> (service, name) of its spans."""
+    traces: dict[str, set[tuple[str, str]]] = {}
+    for line in file.read_text().splitlines():
+        span = json.loads(line)
+        traces.setdefault(span["trace_id"], set()).add((span["service"], span["name"]))
+    return traces
 
 
 async def test_the_story_survives_kill_9_of_every_process(tmp_path: Path) -> None:
