@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from contracts import actions
 from contracts.actions import ChannelCall, PostWebhook, SendMessage
 from dispatcher import decoding
 from dispatcher.conclusions import call_expiry
-from dispatcher.decoding import Arrived
+from dispatcher.decoding import Arrived, DayWindow
 from dispatcher.egress_host import host_of
 from dispatcher.errors import Unreadable
 from dispatcher.holdings import Holdings
@@ -27,14 +27,14 @@ class ActionsHandler:
 
     topic = actions.TOPIC.name
 
-    def __init__(self, takeover: Takeover, holdings: Holdings, lanes: Lanes) -> None:
-        self._takeover, self._holdings, self._lanes = takeover, holdings, lanes
+    def __init__(self, takeover: Takeover, holdings: Holdings, lanes: Lanes, days: DayWindow) -> None:
+        self._takeover, self._holdings, self._lanes, self._days = takeover, holdings, lanes, days
 
     async def apply(self, batch: Batch) -> Commit:
         deliveries, dead = list[Delivery](), list[DeadRecord]()
         for record in batch.records:
             try:
-                deliveries.append(delivery_of(decoding.decode_action(record)))
+                deliveries.append(delivery_of(decoding.decode_action(record), self._days))
             except Unreadable as error:
                 dead.append(DeadRecord(record, error.code, str(error)))
         return await self._takeover.commit(deliveries, dead)
@@ -54,13 +54,13 @@ def source_of(partition: int) -> str:
     return f"{NAME}/{partition}"
 
 
-def delivery_of(arrived: Arrived) -> Delivery:
+def delivery_of(arrived: Arrived, days: DayWindow) -> Delivery:
     """The row that an action becomes. Raises Unreadable for an id or a time that is none."""
     action = arrived.body
     try:
         delivery = Delivery(
             key=UUID(action.id),
-            day=date.fromisoformat(action.day),
+            day=days.day_of(action.day),
             project_id=action.project_id,
             kind=KIND_OF_ACTION[action.kind],
             queue_id=0,
@@ -77,7 +77,7 @@ def delivery_of(arrived: Arrived) -> Delivery:
             delivery.lane, delivery.seq = action.conversation, action.seq
             delivery.expires_at = datetime.fromisoformat(action.expires_at)
         elif delivery.kind in ("call", "channel_call", "acknowledge"):
-            delivery.expires_at = call_expiry(datetime.fromisoformat(action.created_at))
+            delivery.expires_at = call_expiry(datetime.now(UTC))
     except ValueError as error:
         raise Unreadable("wrong-schema", str(error)[:500]) from error
     return delivery

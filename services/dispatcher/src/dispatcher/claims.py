@@ -10,8 +10,9 @@ import asyncpg
 import structlog
 
 from dispatcher import postgres_deliveries
+from dispatcher.destination import LONGEST_WAIT
 from dispatcher.holdings import Holdings
-from dispatcher.lanes import LONGEST_WAIT, Lanes
+from dispatcher.lanes import Lanes
 from dispatcher.postgres_deliveries import Lease, Row
 from dispatcher.recorder import Recorder
 from servicekit.batches import Connection
@@ -78,11 +79,14 @@ class Claims:
             return False
         room = min(self._lanes.room(name), AT_ONCE)
         if room == 0:
+            self._lanes.left_behind(name)
             return False
         lease = Lease(self._lease_seconds)
         rows = await postgres_deliveries.claim(connection, queue["id"], room, lease)
         if len(rows) < room:
             await postgres_deliveries.look_again(connection, queue["id"])
+        else:
+            self._lanes.left_behind(name)
         self._lanes.offer([postgres_deliveries.delivery_of(row, name, lease) for row in rows])
         return len(rows) == room
 

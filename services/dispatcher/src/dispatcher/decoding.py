@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, get_args
 
 import orjson
@@ -34,6 +35,28 @@ class Arrived:
     body: Any
     hops: int
     traceparent: str | None
+
+
+DAYS_AHEAD = 2
+"""How far the writer's clock may be before ours."""
+
+
+class DayWindow:
+    """The days that deliveries may be of: an older one's partition is gone, and with it the memory of what it held."""
+
+    def __init__(self, retention_days: int) -> None:
+        self._kept = timedelta(days=retention_days)
+
+    def day_of(self, text: str) -> date:
+        """The day half of a delivery's key: the record's own, never a clock's. Raises Unreadable."""
+        try:
+            day = date.fromisoformat(text[:10])
+        except ValueError as error:
+            raise Unreadable("wrong-schema", "the day is not YYYY-MM-DD") from error
+        today = datetime.now(UTC).date()
+        if not today - self._kept <= day <= today + timedelta(days=DAYS_AHEAD):
+            raise Unreadable("wrong-schema", f"the day {day} is older than deliveries are kept, or lies ahead")
+        return day
 
 
 def decode_action(record: Record) -> Arrived:

@@ -12,7 +12,7 @@ from contracts import events
 from contracts.cloudevents import REGISTRY_OFFSET
 from contracts.registry import Endpoint
 from dispatcher import decoding, fan_out
-from dispatcher.decoding import Arrived
+from dispatcher.decoding import Arrived, DayWindow
 from dispatcher.errors import Unreadable
 from dispatcher.event_scopes import EventScopes
 from dispatcher.holdings import Holdings
@@ -35,8 +35,10 @@ class EventsHandler:
 
     topic = events.TOPIC.name
 
-    def __init__(self, takeover: Takeover, holdings: Holdings, lanes: Lanes, view: RegistryView) -> None:
-        self._takeover, self._holdings, self._lanes, self._view = takeover, holdings, lanes, view
+    def __init__(
+        self, takeover: Takeover, holdings: Holdings, lanes: Lanes, days: DayWindow, view: RegistryView
+    ) -> None:
+        self._takeover, self._holdings, self._lanes, self._days, self._view = takeover, holdings, lanes, days, view
         self._chosen: dict[str, dict[str, tuple[Endpoint, ...]]] = {}
         view.on_change(self._changed)
 
@@ -69,7 +71,7 @@ class EventsHandler:
     def _fan_out(self, arrived: Arrived) -> list[Delivery]:
         """The rows that an event becomes. Raises Unreadable for a time that is none."""
         chosen = self._of_project(arrived.project_id).get(arrived.body["type"], ())
-        return [_delivery(arrived, each) for each in chosen if _matches(each, arrived.body)]
+        return [_delivery(arrived, each, self._days) for each in chosen if _matches(each, arrived.body)]
 
     def _of_project(self, project_id: str) -> dict[str, tuple[Endpoint, ...]]:
         chosen = self._chosen.get(project_id)
@@ -111,17 +113,13 @@ def _matches(endpoint: Endpoint, event: Mapping[str, Any]) -> bool:
         return True
 
 
-def _delivery(arrived: Arrived, endpoint: Endpoint) -> Delivery:
-    try:
-        day = fan_out.day_of(arrived.body["timestamp"])
-    except ValueError as error:
-        raise Unreadable("wrong-schema", "timestamp is not RFC 3339") from error
+def _delivery(arrived: Arrived, endpoint: Endpoint, days: DayWindow) -> Delivery:
     data = arrived.body["data"]
     conversation = data.get("conversation_id")
     disabled = endpoint.state == "disabled"
     return Delivery(
         key=fan_out.delivery_id(arrived.id, endpoint.id),
-        day=day,
+        day=days.day_of(arrived.body["timestamp"]),
         project_id=arrived.project_id,
         kind="event",
         queue_id=0,

@@ -7,7 +7,6 @@ that endpoint, and deliveries of ABOUT_DELIVERIES make no events themselves.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import date
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -25,11 +24,6 @@ Condition = Callable[[Mapping[str, Any]], bool]
 def delivery_id(event_id: str, endpoint_id: str) -> UUID:
     """The delivery's id and the `webhook-id` of every attempt: a repeated event makes no second delivery."""
     return uuid5(_NAMESPACE, f"{event_id}/{endpoint_id}")
-
-
-def day_of(timestamp: str) -> date:
-    """The day half of an event delivery's key: the event's own, never a clock's. Raises ValueError."""
-    return date.fromisoformat(timestamp[:10])
 
 
 def wanted(event_type: str, endpoint: Endpoint) -> bool:

@@ -6,12 +6,15 @@ from collections.abc import Iterable
 
 from dispatcher import reports
 from dispatcher.model import Delivery, Result
+from dispatcher.requests import FINDING_SECONDS
 from servicekit.batches import Connection
 from servicekit.kafka_records import Outgoing
 
 TELL_AFTER_ATTEMPTS = 4
 DISABLE_AFTER = "5 days"
 """Without one success in between."""
+FINDINGS = ("gone", "failing", "unauthorized")
+"""Reasons of a pause that end with a change of the entity."""
 
 _FAILED = """
 INSERT INTO destination (name, failures, failing_since) SELECT name, n, now() FROM unnest($1::text[], $2::int[]) AS u(name, n)
@@ -30,6 +33,11 @@ SELECT name, now() + seconds * interval '1 second', reason FROM unnest($1::text[
 ON CONFLICT (name) DO UPDATE SET paused_until = greatest(destination.paused_until, excluded.paused_until),
        pause_reason = excluded.pause_reason, updated_at = now()
 """
+_RESUME = """
+UPDATE destination SET paused_until = NULL, pause_reason = NULL
+ WHERE name = ANY ($1::text[]) AND pause_reason = ANY ($2::text[])
+"""
+_LOOK = "UPDATE queue SET next_due = now() WHERE destination = ANY ($1::text[]) AND next_due > now()"
 _PAUSES = "SELECT name, extract(epoch FROM paused_until - now())::float8 FROM destination WHERE paused_until > now()"
 
 
@@ -52,12 +60,13 @@ async def _note_failures(
     names = sorted(failed)
     counts = [sum(each.delivery.destination == name and not each.healthy for each in attempted) for name in names]
     rows = await connection.fetch(_FAILED, names, counts, DISABLE_AFTER)
-    made, told = list[Outgoing](), list[str]()
+    made, told, disabled = list[Outgoing](), list[str](), list[str]()
     for row in rows:
         delivery = failed[row["name"]].delivery
         if delivery.kind != "event":
             continue
         if row["too_long"]:
+            disabled.append(row["name"])
             reason = {"reason": f"No delivery succeeded for {DISABLE_AFTER}."}
             made.append(reports.endpoint_event("endpoint.disabled", delivery, reason, now))
         elif not row["told"] and _most_attempts(attempted, delivery) >= TELL_AFTER_ATTEMPTS:
@@ -65,6 +74,9 @@ async def _note_failures(
             made.append(reports.endpoint_event("endpoint.failing", delivery, {}, now))
     if told:
         await connection.execute(_TOLD, told)
+    if disabled:
+        count = len(disabled)
+        await connection.execute(_PAUSE, disabled, [FINDING_SECONDS] * count, ["failing"] * count)
     return made
 
 
@@ -89,3 +101,10 @@ async def _pause(connection: Connection, paused: list[Result]) -> None:
 async def pauses(connection: Connection) -> dict[str, float]:
     """Destination -> seconds that it is still paused, as some replica found it."""
     return {row[0]: row[1] for row in await connection.fetch(_PAUSES)}
+
+
+async def resume(connection: Connection, names: Iterable[str]) -> None:
+    """The entities behind these destinations changed: what was found about the old ones holds no more."""
+    changed = sorted(names)
+    await connection.execute(_RESUME, changed, FINDINGS)
+    await connection.execute(_LOOK, changed)

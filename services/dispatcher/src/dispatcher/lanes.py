@@ -9,61 +9,29 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from typing import Any
 from uuid import UUID
 
 import structlog
 
-from dispatcher.breaker import Breaker
+from dispatcher.destination import LONGEST_WAIT, Destination, Limits
 from dispatcher.model import Delivery, Result
-from dispatcher.rate import TokenBucket
 from servicekit.metrics import gauge
 
-WAITING_PER_PLACE = 16
-"""Deliveries that may wait here for each request that its destination takes at once."""
-LONGEST_WAIT = 2.0
-"""Seconds that a delivery waits in memory for a pause or a circuit; longer waits are Postgres's."""
+ROOM_SECONDS = 1.0
+"""How long a batch waits at most for a quick destination to make room for it."""
+SLOW_SHARE = 0.75
+"""Slow destinations may hold this share of all requests at once; the rest is for the others."""
 
 log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a destination takes: requests at once, and requests a second (None: any)."""
-
-    in_flight: int
-    rate: float | None = None
-
-
-@dataclass(slots=True)
-class Destination:
-    """One target as this process sees it. `paused_until` is on the monotonic clock."""
-
-    name: str
-    limits: Limits
-    waiting: deque[Delivery] = field(default_factory=deque)
-    in_flight: int = 0
-    paused_until: float = 0.0
-    breaker: Breaker = field(default_factory=Breaker)
-    bucket: TokenBucket | None = None
-    timer: asyncio.TimerHandle | None = None
-
-    def closed_for(self, now: float) -> float:
-        """Seconds until it may be asked again; 0 when it may be now."""
-        return max(self.paused_until - now, self.breaker.waits(now), 0.0)
-
-    def room(self, now: float) -> int:
-        """How many more deliveries may wait here."""
-        if self.closed_for(now) > LONGEST_WAIT:
-            return 0
-        places = 1 if self.breaker.open_until is not None else self.limits.in_flight * WAITING_PER_PLACE
-        return max(0, places - len(self.waiting) - self.in_flight)
-
-
 class Lanes:
-    """Starts attempts as destinations can take them. `attempt` does one and never raises; `record` takes its result."""
+    """Starts attempts as destinations can take them. `attempt` does one and never raises; `record` takes its result.
+
+    `starved()` is called when a destination has room again that left deliveries in Postgres for want of it.
+    """
 
     def __init__(
         self,
@@ -72,10 +40,14 @@ class Lanes:
         limits: Callable[[str], Limits],
         *,
         most: int,
+        starved: Callable[[], None] = lambda: None,
     ) -> None:
         self._attempt, self._record, self._limits, self._most = attempt, record, limits, most
+        self._starved = starved
         self._destinations: dict[str, Destination] = {}
+        self._stalled: dict[str, Destination] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._progress = asyncio.Event()
         self.replicas = 1
         self.on_the_wire: dict[UUID, Delivery] = {}
         """What is being sent now."""
@@ -85,31 +57,48 @@ class Lanes:
         """The destination of that name, with the limits that hold now, shared among the live replicas."""
         found = self._destinations.get(name)
         whole = self._limits(name)
-        share = Limits(max(1, -(-whole.in_flight // self.replicas)), whole.rate and whole.rate / self.replicas)
         if found is None:
-            found = self._destinations[name] = Destination(name, share)
-        if found.limits != share or (found.bucket is None) != (share.rate is None):
-            found.limits = share
-            found.bucket = TokenBucket(share.rate, max(1.0, share.rate), time.monotonic()) if share.rate else None
+            found = self._destinations[name] = Destination(name)
+        found.limit(whole, self.replicas, time.monotonic())
         return found
 
     def room(self, name: str) -> int:
         """How many deliveries for it may be leased by this process now."""
-        if len(self.on_the_wire) >= self._most:
+        destination, now = self.destination(name), time.monotonic()
+        if len(self.on_the_wire) >= self._share(destination, now):
             return 0
-        return self.destination(name).room(time.monotonic())
+        return destination.room(now)
+
+    async def make_room(self, wanted: Mapping[str, int]) -> None:
+        """Wait while a quick destination is full of what it will have taken in a moment; a slow one is not waited for."""
+        deadline = time.monotonic() + ROOM_SECONDS
+        while (now := time.monotonic()) < deadline:
+            known = ((self.destination(name), count) for name, count in wanted.items())
+            if not any(each.quick(now) and each.room(now) < min(count, each.places // 2) for each, count in known):
+                return
+            self._progress.clear()
+            try:
+                async with asyncio.timeout(deadline - now):
+                    await self._progress.wait()
+            except TimeoutError:
+                return
 
     def closed_for(self, name: str) -> float:
         """Seconds until the destination may be asked again."""
         return self.destination(name).closed_for(time.monotonic())
 
+    def left_behind(self, name: str) -> None:
+        """Deliveries for it were left in Postgres: `starved` is to be called when it has room."""
+        self.destination(name).starving = True
+
     def offer(self, deliveries: Iterable[Delivery]) -> None:
         """Take leased deliveries; each gets an attempt, or is given back by `record`."""
-        touched = {}
+        touched: dict[str, Destination] = {}
         for delivery in deliveries:
-            destination = self.destination(delivery.destination)
+            destination = touched.get(delivery.destination)
+            if destination is None:
+                destination = touched[delivery.destination] = self.destination(delivery.destination)
             destination.waiting.append(delivery)
-            touched[destination.name] = destination
         for destination in touched.values():
             self._pump(destination)
 
@@ -125,10 +114,27 @@ class Lanes:
         destination.paused_until = max(destination.paused_until, time.monotonic() + seconds)
         self._pump(destination)
 
+    def resume(self, name: str) -> None:
+        """Its entity changed: what was found about the old one does not hold any more."""
+        destination = self._destinations.get(name)
+        if destination is not None:
+            destination.paused_until = 0.0
+            destination.breaker.succeeded()
+            self._pump(destination)
+
+    def forget_idle(self) -> None:
+        """Forget destinations of which nothing is known that matters."""
+        now = time.monotonic()
+        for name in [name for name, each in self._destinations.items() if each.idle(now)]:
+            del self._destinations[name]
+
     async def drained(self, seconds: float) -> None:
         """Wait for what is on the wire, at most so long."""
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=seconds)
+
+    def _share(self, destination: Destination, now: float) -> float:
+        return self._most if destination.quick(now) else self._most * SLOW_SHARE
 
     def _pump(self, destination: Destination) -> None:
         """Start what may start; what has to wait too long goes back."""
@@ -136,21 +142,23 @@ class Lanes:
             now = time.monotonic()
             wait = destination.closed_for(now)
             if wait > LONGEST_WAIT:
-                self._give_back(destination, wait)
+                self._give_back(destination)
                 return
             if wait == 0 and not destination.breaker.allows(now):
                 return  # A probe is under way; its end pumps again.
+            if len(self.on_the_wire) >= self._share(destination, now):
+                self._stalled[destination.name] = destination
+                return
             wait = wait or (destination.bucket.take(now) if destination.bucket else 0.0)
             if wait > 0:
                 self._later(destination, wait)
                 return
-            self._start(destination, destination.waiting.popleft())
+            self._start(destination, destination.waiting.popleft(), now)
 
-    def _start(self, destination: Destination, delivery: Delivery) -> None:
-        destination.in_flight += 1
+    def _start(self, destination: Destination, delivery: Delivery, now: float) -> None:
+        destination.began[delivery.key] = now
         destination.breaker.started()
         self.on_the_wire[delivery.key] = delivery
-        self._gauge.set(len(self.on_the_wire))
         task = asyncio.create_task(self._run(destination, delivery))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -159,11 +167,17 @@ class Lanes:
         try:
             result = await self._attempt(delivery)
         finally:
-            destination.in_flight -= 1
+            destination.ended(delivery.key, time.monotonic())
             self.on_the_wire.pop(delivery.key, None)
         self._learn(destination, result)
         self._record(result)
+        self._progress.set()
         self._pump(destination)
+        if destination.starving and len(destination.waiting) < destination.limits.in_flight:
+            destination.starving = False
+            self._starved()
+        if self._stalled:
+            self._pump(self._stalled.pop(next(iter(self._stalled))))
 
     def _learn(self, destination: Destination, result: Result) -> None:
         """What the attempt says about the destination itself."""
@@ -178,10 +192,11 @@ class Lanes:
             if opened is not None:
                 log.info("circuit.opened", destination=destination.name, seconds=opened)
 
-    def _give_back(self, destination: Destination, wait: float) -> None:
+    def _give_back(self, destination: Destination) -> None:
+        """They stay due: their queue waits, and a destination that is mended early finds them."""
         while destination.waiting:
             delivery = destination.waiting.popleft()
-            self._record(Result(delivery, "deferred", code="destination-waits", delay=wait))
+            self._record(Result(delivery, "deferred", code="destination-waits", delay=0.0))
 
     def _later(self, destination: Destination, seconds: float) -> None:
         if destination.timer is not None:

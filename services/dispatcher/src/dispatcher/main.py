@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator
 import asyncpg
 import structlog
 
+from dispatcher import actions_handler, events_handler
 from dispatcher.actions_handler import ActionsHandler
 from dispatcher.api import make_app
 from dispatcher.catalogue import Catalogue
 from dispatcher.claims import Claims
+from dispatcher.decoding import DayWindow
 from dispatcher.events_handler import EventsHandler
 from dispatcher.holdings import Holdings
 from dispatcher.lanes import Lanes
@@ -41,6 +43,8 @@ from servicekit.telemetry import configure_tracing, shutdown_tracing
 
 SERVICE = "dispatcher"
 SCHEMA = "dispatcher"
+CONNECTIONS_PER_HOST = 256
+"""The most that an endpoint may ask for (contracts.registry)."""
 
 log = structlog.get_logger()
 
@@ -48,9 +52,11 @@ log = structlog.get_logger()
 class Dispatcher:
     """Everything one process has. `run` works until it is cancelled or cannot go on."""
 
+    service = SERVICE
+
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.view = RegistryView(settings.kafka)
+        self.view = self.new_view()
         self.authoriser = Authoriser(self.view, settings.admin_token)
         self.loops: list[PartitionLoop] = []
         self.claims: Claims | None = None
@@ -59,6 +65,20 @@ class Dispatcher:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._lanes: Lanes | None = None
         self._recorder: Recorder | None = None
+
+    def new_view(self) -> RegistryView:
+        return RegistryView(self.settings.kafka)
+
+    def new_publisher(self) -> KafkaPublisher:
+        return KafkaPublisher(self.settings.kafka, client_id=f"{SERVICE}-{self.settings.instance}")
+
+    def new_handlers(self, takeover: Takeover, holdings: Holdings, lanes: Lanes) -> dict[str, Handler]:
+        """By the name of their topic."""
+        days = DayWindow(self.settings.retention_days)
+        return {
+            actions_handler.NAME: ActionsHandler(takeover, holdings, lanes, days),
+            events_handler.NAME: EventsHandler(takeover, holdings, lanes, days, self.view),
+        }
 
     @property
     def pool(self) -> asyncpg.Pool[asyncpg.Record]:
@@ -77,10 +97,10 @@ class Dispatcher:
         settings = self.settings
         await self.view.start()
         self._pool = pool = await connect(settings, SCHEMA)
-        publisher = KafkaPublisher(settings.kafka, client_id=f"{SERVICE}-{settings.instance}")
+        publisher = self.new_publisher()
         await publisher.start()
         try:
-            async with GuardedClient(settings.allowed_networks) as http:
+            async with GuardedClient(settings.allowed_networks, per_host=CONNECTIONS_PER_HOST) as http:
                 await self._work(pool, publisher, http)
         finally:
             await publisher.stop()
@@ -94,7 +114,7 @@ class Dispatcher:
         sender = Sender(http, maker, settings.longest_request, holdings.still_ours)
         recorder = self._recorder = Recorder(pool, publisher, queues, holdings, lease_seconds=lease)
         lanes = self._lanes = recorder.lanes = Lanes(
-            sender.attempt, recorder.add, maker.limits, most=settings.max_in_flight
+            sender.attempt, recorder.add, maker.limits, most=settings.max_in_flight, starved=self.wake
         )
         takeover = Takeover(
             pool, lanes, queues, recorder.check, lease_seconds=lease, first_attempts=settings.first_attempts
@@ -106,23 +126,23 @@ class Dispatcher:
             await partitioned.wait()
             await self.view.wait_ready()
             tasks.create_task(recorder.run())
-            tasks.create_task(Replicas(pool, lanes, settings.instance).run())
-            handlers: list[Handler] = [
-                ActionsHandler(takeover, holdings, lanes),
-                EventsHandler(takeover, holdings, lanes, self.view),
-            ]
-            self.loops = [self._loop(handler, pool, publisher) for handler in handlers]
+            replicas = Replicas(pool, lanes, settings.instance)
+            self.view.on_change(replicas.changed)
+            tasks.create_task(replicas.run())
+            handlers = self.new_handlers(takeover, holdings, lanes)
+            self.loops = [self._loop(name, handler, pool, publisher) for name, handler in handlers.items()]
             for loop in self.loops:
                 tasks.create_task(loop.run())
             tasks.create_task(self.claims.run())
 
-    def _loop(self, handler: Handler, pool: asyncpg.Pool[asyncpg.Record], publisher: KafkaPublisher) -> PartitionLoop:
-        topic = handler.topic.removeprefix("switchhook.").partition(".")[0]
+    def _loop(
+        self, name: str, handler: Handler, pool: asyncpg.Pool[asyncpg.Record], publisher: KafkaPublisher
+    ) -> PartitionLoop:
         return PartitionLoop(
             handler,
             kafka=self.settings.kafka,
-            group=f"{SERVICE}-{topic}",
-            service=SERVICE,
+            group=f"{self.service}-{name}",
+            service=self.service,
             instance=self.settings.instance,
             pool=pool,
             publisher=publisher,

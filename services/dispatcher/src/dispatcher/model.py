@@ -91,8 +91,8 @@ class Attempt:
     response: bytes | None
 
 
-Outcome = Literal["succeeded", "retry", "exhausted", "cancelled", "discarded", "deferred", "lost"]
-"""deferred: nothing was tried, later again. lost: the lease ran out before the request; the claim has it."""
+Outcome = Literal["succeeded", "retry", "exhausted", "cancelled", "discarded", "deferred"]
+"""deferred: nothing was tried, later again."""
 
 
 @dataclass(slots=True)

@@ -40,9 +40,15 @@ SELECT id, day, project_id, kind, queue_id, source, lane, seq, first_state,
 ON CONFLICT (id, day) DO NOTHING
 RETURNING id, state
 """
-_QUEUES_DUE = """
-UPDATE queue SET next_due = CASE WHEN id = ANY ($2::int[]) THEN now() ELSE now() + $3::interval END
- WHERE id = ANY ($1::int[]) AND (next_due IS NULL OR (id = ANY ($2::int[]) AND next_due > now()))
+_LOOK_BY = """
+WITH sooner AS (
+    SELECT q.id, u.due
+      FROM queue q JOIN (
+        SELECT id, now() + min(seconds) * interval '1 second' AS due
+          FROM unnest($1::int[], $2::float8[]) AS p(id, seconds) GROUP BY id) u USING (id)
+     WHERE $3 OR q.next_due IS NULL OR q.next_due > u.due ORDER BY q.id FOR UPDATE OF q
+)
+UPDATE queue q SET next_due = least(q.next_due, sooner.due) FROM sooner WHERE q.id = sooner.id
 """
 _ROW = """
 RETURNING d.id, d.day, d.project_id, d.kind, d.queue_id, d.source, d.lane, d.seq, d.attempts, d.base, d.expires_at,
@@ -74,24 +80,32 @@ _DUE_QUEUES = """
 SELECT id, destination, source FROM queue
  WHERE next_due <= now() AND (source = '' OR source = ANY ($1::text[])) ORDER BY next_due LIMIT 500
 """
+_LOCK_QUEUE = "SELECT id FROM queue WHERE id = $1 FOR UPDATE"
 _NEXT_DUE = """
-UPDATE queue q SET next_due = greatest(
-    (SELECT min(d.due) FROM delivery d WHERE d.queue_id = q.id AND d.due IS NOT NULL), now() + $2::interval)
+UPDATE queue q SET next_due = (SELECT min(d.due) FROM delivery d WHERE d.queue_id = q.id AND d.due IS NOT NULL)
  WHERE q.id = $1
 """
 _DEFER_QUEUE = "UPDATE queue SET next_due = now() + $2::interval WHERE id = $1"
 _SWEEP = """
-UPDATE queue q SET next_due = m.due
-  FROM (SELECT id, (SELECT min(d.due) FROM delivery d WHERE d.queue_id = queue.id AND d.due IS NOT NULL) AS due
-          FROM queue WHERE next_due IS NULL) m
- WHERE q.id = m.id AND m.due IS NOT NULL AND q.next_due IS NULL
+WITH found AS (
+    SELECT id, (SELECT min(d.due) FROM delivery d WHERE d.queue_id = queue.id AND d.due IS NOT NULL) AS due FROM queue
+), late AS (
+    SELECT q.id, found.due FROM queue q JOIN found USING (id)
+     WHERE found.due < now() + interval '1 minute' AND (q.next_due IS NULL OR q.next_due > found.due)
+     ORDER BY q.id FOR UPDATE OF q
+)
+UPDATE queue q SET next_due = late.due FROM late WHERE q.id = late.id
 """
 _TAKE_LEASES = """
-WITH freed AS (
-    UPDATE delivery SET state = 'retrying', due = now(), lease = NULL
-     WHERE queue_id IN (SELECT id FROM queue WHERE source = ANY ($1::text[]))
-       AND due IS NOT NULL AND state = 'in_flight' AND lane IS NOT NULL AND NOT (id = ANY ($2::uuid[]))
-    RETURNING queue_id
+WITH queues AS (SELECT id FROM queue WHERE source = ANY ($1::text[])),
+heads AS (
+    SELECT DISTINCT ON (lane) id, day, state, source FROM delivery
+     WHERE lane IS NOT NULL AND finished_at IS NULL AND queue_id IN (SELECT id FROM queues)
+     ORDER BY lane, seq
+), freed AS (
+    UPDATE delivery d SET state = 'retrying', due = now(), lease = NULL FROM heads
+     WHERE d.id = heads.id AND d.day = heads.day AND d.state IN ('in_flight', 'blocked') AND NOT (d.id = ANY ($2::uuid[]))
+    RETURNING d.queue_id
 )
 UPDATE queue SET next_due = now() WHERE id IN (SELECT queue_id FROM freed)
 """
@@ -115,11 +129,6 @@ WITH done AS (
 )
 SELECT id FROM done
 """
-_SOONER = """
-UPDATE queue q SET next_due = now() + u.delay * interval '1 second'
-  FROM (SELECT id, min(delay) AS delay FROM unnest($1::int[], $2::float8[]) AS p(id, delay) GROUP BY id) u
- WHERE q.id = u.id AND (q.next_due IS NULL OR q.next_due > now() + u.delay * interval '1 second')
-"""
 
 
 class Lease:
@@ -137,9 +146,11 @@ async def take_over(connection: Connection, deliveries: Sequence[Delivery], leas
     places: dict[str, int] = {}
     columns = [_column_values(each, _place(each, places)) for each in deliveries]
     rows = await connection.fetch(_INSERT, *map(list, zip(*columns, strict=True)), lease.interval, lease.id)
-    pending = {each.queue_id for each in deliveries if each.state == "pending"}
-    queues = {each.queue_id for each in deliveries if each.state != "discarded"}
-    await connection.execute(_QUEUES_DUE, sorted(queues), sorted(pending), lease.interval)
+    seconds = lease.interval.total_seconds()
+    pending = {(each.queue_id, 0.0) for each in deliveries if each.state == "pending"}
+    leased = {(each.queue_id, seconds) for each in deliveries if each.state != "discarded"}
+    await _look_by(connection, pending)
+    await _look_by(connection, leased, firm=False)
     return {row["id"]: row["state"] for row in rows}
 
 
@@ -175,9 +186,26 @@ async def due_queues(connection: Connection, sources: Iterable[str]) -> list[Row
     return list(await connection.fetch(_DUE_QUEUES, sorted(sources)))
 
 
-async def look_again(connection: Connection, queue_id: int, at_least: float = 0.0) -> None:
-    """The queue's next look: when its first row is due, but not before `at_least` seconds."""
-    await connection.execute(_NEXT_DUE, queue_id, timedelta(seconds=at_least))
+async def look_again(connection: Connection, queue_id: int) -> None:
+    """The queue's next look: when its first row is due.
+
+    The lock comes first and in a statement of its own: who adds rows takes it after them, so that either they are seen
+    here or their own time for the next look comes after ours.
+    """
+    async with connection.transaction():
+        await connection.execute(_LOCK_QUEUE, queue_id)
+        await connection.execute(_NEXT_DUE, queue_id)
+
+
+async def _look_by(connection: Connection, looks: Iterable[tuple[int, float]], *, firm: bool = True) -> None:
+    """See to it that queues (id, seconds from now) are looked at by then. After the rows, in their transaction.
+
+    Not `firm`: a queue that is looked at by then anyway is not even locked. That may miss by a hair, which the sweep
+    mends; it is for the end of leases, which matters after a crash only.
+    """
+    pairs = list(looks)
+    if pairs:
+        await connection.execute(_LOOK_BY, [queue for queue, _ in pairs], [seconds for _, seconds in pairs], firm)
 
 
 async def defer_queue(connection: Connection, queue_id: int, seconds: float) -> None:
@@ -186,12 +214,15 @@ async def defer_queue(connection: Connection, queue_id: int, seconds: float) -> 
 
 
 async def sweep(connection: Connection) -> None:
-    """Mend queues that are thought empty and are not (a crash between two transactions)."""
+    """Mend queues whose next look is later than what is due in them (a look and a crash at the same moment)."""
     await connection.execute(_SWEEP)
 
 
 async def take_leases(connection: Connection, sources: Iterable[str], on_the_wire: Iterable[UUID]) -> None:
-    """A new owner of ordered lanes makes its predecessor's leased rows due, but not those it is sending itself."""
+    """A new owner of ordered lanes makes their heads due, leased by a predecessor or left blocked by its crash.
+
+    What it is sending itself goes on.
+    """
     await connection.execute(_TAKE_LEASES, sorted(sources), list(on_the_wire))
 
 
@@ -205,7 +236,7 @@ async def record(connection: Connection, results: Sequence[Result]) -> set[UUID]
         [each.delivery.lease for each in results],
         [state_after(each) for each in results],
         [each.delivery.attempts - (each.outcome == "deferred") for each in results],
-        [each.detail for each in results],
+        [_text(each.detail) for each in results],
         [each.delay for each in results],
         [each.delivery.key for each in attempts],
         [each.delivery.day for each in attempts],
@@ -215,14 +246,17 @@ async def record(connection: Connection, results: Sequence[Result]) -> set[UUID]
         [each.outcome for each in attempts],
         [each.attempt.status for each in attempts if each.attempt],
         [each.code for each in attempts],
-        [each.detail for each in attempts],
+        [_text(each.detail) for each in attempts],
         [each.attempt.request for each in attempts if each.attempt],
         [each.attempt.response for each in attempts if each.attempt],
     )
-    later = [(each.delivery.queue_id, each.delay) for each in results if each.delay is not None]
-    if later:
-        await connection.execute(_SOONER, [queue for queue, _ in later], [delay for _, delay in later])
+    await _look_by(connection, [(each.delivery.queue_id, each.delay) for each in results if each.delay is not None])
     return {row["id"] for row in rows}
+
+
+def _text(detail: str | None) -> str | None:
+    """A receiver's words as Postgres can keep them."""
+    return None if detail is None else detail.replace("\x00", "")[:1000]
 
 
 def state_after(result: Result) -> str:

@@ -21,7 +21,7 @@ from dispatcher.model import Delivery, Result
 from dispatcher.postgres_deliveries import Lease
 from dispatcher.queues import Queues
 from servicekit.batches import Connection
-from servicekit.failpoints import failpoint
+from servicekit.failpoints import broken, failpoint
 from servicekit.infrastructure import is_infrastructure
 from servicekit.kafka_records import Outgoing, pack_outgoing, unpack_outgoing
 from servicekit.metrics import counter
@@ -56,6 +56,7 @@ class Recorder:
         self._pool, self._publisher, self._queues, self._holdings = pool, publisher, queues, holdings
         self._lease_seconds = lease_seconds
         self._results: list[Result] = []
+        self._at_once = AT_ONCE
         self._check: set[str] = set()
         self._published: list[UUID] = []
         self._work, self._idle = asyncio.Event(), asyncio.Event()
@@ -63,10 +64,7 @@ class Recorder:
         self._finished = counter("switchhook_deliveries_total")
 
     def add(self, result: Result) -> None:
-        """Have a result saved. A lost one is the claim's."""
-        if result.outcome == "lost":
-            log.info("lease.lost", delivery=result.delivery.id)
-            return
+        """Have a result saved, if the delivery's lease is still ours then."""
         self._results.append(result)
         self._idle.clear()
         self._work.set()
@@ -84,12 +82,24 @@ class Recorder:
             self._work.clear()
             while self._results or self._check:
                 try:
-                    await self._save(self._results[:AT_ONCE], set(self._check))
-                except Exception as error:
+                    await self._save(self._results[: self._at_once], set(self._check))
+                    self._at_once = AT_ONCE
+                except Exception as error:  # noqa: BLE001 (told apart, and logged, in _set_apart)
                     if not is_infrastructure(error):
-                        raise
+                        self._set_apart()
+                        continue
                     log.warning("recorder.held", error=repr(error))
                     await asyncio.sleep(RETRY_SECONDS)
+
+    def _set_apart(self) -> None:
+        """A result that cannot be saved is looked for one by one, and left to its lease's end."""
+        if self._at_once > 1 and len(self._results) > 1:
+            self._at_once = 1
+            return
+        log.exception("result.unsaveable", deliveries=[each.delivery.id for each in self._results[:1]])
+        del self._results[:1]
+        if not self._results:
+            self._check.clear()
 
     async def drained(self, seconds: float) -> None:
         """Wait until everything added is saved and published, at most so long."""
@@ -158,6 +168,8 @@ class Recorder:
     async def sweep(self, age: str = SWEEP_AGE) -> None:
         """Publish what was written down longer ago than `age` and not deleted since; delete what is published."""
         deleted = list(self._published)
+        if broken("outbox"):
+            return
         async with self._pool.acquire() as connection:
             await connection.execute(_DELETE, deleted)
             self._published = [name for name in self._published if name not in deleted]

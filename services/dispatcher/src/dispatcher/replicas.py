@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 import asyncpg
 import structlog
@@ -28,6 +29,8 @@ class Replicas:
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], lanes: Lanes, instance: str) -> None:
         self._pool, self._lanes, self._instance = pool, lanes, instance
+        self._changed: set[str] = set()
+        self._work = asyncio.Event()
         self._gauge = gauge("switchhook_live_instances")
 
     async def run(self) -> None:
@@ -39,16 +42,32 @@ class Replicas:
                 if not is_infrastructure(error):
                     raise
                 log.warning("replicas.held", error=repr(error))
-            await asyncio.sleep(EVERY_SECONDS)
+                await asyncio.sleep(EVERY_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._work.wait(), EVERY_SECONDS)
+            self._work.clear()
+
+    def changed(self, kind: str, id: str, _: object) -> None:
+        """A listener of the registry view: what was found about the entity as it was does not hold any more."""
+        if kind in ("endpoint", "channel"):
+            self._changed.add(f"{kind}:{id}")
+            self._work.set()
 
     async def _beat(self) -> None:
         async with self._pool.acquire() as connection:
             await connection.execute(_BEAT, self._instance)
             await connection.execute(_FORGET)
             live = int(await connection.fetchval(_LIVE))
+            changed = set(self._changed)
+            if changed:
+                await health.resume(connection, changed)
+                self._changed -= changed
             pauses = await health.pauses(connection)
         self._lanes.replicas = max(1, live)
         self._gauge.set(live)
+        for name in changed:
+            self._lanes.resume(name)
+        self._lanes.forget_idle()
         for name, seconds in pauses.items():
             self._lanes.pause(name, seconds)
 

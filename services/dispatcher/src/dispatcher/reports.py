@@ -14,8 +14,7 @@ from dispatcher.fan_out import ABOUT_DELIVERIES
 from dispatcher.model import Delivery, Result
 from servicekit.kafka_records import Outgoing
 
-SOURCE = "dispatcher"
-SENT_CALLS = frozenset({"call", "channel_call"})
+SOURCE = "switchhook/dispatcher"
 
 
 def of(result: Result, now: str) -> list[Outgoing]:
@@ -28,7 +27,7 @@ def of(result: Result, now: str) -> list[Outgoing]:
         case "channel_call":
             return [call_reply(result, result.delivery.content())]
         case "message":
-            return of_message(result, now) + channel_paused(result, now)
+            return [of_message(result, now), *channel_paused(result, now)]
         case "webhook":
             return of_step(result, now)
         case "event":
@@ -77,30 +76,20 @@ def call_reply(result: Result, action: CallApi | ChannelCall) -> Outgoing:
     return Outgoing(replies.TOPIC.name, reply_to.request_id.encode(), reply.encode(), headers, reply_to.partition)
 
 
-def of_message(result: Result, now: str) -> list[Outgoing]:
-    """message.sent or message.failed; the engine hears only of what a conversation may have to react to."""
+def of_message(result: Result, now: str) -> Outgoing:
+    """What became of a message, for the engine: message.sent and message.failed are its events, with the contact in them."""
     action: SendMessage = result.delivery.content()
     sent = result.outcome == "succeeded"
-    data = _subject(result.delivery, action.channel_type, action.channel_id) | {
-        "message": {
-            "id": action.id,
-            "seq": action.seq,
-            "text": action.content.text,
-            "provider_message_id": result.provider_message_id,
-        }
-    }
-    if sent:
-        return [event("message.sent", result.delivery, data, now)]
-    told = inbound.MessageResult(
+    body = inbound.MessageResult(
         **_place(result.delivery, now),
         action_id=action.id,
         seq=action.seq,
-        outcome="failed",
-        error=failure(result),
+        outcome="sent" if sent else "failed",
+        provider_message_id=result.provider_message_id,
+        error=None if sent else failure(result),
         unreachable=result.unreachable,
     )
-    failed = event("message.failed", result.delivery, data | {"error": failure(result).model_dump()}, now)
-    return [to_engine(result.delivery, told, now), failed]
+    return to_engine(result.delivery, body, now)
 
 
 def of_step(result: Result, now: str) -> list[Outgoing]:
@@ -186,14 +175,4 @@ def _place(delivery: Delivery, now: str) -> dict[str, Any]:
         "peer_id": peer_id,
         "received_at": now,
         "hops": delivery.hops,
-    }
-
-
-def _subject(delivery: Delivery, channel_type: str, channel_id: str) -> dict[str, Any]:
-    contact = {"contact": {"id": delivery.contact_id}} if delivery.contact_id else {}
-    return {
-        "bot": {"id": (delivery.conversation or "").partition("/")[0]},
-        "channel": {"id": channel_id, "type": channel_type},
-        "conversation_id": delivery.conversation,
-        **contact,
     }

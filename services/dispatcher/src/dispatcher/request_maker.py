@@ -11,9 +11,9 @@ from dispatcher import api_calls, webhooks
 from dispatcher.catalogue import Catalogue
 from dispatcher.channels import CHANNELS
 from dispatcher.channels.port import Account, Channel
+from dispatcher.destination import Limits
 from dispatcher.errors import NoRequest
 from dispatcher.formats import RenderTemplate
-from dispatcher.lanes import Limits
 from dispatcher.model import Delivery
 from dispatcher.requests import Reading, Request
 

@@ -9,6 +9,8 @@ from dispatcher.errors import NoRequest
 
 BODY_LIMIT = 8 * 1024
 """Bytes of a request's or an answer's body that an attempt keeps."""
+FINDING_SECONDS = 600.0
+"""How long a finding holds that the registry has to act upon (endpoint gone, token refused), unless it does before."""
 HIDDEN = "[hidden]"
 SECRET_NAMES = ("authorization", "cookie", "token", "secret", "api-key", "apikey", "password", "signature")
 """A header whose name has one of these is shown without its value."""

@@ -69,7 +69,8 @@ class Sender:
     async def _send(self, delivery: Delivery, request: Request) -> Result:
         timeout = min(request.timeout, self._longest)
         if not self._may_send(delivery, timeout):
-            return Result(delivery, "lost", code="lease-lost")
+            log.info("lease.lost", delivery=delivery.id)
+            return Result(delivery, "deferred", code="lease-lost", delay=0.0)
         if request.before is not None:
             await self._beforehand(request.before, timeout)
         started_at, began = datetime.now(UTC), time.monotonic()

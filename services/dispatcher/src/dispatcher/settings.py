@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from math import ceil
 from typing import Self
 
 from pydantic import Field, model_validator
 
+from dispatcher import retry_schedule
 from servicekit.settings import ServiceSettings
 
 LONGEST_TIMEOUT = 30.0
 """Longest time-out that anybody can choose for a request, seconds."""
+SHORTEST_RETENTION_DAYS = ceil(retry_schedule.longest() / 86_400) + 1
 
 
 class Settings(ServiceSettings):
@@ -21,8 +24,8 @@ class Settings(ServiceSettings):
     """No request takes longer, whatever its endpoint says; 0: what the lease allows, at most 30 s."""
     max_in_flight: int = Field(default=1024, ge=1)
     """Requests of this process at once, over all destinations."""
-    retention_days: int = Field(default=30, ge=1)
-    """How long deliveries and attempts are kept; longer than the longest schedule."""
+    retention_days: int = Field(default=30, ge=SHORTEST_RETENTION_DAYS)
+    """How long deliveries and attempts are kept; a day longer than the longest schedule."""
 
     first_attempts: bool = True
     """Try at once, from memory; without it every attempt goes through a claim, as a retry does."""

@@ -5,6 +5,7 @@ The fast path is the slow path with the read skipped: what has no room here is l
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from uuid import UUID
@@ -59,6 +60,8 @@ class Takeover:
             async with self._pool.acquire() as connection:
                 await ensure_days(connection, days)
             self._days |= days
+        if self._first_attempts:
+            await self._lanes.make_room(Counter(each.destination for each in deliveries if each.state != "discarded"))
         await self._queues.know((each.destination, queue_source(each)) for each in deliveries)
         room: dict[str, int] = {}
         for each in deliveries:
@@ -70,6 +73,9 @@ class Takeover:
                 left = self._lanes.room(each.destination) if self._first_attempts else 0
             each.state = "in_flight" if left > 0 else "pending"
             room[each.destination] = left - 1
+        for destination, left in room.items():
+            if left < 0:
+                self._lanes.left_behind(destination)
 
     def _start(self, deliveries: Sequence[Delivery], states: dict[UUID, str], lease: Lease) -> None:
         started, looked_after = [], set()

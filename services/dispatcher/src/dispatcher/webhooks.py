@@ -14,7 +14,7 @@ from dispatcher.errors import NoRequest
 from dispatcher.formats import RenderTemplate, Report, Sender
 from dispatcher.model import Delivery
 from dispatcher.outbound_signature import signature
-from dispatcher.requests import Reading, Request, checked_headers, shown_headers
+from dispatcher.requests import FINDING_SECONDS, Reading, Request, checked_headers, shown_headers
 
 INLINE_TIMEOUT = 15.0
 BODY_TYPE = "application/json"
@@ -52,7 +52,8 @@ def read(status: int, headers: Mapping[str, str], now: float) -> Reading:
     if 200 <= status < 300:
         return Reading("succeeded")
     if status == 410:
-        return Reading("exhausted", "gone", "The receiver answered 410 Gone.", healthy=False)
+        gone = "The receiver answered 410 Gone."
+        return Reading("exhausted", "gone", gone, healthy=False, pause=FINDING_SECONDS, pause_reason="gone")
     code = "redirect" if 300 <= status < 400 else f"http-{status}"
     reading = Reading("retry", code, f"The receiver answered {status}.", healthy=False)
     reading.retry_after = retry_after(headers, now)

@@ -11,7 +11,7 @@ import orjson
 from contracts.actions import AcknowledgeTap, Button, SendMessage
 from dispatcher.channels.port import Account, Channel
 from dispatcher.errors import NoRequest
-from dispatcher.requests import HIDDEN, Reading, Request
+from dispatcher.requests import FINDING_SECONDS, HIDDEN, Reading, Request
 
 API = "https://api.telegram.org"
 TEXT_LIMIT = 4096
@@ -20,8 +20,6 @@ CALLBACK_DATA_LIMIT = 64
 """Bytes."""
 BUTTON_LIMIT = 64
 """Characters of a button's title that a phone shows."""
-PAUSE_SECONDS = 600.0
-"""How long a channel rests whose token was refused, unless its entity changes before."""
 JSON = {"Content-Type": "application/json", "User-Agent": "Switchhook/1"}
 METHOD = re.compile(r"[A-Za-z]{1,64}")
 
@@ -114,7 +112,7 @@ def _refusal(status: int, description: str, parameters: Mapping[str, Any], answe
         reading.retry_after = float(parameters.get("retry_after") or 1)
         reading.pause, reading.pause_reason = reading.retry_after, "rate-limited"
     elif rule.code == "unauthorized":
-        reading.pause, reading.pause_reason = PAUSE_SECONDS, "unauthorized"
+        reading.pause, reading.pause_reason = FINDING_SECONDS, "unauthorized"
     return reading
 
 
