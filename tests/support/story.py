@@ -14,13 +14,13 @@ from typing import Any
 
 import httpx
 from standardwebhooks import Webhook
-from support.fake_telegram import FakeTelegram
-from support.receiver import Receiver, Request
 
 from contracts import commands, events
 from devstack.api import Api
 from devstack.stack import Stack
+from support.fake_telegram import FakeTelegram
 from support.kafka_client import consume_until, produce_command
+from support.receiver import Receiver, Request
 from support.waiting import eventually
 
 FLOW = Path(__file__).parents[2] / "examples" / "flows" / "reserve-lecture.yaml"
@@ -242,7 +242,8 @@ class Story:
         return answer
 
     async def _patiently(self, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
-        """The first answer that is one: while something is being started again there may be none, or a 502 or 503."""
+        """The first answer that is one: while something is being started again there may be none, a 502 or 503, or a 202
+        that only says "accepted"."""
         answers: list[httpx.Response] = []
 
         async def asked() -> bool:
@@ -251,7 +252,7 @@ class Story:
             except httpx.TransportError:
                 return False
             unknown = answers[-1].status_code in (502, 503) and "command-failed" not in answers[-1].text
-            return not unknown
+            return not unknown and '"status":"accepted"' not in answers[-1].text
 
         await eventually(asked, seconds=PATIENCE_SECONDS, every=0.2)
         return answers[-1]
