@@ -11,8 +11,9 @@ import asyncpg
 from bench.measure import median
 from bench.rig import Rig, rig
 from dispatcher.claims import Claims
+from dispatcher.destination import Limits
 from dispatcher.holdings import Holdings
-from dispatcher.lanes import Lanes, Limits
+from dispatcher.lanes import Lanes
 from dispatcher.model import Delivery, Result
 from dispatcher.pulse import Pulse
 

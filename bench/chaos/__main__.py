@@ -52,7 +52,7 @@ async def run(seconds: float, seed: int, broken: str | None) -> tuple[Verdict, L
     with tempfile.TemporaryDirectory(prefix="switchhook-chaos-", ignore_cleanup_errors=True) as folder:
         async with ear() as far_end, Stack(Path(folder), services=SERVICES, env=env, report=log) as stack:
             crowd = await assemble(stack, far_end)
-            await faults.arm(stack, seed)
+            await faults.arm(stack, seed, broken)
             async with asyncio.TaskGroup() as both:
                 both.create_task(crowd.count_aloud(seconds))
                 both.create_task(faults.from_outside(stack, seed, seconds, log))

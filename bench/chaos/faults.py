@@ -24,18 +24,23 @@ ENGINE = "before_txn,in_txn,after_commit,mid_publish,after_publish"
 DISPATCHER = f"{ENGINE},before_send,before_record"
 
 
-def inside(seed: int, instance: str) -> str:
-    """The failpoints of one process: at saturation each passes a point some tens of times a second."""
+def inside(seed: int, instance: str, broken: str | None) -> str:
+    """The failpoints of one process: at saturation each passes a point some tens of times a second.
+
+    A control has more of what its missing protection is there for, and must be noticed soon.
+    """
     points = DISPATCHER if instance.startswith("dispatcher") else ENGINE
     kill, freeze = (0.0015, 0.0004) if instance.startswith("dispatcher") else (0.004, 0.001)
+    if broken in ("fence", "lease"):
+        kill, freeze = kill / 4, freeze * 4
     return f"seed={seed};kill={kill}@{points};freeze={freeze}:{FREEZE_SECONDS}s@{points};commit_unknown=0.002"
 
 
-async def arm(stack: Stack, seed: int) -> None:
+async def arm(stack: Stack, seed: int, broken: str | None) -> None:
     """Start the processes anew, with their failpoints."""
     for number, instance in enumerate(FAULTY):
         service = stack.service(instance)
-        service.env["SWITCHHOOK_FAILPOINTS"] = inside(seed + number, instance)
+        service.env["SWITCHHOOK_FAILPOINTS"] = inside(seed + number, instance, broken)
     await restart(stack)
 
 

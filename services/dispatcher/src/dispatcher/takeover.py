@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from datetime import date
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 
@@ -19,6 +19,7 @@ from dispatcher.postgres_deliveries import Lease
 from dispatcher.queues import Queues
 from dispatcher.retention import ensure_days
 from servicekit.batches import Commit, Connection, DeadRecord
+from servicekit.failpoints import broken
 
 
 class Takeover:
@@ -42,6 +43,9 @@ class Takeover:
         """What the partition loop has to save, and what to start afterwards."""
         if not deliveries:
             return Commit(dead=dead)
+        if broken("dedupe"):
+            for each in deliveries:
+                each.key = uuid4()
         await self._prepare(deliveries)
         lease, states = Lease(self._lease_seconds), dict[UUID, str]()
 

@@ -22,6 +22,7 @@ from flow_engine.without_turn import answer_repeat, attach, next_redrive, refuse
 from flow_engine.work import Talk
 from flowlang.model import Refused
 from servicekit.batches import Batch, Commit, Connection, DeadRecord, Infrastructure
+from servicekit.failpoints import broken
 from servicekit.kafka_records import Outgoing, Record
 from servicekit.metrics import counter
 
@@ -102,7 +103,7 @@ class EngineHandler:
         elif talk.held:
             waiting = loaded.held_counts[arrived.key] + len(loaded.work.held.get(arrived.key, ()))
             parking.hold(loaded.work, arrived.record, arrived.key, waiting)
-        elif contains(talk.seen, mark := fingerprint(arrived.event_id)):
+        elif contains(talk.seen, mark := fingerprint(arrived.event_id)) and not broken("dedupe"):
             self._repeats.inc()
             answer_repeat(arrived, talk, loaded)
         else:
