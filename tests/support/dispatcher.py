@@ -183,10 +183,11 @@ class RunningDispatcher:
 
     async def send(self, text: str, seq: int, peer: str = "p1", **more: Any) -> str:
         """A message to a person."""
-        return await self.act(
-            "send_message", peer=peer, seq=seq, channel_id=CHANNEL, channel_type="telegram", peer_id=peer,
-            content={"text": text}, expires_at=more.pop("expires_at", "2999-01-01T00:00:00.000Z"), **more,
-        )  # fmt: skip
+        fields = {
+            "channel_id": CHANNEL, "channel_type": "telegram", "peer_id": peer, "seq": seq, "content": {"text": text},
+            "expires_at": "2999-01-01T00:00:00.000Z",
+        }  # fmt: skip
+        return await self.act("send_message", peer=peer, **(fields | more))
 
     async def post(self, url: str, **more: Any) -> str:
         """A send_webhook step."""

@@ -75,10 +75,12 @@ class Sender:
             await self._beforehand(request.before, timeout)
         started_at, began = datetime.now(UTC), time.monotonic()
         answer, reading = await self._exchange(delivery, request, timeout)
+        if reading.resend and self._may_send(delivery, timeout):
+            delivery.parsed = self._maker.moved(delivery, reading)
+            request = self._maker.make(delivery)
+            answer, reading = await self._exchange(delivery, request, timeout)
         took = time.monotonic() - began
         self._seconds.labels(delivery.kind).observe(took)
-        if reading.resend:
-            delivery.parsed = self._maker.moved(delivery, reading)
         attempt = Attempt(
             delivery.attempts, started_at, int(took * 1000), answer.status if answer else None, shown(request),
             seen(request, answer),
