@@ -12,7 +12,7 @@ import asyncio
 import re
 import ssl
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from types import TracebackType
 from typing import Literal, NamedTuple
@@ -20,6 +20,7 @@ from typing import Literal, NamedTuple
 import aiohttp
 import structlog
 from aiohttp import hdrs
+from aiohttp.abc import AbstractStreamWriter
 
 from servicekit.egress_policy import Rule, Target, UrlRefused, allowed, check_url
 from servicekit.metrics import counter
@@ -42,7 +43,7 @@ OURS = frozenset(
 
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}")
 
-Code = Literal["unreachable", "tls", "timeout", "disconnected", "bad-response"]
+Code = Literal["unreachable", "tls", "timeout", "disconnected", "bad-response", "withdrawn"]
 
 log = structlog.get_logger()
 
@@ -72,6 +73,21 @@ class Unreachable(HttpFailure):
     def __init__(self, message: str, code: Code, *, sent: bool) -> None:
         super().__init__(message, sent=sent)
         self.code = code
+
+
+class _CheckedBody(aiohttp.BytesPayload):
+    """A body that asks once more, right before head and body are written, whether it may still be sent."""
+
+    def __init__(self, body: bytes, may_send: Callable[[], bool]) -> None:
+        super().__init__(body)
+        self._may_send = may_send
+        self.withdrawn = False
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        if not self._may_send():
+            self.withdrawn = True
+            raise OSError("withdrawn")  # aiohttp has only buffered the head so far; it closes the connection.
+        await super().write_with_length(writer, content_length)
 
 
 class Blocked(Unreachable):
@@ -134,17 +150,22 @@ class GuardedClient:
         body: bytes | None = None,
         timeout: float = TOTAL_SECONDS,
         max_body: int = BODY_LIMIT,
+        may_send: Callable[[], bool] | None = None,
     ) -> Answer:
         """Send one request and read its answer, any status. `timeout`: seconds for all of it.
 
-        Raises Blocked (nothing was sent) or Unreachable (its `sent` tells).
+        `may_send` (only with a body) is asked after the connection is there, with nothing in between it and the write.
+        Raises Blocked (nothing was sent) or Unreachable (its `sent` tells; code `withdrawn`: `may_send` said no).
         """
         started = time.monotonic()
         target = self._accept(url, headers)
         if isinstance(target, Blocked):
             failure: Unreachable = target
         else:
-            outcome = await self._attempt(method, target, headers, body, timeout, max_body, started)
+            data = body if may_send is None or body is None else _CheckedBody(body, may_send)
+            outcome = await self._attempt(method, target, headers, data, timeout, max_body, started)
+            if isinstance(data, _CheckedBody) and data.withdrawn:
+                outcome = Unreachable("It was not sent: somebody else may have taken it over.", "withdrawn", sent=False)
             if isinstance(outcome, Answer):
                 return outcome
             failure = outcome
@@ -169,7 +190,7 @@ class GuardedClient:
         method: str,
         target: Target,
         headers: Mapping[str, str] | None,
-        body: bytes | None,
+        body: bytes | _CheckedBody | None,
         timeout: float,
         max_body: int,
         started: float,

@@ -29,5 +29,9 @@ class NoRequest(DispatcherError):
         self.outcome, self.code = outcome, code
 
 
+class LeaseLost(DispatcherError):
+    """The lease ran out, or the lane is another's, before the socket write (hardening 6): nothing was sent."""
+
+
 class NotYetKnown(DispatcherError):
     """Unknown is not deleted: only a tombstone ends a delivery (hardening 8)."""

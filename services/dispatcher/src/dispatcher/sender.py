@@ -11,7 +11,7 @@ import orjson
 import structlog
 
 from dispatcher import conclusions
-from dispatcher.errors import NoRequest, NotYetKnown
+from dispatcher.errors import LeaseLost, NoRequest, NotYetKnown
 from dispatcher.model import Attempt, Delivery, Result
 from dispatcher.request_maker import RequestMaker
 from dispatcher.requests import BODY_LIMIT, HIDDEN, Reading, Request
@@ -45,6 +45,9 @@ class Sender:
             result = await self._attempt(delivery)
         except NoRequest as error:
             result = Result(delivery, error.outcome, code=error.code, detail=str(error))
+        except LeaseLost:
+            log.info("lease.lost", delivery=delivery.id)
+            result = Result(delivery, "deferred", code="lease-lost", delay=0.0)
         except NotYetKnown as error:
             result = Result(delivery, "deferred", code="not-yet-known", detail=str(error), delay=UNKNOWN_SECONDS)
         except Exception:
@@ -69,8 +72,7 @@ class Sender:
     async def _send(self, delivery: Delivery, request: Request) -> Result:
         timeout = min(request.timeout, self._longest)
         if not self._may_send(delivery, timeout):
-            log.info("lease.lost", delivery=delivery.id)
-            return Result(delivery, "deferred", code="lease-lost", delay=0.0)
+            raise LeaseLost
         if request.before is not None:
             await self._beforehand(request.before, timeout)
         started_at, began = datetime.now(UTC), time.monotonic()
@@ -93,9 +95,16 @@ class Sender:
     async def _exchange(self, delivery: Delivery, request: Request, timeout: float) -> tuple[Answer | None, Reading]:
         try:
             answer = await self._http.request(
-                request.method, request.url, headers=request.headers, body=request.body, timeout=timeout
+                request.method,
+                request.url,
+                headers=request.headers,
+                body=request.body,
+                timeout=timeout,
+                may_send=lambda: self._may_send(delivery, timeout),
             )
         except Unreachable as error:
+            if error.code == "withdrawn":
+                raise LeaseLost from error
             again = self._maker.repeatable(delivery) or not error.sent
             code = "timeout" if error.code == "timeout" else error.code
             return None, Reading("retry" if again else "exhausted", code, str(error), healthy=False)
