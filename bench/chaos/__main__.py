@@ -58,6 +58,7 @@ async def run(seconds: float, seed: int, broken: str | None) -> tuple[Verdict, L
                 both.create_task(faults.from_outside(stack, seed, seconds, log))
             await faults.disarm(stack)
             counted = await settle(stack, crowd, far_end)
+            log(f"deliveries: {await states(stack)}")
     return judge(crowd.accepted, far_end.heard, counted), log, crowd
 
 
@@ -93,6 +94,16 @@ async def counts(stack: Stack) -> dict[str, int]:
     finally:
         await connection.close()
     return {row["peer_id"]: int(row["count"] or 0) for row in rows}
+
+
+async def states(stack: Stack) -> dict[str, int]:
+    """How the dispatcher's rows ended, for who has to find out why something is missing."""
+    connection = await asyncpg.connect(stack.dsn("dispatcher"))
+    try:
+        rows = await connection.fetch("SELECT state, count(*) FROM dispatcher.delivery GROUP BY state ORDER BY state")
+    finally:
+        await connection.close()
+    return {row[0]: row[1] for row in rows}
 
 
 COUNTS = """
