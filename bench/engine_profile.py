@@ -81,25 +81,25 @@ def _records(first: int, count: int) -> list[Record]:
 async def _run(dsn: str, count: int, profiler: cProfile.Profile | None) -> dict[str, float]:
     """Microseconds an event by stage, the first fifth not counted."""
     await migrate_async("flow_engine", dsn)
-    async with asyncpg.create_pool(
-        dsn, min_size=2, server_settings={"search_path": "flow_engine", "jit": "off"}
-    ) as pool:
-        async with pool.acquire() as connection:
-            await log_partitions.keep_up(connection, log_partitions.logs(None, 9))
-            handler = EngineHandler(pool, RegistryCatalogue(_view(), LinkMaker(None, "")), None)  # type: ignore[arg-type]
-            spent, measured, first = dict.fromkeys(("apply", "save", "pack", "cpu"), 0.0), 0, 0
-            while first < count:
-                if first * 5 >= count and not measured and profiler:
-                    profiler.enable()
-                records = _records(first, BATCH)
-                took = await _batch(handler, connection, records)
-                first += took.pop("records")  # type: ignore[assignment]
-                if first * 5 > count:
-                    measured += BATCH
-                    spent = {stage: spent[stage] + took[stage] for stage in spent}
-            if profiler:
-                profiler.disable()
-            await handler.close()
+    async with (
+        asyncpg.create_pool(dsn, min_size=2, server_settings={"search_path": "flow_engine", "jit": "off"}) as pool,
+        pool.acquire() as connection,
+    ):
+        await log_partitions.keep_up(connection, log_partitions.logs(None, 9))
+        handler = EngineHandler(pool, RegistryCatalogue(_view(), LinkMaker(None, "")), None)  # type: ignore[arg-type]
+        spent, measured, first = dict.fromkeys(("apply", "save", "pack", "cpu"), 0.0), 0, 0
+        while first < count:
+            if first * 5 >= count and not measured and profiler:
+                profiler.enable()
+            records = _records(first, BATCH)
+            took = await _batch(handler, connection, records)
+            first += took.pop("records")  # type: ignore[assignment]
+            if first * 5 > count:
+                measured += BATCH
+                spent = {stage: spent[stage] + took[stage] for stage in spent}
+        if profiler:
+            profiler.disable()
+        await handler.close()
     return {stage: round(seconds / measured * 1e6, 1) for stage, seconds in spent.items()}
 
 
@@ -122,9 +122,12 @@ def main() -> None:
     chosen = options(events=20_000, top=0)
     tune_collector()
     profiler = cProfile.Profile() if chosen.top else None
-    with tempfile.TemporaryDirectory() as folder, running_servers(Path(folder)) as servers:
-        with fresh_database(servers.postgres) as dsn:
-            print("microseconds an event:", uvloop.run(_run(dsn, chosen.events, profiler)))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_servers(Path(folder)) as servers,
+        fresh_database(servers.postgres) as dsn,
+    ):
+        print("microseconds an event:", uvloop.run(_run(dsn, chosen.events, profiler)))
     if profiler:
         pstats.Stats(profiler).sort_stats("tottime").print_stats(chosen.top)
 

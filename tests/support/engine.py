@@ -130,8 +130,26 @@ class RunningEngine:
             await self.handler.close()
             self.loop = None
 
+    async def died(self) -> None:
+        """Wait until the loop's task has ended by itself, and clear away what is left of it."""
+        assert self.task is not None
+        assert self.timers is not None
+        assert self.handler is not None
+        await asyncio.wait([self.task])
+        self.timers.cancel()
+        await asyncio.gather(self.task, self.timers, return_exceptions=True)
+        await self.handler.close()
+        self.loop = None
+
     async def send(
-        self, kind: str, peer: str = "p1", *, channel: str = WEB, id: str | None = None, key: str | None = None, **fields: Any
+        self,
+        kind: str,
+        peer: str = "p1",
+        *,
+        channel: str = WEB,
+        id: str | None = None,
+        key: str | None = None,
+        **fields: Any,
     ) -> str:
         """Write an inbound record; its event id."""
         event_id = id or str(uuid4())
@@ -201,13 +219,17 @@ async def engine_on(kafka: str, dsn: str, *documents: dict[str, Any]) -> AsyncIt
     producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, max_request_size=4 << 20)
     settings = {"search_path": "flow_engine", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
     async with contextlib.AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(asyncpg.create_pool(dsn, min_size=1, max_size=8, server_settings=settings))
+        pool = await stack.enter_async_context(
+            asyncpg.create_pool(dsn, min_size=1, max_size=8, server_settings=settings)
+        )
         async with pool.acquire() as connection:
             await log_partitions.keep_up(connection, log_partitions.logs(None, 9))
         registry = await stack.enter_async_context(RegistryWriter(kafka, prefix + "registry"))
         await registry.put(*ENTITIES)
         for number, document in enumerate(documents, 1):
-            await registry.put(flow_version(document, flow=f"flow-{number}"), flow(document["slug"], id=f"flow-{number}"))
+            await registry.put(
+                flow_version(document, flow=f"flow-{number}"), flow(document["slug"], id=f"flow-{number}")
+            )
         await registry.snapshot()
         view = RegistryView(kafka, topic=prefix + "registry")
         catalogue = RegistryCatalogue(view, LinkMaker(LinkKeys("k" * 32), "http://test"))

@@ -1,4 +1,4 @@
-"""Flow documents of these tests."""
+"""Flow documents of the engine's tests."""
 
 from __future__ import annotations
 
@@ -34,3 +34,57 @@ LECTURE: dict[str, Any] = {
         "paid": {"type": "say", "parts": [{"text": "Paid: {{ memory.order_id }}"}]},
     },
 }
+
+
+def _flow(slug: str, triggers: list[dict[str, Any]], nodes: dict[str, Any]) -> dict[str, Any]:
+    start = next(iter(nodes))
+    return {"schema": "flow/1", "slug": slug, "name": slug, "start": start, "triggers": triggers, "nodes": nodes}
+
+
+CALL = _flow(
+    "seats",
+    [
+        {"id": "seats", "type": "command", "value": "/seats", "to": "call"},
+        {"id": "nowhere", "type": "command", "value": "/nowhere", "to": "unknown"},
+        {"id": "asked", "type": "webhook", "to": "call"},
+    ],
+    {
+        "call": {"type": "call_api", "api": "seats-left", "params": {}, "ports": {"ok": "tell", "error": "failed"}},
+        "unknown": {"type": "call_api", "api": "no-such-api", "params": {}, "ports": {"ok": "tell", "error": "failed"}},
+        "tell": {"type": "say", "parts": [{"text": "Seats: {{ memory.seats }}"}]},
+        "failed": {"type": "say", "parts": [{"text": "No answer."}]},
+    },
+)
+DELAY = _flow(
+    "later",
+    [{"id": "later", "type": "command", "value": "/later", "to": "now"}],
+    {
+        "now": {"type": "say", "parts": [{"text": "Soon."}], "ports": {"next": "wait"}},
+        "wait": {"type": "delay", "for": "PT1S", "ports": {"next": "then"}},
+        "then": {"type": "say", "parts": [{"text": "Here I am."}]},
+    },
+)
+CODE = _flow(
+    "code",
+    [{"id": "code", "type": "command", "value": "/code", "from": ["chat", "url"], "to": "run"}],
+    {
+        "run": {
+            "type": "code",
+            "source": "if content == 'bad':\n    fail('no money')\nsend(f'Got {content}')\nif content == 'tell':\n    run('/start', user_id='p9')\n",
+        }
+    },
+)
+REPORT = _flow(
+    "report",
+    [{"id": "report", "type": "command", "value": "/report", "to": "note"}],
+    {
+        "note": {"type": "set", "values": {"user.points": {"cel": "7"}}, "ports": {"next": "tag"}},
+        "tag": {"type": "tag", "add": ["vip"], "push_profile": True, "ports": {"next": "send"}},
+        "send": {"type": "send_webhook", "title": "Points {{ user.points }}", "url": "https://crm.example.com/hook"},
+    },
+)
+HUGE = _flow(
+    "huge",
+    [{"id": "huge", "type": "command", "value": "/huge", "to": "code"}],
+    {"code": {"type": "code", "source": "for n in range(60):\n    send('x' * 60000)\n"}},
+)

@@ -14,6 +14,8 @@ HEADERS_SIZE = 2048
 """More than the headers of a record take, bytes."""
 VALUE_LIMIT = ACTION_LIMIT - HEADERS_SIZE
 """Bytes of an action's or event's value."""
+TURN_LIMIT = 2 * 1024 * 1024
+"""Bytes of values that one turn writes."""
 MOST_EFFECTS = 64
 """Effects of one turn."""
 

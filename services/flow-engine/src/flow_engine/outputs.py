@@ -16,7 +16,7 @@ import orjson
 from contracts import actions, events, inbound, replies
 from contracts.cloudevents import HOPS, PROJECT, TYPE_PREFIX, rfc3339
 from contracts.ids import derived_id, effect_id
-from flow_engine.limits import VALUE_LIMIT, TooLarge
+from flow_engine.limits import TURN_LIMIT, VALUE_LIMIT, TooLarge
 from flowlang.model import Contact
 from servicekit.kafka_records import Outgoing
 
@@ -72,7 +72,7 @@ class Outputs:
     """
 
     __slots__ = (
-        "_base", "_id_base", "_key", "_ordinal", "_own", "_project", "effects", "hops", "key", "now", "records", "shared",
+        "_base", "_id_base", "_key", "_ordinal", "_own", "_project", "_size", "effects", "hops", "key", "now", "records", "shared",
     )  # fmt: skip
 
     def __init__(
@@ -92,7 +92,7 @@ class Outputs:
         """{id, kind} of each action: the deliveries that GET /v1/events/{id} names."""
         self.shared: dict[str, Any] = {}
         self._project, self._ordinal, self._id_base = project_id, 0, id_base
-        self._key = key.encode()
+        self._key, self._size = key.encode(), 0
         self._base: list[tuple[str, bytes]] = [
             *_CONSTANT,
             ("ce_time", now.encode()),
@@ -155,6 +155,9 @@ class Outputs:
     def _add(self, topic: str, id: str, type: bytes, value: bytes, key: str | None = None) -> None:
         if len(value) > VALUE_LIMIT:
             raise TooLarge(f"a record of {len(value)} bytes, more than {VALUE_LIMIT}")
+        self._size += len(value)
+        if self._size > TURN_LIMIT:
+            raise TooLarge(f"a turn that writes more than {TURN_LIMIT} bytes")
         headers = [*self._own, ("ce_id", id.encode()), ("ce_type", type)]
         self.records.append(Outgoing(topic, self._key if key is None else key.encode(), value, headers))
 

@@ -1,0 +1,170 @@
+"""Crashes, poison, failing conversations, restarts: nothing is lost, applied twice, or held up for others."""
+
+from __future__ import annotations
+
+import pytest
+
+from contracts import dlq
+from contracts.cloudevents import headers
+from contracts.ids import derived_id
+from flow_engine.work import conversation_id
+from support.engine import AT, BOT, WEB, RunningEngine, flow, flow_version
+from support.engine_flows import LECTURE
+from support.waiting import eventually
+
+KEY = f"{BOT}/{WEB}/p1"
+
+
+class Crash(BaseException):
+    """Passes every handler of errors, as the end of a process would."""
+
+
+async def said(engine: RunningEngine, *expected: str, peer: str = "p1") -> bool:
+    found = await engine.said(peer)
+    assert found == list(expected)
+    return True
+
+
+async def dead(engine: RunningEngine, count: int) -> list[str]:
+    """The codes of so many dead letters."""
+    records = await engine.out("dlq")
+    assert len(records) >= count
+    return [(dict(record.headers)[dlq.ERROR_CODE] or b"").decode() for record in records]
+
+
+async def test_poison_goes_to_the_dead_letters_and_does_not_hold_its_partition(engine: RunningEngine) -> None:
+    good = headers(id="e1", type="inbound.message", source="test", time=AT)
+    await engine.raw(b"not json", KEY, good)
+    await engine.raw(b'{"kind": "message"}', KEY, good)
+    await engine.raw(b"{}", KEY, headers(id="e2", type="inbound.unheard_of", source="test", time=AT))
+    await engine.raw(b"{}", KEY, [*good, ("odd", b"\xff\xfe")])
+    await engine.raw(b'"' + b"x" * 2_000_000 + b'"', KEY, good)
+    await engine.say("hello?")
+    await eventually(lambda: said(engine, "Sorry."))
+    codes = await eventually(lambda: dead(engine, 5))
+    assert sorted(codes) == ["bad-header", "not-json", "too-large", "unknown-type", "wrong-schema"]
+
+
+async def test_a_failing_event_holds_its_conversation_and_no_other(engine: RunningEngine) -> None:
+    await engine.say("/start")
+    await eventually(lambda: said(engine, "Which lecture, ?"))
+    assert engine.handler is not None
+    bad = "6b1c2c64-0000-5000-8000-00000000000b"
+    engine.handler.bugs[bad.encode()] = KeyError("a bug")
+    await engine.say("what?", id=bad)
+    await engine.say("Kafka")
+    await engine.say("hello?", "p2")
+    await eventually(lambda: said(engine, "Sorry.", peer="p2"), seconds=30)
+    assert await eventually(lambda: dead(engine, 1)) == ["failed"]
+    await eventually(lambda: held(engine, 2))
+    assert await engine.said() == ["Which lecture, ?"]
+    engine.handler.bugs.clear()
+    await engine.send("redrive")
+    await engine.say("hello?")
+    await eventually(lambda: said(engine, "Which lecture, ?", "One of these, please.", "Kafka it is.", "Sorry."))
+    assert await held(engine, 0)
+
+
+async def held(engine: RunningEngine, count: int) -> bool:
+    return bool(await engine.pool.fetchval("SELECT count(*) FROM held") == count)
+
+
+async def test_a_redrive_that_fails_again_leaves_everything_held(engine: RunningEngine) -> None:
+    assert engine.handler is not None
+    bad = "6b1c2c64-0000-5000-8000-00000000000c"
+    engine.handler.bugs[bad.encode()] = KeyError("a bug")
+    await engine.say("/start", id=bad)
+    await engine.say("Kafka")
+    await eventually(lambda: held(engine, 2), seconds=30)
+    redrive = "6b1c2c64-0000-5000-8000-00000000000d"
+    engine.handler.bugs[redrive.encode()] = KeyError("still a bug")
+    await engine.send("redrive", id=redrive)
+    assert await eventually(lambda: dead(engine, 2), seconds=30) == ["failed", "failed"]
+    assert await held(engine, 2)
+
+
+@pytest.mark.parametrize("point", ["in_txn", "after_commit"])
+async def test_a_crash_loses_and_repeats_nothing(
+    engine: RunningEngine, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop dies before its commit, or between the commit and the publishing; another one takes over."""
+    await engine.say("/start")
+    await eventually(lambda: said(engine, "Which lecture, ?"))
+    crashes = [point]
+
+    async def crash(here: str) -> None:
+        if crashes == [here]:
+            crashes.clear()
+            raise Crash
+
+    for module in ("servicekit.partition_loop", "servicekit.transactions"):
+        monkeypatch.setattr(f"{module}.failpoint", crash)
+    await engine.say("Kafka")
+    await engine.died()
+    assert not crashes
+    await engine.start()
+    await engine.say("/start")
+    await eventually(lambda: said(engine, "Which lecture, ?", "Kafka it is.", "Which lecture, ?"), seconds=30)
+    await eventually(lambda: all_out(engine))
+
+
+async def all_out(engine: RunningEngine) -> bool:
+    """Each message was told to the outside, whatever came twice has the same id."""
+    told = {event["message"]["id"]: event["message"]["text"] for event in await engine.events("message.sent")}
+    assert sorted(told.values()) == sorted(await engine.said())
+    assert await engine.pool.fetchval("SELECT count(*) FROM outbox") == 0
+    return True
+
+
+async def test_a_timer_survives_a_restart_and_fires_once(engine: RunningEngine) -> None:
+    await engine.say("/later")
+    await eventually(lambda: said(engine, "Soon."))
+    await engine.stop()
+    await engine.pool.execute("UPDATE timer SET due = now() WHERE due < now() + interval '1 hour'")
+    await engine.start("b")
+    await eventually(lambda: said(engine, "Soon.", "Here I am."), seconds=30)
+    assert await engine.pool.fetchval("SELECT count(*) FROM timer") == 0
+    records = [record for record in await engine.out("inbound") if b'"kind":"timer"' in (record.value or b"")]
+    assert len(records) == 1
+
+
+async def test_a_timer_without_a_row_does_nothing(engine: RunningEngine) -> None:
+    await engine.say("/later")
+    await eventually(lambda: said(engine, "Soon."))
+    row = await engine.pool.fetchrow(
+        "DELETE FROM timer WHERE wait IN (SELECT wait FROM timer ORDER BY due LIMIT 1) RETURNING *"
+    )
+    id = str(row["id"])
+    await engine.send("timer", id=derived_id("timer", id), timer_id=id, wait=row["wait"])
+    await engine.say("hello?", "p2")
+    await engine.say("x")
+    await eventually(lambda: said(engine, "Sorry.", peer="p2"))
+    assert "Here I am." not in await engine.said()
+
+
+async def test_an_event_waits_for_the_flow_that_its_writer_knew(engine: RunningEngine) -> None:
+    """Hardening 7: the record names a registry offset that the view has not reached."""
+    document = {
+        **LECTURE,
+        "slug": "newer",
+        "triggers": [{"id": "new", "type": "command", "value": "/new", "to": "kafka"}],
+    }
+    ahead = engine.registry.offset + 2
+    body = headers(id="6b1c2c64-0000-5000-8000-0000000000aa", type="inbound.message", source="test", time=AT)
+    value = (
+        b'{"kind":"message","project_id":"project-1","bot_id":"bot-1","channel_id":"web-1","channel_type":"webchat",'
+        b'"peer_id":"p1","received_at":"2026-11-21T00:01:00.000Z","message_id":"1","text":"/new"}'
+    )
+    await engine.raw(value, KEY, [*body, ("swh-registry-offset", str(ahead).encode())])
+    await engine.registry.put(flow_version(document, flow="flow-99"), flow("newer", id="flow-99"))
+    await eventually(lambda: said(engine, "Kafka it is."))
+
+
+async def test_versions_are_checked_when_a_conversation_is_saved(engine: RunningEngine) -> None:
+    """Hardening 10: who changed the row behind our back makes the batch start over, not overwrite."""
+    await engine.say("/start")
+    await eventually(lambda: said(engine, "Which lecture, ?"))
+    await engine.pool.execute("UPDATE conversation SET version = version + 10 WHERE id = $1", conversation_id(KEY))
+    await engine.say("Kafka")
+    await eventually(lambda: said(engine, "Which lecture, ?", "Kafka it is."))
+    assert await engine.pool.fetchval("SELECT version FROM conversation WHERE id = $1", conversation_id(KEY)) == 12
