@@ -92,6 +92,7 @@ class RunningEngine:
     prefix: str
     pool: asyncpg.Pool[asyncpg.Record]
     registry: RegistryWriter
+    view: RegistryView
     catalogue: RegistryCatalogue
     sandbox: Sandbox
     producer: AIOKafkaProducer
@@ -239,7 +240,7 @@ async def engine_on(kafka: str, dsn: str, *documents: dict[str, Any]) -> AsyncIt
         sandbox = await stack.enter_async_context(Sandbox(1))
         await producer.start()
         stack.push_async_callback(producer.stop)
-        engine = RunningEngine(kafka, prefix, pool, registry, catalogue, sandbox, producer)
+        engine = RunningEngine(kafka, prefix, pool, registry, view, catalogue, sandbox, producer)
         try:
             yield engine
         finally:

@@ -1,0 +1,85 @@
+"""GET /v1/events/{id}."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from contracts.registry import Token, Trigger, TriggerAuth
+from flow_engine.http_routes import make_app
+from servicekit.auth import Authoriser
+from servicekit.tokens import generate_token
+from support.engine import FLOW, PROJECT, RunningEngine
+from support.waiting import eventually
+
+OPERATOR = "operator-token-of-at-least-32-characters"
+
+
+@pytest.fixture
+async def http(engine: RunningEngine) -> AsyncIterator[httpx.AsyncClient]:
+    deps = SimpleNamespace(
+        authoriser=Authoriser(engine.view, SecretStr(OPERATOR)),
+        pool=engine.pool,
+        trigger=lambda id: engine.view.get("trigger", id),
+    )
+    transport = httpx.ASGITransport(make_app(deps), client=("203.0.113.7", 1))
+    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+        yield client
+
+
+async def token(engine: RunningEngine, id: str, *scopes: str, project: str = PROJECT) -> dict[str, str]:
+    """The headers of a caller with a token of these scopes."""
+    text, _, sha256 = generate_token()
+    await engine.registry.put(
+        Token.model_validate({"id": id, "project_id": project, "name": id, "sha256": sha256, "scopes": scopes})
+    )
+    return {"authorization": f"Bearer {text}"}
+
+
+async def test_an_event_is_shown_to_who_may_read_and_to_who_caused_it(
+    engine: RunningEngine, http: httpx.AsyncClient
+) -> None:
+    reader = await token(engine, "reader", "data:read")
+    shop = await token(engine, "shop", "flows:execute")
+    other_shop = await token(engine, "other-shop", "flows:execute")
+    stranger = await token(engine, "stranger", "admin", project="project-2")
+    await engine.registry.put(
+        Trigger(
+            id="t1", project_id=PROJECT, bot_id="bot-1", flow_id=FLOW, entry="bought", auth=TriggerAuth(token_id="shop")
+        )
+    )
+    await engine.say("hello?")
+    started = {"source": "trigger", "flow_id": FLOW, "entry": "bought", "trigger_id": "t1"}
+    event = await engine.send("start", variables={"order_id": "n1"}, **started)
+    path = f"/v1/events/{event}"
+    await eventually(lambda: found(http, path, reader))
+    shown = (await http.get(path, headers=reader)).json()
+    assert (shown["event_id"], shown["status"], shown["answer"]) == (event, "completed", "Paid: n1")
+    assert [message["content"]["text"] for message in shown["messages"]] == ["Paid: n1"]
+    assert [step["node"] for step in shown["steps"]] == ["paid"]
+    assert shown["problem"] is None
+    assert (await http.get(path, headers=shop)).json() == shown
+    operator = {"authorization": f"Bearer {OPERATOR}"}
+    assert (await http.get(path, headers=operator)).json() == shown
+    refused = await http.get(path, headers=other_shop)
+    assert (refused.status_code, refused.json()["scope"]) == (403, "data:read")
+    assert (await http.get(path, headers=stranger)).status_code == 404
+    assert (await http.get(path)).status_code == 401
+    assert (await http.get("/v1/events/unheard-of", headers=reader)).status_code == 404
+
+
+async def found(http: httpx.AsyncClient, path: str, headers: dict[str, str]) -> bool:
+    return (await http.get(path, headers=headers)).status_code == 200
+
+
+async def test_a_refused_event_has_its_problem(engine: RunningEngine, http: httpx.AsyncClient) -> None:
+    reader = await token(engine, "reader", "data:read")
+    event = await engine.send("start", source="trigger", flow_id=FLOW, entry="bought")
+    path = f"/v1/events/{event}"
+    await eventually(lambda: found(http, path, reader))
+    shown = (await http.get(path, headers=reader)).json()
+    assert (shown["status"], shown["problem"]["reason"]) == ("rejected", "has-not-talked")
