@@ -61,7 +61,7 @@ class Target(NamedTuple):
 def allowed(address: str | Address, networks: Iterable[Network] = (), *, public: bool = True) -> bool:
     """Whether this address may be connected to. `public` False: only if an allowed network holds it."""
     try:
-        found = plain(ip_address(address))
+        found = plain(ip_address(address) if isinstance(address, str) else address)
     except ValueError:
         return False
     if isinstance(found, IPv6Address) and found.scope_id is not None:

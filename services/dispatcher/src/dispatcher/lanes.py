@@ -138,41 +138,54 @@ class Lanes:
 
     def _pump(self, destination: Destination) -> None:
         """Start what may start; what has to wait too long goes back."""
-        while destination.waiting and destination.in_flight < destination.limits.in_flight:
-            now = time.monotonic()
-            wait = destination.closed_for(now)
-            if wait > LONGEST_WAIT:
-                self._give_back(destination)
-                return
-            if wait == 0 and not destination.breaker.allows(now):
-                return  # A probe is under way; its end pumps again.
-            if len(self.on_the_wire) >= self._share(destination, now):
-                self._stalled[destination.name] = destination
-                return
-            wait = wait or (destination.bucket.take(now) if destination.bucket else 0.0)
-            if wait > 0:
-                self._later(destination, wait)
-                return
-            self._start(destination, destination.waiting.popleft(), now)
+        while (delivery := self._next(destination)) is not None:
+            task = asyncio.create_task(self._run(destination, delivery))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    def _start(self, destination: Destination, delivery: Delivery, now: float) -> None:
+    def _next(self, destination: Destination) -> Delivery | None:
+        """The destination's next delivery as one that is on the wire, if one may start now."""
+        if not destination.waiting or destination.in_flight >= destination.limits.in_flight:
+            return None
+        now = time.monotonic()
+        wait = destination.closed_for(now)
+        if wait > LONGEST_WAIT:
+            self._give_back(destination)
+            return None
+        if wait == 0 and not destination.breaker.allows(now):
+            return None  # A probe is under way; its end looks again.
+        if len(self.on_the_wire) >= self._share(destination, now):
+            self._stalled[destination.name] = destination
+            return None
+        wait = wait or (destination.bucket.take(now) if destination.bucket else 0.0)
+        if wait > 0:
+            self._later(destination, wait)
+            return None
+        delivery = destination.waiting.popleft()
         destination.began[delivery.key] = now
         destination.breaker.started()
         self.on_the_wire[delivery.key] = delivery
-        task = asyncio.create_task(self._run(destination, delivery))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        return delivery
 
-    async def _run(self, destination: Destination, delivery: Delivery) -> None:
-        try:
-            result = await self._attempt(delivery)
-        finally:
-            destination.ended(delivery.key, time.monotonic())
-            self.on_the_wire.pop(delivery.key, None)
-        self._learn(destination, result)
-        self._record(result)
+    async def _run(self, destination: Destination, first: Delivery) -> None:
+        """One request after the other, as long as the destination has some and takes them."""
+        delivery: Delivery | None = first
+        while delivery is not None:
+            try:
+                result = await self._attempt(delivery)
+            finally:
+                destination.ended(delivery.key, time.monotonic())
+                self.on_the_wire.pop(delivery.key, None)
+            self._learn(destination, result)
+            self._record(result)
+            delivery = self._next(destination)
+            self._look_around(destination)
+
+    def _look_around(self, destination: Destination) -> None:
+        """An attempt ended: others may have waited for that."""
         self._progress.set()
-        self._pump(destination)
+        if destination.waiting:
+            self._pump(destination)
         if destination.starving and len(destination.waiting) < destination.limits.in_flight:
             destination.starving = False
             self._starved()

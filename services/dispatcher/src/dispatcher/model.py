@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import orjson
@@ -58,12 +58,15 @@ class Delivery:
     traceparent: str | None = None
     hops: int = 0
     error: str | None = None
+    text_id: str = ""
     parsed: Any = None
     """The action (a model of contracts.actions) or the event's body (a dict), once somebody asked for it."""
 
     @property
     def id(self) -> str:
-        return str(self.key)
+        if not self.text_id:
+            self.text_id = str(self.key)
+        return self.text_id
 
     @property
     def target(self) -> str:
@@ -79,8 +82,7 @@ class Delivery:
         return self.parsed
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One request that was made. `request` and `response` are JSON of what was sent and received, without secrets."""
 
     number: int

@@ -17,10 +17,10 @@ Row = asyncpg.Record
 _INSERT = """
 WITH arrived AS (
     SELECT u.*,
-           CASE WHEN u.state <> 'discarded' AND u.lane IS NOT NULL AND (u.place > 0 OR EXISTS (
+           CASE WHEN coalesce(u.state, '') <> 'discarded' AND u.lane IS NOT NULL AND (u.place > 0 OR EXISTS (
                     SELECT FROM delivery d
                      WHERE d.lane = u.lane AND d.finished_at IS NULL AND d.day > CURRENT_DATE - 7))
-                THEN 'blocked' ELSE u.state END AS first_state
+                THEN 'blocked' ELSE coalesce(u.state, 'in_flight') END AS first_state
       FROM unnest($1::uuid[], $2::date[], $3::text[], $4::text[], $5::int[], $6::text[], $7::text[], $8::bigint[],
                   $9::int[], $10::text[], $11::timestamptz[], $12::text[], $13::text[], $14::text[], $15::text[],
                   $16::text[], $17::smallint[], $18::text[], $19::bytea[])
@@ -35,7 +35,7 @@ SELECT id, day, project_id, kind, queue_id, source, lane, seq, first_state,
        CASE first_state WHEN 'in_flight' THEN $21::uuid END,
        expires_at,
        CASE first_state WHEN 'discarded' THEN now() END,
-       conversation, contact_id, event_type, event_id, traceparent, hops, error, payload
+       conversation, contact_id, event_type, event_id, traceparent, coalesce(hops, 0), error, payload
   FROM arrived
 ON CONFLICT (id, day) DO NOTHING
 RETURNING id, state
@@ -110,22 +110,23 @@ heads AS (
 UPDATE queue SET next_due = now() WHERE id IN (SELECT queue_id FROM freed)
 """
 _RECORD = """
-WITH done AS (
+WITH result AS (
+    SELECT * FROM unnest($1::uuid[], $2::date[], $3::uuid[], $4::text[], $5::smallint[], $6::text[], $7::float8[],
+                         $8::timestamptz[], $9::int[], $10::smallint[], $11::text[], $12::bytea[], $13::bytea[])
+        AS u(id, day, lease, state, attempts, detail, delay, started_at, took_ms, status, code, request, response)
+), done AS (
     UPDATE delivery d
-       SET state = u.state, attempts = u.attempts, error = u.error, lease = NULL,
+       SET state = u.state, attempts = u.attempts, error = u.detail, lease = NULL,
            due = CASE WHEN u.delay IS NOT NULL THEN now() + u.delay * interval '1 second' END,
            finished_at = CASE WHEN u.delay IS NULL THEN now() END
-      FROM unnest($1::uuid[], $2::date[], $3::uuid[], $4::text[], $5::smallint[], $6::text[], $7::float8[])
-        AS u(id, day, lease, state, attempts, error, delay)
+      FROM result u
      WHERE d.id = u.id AND d.day = u.day AND d.lease = u.lease
     RETURNING d.id, d.day
 ), noted AS (
     INSERT INTO attempt (delivery_id, day, number, started_at, took_ms, outcome, status, code, detail, request, response)
-    SELECT a.id, a.day, a.number, a.started_at, a.took_ms, a.outcome, a.status, a.code, a.detail, a.request, a.response
-      FROM unnest($8::uuid[], $9::date[], $10::smallint[], $11::timestamptz[], $12::int[], $13::text[], $14::smallint[],
-                  $15::text[], $16::text[], $17::bytea[], $18::bytea[])
-        AS a(id, day, number, started_at, took_ms, outcome, status, code, detail, request, response)
-      JOIN done ON done.id = a.id AND done.day = a.day
+    SELECT id, day, attempts, started_at, took_ms, CASE state WHEN 'retrying' THEN 'retry' ELSE state END, status, code,
+           detail, request, response
+      FROM result JOIN done USING (id, day) WHERE request IS NOT NULL
 )
 SELECT id FROM done
 """
@@ -145,7 +146,7 @@ async def take_over(connection: Connection, deliveries: Sequence[Delivery], leas
     """
     places: dict[str, int] = {}
     columns = [_column_values(each, _place(each, places)) for each in deliveries]
-    rows = await connection.fetch(_INSERT, *map(list, zip(*columns, strict=True)), lease.interval, lease.id)
+    rows = await connection.fetch(_INSERT, *_arrays(columns), lease.interval, lease.id)
     seconds = lease.interval.total_seconds()
     pending = {(each.queue_id, 0.0) for each in deliveries if each.state == "pending"}
     leased = {(each.queue_id, seconds) for each in deliveries if each.state != "discarded"}
@@ -164,10 +165,11 @@ def _place(delivery: Delivery, places: dict[str, int]) -> int:
 
 
 def _column_values(one: Delivery, place: int) -> tuple[object, ...]:
+    """What is usual is None: see _arrays."""
     return (
-        one.key, one.day, one.project_id, one.kind, one.queue_id, one.source, one.lane, one.seq, place, one.state,
-        one.expires_at, one.conversation, one.contact_id, one.event_type, one.event_id, one.traceparent, one.hops,
-        one.error, one.payload,
+        one.key, one.day, one.project_id, one.kind, one.queue_id, one.source, one.lane, one.seq, place or None,
+        None if one.state == "in_flight" else one.state, one.expires_at, one.conversation, one.contact_id,
+        one.event_type, one.event_id, one.traceparent, one.hops or None, one.error, one.payload,
     )  # fmt: skip
 
 
@@ -228,30 +230,23 @@ async def take_leases(connection: Connection, sources: Iterable[str], on_the_wir
 
 async def record(connection: Connection, results: Sequence[Result]) -> set[UUID]:
     """Save outcomes and attempts where the lease is still ours; the ids of those that were."""
-    attempts = [each for each in results if each.attempt is not None]
-    rows = await connection.fetch(
-        _RECORD,
-        [each.delivery.key for each in results],
-        [each.delivery.day for each in results],
-        [each.delivery.lease for each in results],
-        [state_after(each) for each in results],
-        [each.delivery.attempts - (each.outcome == "deferred") for each in results],
-        [_text(each.detail) for each in results],
-        [each.delay for each in results],
-        [each.delivery.key for each in attempts],
-        [each.delivery.day for each in attempts],
-        [each.attempt.number for each in attempts if each.attempt],
-        [each.attempt.started_at for each in attempts if each.attempt],
-        [each.attempt.took_ms for each in attempts if each.attempt],
-        [each.outcome for each in attempts],
-        [each.attempt.status for each in attempts if each.attempt],
-        [each.code for each in attempts],
-        [_text(each.detail) for each in attempts],
-        [each.attempt.request for each in attempts if each.attempt],
-        [each.attempt.response for each in attempts if each.attempt],
-    )
+    rows = await connection.fetch(_RECORD, *_arrays([_result_values(each) for each in results]))
     await _look_by(connection, [(each.delivery.queue_id, each.delay) for each in results if each.delay is not None])
     return {row["id"] for row in rows}
+
+
+def _result_values(one: Result) -> tuple[object, ...]:
+    delivery, attempts = one.delivery, one.delivery.attempts - (one.outcome == "deferred")
+    ended = (delivery.key, delivery.day, delivery.lease, state_after(one), attempts, _text(one.detail), one.delay)
+    made = one.attempt
+    if made is None:
+        return (*ended, None, None, None, one.code, None, None)
+    return (*ended, made.started_at, made.took_ms, made.status, one.code, made.request, made.response)
+
+
+def _arrays(rows: list[tuple[object, ...]]) -> list[list[object] | None]:
+    """One array a column; a column without any value is None, which costs nothing and reads as nulls."""
+    return [None if column.count(None) == len(column) else list(column) for column in zip(*rows, strict=True)]
 
 
 def _text(detail: str | None) -> str | None:

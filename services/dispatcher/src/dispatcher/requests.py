@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from dispatcher.errors import NoRequest
 
@@ -16,8 +16,7 @@ SECRET_NAMES = ("authorization", "cookie", "token", "secret", "api-key", "apikey
 """A header whose name has one of these is shown without its value."""
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(NamedTuple):
     """One HTTP request. `headers` are complete; `shown_url` and `shown_headers` are what may be stored.
 
     `shown_body` None: the body is the delivery's payload, which is stored already. `secrets` are looked for in the answer.
@@ -32,8 +31,8 @@ class Request:
     shown_headers: dict[str, str]
     shown_body: bytes | None = None
     secrets: tuple[str, ...] = ()
-    before: Request | None = None
-    """Sent first, whatever comes of it (Telegram's answerCallbackQuery)."""
+    before: Any = None
+    """A Request that is sent first, whatever comes of it (Telegram's answerCallbackQuery)."""
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import structlog
@@ -36,8 +37,8 @@ class Sender:
         self, http: GuardedClient, maker: RequestMaker, longest: float, still_ours: Callable[[Delivery], bool]
     ) -> None:
         self._http, self._maker, self._longest, self._still_ours = http, maker, longest, still_ours
-        self._attempts = counter("switchhook_attempts_total")
-        self._seconds = histogram("switchhook_attempt_seconds")
+        self._attempts: dict[tuple[str, str], Any] = {}
+        self._seconds: dict[str, Any] = {}
 
     async def attempt(self, delivery: Delivery) -> Result:
         """Make one attempt. Never raises; a fault of ours is logged and tried again later, as any failed attempt."""
@@ -55,8 +56,19 @@ class Sender:
             fault = Reading("retry", "internal", "An error of the dispatcher's own; its log has it.")
             none_made = Attempt(delivery.attempts, datetime.now(UTC), 0, None, b"{}", None)
             result = self._concluded(delivery, fault, none_made)
-        self._attempts.labels(delivery.kind, result.outcome).inc()
+        self._count(delivery.kind, result)
         return result
+
+    def _count(self, kind: str, result: Result) -> None:
+        made = self._attempts.get((kind, result.outcome))
+        if made is None:
+            made = counter("switchhook_attempts_total").labels(kind, result.outcome)
+            self._attempts[kind, result.outcome] = made
+        made.inc()
+        if result.attempt is not None:
+            if kind not in self._seconds:
+                self._seconds[kind] = histogram("switchhook_attempt_seconds").labels(kind)
+            self._seconds[kind].observe(result.took_ms / 1000)
 
     async def _attempt(self, delivery: Delivery) -> Result:
         over = conclusions.expired(delivery, datetime.now(UTC))
@@ -82,7 +94,6 @@ class Sender:
             request = self._maker.make(delivery)
             answer, reading = await self._exchange(delivery, request, timeout)
         took = time.monotonic() - began
-        self._seconds.labels(delivery.kind).observe(took)
         attempt = Attempt(
             delivery.attempts, started_at, int(took * 1000), answer.status if answer else None, shown(request),
             seen(request, answer),

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from contracts.actions import PostWebhook
+from contracts.actions import PostWebhook, WebhookFormat
 from contracts.registry import Endpoint
 from dispatcher import formats
 from dispatcher.catalogue import Catalogue
@@ -42,7 +42,7 @@ def step_request(delivery: Delivery, catalogue: Catalogue, render: RenderTemplat
     """A send_webhook step's request to its inline URL, signed with the project's secret."""
     action: PostWebhook = delivery.content()
     report = Report(STEP_TYPE, action.timestamp, {"title": action.title, **action.data}, action.title, step=True)
-    body = formats.body(action.format, report, _sender(report.data, catalogue), None, render)
+    body = _body(action.format, report, catalogue, None, render)
     headers = _headers(delivery, catalogue.project_keys(delivery.project_id), body, now)
     return Request("POST", action.url, headers, body, INLINE_TIMEOUT, action.url, headers, body)
 
@@ -98,7 +98,15 @@ def _event_body(delivery: Delivery, endpoint: Endpoint, catalogue: Catalogue, re
     report = Report(event["type"], event["timestamp"], event.get("data") or {})
     title = formats.title_of(report, endpoint.title_map)
     titled = Report(report.type, report.timestamp, report.data, title)
-    return formats.body(endpoint.format, titled, _sender(report.data, catalogue), endpoint.template, render)
+    return _body(endpoint.format, titled, catalogue, endpoint.template, render)
+
+
+def _body(
+    format: WebhookFormat, report: Report, catalogue: Catalogue, template: str | None, render: RenderTemplate
+) -> bytes:
+    shows_sender = format in ("sendpulse", "sendpulse_legacy")
+    sender = _sender(report.data, catalogue) if shows_sender else Sender("")
+    return formats.body(format, report, sender, template, render)
 
 
 def _sender(data: Mapping[str, Any], catalogue: Catalogue) -> Sender:
