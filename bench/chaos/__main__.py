@@ -24,8 +24,9 @@ from devstack.stack import Stack
 SERVICES: Mapping[str, Mapping[str, str]] = {
     name: {} for name in ("registry", "ingress", "flow-engine", "flow-engine-2", "dispatcher", "dispatcher-2")
 }
-BOTS, CHATS = 12, 120
-SETTLE_SECONDS = 90
+BOTS, CHATS = 40, 120
+SETTLE_SECONDS = 300
+"""However much is left; a bot writes 30 messages a second at most."""
 QUIET_SECONDS = 4 * faults.LEASE_SECONDS
 """Nothing new for this long after everything should have come: what is missing then is lost."""
 
