@@ -66,13 +66,11 @@ def contact_view(contact: Contact, last_message: str | None) -> orjson.Fragment:
 
 
 class Outputs:
-    """Collects the records of one event about one conversation.
-
-    `shared` is what all its events' `data` has in common (EventData). `now` is the turn's time.
-    """
+    """Collects the records of one event about one conversation. `now` is the turn's time."""
 
     __slots__ = (
-        "_base", "_id_base", "_key", "_ordinal", "_own", "_project", "_size", "effects", "hops", "key", "now", "records", "shared",
+        "_base", "_contact", "_id_base", "_key", "_now", "_ordinal", "_own", "_project", "_shared", "_size",
+        "effects", "hops", "key", "now", "records", "shared",
     )  # fmt: skip
 
     def __init__(
@@ -91,11 +89,13 @@ class Outputs:
         self.effects: list[dict[str, str]] = []
         """{id, kind} of each action: the deliveries that GET /v1/events/{id} names."""
         self.shared: dict[str, Any] = {}
+        self._shared, self._now = b"", now.encode()
+        self._contact: orjson.Fragment | None = None
         self._project, self._ordinal, self._id_base = project_id, 0, id_base
         self._key, self._size = key.encode(), 0
         self._base: list[tuple[str, bytes]] = [
             *_CONSTANT,
-            ("ce_time", now.encode()),
+            ("ce_time", self._now),
             (PROJECT, project_id.encode()),
             (HOPS, b"%d" % hops),
         ]
@@ -108,12 +108,18 @@ class Outputs:
         self._ordinal += 1
         return effect_id(*self._id_base, self._ordinal - 1)
 
+    def share(self, data: dict[str, Any], contact: orjson.Fragment | None) -> None:
+        """What the `data` of all events has in common (EventData), encoded once; an event's own keys are others."""
+        self.shared = data
+        self._shared, self._contact = encode(data)[:-1], contact
+
     def event(self, type: str, data: dict[str, Any], *, contact: orjson.Fragment | None = None) -> None:
         """Tell the outside; `contact` in place of the shared one."""
-        body = {**self.shared, **data}
-        if contact is not None:
-            body["contact"] = contact
-        value = encode({"type": type, "timestamp": self.now, "data": body})
+        shown = contact or self._contact
+        own = encode({"contact": shown, **data} if shown is not None else data)
+        if self._shared:
+            own = self._shared + b"," + own[1:] if len(own) > 2 else self._shared + b"}"
+        value = b'{"type":"%b","timestamp":"%b","data":%b}' % (type.encode(), self._now, own)
         self._add(_EVENTS, self.new_id(), _TYPES[type], value)
 
     def action(self, id: str, kind: str, bot_id: str, contact_id: str, fields: dict[str, Any]) -> None:

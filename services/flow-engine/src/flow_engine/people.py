@@ -59,7 +59,8 @@ def meet(work: Work, event: Event, *, subscribed: bool) -> tuple[Conversation, l
 
 
 def _told(profile: Any) -> dict[str, Any]:
-    return {name: value[:LONGEST_FIELD] for name, value in profile.__dict__.items() if value is not None}
+    told = {name: getattr(profile, name) for name in profile.model_fields_set}
+    return {name: value[:LONGEST_FIELD] for name, value in told.items() if value is not None}
 
 
 def change_reachability(conversation: Conversation, state: str, reason: str | None) -> list[Effect]:
@@ -73,15 +74,16 @@ def change_reachability(conversation: Conversation, state: str, reason: str | No
 
 def message_view(body: inbound.MessageReceived) -> dict[str, Any]:
     """The `message` of message.received; `provider` is the platform's own."""
-    view = {
-        "id": body.message_id,
-        "type": body.type,
-        "text": body.text,
-        "payload": body.payload,
-        "attachments": body.attachments,
-        "provider": body.provider,
-    }
-    return {name: value for name, value in view.items() if value not in (None, (), {})}
+    view: dict[str, Any] = {"id": body.message_id, "type": body.type}
+    if body.text is not None:
+        view["text"] = body.text
+    if body.payload is not None:
+        view["payload"] = body.payload
+    if body.attachments:
+        view["attachments"] = body.attachments
+    if body.provider:
+        view["provider"] = body.provider
+    return view
 
 
 def message_result(body: inbound.MessageResult) -> EmitEvent:

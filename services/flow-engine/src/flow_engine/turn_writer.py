@@ -51,16 +51,17 @@ class TurnWriter:
         self._tap: str | None = getattr(arrived.body, "callback_id", None)
         conversation = talk.conversation
         self._place = conversation.version << 8
-        outputs.shared = {
-            "event_id": arrived.event_id,
-            "bot": around.bot,
-            "channel": around.channel,
-            "conversation_id": talk.id,
-        }
         self._seen_contact: Contact | None = None
         self._view = orjson.Fragment(b"null")
-        if contact.id:
-            outputs.shared["contact"] = self._view_of(contact)
+        outputs.share(
+            {
+                "event_id": arrived.event_id,
+                "bot": around.bot,
+                "channel": around.channel,
+                "conversation_id": talk.id,
+            },
+            self._view_of(contact) if contact.id else None,
+        )
 
     def write(self, turn: Turn) -> None:
         """Translate all effects. Raises TooLarge past a limit."""

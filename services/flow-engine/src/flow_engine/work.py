@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
-from uuid import UUID
 
 from contracts.ids import derived_id
 from flow_engine.limits import encoded_state
@@ -15,6 +15,8 @@ from flowlang.model import Contact, Conversation, PatchContact
 from servicekit.batches import DeadRecord
 from servicekit.kafka_records import Outgoing, Record
 
+_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
 
 def conversation_id(key: str) -> str:
     """The id that a conversation's key gives it: its primary key, and what the outside sees."""
@@ -23,10 +25,7 @@ def conversation_id(key: str) -> str:
 
 def as_uuid(event_id: str) -> str:
     """An event id as the database takes it; foreign ids that are no UUID get one that follows from them."""
-    try:
-        return str(UUID(event_id))
-    except ValueError:
-        return derived_id("event", event_id)
+    return event_id if _UUID.fullmatch(event_id) else derived_id("event", event_id)
 
 
 def timer_id(key: str, wait: str) -> str:
