@@ -96,6 +96,7 @@ def _in_sync(topic: str, replicas: int) -> ConfigResource:
 
 @contextlib.asynccontextmanager
 async def admin(stack: Stack) -> AsyncIterator[AIOKafkaAdminClient]:
+    await stack.kafka.wait_ready()  # An earlier blow may have been the broker's.
     client = AIOKafkaAdminClient(bootstrap_servers=stack.bootstrap_servers)
     await client.start()
     try:

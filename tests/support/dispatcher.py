@@ -183,7 +183,7 @@ class RunningDispatcher:
 
     async def send(self, text: str, seq: int, peer: str = "p1", **more: Any) -> str:
         """A message to a person."""
-        fields = {
+        fields: dict[str, Any] = {
             "channel_id": CHANNEL, "channel_type": "telegram", "peer_id": peer, "seq": seq, "content": {"text": text},
             "expires_at": "2999-01-01T00:00:00.000Z",
         }  # fmt: skip
@@ -191,7 +191,8 @@ class RunningDispatcher:
 
     async def post(self, url: str, **more: Any) -> str:
         """A send_webhook step."""
-        fields = {"url": url, "title": "Reserved", "timestamp": now_text(), "data": {"contact": {"id": "c1"}}}
+        fields: dict[str, Any] = {"url": url, "title": "Reserved", "timestamp": now_text()}
+        fields["data"] = {"contact": {"id": "c1"}}
         return await self.act("post_webhook", **(fields | more))
 
     async def event(self, type: str, *, id: str | None = None, key: str = "conversation-1", **data: Any) -> str:

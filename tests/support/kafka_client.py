@@ -12,8 +12,8 @@ from contracts import cloudevents
 
 async def produce_command(servers: str, topic: str, value: bytes, token: str, id: str) -> None:
     """One command record, acknowledged; RuntimeError if Kafka refuses it."""
-    headers = cloudevents.headers(id=id, type="command", source="shop", time=cloudevents.now_text())
-    headers.append(("authorization", f"Bearer {token}".encode()))
+    attributes = cloudevents.headers(id=id, type="command", source="shop", time=cloudevents.now_text())
+    headers: dict[str, str | bytes | None] = {**dict(attributes), "authorization": f"Bearer {token}"}
     failures: list[str] = []
     producer = Producer({"bootstrap.servers": servers})
     producer.produce(
@@ -40,9 +40,9 @@ def _consume_until(servers: str, topic: str, wanted: str, project: str, seconds:
     try:
         for _ in range(int(seconds * 10)):
             for record in consumer.consume(500, timeout=0.1):
-                headers = {name: value.decode() for name, value in record.headers() or []}
-                if headers.get(cloudevents.PROJECT) == project:
-                    seen.append(headers["ce_type"])
+                headers = list(dict(record.headers() or {}).items())
+                if cloudevents.header(headers, cloudevents.PROJECT) == project:  # type: ignore[arg-type]  # all are bytes
+                    seen.append(str(cloudevents.header(headers, "ce_type")))  # type: ignore[arg-type]
             if wanted in seen:
                 return seen
     finally:

@@ -244,18 +244,18 @@ class Story:
     async def _patiently(self, ask: Callable[[], Awaitable[httpx.Response]]) -> httpx.Response:
         """The first answer that is one: while something is being started again there may be none, a 502 or 503, or a 202
         that only says "accepted"."""
-        answers: list[httpx.Response] = []
 
-        async def asked() -> bool:
+        async def asked() -> httpx.Response | None:
             try:
-                answers.append(await ask())
+                answer = await ask()
             except httpx.TransportError:
-                return False
-            unknown = answers[-1].status_code in (502, 503) and "command-failed" not in answers[-1].text
-            return not unknown and '"status":"accepted"' not in answers[-1].text
+                return None
+            unknown = answer.status_code in (502, 503) and "command-failed" not in answer.text
+            return None if unknown or '"status":"accepted"' in answer.text else answer
 
-        await eventually(asked, seconds=PATIENCE_SECONDS, every=0.2)
-        return answers[-1]
+        last = await eventually(asked, seconds=PATIENCE_SECONDS, every=0.2)
+        assert last is not None
+        return last
 
     async def _say(self, text: str) -> None:
         """The person writes; Telegram tells ingress, again and again until it is taken."""

@@ -4,12 +4,20 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 T = TypeVar("T")
 
 
-async def eventually(condition: Callable[[], T | Awaitable[T]], *, seconds: float = 15, every: float = 0.02) -> T:
+@overload
+async def eventually(condition: Callable[[], Awaitable[T]], *, seconds: float = 15, every: float = 0.02) -> T: ...
+
+
+@overload
+async def eventually(condition: Callable[[], T], *, seconds: float = 15, every: float = 0.02) -> T: ...
+
+
+async def eventually(condition: Callable[[], Any], *, seconds: float = 15, every: float = 0.02) -> Any:
     """The condition's first true value; AssertionError when there is none in time.
 
     `condition` may be a function or a coroutine function; one that raises AssertionError counts as not true yet.

@@ -28,7 +28,8 @@ async def test_a_post_carries_its_parameters_as_json_and_the_answer_goes_back(
     dispatcher: RunningDispatcher, sink: Receiver
 ) -> None:
     await dispatcher.registry.put(
-        api_call("api-1", f"{sink.url}/seats", params={"hall": "A"}, auth_secret="crm"), secret("crm", "Bearer s3cr3t-value")
+        api_call("api-1", f"{sink.url}/seats", params={"hall": "A"}, auth_secret="crm"),
+        secret("crm", "Bearer s3cr3t-value"),
     )
     sink.answer("/seats", 200, {"memory": {"seats": 4}})
     await dispatcher.start()

@@ -39,7 +39,12 @@ async def test_the_engine_hears_that_a_message_was_sent(dispatcher: RunningDispa
     [record] = await eventually(lambda: dispatcher.out("inbound"))
     result = InboundAdapter.validate_json(record.value or b"")
     assert record.key == f"{BOT}/{CHANNEL}/77".encode()
-    assert (result.kind, result.action_id, result.outcome, result.provider_message_id) == ("message_result", id, "sent", "1")
+    assert (result.kind, result.action_id, result.outcome, result.provider_message_id) == (
+        "message_result",
+        id,
+        "sent",
+        "1",
+    )
     assert telegram.messages == [{"chat_id": 77, "text": "hello"}]
 
 
@@ -91,9 +96,14 @@ async def test_a_message_that_comes_too_late_is_not_sent(dispatcher: RunningDisp
     assert [body["text"] for body in telegram.messages] == ["in time"]
 
 
-async def test_buttons_replies_and_the_tap_that_is_answered(dispatcher: RunningDispatcher, telegram: FakeTelegram) -> None:
+async def test_buttons_replies_and_the_tap_that_is_answered(
+    dispatcher: RunningDispatcher, telegram: FakeTelegram
+) -> None:
     await dispatcher.start()
-    buttons = {"text": "Which?", "buttons": [{"title": "Third", "payload": "b:3"}, {"title": "Site", "url": "https://e.com"}]}
+    buttons = {
+        "text": "Which?",
+        "buttons": [{"title": "Third", "payload": "b:3"}, {"title": "Site", "url": "https://e.com"}],
+    }
     await dispatcher.send("", 1, content=buttons, callback_id="cb-1")
     await dispatcher.send("", 2, content={"text": "Or", "quick_replies": [{"title": "Yes"}]})
     await eventually(lambda: len(telegram.messages) == 2)
@@ -103,7 +113,9 @@ async def test_buttons_replies_and_the_tap_that_is_answered(dispatcher: RunningD
     assert keyboard["keyboard"] == [[{"text": "Yes"}]]
 
 
-async def test_a_group_that_moved_is_written_to_where_it_went(dispatcher: RunningDispatcher, telegram: FakeTelegram) -> None:
+async def test_a_group_that_moved_is_written_to_where_it_went(
+    dispatcher: RunningDispatcher, telegram: FakeTelegram
+) -> None:
     telegram.fail_next("sendMessage", 400, "Bad Request: group chat was upgraded", {"migrate_to_chat_id": -100123})
     await dispatcher.start()
     await dispatcher.send("moved", 1, peer="-5")
