@@ -56,7 +56,8 @@ async def run(seconds: float, seed: int, broken: str | None) -> tuple[Verdict, L
             await faults.arm(stack, seed, broken)
             async with asyncio.TaskGroup() as both:
                 both.create_task(crowd.count_aloud(seconds))
-                both.create_task(faults.from_outside(stack, seed, seconds, log))
+                if broken not in faults.ZOMBIES:
+                    both.create_task(faults.from_outside(stack, seed, seconds, log))
             await faults.disarm(stack)
             counted = await settle(stack, crowd, far_end)
             log(f"deliveries: {await states(stack)}")

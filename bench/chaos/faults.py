@@ -20,6 +20,7 @@ FREEZE_SECONDS = 9
 REFUSE_SECONDS = 10
 FAULTY = ("flow-engine", "flow-engine-2", "dispatcher", "dispatcher-2")
 
+ZOMBIES = {"fence": ("flow-engine", 0.02, "before_txn"), "lease": ("dispatcher", 0.002, "before_send")}
 ENGINE = "before_txn,in_txn,after_commit,mid_publish,after_publish"
 DISPATCHER = f"{ENGINE},before_send,before_record"
 
@@ -27,12 +28,13 @@ DISPATCHER = f"{ENGINE},before_send,before_record"
 def inside(seed: int, instance: str, broken: str | None) -> str:
     """The failpoints of one process: at saturation each passes a point some tens of times a second.
 
-    A control has more of what its missing protection is there for, and must be noticed soon.
+    A control of a zombie (fence, lease) is about that and nothing else: one replica freezes, the other takes over.
     """
+    if broken in ZOMBIES:
+        who, chance, point = ZOMBIES[broken]
+        return f"seed={seed};freeze={chance}:{FREEZE_SECONDS}s@{point}" if instance == who else ""
     points = DISPATCHER if instance.startswith("dispatcher") else ENGINE
     kill, freeze = (0.0015, 0.0004) if instance.startswith("dispatcher") else (0.004, 0.001)
-    if broken in ("fence", "lease"):
-        kill, freeze = kill / 4, freeze * 4
     return f"seed={seed};kill={kill}@{points};freeze={freeze}:{FREEZE_SECONDS}s@{points};commit_unknown=0.002"
 
 
