@@ -60,8 +60,9 @@ async def run(seconds: float, seed: int, broken: str | None) -> tuple[Verdict, L
                     both.create_task(faults.from_outside(stack, seed, seconds, log))
             await faults.disarm(stack)
             counted = await settle(stack, crowd, far_end)
+            twice = await taken_twice(stack)
             log(f"deliveries: {await states(stack)}")
-    return judge(crowd.accepted, far_end.heard, counted), log, crowd
+    return judge(crowd.accepted, far_end.heard, counted, twice), log, crowd
 
 
 async def assemble(stack: Stack, far_end: Ear) -> Crowd:
@@ -98,6 +99,15 @@ async def counts(stack: Stack) -> dict[str, int]:
     return {row["peer_id"]: int(row["count"] or 0) for row in rows}
 
 
+async def taken_twice(stack: Stack) -> dict[str, int]:
+    """Chat -> how many of its messages became more than one delivery."""
+    connection = await asyncpg.connect(stack.dsn("dispatcher"))
+    try:
+        return {row[0]: row[1] for row in await connection.fetch(TAKEN_TWICE)}
+    finally:
+        await connection.close()
+
+
 async def states(stack: Stack) -> dict[str, int]:
     """How the dispatcher's rows ended, for who has to find out why something is missing."""
     connection = await asyncpg.connect(stack.dsn("dispatcher"))
@@ -108,6 +118,10 @@ async def states(stack: Stack) -> dict[str, int]:
     return {row[0]: row[1] for row in rows}
 
 
+TAKEN_TWICE = """
+SELECT split_part(conversation, '/', 3), count(*)::int - count(DISTINCT seq)::int FROM dispatcher.delivery
+ WHERE kind = 'message' GROUP BY 1 HAVING count(*) > count(DISTINCT seq)
+"""
 COUNTS = """
 SELECT split_part(conversation.key, '/', 3) AS peer_id, contact.variables ->> 'count' AS count
 FROM flow_engine.conversation JOIN flow_engine.contact ON contact.id = conversation.contact_id

@@ -1,7 +1,8 @@
-"""Judges a run from three independent accounts: what was accepted, what arrived at the receiver, what state holds.
+"""Judges a run from independent accounts: what was accepted, what arrived at the receiver, what state and log hold.
 
 Every conversation says 1, 2, 3, … The flow counts them in the person's profile and answers `<number>:<count>`. So in a
-sound run the receiver sees `1:1, 2:2, 3:3, …` in each chat, each at least once, a repeat only right behind its twin.
+sound run the receiver sees `1:1, 2:2, 3:3, …` in each chat, each at least once, a repeat only right behind its twin,
+and each message is one delivery, however often it was attempted.
 """
 
 from __future__ import annotations
@@ -37,15 +38,23 @@ class Verdict:
         return asdict(self)
 
 
-def judge(accepted: Mapping[str, int], arrivals: Sequence[tuple[str, str]], counted: Mapping[str, int]) -> Verdict:
+def judge(
+    accepted: Mapping[str, int],
+    arrivals: Sequence[tuple[str, str]],
+    counted: Mapping[str, int],
+    taken_twice: Mapping[str, int],
+) -> Verdict:
     """`accepted`: chat -> how many of 1, 2, 3, … were accepted. `arrivals`: (chat, text) in order of arrival.
-    `counted`: chat -> the count that state holds at the end."""
+    `counted`: chat -> the count that state holds at the end. `taken_twice`: chat -> messages with more deliveries than
+    one."""
     verdict = Verdict(events=sum(accepted.values()))
     by_chat: dict[str, list[str]] = defaultdict(list)
     for chat, text in arrivals:
         by_chat[chat].append(text)
     for chat, sent in accepted.items():
         _judge_chat(verdict, chat, sent, by_chat.pop(chat, []), counted.get(chat, 0))
+    for chat, messages in taken_twice.items():
+        verdict.found("applied_twice", messages, f"chat {chat}: {messages} messages became several deliveries")
     for chat, texts in by_chat.items():
         verdict.found("applied_twice", len(texts), f"chat {chat} was written to without having said anything")
     return verdict
