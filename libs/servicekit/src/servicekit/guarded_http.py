@@ -17,19 +17,18 @@ from functools import lru_cache
 from types import TracebackType
 from typing import Literal, NamedTuple
 
-import aiohttp
 import structlog
-from aiohttp import hdrs
-from aiohttp.abc import AbstractStreamWriter
 
+from servicekit.connections import IDLE_SECONDS, Host
 from servicekit.egress_policy import Rule, Target, UrlRefused, allowed, check_url
+from servicekit.http1 import Connection, Failure, Response
 from servicekit.metrics import counter
-from servicekit.resolver import AddressRefused, GuardedResolver, Lookup, Names
+from servicekit.resolver import AddressRefused, Lookup, Names
 from servicekit.settings import Network
 
 BODY_LIMIT = 64 * 1024
-HEADERS_LIMIT, FIELD_LIMIT = 100, 8190
 CONNECT_SECONDS, TOTAL_SECONDS = 3.0, 15.0
+SWEEP_SECONDS = 5.0
 REFUSAL_SECONDS = 1.0
 """Blocked, unknown and refused look alike and take at least this long: a tenant must not learn our network from them."""
 
@@ -75,21 +74,6 @@ class Unreachable(HttpFailure):
         self.code = code
 
 
-class _CheckedBody(aiohttp.BytesPayload):
-    """A body that asks once more, right before head and body are written, whether it may still be sent."""
-
-    def __init__(self, body: bytes, may_send: Callable[[], bool]) -> None:
-        super().__init__(body)
-        self._may_send = may_send
-        self.withdrawn = False
-
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        if not self._may_send():
-            self.withdrawn = True
-            raise OSError("withdrawn")  # aiohttp has only buffered the head so far; it closes the connection.
-        await super().write_with_length(writer, content_length)
-
-
 class Blocked(Unreachable):
     """Refused by us before anything was sent. When by the address, it reads like any other unreachable host."""
 
@@ -112,34 +96,12 @@ class GuardedClient:
         lookup: Lookup | None = None,
     ) -> None:
         """`per_host`: connections to one host and port. `tls`: another trust store. `lookup`: another resolver."""
-        self._networks = tuple(networks)
+        self._networks, self._tls = tuple(networks), tls
+        self._per_host = per_host
         self._connect_seconds, self._refusal_seconds = connect_seconds, refusal_seconds
         self._names = Names(lookup)
-        self._public = self._session(per_host, tls, public=True)
-        self._private = self._session(per_host, tls, public=False)
-        self._timeouts: dict[float, aiohttp.ClientTimeout] = {}
-
-    def _session(self, per_host: int, tls: ssl.SSLContext | None, *, public: bool) -> aiohttp.ClientSession:
-        resolver = GuardedResolver(self._names, self._networks, public=public)
-        connector = aiohttp.TCPConnector(
-            limit=0,
-            limit_per_host=per_host,
-            resolver=resolver,
-            use_dns_cache=False,
-            socket_factory=resolver.new_socket,
-            ssl=tls or True,
-        )
-        return aiohttp.ClientSession(
-            connector=connector,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-            max_line_size=FIELD_LIMIT,
-            max_field_size=FIELD_LIMIT,
-            max_headers=HEADERS_LIMIT,
-            headers={hdrs.USER_AGENT: "Switchhook/1", hdrs.ACCEPT: "*/*", hdrs.ACCEPT_ENCODING: "identity"},
-            skip_auto_headers=(hdrs.CONTENT_TYPE,),
-        )
+        self._hosts: dict[tuple[str, str, int], Host] = {}
+        self._swept = 0.0
 
     async def request(
         self,
@@ -154,7 +116,7 @@ class GuardedClient:
     ) -> Answer:
         """Send one request and read its answer, any status. `timeout`: seconds for all of it.
 
-        `may_send` (only with a body) is asked after the connection is there, with nothing in between it and the write.
+        `may_send` is asked after the connection is there, with nothing in between it and the write.
         Raises Blocked (nothing was sent) or Unreachable (its `sent` tells; code `withdrawn`: `may_send` said no).
         """
         started = time.monotonic()
@@ -162,16 +124,15 @@ class GuardedClient:
         if isinstance(target, Blocked):
             failure: Unreachable = target
         else:
-            data = body if may_send is None or body is None else _CheckedBody(body, may_send)
-            outcome = await self._attempt(method, target, headers, data, timeout, max_body, started)
-            if isinstance(data, _CheckedBody) and data.withdrawn:
-                outcome = Unreachable("It was not sent: somebody else may have taken it over.", "withdrawn", sent=False)
-            if isinstance(outcome, Answer):
-                return outcome
+            data = request_bytes(method, target, headers, body)
+            outcome = await self._attempt(target, data, Terms(method == "GET", started + timeout, max_body, may_send))
+            if isinstance(outcome, Response):
+                took_ms = round((time.monotonic() - started) * 1000)
+                return Answer(outcome.status, outcome.headers, outcome.body, took_ms, outcome.truncated)
             failure = outcome
         if failure.code == "unreachable":
             await asyncio.sleep(max(0.0, started + min(self._refusal_seconds, timeout) - time.monotonic()))
-        # Raised outside every `except`: the client's own error quotes the URL and must not travel along as context.
+        # Raised outside every `except`: another error may quote the address and must not travel along as context.
         raise failure
 
     def _accept(self, url: str, headers: Mapping[str, str] | None) -> Target | Blocked:
@@ -185,42 +146,96 @@ class GuardedClient:
             return _blocked(_unreachable(target.host), "address", target.host, str(target.literal))
         return target
 
-    async def _attempt(
-        self,
-        method: str,
-        target: Target,
-        headers: Mapping[str, str] | None,
-        body: bytes | _CheckedBody | None,
-        timeout: float,
-        max_body: int,
-        started: float,
-    ) -> Answer | Unreachable:
-        session = self._public if target.public else self._private
-        try:
-            async with session.request(
-                method, target.url, headers=headers, data=body, timeout=self._timeout(timeout), allow_redirects=False
-            ) as response:
-                content, truncated = await _read(response, max_body)
-                took_ms = round((time.monotonic() - started) * 1000)
-                return Answer(response.status, response.headers, content, took_ms, truncated)
-        except (aiohttp.ClientError, TimeoutError, ValueError, OSError) as error:
-            return _failure(error, target.host)
+    async def _attempt(self, target: Target, data: bytes | None, terms: Terms) -> Response | Unreachable:
+        if data is None:
+            return _blocked("A header has characters that a header cannot have.", "header", target.host)
+        host = self._host(target)
+        kept = host.kept()
+        if kept is not None:
+            outcome = await self._exchange(host, kept, target, data, terms)
+            if not (terms.again and isinstance(outcome, Unreachable) and outcome.code == "disconnected"):
+                return outcome  # Else the server had closed the connection meanwhile, and a GET may be sent again.
+        fresh = await self._connection(host, target, terms.deadline)
+        return fresh if isinstance(fresh, Unreachable) else await self._exchange(host, fresh, target, data, terms)
 
-    def _timeout(self, total: float) -> aiohttp.ClientTimeout:
-        made = self._timeouts.get(total)
-        if made is None:
-            if len(self._timeouts) > 256:
-                self._timeouts.clear()
-            made = self._timeouts[total] = aiohttp.ClientTimeout(
-                total=total, sock_connect=min(self._connect_seconds, total)
-            )
-        return made
+    async def _exchange(
+        self, host: Host, connection: Connection, target: Target, data: bytes, terms: Terms
+    ) -> Response | Unreachable:
+        if terms.may_send is not None and not terms.may_send():
+            host.give(connection)
+            return Unreachable("It was not sent: somebody else may have taken it over.", "withdrawn", sent=False)
+        waiting = connection.send(data, terms.max_body)
+        left = terms.deadline - time.monotonic()
+        timer = asyncio.get_running_loop().call_later(max(0.0, left), connection.time_out)
+        try:
+            outcome = await waiting
+        except asyncio.CancelledError:
+            connection.abort()
+            raise
+        finally:
+            timer.cancel()
+            host.give(connection)
+        if isinstance(outcome, Response):
+            return outcome
+        return Unreachable(_SENTENCES[outcome].format(host=target.host), outcome, sent=True)
+
+    async def _connection(self, host: Host, target: Target, deadline: float) -> Connection | Unreachable:
+        self._sweep()
+        limit = asyncio.timeout(max(0.0, deadline - time.monotonic()))
+        try:
+            async with limit:
+                return await host.take(lambda: self._addresses(target))
+        except AddressRefused as error:
+            return _blocked(_unreachable(target.host), "address", target.host, error.address)
+        except ssl.SSLError:
+            message = f"No secure connection to {target.host}: its certificate was not accepted."
+            return Unreachable(message, "tls", sent=False)
+        except OSError:
+            if limit.expired():
+                return Unreachable(_SENTENCES["timeout"].format(host=target.host), "timeout", sent=False)
+            return Unreachable(_unreachable(target.host), "unreachable", sent=False)
+
+    async def _addresses(self, target: Target) -> list[str]:
+        """Where a new connection may go. Raises AddressRefused when one of the answers is not allowed, OSError for none."""
+        found = [str(target.literal)] if target.literal is not None else await self._names.addresses(target.host)
+        for address in found:
+            if not allowed(address, self._networks, public=target.public):
+                raise AddressRefused(address)
+        return found
+
+    def _host(self, target: Target) -> Host:
+        url = target.url
+        key = url.scheme, target.host, url.port or 0
+        found = self._hosts.get(key)
+        if found is None:
+            tls = self._context() if url.scheme == "https" else None
+            found = self._hosts[key] = Host(
+                key[2], tls, target.host, most=self._per_host, seconds=self._connect_seconds
+            )  # fmt: skip
+        return found
+
+    def _context(self) -> ssl.SSLContext:
+        if self._tls is None:
+            self._tls = ssl.create_default_context()
+        return self._tls
+
+    def _sweep(self) -> None:
+        """Close what has long been idle and forget hosts without connections; now and then, before a new connection."""
+        now = asyncio.get_running_loop().time()
+        if now - self._swept < SWEEP_SECONDS:
+            return
+        self._swept = now
+        for key, host in list(self._hosts.items()):
+            host.close_idle(now - IDLE_SECONDS)
+            if host.unused:
+                del self._hosts[key]
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._public.close()
-        await self._private.close()
+        for host in self._hosts.values():
+            host.close()
         self._names.close()
+        await asyncio.sleep(0)  # The transports close in the loop's next turn.
 
     async def __aenter__(self) -> GuardedClient:
         return self
@@ -231,25 +246,49 @@ class GuardedClient:
         await self.close()
 
 
+class Terms(NamedTuple):
+    """Of one request. `again`: it may be sent a second time when a kept connection turns out to be closed."""
+
+    again: bool
+    deadline: float
+    max_body: int
+    may_send: Callable[[], bool] | None
+
+
+_SENTENCES: dict[Failure, str] = {
+    "timeout": "{host} did not answer in time.",
+    "bad-response": "{host} answered with something that is not HTTP, or too much of it.",
+    "disconnected": "{host} closed the connection before its answer was complete.",
+}
+_NOT_IN_A_VALUE = re.compile(r"[\x00\r\n]")
+_DEFAULTS = {"user-agent": "User-Agent: Switchhook/1\r\n", "accept": "Accept: */*\r\n"}
+
+
+def request_bytes(method: str, target: Target, headers: Mapping[str, str] | None, body: bytes | None) -> bytes | None:
+    """The request as it goes over the wire; None when a header's value cannot be in one."""
+    url, given = target.url, headers or {}
+    if _NOT_IN_A_VALUE.search("\x01".join(given.values())):
+        return None
+    lines = "".join([f"{name}: {value}\r\n" for name, value in given.items()])
+    length = f"Content-Length: {len(body or b'')}\r\n" if body is not None or method != "GET" else ""
+    head = (
+        f"{method} {url.raw_path_qs} HTTP/1.1\r\nHost: {url.host_port_subcomponent}\r\n{_defaults(tuple(given))}"
+        f"{lines}{length}\r\n"
+    )
+    return head.encode("utf-8", "surrogateescape") + (body or b"")
+
+
+@lru_cache(maxsize=4096)
+def _defaults(names: tuple[str, ...]) -> str:
+    """The headers of ours that stand beside those."""
+    lower = {name.lower() for name in names}
+    return "Accept-Encoding: identity\r\n" + "".join(line for name, line in _DEFAULTS.items() if name not in lower)
+
+
 @lru_cache(maxsize=4096)
 def _may_be_set(header_name: str) -> bool:
-    """Values are looked at by aiohttp, which refuses control characters, but takes any name without them."""
+    """A header's name, and none that frames the request."""
     return _TOKEN.fullmatch(header_name) is not None and header_name.lower() not in OURS
-
-
-async def _read(response: aiohttp.ClientResponse, limit: int) -> tuple[bytes, bool]:
-    """The body, and whether it was cut. Cutting it closes the connection: the rest is never read."""
-    content = await response.content.readany()
-    if response.content.at_eof() and len(content) <= limit:
-        return content, False
-    parts = bytearray(content)
-    while len(parts) <= limit:
-        more = await response.content.readany()
-        if not more:
-            return bytes(parts), False
-        parts += more
-    response.close()
-    return bytes(parts[:limit]), True
 
 
 def _unreachable(host: str) -> str:
@@ -263,23 +302,3 @@ def _blocked(message: str, rule: Rule, host: str | None = None, address: str | N
     counter("switchhook_egress_blocked_total").labels(rule).inc()
     log.warning("egress.blocked", rule=rule, host=host, address=address)
     return Blocked(message, rule)
-
-
-def _failure(error: Exception, host: str) -> Unreachable:
-    """What became of the request, in our words."""
-    cause = getattr(error, "os_error", error)
-    if isinstance(cause, AddressRefused):
-        return _blocked(_unreachable(host), "address", host, cause.address)
-    if isinstance(error, aiohttp.ClientConnectorCertificateError | aiohttp.ClientSSLError):
-        return Unreachable(f"No secure connection to {host}: its certificate was not accepted.", "tls", sent=False)
-    if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return Unreachable(_unreachable(host), "unreachable", sent=False)
-    if isinstance(error, TimeoutError):
-        return Unreachable(f"{host} did not answer in time.", "timeout", sent=True)
-    if isinstance(error, aiohttp.ClientResponseError):
-        return Unreachable(
-            f"{host} answered with something that is not HTTP, or too much of it.", "bad-response", sent=True
-        )
-    if isinstance(error, aiohttp.ClientError | OSError):
-        return Unreachable(f"{host} closed the connection before its answer was complete.", "disconnected", sent=True)
-    return _blocked("A header has characters that a header cannot have.", "header", host)

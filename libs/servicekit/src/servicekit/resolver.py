@@ -10,14 +10,9 @@ import asyncio
 import errno
 import socket
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
-
-from aiohttp.abc import AbstractResolver, ResolveResult
-
-from servicekit.egress_policy import allowed
-from servicekit.settings import Network
 
 LOOKUP_SECONDS = 3.0
 KEPT_SECONDS = 5.0
@@ -58,7 +53,6 @@ class Names:
             async with asyncio.timeout(LOOKUP_SECONDS):
                 return await asyncio.shield(running)
         except TimeoutError:
-            # With an errno, else aiohttp passes it on as the time-out of a request that may have been sent.
             raise OSError(errno.ETIMEDOUT, "no answer from the name server") from None
 
     async def _fetch(self, host: str) -> list[str]:
@@ -86,39 +80,3 @@ class Names:
 
 def _getaddrinfo(host: str) -> list[Any]:
     return socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-
-
-class GuardedResolver(AbstractResolver):
-    """aiohttp's resolver of one connector: gives only addresses that the policy allows."""
-
-    def __init__(self, names: Names, networks: Iterable[Network], *, public: bool) -> None:
-        self._names, self._networks, self._public = names, tuple(networks), public
-
-    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_UNSPEC) -> list[ResolveResult]:
-        """Raises AddressRefused when one of the answers is not allowed, OSError when there is none."""
-        found = await self._names.addresses(host)
-        for address in found:
-            if not allowed(address, self._networks, public=self._public):
-                raise AddressRefused(address)
-        return [_result(host, address, port) for address in found]
-
-    def new_socket(self, info: tuple[Any, ...]) -> socket.socket:
-        """The socket for one connection: the address it will connect to is checked here, whoever named it."""
-        family, kind, protocol, _, endpoint = info
-        if not allowed(endpoint[0], self._networks, public=self._public):
-            raise AddressRefused(endpoint[0])
-        return socket.socket(family, kind, protocol)
-
-    async def close(self) -> None:
-        """Nothing of its own to close: `Names` is shared."""
-
-
-def _result(host: str, address: str, port: int) -> ResolveResult:
-    return ResolveResult(
-        hostname=host,
-        host=address,
-        port=port,
-        family=socket.AF_INET6 if ":" in address else socket.AF_INET,
-        proto=0,
-        flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
-    )
