@@ -17,6 +17,8 @@ from devstack.stack import Stack
 
 SESSION_SECONDS = LEASE_SECONDS = 6
 FREEZE_SECONDS = 9
+ZOMBIE_SECONDS = 14
+"""Long enough for the other replica to have taken over and gone on: time-out, heartbeat, rebalance."""
 REFUSE_SECONDS = 10
 FAULTY = ("flow-engine", "flow-engine-2", "dispatcher", "dispatcher-2")
 
@@ -32,7 +34,7 @@ def inside(seed: int, instance: str, broken: str | None) -> str:
     """
     if broken in ZOMBIES:
         who, chance, point = ZOMBIES[broken]
-        return f"seed={seed};freeze={chance}:{FREEZE_SECONDS}s@{point}" if instance == who else ""
+        return f"seed={seed};freeze={chance}:{ZOMBIE_SECONDS}s@{point}" if instance == who else ""
     points = DISPATCHER if instance.startswith("dispatcher") else ENGINE
     kill, freeze = (0.0015, 0.0004) if instance.startswith("dispatcher") else (0.004, 0.001)
     return f"seed={seed};kill={kill}@{points};freeze={freeze}:{FREEZE_SECONDS}s@{points};commit_unknown=0.002"
