@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, get_args
@@ -37,6 +38,7 @@ class Arrived:
     traceparent: str | None
 
 
+KNOWN_SECONDS, MOST_KNOWN = 60.0, 100
 DAYS_AHEAD = 2
 """How far the writer's clock may be before ours."""
 
@@ -46,9 +48,20 @@ class DayWindow:
 
     def __init__(self, retention_days: int) -> None:
         self._kept = timedelta(days=retention_days)
+        self._known: dict[str, tuple[float, date]] = {}
 
     def day_of(self, text: str) -> date:
         """The day half of a delivery's key: the record's own, never a clock's. Raises Unreadable."""
+        known_until, day = self._known.get(text[:10], (0.0, date.min))
+        if known_until > time.monotonic():
+            return day
+        day = self._checked(text)
+        if len(self._known) > MOST_KNOWN:
+            self._known.clear()
+        self._known[text[:10]] = (time.monotonic() + KNOWN_SECONDS, day)
+        return day
+
+    def _checked(self, text: str) -> date:
         try:
             day = date.fromisoformat(text[:10])
         except ValueError as error:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 LONGEST = 255
 
 
+@lru_cache(maxsize=4096)
 def host_of(url: str) -> str:
     """`host:port` in lower case, the scheme's port where none is given; `-` for what is no URL."""
     try:

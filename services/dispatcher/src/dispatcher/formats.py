@@ -7,9 +7,8 @@ users: an array of one object, or the object itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -53,8 +52,7 @@ NUMBERS = frozenset({"from", "timestamp", "date", "message_id", "update_id"})
 RenderTemplate = Callable[[str, Mapping[str, Any]], str]
 
 
-@dataclass(frozen=True, slots=True)
-class Sender:
+class Sender(NamedTuple):
     """The bot as a SendPulse payload shows it, from the registry."""
 
     bot_id: str
@@ -65,8 +63,7 @@ class Sender:
     url: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """One event, or one step's webhook (`step`: `title` is the step's own)."""
 
     type: str

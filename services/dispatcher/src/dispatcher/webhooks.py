@@ -18,6 +18,9 @@ from dispatcher.requests import FINDING_SECONDS, Reading, Request, checked_heade
 
 INLINE_TIMEOUT = 15.0
 BODY_TYPE = "application/json"
+SUCCEEDED = Reading("succeeded")
+UNSEEN = Sender("")
+"""For formats that do not show the bot."""
 STEP_TYPE = "webhook.sent"
 """The type under which a step's webhook goes out in the format `switchhook`; its title is in the data."""
 
@@ -50,7 +53,7 @@ def step_request(delivery: Delivery, catalogue: Catalogue, render: RenderTemplat
 def read(status: int, headers: Mapping[str, str], now: float) -> Reading:
     """What a subscriber's answer means: 2xx and nothing else is success, 410 ends the endpoint, 3xx is not followed."""
     if 200 <= status < 300:
-        return Reading("succeeded")
+        return SUCCEEDED
     if status == 410:
         gone = "The receiver answered 410 Gone."
         return Reading("exhausted", "gone", gone, healthy=False, pause=FINDING_SECONDS, pause_reason="gone")
@@ -105,7 +108,7 @@ def _body(
     format: WebhookFormat, report: Report, catalogue: Catalogue, template: str | None, render: RenderTemplate
 ) -> bytes:
     shows_sender = format in ("sendpulse", "sendpulse_legacy")
-    sender = _sender(report.data, catalogue) if shows_sender else Sender("")
+    sender = _sender(report.data, catalogue) if shows_sender else UNSEEN
     return formats.body(format, report, sender, template, render)
 
 
