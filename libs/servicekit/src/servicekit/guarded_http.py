@@ -180,11 +180,10 @@ class GuardedClient:
         return Unreachable(_SENTENCES[outcome].format(host=target.host), outcome, sent=True)
 
     async def _connection(self, host: Host, target: Target, deadline: float) -> Connection | Unreachable:
-        self._sweep()
         limit = asyncio.timeout(max(0.0, deadline - time.monotonic()))
         try:
             async with limit:
-                return await host.take(lambda: self._addresses(target))
+                connection = await host.take(lambda: self._addresses(target))
         except AddressRefused as error:
             return _blocked(_unreachable(target.host), "address", target.host, error.address)
         except ssl.SSLError:
@@ -194,6 +193,8 @@ class GuardedClient:
             if limit.expired():
                 return Unreachable(_SENTENCES["timeout"].format(host=target.host), "timeout", sent=False)
             return Unreachable(_unreachable(target.host), "unreachable", sent=False)
+        self._sweep()
+        return connection
 
     async def _addresses(self, target: Target) -> list[str]:
         """Where a new connection may go. Raises AddressRefused when one of the answers is not allowed, OSError for none."""
@@ -220,7 +221,7 @@ class GuardedClient:
         return self._tls
 
     def _sweep(self) -> None:
-        """Close what has long been idle and forget hosts without connections; now and then, before a new connection."""
+        """Close what has long been idle and forget hosts without connections; now and then, after a new connection."""
         now = asyncio.get_running_loop().time()
         if now - self._swept < SWEEP_SECONDS:
             return

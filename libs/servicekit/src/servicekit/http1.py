@@ -1,6 +1,6 @@
 """One client connection of HTTP/1.1: one request at a time, its answer bounded, parsed by httptools (llhttp).
 
-Costs a fifth of what a general client takes for a request, which is most of what a delivery costs (ADR-0005). What it
+Costs a fifth of what a general client takes for a request, which is most of what a delivery costs (ADR-0002). What it
 leaves out on purpose: redirects, cookies, proxies, decompression, pipelining, upgrades, methods without a body in the
 answer (HEAD).
 """
