@@ -58,7 +58,9 @@ class PartitionLoop:
 
     `service` names the dead-letter topic; `instance` is this replica's name in the group, stable over restarts;
     `session_timeout`: seconds without a heartbeat until its partitions go to others. `pool`'s connections look into the
-    schema that has LOOP_TABLES. Without `publisher` (already started) the loop has one of its own.
+    schema that has LOOP_TABLES. Without `publisher` (already started) the loop has one of its own. With two `lanes` one
+    batch is computed while another one, of other partitions, is being committed; the handler's `apply` may then run twice
+    at once. There is one transaction at a time all the same.
     """
 
     def __init__(
@@ -73,8 +75,10 @@ class PartitionLoop:
         publisher: KafkaPublisher | None = None,
         session_timeout: float = 30.0,
         max_records: int = MAX_RECORDS,
+        lanes: int = 1,
     ) -> None:
         self.topic = topic = handler.topic
+        self._lanes = lanes
         self._handler, self._service = handler, service
         self._max_records, self._session_timeout = max_records, session_timeout
         self._own_publisher = publisher is None
@@ -94,13 +98,16 @@ class PartitionLoop:
         """Work until `close` is called or the task is cancelled. Raises Fatal when only a new process can go on."""
         if self._own_publisher:
             await self._publisher.start()
-        applying = asyncio.create_task(self._apply_for_ever(), name=f"apply {self.topic}")
+        applying = [
+            asyncio.create_task(self._apply_for_ever(), name=f"apply {self.topic} {lane}")
+            for lane in range(self._lanes)
+        ]
         helpers = [
             asyncio.create_task(self._reader.run(), name=f"read {self.topic}"),
             asyncio.create_task(self._look_after(), name=f"look after {self.topic}"),
         ]
         try:
-            done, _ = await asyncio.wait([applying, *helpers], return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait([*applying, *helpers], return_when=asyncio.FIRST_COMPLETED)
             for task in done:
                 task.result()
         finally:
@@ -201,6 +208,8 @@ class PartitionLoop:
         portions = cut(self._assignment.in_turn(), self._max_records)
         if not portions:
             return False
+        for portion in portions:
+            portion.partition.in_hand = True
         try:
             await self._apply(portions)
         except FencedOff as error:
@@ -210,6 +219,9 @@ class PartitionLoop:
                     self._recover(portion.partition, portion.hold, "fenced")
         except Exception as error:  # noqa: BLE001 - sorted by whose fault it is
             self._failed(portions, error)
+        finally:
+            for portion in portions:
+                portion.partition.in_hand = False
         self._reader.wake()
         return True
 
@@ -370,11 +382,11 @@ class PartitionLoop:
         parts = self._assignment.partitions.values()
         return {part.number: part.hold.next_offset for part in parts if part.hold and part.state is State.READY}
 
-    async def _stop(self, applying: asyncio.Task[None], helpers: list[asyncio.Task[None]]) -> None:
+    async def _stop(self, applying: list[asyncio.Task[None]], helpers: list[asyncio.Task[None]]) -> None:
         await self.close()
-        if not applying.done():
-            await asyncio.wait([applying], timeout=DRAIN_SECONDS)
-        applying.cancel()
+        await asyncio.wait(applying, timeout=DRAIN_SECONDS)
+        for task in applying:
+            task.cancel()
         await self._recovery.close()
         await self._outlet.drained(DRAIN_SECONDS)
         if self._outlet.published:
@@ -382,7 +394,7 @@ class PartitionLoop:
         await self._reader.commit(self._offsets())
         for task in helpers:
             task.cancel()
-        await asyncio.gather(applying, *helpers, return_exceptions=True)
+        await asyncio.gather(*applying, *helpers, return_exceptions=True)
         await self._connection.close()
         if self._own_publisher:
             await self._publisher.stop()

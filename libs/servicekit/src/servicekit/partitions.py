@@ -49,6 +49,8 @@ class Partition:
         self.fenced_at = 0.0
         self.more = False
         """A row came into the outbox while recovery was emptying it."""
+        self.in_hand = False
+        """Records of it are being applied."""
         self.holes = 0
         self.delay = 0.0
         self.alone_until = -1
@@ -146,6 +148,7 @@ class Partition:
         """Whether there is something to apply and it may be applied now."""
         return (
             self.state is State.READY
+            and not self.in_hand
             and self.waiting > 0
             and self.hold is not None
             and self.hold.unacknowledged < MAX_UNACKNOWLEDGED

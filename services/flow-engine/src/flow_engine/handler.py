@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from functools import partial
 
@@ -26,6 +27,8 @@ from servicekit.failpoints import broken
 from servicekit.kafka_records import Outgoing, Record
 from servicekit.metrics import counter
 
+BREATH = 16
+"""After so many records the commit of the other lane, heartbeats and HTTP get a turn."""
 REGISTRY_WAIT = 5.0
 """Seconds for the registry view to reach what a record's writer had read (hardening 7)."""
 
@@ -85,6 +88,8 @@ class EngineHandler:
         for count, arrived in enumerate(decoded):
             if count and time.perf_counter() > end:
                 return count
+            if count % BREATH == BREATH - 1:
+                await asyncio.sleep(0)
             if isinstance(arrived, DeadRecord):
                 loaded.work.dead.append(arrived)
             elif arrived.person_keyed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -13,23 +14,25 @@ from servicekit.transactions import is_lost
 
 
 class ReadConnection:
-    """One connection of the pool, taken when it is first needed and given back when it broke. Not for two at once."""
+    """One connection of the pool, taken when it is first needed and given back when it broke; one batch after another."""
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self._pool = pool
         self._held: Any = None
+        self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def use(self) -> AsyncIterator[Connection]:
         """The connection. Any error, of the server or of the caller, gives it back."""
-        if self._held is None or is_lost(self._held):
-            await self.close()
-            self._held = await self._pool.acquire()
-        try:
-            yield self._held
-        except BaseException:
-            await self.close()
-            raise
+        async with self._turn:
+            if self._held is None or is_lost(self._held):
+                await self.close()
+                self._held = await self._pool.acquire()
+            try:
+                yield self._held
+            except BaseException:
+                await self.close()
+                raise
 
     async def close(self) -> None:
         """Give it back."""
