@@ -8,6 +8,7 @@ import pytest
 from servicekit import connections
 from servicekit.guarded_http import GuardedClient, Unreachable
 from support.raw_server import raw_server, response, says
+from support.waiting import eventually
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 
@@ -97,8 +98,7 @@ async def test_a_host_gets_no_more_connections_than_it_may(http):
 
     async with raw_server(wait, keep_alive=True) as server:
         asked = [asyncio.create_task(get(http, server.port)) for _ in range(6)]
-        while len(server.requests) < 2:
-            await asyncio.sleep(0)
+        await eventually(lambda: len(server.requests) == 2)
         gate.set()
         answers = await asyncio.gather(*asked)
         assert ([answer.status for answer in answers], server.connections) == ([204] * 6, 2)
@@ -129,8 +129,7 @@ async def test_a_cancelled_request_frees_its_place_and_its_connection_is_not_use
 
     async with raw_server(first_silent, keep_alive=True) as server:
         asked = asyncio.create_task(get(http, server.port))
-        while calls == 0:
-            await asyncio.sleep(0)
+        await eventually(lambda: calls)
         asked.cancel()
         await asyncio.gather(asked, return_exceptions=True)
         assert (await get(http, server.port)).status == 204
