@@ -27,7 +27,7 @@ SERVICES: Mapping[str, Mapping[str, str]] = {
 BOTS, CHATS = 40, 120
 SETTLE_SECONDS = 300
 """However much is left; a bot writes 30 messages a second at most."""
-QUIET_SECONDS = 4 * faults.LEASE_SECONDS
+QUIET_SECONDS = 2.5 * faults.LEASE_SECONDS
 """Nothing new for this long after everything should have come: what is missing then is lost."""
 
 

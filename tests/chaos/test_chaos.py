@@ -6,7 +6,7 @@ import pytest
 from bench.chaos.__main__ import run
 
 SEED = 11
-SECONDS, CONTROL_SECONDS = 20, 20
+SECONDS, CONTROL_SECONDS = 20, 15
 
 
 @pytest.mark.timeout(240)
