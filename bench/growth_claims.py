@@ -16,6 +16,7 @@ from dispatcher.holdings import Holdings
 from dispatcher.lanes import Lanes
 from dispatcher.model import Delivery, Result
 from dispatcher.pulse import Pulse
+from dispatcher.retention import ensure_days
 
 DEAD_ROWS = 1_000_000
 CHUNK = 100_000
@@ -49,9 +50,11 @@ async def claims_cost() -> dict[str, Any]:
     """Median milliseconds to claim 200 due rows, without and with the dead destination, and the ratio."""
     async with rig({"registry": {}}) as bench:
         pool = await asyncpg.create_pool(
-            bench.stack.dsn("dispatcher"), server_settings={"search_path": "dispatcher"}, max_size=4
+            bench.stack.dsn("dispatcher"), server_settings={"search_path": "dispatcher"}, min_size=1, max_size=4
         )
         try:
+            async with pool.acquire() as connection:
+                await ensure_days(connection, [await connection.fetchval("SELECT CURRENT_DATE")])
             alone = await _median(pool, bench)
             await _kill_a_destination(pool)
             beside = await _median(pool, bench)
