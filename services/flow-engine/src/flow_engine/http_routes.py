@@ -12,7 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from contracts.registry import Trigger
-from flow_engine import event_log
+from flow_engine import event_log, openapi
 from servicekit.auth import Authoriser, Caller
 from servicekit.http_requests import RequestGuard
 from servicekit.problems import install_problems, not_found
@@ -48,7 +48,15 @@ def make_app(deps: Deps) -> ASGIApp:
             _may_read(caller, found, deps)
             return JSONResponse(shown(event_id, found, await event_log.messages(connection, found)))
 
-    app = Starlette(routes=[Route("/v1/events/{event_id}", show_event, methods=["GET"])])
+    async def show_document(_: Request) -> Response:
+        return JSONResponse(openapi.DOCUMENT)
+
+    app = Starlette(
+        routes=[
+            Route("/v1/events/{event_id}", show_event, methods=["GET"]),
+            Route("/openapi/flow-engine.json", show_document, methods=["GET"]),
+        ]
+    )
     install_problems(app)
     return RequestGuard(app)
 
