@@ -80,7 +80,7 @@ def doctor() -> None:
 
 @app.command(hidden=True)
 def schemas() -> None:
-    """Write the JSON Schemas and the AsyncAPI document anew (contracts/schemas)."""
+    """Write contracts/schemas (JSON Schemas, AsyncAPI) and docs/reference anew."""
     run_module("devstack.schemas")
 
 

@@ -1,4 +1,4 @@
-"""Writes contracts/schemas: JSON Schemas of the topics and the AsyncAPI document. `switchhook schemas`."""
+"""Writes contracts/schemas (JSON Schemas, AsyncAPI) and docs/reference. `switchhook schemas`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from contracts.schemas import topic_schemas
+from devstack import reference_docs
 from servicekit.asyncapi import asyncapi_document
 
 FOLDER = Path(__file__).parents[4] / "contracts" / "schemas"
@@ -27,3 +28,4 @@ def write() -> None:
 
 if __name__ == "__main__":
     write()
+    reference_docs.write()

@@ -1,0 +1,116 @@
+"""Writes docs/reference from the code: topics, HTTP routes, metrics, settings, flow nodes. `switchhook schemas`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from contracts.routes import ROUTES
+from contracts.topics import TOPICS
+from devstack.paths import ROOT
+from flowlang.schema import node_types
+from servicekit.metrics import MEANINGS
+
+FOLDER = ROOT / "docs" / "reference"
+SETTINGS = ("libs/servicekit/src/servicekit", *(f"services/{each}" for each in (
+    "ingress/src/ingress", "flow-engine/src/flow_engine", "dispatcher/src/dispatcher", "registry/src/registry"
+)))  # fmt: skip
+NOTE = "\nMade from the code by `./switchhook schemas`; a test compares.\n"
+
+
+def pages() -> dict[str, str]:
+    """File name -> text, as it should be committed."""
+    return {
+        "topics.md": topics(),
+        "http.md": http(),
+        "metrics.md": metrics(),
+        "settings.md": settings(),
+        "flow-nodes.md": flow_nodes(),
+    }
+
+
+def write() -> None:
+    """Bring the committed pages up to date."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text)
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def topics() -> str:
+    rows = (
+        (
+            f"`{topic.name}`",
+            topic.title,
+            topic.key,
+            str(topic.partitions),
+            "for ever, compacted" if topic.retention_ms < 0 else f"{topic.retention_ms // 3_600_000} h",
+            ", ".join(topic.producers),
+            ", ".join(topic.consumers),
+        )
+        for topic in TOPICS
+    )
+    head = ("topic", "what", "key", "partitions", "kept", "written by", "read by")
+    return f"# Topics\n{NOTE}\n{table(head, rows)}"
+
+
+def http() -> str:
+    rows = ((f"`{each.method}`", f"`{each.path}`", each.service, each.scope or "—") for each in ROUTES)
+    return f"# HTTP routes\n{NOTE}\n{table(('method', 'path', 'service', 'scope'), rows)}"
+
+
+def metrics() -> str:
+    rows = ((f"`{name}`", each.text, ", ".join(each.labels) or "—") for name, each in MEANINGS.items())
+    return f"# Metrics\n{NOTE}\n{table(('name', 'meaning', 'labels'), rows)}"
+
+
+def settings() -> str:
+    parts = [f"# Settings\n{NOTE}\nEnvironment variables. Lists are separated by commas.\n"]
+    for folder in SETTINGS:
+        rows = list(settings_in(ROOT / folder / "settings.py"))
+        title = "Every service" if "servicekit" in folder else folder.split("/")[1]
+        if rows:
+            parts.append(f"\n## {title}\n\n{table(('variable', 'default', 'meaning'), rows)}")
+    return "".join(parts)
+
+
+def settings_in(file: Path) -> Iterator[tuple[str, str, str]]:
+    """(variable, default, meaning) of each field of the settings class in a file: its attribute docstrings."""
+    for node in ast.parse(file.read_text()).body:
+        if isinstance(node, ast.ClassDef) and node.name.endswith("Settings"):
+            for field, after in zip(node.body, [*node.body[1:], None], strict=True):
+                if isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name):
+                    yield f"`SWITCHHOOK_{field.target.id.upper()}`", default_of(field), said_of(after)
+
+
+def default_of(field: ast.AnnAssign) -> str:
+    value = field.value
+    if isinstance(value, ast.Call):
+        value = next((each.value for each in value.keywords if each.arg == "default"), None)
+    if value is None:
+        return "—"
+    return f"`{ast.unparse(value)}`"
+
+
+def said_of(node: ast.stmt | None) -> str:
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+        return " ".join(node.value.value.split())
+    return ""
+
+
+def flow_nodes() -> str:
+    parts = [f"# Flow nodes\n{NOTE}"]
+    for node in node_types():
+        ports = ", ".join(f"`{port}`" for port in node["ports"]) or "none"
+        waits = " It waits." if node["waits"] else ""
+        schema = node["schema"]
+        needed = set(schema.get("required", ()))
+        rows = ((f"`{field}`", "yes" if field in needed else "") for field in schema["properties"])
+        parts.append(f"\n## `{node['type']}`\n\n{node['description']}{waits} Ports: {ports}.\n\n")
+        parts.append(table(("field", "needed"), rows))
+    return "".join(parts)

@@ -1,0 +1,80 @@
+"""The documentation says what is so: generated pages, links, named files, YAML flows, commands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from devstack.reference_docs import FOLDER, pages
+from flowlang.document import load, parse
+
+ROOT = Path(__file__).parents[2]
+DOCS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
+NAMED_FILE = re.compile(r"`((?:contracts|libs|services|tests|bench|docs|examples)/[A-Za-z0-9_./-]+)`")
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+RUN_BY = {
+    "./switchhook demo": "tests/e2e/test_story.py",
+    "./switchhook dev": "tests/component/devstack/test_dev.py",
+    "./switchhook dev --reset": "tests/component/devstack/test_dev.py",
+    "./switchhook test": ".ci/run",
+    "./switchhook test fast": ".ci/run",
+    "./switchhook chaos": "tests/chaos/test_chaos.py",
+    "./switchhook schemas": "tests/contract/test_schemas.py",
+    "./switchhook lock": "tests/unit/devstack",
+    "./switchhook topics accept-loss": "tests/component/devstack/test_checkpoints.py",
+}
+"""Commands that are too large to run here, and what runs what they run."""
+BENCHES = ("ingress", "engine", "dispatch", "e2e", "growth")
+
+
+def shown_in(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("name", sorted(pages()))
+def test_generated_pages_are_those_of_the_code(name: str) -> None:
+    assert (FOLDER / name).read_text() == pages()[name], "run ./switchhook schemas and commit what it writes"
+
+
+@pytest.mark.parametrize("page", DOCS, ids=shown_in)
+def test_links_and_named_files_are_there(page: Path) -> None:
+    text = page.read_text()
+    missing = [link for link in LINK.findall(text) if not (page.parent / link).exists()]
+    missing += [name for name in NAMED_FILE.findall(text) if not (ROOT / name.rstrip("/")).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("page", DOCS, ids=shown_in)
+def test_every_command_is_run_by_a_test(page: Path) -> None:
+    blocks = "\n".join(code for kind, code in BLOCK.findall(page.read_text()) if kind == "sh")
+    commands = [line.split("#")[0].strip() for line in blocks.splitlines()]
+    for command in filter(None, commands):
+        if command.startswith("./switchhook bench "):
+            assert command.split()[2] in BENCHES
+        else:
+            assert (ROOT / RUN_BY[command]).exists(), command
+
+
+@pytest.mark.parametrize("name", [*BENCHES, "chaos"])
+def test_benches_and_chaos_can_be_started(name: str) -> None:
+    subprocess.run([sys.executable, "-m", f"bench.{name}", "--help"], check=True, cwd=ROOT, capture_output=True)
+
+
+@pytest.mark.parametrize("page", DOCS, ids=shown_in)
+def test_python_and_yaml_in_the_docs_can_be_read(page: Path) -> None:
+    for kind, code in BLOCK.findall(page.read_text()):
+        if kind == "python":
+            compile(code, str(page), "exec")
+        elif kind == "yaml":
+            assert parse(code)
+
+
+@pytest.mark.parametrize("flow", sorted((ROOT / "examples" / "flows").glob("*.yaml")), ids=lambda path: path.stem)
+def test_example_flows_can_be_loaded(flow: Path) -> None:
+    assert load(parse(flow.read_text())).slug
