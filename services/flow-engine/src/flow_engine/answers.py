@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from contracts.inbound import ReplyTo
+from flow_engine.json_text import encode
 from flow_engine.listeners import Caller, Listeners
-from flow_engine.outputs import Outputs, encode, in_portions, newest_that_fit
+from flow_engine.outputs import Outputs, in_portions, newest_that_fit
 from flow_engine.work import Outcome
 from flowlang.model import Refused, RunEnd, Turn
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import orjson
-
 from contracts.actions import ACTION_LIMIT
-from flow_engine import stored_state
+from flow_engine import json_text, stored_state
 from flowlang.model import Contact, Conversation
 
 STATE_LIMIT = 64 * 1024
@@ -27,7 +25,7 @@ class TooLarge(Exception):
 def check_contact(contact: Contact) -> None:
     """Raises TooLarge."""
     held = (contact.profile, contact.variables, contact.tags, contact.flags)
-    size = len(orjson.dumps(held, option=orjson.OPT_NON_STR_KEYS))
+    size = len(json_text.encode(held))
     if size > CONTACT_LIMIT:
         raise TooLarge(f"the contact would have {size} bytes, more than {CONTACT_LIMIT}")
 

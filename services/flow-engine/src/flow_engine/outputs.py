@@ -16,6 +16,7 @@ import orjson
 from contracts import actions, events, inbound, replies
 from contracts.cloudevents import HOPS, PROJECT, TYPE_PREFIX, rfc3339
 from contracts.ids import derived_id, effect_id
+from flow_engine.json_text import encode
 from flow_engine.limits import TURN_LIMIT, VALUE_LIMIT, TooLarge
 from flowlang.model import Contact
 from servicekit.kafka_records import Outgoing
@@ -32,11 +33,6 @@ _ACTION_TYPES = {
 }
 _EVENTS, _ACTIONS = events.TOPIC.name, actions.TOPIC.name
 _CONSTANT = (("ce_specversion", b"1.0"), ("ce_source", SOURCE), ("content-type", b"application/json"))
-
-
-def encode(value: Any) -> bytes:
-    """JSON as it goes on the wire."""
-    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
 
 
 @lru_cache(maxsize=64)

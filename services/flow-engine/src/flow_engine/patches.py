@@ -6,9 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from contracts.people import PROFILE_FIELDS, Profile
+from flow_engine.json_text import encode
 from flowlang.model import Contact, PatchContact
 
 COLUMNS = ("external_id", "phone", "email")
@@ -98,8 +97,8 @@ def split_profile(profile: dict[str, Any]) -> tuple[dict[str, Any], dict[str, An
 
 def dumps(value: Any) -> str:
     """JSON that a jsonb column takes: PostgreSQL has no NUL characters, so they are left out."""
-    text = orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS).decode()
-    return orjson.dumps(without_nul(value), option=orjson.OPT_NON_STR_KEYS).decode() if "\\u0000" in text else text
+    text = encode(value).decode()
+    return encode(without_nul(value)).decode() if "\\u0000" in text else text
 
 
 def without_nul(value: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import orjson
 
 from contracts.ids import split_conversation_key
+from flow_engine import json_text
 from flowlang import state
 from flowlang.model import Conversation
 
@@ -16,7 +17,7 @@ def encode(conversation: Conversation) -> bytes:
     data = state.to_dict(conversation)
     for name in _IN_COLUMNS:
         data.pop(name, None)
-    return orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS)
+    return json_text.encode(data)
 
 
 def decode(stored: bytes, *, key: str, contact_id: str, version: int) -> Conversation:

@@ -15,8 +15,9 @@ import orjson
 from contracts.ids import NOBODY, conversation_key, derived_id
 from contracts.inbound import MessageReceived
 from contracts.people import Person
+from flow_engine.json_text import encode
 from flow_engine.limits import MOST_EFFECTS, TooLarge
-from flow_engine.outputs import Outputs, contact_view, encode, message_deadline
+from flow_engine.outputs import Outputs, contact_view, message_deadline
 from flow_engine.surroundings import IN_HOUSE
 from flow_engine.work import timer_id
 

@@ -6,8 +6,9 @@ from contracts import inbound
 from contracts.ids import derived_id
 from flow_engine import answers
 from flow_engine.decoding import Arrived
+from flow_engine.json_text import encode
 from flow_engine.loading import Loaded
-from flow_engine.outputs import Outputs, encode, in_portions, time_text
+from flow_engine.outputs import Outputs, in_portions, time_text
 from flow_engine.people import refused_events
 from flow_engine.work import Outcome, Talk, as_uuid
 from flowlang.model import Refused
