@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import subprocess
 from uuid import uuid4
 
@@ -127,3 +128,39 @@ async def test_without_first_attempts_everything_goes_through_a_claim(
 
 async def _all(dispatcher: RunningDispatcher, state: str, count: int) -> bool:
     return await dispatcher.states() == {state: count}
+
+
+async def test_lost_connections_to_postgres_cost_nothing_but_time(
+    dispatcher: RunningDispatcher, sink: Receiver, telegram: FakeTelegram
+) -> None:
+    await dispatcher.registry.put(endpoint("e1", f"{sink.url}/x", "tag.added"))
+    await dispatcher.start()
+    for number in range(1, 31):
+        await dispatcher.event("tag.added", number=number)
+        await dispatcher.send(f"text {number}", number)
+        if number % 10 == 0:
+            await dispatcher.pool.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name LIKE 'dispatcher/%'"
+            )
+    await eventually(lambda: _all(dispatcher, "succeeded", 60), seconds=40)
+    texts = list(dict.fromkeys(body["text"] for body in telegram.messages))
+    assert texts == [f"text {number}" for number in range(1, 31)]
+    assert len({request.headers["webhook-id"] for request in sink.requests}) == 30
+
+
+async def test_a_process_that_stood_still_longer_than_its_lease_sends_nothing_of_what_it_held(
+    dispatcher: RunningDispatcher, telegram: FakeTelegram
+) -> None:
+    """Frozen between the lease and the socket write: another has sent it meanwhile."""
+    frozen = {"session_timeout_seconds": 6, "lease_seconds": 6}
+    with dispatcher.process("freeze=1:14s@before_send", instance="frozen", **frozen) as child:
+        await dispatcher.send("once", 1)
+        await eventually(lambda: _all(dispatcher, "in_flight", 1), seconds=30)
+        await dispatcher.start("b", **frozen)
+        await eventually(lambda: telegram.messages, seconds=30)
+        await dispatcher.send("next", 2)
+        await eventually(lambda: len(telegram.messages) == 2, seconds=30)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # Time to wake, and to send what it must not.
+            await asyncio.to_thread(child.wait, 12)
+    assert [body["text"] for body in telegram.messages] == ["once", "next"]

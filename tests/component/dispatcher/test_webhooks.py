@@ -88,6 +88,21 @@ async def test_gone_disables_at_once_and_what_comes_later_is_kept_as_discarded(
     assert len(sink.requests) == 1
 
 
+async def test_an_endpoint_that_is_enabled_again_gets_events_at_once(
+    dispatcher: RunningDispatcher, sink: Receiver
+) -> None:
+    one = endpoint("e1", f"{sink.url}/x", "tag.added")
+    await dispatcher.registry.put(one)
+    sink.fail_next("/x", 410)
+    await dispatcher.start()
+    await dispatcher.event("tag.added")
+    await eventually(lambda: dispatcher.events("endpoint.disabled"))
+    await dispatcher.registry.put(one.model_copy(update={"state": "disabled"}))
+    await dispatcher.registry.put(one)
+    await dispatcher.event("tag.added")
+    await eventually(lambda: [request.status for request in sink.requests] == [410, 204], seconds=8)
+
+
 async def test_retry_after_is_obeyed(dispatcher: RunningDispatcher, sink: Receiver) -> None:
     await dispatcher.registry.put(endpoint("e1", f"{sink.url}/busy", "tag.added", schedule_seconds=(1, 1)))
     sink.fail_next("/busy", 429, headers={"Retry-After": "3"})

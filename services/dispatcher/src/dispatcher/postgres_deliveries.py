@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -50,7 +50,7 @@ WITH sooner AS (
 )
 UPDATE queue q SET next_due = least(q.next_due, sooner.due) FROM sooner WHERE q.id = sooner.id
 """
-_ROW = """
+ROW = """
 RETURNING d.id, d.day, d.project_id, d.kind, d.queue_id, d.source, d.lane, d.seq, d.attempts, d.base, d.expires_at,
        d.created_at, d.conversation, d.contact_id, d.event_type, d.event_id, d.traceparent, d.hops, d.payload
 """
@@ -64,7 +64,7 @@ WITH head AS (
 UPDATE delivery d SET state = 'in_flight', attempts = d.attempts + 1, due = now() + $2::interval, lease = $3
   FROM head WHERE d.id = head.id AND d.day = head.day AND d.state = 'blocked'
 """
-    + _ROW
+    + ROW
 )
 _CLAIM = (
     """
@@ -74,7 +74,15 @@ WITH picked AS (
 UPDATE delivery d SET state = 'in_flight', attempts = d.attempts + 1, due = now() + $3::interval, lease = $4
   FROM picked WHERE d.id = picked.id AND d.day = picked.day
 """
-    + _ROW
+    + ROW
+)
+_END_OF_DAY = (
+    """
+WITH old AS (SELECT id FROM delivery WHERE day = $1 AND finished_at IS NULL LIMIT 500)
+UPDATE delivery d SET state = 'discarded', error = $2, due = NULL, lease = NULL, finished_at = now()
+  FROM old WHERE d.id = old.id AND d.day = $1
+"""
+    + ROW
 )
 _DUE_QUEUES = """
 SELECT id, destination, source FROM queue
@@ -181,6 +189,11 @@ async def unblock(connection: Connection, lanes: Iterable[str], lease: Lease) ->
 async def claim(connection: Connection, queue_id: int, limit: int, lease: Lease) -> list[Row]:
     """Lease at most `limit` due rows of a queue, the longest due first."""
     return list(await connection.fetch(_CLAIM, queue_id, limit, lease.interval, lease.id))
+
+
+async def end_of_day(connection: Connection, day: date, why: str) -> list[Row]:
+    """End some of what is unfinished of a day; none when there is nothing left of it."""
+    return list(await connection.fetch(_END_OF_DAY, day, why))
 
 
 async def due_queues(connection: Connection, sources: Iterable[str]) -> list[Row]:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import asyncpg
 import structlog
 
 from contracts.cloudevents import now_text
-from dispatcher import health, postgres_deliveries, reports
+from dispatcher import health, postgres_deliveries, reports, result_outbox
 from dispatcher.holdings import Holdings
 from dispatcher.lanes import Lanes
 from dispatcher.model import Delivery, Result
@@ -23,18 +23,13 @@ from dispatcher.queues import Queues
 from servicekit.batches import Connection
 from servicekit.failpoints import broken, failpoint
 from servicekit.infrastructure import is_infrastructure
-from servicekit.kafka_records import Outgoing, pack_outgoing, unpack_outgoing
+from servicekit.kafka_records import Outgoing
 from servicekit.metrics import counter
 from servicekit.publisher import KafkaPublisher
 
 AT_ONCE = 500
 RETRY_SECONDS = 0.5
 SWEEP_AGE = "20 seconds"
-_ADD = "INSERT INTO result_outbox (name, payload) VALUES ($1, $2)"
-_DELETE = "DELETE FROM result_outbox WHERE name = ANY ($1::uuid[])"
-_LEFT = """
-SELECT name, payload FROM result_outbox WHERE created_at < now() - $1::text::interval ORDER BY created_at LIMIT 50
-"""
 
 log = structlog.get_logger()
 
@@ -116,26 +111,23 @@ class Recorder:
         async with self._pool.acquire() as connection, connection.transaction():
             mine = await postgres_deliveries.record(connection, results) if results else set()
             ours = [each for each in results if each.delivery.key in mine]
-            name, outgoing = await self._tell(connection, ours)
+            outgoing = await self._heard(connection, ours)
+            name = await result_outbox.add(connection, outgoing) if outgoing else None
             rows = await self._next_of(connection, ours, check, lease)
-            if deleted:
-                await connection.execute(_DELETE, deleted)
+            await result_outbox.delete(connection, deleted)
         del self._results[: len(results)], self._published[: len(deleted)]
         self._check -= check
         await failpoint("after_record")
-        if outgoing:
+        if name is not None:
             self._publish(name, outgoing)
         self._count(results, mine)
         self.lanes.offer([await self._delivery(row, lease) for row in rows])
 
-    async def _tell(self, connection: Connection, results: list[Result]) -> tuple[UUID, list[Outgoing]]:
-        """Write down what has to be heard of these results."""
-        now, name = now_text(), uuid4()
+    async def _heard(self, connection: Connection, results: list[Result]) -> list[Outgoing]:
+        """What has to be heard of these results and of their destinations."""
+        now = now_text()
         outgoing = [record for each in results for record in reports.of(each, now)]
-        outgoing += await health.learn(connection, results, now)
-        if outgoing:
-            await connection.execute(_ADD, name, pack_outgoing(outgoing))
-        return name, outgoing
+        return outgoing + await health.learn(connection, results, now)
 
     async def _next_of(
         self, connection: Connection, results: list[Result], check: set[str], lease: Lease
@@ -171,10 +163,11 @@ class Recorder:
         if broken("outbox"):
             return
         async with self._pool.acquire() as connection:
-            await connection.execute(_DELETE, deleted)
+            await result_outbox.delete(connection, deleted)
             self._published = [name for name in self._published if name not in deleted]
-            for row in await connection.fetch(_LEFT, age):
-                await self._publish_row(row["name"], unpack_outgoing(row["payload"]))
+            rows = await result_outbox.left(connection, age)
+        for name, outgoing in rows:
+            await self._publish_row(name, outgoing)
 
     def _count(self, results: list[Result], mine: set[UUID]) -> None:
         for each in results:

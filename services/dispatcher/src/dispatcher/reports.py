@@ -113,6 +113,14 @@ def of_subscription(result: Result, now: str) -> list[Outgoing]:
     return made
 
 
+def of_dropped(delivery: Delivery, why: str, now: str) -> list[Outgoing]:
+    """A webhook that outlived the time that deliveries are kept."""
+    if delivery.kind not in ("event", "webhook") or delivery.event_type in ABOUT_DELIVERIES:
+        return []
+    about = {"endpoint": {"id": delivery.target}} if delivery.kind == "event" else {}
+    return [exhausted(Result(delivery, "discarded", code="too-old", detail=why), about, now)]
+
+
 def exhausted(result: Result, about: Mapping[str, Any], now: str) -> Outgoing:
     delivery = {
         "id": result.delivery.id,

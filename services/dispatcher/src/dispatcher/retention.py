@@ -9,6 +9,9 @@ from datetime import date, timedelta
 import asyncpg
 import structlog
 
+from contracts.cloudevents import now_text
+from dispatcher import reports, result_outbox
+from dispatcher.postgres_deliveries import Lease, delivery_of, end_of_day
 from servicekit.batches import Connection
 from servicekit.infrastructure import is_infrastructure
 
@@ -19,7 +22,8 @@ _LOCK = "SELECT pg_advisory_xact_lock(hashtext('dispatcher day partitions'))"
 _EXISTING = """
 SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = $1::text::regclass
 """
-_UNFINISHED = "SELECT count(*) FROM delivery WHERE day = $1 AND finished_at IS NULL"
+WHY = "It outlived the time that deliveries are kept."
+_DESTINATION = "SELECT destination FROM queue WHERE id = $1"
 
 log = structlog.get_logger()
 
@@ -39,14 +43,30 @@ async def ensure_days(connection: Connection, days: Iterable[date]) -> None:
 
 
 async def drop_before(connection: Connection, oldest: date) -> None:
-    """Drop the partitions of days before `oldest`, even with deliveries that never ended: those are logged."""
+    """Drop the partitions of days before `oldest`; a delivery in one that never ended ends, and is told of, first."""
     for table in TABLES:
         for name in sorted(row[0] for row in await connection.fetch(_EXISTING, table)):
             day = date.fromisoformat(name.rsplit("_", 1)[1])
             if day < oldest:
-                unfinished = await connection.fetchval(_UNFINISHED, day) if table == "delivery" else 0
+                unfinished = await _end_unfinished(connection, day) if table == "delivery" else 0
                 await connection.execute(f"DROP TABLE IF EXISTS {name}")
                 log.info("day.dropped", name=name, unfinished=unfinished)
+
+
+async def _end_unfinished(connection: Connection, day: date) -> int:
+    """End what is unfinished as discarded; how many there were."""
+    ended, lease = 0, Lease(0)
+    while True:
+        async with connection.transaction():
+            rows = await end_of_day(connection, day, WHY)
+            if not rows:
+                return ended
+            names = {each: await connection.fetchval(_DESTINATION, each) for each in {row["queue_id"] for row in rows}}
+            dropped = [delivery_of(row, names[row["queue_id"]], lease) for row in rows]
+            outgoing = [record for each in dropped for record in reports.of_dropped(each, WHY, now_text())]
+            if outgoing:
+                await result_outbox.add(connection, outgoing)
+            ended += len(rows)
 
 
 async def keep_up_for_ever(pool: asyncpg.Pool[asyncpg.Record], retention_days: int, *, first: asyncio.Event) -> None:

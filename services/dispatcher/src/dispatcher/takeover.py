@@ -84,7 +84,7 @@ class Takeover:
     def _start(self, deliveries: Sequence[Delivery], states: dict[UUID, str], lease: Lease) -> None:
         started, looked_after = [], set()
         for each in deliveries:
-            state = states.get(each.key)
+            state = states.pop(each.key, None)  # Once: its repeat in the same batch was not inserted.
             if state == "in_flight":
                 each.lease, each.lease_ends = lease.id, lease.ends
                 started.append(each)

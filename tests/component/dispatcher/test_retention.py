@@ -1,0 +1,79 @@
+"""Days are made ahead and dropped in time; nothing ends without a word."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+
+from dispatcher import fan_out
+from dispatcher.retention import drop_before, ensure_days
+from support.dispatcher import RunningDispatcher, endpoint
+from support.receiver import Receiver
+from support.waiting import eventually
+
+TODAY = datetime.now(UTC).date()
+
+
+async def days(dispatcher: RunningDispatcher) -> list[date]:
+    rows = await dispatcher.pool.fetch(
+        "SELECT c.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid"
+        " WHERE i.inhparent = 'delivery'::regclass ORDER BY 1"
+    )
+    return [date.fromisoformat(row[0].rsplit("_", 1)[1]) for row in rows]
+
+
+async def test_the_days_around_today_are_there_from_the_start(dispatcher: RunningDispatcher) -> None:
+    await dispatcher.start()
+    expected = [TODAY + timedelta(days=each) for each in (-1, 0, 1, 2)]
+    await eventually(lambda: _are(dispatcher, expected))
+
+
+async def test_an_action_of_an_earlier_day_makes_its_partition_and_one_older_than_retention_is_parked(
+    dispatcher: RunningDispatcher, sink: Receiver
+) -> None:
+    await dispatcher.start()
+    earlier, ancient = TODAY - timedelta(days=9), TODAY - timedelta(days=90)
+    await dispatcher.post(f"{sink.url}/ancient", day=ancient.isoformat())
+    await dispatcher.post(f"{sink.url}/earlier", day=earlier.isoformat())
+    await eventually(lambda: sink.requests_to("/earlier"))
+    assert earlier in await days(dispatcher)
+    [parked] = await eventually(lambda: dispatcher.out("dlq"))
+    assert b"older than deliveries are kept" in (dict(parked.headers)["dlq-error-message"] or b"")
+
+
+async def test_the_same_action_written_again_after_midnight_is_one_delivery(
+    dispatcher: RunningDispatcher, sink: Receiver
+) -> None:
+    await dispatcher.start()
+    id, yesterday = "0198f0c2-6f5e-7a51-8a2e-0d8f8c9b7001", (TODAY - timedelta(days=1)).isoformat()
+    for _ in range(2):
+        await dispatcher.post(f"{sink.url}/x", id=id, day=yesterday)
+    await dispatcher.post(f"{sink.url}/after")
+    await eventually(lambda: sink.requests_to("/after"))
+    assert len(sink.requests_to("/x")) == 1
+
+
+async def test_a_dropped_day_ends_what_is_unfinished_with_an_event(
+    dispatcher: RunningDispatcher, sink: Receiver
+) -> None:
+    await dispatcher.registry.put(endpoint("e1", f"{sink.url}/x", "tag.added"))
+    sink.answer("/x", 500)
+    await dispatcher.start()
+    id = await dispatcher.event("tag.added")
+    await eventually(lambda: sink.requests)
+    await eventually(lambda: _retrying(dispatcher))
+    await dispatcher.stop()
+    async with dispatcher.pool.acquire() as connection:
+        await ensure_days(connection, [TODAY + timedelta(days=3)])
+        await drop_before(connection, TODAY + timedelta(days=3))
+    assert await dispatcher.row(str(fan_out.delivery_id(id, "e1"))) is None
+    await dispatcher.start()
+    [event] = await eventually(lambda: dispatcher.events("delivery.exhausted"))
+    assert (event["endpoint"], event["error"]["type"]) == ({"id": "e1"}, "too-old")
+
+
+async def _are(dispatcher: RunningDispatcher, expected: list[date]) -> bool:
+    return await days(dispatcher) == expected
+
+
+async def _retrying(dispatcher: RunningDispatcher) -> bool:
+    return await dispatcher.states() == {"retrying": 1}
