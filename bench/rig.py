@@ -23,6 +23,9 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from devstack.api import Api
 from devstack.stack import NO_SETTINGS, Stack
 
+PARTITIONS = 12
+"""Of the topics that benches read and write."""
+
 Services = Mapping[str, Mapping[str, str]]
 
 
@@ -62,7 +65,7 @@ class Rig:
         )
         return trigger["id"], trigger["body_example"]["token"]
 
-    async def create_topic(self, name: str, partitions: int = 12) -> str:
+    async def create_topic(self, name: str, partitions: int = PARTITIONS) -> str:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.stack.bootstrap_servers)
         await admin.start()
         try:
@@ -164,9 +167,7 @@ class Watch:
 
     async def __aenter__(self) -> Watch:
         await self._consumer.start()
-        partitions = [
-            TopicPartition(self._topic, each) for each in self._consumer.partitions_for_topic(self._topic) or ()
-        ]
+        partitions = [TopicPartition(self._topic, each) for each in range(PARTITIONS)]
         self._consumer.assign(partitions)
         await self._consumer.seek_to_end()
         return self

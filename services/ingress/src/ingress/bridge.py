@@ -28,6 +28,7 @@ from servicekit.kafka_records import Outgoing, Record, dead_letter
 from servicekit.metrics import counter
 from servicekit.problems import ProblemError
 from servicekit.publisher import NotAcknowledged
+from servicekit.undisturbed import undisturbed
 
 GROUP = "switchhook-ingress-commands"
 BATCH = 250
@@ -186,11 +187,14 @@ async def _begin(consumer: AIOKafkaConsumer, error: KafkaError) -> None:
 
 
 async def _check_alive(consumer: AIOKafkaConsumer) -> None:
-    """Raises Stuck when commands wait that the consumer does not see: aiokafka has states that it does not leave."""
+    """Raises Stuck when commands wait that the consumer does not see, or when it has no partition to see them in:
+    aiokafka has states that it does not leave, and a member without partitions is one of them after an outage."""
     partitions = list(consumer.assignment())
-    ends = await consumer.end_offsets(partitions) if partitions else {}
+    if not partitions:
+        raise Stuck("no partitions")
+    ends = await undisturbed(consumer.end_offsets(partitions), SILENT_SECONDS)
     for partition, end in ends.items():
-        if await asyncio.wait_for(consumer.position(partition), SILENT_SECONDS) < end:
+        if await undisturbed(consumer.position(partition), SILENT_SECONDS) < end:
             raise Stuck(partition)
 
 
