@@ -33,6 +33,8 @@ from servicekit.undisturbed import undisturbed
 GROUP = "switchhook-ingress-commands"
 BATCH = 250
 RETRY_SECONDS = 1.0
+START_SECONDS, COMMIT_SECONDS, STOP_SECONDS = 30.0, 5.0, 5.0
+"""While the broker is away each of these would wait for ever."""
 SILENT_SECONDS = 10.0
 """After this long without a command it is checked that there is none."""
 
@@ -75,7 +77,7 @@ class Bridge:
             )
             try:
                 consumer.subscribe([self._topic])
-                await consumer.start()
+                await undisturbed(consumer.start(), START_SECONDS)
                 await self._consume(consumer)
             except (KafkaError, OSError, TimeoutError, Stuck) as error:
                 log.warning("bridge.restarted", error=type(error).__name__)
@@ -99,8 +101,9 @@ class Bridge:
             heard = time.monotonic()
             await self._take([record for records in polled.values() for record in records])
             try:
-                await consumer.commit({partition: records[-1].offset + 1 for partition, records in polled.items()})
-            except (KafkaError, IllegalStateError) as error:
+                offsets = {partition: records[-1].offset + 1 for partition, records in polled.items()}
+                await undisturbed(consumer.commit(offsets), COMMIT_SECONDS)
+            except (KafkaError, IllegalStateError, TimeoutError) as error:
                 # Another replica has the partition now: it takes the batch again, and the event ids are the same.
                 log.warning("bridge.not_committed", error=type(error).__name__)
 
@@ -200,6 +203,6 @@ async def _check_alive(consumer: AIOKafkaConsumer) -> None:
 
 async def _stop(consumer: AIOKafkaConsumer) -> None:
     try:
-        await consumer.stop()
+        await undisturbed(consumer.stop(), STOP_SECONDS)
     except (KafkaError, OSError) as error:
         log.info("bridge.stopped_roughly", error=type(error).__name__)
