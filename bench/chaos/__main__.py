@@ -58,6 +58,7 @@ async def run(seconds: float, seed: int, broken: str | None) -> tuple[Verdict, L
                 both.create_task(crowd.count_aloud(seconds))
                 if broken not in faults.ZOMBIES:
                     both.create_task(faults.from_outside(stack, seed, seconds, log))
+            await faults.zombies_wake(broken)
             await faults.disarm(stack)
             counted = await settle(stack, crowd, far_end)
             twice = await taken_twice(stack)

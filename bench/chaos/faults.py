@@ -22,7 +22,8 @@ ZOMBIE_SECONDS = 14
 REFUSE_SECONDS = 10
 FAULTY = ("flow-engine", "flow-engine-2", "dispatcher", "dispatcher-2")
 
-ZOMBIES = {"fence": ("flow-engine", 0.02, "before_txn"), "lease": ("dispatcher", 0.002, "before_send")}
+ZOMBIES = {"fence": ("flow-engine", 0.1, "before_txn"), "lease": ("dispatcher", 0.002, "before_send")}
+"""Protection -> who freezes, how likely each time it passes which point: within the first second of load."""
 ENGINE = "before_txn,in_txn,after_commit,mid_publish,after_publish"
 DISPATCHER = f"{ENGINE},before_send,before_record"
 
@@ -53,6 +54,12 @@ async def disarm(stack: Stack) -> None:
     for service in stack.services.values():
         service.env.pop("SWITCHHOOK_FAILPOINTS", None)
     await restart(stack)
+
+
+async def zombies_wake(broken: str | None) -> None:
+    """In a control of a zombie: let the frozen one wake and do its harm before everything begins anew."""
+    if broken in ZOMBIES:
+        await asyncio.sleep(ZOMBIE_SECONDS + 2)
 
 
 async def restart(stack: Stack) -> None:

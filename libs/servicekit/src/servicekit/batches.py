@@ -65,6 +65,11 @@ class Commit:
     applied: int | None = None
     """How many of the batch's records this covers, from the first (hardening 15); None: all. The rest comes again."""
 
+    @property
+    def empty(self) -> bool:
+        """Whether the batch has no effect at all."""
+        return self.save is save_nothing and self.after is None and not (self.outgoing or self.dead)
+
 
 class Handler(Protocol):
     """A service's side of the loop."""

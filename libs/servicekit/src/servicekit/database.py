@@ -7,6 +7,7 @@ import asyncio
 import asyncpg
 import structlog
 
+from servicekit.batches import Connection
 from servicekit.settings import ServiceSettings
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
@@ -63,6 +64,19 @@ async def _pool(
             "idle_in_transaction_session_timeout": "10s",
             "jit": "off",
         },
+    )
+
+
+async def keep_plans(connection: Connection) -> None:
+    """For a connection that runs the same few statements for ever: each is planned once, and by its indexes.
+
+    With unnest's arrays PostgreSQL takes a plan made for the values at hand to be cheaper, and makes one each time; that
+    costs more than the statement (figures in docs/performance.md). A kept plan must not be one that suited a table while
+    it was small, hence no scans of whole tables. The pool's reset undoes it.
+    """
+    await connection.execute(
+        "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;"
+        " SET enable_mergejoin = off"
     )
 
 

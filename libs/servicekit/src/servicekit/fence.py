@@ -65,8 +65,13 @@ class Hold:
     last_id: str | None
     partitions: int
     seen: Seen = field(default_factory=dict)
+    stored: int = field(init=False)
+    """`next_offset` as the database has it: behind by what had no effect and is not saved yet."""
     unacknowledged: int = 0
     """Batches committed under this hold that Kafka has not acknowledged."""
+
+    def __post_init__(self) -> None:
+        self.stored = self.next_offset
 
 
 @dataclass(frozen=True, slots=True)

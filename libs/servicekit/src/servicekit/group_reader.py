@@ -23,7 +23,7 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 
-from servicekit.kafka_consumer import make_consumer
+from servicekit.kafka_consumer import collect, make_consumer
 from servicekit.kafka_records import Record
 from servicekit.undisturbed import undisturbed
 
@@ -86,11 +86,20 @@ class GroupReader:
     """One member of a group on one topic."""
 
     def __init__(
-        self, receiver: Receiver, *, kafka: str, topic: str, group: str, instance: str, session_timeout: float
+        self,
+        receiver: Receiver,
+        *,
+        kafka: str,
+        topic: str,
+        group: str,
+        instance: str,
+        session_timeout: float,
+        patience_ms: int = 0,
     ) -> None:
+        """`patience_ms`: how long the broker may collect records while they keep coming; the first one comes at once."""
         self._receiver = receiver
         self._kafka, self._topic, self._group, self._instance = kafka, topic, group, instance
-        self._session_timeout = session_timeout
+        self._session_timeout, self._patience_ms = session_timeout, patience_ms
         self.consumer: AIOKafkaConsumer | None = None
         """The one at work, None between two."""
         self._room = asyncio.Event()
@@ -209,6 +218,8 @@ class GroupReader:
                     self.pause(partition)
                 self._receiver.out_of_range(about)
                 continue
+            if self._patience_ms:
+                collect(consumer, self._patience_ms if fetched else 0)
             for tp, records in fetched.items():
                 again = self._receiver.receive(tp.partition, records)
                 if again is not None:

@@ -6,7 +6,8 @@
 
 One transaction at a time; publishing a batch overlaps with the next batches. In the transaction: the checkpoint by
 compare-and-set (fence.py), the handler's own rows, an outbox row per partition, and the deletion of the rows that Kafka
-has acknowledged since.
+has acknowledged since. A batch without any effect needs none: its position is remembered, and saved with the next
+effect or every COMMIT_SECONDS; after a crash such records are read once more.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from servicekit import fence, outbox
 from servicekit.assignment import Assignment
 from servicekit.batches import Batch, Commit, Connection, DeadRecord, Handler, Infrastructure
 from servicekit.failpoints import failpoint
-from servicekit.fence import Hold
+from servicekit.fence import Hold, Step
 from servicekit.group_reader import GroupReader
 from servicekit.infrastructure import is_infrastructure
 from servicekit.kafka_records import Outgoing, dead_letter
@@ -60,7 +61,7 @@ class PartitionLoop:
     `session_timeout`: seconds without a heartbeat until its partitions go to others. `pool`'s connections look into the
     schema that has LOOP_TABLES. Without `publisher` (already started) the loop has one of its own. With two `lanes` one
     batch is computed while another one, of other partitions, is being committed; the handler's `apply` may then run twice
-    at once. There is one transaction at a time all the same.
+    at once. There is one transaction at a time all the same. `patience_ms`: see GroupReader.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class PartitionLoop:
         session_timeout: float = 30.0,
         max_records: int = MAX_RECORDS,
         lanes: int = 1,
+        patience_ms: int = 0,
     ) -> None:
         self.topic = topic = handler.topic
         self._lanes = lanes
@@ -87,7 +89,13 @@ class PartitionLoop:
         self._work, self._closing = asyncio.Event(), asyncio.Event()
         self._assignment = Assignment(handler, self._metrics, self._work, max_waiting=8 * max_records)
         self._reader = GroupReader(
-            self._assignment, kafka=kafka, topic=topic, group=group, instance=instance, session_timeout=session_timeout
+            self._assignment,
+            kafka=kafka,
+            topic=topic,
+            group=group,
+            instance=instance,
+            session_timeout=session_timeout,
+            patience_ms=patience_ms,
         )
         self._connection = LoopConnection(pool)
         self._outlet = Outlet(topic, self._publisher, self._connection, recover=self._recover, done=self._work.set)
@@ -236,6 +244,9 @@ class PartitionLoop:
         portions = covered(portions, commit.applied)
         if not portions:
             raise Infrastructure("the handler applied nothing of its batch")
+        if commit.empty and not any(portion.dead for portion in portions):
+            self._move(portions, [step_of(portion, []) for portion in portions])
+            return
         topics = {record.topic for _, outgoing in commit.outgoing for record in outgoing}
         if commit.dead or any(portion.dead for portion in portions):
             topics.add(dlq.topic_for(self._service).name)
@@ -286,7 +297,9 @@ class PartitionLoop:
             del self._outlet.published[: len(deleted)]
             self._metrics.commit_seconds.observe(time.monotonic() - begun)
             await failpoint("after_commit")
-            self._move(portions, prepared)
+            self._move(portions, prepared.steps)
+            for step in prepared.steps:
+                step.hold.stored = step.new
             parts = [portion.partition for portion in portions]
             await self._outlet.send(
                 [
@@ -297,9 +310,9 @@ class PartitionLoop:
         await self._run_after(after)
         self._metrics.batch_seconds.observe(time.monotonic() - started)
 
-    def _move(self, portions: list[Portion], prepared: Prepared) -> None:
-        """The commit is good: the checkpoint is where it says."""
-        for portion, step in zip(portions, prepared.steps, strict=True):
+    def _move(self, portions: list[Portion], steps: list[Step]) -> None:
+        """The records are applied: the next ones come after them."""
+        for portion, step in zip(portions, steps, strict=True):
             hold, part = step.hold, portion.partition
             hold.next_offset, hold.last_id = step.new, step.last_id
             if step.seen is not None:
@@ -312,6 +325,43 @@ class PartitionLoop:
             self._metrics.records.inc(len(portion.records))
         self._metrics.batches.inc()
         self._metrics.batch_records.observe(sum(len(portion.records) for portion in portions))
+
+    async def _save_positions(self) -> None:
+        """Have the checkpoints follow records that had no effect."""
+        parts = [part for part in self._assignment.partitions.values() if part.passed_over()]
+        holds = {part.number: part.hold for part in parts if part.hold is not None}
+        if not holds:
+            return
+        for part in parts:
+            part.in_hand = True
+        try:
+            await self._follow(list(holds.values()))
+        except (FencedOff, OutcomeUnknown) as error:
+            lost = error.partitions if isinstance(error, FencedOff) else set(holds)
+            for part in parts:
+                if part.number in lost:
+                    self._recover(part, holds[part.number], "fenced" if isinstance(error, FencedOff) else "unknown")
+        except Exception as error:
+            if not is_infrastructure(error):
+                raise
+            log.warning("position.unsaved", topic=self.topic, error=f"{type(error).__name__}: {error}")
+        finally:
+            for part in parts:
+                part.in_hand = False
+            self._work.set()
+
+    async def _follow(self, holds: list[Hold]) -> None:
+        steps = [Step(hold, hold.stored, hold.next_offset, hold.last_id, hold.seen, None) for hold in holds]
+
+        async def work(connection: Connection) -> None:
+            moved = await fence.advance(connection, self.topic, steps, [])
+            if len(moved) < len(steps):
+                raise FencedOff({hold.part for hold in holds} - moved)
+
+        async with self._connection.lock:
+            await self._connection.transaction(work)
+        for step in steps:
+            step.hold.stored = step.new
 
     def _failed(self, portions: list[Portion], error: Exception) -> None:
         """Nothing is known to be saved: back to the checkpoint; a record's own fault is looked for one by one."""
@@ -373,6 +423,7 @@ class PartitionLoop:
                 raise Fatal(f"{self.topic}: fenced for {fenced:.0f} s without a new assignment")
             if tick % 4:
                 continue
+            await self._save_positions()
             self._metrics.standing(self.lag(), self._assignment.unacknowledged())
             now = self._offsets()
             await self._reader.commit({number: at for number, at in now.items() if told.get(number) != at})
@@ -391,6 +442,7 @@ class PartitionLoop:
         await self._outlet.drained(DRAIN_SECONDS)
         if self._outlet.published:
             await self._outlet.delete_published()
+        await self._save_positions()
         await self._reader.commit(self._offsets())
         for task in helpers:
             task.cancel()

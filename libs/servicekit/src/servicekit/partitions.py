@@ -154,6 +154,11 @@ class Partition:
             and self.hold.unacknowledged < MAX_UNACKNOWLEDGED
         )
 
+    def passed_over(self) -> bool:
+        """Whether the checkpoint may now follow records that had no effect."""
+        hold = self.hold
+        return self.state is State.READY and not self.in_hand and hold is not None and hold.stored < hold.next_offset
+
     def lag(self, end: int | None) -> int:
         """Records between the checkpoint and the log's end, 0 when either is unknown."""
         return max(0, end - self.hold.next_offset) if self.hold is not None and end is not None else 0

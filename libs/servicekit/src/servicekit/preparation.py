@@ -151,7 +151,7 @@ def step_of(portion: Portion, records: list[Outgoing]) -> Step:
     if payload is not None and len(payload) > RECORD_LIMIT // 2:
         check_sizes(records)
     last = portion.records[-1]
-    return Step(portion.hold, portion.hold.next_offset, last.offset + 1, record_id(last), portion.seen, payload)
+    return Step(portion.hold, portion.hold.stored, last.offset + 1, record_id(last), portion.seen, payload)
 
 
 def check_sizes(records: Iterable[Outgoing]) -> None:

@@ -10,6 +10,7 @@ import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
 from servicekit.batches import Connection
+from servicekit.database import keep_plans
 from servicekit.failpoints import failpoint, strikes
 
 T = TypeVar("T")
@@ -45,6 +46,7 @@ class LoopConnection:
             await self.close()
         if self._connection is None:
             self._connection = await self._pool.acquire()
+            await keep_plans(self._connection)
         return self._connection
 
     async def transaction(self, work: Callable[[Connection], Awaitable[T]]) -> T:

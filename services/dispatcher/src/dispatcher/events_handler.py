@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -19,10 +19,12 @@ from dispatcher.holdings import Holdings
 from dispatcher.lanes import Lanes
 from dispatcher.model import Delivery
 from dispatcher.takeover import Takeover
-from flowlang.expressions import Expression
 from servicekit.batches import Batch, Commit, Connection, DeadRecord, Infrastructure
 from servicekit.kafka_records import Outgoing, Record
 from servicekit.registry_view import RegistryView
+
+if TYPE_CHECKING:
+    from flowlang.expressions import Expression
 
 NAME = "events"
 VIEW_SECONDS = 5.0
@@ -97,6 +99,8 @@ def _registry_offset(record: Record) -> int:
 
 @lru_cache(maxsize=1024)
 def _condition(source: str) -> Expression:
+    from flowlang.expressions import Expression  # Loads CEL, 10 MB that a process without filters saves.
+
     return Expression(source)
 
 

@@ -23,10 +23,6 @@ ON CONFLICT (name) DO UPDATE SET failures = destination.failures + excluded.fail
 RETURNING name, told, failing_since < now() - $3::text::interval AS too_long
 """
 _TOLD = "UPDATE destination SET told = true WHERE name = ANY ($1::text[])"
-_WELL = """
-UPDATE destination SET failures = 0, failing_since = NULL, told = false, updated_at = now()
- WHERE name = ANY ($1::text[]) AND failures > 0
-"""
 _PAUSE = """
 INSERT INTO destination (name, paused_until, pause_reason)
 SELECT name, now() + seconds * interval '1 second', reason FROM unnest($1::text[], $2::float8[], $3::text[]) AS u(name, seconds, reason)
@@ -41,14 +37,18 @@ _LOOK = "UPDATE queue SET next_due = now() WHERE destination = ANY ($1::text[]) 
 _PAUSES = "SELECT name, extract(epoch FROM paused_until - now())::float8 FROM destination WHERE paused_until > now()"
 
 
+def well(results: Iterable[Result]) -> list[str]:
+    """Destinations that did what was asked of them, sorted."""
+    attempted = [each for each in results if each.attempt is not None]
+    failed = {each.delivery.destination for each in attempted if not each.healthy}
+    return sorted({each.delivery.destination for each in attempted} - failed)
+
+
 async def learn(connection: Connection, results: Iterable[Result], now: str) -> list[Outgoing]:
-    """Keep what these results say about their destinations; events for the endpoints' owners."""
+    """Keep what failures say about their destinations; events for the endpoints' owners."""
     attempted = [each for each in results if each.attempt is not None]
     failed = {each.delivery.destination: each for each in attempted if not each.healthy}
-    well = {each.delivery.destination for each in attempted if each.healthy} - failed.keys()
     await _pause(connection, [each for each in attempted if each.pause])
-    if well:
-        await connection.execute(_WELL, sorted(well))
     if not failed:
         return []
     return await _note_failures(connection, failed, attempted, now)

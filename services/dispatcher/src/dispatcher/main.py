@@ -46,6 +46,9 @@ SCHEMA = "dispatcher"
 CONNECTIONS_PER_HOST = 256
 """The most that an endpoint may ask for (contracts.registry)."""
 
+EVENTS_PATIENCE_MS = 20
+"""What a subscription's webhook may wait for company while events keep coming."""
+
 log = structlog.get_logger()
 
 
@@ -147,6 +150,7 @@ class Dispatcher:
             pool=pool,
             publisher=publisher,
             session_timeout=self.settings.session_timeout_seconds,
+            patience_ms=EVENTS_PATIENCE_MS if name == events_handler.NAME else 0,
         )
 
     async def drain(self) -> None:

@@ -26,6 +26,11 @@ WITH arrived AS (
                   $16::text[], $17::smallint[], $18::text[], $19::bytea[])
         AS u(id, day, project_id, kind, queue_id, source, lane, seq, place, state, expires_at, conversation,
              contact_id, event_type, event_id, traceparent, hops, error, payload)
+), unlooked AS (
+    SELECT id FROM queue
+     WHERE id = ANY ($22::int[]) AND (next_due IS NULL OR next_due > now() + $20::interval) ORDER BY id FOR UPDATE
+), looked AS (
+    UPDATE queue q SET next_due = least(q.next_due, now() + $20::interval) FROM unlooked WHERE q.id = unlooked.id
 )
 INSERT INTO delivery (id, day, project_id, kind, queue_id, source, lane, seq, state, attempts, due, lease, expires_at,
                       finished_at, conversation, contact_id, event_type, event_id, traceparent, hops, error, payload)
@@ -46,7 +51,7 @@ WITH sooner AS (
       FROM queue q JOIN (
         SELECT id, now() + min(seconds) * interval '1 second' AS due
           FROM unnest($1::int[], $2::float8[]) AS p(id, seconds) GROUP BY id) u USING (id)
-     WHERE $3 OR q.next_due IS NULL OR q.next_due > u.due ORDER BY q.id FOR UPDATE OF q
+     ORDER BY q.id FOR UPDATE OF q
 )
 UPDATE queue q SET next_due = least(q.next_due, sooner.due) FROM sooner WHERE q.id = sooner.id
 """
@@ -130,6 +135,11 @@ WITH result AS (
       FROM result u
      WHERE d.id = u.id AND d.day = u.day AND d.lease = u.lease
     RETURNING d.id, d.day
+), gone AS (
+    DELETE FROM result_outbox WHERE name = ANY ($14::uuid[])
+), well AS (
+    UPDATE destination SET failures = 0, failing_since = NULL, told = false, updated_at = now()
+     WHERE name = ANY ($15::text[]) AND failures > 0
 ), noted AS (
     INSERT INTO attempt (delivery_id, day, number, started_at, took_ms, outcome, status, code, detail, request, response)
     SELECT id, day, attempts, started_at, took_ms, CASE state WHEN 'retrying' THEN 'retry' ELSE state END, status, code,
@@ -150,16 +160,15 @@ class Lease:
 async def take_over(connection: Connection, deliveries: Sequence[Delivery], lease: Lease) -> dict[UUID, str]:
     """Insert rows, inside the fenced transaction: id -> state of those that were not there yet.
 
-    Those in state `in_flight` are leased; whoever's lane has an unfinished row is `blocked`.
+    Those in state `in_flight` are leased; whoever's lane has an unfinished row is `blocked`. That their queues are looked
+    at when the leases end may be missed by a hair, which the sweep mends; it matters after a crash only.
     """
     places: dict[str, int] = {}
     columns = [_column_values(each, _place(each, places)) for each in deliveries]
-    rows = await connection.fetch(_INSERT, *_arrays(columns), lease.interval, lease.id)
-    seconds = lease.interval.total_seconds()
+    queues = sorted({each.queue_id for each in deliveries if each.state != "discarded"})
+    rows = await connection.fetch(_INSERT, *_arrays(columns), lease.interval, lease.id, queues)
     pending = {(each.queue_id, 0.0) for each in deliveries if each.state == "pending"}
-    leased = {(each.queue_id, seconds) for each in deliveries if each.state != "discarded"}
     await _look_by(connection, pending)
-    await _look_by(connection, leased, firm=False)
     return {row["id"]: row["state"] for row in rows}
 
 
@@ -212,15 +221,11 @@ async def look_again(connection: Connection, queue_id: int) -> None:
         await connection.execute(_NEXT_DUE, queue_id)
 
 
-async def _look_by(connection: Connection, looks: Iterable[tuple[int, float]], *, firm: bool = True) -> None:
-    """See to it that queues (id, seconds from now) are looked at by then. After the rows, in their transaction.
-
-    Not `firm`: a queue that is looked at by then anyway is not even locked. That may miss by a hair, which the sweep
-    mends; it is for the end of leases, which matters after a crash only.
-    """
+async def _look_by(connection: Connection, looks: Iterable[tuple[int, float]]) -> None:
+    """See to it that queues (id, seconds from now) are looked at by then. After the rows, in their transaction."""
     pairs = list(looks)
     if pairs:
-        await connection.execute(_LOOK_BY, [queue for queue, _ in pairs], [seconds for _, seconds in pairs], firm)
+        await connection.execute(_LOOK_BY, [queue for queue, _ in pairs], [seconds for _, seconds in pairs])
 
 
 async def defer_queue(connection: Connection, queue_id: int, seconds: float) -> None:
@@ -241,9 +246,15 @@ async def take_leases(connection: Connection, sources: Iterable[str], on_the_wir
     await connection.execute(_TAKE_LEASES, sorted(sources), list(on_the_wire))
 
 
-async def record(connection: Connection, results: Sequence[Result]) -> set[UUID]:
-    """Save outcomes and attempts where the lease is still ours; the ids of those that were."""
-    rows = await connection.fetch(_RECORD, *_arrays([_result_values(each) for each in results]))
+async def record(
+    connection: Connection, results: Sequence[Result], well: Sequence[str], published: Sequence[UUID]
+) -> set[UUID]:
+    """Save outcomes and attempts where the lease is still ours; the ids of those that were.
+
+    In the same statement: the destinations that are `well`, and the rows of the result outbox that Kafka has.
+    """
+    columns = _arrays([_result_values(each) for each in results])
+    rows = await connection.fetch(_RECORD, *columns, published, well)
     await _look_by(connection, [(each.delivery.queue_id, each.delay) for each in results if each.delay is not None])
     return {row["id"] for row in rows}
 

@@ -7,6 +7,7 @@ gets it right after, or at the next sweep.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Iterable
 from uuid import UUID
 
@@ -26,10 +27,15 @@ from servicekit.infrastructure import is_infrastructure
 from servicekit.kafka_records import Outgoing
 from servicekit.metrics import counter
 from servicekit.publisher import KafkaPublisher
+from servicekit.transactions import LoopConnection, OutcomeUnknown
 
 AT_ONCE = 500
 RETRY_SECONDS = 0.5
 SWEEP_AGE = "20 seconds"
+COMPANY_SECONDS = 0.02
+"""What a result waits for others when nobody waits for it: a transaction for each would cost more than its request."""
+PATIENT = frozenset({"webhook", "event", "acknowledge"})
+"""Kinds of deliveries behind which nothing waits: no lane, no conversation, no caller."""
 
 log = structlog.get_logger()
 
@@ -49,12 +55,13 @@ class Recorder:
         lease_seconds: float,
     ) -> None:
         self._pool, self._publisher, self._queues, self._holdings = pool, publisher, queues, holdings
+        self._connection = LoopConnection(pool)
         self._lease_seconds = lease_seconds
         self._results: list[Result] = []
         self._at_once = AT_ONCE
         self._check: set[str] = set()
         self._published: list[UUID] = []
-        self._work, self._idle = asyncio.Event(), asyncio.Event()
+        self._work, self._idle, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._publishing: set[asyncio.Task[None]] = set()
         self._finished = counter("switchhook_deliveries_total")
 
@@ -63,28 +70,46 @@ class Recorder:
         self._results.append(result)
         self._idle.clear()
         self._work.set()
+        if result.delivery.kind not in PATIENT or len(self._results) >= AT_ONCE:
+            self._hurry.set()
 
     def check(self, lanes: Iterable[str]) -> None:
         """Look once more whether the head of these lanes is blocked: it may have been put behind one that just ended."""
         self._check.update(lanes)
         self._work.set()
+        self._hurry.set()
 
     async def run(self) -> None:
         """For ever. Postgres being away delays, and loses nothing: the rows are leased."""
-        while True:
-            self._idle.set()
-            await self._work.wait()
-            self._work.clear()
-            while self._results or self._check:
-                try:
-                    await self._save(self._results[: self._at_once], set(self._check))
-                    self._at_once = AT_ONCE
-                except Exception as error:  # noqa: BLE001 (told apart, and logged, in _set_apart)
-                    if not is_infrastructure(error):
-                        self._set_apart()
-                        continue
-                    log.warning("recorder.held", error=repr(error))
-                    await asyncio.sleep(RETRY_SECONDS)
+        try:
+            while True:
+                self._idle.set()
+                await self._work.wait()
+                self._work.clear()
+                await self._company()
+                while self._results or self._check:
+                    await self._try_to_save()
+        finally:
+            await self._connection.close()
+
+    async def _company(self) -> None:
+        """Wait a moment for more results, unless somebody waits for one of these."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(COMPANY_SECONDS):
+                await self._hurry.wait()
+        self._hurry.clear()
+
+    async def _try_to_save(self) -> None:
+        try:
+            await self._save(self._results[: self._at_once], set(self._check))
+            self._at_once = AT_ONCE
+        except Exception as error:  # noqa: BLE001 (told apart, and logged, in _set_apart)
+            cause = error.cause if isinstance(error, OutcomeUnknown) else error
+            if not is_infrastructure(cause):
+                self._set_apart()
+                return
+            log.warning("recorder.held", error=repr(cause))
+            await asyncio.sleep(RETRY_SECONDS)
 
     def _set_apart(self) -> None:
         """A result that cannot be saved is looked for one by one, and left to its lease's end."""
@@ -100,6 +125,7 @@ class Recorder:
         """Wait until everything added is saved and published, at most so long."""
         try:
             async with asyncio.timeout(seconds):
+                self._hurry.set()
                 await self._idle.wait()
                 await asyncio.gather(*self._publishing)
         except TimeoutError:
@@ -107,14 +133,18 @@ class Recorder:
 
     async def _save(self, results: list[Result], check: set[str]) -> None:
         await failpoint("before_record")
-        lease, deleted = Lease(self._lease_seconds), self._published[:200]
-        async with self._pool.acquire() as connection, connection.transaction():
-            mine = await postgres_deliveries.record(connection, results) if results else set()
+        lease, deleted = Lease(self._lease_seconds), self._published[:200] if results else []
+
+        async def work(connection: Connection) -> tuple[set[UUID], list[Outgoing], UUID | None, list[asyncpg.Record]]:
+            mine = set[UUID]()
+            if results:
+                mine = await postgres_deliveries.record(connection, results, health.well(results), deleted)
             ours = [each for each in results if each.delivery.key in mine]
             outgoing = await self._heard(connection, ours)
             name = await result_outbox.add(connection, outgoing) if outgoing else None
-            rows = await self._next_of(connection, ours, check, lease)
-            await result_outbox.delete(connection, deleted)
+            return mine, outgoing, name, await self._next_of(connection, ours, check, lease)
+
+        mine, outgoing, name, rows = await self._connection.transaction(work)
         del self._results[: len(results)], self._published[: len(deleted)]
         self._check -= check
         await failpoint("after_record")

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dispatcher.errors import NoRequest
 from dispatcher.event_scopes import EventScopes
 from flowlang.problems import NodeError
-from flowlang.templates import Template
+
+if TYPE_CHECKING:
+    from flowlang.templates import Template
 
 
 @lru_cache(maxsize=1024)
 def _compiled(source: str) -> Template:
+    from flowlang.templates import Template  # Loads Liquid, 7 MB that a process without templates saves.
+
     return Template(source)
 
 

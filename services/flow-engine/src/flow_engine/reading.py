@@ -10,6 +10,7 @@ from typing import Any
 import asyncpg
 
 from servicekit.batches import Connection
+from servicekit.database import keep_plans
 from servicekit.transactions import is_lost
 
 
@@ -28,6 +29,7 @@ class ReadConnection:
             if self._held is None or is_lost(self._held):
                 await self.close()
                 self._held = await self._pool.acquire()
+                await keep_plans(self._held)
             try:
                 yield self._held
             except BaseException:

@@ -53,10 +53,14 @@ class EventState:
         requests = [request for record, event in decoded if (request := _request(record, event)) is not None]
         findings = [finding for _, event in decoded if (finding := _finding(event)) is not None]
 
+        if not (requests or findings):
+            return Commit()
+
         async def save(connection: Connection) -> None:
             if requests:
                 await postgres_trigger_requests.add(connection, requests)
-            await self._take_over(connection, findings)
+            if findings:
+                await self._take_over(connection, findings)
 
         return Commit(save=save)
 

@@ -32,6 +32,8 @@ from servicekit.telemetry import configure_tracing, shutdown_tracing
 
 SERVICE = "registry"
 
+EVENTS_PATIENCE_MS = 250
+
 log = structlog.get_logger()
 
 
@@ -80,6 +82,7 @@ class Registry:
             instance=self.settings.instance,
             pool=pool,
             session_timeout=self.settings.session_timeout_seconds,
+            patience_ms=EVENTS_PATIENCE_MS,
         )
         self.health.checks |= {"relay": relay.problem, "events": loop.problem}
         async with asyncio.TaskGroup() as group:
