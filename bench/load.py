@@ -52,6 +52,18 @@ class Load:
         outcome.seconds = time.monotonic() - start
         return outcome
 
+    async def as_many_as(self, count: int, in_flight: int = 64) -> Outcome:
+        """The same, until so many were posted."""
+        outcome, start, left = Outcome(), time.monotonic(), iter(range(count))
+
+        async def worker() -> None:
+            for _ in left:
+                await self._post(outcome)
+
+        await asyncio.gather(*(worker() for _ in range(in_flight)))
+        outcome.seconds = time.monotonic() - start
+        return outcome
+
     async def at_rate(self, per_second: float, seconds: float) -> Outcome:
         """An open loop: posts leave on time whether or not earlier ones were answered."""
         outcome, start = Outcome(), time.monotonic()

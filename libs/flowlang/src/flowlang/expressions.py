@@ -12,6 +12,7 @@ from typing import Any
 
 import cel
 
+from flowlang.comparisons import comparison
 from flowlang.patterns import compile_pattern
 from flowlang.problems import NodeError
 from flowlang.scopes import ROOTS, Scopes
@@ -42,7 +43,9 @@ Reference = tuple[str, ...]
 class Expression:
     """A CEL expression. `reads` are the paths it reads, for the checker; `hint` is said about hyphens in names."""
 
-    __slots__ = ("_has_macro", "_literal_items", "_operations", "_program", "_roots", "hint", "reads", "source")
+    __slots__ = (
+        "_comparison", "_has_macro", "_literal_items", "_operations", "_program", "_roots", "hint", "reads", "source",
+    )  # fmt: skip
 
     def __init__(self, source: str) -> None:
         """Raises ValueError, with a sentence, when it does not parse or could cost too much."""
@@ -60,6 +63,7 @@ class Expression:
         self._has_macro = bool(bound)
         self._literal_items = skeleton.count(",") + 1
         self._operations = 1 + skeleton.count("+")
+        self._comparison = comparison(source)
 
     def _refuse_unknown(self) -> None:
         for name in self._roots:
@@ -75,6 +79,10 @@ class Expression:
 
         Raises NodeError for an error of the expression itself, or when what it reads is too big.
         """
+        if self._comparison is not None:
+            decided = self._comparison.decide(scopes.scope(self._comparison.root))
+            if decided is not None:
+                return decided
         values = {name: scopes.scope(name) for name in self._roots}
         self._refuse_big(values)
         try:
