@@ -24,7 +24,7 @@ from servicekit.kafka_records import BAD_NAME, Record
 FETCH_WAIT_MS = 100
 """How long the broker holds a fetch that finds nothing: a partition resumed meanwhile waits as long."""
 COLLECT_BYTES = 64 * 1024
-FETCH_BYTES = 8 * 1024 * 1024
+FETCH_BYTES = 2 * 1024 * 1024
 """Of one fetch, all partitions together. A larger record comes alone (Kafka always gives the first one whole)."""
 _LENGTH = struct.Struct(">i")
 _LENGTH_AT, _OVERHEAD, _MAGIC_AT = 8, 12, 16

@@ -87,7 +87,7 @@ class PartitionLoop:
         self._publisher = publisher or KafkaPublisher(kafka, client_id=f"{group}-{instance}")
         self._metrics, self._stamps = LoopMetrics(topic), Stamps(topic)
         self._work, self._closing = asyncio.Event(), asyncio.Event()
-        self._assignment = Assignment(handler, self._metrics, self._work, max_waiting=8 * max_records)
+        self._assignment = Assignment(handler, self._metrics, self._work, max_waiting=4 * max_records)
         self._reader = GroupReader(
             self._assignment,
             kafka=kafka,
