@@ -119,7 +119,7 @@ def accept(
     typer.echo(asyncio.run(accept_loss(kafka, database, topic, partition)))
 
 
-BENCHES = frozenset({"ingress", "engine", "dispatch", "e2e", "growth"})
+BENCHES = frozenset({"ingress", "engine", "dispatch", "e2e", "growth", "memory"})
 
 
 def run_module(module: str, *arguments: str) -> NoReturn:
