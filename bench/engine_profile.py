@@ -24,10 +24,10 @@ from contracts.registry import ENTITY_MODELS, Bot, Channel, Flow, FlowVersion
 from flow_engine import log_partitions
 from flow_engine.catalogue import RegistryCatalogue
 from flow_engine.handler import EngineHandler
-from flow_engine.main import tune_collector
 from flow_engine.surroundings import LinkMaker
 from servicekit.batches import Batch
 from servicekit.kafka_records import Record, pack_outgoing
+from servicekit.memory import tune_collector
 from servicekit.migrate import migrate_async
 from support.stack import fresh_database, running_servers
 

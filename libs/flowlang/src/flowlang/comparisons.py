@@ -39,7 +39,7 @@ class Comparison:
             if type(value) is not dict:
                 return None
             value = value.get(name)
-        if type(value) is not self._type or (self._type is int and not -_INT64 <= value < _INT64):
+        if type(value) is not self._type or (self._type is int and not -_INT64 <= int(value) < _INT64):
             return None
         return self._compare(value, self._literal)
 

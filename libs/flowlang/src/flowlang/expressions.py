@@ -10,8 +10,7 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 
-import cel
-
+from flowlang.cel_library import cel
 from flowlang.comparisons import comparison
 from flowlang.patterns import compile_pattern
 from flowlang.problems import NodeError

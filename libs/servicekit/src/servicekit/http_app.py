@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from servicekit.health import Health
+from servicekit.memory import give_back_memory, tune_collector
 from servicekit.metrics import histogram
 from servicekit.settings import ServiceSettings
 
@@ -68,6 +69,8 @@ def serve(app: ASGIApp, settings: ServiceSettings, lifespan: Lifespan | None = N
     The port opens after `lifespan` was entered, so it must not wait for Kafka or Postgres: readiness tells about those.
     An error in either ends the process with it.
     """
+    give_back_memory()
+    tune_collector()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(app, settings, lifespan or _nothing, health))
 
