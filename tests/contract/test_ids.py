@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from uuid import RFC_4122, UUID, uuid5
 
-from contracts.ids import NAMESPACE, derived_id, effect_id, new_id, uuid7
+from contracts.ids import NAMESPACE, derived_id, effect_ids, new_id, uuid7
 
 
 def test_a_derived_id_is_the_uuid5_of_its_parts() -> None:
     for number in range(500):
         name = f"effect\x1fbot/channel/{number}\x1f7\x1f3"
         assert derived_id("effect", f"bot/channel/{number}", 7, 3) == str(uuid5(NAMESPACE, name))
-    assert UUID(effect_id("b/c/ü", 0, 0)).version == 5
+
+
+def test_effect_ids_are_derived_ids() -> None:
+    made = effect_ids("b/c/ü", 7)
+    assert [made(number) for number in (0, 3, 12)] == [derived_id("effect", "b/c/ü", 7, n) for n in (0, 3, 12)]
 
 
 def test_a_new_id_is_a_uuid7_and_they_are_ordered_by_time() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
+from collections.abc import Callable
 from hashlib import sha1
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -40,13 +41,26 @@ def derived_id(*parts: str | int) -> str:
     It is `uuid5(NAMESPACE, parts joined by U+001F)`, written out because the engine makes five for each event.
     """
     name = "\x1f".join(map(str, parts)).encode()
-    hex = sha1(_NAMESPACE + name, usedforsecurity=False).hexdigest()
+    return _as_uuid5(sha1(_NAMESPACE + name, usedforsecurity=False).hexdigest())
+
+
+def _as_uuid5(hex: str) -> str:
     return f"{hex[:8]}-{hex[8:12]}-5{hex[13:16]}-{_VARIANT[hex[16]]}{hex[17:20]}-{hex[20:32]}"
 
 
-def effect_id(conversation: str, version: int, ordinal: int) -> str:
-    """Id of effect number `ordinal` of the turn that found the conversation at `version` (guarantee 4)."""
-    return derived_id("effect", conversation, version, ordinal)
+def effect_ids(conversation: str, version: int) -> Callable[[int], str]:
+    """Ids of the effects, by number, of the turn that found the conversation at `version` (guarantee 4).
+
+    Number 3 has `derived_id("effect", conversation, version, 3)`; what all have in common is hashed once.
+    """
+    turn = sha1(_NAMESPACE + f"effect\x1f{conversation}\x1f{version}\x1f".encode(), usedforsecurity=False)
+
+    def effect_id(ordinal: int) -> str:
+        whole = turn.copy()
+        whole.update(b"%d" % ordinal)
+        return _as_uuid5(whole.hexdigest())
+
+    return effect_id
 
 
 def conversation_key(bot_id: str, channel_id: str, peer_id: str) -> str:

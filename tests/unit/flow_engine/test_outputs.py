@@ -8,7 +8,7 @@ import orjson
 import pytest
 
 from contracts import actions, events
-from contracts.ids import effect_id
+from contracts.ids import effect_ids
 from flow_engine.limits import TURN_LIMIT, VALUE_LIMIT, TooLarge
 from flow_engine.outputs import Outputs, contact_view, in_portions, newest_that_fit, time_text
 from flowlang.model import Contact
@@ -26,7 +26,7 @@ def test_ids_follow_from_the_conversation_its_version_and_the_ordinal() -> None:
     made.event("flow.launched", {})
     made.event("flow.completed", {})
     ids = [(dict(record.headers)["ce_id"]).decode() for record in made.records]
-    assert ids == [effect_id("b/c/1", 4, 0), effect_id("b/c/1", 4, 1)]
+    assert ids == list(map(effect_ids("b/c/1", 4), (0, 1)))
 
 
 def test_an_event_has_what_all_share_and_its_own() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 LONGEST = timedelta(days=366)
 _DURATION = re.compile(r"P(?:(\d{1,4})W)?(?:(\d{1,4})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9})S)?)?")
@@ -21,12 +22,14 @@ def duration(text: str) -> timedelta:
     return length
 
 
+@lru_cache(maxsize=256)  # The events of a batch share their milliseconds.
 def moment(text: str) -> datetime:
     """An RFC 3339 time as an aware datetime. Raises ValueError."""
     value = datetime.fromisoformat(text)
     return value if value.tzinfo else value.replace(tzinfo=UTC)
 
 
+@lru_cache(maxsize=256)
 def after(now: str, length: timedelta) -> str:
     """`now` plus a duration, RFC 3339 UTC with milliseconds."""
     due = (moment(now) + length).astimezone(UTC)

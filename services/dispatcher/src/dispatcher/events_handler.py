@@ -59,7 +59,7 @@ class EventsHandler:
         return []
 
     async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
-        await self._holdings.take(map(source_of, partitions), self._lanes, connection)
+        self._takeover.check(await self._holdings.take(map(source_of, partitions), self._lanes, connection))
 
     def on_revoked(self, partitions: set[int]) -> None:
         self._holdings.leave(map(source_of, partitions), self._lanes)

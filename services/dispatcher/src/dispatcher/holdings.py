@@ -20,12 +20,20 @@ class Holdings:
         self._taken_at: dict[str, float] = {}
         self._pulse, self._lease_seconds = pulse, lease_seconds
 
-    async def take(self, sources: Iterable[str], lanes: Lanes, connection: Connection) -> None:
-        """They are ours: what a predecessor leased is due at once, but what we are sending ourselves goes on."""
-        taken = set(sources)
-        await take_leases(connection, taken, list(lanes.on_the_wire))
+    async def take(self, sources: Iterable[str], lanes: Lanes, connection: Connection) -> set[str]:
+        """They are ours: what a predecessor leased is due at once, but what we are sending ourselves goes on.
+
+        Twice: a head whose outcome was being saved during the first look is passed over there, and its next one is still
+        blocked. Gives the lanes whose heads have to be looked after by Recorder.check: what we are sending may end before
+        these sources are ours again, and then nobody leases the next.
+        """
+        taken, going_on = set(sources), set[str]()
+        for _ in range(2):
+            going_on |= {each.lane for each in lanes.on_the_wire.values() if each.lane and each.source in taken}
+            await take_leases(connection, taken, list(lanes.on_the_wire))
         self.sources |= taken
         self._taken_at |= dict.fromkeys(taken, time.monotonic())
+        return going_on
 
     def leave(self, sources: Iterable[str], lanes: Lanes) -> None:
         """They are another's, or about to be taken anew."""

@@ -35,7 +35,7 @@ class Takeover:
         lease_seconds: float,
         first_attempts: bool = True,
     ) -> None:
-        self._pool, self._lanes, self._queues, self._check = pool, lanes, queues, check
+        self._pool, self._lanes, self._queues, self.check = pool, lanes, queues, check
         self._lease_seconds, self._first_attempts = lease_seconds, first_attempts
         self._days: set[date] = set()
 
@@ -92,7 +92,7 @@ class Takeover:
                 looked_after.add(each.lane)
         self._lanes.offer(started)
         if looked_after:
-            self._check(looked_after)
+            self.check(looked_after)
 
 
 def queue_source(delivery: Delivery) -> str:

@@ -15,7 +15,7 @@ import orjson
 
 from contracts import actions, events, inbound, replies
 from contracts.cloudevents import HOPS, PROJECT, TYPE_PREFIX, rfc3339
-from contracts.ids import derived_id, effect_id
+from contracts.ids import derived_id, effect_ids
 from flow_engine.json_text import encode
 from flow_engine.limits import TURN_LIMIT, VALUE_LIMIT, TooLarge
 from flowlang.model import Contact
@@ -65,7 +65,7 @@ class Outputs:
     """Collects the records of one event about one conversation. `now` is the turn's time."""
 
     __slots__ = (
-        "_base", "_contact", "_id_base", "_key", "_now", "_ordinal", "_own", "_project", "_shared", "_size",
+        "_base", "_contact", "_effect_id", "_id_base", "_key", "_now", "_ordinal", "_own", "_project", "_shared", "_size",
         "effects", "hops", "key", "now", "records", "shared",
     )  # fmt: skip
 
@@ -88,6 +88,7 @@ class Outputs:
         self._shared, self._now = b"", now.encode()
         self._contact: orjson.Fragment | None = None
         self._project, self._ordinal, self._id_base = project_id, 0, id_base
+        self._effect_id = effect_ids(*id_base)
         self._key, self._size = key.encode(), 0
         self._base: list[tuple[str, bytes]] = [
             *_CONSTANT,
@@ -102,7 +103,7 @@ class Outputs:
     def new_id(self) -> str:
         """The id of the next effect of this turn."""
         self._ordinal += 1
-        return effect_id(*self._id_base, self._ordinal - 1)
+        return self._effect_id(self._ordinal - 1)
 
     def share(self, data: dict[str, Any], contact: orjson.Fragment | None) -> None:
         """What the `data` of all events has in common (EventData), encoded once; an event's own keys are others."""
