@@ -24,6 +24,7 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 KEYS = 97
 POINTS = "in_txn,after_commit,mid_publish,after_publish"
 KILLS = f"seed=1;kill=0.02@{POINTS};commit_unknown=0.02;publish_fails=0.005:1s"
+ZOMBIES = "seed=1;freeze=0.03:9s@before_txn"
 FREEZES = f"seed=1;freeze=0.01:9s@before_txn,{POINTS};kill=0.004@{POINTS}"
 
 
@@ -125,7 +126,7 @@ async def test_nothing_is_lost_repeated_or_misplaced(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("broken", "faults", "rounds"), [("outbox", KILLS, 60), ("fence", FREEZES, 150), ("dedupe", KILLS, 60)]
+    ("broken", "faults", "rounds"), [("outbox", KILLS, 60), ("fence", ZOMBIES, 200), ("dedupe", KILLS, 60)]
 )
 async def test_a_protection_that_is_left_out_is_noticed(
     kafka: str, database: str, pool: Pool, topics: list[str], tmp_path: Path, broken: str, faults: str, rounds: int

@@ -34,6 +34,7 @@ from servicekit.kafka_records import Outgoing, dead_letter
 from servicekit.loop_metrics import LoopMetrics
 from servicekit.outlet import CommittedRow, Outlet
 from servicekit.partitions import TRIES, Partition, State
+from servicekit.positions import Positions, advance, stored
 from servicekit.preparation import Portion, Prepared, Stamps, batch_of, check_sizes, covered, cut, prepare, step_of
 from servicekit.publisher import KafkaPublisher
 from servicekit.recovery import Recovery
@@ -99,6 +100,9 @@ class PartitionLoop:
         )
         self._connection = LoopConnection(pool)
         self._outlet = Outlet(topic, self._publisher, self._connection, recover=self._recover, done=self._work.set)
+        self._positions = Positions(
+            topic, self._assignment, self._connection, recover=self._recover, done=self._work.set
+        )
         self._recovery = Recovery(handler, self._reader, self._publisher, pool, self._outlet, ready=self._on_ready)
         self._assignment.recover_with(self._recovery)
 
@@ -288,18 +292,15 @@ class PartitionLoop:
             deleted = self._outlet.published[:200]
 
             async def work(connection: Connection) -> None:
-                moved = await fence.advance(connection, self.topic, prepared.steps, deleted)
-                if len(moved) < len(prepared.steps):
-                    raise FencedOff({step.hold.part for step in prepared.steps} - moved)
+                await advance(connection, self.topic, prepared.steps, deleted)
                 await save(connection)
 
             await self._connection.transaction(work)
             del self._outlet.published[: len(deleted)]
             self._metrics.commit_seconds.observe(time.monotonic() - begun)
             await failpoint("after_commit")
+            stored(prepared.steps)
             self._move(portions, prepared.steps)
-            for step in prepared.steps:
-                step.hold.stored = step.new
             parts = [portion.partition for portion in portions]
             await self._outlet.send(
                 [
@@ -325,43 +326,6 @@ class PartitionLoop:
             self._metrics.records.inc(len(portion.records))
         self._metrics.batches.inc()
         self._metrics.batch_records.observe(sum(len(portion.records) for portion in portions))
-
-    async def _save_positions(self) -> None:
-        """Have the checkpoints follow records that had no effect."""
-        parts = [part for part in self._assignment.partitions.values() if part.passed_over()]
-        holds = {part.number: part.hold for part in parts if part.hold is not None}
-        if not holds:
-            return
-        for part in parts:
-            part.in_hand = True
-        try:
-            await self._follow(list(holds.values()))
-        except (FencedOff, OutcomeUnknown) as error:
-            lost = error.partitions if isinstance(error, FencedOff) else set(holds)
-            for part in parts:
-                if part.number in lost:
-                    self._recover(part, holds[part.number], "fenced" if isinstance(error, FencedOff) else "unknown")
-        except Exception as error:
-            if not is_infrastructure(error):
-                raise
-            log.warning("position.unsaved", topic=self.topic, error=f"{type(error).__name__}: {error}")
-        finally:
-            for part in parts:
-                part.in_hand = False
-            self._work.set()
-
-    async def _follow(self, holds: list[Hold]) -> None:
-        steps = [Step(hold, hold.stored, hold.next_offset, hold.last_id, hold.seen, None) for hold in holds]
-
-        async def work(connection: Connection) -> None:
-            moved = await fence.advance(connection, self.topic, steps, [])
-            if len(moved) < len(steps):
-                raise FencedOff({hold.part for hold in holds} - moved)
-
-        async with self._connection.lock:
-            await self._connection.transaction(work)
-        for step in steps:
-            step.hold.stored = step.new
 
     def _failed(self, portions: list[Portion], error: Exception) -> None:
         """Nothing is known to be saved: back to the checkpoint; a record's own fault is looked for one by one."""
@@ -389,6 +353,7 @@ class PartitionLoop:
         log.info("partition.ready", topic=self.topic, partition=part.number, position=part.position)
         self._assignment.changed.set()
         self._work.set()
+        self._reader.wake()  # What it had waiting is forgotten: there may be room again.
 
     def _like_ours(self, topics: set[str]) -> set[str]:
         """Those of the topics that have as many partitions as the one that is read."""
@@ -418,12 +383,13 @@ class PartitionLoop:
         told: dict[int, int] = {}
         for tick in count():
             await asyncio.sleep(COMMIT_SECONDS / 4)
+            self._reader.wake()  # A partition that was fenced or stopped leaves room, too.
             fenced = self._assignment.fenced_seconds()
             if fenced > self._session_timeout:
                 raise Fatal(f"{self.topic}: fenced for {fenced:.0f} s without a new assignment")
             if tick % 4:
                 continue
-            await self._save_positions()
+            await self._positions.save()
             self._metrics.standing(self.lag(), self._assignment.unacknowledged())
             now = self._offsets()
             await self._reader.commit({number: at for number, at in now.items() if told.get(number) != at})
@@ -442,7 +408,7 @@ class PartitionLoop:
         await self._outlet.drained(DRAIN_SECONDS)
         if self._outlet.published:
             await self._outlet.delete_published()
-        await self._save_positions()
+        await self._positions.save()
         await self._reader.commit(self._offsets())
         for task in helpers:
             task.cancel()
