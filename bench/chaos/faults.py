@@ -22,8 +22,10 @@ ZOMBIE_SECONDS = 14
 REFUSE_SECONDS = 10
 FAULTY = ("flow-engine", "flow-engine-2", "dispatcher", "dispatcher-2")
 
-ZOMBIES = {"fence": ("flow-engine", 0.1, "before_txn"), "lease": ("dispatcher", 0.002, "before_send")}
-"""Protection -> who freezes, how likely each time it passes which point: within the first second of load."""
+ZOMBIES = {"fence": ("flow-engine", 0.5, "before_txn"), "lease": ("dispatcher", 0.002, "before_send")}
+"""Protection -> who freezes, and how likely each time it passes which point."""
+ZOMBIE_CALM = {"fence": "calm=4s;", "lease": ""}
+"""At first all conversations are new, and to make one again does no harm."""
 ENGINE = "before_txn,in_txn,after_commit,mid_publish,after_publish"
 DISPATCHER = f"{ENGINE},before_send,before_record"
 
@@ -35,7 +37,7 @@ def inside(seed: int, instance: str, broken: str | None) -> str:
     """
     if broken in ZOMBIES:
         who, chance, point = ZOMBIES[broken]
-        return f"seed={seed};freeze={chance}:{ZOMBIE_SECONDS}s@{point}" if instance == who else ""
+        return f"{ZOMBIE_CALM[broken]}seed={seed};freeze={chance}:{ZOMBIE_SECONDS}s@{point}" if instance == who else ""
     points = DISPATCHER if instance.startswith("dispatcher") else ENGINE
     kill, freeze = (0.0015, 0.0004) if instance.startswith("dispatcher") else (0.004, 0.001)
     return f"seed={seed};kill={kill}@{points};freeze={freeze}:{FREEZE_SECONDS}s@{points};commit_unknown=0.002"

@@ -24,7 +24,7 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 KEYS = 97
 POINTS = "in_txn,after_commit,mid_publish,after_publish"
 KILLS = f"seed=1;kill=0.02@{POINTS};commit_unknown=0.02;publish_fails=0.005:1s"
-ZOMBIES = "seed=1;freeze=0.03:9s@before_txn"
+ZOMBIES = "seed=1;calm=3s;freeze=0.3:9s@before_txn"
 FREEZES = f"seed=1;freeze=0.01:9s@before_txn,{POINTS};kill=0.004@{POINTS}"
 
 

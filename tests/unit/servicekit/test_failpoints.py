@@ -37,3 +37,11 @@ def test_the_same_seed_and_process_fail_at_the_same_places() -> None:
         return [found.strikes("commit_unknown") for _ in range(50)]
 
     assert run(1) == run(1) != run(2)
+
+
+def test_nothing_acts_while_it_is_calm() -> None:
+    found = parse("calm=60s;commit_unknown=1;freeze=1:60s@in_txn")
+    assert not found.strikes("commit_unknown")
+    found.pass_by("in_txn")
+    found.calm_until = 0.0
+    assert found.strikes("commit_unknown")

@@ -3,7 +3,7 @@
 Off unless SWITCHHOOK_FAILPOINTS is set, for example
 `seed=7;kill=0.03@in_txn,after_commit;freeze=0.01:9s@after_commit;commit_unknown=0.01;publish_fails=0.005:10s`:
 `kill` and `freeze` act with that probability each time one of the named points is passed; the other two are points of
-their own. SWITCHHOOK_BROKEN=outbox|fence|dedupe|lease names a protection to leave out, so that a checker can prove
+their own. With `calm=4s` nothing acts in the first four seconds after the first point. SWITCHHOOK_BROKEN=outbox|fence|dedupe|lease names a protection to leave out, so that a checker can prove
 that it would notice.
 """
 
@@ -29,6 +29,7 @@ class Failpoints:
     freeze: dict[str, tuple[float, float]] = field(default_factory=dict)
     windows: dict[str, tuple[float, float]] = field(default_factory=dict)
     open_until: dict[str, float] = field(default_factory=dict)
+    calm_until: float = 0.0
 
     def strikes(self, point: str) -> bool:
         """Whether the point (`commit_unknown`, `publish_fails`) acts now; one with a duration then acts that long."""
@@ -36,6 +37,8 @@ class Failpoints:
         if not probability:
             return False
         now = time.monotonic()
+        if now < self.calm_until:
+            return False
         if now < self.open_until.get(point, 0.0):
             return True
         if self.dice.random() >= probability:
@@ -45,6 +48,8 @@ class Failpoints:
 
     def pass_by(self, point: str) -> None:
         """Die or freeze here, if the dice say so."""
+        if time.monotonic() < self.calm_until:
+            return
         if self.dice.random() < self.kill.get(point, 0.0):
             os.kill(os.getpid(), signal.SIGKILL)
         probability, seconds = self.freeze.get(point, (0.0, 0.0))
@@ -62,6 +67,8 @@ def parse(text: str, *, salt: int = 0) -> Failpoints:
         seconds = float(duration.removesuffix("s") or 0)
         if name == "seed":
             found.dice.seed(f"{chance}/{salt}")
+        elif name == "calm":
+            found.calm_until = time.monotonic() + float(chance.removesuffix("s"))
         elif name == "kill":
             found.kill.update(dict.fromkeys(points.split(","), float(chance)))
         elif name == "freeze":
