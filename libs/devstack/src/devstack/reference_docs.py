@@ -61,7 +61,8 @@ def topics() -> str:
 
 def http() -> str:
     rows = ((f"`{each.method}`", f"`{each.path}`", each.service, each.scope or "—") for each in ROUTES)
-    return f"# HTTP routes\n{NOTE}\n{table(('method', 'path', 'service', 'scope'), rows)}"
+    refusals = "\nEvery refusal is a [problem](problems.md).\n"
+    return f"# HTTP routes\n{NOTE}{refusals}\n{table(('method', 'path', 'service', 'scope'), rows)}"
 
 
 def metrics() -> str:
