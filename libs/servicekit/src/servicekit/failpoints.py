@@ -3,8 +3,9 @@
 Off unless SWITCHHOOK_FAILPOINTS is set, for example
 `seed=7;kill=0.03@in_txn,after_commit;freeze=0.01:9s@after_commit;commit_unknown=0.01;publish_fails=0.005:10s`:
 `kill` and `freeze` act with that probability each time one of the named points is passed; the other two are points of
-their own. With `calm=4s` nothing acts in the first four seconds after the first point. SWITCHHOOK_BROKEN=outbox|fence|dedupe|lease names a protection to leave out, so that a checker can prove
-that it would notice.
+their own. With `calm=4s` nothing acts in the first four seconds after the first point, nor after a freeze.
+SWITCHHOOK_BROKEN=outbox|fence|dedupe|lease names a protection to leave out, so that a checker can prove that it would
+notice.
 """
 
 from __future__ import annotations
@@ -16,8 +17,12 @@ import time
 from dataclasses import dataclass, field
 from functools import cache
 
+import structlog
+
 FAILPOINTS = "SWITCHHOOK_FAILPOINTS"
 BROKEN = "SWITCHHOOK_BROKEN"
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -29,6 +34,7 @@ class Failpoints:
     freeze: dict[str, tuple[float, float]] = field(default_factory=dict)
     windows: dict[str, tuple[float, float]] = field(default_factory=dict)
     open_until: dict[str, float] = field(default_factory=dict)
+    calm: float = 0.0
     calm_until: float = 0.0
 
     def strikes(self, point: str) -> bool:
@@ -54,7 +60,10 @@ class Failpoints:
             os.kill(os.getpid(), signal.SIGKILL)
         probability, seconds = self.freeze.get(point, (0.0, 0.0))
         if self.dice.random() < probability:
+            log.warning("failpoint.freeze", point=point, seconds=seconds)
             time.sleep(seconds)
+            log.warning("failpoint.woke", point=point)
+            self.calm_until = time.monotonic() + self.calm
 
 
 def parse(text: str, *, salt: int = 0) -> Failpoints:
@@ -68,7 +77,8 @@ def parse(text: str, *, salt: int = 0) -> Failpoints:
         if name == "seed":
             found.dice.seed(f"{chance}/{salt}")
         elif name == "calm":
-            found.calm_until = time.monotonic() + float(chance.removesuffix("s"))
+            found.calm = float(chance.removesuffix("s"))
+            found.calm_until = time.monotonic() + found.calm
         elif name == "kill":
             found.kill.update(dict.fromkeys(points.split(","), float(chance)))
         elif name == "freeze":

@@ -32,9 +32,16 @@ ON CONFLICT (topic, part) DO UPDATE SET epoch = c.epoch + 1, owner = $3
 RETURNING next_offset, epoch, owner, last_id, partitions, seen
 """
 _HOLDS = "c.next_offset = u.old AND c.epoch = u.epoch AND c.owner = u.owner"
+_FENCED = {"holds": _HOLDS, "next_offset": "u.new", "last_id": "u.last_id"}
+_BROKEN = {
+    "holds": "true",
+    "next_offset": "greatest(c.next_offset, u.new)",
+    "last_id": "CASE WHEN u.new > c.next_offset THEN u.last_id ELSE c.last_id END",
+}
+"""Without the fence: who comes late writes, and does not even have what it undoes done again from its old position."""
 _ADVANCE = """
 WITH moved AS (
-    UPDATE checkpoint c SET next_offset = u.new, last_id = u.last_id, seen = coalesce(u.seen::jsonb, c.seen)
+    UPDATE checkpoint c SET next_offset = {next_offset}, last_id = {last_id}, seen = coalesce(u.seen::jsonb, c.seen)
     FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[], $7::text[], $8::text[])
         AS u (part, old, new, epoch, owner, last_id, seen)
     WHERE c.topic = $1 AND c.part = u.part AND {holds}
@@ -121,7 +128,7 @@ async def advance(
 
     Returns the partitions that moved. Unless these are all, this process is fenced off from the rest: roll back.
     """
-    statement = _ADVANCE.format(holds="true" if broken("fence") else _HOLDS)
+    statement = _ADVANCE.format(**_BROKEN if broken("fence") else _FENCED)
     rows = [step for step in steps if step.payload is not None]
     moved = await connection.fetch(
         statement,

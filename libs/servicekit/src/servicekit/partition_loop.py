@@ -226,6 +226,7 @@ class PartitionLoop:
             await self._apply(portions)
         except FencedOff as error:
             self._metrics.fenced.inc()
+            log.warning("batch.fenced", topic=self.topic, partitions=sorted(error.partitions))
             for portion in portions:
                 if portion.hold.part in error.partitions:
                     self._recover(portion.partition, portion.hold, "fenced")
@@ -256,7 +257,6 @@ class PartitionLoop:
             topics.add(dlq.topic_for(self._service).name)
         await self._publisher.know(topics)
         prepared = prepare(self._service, portions, commit, self._stamps, self._like_ours(topics))
-        await failpoint("before_txn")
         await self._save_and_send(portions, prepared, commit.save, commit.after, started)
         for dead in commit.dead:
             self._metrics.dead(dead.code)
@@ -288,6 +288,7 @@ class PartitionLoop:
         started: float,
     ) -> None:
         async with self._connection.lock:
+            await failpoint("before_txn")
             begun = time.monotonic()
             deleted = self._outlet.published[:200]
 
