@@ -37,7 +37,7 @@ KEK = "k1:" + "A" * 43 + "="
 SIGNING_SECRET = "whsec_" + "c2lnbmluZyBzZWNyZXQgb2YgdGhlIHByb2plY3Q="
 BOT_TOKEN = "104117782:AAF0secretsecretsecretsecretsecret0"
 OPERATOR = "operator-token-of-the-tests-0123456789"
-NAMES = ("inbound", "actions", "events", "replies")
+NAMES = ("inbound", "actions", "events", "findings", "replies")
 PARTITIONS = 3
 
 

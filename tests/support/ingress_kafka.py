@@ -12,7 +12,7 @@ from uuid import uuid4
 import orjson
 from aiokafka import TopicPartition
 
-from contracts import commands, dlq, events, inbound, registry, replies
+from contracts import commands, dlq, events, findings, inbound, registry, replies
 from contracts.registry import Token
 from contracts.replies import MessagesReply, RunReply
 from ingress.bridge import Bridge
@@ -35,6 +35,7 @@ LINK_KEY = "link-key-" * 5
 PARTITIONS = {
     inbound.TOPIC.name: 3,
     events.TOPIC.name: 2,
+    findings.TOPIC.name: 1,
     replies.TOPIC.name: 4,
     commands.TOPIC.name: 2,
     registry.TOPIC.name: 1,

@@ -33,7 +33,7 @@ EventType = Literal[
 ]  # fmt: skip
 EVENT_TYPES: tuple[str, ...] = get_args(EventType)
 NEVER_DELIVERED = frozenset({"trigger.request"})
-"""For the registry's request log only, never sent to endpoints."""
+"""For the registry's request log only (contracts.findings), never sent to endpoints."""
 
 
 class BotRef(Model):
@@ -83,5 +83,5 @@ TOPIC = Topic(
     partitions=12,
     record=Event,
     producers=("ingress", "flow-engine", "dispatcher", "registry"),
-    consumers=("dispatcher", "registry"),
+    consumers=("dispatcher",),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts import actions, commands, dlq, events, inbound, registry, replies
+from contracts import actions, commands, dlq, events, findings, inbound, registry, replies
 from contracts.topic import Topic
 
 TOPICS: tuple[Topic, ...] = (
@@ -10,6 +10,7 @@ TOPICS: tuple[Topic, ...] = (
     inbound.TOPIC,
     actions.TOPIC,
     events.TOPIC,
+    findings.TOPIC,
     replies.TOPIC,
     registry.TOPIC,
     *(dlq.topic_for(service) for service in dlq.SERVICES),

@@ -80,6 +80,8 @@ async def test_a_refused_token_pauses_the_channel_until_its_entity_changes(
     await dispatcher.send("lost", 1, peer="p1")
     [event] = await eventually(lambda: dispatcher.events("channel.paused"))
     assert event["channel"]["id"] == CHANNEL
+    [for_the_registry] = await eventually(lambda: dispatcher.bodies("findings"))
+    assert (for_the_registry["type"], for_the_registry["data"]) == ("channel.paused", event)
     await dispatcher.send("waits", 1, peer="p2")
     await eventually(lambda: _states(dispatcher, {"exhausted": 1, "pending": 1}))
     await dispatcher.registry.put(channel(telegram.url).model_copy(update={"url": "https://t.me/conference_bot"}))

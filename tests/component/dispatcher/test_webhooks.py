@@ -82,6 +82,8 @@ async def test_gone_disables_at_once_and_what_comes_later_is_kept_as_discarded(
     await dispatcher.event("tag.added")
     [event] = await eventually(lambda: dispatcher.events("endpoint.disabled"))
     assert event["endpoint"]["id"] == "e1"
+    [for_the_registry] = await eventually(lambda: dispatcher.bodies("findings"))
+    assert (for_the_registry["type"], for_the_registry["data"]) == ("endpoint.disabled", event)
     await dispatcher.registry.put(dead.model_copy(update={"state": "disabled"}))
     later = await dispatcher.event("tag.added")
     await eventually(lambda: _state(dispatcher, str(fan_out.delivery_id(later, "e1")), "discarded"))

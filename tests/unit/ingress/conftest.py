@@ -10,6 +10,7 @@ import pytest
 
 from contracts import events, inbound
 from contracts.replies import RunReply
+from contracts.topic import Topic
 from ingress.doors import Ingress, build
 from ingress.settings import Settings
 from servicekit.kafka_records import Outgoing
@@ -62,8 +63,8 @@ class Rig:
     def inbound(self) -> list[dict[str, Any]]:
         return [orjson.loads(record.value) for record in self.publisher.of(inbound.TOPIC.name)]
 
-    def events(self, type: str) -> list[dict[str, Any]]:
-        found = [orjson.loads(record.value) for record in self.publisher.of(events.TOPIC.name)]
+    def events(self, type: str, topic: Topic = events.TOPIC) -> list[dict[str, Any]]:
+        found = [orjson.loads(record.value) for record in self.publisher.of(topic.name)]
         return [event["data"] for event in found if event["type"] == type]
 
 

@@ -5,6 +5,7 @@ import asyncio
 import orjson
 import pytest
 
+from contracts import findings
 from contracts.ids import derived_id
 from contracts.inbound import StartFlow
 from contracts.registry import Channel, Flow, Token
@@ -248,7 +249,7 @@ async def test_the_request_log_holds_what_came_and_what_became_of_it(rig):
     await rig.run({"token": rig.token, "peer_id": 5, "variables": {"order_id": "7"}}, headers=ASYNC)
     await rig.run({"peer_id": "a b"})
     await rig.ingress.intake.drained()
-    good, bad = rig.events("trigger.request")
+    good, bad = rig.events("trigger.request", findings.TOPIC)
     assert (good["status"], good["trigger"], good["body"]) == (
         202, {"id": "trigger-1"}, {"peer_id": 5, "variables": {"order_id": "7"}},
     )  # fmt: skip
@@ -259,7 +260,7 @@ async def test_the_request_log_takes_ten_a_second(rig):
     await asyncio.gather(*(rig.run(headers=ASYNC) for _ in range(40)))
     await rig.ingress.intake.drained()
     assert len(rig.inbound) == 40
-    assert 10 <= len(rig.events("trigger.request")) <= 12
+    assert 10 <= len(rig.events("trigger.request", findings.TOPIC)) <= 12
 
 
 @pytest.mark.parametrize(

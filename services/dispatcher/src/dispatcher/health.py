@@ -67,11 +67,10 @@ async def _note_failures(
             continue
         if row["too_long"]:
             disabled.append(row["name"])
-            reason = {"reason": f"No delivery succeeded for {DISABLE_AFTER}."}
-            made.append(reports.endpoint_event("endpoint.disabled", delivery, reason, now))
+            made += reports.endpoint_disabled(delivery, f"No delivery succeeded for {DISABLE_AFTER}.", now)
         elif not row["told"] and _most_attempts(attempted, delivery) >= TELL_AFTER_ATTEMPTS:
             told.append(row["name"])
-            made.append(reports.endpoint_event("endpoint.failing", delivery, {}, now))
+            made.append(reports.endpoint_failing(delivery, now))
     if told:
         await connection.execute(_TOLD, told)
     if disabled:

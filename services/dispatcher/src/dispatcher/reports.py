@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from contracts import cloudevents, events, inbound, replies
+from contracts import cloudevents, events, findings, inbound, replies
 from contracts.actions import CallApi, ChannelCall, PostWebhook, SendMessage
 from contracts.ids import derived_id, split_conversation_key
 from dispatcher.fan_out import ABOUT_DELIVERIES
@@ -104,12 +104,10 @@ def of_step(result: Result, now: str) -> list[Outgoing]:
 def of_subscription(result: Result, now: str) -> list[Outgoing]:
     """No event about a delivery of an event about a delivery (hardening 22)."""
     made = []
-    endpoint = {"endpoint": {"id": result.delivery.target}}
     if result.code == "gone":
-        reason = {"reason": "The receiver answered 410 Gone."}
-        made.append(event("endpoint.disabled", result.delivery, endpoint | reason, now, key=result.delivery.target))
+        made += endpoint_disabled(result.delivery, "The receiver answered 410 Gone.", now)
     if result.outcome == "exhausted" and result.delivery.event_type not in ABOUT_DELIVERIES:
-        made.append(exhausted(result, endpoint, now))
+        made.append(exhausted(result, {"endpoint": {"id": result.delivery.target}}, now))
     return made
 
 
@@ -132,16 +130,27 @@ def exhausted(result: Result, about: Mapping[str, Any], now: str) -> Outgoing:
 
 
 def channel_paused(result: Result, now: str) -> list[Outgoing]:
-    """The platform refused the channel's credentials: the registry marks it."""
+    """The platform refused the channel's credentials."""
     if result.pause_reason != "unauthorized":
         return []
     data = {"channel": {"id": result.delivery.target}, "reason": result.detail or "The platform refused the token."}
-    return [event("channel.paused", result.delivery, data, now, key=result.delivery.target)]
+    return found("channel.paused", result.delivery, data, now)
 
 
-def endpoint_event(type: events.EventType, delivery: Delivery, data: Mapping[str, Any], now: str) -> Outgoing:
-    """endpoint.failing and endpoint.disabled as the recorder finds them."""
-    return event(type, delivery, {"endpoint": {"id": delivery.target}, **data}, now, key=delivery.target)
+def endpoint_disabled(delivery: Delivery, why: str, now: str) -> list[Outgoing]:
+    """No more is sent there until somebody enables it."""
+    return found("endpoint.disabled", delivery, {"endpoint": {"id": delivery.target}, "reason": why}, now)
+
+
+def endpoint_failing(delivery: Delivery, now: str) -> Outgoing:
+    """A warning to its owner."""
+    return event("endpoint.failing", delivery, {"endpoint": {"id": delivery.target}}, now, key=delivery.target)
+
+
+def found(type: events.EventType, delivery: Delivery, data: Mapping[str, Any], now: str) -> list[Outgoing]:
+    """An event about the delivery's target: for the outside, and for the registry, which marks the target."""
+    told = event(type, delivery, data, now, key=delivery.target)
+    return [told, told._replace(topic=findings.TOPIC.name)]
 
 
 def failure(result: Result) -> inbound.CallFailure:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from contracts import findings
 from contracts.cloudevents import now_text
 from contracts.ids import new_id
 from contracts.registry import Trigger
@@ -47,7 +48,7 @@ class RequestLog:
         record = self._intake.event(
             "trigger.request", present, id=new_id(), key=trigger.bot_id, project_id=trigger.project_id
         )
-        self._intake.publish_aside(record)
+        self._intake.publish_aside(record._replace(topic=findings.TOPIC.name))
 
 
 def _small(body: dict[str, Any] | None) -> dict[str, Any] | None:

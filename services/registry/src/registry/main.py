@@ -1,4 +1,4 @@
-"""Wires the registry together: the API, the relay with its tail, the asker, and the loop over events."""
+"""Wires the registry together: the API, the relay with its tail, the asker, and the loop over findings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from registry.api import Api
 from registry.app import build_app
 from registry.database import Database
 from registry.dispatcher_calls import DispatcherCalls
-from registry.event_state import GROUP, EventState
+from registry.findings_handler import GROUP, FindingsHandler
 from registry.relay import Relay
 from registry.settings import Settings
 from registry.site import Site
@@ -31,8 +31,6 @@ from servicekit.sealing import KeyRing
 from servicekit.telemetry import configure_tracing, shutdown_tracing
 
 SERVICE = "registry"
-
-EVENTS_PATIENCE_MS = 250
 
 log = structlog.get_logger()
 
@@ -71,20 +69,19 @@ class Registry:
             shutdown_tracing()
 
     async def _work(self) -> None:
-        """What needs Postgres: the relay and the loop over events."""
+        """What needs Postgres: the relay and the loop over findings."""
         pool = await self.database.connect(self.settings)
         relay = Relay(pool, self.settings.kafka, registry.TOPIC.name, self.tail)
         loop = PartitionLoop(
-            EventState(self.site),
+            FindingsHandler(self.site),
             kafka=self.settings.kafka,
             group=GROUP,
             service=SERVICE,
             instance=self.settings.instance,
             pool=pool,
             session_timeout=self.settings.session_timeout_seconds,
-            patience_ms=EVENTS_PATIENCE_MS,
         )
-        self.health.checks |= {"relay": relay.problem, "events": loop.problem}
+        self.health.checks |= {"relay": relay.problem, "findings": loop.problem}
         async with asyncio.TaskGroup() as group:
             group.create_task(relay.run())
             group.create_task(loop.run())

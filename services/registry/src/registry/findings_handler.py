@@ -9,10 +9,9 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 
-import structlog
 from pydantic import ValidationError
 
-from contracts import cloudevents, events
+from contracts import cloudevents, findings
 from contracts.events import Event
 from contracts.registry import Channel, Endpoint
 from registry import channels, endpoints, postgres_entities, postgres_trigger_requests, publications
@@ -20,19 +19,14 @@ from registry.entities import Stored
 from registry.postgres_trigger_requests import TriggerRequest
 from registry.site import Site
 from registry.unit import Unit
-from servicekit.batches import Batch, Commit, Connection
-from servicekit.kafka_records import Outgoing, Record, bad_header
+from servicekit.batches import Batch, Commit, Connection, DeadRecord
+from servicekit.kafka_records import Outgoing, Record
 
-GROUP = "switchhook.registry.events"
-WANTED = frozenset(
-    (cloudevents.TYPE_PREFIX + kind).encode() for kind in ("endpoint.disabled", "channel.paused", "trigger.request")
-)
-
-log = structlog.get_logger()
+GROUP = "switchhook.registry.findings"
 
 
 class Finding(NamedTuple):
-    """An event that changes an entity: `id` names the endpoint or channel."""
+    """What changes an entity: `id` names the endpoint or channel."""
 
     type: str
     id: str
@@ -40,31 +34,34 @@ class Finding(NamedTuple):
     reason: str | None
 
 
-class EventState:
-    """A handler of servicekit's partition loop."""
+class FindingsHandler:
+    """The registry's side of the partition loop over `findings`."""
 
-    def __init__(self, site: Site, topic: str = events.TOPIC.name) -> None:
+    def __init__(self, site: Site, topic: str = findings.TOPIC.name) -> None:
         self.topic = topic
         self._site = site
 
     async def apply(self, batch: Batch) -> Commit:
-        wanted = [record for record in batch.records if _is_wanted(record)]
-        decoded = [(record, event) for record in wanted if (event := _decoded(record)) is not None]
-        requests = [request for record, event in decoded if (request := _request(record, event)) is not None]
-        findings = [finding for _, event in decoded if (finding := _finding(event)) is not None]
-
-        if not (requests or findings):
-            return Commit()
+        requests, found, dead = list[TriggerRequest](), list[Finding](), list[DeadRecord]()
+        for record in batch.records:
+            match _read(record):
+                case TriggerRequest() as request:
+                    requests.append(request)
+                case Finding() as finding:
+                    found.append(finding)
+                case DeadRecord() as unreadable:
+                    dead.append(unreadable)
 
         async def save(connection: Connection) -> None:
             if requests:
                 await postgres_trigger_requests.add(connection, requests)
-            if findings:
-                await self._take_over(connection, findings)
+            if found:
+                await self._take_over(connection, found)
 
-        return Commit(save=save)
+        return Commit(save, dead=dead)
 
     async def park(self, record: Record, error: Exception, connection: Connection) -> list[Outgoing]:
+        """Nothing depends on a finding here."""
         return []
 
     async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
@@ -73,9 +70,9 @@ class EventState:
     def on_revoked(self, partitions: set[int]) -> None:
         """Nothing is cached."""
 
-    async def _take_over(self, connection: Connection, findings: Iterable[Finding]) -> None:
+    async def _take_over(self, connection: Connection, found: Iterable[Finding]) -> None:
         generation = await publications.generation(connection)
-        for finding in findings:
+        for finding in found:
             if finding.type == "endpoint.disabled":
                 await self._disable(connection, generation, finding)
             else:
@@ -94,36 +91,31 @@ class EventState:
             await channels.set_state(unit, stored, "paused", finding.reason)
 
 
-def _is_wanted(record: Record) -> bool:
-    return any(name == "ce_type" and value in WANTED for name, value in record.headers)
+_NAMED = {"endpoint.disabled": "endpoint", "channel.paused": "channel", "trigger.request": "trigger"}
+"""Type -> the key of `data` that says by `id` what it is about."""
 
 
-def _decoded(record: Record) -> Event | None:
-    """The event; None when it is none: other consumers of the topic tell its writer."""
+def _read(record: Record) -> TriggerRequest | Finding | DeadRecord:
     try:
-        if bad_header(record.headers) is None:
-            return Event.model_validate_json(record.value or b"")
-    except ValidationError:
-        pass
-    log.warning("events.unreadable", partition=record.partition, offset=record.offset)
-    return None
-
-
-def _request(record: Record, event: Event) -> TriggerRequest | None:
-    trigger = event.data.get("trigger")
-    if event.type != "trigger.request" or not isinstance(trigger, dict):
-        return None
-    data = {name: value for name, value in event.data.items() if name not in ("trigger", "bot")}
-    event_id = cloudevents.header(record.headers, "ce_id") or ""
-    return TriggerRequest(str(trigger.get("id")), event_id, datetime.fromisoformat(event.timestamp), data)
-
-
-def _finding(event: Event) -> Finding | None:
-    named: Any = event.data.get("endpoint" if event.type == "endpoint.disabled" else "channel")
-    if event.type == "trigger.request" or not isinstance(named, dict):
-        return None
+        event = Event.model_validate_json(record.value or b"")
+        timestamp = datetime.fromisoformat(event.timestamp)
+    except ValidationError as error:
+        [first, *_] = error.errors()
+        code = "not-json" if first["type"] == "json_invalid" else "wrong-schema"
+        return DeadRecord(record, code, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:500])
+    except ValueError as error:
+        return DeadRecord(record, "wrong-schema", f"timestamp: {error}"[:500])
+    if (name := _NAMED.get(event.type)) is None:
+        return DeadRecord(record, "unknown-type", f"{event.type} is none of {', '.join(_NAMED)}")
+    named: Any = event.data.get(name)
+    if not isinstance(named, dict) or "id" not in named:
+        return DeadRecord(record, "wrong-schema", f"data.{name}: has no id")
+    if event.type == "trigger.request":
+        data = {key: value for key, value in event.data.items() if key not in ("trigger", "bot")}
+        event_id = cloudevents.header(record.headers, "ce_id") or ""
+        return TriggerRequest(str(named["id"]), event_id, timestamp, data)
     reason = event.data.get("reason")
-    return Finding(event.type, str(named.get("id")), event.timestamp, reason if isinstance(reason, str) else None)
+    return Finding(event.type, str(named["id"]), event.timestamp, reason if isinstance(reason, str) else None)
 
 
 def _is_older(finding: Finding, stored: Stored[Any], since: str) -> bool:

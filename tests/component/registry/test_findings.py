@@ -9,23 +9,25 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
-from contracts import cloudevents
+from contracts import cloudevents, dlq
 from contracts.events import Event
 from contracts.ids import uuid7
-from registry.event_state import EventState
+from registry.findings_handler import FindingsHandler
 from servicekit.partition_loop import PartitionLoop
+from support.ledger import read_all
 from support.registry_api import Project, RegistryUnderTest, new_project, running_registry
+from support.topics import create_topic, delete_topics
 from support.waiting import eventually
 
 MakeTopic = Callable[..., Awaitable[str]]
 LONG_AGO = "2020-01-01T00:00:00.000Z"
 
 
-class Events:
-    """Writes to the events topic as the other services do."""
+class Findings:
+    """Writes to the findings topic as the other services do. `dead_letters`: where those go that are none."""
 
-    def __init__(self, topic: str, producer: AIOKafkaProducer) -> None:
-        self._topic, self._producer = topic, producer
+    def __init__(self, topic: str, producer: AIOKafkaProducer, dead_letters: str) -> None:
+        self._topic, self._producer, self.dead_letters = topic, producer, dead_letters
 
     async def tell(self, type: str, *, at: str | None = None, **data: Any) -> None:
         event = Event.model_validate({"type": type, "timestamp": at or cloudevents.now_text(), "data": data})
@@ -43,20 +45,22 @@ async def replica(kafka: str, migrated: str, make_topic: MakeTopic) -> AsyncIter
 
 
 @pytest.fixture
-async def events(kafka: str, make_topic: MakeTopic, replica: RegistryUnderTest) -> AsyncIterator[Events]:
-    topic = await make_topic("events", partitions=2)
+async def findings(kafka: str, make_topic: MakeTopic, replica: RegistryUnderTest) -> AsyncIterator[Findings]:
+    topic = await make_topic("findings", partitions=2)
     pool = replica.database.pool
-    handler = EventState(replica.site, topic)
-    loop = PartitionLoop(handler, kafka=kafka, group=topic, service="registry", instance="one", pool=pool)
+    handler = FindingsHandler(replica.site, topic)
+    dead_letters = await create_topic(kafka, dlq.topic_for(topic).name)
+    loop = PartitionLoop(handler, kafka=kafka, group=topic, service=topic, instance="one", pool=pool)
     task = asyncio.create_task(loop.run())
-    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, max_request_size=4 << 20)
     await producer.start()
     try:
-        yield Events(topic, producer)
+        yield Findings(topic, producer, dead_letters)
     finally:
         await producer.stop()
         await loop.close()
         await task
+        await delete_topics(kafka, dead_letters)
 
 
 async def endpoint_of(project: Project) -> str:
@@ -64,10 +68,12 @@ async def endpoint_of(project: Project) -> str:
     return str((await project.post("/v1/endpoints", body))["id"])
 
 
-async def test_a_disabled_endpoint_is_shown_and_published_as_such(replica: RegistryUnderTest, events: Events) -> None:
+async def test_a_disabled_endpoint_is_shown_and_published_as_such(
+    replica: RegistryUnderTest, findings: Findings
+) -> None:
     project = await new_project(replica)
     id = await endpoint_of(project)
-    await events.tell("endpoint.disabled", endpoint={"id": id}, reason="410 Gone")
+    await findings.tell("endpoint.disabled", endpoint={"id": id}, reason="410 Gone")
 
     async def is_disabled() -> bool:
         shown = await project.get(f"/v1/endpoints/{id}")
@@ -78,12 +84,12 @@ async def test_a_disabled_endpoint_is_shown_and_published_as_such(replica: Regis
     assert "reason" not in await project.post(f"/v1/endpoints/{id}/enable", expect=200)
 
 
-async def test_a_finding_older_than_the_users_word_is_ignored(replica: RegistryUnderTest, events: Events) -> None:
+async def test_a_finding_older_than_the_users_word_is_ignored(replica: RegistryUnderTest, findings: Findings) -> None:
     project = await new_project(replica)
     enabled, other = await endpoint_of(project), await endpoint_of(project)
     await project.post(f"/v1/endpoints/{enabled}/enable", expect=200)
-    await events.tell("endpoint.disabled", at=LONG_AGO, endpoint={"id": enabled})
-    await events.tell("endpoint.disabled", endpoint={"id": other})
+    await findings.tell("endpoint.disabled", at=LONG_AGO, endpoint={"id": enabled})
+    await findings.tell("endpoint.disabled", endpoint={"id": other})
 
     async def other_is_disabled() -> bool:
         return bool((await project.get(f"/v1/endpoints/{other}"))["state"] == "disabled")
@@ -92,13 +98,11 @@ async def test_a_finding_older_than_the_users_word_is_ignored(replica: RegistryU
     assert (await project.get(f"/v1/endpoints/{enabled}"))["state"] == "enabled"
 
 
-async def test_a_paused_channel_is_shown_as_such(replica: RegistryUnderTest, events: Events) -> None:
+async def test_a_paused_channel_is_shown_as_such(replica: RegistryUnderTest, findings: Findings) -> None:
     project = await new_project(replica)
     id = await project.http_channel(await project.bot())
-    await events.send("channel.paused", b"not json")
-    await events.send("channel.paused", None)
-    await events.tell("channel.paused", channel={"id": "nobody"})
-    await events.tell("channel.paused", channel={"id": id}, reason="401 Unauthorized")
+    await findings.tell("channel.paused", channel={"id": "nobody"})
+    await findings.tell("channel.paused", channel={"id": id}, reason="401 Unauthorized")
 
     async def is_paused() -> bool:
         return bool((await project.get(f"/v1/channels/{id}"))["state"] == "paused")
@@ -108,14 +112,43 @@ async def test_a_paused_channel_is_shown_as_such(replica: RegistryUnderTest, eve
     assert (resumed["state"], "reason" in resumed) == ("active", False)
 
 
-async def test_the_last_fifty_requests_of_a_trigger_are_kept(replica: RegistryUnderTest, events: Events) -> None:
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [
+        (b"not json", b"not-json"),
+        (None, b"not-json"),
+        (b"x" * 2_000_000, b"not-json"),
+        (b"{}", b"wrong-schema"),
+        (b'{"type": "channel.danced", "timestamp": "2026-11-21T00:00:00Z", "data": {}}', b"wrong-schema"),
+        (b'{"type": "message.sent", "timestamp": "2026-11-21T00:00:00Z", "data": {}}', b"unknown-type"),
+        (b'{"type": "channel.paused", "timestamp": "yesterday", "data": {"channel": {"id": "c"}}}', b"wrong-schema"),
+        (b'{"type": "channel.paused", "timestamp": "2026-11-21T00:00:00Z", "data": {"channel": 1}}', b"wrong-schema"),
+    ],
+)
+async def test_poison_is_parked_with_its_reason_and_does_not_hold_what_is_behind_it(
+    replica: RegistryUnderTest, findings: Findings, value: bytes | None, code: bytes
+) -> None:
+    project = await new_project(replica)
+    id = await endpoint_of(project)
+    await findings.send("channel.paused", value)
+    await findings.tell("endpoint.disabled", endpoint={"id": id})
+
+    async def is_disabled() -> bool:
+        return bool((await project.get(f"/v1/endpoints/{id}"))["state"] == "disabled")
+
+    await eventually(is_disabled)
+    [parked] = await eventually(lambda: read_all(replica.settings.kafka, findings.dead_letters))
+    assert (dict(parked.headers)["dlq-error-code"], parked.value) == (code, value)
+
+
+async def test_the_last_fifty_requests_of_a_trigger_are_kept(replica: RegistryUnderTest, findings: Findings) -> None:
     project = await new_project(replica)
     bot = await project.bot()
     await project.http_channel(bot)
     body = {"flow": await project.published_flow(bot), "entry": "bought", "auth": "url"}
     trigger = (await project.post("/v1/triggers", body))["id"]
     for number in range(60):
-        await events.tell("trigger.request", trigger={"id": trigger}, body={"n": number}, status=202)
+        await findings.tell("trigger.request", trigger={"id": trigger}, body={"n": number}, status=202)
 
     async def numbers() -> list[int]:
         listed = await project.get(f"/v1/triggers/{trigger}/requests")

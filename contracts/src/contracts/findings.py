@@ -1,0 +1,20 @@
+"""`switchhook.findings.v1`: what a service found out that the registry keeps. Key: what it is about.
+
+The records are events (contracts.events): `endpoint.disabled` and `channel.paused` stand on the events topic too, for the
+outside, `trigger.request` only here. The registry reads this and not all that happens (docs/decisions/0006).
+"""
+
+from __future__ import annotations
+
+from contracts.events import Event
+from contracts.topic import Topic
+
+TOPIC = Topic(
+    name="switchhook.findings.v1",
+    title="What a service found out that the registry keeps",
+    key="endpoint, channel or bot",
+    partitions=3,
+    record=Event,
+    producers=("ingress", "dispatcher"),
+    consumers=("registry",),
+)
