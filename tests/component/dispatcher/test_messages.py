@@ -88,6 +88,33 @@ async def test_a_refused_token_pauses_the_channel_until_its_entity_changes(
     await eventually(lambda: [body["text"] for body in telegram.messages] == ["waits"])
 
 
+async def test_what_a_paused_channel_has_to_send_waits_until_it_is_active(
+    dispatcher: RunningDispatcher, telegram: FakeTelegram
+) -> None:
+    await dispatcher.registry.put(channel(telegram.url).model_copy(update={"state": "paused"}))
+    await dispatcher.start()
+    waiting = await dispatcher.send("waits", 1, peer="p1")
+    await eventually(lambda: _is_put_off(dispatcher, waiting))
+    assert telegram.messages == []
+    await dispatcher.registry.put(channel(telegram.url))
+    await eventually(lambda: [body["text"] for body in telegram.messages] == ["waits"])
+
+
+async def test_a_refusal_that_the_registry_has_marked_is_not_asked_for_again(
+    dispatcher: RunningDispatcher, telegram: FakeTelegram
+) -> None:
+    telegram.fail_next("sendMessage", 401, "Unauthorized")
+    await dispatcher.start()
+    await dispatcher.send("lost", 1, peer="p1")
+    await eventually(lambda: dispatcher.events("channel.paused"))
+    await dispatcher.registry.put(channel(telegram.url).model_copy(update={"state": "paused"}))
+    waiting = await dispatcher.send("waits", 1, peer="p2")
+    await eventually(lambda: _is_put_off(dispatcher, waiting))
+    assert telegram.messages == []
+    await dispatcher.registry.put(channel(telegram.url))
+    await eventually(lambda: [body["text"] for body in telegram.messages] == ["waits"])
+
+
 async def test_a_message_that_comes_too_late_is_not_sent(dispatcher: RunningDispatcher, telegram: FakeTelegram) -> None:
     await dispatcher.start()
     await dispatcher.send("late", 1, expires_at="2020-01-01T00:00:00.000Z")
@@ -138,6 +165,11 @@ async def _two(dispatcher: RunningDispatcher) -> list[dict[str, object]]:
     found = await dispatcher.bodies("inbound")
     assert len(found) == 2
     return found
+
+
+async def _is_put_off(dispatcher: RunningDispatcher, id: str) -> bool:
+    row = await dispatcher.row(id)
+    return row is not None and row["attempts"] == 0 and (row["error"] or "").endswith("is paused.")
 
 
 async def _states(dispatcher: RunningDispatcher, expected: dict[str, int]) -> bool:

@@ -1,6 +1,7 @@
 """DispatcherError
 Unreadable      the record can never be understood: dead-letter topic, with `code`
 NoRequest       a delivery ends without a request: its target is gone, switched off, or can never take it
+ChannelPaused   by a user, or because its token was refused: what it has to send waits, no attempt counted
 NotYetKnown     what a delivery needs (an entity of the registry, its view) is not here yet: later, no attempt counted
 """
 
@@ -31,6 +32,10 @@ class NoRequest(DispatcherError):
 
 class LeaseLost(DispatcherError):
     """The lease ran out, or the lane is another's, before the socket write (hardening 6): nothing was sent."""
+
+
+class ChannelPaused(DispatcherError):
+    """Only a change of the channel lets it go on."""
 
 
 class NotYetKnown(DispatcherError):

@@ -12,7 +12,7 @@ from dispatcher.catalogue import Catalogue
 from dispatcher.channels import CHANNELS
 from dispatcher.channels.port import Account, Channel
 from dispatcher.destination import Limits
-from dispatcher.errors import NoRequest
+from dispatcher.errors import ChannelPaused, NoRequest
 from dispatcher.formats import RenderTemplate
 from dispatcher.model import Delivery
 from dispatcher.requests import Reading, Request
@@ -43,7 +43,7 @@ class RequestMaker:
         return {"api": API_LIMITS, "host": INLINE_LIMITS}.get(kind, CHANNEL_CALL_LIMITS)
 
     def make(self, delivery: Delivery) -> Request:
-        """Raises NoRequest when there is nothing to send any more, NotYetKnown when the registry is behind."""
+        """Raises NoRequest when there is nothing to send any more, NotYetKnown when the registry is behind, ChannelPaused."""
         match delivery.kind:
             case "event":
                 return webhooks.event_request(delivery, self._catalogue, self._render, time.time())
@@ -53,10 +53,12 @@ class RequestMaker:
                 return api_calls.request(delivery, self._catalogue)
         channel, account = self._channel(delivery)
         action = delivery.content()
-        if delivery.kind == "message":
-            return channel.message(account, action, delivery.attempts == 1)
         if isinstance(action, ChannelCall):
             return channel.method(account, action.method, action.params)
+        if account.entity.state == "paused":
+            raise ChannelPaused(f"The channel {account.entity.name!r} is paused.")
+        if delivery.kind == "message":
+            return channel.message(account, action, delivery.attempts == 1)
         return channel.acknowledge(account, action)
 
     def read(

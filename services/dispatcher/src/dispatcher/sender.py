@@ -12,10 +12,10 @@ import orjson
 import structlog
 
 from dispatcher import conclusions
-from dispatcher.errors import LeaseLost, NoRequest, NotYetKnown
+from dispatcher.errors import ChannelPaused, LeaseLost, NoRequest, NotYetKnown
 from dispatcher.model import Attempt, Delivery, Result
 from dispatcher.request_maker import RequestMaker
-from dispatcher.requests import BODY_LIMIT, HIDDEN, Reading, Request
+from dispatcher.requests import BODY_LIMIT, FINDING_SECONDS, HIDDEN, Reading, Request
 from servicekit.failpoints import broken, failpoint
 from servicekit.guarded_http import Answer, GuardedClient, Unreachable
 from servicekit.metrics import counter, histogram
@@ -49,6 +49,10 @@ class Sender:
         except LeaseLost:
             log.info("lease.lost", delivery=delivery.id)
             result = Result(delivery, "deferred", code="lease-lost", delay=0.0)
+        except ChannelPaused as error:
+            result = Result(
+                delivery, "deferred", code="channel-paused", detail=str(error), delay=0.0, pause=FINDING_SECONDS
+            )
         except NotYetKnown as error:
             result = Result(delivery, "deferred", code="not-yet-known", detail=str(error), delay=UNKNOWN_SECONDS)
         except Exception:
