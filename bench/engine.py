@@ -1,4 +1,7 @@
-"""Events through a 3-node flow, beside getmany, one unnest transaction and produce without any logic."""
+"""Events through a 3-node flow, beside getmany, one unnest transaction and produce without any logic.
+
+`--replicas 2` has as many engines share the work, as one would run them on a machine with so many cores.
+"""
 
 from __future__ import annotations
 
@@ -51,19 +54,20 @@ async def lay(producer: Any, records: list[dict[str, Any]]) -> None:
     await asyncio.gather(*[await producer.send(**record) for record in records])
 
 
-async def round_of(producer: Any, kafka: str, pid: int, output: str, records: list[dict[str, Any]]) -> float:
-    """Lay the records down before a frozen process, let it go: events per second until the last output."""
+async def round_of(producer: Any, kafka: str, pids: list[int], output: str, records: list[dict[str, Any]]) -> float:
+    """Lay the records down before frozen processes, let them go: events per second until the last output."""
     async with Watch(kafka, output) as watch:
-        with frozen(pid):
+        with frozen(*pids):
             await lay(producer, records)
             begun = time.time()
         _, last = await watch.until(len(records))
     return len(records) / (last - begun)
 
 
-async def main(seconds: float) -> None:
+async def main(seconds: float, replicas: int) -> None:
     count = int(EVENTS_PER_SECOND * seconds / (2 * (ROUNDS + 1)))
-    async with rig({"registry": {}, "flow-engine": {}}) as bench:
+    engines = ["flow-engine", *(f"flow-engine-{number}" for number in range(2, replicas + 1))]
+    async with rig({name: {} for name in ("registry", *engines)}) as bench:
         await bench.api.publish_flow(bench.bot, three_nodes())
         channel = await bench.telegram("http://127.0.0.1:9")
         kafka, dsn = bench.stack.bootstrap_servers, await scratch_database(bench.stack)
@@ -73,16 +77,17 @@ async def main(seconds: float) -> None:
         try:
             async with process("bench.raw", "engine", kafka, dsn, source, target) as (raw_loop, _):
                 ours, raw = [], []
-                engine = bench.stack.service("flow-engine").pid
+                pids = [bench.stack.service(name).pid for name in engines]
                 for _ in range(ROUNDS + 1):
                     records = [message(bench, channel, f"{number % PEOPLE}", "/go") for number in range(count)]
-                    ours.append(await round_of(producer, kafka, engine, actions.TOPIC.name, records))
+                    ours.append(await round_of(producer, kafka, pids, actions.TOPIC.name, records))
                     bare = [padded(record, source) for record in records]
-                    raw.append(await round_of(producer, kafka, raw_loop.pid, target, bare))
+                    raw.append(await round_of(producer, kafka, [raw_loop.pid], target, bare))
         finally:
             await producer.stop()
-    report_ratio("engine", ours[1:], raw[1:], "events/s", events_a_round=count)
+    report_ratio("engine", ours[1:], raw[1:], "events/s", events_a_round=count, replicas=replicas)
 
 
 if __name__ == "__main__":
-    asyncio.run(main(options(seconds=60.0).seconds))
+    chosen = options(seconds=60.0, replicas=1)
+    asyncio.run(main(chosen.seconds, chosen.replicas))

@@ -17,6 +17,7 @@ from registry.accept_restore import accept_restore
 from registry.postgres import RELAY_LOCK
 from registry.publications import Publication
 from registry.relay import Relay
+from registry.topic_tail import TopicTail
 from servicekit.registry_view import RegistryView
 from servicekit.tokens import digest
 from support.registry_api import RegistryUnderTest, new_project, running_registry
@@ -85,6 +86,30 @@ async def test_versions_of_an_entity_are_published_in_order(kafka: str, topic: s
     published = await entities(kafka, topic, "bot")
     assert [record.version for record in published] == list(range(1, 23))
     assert (published[-1].deleted, published[-1].data) == (True, {})
+
+
+class LateTail:
+    """A tail that has read nothing yet of what is on the topic."""
+
+    readings, suspects = 1, frozenset[str]()
+
+    def __init__(self, tail: TopicTail) -> None:
+        self._tail, self.last = tail, dict[str, tuple[int, int]]()
+
+    async def caught_up(self) -> bool:
+        self.last = self._tail.last
+        return True
+
+
+async def test_what_was_published_but_not_read_back_yet_is_not_published_again(
+    kafka: str, topic: str, replica: RegistryUnderTest
+) -> None:
+    project = await new_project(replica)
+    bot = await project.bot()
+    async with replica.database.pool.acquire() as connection:
+        await housekeeping.Housekeeping(LateTail(replica.tail)).keep(connection)  # type: ignore[arg-type]
+    await project.call("PATCH", f"/v1/bots/{bot}", {"name": "renamed"})
+    assert [record.version for record in await entities(kafka, topic, "bot")] == [1, 2]
 
 
 async def test_a_flow_version_stands_before_the_flow_that_starts_on_it(

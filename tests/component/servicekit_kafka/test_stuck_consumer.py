@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -27,6 +28,11 @@ def end_coordination(consumer: Any, topic: str) -> None:
 
 def stand_still(consumer: Any, topic: str) -> None:
     consumer.pause(TopicPartition(topic, 0))
+
+
+def hear_nothing(consumer: Any, topic: str) -> None:
+    """It waits for the cluster's metadata, which never come."""
+    consumer._client._md_update_fut = asyncio.get_running_loop().create_future()
 
 
 @pytest.mark.parametrize("break_it", [end_fetcher, end_coordination, stand_still])
@@ -57,3 +63,24 @@ async def test_a_stuck_consumer_is_replaced(
         await eventually(nothing_unsent, seconds=30)
         assert loop._reader.consumer is not stuck
     assert len(without_repeats(await read_all(kafka, out))) == 20
+
+
+async def test_a_consumer_that_cannot_tell_the_logs_bounds_is_replaced(
+    kafka: str, pool: Pool, make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen after a broker outage: recovery asked the same consumer again and again, and the service stayed ready."""
+    monkeypatch.setattr(group_reader, "ANSWER_SECONDS", 1.0)
+    topic, out = await make_topic("in"), await make_topic("out")
+    loop = make_loop(Ledger(topic, out, pool), kafka)
+
+    async def has(count: int) -> bool:
+        return await turns(pool) == count
+
+    async with running(loop):
+        await produce(kafka, topic, [("k", 1)] * 10)
+        await eventually(lambda: has(10))
+        [part] = loop._assignment.partitions.values()
+        hear_nothing(loop._reader.consumer, topic)
+        loop._assignment.recover(part, "unknown")
+        await produce(kafka, topic, [("k", 1)] * 10)
+        await eventually(lambda: has(20), seconds=30)

@@ -31,7 +31,9 @@ POLL_MS = 1000
 AT_ONCE = 500
 """Records decoded in one go: it takes 5 ms."""
 CHECK_SECONDS = 10.0
-ANSWER_SECONDS = 20.0
+ANSWER_SECONDS = 6.0
+"""A consumer that cannot say for so long where the log begins and ends is stuck, or its broker is."""
+CLOSE_SECONDS = 2.0
 LOST = (KafkaError, IllegalStateError, OSError)
 
 log = structlog.get_logger()
@@ -104,6 +106,8 @@ class GroupReader:
         self._session_timeout, self._patience_ms = session_timeout, patience_ms
         self.consumer: AIOKafkaConsumer | None = None
         """The one at work, None between two."""
+        self._silent: AIOKafkaConsumer | None = None
+        """The one that did not answer."""
         self._room = asyncio.Event()
         self._unassigned_since: float | None = time.monotonic()
         self._stood_at: dict[int, int] = {}
@@ -150,13 +154,20 @@ class GroupReader:
         return {partition: end for partition, end in known.items() if end is not None}
 
     async def bounds(self, partition: int) -> tuple[int, int, int]:
-        """The log's start, its end, and how many partitions the topic has. Raises KafkaError, TimeoutError."""
+        """The log's start, its end, and how many partitions the topic has. Raises KafkaError, TimeoutError.
+
+        A consumer that does not answer is replaced, and with it the assignment.
+        """
         consumer = self.consumer
         if consumer is None:
             raise KafkaError("there is no consumer")
         tp = TopicPartition(self._topic, partition)
-        start = (await undisturbed(consumer.beginning_offsets([tp]), ANSWER_SECONDS))[tp]
-        end = (await undisturbed(consumer.end_offsets([tp]), ANSWER_SECONDS))[tp]
+        try:
+            start = (await undisturbed(consumer.beginning_offsets([tp]), ANSWER_SECONDS))[tp]
+            end = (await undisturbed(consumer.end_offsets([tp]), ANSWER_SECONDS))[tp]
+        except TimeoutError:
+            self._silent = consumer
+            raise
         return start, end, len(consumer.partitions_for_topic(self._topic) or ())
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
@@ -235,6 +246,8 @@ class GroupReader:
             await asyncio.sleep(1)
             if self.unassigned_seconds > patience:
                 raise Stuck(f"no assignment for {self.unassigned_seconds:.0f} s")
+            if self._silent is consumer:
+                raise Stuck("it does not say where the log begins and ends")
             if consumer._fetcher.error_future.done():
                 raise Stuck("the fetcher ended")
             if time.monotonic() - checked > CHECK_SECONDS:
@@ -281,7 +294,7 @@ async def _first_to_fail(*work: Any) -> None:
 async def _close(consumer: AIOKafkaConsumer) -> None:
     """Stop a consumer that may be in any state; gives up waiting after a few seconds."""
     try:
-        await undisturbed(consumer.stop(), 5)
+        await undisturbed(consumer.stop(), CLOSE_SECONDS)
     except (*LOST, TimeoutError, AssertionError) as error:
         log.info("consumer.close_failed", error=f"{type(error).__name__}: {error}")
         await consumer._client.close()

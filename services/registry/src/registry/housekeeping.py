@@ -38,9 +38,9 @@ class Housekeeping:
     async def keep(self, connection: Connection) -> None:
         await leader.beat(connection)
         now = time.monotonic()
-        if self._tail.readings != self._reading_audited:
-            self._reading_audited = self._tail.readings
-            await self._audit(connection)
+        reading = self._tail.readings
+        if reading != self._reading_audited and await self._audit(connection):
+            self._reading_audited = reading
             self._next_snapshot = float("-inf")
         if self._tail.suspects:
             await self._clear_suspects(connection)
@@ -52,17 +52,24 @@ class Housekeeping:
             self._next_chores = now + CHORES_SECONDS
             await self._chores(connection)
 
-    async def _audit(self, connection: Connection) -> None:
+    async def _audit(self, connection: Connection) -> bool:
+        """False when the topic could not be read up to what the table says is on it."""
         table = await audit.rows(connection)
+        if not await self._tail.caught_up():
+            return False
         await audit.publish_again(connection, audit.behind(table, self._tail.last))
         lost = audit.ahead(table, self._tail.last)
         self.problem = f"{WENT_BACK}: {len(lost)} entities are newer on the topic" if lost else None
         if self.problem:
             log.error("registry.database_went_back", entities=len(lost))
+        return True
 
     async def _clear_suspects(self, connection: Connection) -> None:
         suspects, self._tail.suspects = self._tail.suspects, set()
         table = await audit.rows(connection, suspects)
+        if not await self._tail.caught_up():
+            self._tail.suspects |= suspects
+            return
         await audit.publish_again(connection, audit.behind(table, self._tail.last))
 
     async def _chores(self, connection: Connection) -> None:

@@ -70,14 +70,18 @@ class TopicTail:
 
     async def _count_readings(self) -> None:
         while True:
-            if not self._complete.is_set() and await self._is_read():
+            if not self._complete.is_set() and await self._is_read(END_SECONDS):
                 self._complete.set()
                 self.readings += 1
             await asyncio.sleep(LOOK_SECONDS)
 
-    async def _is_read(self) -> bool:
+    async def caught_up(self) -> bool:
+        """Wait a few seconds until all that is on the topic by now has been read; False when that takes longer."""
+        return await self._is_read(ANSWER_SECONDS)
+
+    async def _is_read(self, timeout: float) -> bool:
         try:
-            return await self._reader.reached(await self._reader.end(END_SECONDS), END_SECONDS)
+            return await self._reader.reached(await self._reader.end(timeout), timeout)
         except (KafkaError, OSError):
             return False
 
