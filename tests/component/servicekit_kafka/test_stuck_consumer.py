@@ -30,9 +30,17 @@ def stand_still(consumer: Any, topic: str) -> None:
     consumer.pause(TopicPartition(topic, 0))
 
 
-def hear_nothing(consumer: Any, topic: str) -> None:
-    """It waits for the cluster's metadata, which never come."""
-    consumer._client._md_update_fut = asyncio.get_running_loop().create_future()
+async def end_metadata(consumer: Any) -> None:
+    """The task that asks for the cluster's metadata fails, and whoever waits for them waits for ever."""
+    client = consumer._client
+    client._sync_task.cancel()
+    client._sync_task = asyncio.create_task(_fails())
+    await asyncio.wait([client._sync_task])
+    client._md_update_fut = asyncio.get_running_loop().create_future()
+
+
+async def _fails() -> None:
+    raise RuntimeError("the handler is closed")
 
 
 @pytest.mark.parametrize("break_it", [end_fetcher, end_coordination, stand_still])
@@ -80,7 +88,7 @@ async def test_a_consumer_that_cannot_tell_the_logs_bounds_is_replaced(
         await produce(kafka, topic, [("k", 1)] * 10)
         await eventually(lambda: has(10))
         [part] = loop._assignment.partitions.values()
-        hear_nothing(loop._reader.consumer, topic)
+        await end_metadata(loop._reader.consumer)
         loop._assignment.recover(part, "unknown")
         await produce(kafka, topic, [("k", 1)] * 10)
         await eventually(lambda: has(20), seconds=30)

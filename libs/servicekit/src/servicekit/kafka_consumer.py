@@ -19,6 +19,7 @@ from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBa
 from aiokafka.record.legacy_records import LegacyRecordBatch
 from aiokafka.record.util import decode_varint
 
+from servicekit import kafka_connection
 from servicekit.kafka_records import BAD_NAME, Record
 
 FETCH_WAIT_MS = 100
@@ -165,6 +166,7 @@ def install() -> None:
 
 
 install()
+kafka_connection.install()
 
 
 def make_consumer(

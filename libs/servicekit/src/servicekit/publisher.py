@@ -23,6 +23,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder, MessageBatch
 
 from contracts.partitioner import murmur2
 from contracts.topic import DLQ_RECORD_LIMIT
+from servicekit import kafka_connection
 from servicekit.kafka_records import Outgoing, size_of
 from servicekit.metrics import counter
 from servicekit.undisturbed import undisturbed
@@ -33,6 +34,7 @@ QUEUED_BATCHES = 64
 _positive_hash = lru_cache(maxsize=16_384)(lambda key: murmur2(key) & 0x7FFFFFFF)
 
 log = structlog.get_logger()
+kafka_connection.install()
 
 
 class NotAcknowledged(Exception):
