@@ -300,3 +300,5 @@ async def _close(consumer: AIOKafkaConsumer) -> None:
             log.info("consumer.close_failed", error=f"{type(error).__name__}: {error}")
         else:
             return
+    for connection in list(consumer._client._conns.values()):
+        connection.close()
