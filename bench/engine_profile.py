@@ -1,7 +1,7 @@
 """Where the engine's time goes: batches through its handler and into PostgreSQL, in one process, without Kafka.
 
-`python -m bench.engine_profile` prints microseconds an event of each stage; `--top 30` adds the profiler's table. The
-database is the one that SWITCHHOOK_TEST_POSTGRES names, else an embedded one.
+`.venv/bin/python -m bench.engine_profile` prints microseconds an event of each stage; `--top 30` adds the profiler's
+table.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from bench.rig import options
 from contracts import cloudevents, inbound
 from contracts.ids import conversation_key, uuid7
 from contracts.registry import ENTITY_MODELS, Bot, Channel, Flow, FlowVersion
+from devstack.embedded_postgres import EmbeddedPostgres
 from flow_engine import log_partitions
 from flow_engine.catalogue import RegistryCatalogue
 from flow_engine.handler import EngineHandler
@@ -29,7 +30,6 @@ from servicekit.batches import Batch
 from servicekit.kafka_records import Record, pack_outgoing
 from servicekit.memory import tune_collector
 from servicekit.migrate import migrate_async
-from support.stack import fresh_database, running_servers
 
 PROJECT, BOT, CHANNEL = (str(uuid7()) for _ in range(3))
 PEOPLE, BATCH = 2_000, 250
@@ -118,16 +118,21 @@ async def _batch(handler: EngineHandler, connection: Any, records: list[Record])
     }  # fmt: skip
 
 
+async def _on_a_server(folder: Path, count: int, profiler: cProfile.Profile | None) -> dict[str, float]:
+    server = EmbeddedPostgres(folder)
+    await server.start()
+    try:
+        return await _run(server.dsn, count, profiler)
+    finally:
+        await server.stop()
+
+
 def main() -> None:
     chosen = options(events=20_000, top=0)
     tune_collector()
     profiler = cProfile.Profile() if chosen.top else None
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        running_servers(Path(folder)) as servers,
-        fresh_database(servers.postgres) as dsn,
-    ):
-        print("microseconds an event:", uvloop.run(_run(dsn, chosen.events, profiler)))
+    with tempfile.TemporaryDirectory() as folder:
+        print("microseconds an event:", uvloop.run(_on_a_server(Path(folder), chosen.events, profiler)))
     if profiler:
         pstats.Stats(profiler).sort_stats("tottime").print_stats(chosen.top)
 
