@@ -51,6 +51,8 @@ async def stopped(pid: int) -> AsyncIterator[None]:
     for process in processes:
         process.suspend()
     try:
+        # The signal takes effect when the process next has a core; until then it would still answer.
+        await eventually(lambda: all(process.status() == psutil.STATUS_STOPPED for process in processes))
         yield
     finally:
         for process in processes:
