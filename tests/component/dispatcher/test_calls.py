@@ -7,7 +7,7 @@ from typing import Any
 from contracts.actions import CallApi
 from contracts.cloudevents import headers as ce_headers
 from contracts.cloudevents import now_text
-from support.dispatcher import BOT, CHANNEL, PROJECT, RunningDispatcher, api_call, secret
+from support.dispatcher import BOT, CHANNEL, PROJECT, RunningDispatcher, api_call, channel, secret
 from support.fake_telegram import FakeTelegram
 from support.receiver import Receiver
 from support.waiting import eventually
@@ -122,3 +122,20 @@ async def test_a_channel_call_is_answered_in_the_platforms_words(
     assert reply["problems"] == ["Unauthorized"]
     assert BOT == "bot-1"
     assert "104117782:" not in str(reply)
+
+
+async def test_a_channel_call_is_made_at_once_when_the_channel_has_changed_since_the_refusal(
+    dispatcher: RunningDispatcher, telegram: FakeTelegram
+) -> None:
+    telegram.fail_next("getMe", 401, "Unauthorized")
+    await dispatcher.start()
+    for request_id in ("refused", "answered"):
+        reply_to = {"instance": "registry-1", "partition": 0, "request_id": request_id}
+        await dispatcher.act("channel_call", channel_id=CHANNEL, method="getMe", reply_to=reply_to)
+        await eventually(lambda id=request_id: _has_answer(dispatcher, id))
+        await dispatcher.registry.put(channel(telegram.url).model_copy(update={"name": "with another token"}))
+    assert [reply["status"] for reply in await dispatcher.bodies("replies")] == [401, 200]
+
+
+async def _has_answer(dispatcher: RunningDispatcher, request_id: str) -> bool:
+    return request_id in {reply["request_id"] for reply in await dispatcher.bodies("replies")}

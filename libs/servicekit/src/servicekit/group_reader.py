@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Protocol
 
 import structlog
@@ -32,7 +32,8 @@ AT_ONCE = 500
 """Records decoded in one go: it takes 5 ms."""
 CHECK_SECONDS = 10.0
 ANSWER_SECONDS = 6.0
-"""A consumer that cannot say for so long where the log begins and ends is stuck, or its broker is."""
+"""A consumer that cannot say for so long where the log begins and ends, and reads nothing else, is stuck."""
+PROGRESS_SECONDS = 20.0
 CLOSE_SECONDS = 2.0
 LOST = (KafkaError, IllegalStateError, OSError)
 
@@ -156,7 +157,7 @@ class GroupReader:
     async def bounds(self, partition: int) -> tuple[int, int, int]:
         """The log's start, its end, and how many partitions the topic has. Raises KafkaError, TimeoutError.
 
-        A consumer that does not answer is replaced, and with it the assignment.
+        A consumer that does not answer and reads no other partition is replaced, and with it the assignment.
         """
         consumer = self.consumer
         if consumer is None:
@@ -246,7 +247,7 @@ class GroupReader:
             await asyncio.sleep(1)
             if self.unassigned_seconds > patience:
                 raise Stuck(f"no assignment for {self.unassigned_seconds:.0f} s")
-            if self._silent is consumer:
+            if self._silent is consumer and not self._receiver.expecting():
                 raise Stuck("it does not say where the log begins and ends")
             if consumer._fetcher.error_future.done():
                 raise Stuck("the fetcher ended")
@@ -264,7 +265,7 @@ class GroupReader:
         if not still:
             return
         wanted = [TopicPartition(self._topic, partition) for partition in still]
-        ends = await undisturbed(consumer.end_offsets(wanted), ANSWER_SECONDS)
+        ends = await undisturbed(consumer.end_offsets(wanted), PROGRESS_SECONDS)
         now = self._receiver.expecting()
         behind = [tp.partition for tp, end in ends.items() if now.get(tp.partition) == still[tp.partition] < end]
         if behind:
@@ -293,12 +294,19 @@ async def _first_to_fail(*work: Any) -> None:
 
 async def _close(consumer: AIOKafkaConsumer) -> None:
     """Stop a consumer that may be in any state; gives up waiting after a few seconds."""
-    for close in (consumer.stop, consumer._client.close):
-        try:
-            await undisturbed(close(), CLOSE_SECONDS)
-        except Exception as error:  # noqa: BLE001 - what is given up may fail as it likes
-            log.info("consumer.close_failed", error=f"{type(error).__name__}: {error}")
-        else:
-            return
+    if await _ended(consumer.stop()):
+        return
+    for part in (consumer._fetcher, consumer._client):
+        if part is not None:
+            await _ended(part.close())
     for connection in list(consumer._client._conns.values()):
         connection.close()
+
+
+async def _ended(closing: Coroutine[Any, Any, object]) -> bool:
+    try:
+        await undisturbed(closing, CLOSE_SECONDS)
+    except Exception as error:  # noqa: BLE001 - what is given up may fail as it likes
+        log.info("consumer.close_failed", error=f"{type(error).__name__}: {error}")
+        return False
+    return True

@@ -27,5 +27,5 @@ def send(self: Any, request: Any, expect_response: bool = True) -> Any:
 
 
 def install() -> None:
-    """Put it in its place; whoever makes a client of aiokafka does so first."""
+    """Put it in its place; the modules that make our consumers and producers do so as they are imported."""
     AIOKafkaConnection.send = send

@@ -49,8 +49,9 @@ class Replicas:
 
     def changed(self, kind: str, id: str, _: object) -> None:
         """A listener of the registry view: what was found about the entity as it was does not hold any more."""
-        if kind in ("endpoint", "channel"):
-            self._changed.add(f"{kind}:{id}")
+        names = {"endpoint": {f"endpoint:{id}"}, "channel": {f"channel:{id}", f"channel-call:{id}"}}.get(kind)
+        if names:
+            self._changed |= names
             self._work.set()
 
     async def _beat(self) -> None:

@@ -15,7 +15,7 @@ from dispatcher import conclusions
 from dispatcher.errors import ChannelPaused, LeaseLost, NoRequest, NotYetKnown
 from dispatcher.model import Attempt, Delivery, Result
 from dispatcher.request_maker import RequestMaker
-from dispatcher.requests import BODY_LIMIT, FINDING_SECONDS, HIDDEN, Reading, Request
+from dispatcher.requests import BODY_LIMIT, HIDDEN, Reading, Request
 from servicekit.failpoints import broken, failpoint
 from servicekit.guarded_http import Answer, GuardedClient, Unreachable
 from servicekit.metrics import counter, histogram
@@ -23,6 +23,8 @@ from servicekit.telemetry import traced
 
 UNKNOWN_SECONDS = 1.0
 """How long to wait for what the registry does not know yet."""
+PAUSED_SECONDS = 15.0
+"""How long a paused channel is left alone; then what has expired meanwhile is ended. A change of the channel ends it, too."""
 KEPT_HEADERS = ("content-type", "content-length", "retry-after", "location", "server", "date")
 PAYLOAD = "payload"
 """Stands for a stored request's body that is the delivery's payload."""
@@ -51,7 +53,7 @@ class Sender:
             result = Result(delivery, "deferred", code="lease-lost", delay=0.0)
         except ChannelPaused as error:
             result = Result(
-                delivery, "deferred", code="channel-paused", detail=str(error), delay=0.0, pause=FINDING_SECONDS
+                delivery, "deferred", code="channel-paused", detail=str(error), delay=0.0, pause=PAUSED_SECONDS
             )
         except NotYetKnown as error:
             result = Result(delivery, "deferred", code="not-yet-known", detail=str(error), delay=UNKNOWN_SECONDS)

@@ -21,7 +21,8 @@ Version = tuple[int, int]
 ENDED: Version = (0, 0)
 """The last record says nothing: the key is gone from the topic."""
 LOOK_SECONDS = 0.2
-ANSWER_SECONDS = 5.0
+CATCH_UP_SECONDS = 1.0
+"""No longer: the leader publishes nothing meanwhile, and asks again a second later."""
 END_SECONDS = 30.0
 
 
@@ -76,8 +77,8 @@ class TopicTail:
             await asyncio.sleep(LOOK_SECONDS)
 
     async def caught_up(self) -> bool:
-        """Wait a few seconds until all that is on the topic by now has been read; False when that takes longer."""
-        return await self._is_read(ANSWER_SECONDS)
+        """Wait a moment until all that is on the topic by now has been read; False when that takes longer."""
+        return await self._is_read(CATCH_UP_SECONDS)
 
     async def _is_read(self, timeout: float) -> bool:
         try:
