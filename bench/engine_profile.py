@@ -22,12 +22,12 @@ from contracts import cloudevents, inbound
 from contracts.ids import conversation_key, uuid7
 from contracts.registry import ENTITY_MODELS, Bot, Channel, Flow, FlowVersion
 from devstack.embedded_postgres import EmbeddedPostgres
-from flow_engine import log_partitions
+from flow_engine.batch.handler import EngineHandler
 from flow_engine.catalogue import RegistryCatalogue
-from flow_engine.handler import EngineHandler
-from flow_engine.surroundings import LinkMaker
-from servicekit.batches import Batch
-from servicekit.kafka_records import Record, pack_outgoing
+from flow_engine.store import log_partitions
+from flow_engine.turn.surroundings import LinkMaker
+from servicekit.kafka.records import Record, pack_outgoing
+from servicekit.loop.batches import Batch
 from servicekit.memory import tune_collector
 from servicekit.migrate import migrate_async
 

@@ -21,7 +21,7 @@ from bench.measure import CpuMeter, median, report
 from bench.rig import Rig, Watch, frozen, options, rig
 from contracts import actions
 from contracts.ids import conversation_key, uuid7
-from flow_engine.work import conversation_id
+from flow_engine.state.work import conversation_id
 
 FEW, MANY = 1_000, 1_000_000
 ROUNDS = 3
@@ -62,7 +62,7 @@ async def fill(bench: Rig, channel: str, first: int, last: int) -> None:
 
 
 def conversation_row(bench: Rig, channel: str, template: asyncpg.Record, peer: int, contact: str) -> tuple[Any, ...]:
-    """A copy of the first one; its state says nothing that other columns say (flow_engine.stored_state)."""
+    """A copy of the first one; its state says nothing that other columns say (flow_engine.state.stored_state)."""
     key = conversation_key(bench.bot, channel, str(peer))
     own = {"id": conversation_id(key), "key": key, "contact_id": contact}
     return tuple((dict(template) | own).values())

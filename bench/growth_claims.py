@@ -10,13 +10,13 @@ import asyncpg
 
 from bench.measure import median
 from bench.rig import Rig, rig
-from dispatcher.claims import Claims
-from dispatcher.destination import Limits
-from dispatcher.holdings import Holdings
-from dispatcher.lanes import Lanes
 from dispatcher.model import Delivery, Result
-from dispatcher.pulse import Pulse
-from dispatcher.retention import ensure_days
+from dispatcher.results.retention import ensure_days
+from dispatcher.scheduling.claims import Claims
+from dispatcher.scheduling.destination import Limits
+from dispatcher.scheduling.destinations import Lanes
+from dispatcher.scheduling.holdings import Holdings
+from dispatcher.scheduling.pulse import Pulse
 
 DEAD_ROWS = 1_000_000
 CHUNK = 100_000

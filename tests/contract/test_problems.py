@@ -14,10 +14,10 @@ ROW = re.compile(r"^\| `([a-z0-9-]+)` \| (\d{3}) \|", re.MULTILINE)
 MAKERS = frozenset({"ProblemError", "problem", "Refused"})
 """Called with type and status as their first two arguments, in either order."""
 PASS_ON = frozenset({
-    "libs/servicekit/src/servicekit/problems.py",
-    "services/flow-engine/src/flow_engine/answers.py",
-    "services/flow-engine/src/flow_engine/failed_turns.py",
-    "services/ingress/src/ingress/problems.py",
+    "libs/servicekit/src/servicekit/web/problems.py",
+    "services/flow-engine/src/flow_engine/turn/answers.py",
+    "services/flow-engine/src/flow_engine/turn/failed_turns.py",
+    "services/ingress/src/ingress/web/problems.py",
 })  # fmt: skip
 """Files that make a problem of a type which they were given, or had from another problem."""
 

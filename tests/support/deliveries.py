@@ -11,9 +11,9 @@ import orjson
 
 from contracts.actions import ActionBase, CallApi, MessageContent, PostWebhook, SendMessage
 from contracts.registry import ENTITY_MODELS, ApiCall, Channel, Endpoint, Project, Sealed, Secret
-from dispatcher.catalogue import Catalogue
 from dispatcher.model import KIND_OF_ACTION, Delivery
-from servicekit.sealing import KeyRing
+from dispatcher.sending.catalogue import Catalogue
+from servicekit.credentials.sealing import KeyRing
 
 PROJECT, BOT, ENDPOINT, CHANNEL, API_CALL = "project-1", "bot-1", "endpoint-1", "channel-1", "api-call-1"
 CONVERSATION = f"{BOT}/{CHANNEL}/4711"

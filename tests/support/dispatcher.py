@@ -22,12 +22,12 @@ from contracts.cloudevents import now_text, source_headers
 from contracts.registry import ApiCall, Bot, Channel, Endpoint, Project, Secret
 from dispatcher.main import Dispatcher
 from dispatcher.settings import Settings
-from servicekit.kafka_records import Outgoing, Record
+from servicekit.credentials.sealing import KeyRing
+from servicekit.kafka.publisher import KafkaPublisher
+from servicekit.kafka.records import Outgoing, Record
+from servicekit.loop.partition_loop import Handler
 from servicekit.migrate import migrate_async
-from servicekit.partition_loop import Handler
-from servicekit.publisher import KafkaPublisher
-from servicekit.registry_view import RegistryView
-from servicekit.sealing import KeyRing
+from servicekit.registry_view.view import RegistryView
 from support.ledger import read_all
 from support.registry_writer import RegistryWriter
 from support.topics import create_topic, delete_topics

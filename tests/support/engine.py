@@ -17,18 +17,18 @@ from contracts import actions, dlq, events, inbound, replies
 from contracts.cloudevents import TYPE_PREFIX
 from contracts.cloudevents import headers as ce_headers
 from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion
-from flow_engine import log_partitions
+from flow_engine.batch.handler import EngineHandler
 from flow_engine.catalogue import RegistryCatalogue
-from flow_engine.handler import EngineHandler
-from flow_engine.sandbox import Sandbox
-from flow_engine.surroundings import LinkMaker
+from flow_engine.store import log_partitions
 from flow_engine.timers import Timers
-from servicekit.batches import Batch, Commit
-from servicekit.kafka_records import Outgoing, Record
-from servicekit.links import LinkKeys
+from flow_engine.turn.sandbox import Sandbox
+from flow_engine.turn.surroundings import LinkMaker
+from servicekit.credentials.links import LinkKeys
+from servicekit.kafka.records import Outgoing, Record
+from servicekit.loop.batches import Batch, Commit
+from servicekit.loop.partition_loop import PartitionLoop
 from servicekit.migrate import migrate_async
-from servicekit.partition_loop import PartitionLoop
-from servicekit.registry_view import RegistryView
+from servicekit.registry_view.view import RegistryView
 from support.ledger import read_all
 from support.registry_writer import RegistryWriter
 from support.topics import create_topic, delete_topics
@@ -198,7 +198,7 @@ class RunningEngine:
 
     async def said(self, peer: str = "p1", channel: str = WEB) -> list[str]:
         """The bot's messages of a conversation, out of the chat log."""
-        from flow_engine.work import conversation_id
+        from flow_engine.state.work import conversation_id
 
         rows = await self.pool.fetch(
             "SELECT content FROM message WHERE conversation = $1 AND sender = 'bot' ORDER BY seq, place",

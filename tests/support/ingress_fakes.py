@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from contracts.inbound import ReplyTo
 from contracts.registry import Bot, Channel, Flow, FlowVersion, Project, Sealed, Token, Trigger, TriggerAuth
-from servicekit.kafka_records import Outgoing
-from servicekit.publisher import NotAcknowledged
-from servicekit.tokens import generate_token
+from servicekit.credentials.tokens import generate_token
+from servicekit.kafka.publisher import NotAcknowledged
+from servicekit.kafka.records import Outgoing
 
 PROJECT, BOT, CHANNEL, FLOW, TRIGGER = "project-1", "bot-1", "channel-1", "flow-1", "trigger-1"
 SECRET = Sealed(kek_id="k", wrapped_key="", nonce="", ciphertext="")

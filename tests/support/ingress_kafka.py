@@ -15,16 +15,16 @@ from aiokafka import TopicPartition
 from contracts import commands, dlq, events, findings, inbound, registry, replies
 from contracts.registry import Token
 from contracts.replies import MessagesReply, RunReply
-from ingress.bridge import Bridge
-from ingress.doors import Ingress, build
+from ingress.commands.bridge import Bridge
 from ingress.settings import Settings
-from servicekit.asker import Asker
-from servicekit.kafka_consumer import make_consumer
-from servicekit.kafka_records import Outgoing, Record
-from servicekit.links import LinkKeys
-from servicekit.publisher import KafkaPublisher
-from servicekit.registry_view import RegistryView
-from servicekit.tokens import NewToken, generate_token
+from ingress.wiring import Ingress, build
+from servicekit.credentials.links import LinkKeys
+from servicekit.credentials.tokens import NewToken, generate_token
+from servicekit.kafka.asker import Asker
+from servicekit.kafka.consumer import make_consumer
+from servicekit.kafka.publisher import KafkaPublisher
+from servicekit.kafka.records import Outgoing, Record
+from servicekit.registry_view.view import RegistryView
 from support import asgi
 from support.ingress_fakes import PROJECT
 from support.registry_writer import RegistryWriter

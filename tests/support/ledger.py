@@ -13,10 +13,10 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from contracts import cloudevents, dlq
-from servicekit.kafka_consumer import make_consumer
-from servicekit.kafka_records import Outgoing, Record
-from servicekit.partition_loop import Batch, Commit, Connection, DeadRecord, Handler, PartitionLoop
-from servicekit.tables import LOOP_TABLES
+from servicekit.checkpoints.tables import LOOP_TABLES
+from servicekit.kafka.consumer import make_consumer
+from servicekit.kafka.records import Outgoing, Record
+from servicekit.loop.partition_loop import Batch, Commit, Connection, DeadRecord, Handler, PartitionLoop
 
 TABLES = LOOP_TABLES + "CREATE TABLE total (key text PRIMARY KEY, amount bigint NOT NULL, turns bigint NOT NULL);"
 SAVE = """

@@ -12,8 +12,8 @@ import sys
 import asyncpg
 import orjson
 
-from servicekit.kafka_records import Outgoing, Record
-from servicekit.partition_loop import Batch, Commit, Connection, PartitionLoop
+from servicekit.kafka.records import Outgoing, Record
+from servicekit.loop.partition_loop import Batch, Commit, Connection, PartitionLoop
 from support.ledger import Ledger, ledger_pool, make_loop
 
 FOLLOWED = (

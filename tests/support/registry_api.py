@@ -14,19 +14,19 @@ from pydantic import SecretStr
 from contracts.actions import ActionAdapter
 from contracts.inbound import ReplyTo
 from contracts.replies import CallReply
-from registry.api import Api
-from registry.app import build_app
-from registry.database import Database
-from registry.dispatcher_calls import DispatcherCalls
-from registry.relay import Relay
+from registry.kafka.dispatcher_calls import DispatcherCalls
+from registry.publishing.relay import Relay
 from registry.settings import Settings
 from registry.site import Site
-from registry.topic_tail import TopicTail
-from registry.writes import Writes
+from registry.store.database import Database
+from registry.web.api import Api
+from registry.web.app import build_app
+from registry.writing.topic_tail import TopicTail
+from registry.writing.writes import Writes
+from servicekit.credentials.links import LinkKeys
+from servicekit.credentials.sealing import KeyRing
 from servicekit.database import connect
-from servicekit.kafka_records import Outgoing
-from servicekit.links import LinkKeys
-from servicekit.sealing import KeyRing
+from servicekit.kafka.records import Outgoing
 
 ADMIN_TOKEN = "operator-token-of-the-tests-0123456789"
 KEK = "k1:" + b64encode(bytes(32)).decode()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from contracts.registry import SNAPSHOT_KEY, EntityKind, EntityRecord, Snapshot, entity_key
-from servicekit.kafka_records import Outgoing
+from servicekit.kafka.records import Outgoing
 
 PROJECT = "project-1"
 

@@ -1,4 +1,4 @@
-"""What a signed link carries (servicekit.links signs, encrypts and opens it; the project stands outside).
+"""What a signed link carries (servicekit.credentials.links signs, encrypts and opens it; the project stands outside).
 
 Purpose `w`: a generated URL that runs a command (B). Purpose `r`: a tracked redirect. Whoever makes a link encodes one of
 these with `model_dump(mode="json", exclude_none=True)`; ingress opens it. Single use and revocation are the engine's.

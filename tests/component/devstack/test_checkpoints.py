@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from devstack.checkpoints import accept_loss, misfits
 from devstack.errors import StackError
-from servicekit.tables import LOOP_TABLES
+from servicekit.checkpoints.tables import LOOP_TABLES
 
 MakeTopic = Callable[..., Awaitable[str]]
 

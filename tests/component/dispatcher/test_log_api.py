@@ -17,15 +17,15 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from contracts.registry import Scope, Token
-from dispatcher.api import make_app
-from dispatcher.retention import drop_before, ensure_days
-from dispatcher.sender import PAYLOAD
-from servicekit.auth import Authoriser
+from dispatcher.results.retention import drop_before, ensure_days
+from dispatcher.sending.sender import PAYLOAD
+from dispatcher.web.routes import make_app
+from servicekit.credentials.tokens import generate_token
 from servicekit.database import connect
 from servicekit.migrate import migrate_async
-from servicekit.pagination import encode_cursor
 from servicekit.settings import ServiceSettings
-from servicekit.tokens import generate_token
+from servicekit.web.auth import Authoriser
+from servicekit.web.pagination import encode_cursor
 from support.asgi import Response, call
 
 OPERATOR = "operator-token-of-the-tests-0123456789"

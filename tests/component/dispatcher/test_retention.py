@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from dispatcher import fan_out
-from dispatcher.retention import drop_before, ensure_days
+from dispatcher.intake import fan_out
+from dispatcher.results.retention import drop_before, ensure_days
 from support.dispatcher import RunningDispatcher, endpoint
 from support.receiver import Receiver
 from support.waiting import eventually

@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from dispatcher.holdings import Holdings
 from dispatcher.model import Delivery
-from dispatcher.postgres_deliveries import Lease, record, take_over
-from dispatcher.pulse import Pulse
-from dispatcher.queues import Queues
-from dispatcher.retention import ensure_days
+from dispatcher.results.retention import ensure_days
+from dispatcher.scheduling.holdings import Holdings
+from dispatcher.scheduling.pulse import Pulse
+from dispatcher.store.postgres_deliveries import Lease, record, take_over
+from dispatcher.store.queues import Queues
 from support.dispatcher import RunningDispatcher
 from support.leased import attempted, delivery
 from support.waiting import eventually

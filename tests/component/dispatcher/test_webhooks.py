@@ -6,7 +6,7 @@ import orjson
 import pytest
 from standardwebhooks import Webhook
 
-from dispatcher import fan_out
+from dispatcher.intake import fan_out
 from support.dispatcher import PROJECT, SIGNING_SECRET, RunningDispatcher, endpoint
 from support.receiver import Receiver
 from support.waiting import eventually

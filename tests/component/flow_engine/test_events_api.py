@@ -10,9 +10,9 @@ import pytest
 from pydantic import SecretStr
 
 from contracts.registry import Token, Trigger, TriggerAuth
-from flow_engine.http_routes import make_app
-from servicekit.auth import Authoriser
-from servicekit.tokens import generate_token
+from flow_engine.web.routes import make_app
+from servicekit.credentials.tokens import generate_token
+from servicekit.web.auth import Authoriser
 from support.engine import FLOW, PROJECT, RunningEngine
 from support.waiting import eventually
 

@@ -7,7 +7,7 @@ import pytest
 from contracts import dlq
 from contracts.cloudevents import headers
 from contracts.ids import derived_id
-from flow_engine.work import conversation_id
+from flow_engine.state.work import conversation_id
 from support.engine import AT, BOT, WEB, RunningEngine, flow, flow_version
 from support.engine_flows import LECTURE
 from support.waiting import eventually
@@ -97,7 +97,7 @@ async def test_a_crash_loses_and_repeats_nothing(
             crashes.clear()
             raise Crash
 
-    for module in ("servicekit.partition_loop", "servicekit.transactions"):
+    for module in ("servicekit.loop.partition_loop", "servicekit.checkpoints.transactions"):
         monkeypatch.setattr(f"{module}.failpoint", crash)
     await engine.say("Kafka")
     await engine.died()

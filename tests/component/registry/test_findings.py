@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaProducer
 from contracts import cloudevents, dlq
 from contracts.events import Event
 from contracts.ids import uuid7
-from registry.findings_handler import FindingsHandler
-from servicekit.partition_loop import PartitionLoop
+from registry.kafka.findings_handler import FindingsHandler
+from servicekit.loop.partition_loop import PartitionLoop
 from support.ledger import read_all
 from support.registry_api import Project, RegistryUnderTest, new_project, running_registry
 from support.topics import create_topic, delete_topics

@@ -12,14 +12,14 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from contracts.registry import SNAPSHOT_KEY, EntityRecord, Snapshot, entity_key
-from registry import housekeeping
 from registry.accept_restore import accept_restore
-from registry.postgres import RELAY_LOCK
-from registry.publications import Publication
-from registry.relay import Relay
-from registry.topic_tail import TopicTail
-from servicekit.registry_view import RegistryView
-from servicekit.tokens import digest
+from registry.publishing import housekeeping
+from registry.publishing.relay import Relay
+from registry.store.postgres import RELAY_LOCK
+from registry.store.publications import Publication
+from registry.writing.topic_tail import TopicTail
+from servicekit.credentials.tokens import digest
+from servicekit.registry_view.view import RegistryView
 from support.registry_api import RegistryUnderTest, new_project, running_registry
 from support.registry_topic import read_topic
 from support.topics import create_topic, delete_topics

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from servicekit.tokens import digest, parse_token
+from servicekit.credentials.tokens import digest, parse_token
 from support.registry_api import Project, RegistryUnderTest
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

@@ -4,11 +4,11 @@ import contextlib
 import sys
 from collections.abc import AsyncIterator
 
-from servicekit.health import Health
-from servicekit.http_app import serve, stop_process
-from servicekit.http_requests import read_body, read_head
-from servicekit.problems import ProblemError
 from servicekit.settings import ServiceSettings
+from servicekit.web.health import Health
+from servicekit.web.problems import ProblemError
+from servicekit.web.requests import read_body, read_head
+from servicekit.web.server import serve, stop_process
 
 
 def say(word: str) -> None:

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from structlog.testing import capture_logs
 
-from servicekit.guarded_http import BODY_LIMIT, Blocked, GuardedClient, Unreachable
-from servicekit.resolver import Names
+from servicekit.http_client.guarded_http import BODY_LIMIT, Blocked, GuardedClient, Unreachable
+from servicekit.http_client.resolver import Names
 from support.raw_server import raw_server, response, says
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
@@ -125,7 +125,7 @@ async def test_the_real_resolver_is_judged_by_its_answers():
 
 
 async def test_each_new_connection_is_checked_again(http, dns, monkeypatch):
-    monkeypatch.setattr("servicekit.resolver.KEPT_SECONDS", 0)
+    monkeypatch.setattr("servicekit.http_client.resolver.KEPT_SECONDS", 0)
     async with raw_server(response()) as server:  # Closes after each answer: no connection is used twice.
         url = f"http://local.example:{server.port}/"
         assert (await http.request("GET", url)).status == 200
@@ -359,7 +359,7 @@ async def test_look_ups_of_one_name_are_shared_and_remembered(dns):
 
 
 async def test_a_slow_name_server_is_no_answer_and_nothing_was_sent(monkeypatch):
-    monkeypatch.setattr("servicekit.resolver.LOOKUP_SECONDS", 0.05)
+    monkeypatch.setattr("servicekit.http_client.resolver.LOOKUP_SECONDS", 0.05)
 
     async def never(_: str) -> list[str]:
         await asyncio.Event().wait()

@@ -5,8 +5,8 @@ from ipaddress import ip_network
 
 import pytest
 
-from servicekit import connections
-from servicekit.guarded_http import GuardedClient, Unreachable
+from servicekit.http_client import connections
+from servicekit.http_client.guarded_http import GuardedClient, Unreachable
 from support.raw_server import raw_server, response, says
 from support.waiting import eventually
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from servicekit.http_app import watch_loop_lag
-from servicekit.metrics import histogram
+from servicekit.observability.metrics import histogram
+from servicekit.web.server import watch_loop_lag
 from support.waiting import eventually
 
 PROGRAM = Path(__file__).with_name("small_service.py")

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from servicekit.publisher import KafkaPublisher
+from servicekit.kafka.publisher import KafkaPublisher
 from support.ledger import ledger_pool
 
 

@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contracts.actions import MessageContent
 from contracts.inbound import ReplyTo
 from contracts.replies import ChatMessage, MessagesReply, RunReply
-from servicekit.asker import Asker
-from servicekit.kafka_records import Outgoing
-from servicekit.publisher import KafkaPublisher
+from servicekit.kafka.asker import Asker
+from servicekit.kafka.publisher import KafkaPublisher
+from servicekit.kafka.records import Outgoing
 from support.waiting import eventually
 
 MakeTopic = Callable[..., Awaitable[str]]

@@ -12,7 +12,7 @@ from aiokafka.admin.new_partitions import NewPartitions
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.errors import TopicAlreadyExistsError
 
-from servicekit.partition_loop import PartitionLoop
+from servicekit.loop.partition_loop import PartitionLoop
 from support.ledger import Ledger, make_loop, produce, read_all, running, sources, turns
 from support.topics import create_topic, delete_topics
 from support.waiting import eventually

@@ -12,10 +12,10 @@ import pytest
 
 from devstack.embedded_kafka import EmbeddedKafka
 from devstack.embedded_postgres import EmbeddedPostgres
-from servicekit.asker import Asker
-from servicekit.kafka_records import Outgoing
-from servicekit.publisher import KafkaPublisher, NotAcknowledged
-from servicekit.registry_view import RegistryView
+from servicekit.kafka.asker import Asker
+from servicekit.kafka.publisher import KafkaPublisher, NotAcknowledged
+from servicekit.kafka.records import Outgoing
+from servicekit.registry_view.view import RegistryView
 from support.ledger import Ledger, ledger_pool, make_loop, produce, read_all, running, sources, turns, without_repeats
 from support.registry_records import snapshot, token
 from support.topics import create_topic

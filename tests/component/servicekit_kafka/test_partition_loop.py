@@ -8,8 +8,8 @@ from typing import TypeAlias
 
 import asyncpg
 
-from servicekit.batches import Connection
-from servicekit.kafka_records import Outgoing
+from servicekit.kafka.records import Outgoing
+from servicekit.loop.batches import Connection
 from support.ledger import Ledger, committed, make_loop, produce, read_all, rows, running, sources, turns
 from support.waiting import eventually
 

@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import asyncpg
 
-from servicekit.batches import Batch, Commit
+from servicekit.loop.batches import Batch, Commit
 from support.ledger import Ledger, make_loop, produce, read_all, running, turns
 from support.waiting import eventually
 

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from contracts import dlq
-from servicekit.kafka_records import Record
+from servicekit.kafka.records import Record
 from support.bad_records import RawName, produce_raw
 from support.ledger import Ledger, make_loop, produce, read_all, running, sources, turns
 from support.waiting import eventually

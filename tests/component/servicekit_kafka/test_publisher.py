@@ -10,8 +10,8 @@ import pytest
 from contracts.partitioner import partition_for
 from contracts.topic import DLQ_RECORD_LIMIT
 from devstack.ports import free_port
-from servicekit.kafka_records import Outgoing
-from servicekit.publisher import KafkaPublisher, NotAcknowledged, TooLarge
+from servicekit.kafka.publisher import KafkaPublisher, NotAcknowledged, TooLarge
+from servicekit.kafka.records import Outgoing
 from support.ledger import read_all
 from support.waiting import eventually
 

@@ -17,9 +17,10 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from servicekit import fence, preparation, recovery, transactions
-from servicekit.kafka_records import Outgoing, pack_outgoing
-from servicekit.partition_loop import Fatal
+from servicekit.checkpoints import fence, transactions
+from servicekit.kafka.records import Outgoing, pack_outgoing
+from servicekit.loop import preparation, recovery
+from servicekit.loop.partition_loop import Fatal
 from support.ledger import Ledger, make_loop, produce, read_all, rows, running, sources, turns, without_repeats
 from support.waiting import eventually
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from servicekit.publisher import KafkaPublisher
-from servicekit.registry_view import RegistryView
+from servicekit.kafka.publisher import KafkaPublisher
+from servicekit.registry_view.view import RegistryView
 from support.registry_records import PROJECT, snapshot, token, tombstone
 from support.topics import create_topic, delete_topics
 from support.waiting import eventually

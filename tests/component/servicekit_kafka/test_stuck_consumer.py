@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 from aiokafka import TopicPartition
 
-from servicekit import group_reader
+from servicekit.kafka import group_reader
 from support.ledger import Ledger, make_loop, produce, read_all, rows, running, turns, without_repeats
 from support.waiting import eventually
 

@@ -11,10 +11,10 @@ import pytest
 from contracts import events, inbound
 from contracts.replies import RunReply
 from contracts.topic import Topic
-from ingress.doors import Ingress, build
 from ingress.settings import Settings
-from servicekit.kafka_records import Outgoing
-from servicekit.links import LinkKeys
+from ingress.wiring import Ingress, build
+from servicekit.credentials.links import LinkKeys
+from servicekit.kafka.records import Outgoing
 from support import asgi
 from support.ingress_fakes import FakeAsker, FakePublisher, FakeView, registry
 

@@ -8,10 +8,10 @@ import pytest
 
 from contracts.model import Model
 from contracts.registry import ENTITY_MODELS, Bot, EntityRecord, FlowVersion, Project, Sealed, Trigger, TriggerAuth
-from registry.answers import Answer
 from registry.entities import KINDS, Stored, id_of, key_of, kind_of, project_of, record_of
-from registry.tokens import mixes_apis
-from registry.triggers import body_example, hint
+from registry.resources.tokens import mixes_apis
+from registry.resources.triggers import body_example, hint
+from registry.writing.answers import Answer
 
 SEALED = Sealed(kek_id="k", wrapped_key="w", nonce="n", ciphertext="c")
 NOW = datetime(2026, 11, 21, tzinfo=UTC)

@@ -4,8 +4,9 @@ import sys
 import pytest
 
 HOT = (
-    "auth database egress_policy guarded_http health http_app http_requests links logging metrics pagination problems"
-    " sealing settings telemetry tokens"
+    "credentials.links credentials.sealing credentials.tokens database http_client.egress_policy"
+    " http_client.guarded_http observability.logging observability.metrics observability.telemetry settings web.auth"
+    " web.health web.pagination web.problems web.requests web.server"
 )
 HEAVY = ("sqlalchemy", "alembic", "fastapi", "opentelemetry", "requests", "google.protobuf")
 

@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from devstack.errors import StackError
-from servicekit.kafka_consumer import make_consumer
-from servicekit.kafka_records import Record, record_id
+from servicekit.kafka.consumer import make_consumer
+from servicekit.kafka.records import Record, record_id
 
 READ_SECONDS = 5.0
 

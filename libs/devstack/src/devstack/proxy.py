@@ -22,7 +22,7 @@ from yarl import URL
 from contracts.routes import PREFIXES
 from devstack.openapi import SERVICES, Document, merge, service_of_document
 from devstack.ports import HOST, claim
-from servicekit.problems import MEDIA_TYPE, TYPE_BASE
+from servicekit.web.problems import MEDIA_TYPE, TYPE_BASE
 
 HOP_BY_HOP: Final = frozenset(
     {

@@ -10,7 +10,7 @@ from contracts.routes import ROUTES
 from contracts.topics import TOPICS
 from devstack.paths import ROOT
 from flowlang.schema import node_types
-from servicekit.metrics import MEANINGS
+from servicekit.observability.metrics import MEANINGS
 
 FOLDER = ROOT / "docs" / "reference"
 SETTINGS = ("libs/servicekit/src/servicekit", *(f"services/{each}" for each in (

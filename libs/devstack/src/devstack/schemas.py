@@ -7,7 +7,7 @@ from pathlib import Path
 
 from contracts.schemas import topic_schemas
 from devstack import reference_docs
-from servicekit.asyncapi import asyncapi_document
+from servicekit.kafka.asyncapi import asyncapi_document
 
 FOLDER = Path(__file__).parents[4] / "contracts" / "schemas"
 

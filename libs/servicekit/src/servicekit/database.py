@@ -7,7 +7,7 @@ import asyncio
 import asyncpg
 import structlog
 
-from servicekit.batches import Connection
+from servicekit.loop.batches import Connection
 from servicekit.settings import ServiceSettings
 
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)

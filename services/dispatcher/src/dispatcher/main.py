@@ -9,37 +9,37 @@ from collections.abc import AsyncIterator
 import asyncpg
 import structlog
 
-from dispatcher import actions_handler, events_handler
-from dispatcher.actions_handler import ActionsHandler
-from dispatcher.api import make_app
-from dispatcher.catalogue import Catalogue
-from dispatcher.claims import Claims
-from dispatcher.decoding import DayWindow
-from dispatcher.events_handler import EventsHandler
-from dispatcher.holdings import Holdings
-from dispatcher.lanes import Lanes
-from dispatcher.pulse import Pulse
-from dispatcher.queues import Queues
-from dispatcher.recorder import Recorder
-from dispatcher.rendering import render
-from dispatcher.replicas import Replicas
-from dispatcher.request_maker import RequestMaker
-from dispatcher.retention import keep_up_for_ever
-from dispatcher.sender import Sender
+from dispatcher.intake import actions_handler, events_handler
+from dispatcher.intake.actions_handler import ActionsHandler
+from dispatcher.intake.decoding import DayWindow
+from dispatcher.intake.events_handler import EventsHandler
+from dispatcher.intake.takeover import Takeover
+from dispatcher.results.recorder import Recorder
+from dispatcher.results.retention import keep_up_for_ever
+from dispatcher.scheduling.claims import Claims
+from dispatcher.scheduling.destinations import Lanes
+from dispatcher.scheduling.holdings import Holdings
+from dispatcher.scheduling.pulse import Pulse
+from dispatcher.scheduling.replicas import Replicas
+from dispatcher.sending.catalogue import Catalogue
+from dispatcher.sending.rendering import render
+from dispatcher.sending.request_maker import RequestMaker
+from dispatcher.sending.sender import Sender
 from dispatcher.settings import Settings
-from dispatcher.takeover import Takeover
-from servicekit.auth import Authoriser
+from dispatcher.store.queues import Queues
+from dispatcher.web.routes import make_app
+from servicekit.credentials.sealing import KeyRing
 from servicekit.database import connect
-from servicekit.guarded_http import GuardedClient
-from servicekit.health import Health
-from servicekit.http_app import serve, stop_process
-from servicekit.logging import configure_logging
-from servicekit.partition_loop import Handler, PartitionLoop
-from servicekit.problems import unavailable
-from servicekit.publisher import KafkaPublisher
-from servicekit.registry_view import RegistryView
-from servicekit.sealing import KeyRing
-from servicekit.telemetry import configure_tracing, shutdown_tracing
+from servicekit.http_client.guarded_http import GuardedClient
+from servicekit.kafka.publisher import KafkaPublisher
+from servicekit.loop.partition_loop import Handler, PartitionLoop
+from servicekit.observability.logging import configure_logging
+from servicekit.observability.telemetry import configure_tracing, shutdown_tracing
+from servicekit.registry_view.view import RegistryView
+from servicekit.web.auth import Authoriser
+from servicekit.web.health import Health
+from servicekit.web.problems import unavailable
+from servicekit.web.server import serve, stop_process
 
 SERVICE = "dispatcher"
 SCHEMA = "dispatcher"

@@ -12,11 +12,11 @@ import structlog
 from contracts.ids import conversation_key, split_conversation_key
 from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion, Trigger
 from flow_engine.errors import UnknownVersion
-from flow_engine.surroundings import LinkMaker, Surroundings
+from flow_engine.turn.surroundings import LinkMaker, Surroundings
 from flowlang.compile import BotFlows, Graph, compile_flow
 from flowlang.model import Conversation, Tools
 from flowlang.problems import FlowInvalid
-from servicekit.registry_view import RegistryView
+from servicekit.registry_view.view import RegistryView
 
 MOST_CHANNELS = 4096
 """Channels whose surroundings are kept."""

@@ -10,24 +10,24 @@ import asyncpg
 import structlog
 
 from contracts.registry import Trigger
-from flow_engine import log_partitions
+from flow_engine.batch.handler import EngineHandler
 from flow_engine.catalogue import RegistryCatalogue
-from flow_engine.handler import EngineHandler
-from flow_engine.http_routes import make_app
-from flow_engine.sandbox import Sandbox
 from flow_engine.settings import Settings
-from flow_engine.surroundings import LinkMaker
+from flow_engine.store import log_partitions
 from flow_engine.timers import Timers
-from servicekit.auth import Authoriser
+from flow_engine.turn.sandbox import Sandbox
+from flow_engine.turn.surroundings import LinkMaker
+from flow_engine.web.routes import make_app
+from servicekit.credentials.links import LinkKeys
 from servicekit.database import connect
-from servicekit.health import Health
-from servicekit.http_app import serve, stop_process
-from servicekit.links import LinkKeys
-from servicekit.logging import configure_logging
-from servicekit.partition_loop import PartitionLoop
-from servicekit.problems import unavailable
-from servicekit.registry_view import RegistryView
-from servicekit.telemetry import configure_tracing, shutdown_tracing
+from servicekit.loop.partition_loop import PartitionLoop
+from servicekit.observability.logging import configure_logging
+from servicekit.observability.telemetry import configure_tracing, shutdown_tracing
+from servicekit.registry_view.view import RegistryView
+from servicekit.web.auth import Authoriser
+from servicekit.web.health import Health
+from servicekit.web.problems import unavailable
+from servicekit.web.server import serve, stop_process
 
 SERVICE = "flow-engine"
 SCHEMA = "flow_engine"

@@ -16,11 +16,11 @@ import structlog
 from contracts import inbound
 from contracts.cloudevents import headers, now_text
 from contracts.ids import derived_id, split_conversation_key
-from servicekit.batches import Connection
-from servicekit.infrastructure import is_infrastructure
-from servicekit.kafka_records import Outgoing
-from servicekit.metrics import counter, gauge
-from servicekit.partition_loop import PartitionLoop
+from servicekit.kafka.records import Outgoing
+from servicekit.loop.batches import Connection
+from servicekit.loop.infrastructure import is_infrastructure
+from servicekit.loop.partition_loop import PartitionLoop
+from servicekit.observability.metrics import counter, gauge
 
 AT_ONCE = 200
 """Timers of a partition that one transaction fires."""

@@ -7,16 +7,16 @@ import contextlib
 import gc
 from collections.abc import AsyncIterator
 
-from ingress.bridge import Bridge
-from ingress.doors import Ingress, build
+from ingress.commands.bridge import Bridge
 from ingress.settings import Settings
-from servicekit.asker import Asker
-from servicekit.health import Health
-from servicekit.http_app import serve
-from servicekit.logging import configure_logging
-from servicekit.publisher import KafkaPublisher
-from servicekit.registry_view import RegistryView
-from servicekit.telemetry import configure_tracing, shutdown_tracing
+from ingress.wiring import Ingress, build
+from servicekit.kafka.asker import Asker
+from servicekit.kafka.publisher import KafkaPublisher
+from servicekit.observability.logging import configure_logging
+from servicekit.observability.telemetry import configure_tracing, shutdown_tracing
+from servicekit.registry_view.view import RegistryView
+from servicekit.web.health import Health
+from servicekit.web.server import serve
 
 YOUNG_OBJECTS = 20_000
 """Objects between two collections of the youngest: a request makes some hundred and no cycles, so the default of 700

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
 from contracts.inbound import ReplyTo
-from servicekit.kafka_records import Outgoing
+from servicekit.kafka.records import Outgoing
 
 
 class Publishing(Protocol):

@@ -15,15 +15,17 @@ from typing import NamedTuple
 
 from contracts import registry
 from contracts.registry import Token
-from registry import audit, postgres_entities, publications, tokens
-from registry.database import Database
+from registry.publishing import audit
+from registry.resources import tokens
 from registry.settings import Settings
 from registry.site import Site
-from registry.topic_tail import TopicTail
-from registry.unit import Unit
-from servicekit.batches import Connection
-from servicekit.links import LinkKeys
-from servicekit.sealing import KeyRing
+from registry.store import postgres_entities, publications
+from registry.store.database import Database
+from registry.writing.topic_tail import TopicTail
+from registry.writing.unit import Unit
+from servicekit.credentials.links import LinkKeys
+from servicekit.credentials.sealing import KeyRing
+from servicekit.loop.batches import Connection
 
 NEW_GENERATION = "UPDATE generation SET number = number + 1 RETURNING number"
 KNOWN = "SELECT kind || '/' || id AS key FROM entity"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from servicekit.problems import ProblemError
+from servicekit.web.problems import ProblemError
 
 
 def invalid(pointer: str, detail: str) -> ProblemError:

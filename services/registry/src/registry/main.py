@@ -10,25 +10,25 @@ from typing import Any
 import structlog
 
 from contracts import registry
-from registry.api import Api
-from registry.app import build_app
-from registry.database import Database
-from registry.dispatcher_calls import DispatcherCalls
-from registry.findings_handler import GROUP, FindingsHandler
-from registry.relay import Relay
+from registry.kafka.dispatcher_calls import DispatcherCalls
+from registry.kafka.findings_handler import GROUP, FindingsHandler
+from registry.publishing.relay import Relay
 from registry.settings import Settings
 from registry.site import Site
-from registry.topic_tail import TopicTail
-from registry.writes import Writes
-from servicekit.asker import Asker
-from servicekit.health import Health
-from servicekit.http_app import serve, stop_process
-from servicekit.links import LinkKeys
-from servicekit.logging import configure_logging
-from servicekit.partition_loop import PartitionLoop
-from servicekit.publisher import KafkaPublisher
-from servicekit.sealing import KeyRing
-from servicekit.telemetry import configure_tracing, shutdown_tracing
+from registry.store.database import Database
+from registry.web.api import Api
+from registry.web.app import build_app
+from registry.writing.topic_tail import TopicTail
+from registry.writing.writes import Writes
+from servicekit.credentials.links import LinkKeys
+from servicekit.credentials.sealing import KeyRing
+from servicekit.kafka.asker import Asker
+from servicekit.kafka.publisher import KafkaPublisher
+from servicekit.loop.partition_loop import PartitionLoop
+from servicekit.observability.logging import configure_logging
+from servicekit.observability.telemetry import configure_tracing, shutdown_tracing
+from servicekit.web.health import Health
+from servicekit.web.server import serve, stop_process
 
 SERVICE = "registry"
 

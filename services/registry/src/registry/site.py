@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from contracts.model import Model
 from contracts.registry import Sealed
 from registry.entities import id_of, project_of
-from servicekit.links import LinkKeys
-from servicekit.sealing import KeyRing
+from servicekit.credentials.links import LinkKeys
+from servicekit.credentials.sealing import KeyRing
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from servicekit.tables import LOOP_TABLES
+from servicekit.checkpoints.tables import LOOP_TABLES
 
 revision = "0001"
 down_revision = None

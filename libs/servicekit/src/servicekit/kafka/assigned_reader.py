@@ -1,0 +1,181 @@
+"""Reads one partition without a group, for ever: from its start or from its end, through outages and a recreated topic."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Literal
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from servicekit.kafka.consumer import make_consumer
+from servicekit.kafka.records import Record
+from servicekit.kafka.undisturbed import is_being_cancelled, undisturbed
+
+CHECK_SECONDS = 5.0
+STUCK_SECONDS = 15.0
+POLL_MS = 250
+
+log = structlog.get_logger()
+
+
+class Rebuild(Exception):
+    """What was read is not to be trusted any more: begin anew at the log's start."""
+
+
+class AssignedReader:
+    """`receive` is called with the records of each fetch, `restart` before reading from the start once more.
+
+    `moved` is called after each step. `position` is the next offset; `behind_since` a monotonic time, None while
+    everything is read that the log held at the last look.
+    """
+
+    def __init__(
+        self,
+        kafka: str,
+        topic: str,
+        *,
+        client_id: str,
+        begin: Literal["start", "end"],
+        receive: Callable[[list[Record]], None],
+        restart: Callable[[], None] = lambda: None,
+        moved: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._kafka, self._topic, self._client_id, self._begin = kafka, topic, client_id, begin
+        self._receive, self._restart, self._on_moved = receive, restart, moved
+        self._consumer: AIOKafkaConsumer | None = None
+        self._moved = asyncio.Condition()
+        self._goal = 0
+        self.partition = 0
+        self.position: int | None = None
+        self.behind_since: float | None = time.monotonic()
+
+    async def run(self) -> None:
+        """Read for ever. Only ends by being cancelled."""
+        pause = 0.1
+        while True:
+            started = time.monotonic()
+            try:
+                await self._session()
+            except Rebuild as reason:
+                log.warning("reader.rebuilds", topic=self._topic, reason=str(reason))
+                self.position = None
+                self._restart()
+            except (KafkaError, OSError) as error:
+                log.warning("reader.reconnects", topic=self._topic, error=f"{type(error).__name__}: {error}")
+            except asyncio.CancelledError:
+                if is_being_cancelled():
+                    raise
+                log.warning("reader.reconnects", topic=self._topic, error="cancelled from inside")
+            except Exception:
+                # Nobody awaits this task: whatever it is must not end it in silence.
+                log.exception("reader.failed", topic=self._topic)
+            pause = 0.1 if time.monotonic() - started > 10 else min(pause * 2, 2.0)
+            await asyncio.sleep(pause)
+
+    async def end(self, timeout: float) -> int:
+        """The log's end as of now. Raises KafkaError when there is no connection, TimeoutError."""
+        if self._consumer is None:
+            raise KafkaError("not connected")
+        tp = TopicPartition(self._topic, self.partition)
+        return int((await undisturbed(self._consumer.end_offsets([tp]), timeout))[tp])
+
+    async def reached(self, position: int, timeout: float) -> bool:
+        """Wait until everything below `position` has been received; False when that took too long."""
+        if self.position is not None and self.position >= position:
+            return True
+        try:
+            async with asyncio.timeout(timeout), self._moved:
+                await self._moved.wait_for(lambda: self.position is not None and self.position >= position)
+        except TimeoutError:
+            return False
+        return True
+
+    async def choose_partition(self, consumer: AIOKafkaConsumer) -> int:
+        """Which partition to read; a subclass may ask how many there are."""
+        return self.partition
+
+    async def _session(self) -> None:
+        consumer = make_consumer(self._kafka, client_id=self._client_id, read_committed=True)
+        try:
+            await undisturbed(consumer.start(), 30)
+            self.partition = await undisturbed(self.choose_partition(consumer), 30)
+            tp = TopicPartition(self._topic, self.partition)
+            consumer.assign([tp])
+            await self._seek(consumer, tp)
+            self._consumer = consumer
+            await self._read(consumer, tp)
+        finally:
+            self._consumer = None
+            try:
+                await undisturbed(consumer.stop(), 5)
+            except (KafkaError, TimeoutError) as error:
+                log.info("reader.close_failed", error=type(error).__name__)
+
+    async def _seek(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
+        """Go on where we were, if the log still has it; else begin."""
+        start, end = await _bounds(consumer, tp)
+        if self.position is not None and not start <= self.position <= end:
+            if self._begin == "start":
+                raise Rebuild(f"position {self.position} is outside of {start}..{end}")
+            self.position = None
+        if self.position is None:
+            self.position = start if self._begin == "start" else end
+        consumer.seek(tp, self.position)
+        self._look(end)
+        await self._move(self.position)
+
+    async def _read(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
+        checked = time.monotonic()
+        while True:
+            try:
+                fetched = await consumer.getmany(timeout_ms=POLL_MS)
+            except OffsetOutOfRangeError as error:
+                if self._begin == "start":
+                    raise Rebuild("the position is outside of the log") from error
+                self.position = None
+                raise
+            records: list[Record] = fetched.get(tp, [])
+            if records:
+                self._receive(records)
+            position = await consumer.position(tp)
+            if position != self.position:
+                await self._move(position)
+            if time.monotonic() - checked > CHECK_SECONDS:
+                checked = time.monotonic()
+                await self._check(consumer, tp)
+
+    async def _check(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
+        """Compare the position with the log (hardening 8). A reader that does not get on is replaced."""
+        start, end = await _bounds(consumer, tp)
+        position = self.position or 0
+        if self._begin == "start" and (position > end or (position < start and start > 0)):
+            raise Rebuild(f"position {position} is outside of {start}..{end}")
+        self._look(end)
+        if self.behind_since is not None and time.monotonic() - self.behind_since > STUCK_SECONDS:
+            raise KafkaError(f"standing at {position} of {end}")
+
+    async def _move(self, position: int) -> None:
+        self.position = position
+        if position >= self._goal:
+            self.behind_since = None
+        self._on_moved()
+        async with self._moved:
+            self._moved.notify_all()
+
+    def _look(self, end: int) -> None:
+        """Note where the log ends now, and since when we are not there."""
+        self._goal = end
+        if self.position is not None and self.position >= end:
+            self.behind_since = None
+        elif self.behind_since is None:
+            self.behind_since = time.monotonic()
+
+
+async def _bounds(consumer: AIOKafkaConsumer, tp: TopicPartition) -> tuple[int, int]:
+    start = await undisturbed(consumer.beginning_offsets([tp]), 20)
+    end = await undisturbed(consumer.end_offsets([tp]), 20)
+    return start[tp], end[tp]

@@ -1,0 +1,312 @@
+"""Membership in a consumer group, kept up for ever: reads a topic, says what is assigned, and replaces a consumer
+that is stuck.
+
+aiokafka has states that it does not leave by itself (a member that never rejoins, a fetcher that stands still after a
+broker came back). So a watch compares what should happen with what does, and makes a fresh consumer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Protocol
+
+import structlog
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import (
+    IllegalOperation,
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
+
+from servicekit.kafka.consumer import collect, make_consumer
+from servicekit.kafka.records import Record
+from servicekit.kafka.undisturbed import undisturbed
+
+POLL_MS = 1000
+AT_ONCE = 500
+"""Records decoded in one go: it takes 5 ms."""
+CHECK_SECONDS = 10.0
+ANSWER_SECONDS = 6.0
+"""A consumer that cannot say for so long where the log begins and ends, and reads nothing else, is stuck."""
+PROGRESS_SECONDS = 20.0
+CLOSE_SECONDS = 2.0
+LOST = (KafkaError, IllegalStateError, OSError)
+
+log = structlog.get_logger()
+
+
+class Receiver(Protocol):
+    """Who is told. All calls are synchronous and quick."""
+
+    def take_on(self, partitions: set[int], topic: str) -> None:
+        """These, and no others, are this member's now; they are paused."""
+        ...
+
+    def let_go(self) -> None:
+        """Nothing is assigned any more."""
+        ...
+
+    def receive(self, number: int, records: list[Record]) -> int | None:
+        """Take records in. Returns the offset to fetch from instead, when these are not the ones that come next."""
+        ...
+
+    def out_of_range(self, partitions: set[int]) -> None:
+        """Kafka has nothing at the position of these."""
+        ...
+
+    def has_room(self) -> bool:
+        """Whether more records may be fetched now."""
+        ...
+
+    def expecting(self) -> Mapping[int, int]:
+        """Partition -> the offset that should arrive next, of those that are being read."""
+        ...
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Nothing is done here that takes time: aiokafka would go on meanwhile. A consumer that was given up is not heard."""
+
+    def __init__(self, reader: GroupReader, consumer: AIOKafkaConsumer) -> None:
+        self._reader, self._consumer = reader, consumer
+
+    def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+        if self._reader.consumer is self._consumer:
+            self._reader.on_revoked()
+
+    def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
+        if self._reader.consumer is self._consumer:
+            self._reader.on_assigned(self._consumer, assigned)
+
+
+class Stuck(Exception):
+    """The consumer does not do what it should; a new one is made."""
+
+
+class GroupReader:
+    """One member of a group on one topic."""
+
+    def __init__(
+        self,
+        receiver: Receiver,
+        *,
+        kafka: str,
+        topic: str,
+        group: str,
+        instance: str,
+        session_timeout: float,
+        patience_ms: int = 0,
+    ) -> None:
+        """`patience_ms`: how long the broker may collect records while they keep coming; the first one comes at once."""
+        self._receiver = receiver
+        self._kafka, self._topic, self._group, self._instance = kafka, topic, group, instance
+        self._session_timeout, self._patience_ms = session_timeout, patience_ms
+        self.consumer: AIOKafkaConsumer | None = None
+        """The one at work, None between two."""
+        self._silent: AIOKafkaConsumer | None = None
+        """The one that did not answer."""
+        self._room = asyncio.Event()
+        self._unassigned_since: float | None = time.monotonic()
+        self._stood_at: dict[int, int] = {}
+
+    async def run(self) -> None:
+        """Read for ever. Only ends by being cancelled."""
+        pause = 0.1
+        while True:
+            started = time.monotonic()
+            try:
+                await self._session()
+            except (*LOST, Stuck, TimeoutError) as error:
+                log.warning("consumer.replaced", topic=self._topic, error=f"{type(error).__name__}: {error}")
+            pause = 0.1 if time.monotonic() - started > 30 else min(pause * 2, 2.0)
+            await asyncio.sleep(pause)
+
+    @property
+    def unassigned_seconds(self) -> float:
+        """For how long there has been no assignment, 0 while there is one."""
+        return 0.0 if self._unassigned_since is None else time.monotonic() - self._unassigned_since
+
+    def wake(self) -> None:
+        """There may be room again."""
+        self._room.set()
+
+    def seek(self, partition: int, offset: int) -> None:
+        """Fetch from there next; does nothing when the partition is gone."""
+        self._quietly(lambda consumer, tp: consumer.seek(tp, offset), partition)
+
+    def pause(self, partition: int) -> None:
+        self._quietly(lambda consumer, tp: consumer.pause(tp), partition)
+
+    def resume(self, partition: int) -> None:
+        self._quietly(lambda consumer, tp: consumer.resume(tp), partition)
+
+    def ends(self) -> dict[int, int]:
+        """Partition -> the log's end as the last fetch reported it."""
+        if self.consumer is None:
+            return {}
+        known = {}
+        for tp in self.consumer.assignment():
+            with contextlib.suppress(IllegalStateError, AssertionError):
+                known[tp.partition] = self.consumer.highwater(tp)
+        return {partition: end for partition, end in known.items() if end is not None}
+
+    async def bounds(self, partition: int) -> tuple[int, int, int]:
+        """The log's start, its end, and how many partitions the topic has. Raises KafkaError, TimeoutError.
+
+        A consumer that does not answer and reads no other partition is replaced, and with it the assignment.
+        """
+        consumer = self.consumer
+        if consumer is None:
+            raise KafkaError("there is no consumer")
+        tp = TopicPartition(self._topic, partition)
+        try:
+            start = (await undisturbed(consumer.beginning_offsets([tp]), ANSWER_SECONDS))[tp]
+            end = (await undisturbed(consumer.end_offsets([tp]), ANSWER_SECONDS))[tp]
+        except TimeoutError:
+            self._silent = consumer
+            raise
+        return start, end, len(consumer.partitions_for_topic(self._topic) or ())
+
+    async def commit(self, offsets: Mapping[int, int]) -> None:
+        """Tell Kafka how far we are, for lag tools only; failure does not matter."""
+        if self.consumer is None or not offsets:
+            return
+        wanted = {TopicPartition(self._topic, partition): offset for partition, offset in offsets.items()}
+        with contextlib.suppress(*LOST, IllegalOperation, TimeoutError):
+            await undisturbed(self.consumer.commit(wanted), 2)
+
+    def on_revoked(self) -> None:
+        """Called by aiokafka before a rebalance."""
+        if self._unassigned_since is None:
+            self._unassigned_since = time.monotonic()
+        self._receiver.let_go()
+
+    def on_assigned(self, consumer: AIOKafkaConsumer, assigned: set[TopicPartition]) -> None:
+        """Called by aiokafka after one, before anything is fetched."""
+        for tp in assigned:
+            consumer.pause(tp)
+            consumer.seek(tp, 0)  # A position of its own, or it would ask the group for one.
+        self._unassigned_since = None
+        self._stood_at = {}
+        self._receiver.take_on({tp.partition for tp in assigned}, self._topic)
+
+    def _quietly(self, act: Callable[[AIOKafkaConsumer, TopicPartition], Any], partition: int) -> None:
+        if self.consumer is not None:
+            with contextlib.suppress(IllegalStateError, AssertionError):
+                act(self.consumer, TopicPartition(self._topic, partition))
+
+    async def _session(self) -> None:
+        """One consumer, until it fails. The assignment ends with it."""
+        consumer = make_consumer(
+            self._kafka,
+            client_id=self._instance,
+            group=self._group,
+            instance=self._instance,
+            session_timeout=self._session_timeout,
+        )
+        try:
+            await undisturbed(consumer.start(), 30)
+            self.consumer = consumer
+            self._unassigned_since = time.monotonic()
+            consumer.subscribe([self._topic], listener=_Listener(self, consumer))
+            await _first_to_fail(self._pump(consumer), self._watch(consumer))
+        finally:
+            self.consumer = None
+            self.on_revoked()
+            await _close(consumer)
+
+    async def _pump(self, consumer: AIOKafkaConsumer) -> None:
+        while True:
+            while not self._receiver.has_room():
+                self._room.clear()
+                await self._room.wait()
+            try:
+                fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=AT_ONCE)
+            except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+                about = _partitions_of(error)
+                for partition in about:
+                    self.pause(partition)
+                self._receiver.out_of_range(about)
+                continue
+            if self._patience_ms:
+                collect(consumer, self._patience_ms if fetched else 0)
+            for tp, records in fetched.items():
+                again = self._receiver.receive(tp.partition, records)
+                if again is not None:
+                    self.seek(tp.partition, again)
+
+    async def _watch(self, consumer: AIOKafkaConsumer) -> None:
+        """Raises Stuck for what aiokafka does not notice itself."""
+        patience = 2 * self._session_timeout + 10
+        checked = time.monotonic()
+        while True:
+            await asyncio.sleep(1)
+            if self.unassigned_seconds > patience:
+                raise Stuck(f"no assignment for {self.unassigned_seconds:.0f} s")
+            if self._silent is consumer and not self._receiver.expecting():
+                raise Stuck("it does not say where the log begins and ends")
+            if consumer._fetcher.error_future.done():
+                raise Stuck("the fetcher ended")
+            if time.monotonic() - checked > CHECK_SECONDS:
+                checked = time.monotonic()
+                await self._check_progress(consumer)
+
+    async def _check_progress(self, consumer: AIOKafkaConsumer) -> None:
+        """A partition whose position did not move between two checks although there is more: the fetcher is stuck."""
+        if self._unassigned_since is not None or not self._receiver.has_room():
+            return
+        expecting = dict(self._receiver.expecting())
+        still = {partition: at for partition, at in expecting.items() if self._stood_at.get(partition) == at}
+        self._stood_at = expecting
+        if not still:
+            return
+        wanted = [TopicPartition(self._topic, partition) for partition in still]
+        ends = await undisturbed(consumer.end_offsets(wanted), PROGRESS_SECONDS)
+        now = self._receiver.expecting()
+        behind = [tp.partition for tp, end in ends.items() if now.get(tp.partition) == still[tp.partition] < end]
+        if behind:
+            raise Stuck(f"partitions {behind} do not move")
+
+
+def _partitions_of(error: KafkaError) -> set[int]:
+    """The partitions that an offset error is about: a mapping or a partition is its first argument."""
+    about = error.args[0]
+    return {about.partition} if isinstance(about, TopicPartition) else {tp.partition for tp in about}
+
+
+async def _first_to_fail(*work: Any) -> None:
+    tasks = [asyncio.create_task(part) for part in work]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            if task.cancelled():
+                raise Stuck("cancelled from inside")
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def _close(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer that may be in any state; gives up waiting after a few seconds."""
+    if await _ended(consumer.stop()):
+        return
+    for part in (consumer._fetcher, consumer._client):
+        if part is not None:
+            await _ended(part.close())
+    for connection in list(consumer._client._conns.values()):
+        connection.close()
+
+
+async def _ended(closing: Coroutine[Any, Any, object]) -> bool:
+    try:
+        await undisturbed(closing, CLOSE_SECONDS)
+    except Exception as error:  # noqa: BLE001 - what is given up may fail as it likes
+        log.info("consumer.close_failed", error=f"{type(error).__name__}: {error}")
+        return False
+    return True

@@ -1,0 +1,330 @@
+"""Writing to Kafka: idempotent, acknowledged by all replicas, in order per partition, and never with a gap.
+
+aiokafka's idempotent producer retries for ever and keeps order, but once it gives a batch up (refused, or no leader for
+too long) it goes on with the next one. A gap that is filled later would be taken for a repeat by whoever reads
+(guarantee 4), so here the first failure ends the producer: nothing of its queue is sent any more, all who wait on it get
+NotAcknowledged, and a fresh one takes over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Any, Protocol
+
+import structlog
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.errors import KafkaError
+from aiokafka.producer.message_accumulator import BatchBuilder, MessageBatch
+
+from contracts.partitioner import murmur2
+from contracts.topic import DLQ_RECORD_LIMIT
+from servicekit.kafka import connection as kafka_connection
+from servicekit.kafka.records import Outgoing, size_of
+from servicekit.kafka.undisturbed import undisturbed
+from servicekit.observability.metrics import counter
+
+BATCH_BYTES = 1024 * 1024
+QUEUED_BATCHES = 64
+"""Batches of one partition that may wait; more than that are refused, so that an outage does not fill the memory."""
+_positive_hash = lru_cache(maxsize=16_384)(lambda key: murmur2(key) & 0x7FFFFFFF)
+
+log = structlog.get_logger()
+kafka_connection.install()
+
+
+class NotAcknowledged(Exception):
+    """Kafka did not confirm the records in time, or refused them. They may or may not be in the log."""
+
+
+class TooLarge(ValueError):
+    """The record is larger than Kafka takes (contracts.topic); it was not sent."""
+
+
+class Publisher(Protocol):
+    """What services write through."""
+
+    async def publish(self, record: Outgoing) -> int:
+        """Write one record; its offset once all replicas have it. Raises NotAcknowledged, TooLarge."""
+        ...
+
+    async def publish_many(self, records: Sequence[Outgoing]) -> None:
+        """Write records, in order within each partition. Raises NotAcknowledged when any of them failed."""
+        ...
+
+
+class _Link:
+    """One producer, from its start to its first failure."""
+
+    def __init__(self, producer: AIOKafkaProducer) -> None:
+        self.producer = producer
+        self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.open: dict[MessageBatch, float] = {}
+        """Unacknowledged batches, the oldest first, and since when."""
+
+    @property
+    def queue(self) -> Any:
+        return self.producer._message_accumulator
+
+    def partitions(self, topic: str) -> int:
+        """How many partitions the topic has, 0 when that is not known yet."""
+        return len(self.producer.client.cluster.partitions_for_topic(topic) or ())
+
+    def add(self, tp: TopicPartition, builder: BatchBuilder) -> MessageBatch:
+        """Put a batch behind all that wait for that partition."""
+        batch: MessageBatch = self.queue._append_batch(builder, tp)
+        self.open[batch] = time.monotonic()
+        batch.future.add_done_callback(lambda future: self._settled(batch, future))
+        return batch
+
+    def _settled(self, batch: MessageBatch, future: asyncio.Future[Any]) -> None:
+        self.open.pop(batch, None)
+        if _acknowledged(future):
+            counter("switchhook_published_total").labels(batch.tp.topic).inc(batch.record_count)
+        else:
+            counter("switchhook_publish_failures_total").labels(batch.tp.topic).inc(batch.record_count)
+            # The sender takes up its next batch only after this callback, and must find nothing.
+            self.fail("a batch was given up" if future.cancelled() else repr(future.exception()))
+
+    def fail(self, reason: str) -> None:
+        """Send nothing more; everybody who waits gets NotAcknowledged."""
+        if self.failed.done():
+            return
+        self.failed.set_result(reason)
+        self.queue._batches.clear()
+        for batch in self.open:
+            for future, _ in batch._msg_futures:
+                _refuse(future, reason)
+        self.open.clear()
+
+    async def close(self) -> None:
+        """Let go of the connections without waiting for what is still unsent."""
+        producer = self.producer
+        producer._closed = True
+        sender = producer._sender.sender_task
+        if sender is not None:
+            sender.cancel()
+        await producer.client.close()
+        if sender is not None:
+            await asyncio.wait([sender], timeout=5)
+
+
+class KafkaPublisher:
+    """`Publisher` on aiokafka. `start` does not wait for a broker; until there is one, publishing raises NotAcknowledged.
+
+    `timeout`: seconds until `publish` gives up on one record. `give_up`: seconds until the oldest unacknowledged
+    batch makes it start over with a fresh producer.
+    """
+
+    def __init__(self, kafka: str, *, client_id: str, timeout: float = 5.0, give_up: float = 30.0) -> None:
+        self._kafka, self._client_id = kafka, client_id
+        self._timeout, self._give_up = timeout, give_up
+        self._link: _Link | None = None
+        self._keeper: asyncio.Task[None] | None = None
+        self._linked = asyncio.Event()
+        self._single: deque[tuple[float, asyncio.Future[Any]]] = deque()
+        self._turn = 0
+
+    @property
+    def connected(self) -> bool:
+        """Whether there is a producer that has not failed."""
+        return self._link is not None
+
+    async def start(self) -> None:
+        """Begin to connect, in the background and for ever."""
+        self._keeper = asyncio.create_task(self._keep(), name="publisher")
+
+    async def stop(self, drain: float = 5.0) -> None:
+        """Wait up to `drain` seconds for what is unacknowledged, then close."""
+        link = self._link
+        if link is not None and link.open:
+            await asyncio.wait([batch.future for batch in link.open], timeout=drain)
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
+
+    async def know(self, topics: Iterable[str]) -> None:
+        """Make sure that these topics' partitions are known. Raises NotAcknowledged when that takes too long."""
+        for topic in topics:
+            if self._link is None or not self._link.partitions(topic):
+                await self.partitions_for(topic)
+
+    def count(self, topic: str) -> int:
+        """How many partitions the topic has, 0 when that is not known (see `know`)."""
+        return self._link.partitions(topic) if self._link is not None else 0
+
+    async def partitions_for(self, topic: str) -> int:
+        """How many partitions the topic has. Raises NotAcknowledged when Kafka does not say within the time-out."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._linked.wait()
+            return len(await undisturbed(self._live().producer.partitions_for(topic), self._timeout))
+        except (KafkaError, TimeoutError) as error:
+            raise NotAcknowledged(f"no word about topic {topic}: {type(error).__name__}") from error
+
+    async def publish(self, record: Outgoing) -> int:
+        """Write one record; its offset once acknowledged. Raises NotAcknowledged after the time-out, TooLarge at once."""
+        if size_of(record) > DLQ_RECORD_LIMIT:
+            raise TooLarge(f"{size_of(record)} bytes")
+        if self._link is None or not self._link.partitions(record.topic):
+            await self.partitions_for(record.topic)
+        future = self._append(self._live(), record)
+        self._single.append((time.monotonic() + self._timeout, future))
+        try:
+            return int((await future).offset)
+        except KafkaError as error:
+            raise NotAcknowledged(f"{type(error).__name__}: {error}") from error
+
+    async def publish_many(self, records: Sequence[Outgoing]) -> None:
+        """Write records, in order within each partition; returns when all are acknowledged. Raises NotAcknowledged."""
+        await self.know({record.topic for record in records})
+        await self.enqueue(records)
+
+    def enqueue(self, records: Sequence[Outgoing]) -> asyncio.Future[None]:
+        """Put records in the queue now, behind all that is there; done when all are acknowledged.
+
+        Raises NotAcknowledged when there is no producer or a topic is not known (see `know`).
+        """
+        link = self._live()
+        futures = [link.add(tp, builder).future for tp, builder in self._built(link, records)]
+        return _all_acknowledged(link, futures)
+
+    def _built(self, link: _Link, records: Sequence[Outgoing]) -> list[tuple[TopicPartition, BatchBuilder]]:
+        """Record batches, in order within each partition."""
+        made: list[tuple[TopicPartition, BatchBuilder]] = []
+        current: dict[tuple[str, int], BatchBuilder] = {}
+        for record in records:
+            partition = self._partition(link, record)
+            builder = current.get((record.topic, partition))
+            if builder is None or not _appended(builder, record):
+                builder = link.queue.create_builder()
+                _appended(builder, record)
+                current[record.topic, partition] = builder
+                made.append((TopicPartition(record.topic, partition), builder))
+        for _, builder in made:
+            builder.close()  # Nobody else appends to it.
+        return made
+
+    def _append(self, link: _Link, record: Outgoing) -> asyncio.Future[Any]:
+        tp = TopicPartition(record.topic, self._partition(link, record))
+        queued = link.queue._batches.get(tp)
+        batch = queued[-1] if queued else link.add(tp, link.queue.create_builder())
+        future: asyncio.Future[Any] | None = batch.append(record.key, record.value, None, headers=record.headers)
+        if future is None:
+            if queued and len(queued) >= QUEUED_BATCHES:
+                raise NotAcknowledged(f"{len(queued)} batches are waiting for Kafka")
+            batch = link.add(tp, link.queue.create_builder())
+            future = batch.append(record.key, record.value, None, headers=record.headers)
+        assert future is not None, "an empty batch takes a record of any size"
+        return future
+
+    def _partition(self, link: _Link, record: Outgoing) -> int:
+        if record.partition is not None:
+            return record.partition
+        count = link.partitions(record.topic)
+        if not count:
+            raise NotAcknowledged(f"topic {record.topic} is not known")
+        if record.key is None:
+            self._turn += 1
+            return self._turn % count
+        return int(_positive_hash(record.key) % count)
+
+    def _live(self) -> _Link:
+        if self._link is None:
+            raise NotAcknowledged("Kafka is not reachable")
+        return self._link
+
+    async def _keep(self) -> None:
+        """Hold a live producer for ever: connect, watch, replace."""
+        while True:
+            link = await self._connect()
+            self._link = link
+            self._linked.set()
+            try:
+                await self._watch(link)
+            finally:
+                self._link = None
+                self._linked.clear()
+                link.fail("the publisher was stopped")
+                with contextlib.suppress(KafkaError, OSError):
+                    await link.close()
+            log.warning("publisher.replaced", client_id=self._client_id)
+
+    async def _connect(self) -> _Link:
+        pause = 0.1
+        while True:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._kafka,
+                client_id=self._client_id,
+                enable_idempotence=True,
+                acks="all",
+                max_batch_size=BATCH_BYTES,
+                max_request_size=DLQ_RECORD_LIMIT,
+                request_timeout_ms=15_000,
+                retry_backoff_ms=50,
+                metadata_max_age_ms=60_000,
+            )
+            try:
+                await producer.start()
+                return _Link(producer)
+            except (KafkaError, OSError) as error:
+                log.info("publisher.no_broker", error=type(error).__name__)
+                await _Link(producer).close()
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2.0)
+            except asyncio.CancelledError:
+                await _Link(producer).close()
+                raise
+
+    async def _watch(self, link: _Link) -> None:
+        """Returns when the link failed. Until then lets single records time out, and ends a link that stands still."""
+        while not link.failed.done():
+            await asyncio.wait([link.failed], timeout=0.25)
+            now = time.monotonic()
+            while self._single and (self._single[0][1].done() or self._single[0][0] <= now):
+                _refuse(self._single.popleft()[1], f"no acknowledgement within {self._timeout:g} s")
+            if now - next(iter(link.open.values()), now) > self._give_up:
+                link.fail(f"no acknowledgement within {self._give_up:g} s")
+
+
+def _appended(builder: BatchBuilder, record: Outgoing) -> bool:
+    added = builder.append(timestamp=None, key=record.key, value=record.value, headers=record.headers)
+    return added is not None
+
+
+def _acknowledged(future: asyncio.Future[Any]) -> bool:
+    return not future.cancelled() and future.exception() is None
+
+
+def _refuse(future: asyncio.Future[Any], reason: str) -> None:
+    if not future.done():
+        future.set_exception(NotAcknowledged(reason))
+        future.exception()  # Who waits sees it; nobody has to wait.
+
+
+def _all_acknowledged(link: _Link, futures: list[Any]) -> asyncio.Future[None]:
+    """Done when all these batches are acknowledged, refused when the link fails before."""
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    left = len(futures)
+    if not left:
+        done.set_result(None)
+        return done
+
+    def settled(future: asyncio.Future[Any]) -> None:
+        nonlocal left
+        left -= _acknowledged(future)
+        if not left and not done.done():
+            done.set_result(None)
+
+    def failed(reason: asyncio.Future[str]) -> None:
+        _refuse(done, reason.result())
+
+    for future in futures:
+        future.add_done_callback(settled)
+    link.failed.add_done_callback(failed)
+    done.add_done_callback(lambda _: link.failed.remove_done_callback(failed))
+    return done

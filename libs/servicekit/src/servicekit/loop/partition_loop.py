@@ -1,0 +1,424 @@
+"""The partition loop: exactly-once effect of a topic's records on Postgres and on other topics (guarantees 3 and 4).
+
+    Kafka -> GroupReader -> Assignment -> cut -> Handler.apply -> one transaction -> publish -> delete the row
+                                ^                                       |               |
+                                +----------- Recovery <---- whatever is not known to be good
+
+One transaction at a time; publishing a batch overlaps with the next batches. In the transaction: the checkpoint by
+compare-and-set (fence.py), the handler's own rows, an outbox row per partition, and the deletion of the rows that Kafka
+has acknowledged since. A batch without any effect needs none: its position is remembered, and saved with the next
+effect or every COMMIT_SECONDS; after a crash such records are read once more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from itertools import count
+from uuid import uuid4
+
+import asyncpg
+import structlog
+
+from contracts import dlq
+from servicekit.checkpoints import fence, outbox
+from servicekit.checkpoints.fence import Hold, Step
+from servicekit.checkpoints.transactions import FencedOff, LoopConnection, OutcomeUnknown
+from servicekit.failpoints import failpoint
+from servicekit.kafka.group_reader import GroupReader
+from servicekit.kafka.publisher import KafkaPublisher
+from servicekit.kafka.records import Outgoing, dead_letter
+from servicekit.loop.assignment import Assignment
+from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Handler, Infrastructure
+from servicekit.loop.infrastructure import is_infrastructure
+from servicekit.loop.metrics import LoopMetrics
+from servicekit.loop.outlet import CommittedRow, Outlet
+from servicekit.loop.partitions import TRIES, Partition, State
+from servicekit.loop.positions import Positions, advance, stored
+from servicekit.loop.preparation import Portion, Prepared, Stamps, batch_of, check_sizes, covered, cut, prepare, step_of
+from servicekit.loop.recovery import Recovery
+
+__all__ = ["Batch", "Commit", "Connection", "DeadRecord", "Fatal", "Handler", "Infrastructure", "PartitionLoop"]
+
+MAX_RECORDS = 250
+COMMIT_SECONDS = 2.0
+IDLE_SECONDS = 0.05
+"""How long there must be nothing to do until acknowledged outbox rows are deleted in a statement of their own."""
+DRAIN_SECONDS = 10.0
+
+log = structlog.get_logger()
+
+
+class Fatal(Exception):
+    """This process cannot go on; a new one can."""
+
+
+class PartitionLoop:
+    """Reads the handler's topic as a member of `group` and applies it batch by batch.
+
+    `service` names the dead-letter topic; `instance` is this replica's name in the group, stable over restarts;
+    `session_timeout`: seconds without a heartbeat until its partitions go to others. `pool`'s connections look into the
+    schema that has LOOP_TABLES. Without `publisher` (already started) the loop has one of its own. With two `lanes` one
+    batch is computed while another one, of other partitions, is being committed; the handler's `apply` may then run twice
+    at once. There is one transaction at a time all the same. `patience_ms`: see GroupReader.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        kafka: str,
+        group: str,
+        service: str,
+        instance: str,
+        pool: asyncpg.Pool[asyncpg.Record],
+        publisher: KafkaPublisher | None = None,
+        session_timeout: float = 30.0,
+        max_records: int = MAX_RECORDS,
+        lanes: int = 1,
+        patience_ms: int = 0,
+    ) -> None:
+        self.topic = topic = handler.topic
+        self._lanes = lanes
+        self._handler, self._service = handler, service
+        self._max_records, self._session_timeout = max_records, session_timeout
+        self._own_publisher = publisher is None
+        self._publisher = publisher or KafkaPublisher(kafka, client_id=f"{group}-{instance}")
+        self._metrics, self._stamps = LoopMetrics(topic), Stamps(topic)
+        self._work, self._closing = asyncio.Event(), asyncio.Event()
+        self._assignment = Assignment(handler, self._metrics, self._work, max_waiting=4 * max_records)
+        self._reader = GroupReader(
+            self._assignment,
+            kafka=kafka,
+            topic=topic,
+            group=group,
+            instance=instance,
+            session_timeout=session_timeout,
+            patience_ms=patience_ms,
+        )
+        self._connection = LoopConnection(pool)
+        self._outlet = Outlet(topic, self._publisher, self._connection, recover=self._recover, done=self._work.set)
+        self._positions = Positions(
+            topic, self._assignment, self._connection, recover=self._recover, done=self._work.set
+        )
+        self._recovery = Recovery(handler, self._reader, self._publisher, pool, self._outlet, ready=self._on_ready)
+        self._assignment.recover_with(self._recovery)
+
+    async def run(self) -> None:
+        """Work until `close` is called or the task is cancelled. Raises Fatal when only a new process can go on."""
+        if self._own_publisher:
+            await self._publisher.start()
+        applying = [
+            asyncio.create_task(self._apply_for_ever(), name=f"apply {self.topic} {lane}")
+            for lane in range(self._lanes)
+        ]
+        helpers = [
+            asyncio.create_task(self._reader.run(), name=f"read {self.topic}"),
+            asyncio.create_task(self._look_after(), name=f"look after {self.topic}"),
+        ]
+        try:
+            done, _ = await asyncio.wait([*applying, *helpers], return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            await self._stop(applying, helpers)
+
+    async def close(self) -> None:
+        """Have the batch in hand finished; `run` then returns."""
+        self._closing.set()
+        self._work.set()
+
+    def wake(self) -> None:
+        """Look for work now."""
+        self._work.set()
+
+    def lag(self) -> dict[int, int]:
+        """Partition -> records not yet applied, as of the last fetch."""
+        ends = self._reader.ends()
+        return {number: part.lag(ends.get(number)) for number, part in self._assignment.partitions.items()}
+
+    @property
+    def assigned(self) -> set[int]:
+        """The partitions that this process holds and reads."""
+        return {number for number, part in self._assignment.partitions.items() if part.state is State.READY}
+
+    def problem(self) -> str | None:
+        """One sentence when a partition stands still and will not go on by itself, or none is assigned; else None."""
+        if self._reader.unassigned_seconds > 2 * self._session_timeout:
+            return f"{self.topic}: no partitions assigned for {self._reader.unassigned_seconds:.0f} s"
+        return self._assignment.problem()
+
+    async def settled(self) -> None:
+        """Wait until there is an assignment and each of its partitions is ready, or stopped for an operator."""
+        assignment = self._assignment
+        while self._reader.unassigned_seconds or any(
+            part.state in (State.RECOVERING, State.FENCED) for part in assignment.partitions.values()
+        ):
+            assignment.changed.clear()
+            await assignment.changed.wait()
+
+    async def transact(
+        self, partition: int, save: Callable[[Connection], Awaitable[list[Outgoing]]], *, name: str | None = None
+    ) -> bool:
+        """Run `save` in a transaction fenced by this process's hold on the partition; then write what it returned.
+
+        In order with the batches. `name` is the outbox row's, unique in the partition until Kafka has the records; None:
+        a random one. Waits while the partition is being taken over. False, and nothing is saved, when it is not (or no
+        longer) this process's. Raises what `save` raises; TooLarge; after OutcomeUnknown it may have been saved.
+        """
+        row = name or f"transact/{uuid4()}"
+        while (part := self._assignment.partitions.get(partition)) is not None:
+            await part.taken.wait()
+            async with self._connection.lock:
+                hold = part.hold
+                if hold is None and part.state is State.RECOVERING:
+                    continue
+                return hold is not None and await self._transact(part, hold, row, save)
+        return False
+
+    async def _transact(
+        self, part: Partition, hold: Hold, row: str, save: Callable[[Connection], Awaitable[list[Outgoing]]]
+    ) -> bool:
+        async def work(connection: Connection) -> list[Outgoing]:
+            if not await fence.lock(connection, self.topic, hold):
+                raise FencedOff({hold.part})
+            made = await save(connection)
+            check_sizes(made)
+            if made:
+                await outbox.add(connection, self.topic, hold.part, row, made)
+            return made
+
+        try:
+            records = await self._connection.transaction(work)
+        except FencedOff:
+            self._recover(part, hold, "fenced")
+            return False
+        except OutcomeUnknown:
+            part.more = True
+            self._recover(part, hold, "unknown")
+            raise
+        await failpoint("after_commit")
+        part.more = True
+        if records:
+            await self._outlet.send([CommittedRow(part, hold, row, records)])
+        return True
+
+    async def _apply_for_ever(self) -> None:
+        while not self._closing.is_set():
+            self._work.clear()
+            if await self._apply_next():
+                continue
+            if not self._outlet.published:
+                await self._work.wait()
+            elif not await self._work_within(IDLE_SECONDS) and not await self._outlet.delete_published():
+                await self._work_within(1.0)
+
+    async def _apply_next(self) -> bool:
+        """Apply what there is. False when there is nothing."""
+        portions = cut(self._assignment.in_turn(), self._max_records)
+        if not portions:
+            return False
+        for portion in portions:
+            portion.partition.in_hand = True
+        try:
+            await self._apply(portions)
+        except FencedOff as error:
+            self._metrics.fenced.inc()
+            log.warning("batch.fenced", topic=self.topic, partitions=sorted(error.partitions))
+            for portion in portions:
+                if portion.hold.part in error.partitions:
+                    self._recover(portion.partition, portion.hold, "fenced")
+        except Exception as error:  # noqa: BLE001 - sorted by whose fault it is
+            self._failed(portions, error)
+        finally:
+            for portion in portions:
+                portion.partition.in_hand = False
+        self._reader.wake()
+        return True
+
+    async def _apply(self, portions: list[Portion]) -> None:
+        """Load, compute, one transaction, publish. Raises whatever went wrong before the commit was known to be good."""
+        started = time.monotonic()
+        if _goes_alone(portions) and portions[0].fresh and portions[0].partition.tries >= TRIES:
+            await self._park(portions[0])
+            return
+        batch = batch_of(portions)
+        commit = await self._handler.apply(batch) if batch.records else Commit()
+        portions = covered(portions, commit.applied)
+        if not portions:
+            raise Infrastructure("the handler applied nothing of its batch")
+        if commit.empty and not any(portion.dead for portion in portions):
+            self._move(portions, [step_of(portion, []) for portion in portions])
+            return
+        topics = {record.topic for _, outgoing in commit.outgoing for record in outgoing}
+        if commit.dead or any(portion.dead for portion in portions):
+            topics.add(dlq.topic_for(self._service).name)
+        await self._publisher.know(topics)
+        prepared = prepare(self._service, portions, commit, self._stamps, self._like_ours(topics))
+        await self._save_and_send(portions, prepared, commit.save, commit.after, started)
+        for dead in commit.dead:
+            self._metrics.dead(dead.code)
+
+    async def _park(self, portion: Portion) -> None:
+        """The record failed every time: in place of being applied, it is noted by the handler and dead-lettered."""
+        record, error = portion.fresh[0], portion.partition.error or Exception("unknown")
+        message = f"{type(error).__name__}: {error}"
+        log.error("record.parked", topic=self.topic, partition=record.partition, offset=record.offset, error=message)
+        letter = dead_letter(self._service, record, "failed", message, attempts=portion.partition.tries)
+        await self._publisher.know({letter.topic})
+        prepared = Prepared([step_of(portion, [])], {record.partition: []})
+        name = prepared.steps[0].name
+
+        async def save(connection: Connection) -> None:
+            made = self._stamps.stamped(record, await self._handler.park(record, error, connection), set())
+            prepared.records[record.partition] = [*made, letter]
+            await outbox.add(connection, self.topic, record.partition, name, [*made, letter])
+
+        await self._save_and_send([portion], prepared, save, None, time.monotonic())
+        self._metrics.dead("failed")
+
+    async def _save_and_send(
+        self,
+        portions: list[Portion],
+        prepared: Prepared,
+        save: Callable[[Connection], Awaitable[None]],
+        after: Callable[[], Awaitable[None] | None] | None,
+        started: float,
+    ) -> None:
+        async with self._connection.lock:
+            await failpoint("before_txn")
+            begun = time.monotonic()
+            deleted = self._outlet.published[:200]
+
+            async def work(connection: Connection) -> None:
+                await advance(connection, self.topic, prepared.steps, deleted)
+                await save(connection)
+
+            await self._connection.transaction(work)
+            del self._outlet.published[: len(deleted)]
+            self._metrics.commit_seconds.observe(time.monotonic() - begun)
+            await failpoint("after_commit")
+            stored(prepared.steps)
+            self._move(portions, prepared.steps)
+            parts = [portion.partition for portion in portions]
+            await self._outlet.send(
+                [
+                    CommittedRow(part, step.hold, step.name, prepared.records[step.hold.part])
+                    for part, step in zip(parts, prepared.steps, strict=True)
+                ]
+            )
+        await self._run_after(after)
+        self._metrics.batch_seconds.observe(time.monotonic() - started)
+
+    def _move(self, portions: list[Portion], steps: list[Step]) -> None:
+        """The records are applied: the next ones come after them."""
+        for portion, step in zip(portions, steps, strict=True):
+            hold, part = step.hold, portion.partition
+            hold.next_offset, hold.last_id = step.new, step.last_id
+            if step.seen is not None:
+                hold.seen = step.seen
+            if part.hold is hold and part.state is State.READY:
+                part.drop(len(portion.records))
+            self._metrics.repeats.inc(len(portion.repeats))
+            for dead in portion.dead:
+                self._metrics.dead(dead.code)
+            self._metrics.records.inc(len(portion.records))
+        self._metrics.batches.inc()
+        self._metrics.batch_records.observe(sum(len(portion.records) for portion in portions))
+
+    def _failed(self, portions: list[Portion], error: Exception) -> None:
+        """Nothing is known to be saved: back to the checkpoint; a record's own fault is looked for one by one."""
+        cause = error.cause if isinstance(error, OutcomeUnknown) else error
+        held = is_infrastructure(cause)
+        alone = _goes_alone(portions)
+        log.warning("batch.failed", topic=self.topic, held=held, alone=alone, error=f"{type(cause).__name__}: {cause}")
+        for portion in portions:
+            part = portion.partition
+            if part.hold is not portion.hold:
+                continue
+            if held or part.tries >= TRIES:
+                part.wait_longer()
+            else:
+                part.failed(portion.records[-1].offset, cause, alone=alone)
+            self._recover(part, portion.hold, "infrastructure" if held else "record")
+
+    def _recover(self, part: Partition, hold: Hold, cause: str) -> None:
+        """Recover the partition, unless that has begun since the hold was got."""
+        if part.hold is hold:
+            self._reader.pause(part.number)
+            self._assignment.recover(part, cause)
+
+    def _on_ready(self, part: Partition) -> None:
+        log.info("partition.ready", topic=self.topic, partition=part.number, position=part.position)
+        self._assignment.changed.set()
+        self._work.set()
+        self._reader.wake()  # What it had waiting is forgotten: there may be room again.
+
+    def _like_ours(self, topics: set[str]) -> set[str]:
+        """Those of the topics that have as many partitions as the one that is read."""
+        count = next((part.hold.partitions for part in self._assignment.partitions.values() if part.hold), 0)
+        return {topic for topic in topics if self._publisher.count(topic) == count}
+
+    async def _run_after(self, after: Callable[[], Awaitable[None] | None] | None) -> None:
+        if after is None:
+            return
+        try:
+            result = after()
+            if isawaitable(result):
+                await result
+        except Exception:
+            log.exception("commit.after_failed", topic=self.topic)
+
+    async def _work_within(self, seconds: float) -> bool:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._work.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _look_after(self) -> None:
+        """Tell Kafka how far we are, for lag tools; end the process that nobody assigns anything to."""
+        told: dict[int, int] = {}
+        for tick in count():
+            await asyncio.sleep(COMMIT_SECONDS / 4)
+            self._reader.wake()  # A partition that was fenced or stopped leaves room, too.
+            fenced = self._assignment.fenced_seconds()
+            if fenced > self._session_timeout:
+                raise Fatal(f"{self.topic}: fenced for {fenced:.0f} s without a new assignment")
+            if tick % 4:
+                continue
+            await self._positions.save()
+            self._metrics.standing(self.lag(), self._assignment.unacknowledged())
+            now = self._offsets()
+            await self._reader.commit({number: at for number, at in now.items() if told.get(number) != at})
+            told = now
+
+    def _offsets(self) -> dict[int, int]:
+        parts = self._assignment.partitions.values()
+        return {part.number: part.hold.next_offset for part in parts if part.hold and part.state is State.READY}
+
+    async def _stop(self, applying: list[asyncio.Task[None]], helpers: list[asyncio.Task[None]]) -> None:
+        await self.close()
+        await asyncio.wait(applying, timeout=DRAIN_SECONDS)
+        for task in applying:
+            task.cancel()
+        await self._recovery.close()
+        await self._outlet.drained(DRAIN_SECONDS)
+        if self._outlet.published:
+            await self._outlet.delete_published()
+        await self._positions.save()
+        await self._reader.commit(self._offsets())
+        for task in helpers:
+            task.cancel()
+        await asyncio.gather(*applying, *helpers, return_exceptions=True)
+        await self._connection.close()
+        if self._own_publisher:
+            await self._publisher.stop()
+
+
+def _goes_alone(portions: list[Portion]) -> bool:
+    """Whether this is one record whose batch failed before."""
+    return len(portions) == 1 and portions[0].records[0].offset <= portions[0].partition.alone_until

@@ -1,0 +1,202 @@
+"""One partition as the loop sees it: what has arrived, what may be taken, what is known to be wrong. No I/O."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from enum import Enum
+from uuid import UUID
+
+from servicekit.checkpoints.fence import Hold
+from servicekit.kafka.records import Record, record_id
+
+MAX_UNACKNOWLEDGED = 4
+"""Batches of a partition that may be committed and not yet acknowledged by Kafka (hardening 2)."""
+TRIES = 3
+FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
+
+
+class State(Enum):
+    """`FENCED`: another process holds it, wait for the next assignment. `STOPPED`: an operator has to decide."""
+
+    RECOVERING = "recovering"
+    READY = "ready"
+    FENCED = "fenced"
+    STOPPED = "stopped"
+
+
+class LogProblem(Exception):
+    """The log is not the one that the checkpoint is about, or has lost what comes next. The sentence is for operators."""
+
+
+class Partition:
+    """An assigned partition, from one assignment to the next."""
+
+    def __init__(self, topic: str, number: int) -> None:
+        self.topic, self.number = topic, number
+        self.state = State.RECOVERING
+        self.hold: Hold | None = None
+        self.taken = asyncio.Event()
+        """Set while `hold` is good as far as this process knows, and also once it never will be."""
+        self.owners: list[UUID] = []
+        """Owner ids under which this process has bumped the epoch, or may have."""
+        self.held_before = False
+        """Whether this assignment has had a hold: from then on only one's own may be bumped (recovery.py)."""
+        self.position = 0
+        """The next offset expected from Kafka."""
+        self.problem: str | None = None
+        self.fenced_at = 0.0
+        self.more = False
+        """A row came into the outbox while recovery was emptying it."""
+        self.in_hand = False
+        """Records of it are being applied."""
+        self.holes = 0
+        self.delay = 0.0
+        self.alone_until = -1
+        """Records up to this offset are applied one by one: some batch with them failed."""
+        self.tries = 0
+        self.error: Exception | None = None
+        self._check: str | None = None
+        self._gap: tuple[int, int] | None = None
+        self._buffer: list[Record] = []
+        self._head = 0
+
+    @property
+    def waiting(self) -> int:
+        """Records that have arrived and are not applied."""
+        return len(self._buffer) - self._head
+
+    def clear(self) -> None:
+        """Forget what has arrived."""
+        self._buffer, self._head, self._gap = [], 0, None
+
+    def begin(self, hold: Hold, log_start: int) -> int:
+        """Ready to receive; returns the offset to fetch from.
+
+        That is one before the checkpoint, where the record before it should still be: it must be the one we applied.
+        """
+        self.clear()
+        self.state, self.hold, self.problem = State.READY, hold, None
+        verify = hold.last_id is not None and hold.next_offset > log_start
+        self._check = hold.last_id if verify else None
+        self.position = hold.next_offset - verify
+        return self.position
+
+    def receive(self, records: Sequence[Record]) -> int | None:
+        """Take in what Kafka sent. Returns an offset when the rest must be fetched again from there, else None.
+
+        A record that is not at the expected offset may be left from before a seek; the same gap after a fresh fetch is
+        real (transaction markers) and is passed over. Raises LogProblem when it is another log.
+        """
+        first = records[0].offset
+        if first != self.position and not self._gap_is_real(first):
+            return self.position
+        if self._check is not None:
+            self._verify(records[0])
+            records = records[1:]
+        whole = _contiguous(records)
+        self._buffer.extend(records[:whole])
+        if whole:
+            self.position = records[whole - 1].offset + 1
+        if whole == len(records):
+            return None
+        self._gap = (self.position, records[whole].offset)
+        return self.position
+
+    def _gap_is_real(self, first: int) -> bool:
+        gap = (self.position, first)
+        if first < self.position or self._gap != gap:
+            self._gap = gap
+            return False
+        self.holes += first - self.position
+        if self._check is None:
+            self.position = first
+        return True
+
+    def _verify(self, record: Record) -> None:
+        """The record before the checkpoint is the one that was applied (hardening 9)."""
+        if record.offset != self.position or record_id(record) != self._check:
+            raise LogProblem(
+                f"{self.topic}/{self.number}: offset {self.position} does not hold the record that was applied from"
+                " there: the topic was recreated, or this database belongs to another cluster"
+            )
+        self._check = None
+        self.position += 1
+
+    def peek(self, room: int, room_bytes: int) -> list[Record]:
+        """The next records to apply, at most so many; the first one whatever its size. One, if it has to go alone."""
+        if self._buffer[self._head].offset <= self.alone_until:
+            return self._buffer[self._head : self._head + 1]
+        taken = self._buffer[self._head : self._head + room]
+        size = 0
+        for count, record in enumerate(taken):
+            size += len(record.value or b"")
+            if size > room_bytes and count:
+                return taken[:count]
+        return taken
+
+    def drop(self, count: int) -> None:
+        """The first `count` records are applied."""
+        self._head += count
+        self.delay, self.tries, self.error = 0.0, 0, None
+        if self._head >= 1000 or self._head == len(self._buffer):
+            del self._buffer[: self._head]
+            self._head = 0
+
+    def may_take(self) -> bool:
+        """Whether there is something to apply and it may be applied now."""
+        return (
+            self.state is State.READY
+            and not self.in_hand
+            and self.waiting > 0
+            and self.hold is not None
+            and self.hold.unacknowledged < MAX_UNACKNOWLEDGED
+        )
+
+    def passed_over(self) -> bool:
+        """Whether the checkpoint may now follow records that had no effect."""
+        hold = self.hold
+        return self.state is State.READY and not self.in_hand and hold is not None and hold.stored < hold.next_offset
+
+    def lag(self, end: int | None) -> int:
+        """Records between the checkpoint and the log's end, 0 when either is unknown."""
+        return max(0, end - self.hold.next_offset) if self.hold is not None and end is not None else 0
+
+    def failed(self, last: int, error: Exception, *, alone: bool) -> None:
+        """A batch with records up to `last` failed, and it was not the infrastructure."""
+        self.alone_until, self.error = max(self.alone_until, last), error
+        self.tries += alone
+
+    def wait_longer(self) -> None:
+        """Double the delay before the next recovery."""
+        self.delay = min(LONGEST_DELAY, max(FIRST_DELAY, self.delay * 2))
+
+    def again(self) -> None:
+        """Back to the beginning of the road: nothing that is known here is good any more."""
+        self.state, self.hold = State.RECOVERING, None
+        self.taken.clear()
+        self.clear()
+
+    def stop(self, problem: str) -> None:
+        """Nothing more happens here until an operator decided."""
+        self.state, self.problem = State.STOPPED, problem
+        self.taken.set()
+        self.clear()
+
+    def fence(self) -> None:
+        """Another process holds the partition."""
+        self.state, self.fenced_at, self.hold = State.FENCED, time.monotonic(), None
+        self.taken.set()
+        self.clear()
+
+
+def _contiguous(records: Sequence[Record]) -> int:
+    """How many of these records follow each other without a gap."""
+    if not records or records[-1].offset - records[0].offset == len(records) - 1:
+        return len(records)
+    expected = records[0].offset
+    for count, record in enumerate(records):
+        if record.offset != expected + count:
+            return count
+    return len(records)

@@ -1,0 +1,162 @@
+"""From arrived records to a batch, and from a handler's commit to what is written. No I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from contracts import cloudevents
+from contracts.topic import DLQ_RECORD_LIMIT, RECORD_LIMIT
+from servicekit.checkpoints.fence import Hold, Seen, Step, is_repeat
+from servicekit.kafka.publisher import TooLarge
+from servicekit.kafka.records import Outgoing, Record, dead_letter, examine, pack_outgoing, record_id, size_of
+from servicekit.loop.batches import Batch, Commit, DeadRecord
+from servicekit.loop.partitions import Partition
+
+MAX_BYTES = 8 * 1024 * 1024
+_ORDINALS = [(cloudevents.SOURCE_INDEX, b"%d" % ordinal) for ordinal in range(256)]
+
+
+@dataclass(slots=True)
+class Portion:
+    """One partition's records of a batch. `fresh` are those for the handler; `seen` is the wall after all of them."""
+
+    partition: Partition
+    hold: Hold
+    records: list[Record]
+    fresh: list[Record] = field(default_factory=list)
+    repeats: list[Record] = field(default_factory=list)
+    dead: list[DeadRecord] = field(default_factory=list)
+    seen: Seen | None = None
+    """None when no record names a source."""
+
+    def sort_out(self) -> Portion:
+        """Tell repeats and unreadable headers from what the handler gets."""
+        for record in self.records:
+            source, problem = examine(record)
+            if problem is not None:
+                self.dead.append(DeadRecord(record, "bad-header", problem))
+                continue
+            if source is not None:
+                if self.seen is None:
+                    self.seen = dict(self.hold.seen)
+                if is_repeat(self.seen, source):
+                    self.repeats.append(record)
+                    continue
+                self.seen[f"{source.topic}/{source.partition}"] = (source.offset, source.ordinal)
+            self.fresh.append(record)
+        return self
+
+    def shortened(self, fresh: int) -> Portion:
+        """The same, up to the record before the one that is number `fresh` for the handler."""
+        stop = self.fresh[fresh].offset
+        kept = [record for record in self.records if record.offset < stop]
+        return Portion(self.partition, self.hold, kept).sort_out()
+
+
+def cut(partitions: Iterable[Partition], max_records: int) -> list[Portion]:
+    """What there is to apply now, at most so many records; a record that has to go alone makes a batch of its own."""
+    portions: list[Portion] = []
+    room, room_bytes = max_records, MAX_BYTES
+    for partition in partitions:
+        if room <= 0 or room_bytes <= 0:
+            break
+        if not partition.may_take() or partition.hold is None:
+            continue
+        records = partition.peek(room, room_bytes)
+        alone = records[0].offset <= partition.alone_until
+        if alone and portions:
+            continue
+        portions.append(Portion(partition, partition.hold, records).sort_out())
+        if alone:
+            break
+        room -= len(records)
+        room_bytes -= sum(len(record.value or b"") for record in records)
+    return portions
+
+
+def batch_of(portions: list[Portion]) -> Batch:
+    """What the handler sees."""
+    return Batch(
+        records=[record for portion in portions for record in portion.fresh],
+        epochs={portion.hold.part: portion.hold.epoch for portion in portions},
+        repeats=frozenset((record.partition, record.offset) for portion in portions for record in portion.repeats),
+    )
+
+
+def covered(portions: list[Portion], applied: int | None) -> list[Portion]:
+    """The portions as far as the handler has applied them: `applied` records, None for all."""
+    if applied is None:
+        return portions
+    kept: list[Portion] = []
+    for portion in portions:
+        if applied >= len(portion.fresh):
+            kept.append(portion)
+            applied -= len(portion.fresh)
+            continue
+        if applied > 0 and (part := portion.shortened(applied)).records:
+            kept.append(part)
+        break
+    return kept
+
+
+class Stamps:
+    """Adds to each record what guarantee 4 asks for: the topic, partition and offset it comes from, and its ordinal."""
+
+    def __init__(self, topic: str) -> None:
+        self._topic = (cloudevents.SOURCE_TOPIC, topic.encode())
+
+    def stamped(self, record: Record, outgoing: list[Outgoing], same_partitions: set[str]) -> list[Outgoing]:
+        """The records with source headers. Those with their cause's key go to its partition number, where the topic
+        has as many (`same_partitions`): it is the same, and murmur2 costs more than the rest of this together."""
+        offset = (cloudevents.SOURCE_OFFSET, b"%d" % record.offset)
+        partition = (cloudevents.SOURCE_PARTITION, b"%d" % record.partition)
+        made = []
+        for ordinal, (topic, key, value, headers, chosen) in enumerate(outgoing):
+            if chosen is None and key == record.key and key is not None and topic in same_partitions:
+                chosen = record.partition
+            source = [self._topic, partition, offset, _ordinal(ordinal), *headers]
+            made.append(Outgoing(topic, key, value, source, chosen))
+        return made
+
+
+def _ordinal(number: int) -> tuple[str, bytes]:
+    return _ORDINALS[number] if number < 256 else (cloudevents.SOURCE_INDEX, b"%d" % number)
+
+
+@dataclass(slots=True)
+class Prepared:
+    """All that a batch writes besides the handler's own rows. `records`: partition -> what goes to Kafka, in order."""
+
+    steps: list[Step]
+    records: dict[int, list[Outgoing]]
+
+
+def prepare(service: str, portions: list[Portion], commit: Commit, stamps: Stamps, same: set[str]) -> Prepared:
+    """One step and one outbox row per partition. Raises TooLarge for a record that Kafka would refuse (hardening 11)."""
+    written: dict[int, list[Outgoing]] = {portion.hold.part: [] for portion in portions}
+    for record, outgoing in commit.outgoing:
+        written[record.partition] += stamps.stamped(record, outgoing, same)
+    for portion in portions:
+        written[portion.hold.part] += [dead_letter(service, *dead) for dead in portion.dead]
+    for dead in commit.dead:
+        written[dead.record.partition].append(dead_letter(service, *dead))
+    steps = [step_of(portion, written[portion.hold.part]) for portion in portions]
+    return Prepared(steps, written)
+
+
+def step_of(portion: Portion, records: list[Outgoing]) -> Step:
+    """How the portion moves its partition's checkpoint."""
+    payload = pack_outgoing(records) if records else None
+    if payload is not None and len(payload) > RECORD_LIMIT // 2:
+        check_sizes(records)
+    last = portion.records[-1]
+    return Step(portion.hold, portion.hold.stored, last.offset + 1, record_id(last), portion.seen, payload)
+
+
+def check_sizes(records: Iterable[Outgoing]) -> None:
+    """Raises TooLarge for the first record above its topic's limit."""
+    for record in records:
+        limit = DLQ_RECORD_LIMIT if record.topic.endswith(".dlq.v1") else RECORD_LIMIT
+        if size_of(record) > limit:
+            raise TooLarge(f"a record for {record.topic} has {size_of(record)} bytes, {limit} are allowed")

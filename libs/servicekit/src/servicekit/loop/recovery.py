@@ -1,0 +1,162 @@
+"""The one road back: bump the epoch, publish what is unsent, seek, go on (implementation.md "One recovery").
+
+It is taken after an assignment and after every result that is not known to be good: a failed, fenced or unanswered
+commit, a failed publish, a position outside the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from uuid import uuid4
+
+import asyncpg
+import structlog
+
+from servicekit.checkpoints import fence, outbox
+from servicekit.checkpoints.fence import Hold
+from servicekit.failpoints import broken
+from servicekit.kafka.group_reader import GroupReader
+from servicekit.kafka.publisher import KafkaPublisher
+from servicekit.kafka.records import Outgoing
+from servicekit.loop.batches import Handler
+from servicekit.loop.infrastructure import is_infrastructure
+from servicekit.loop.outlet import Outlet
+from servicekit.loop.partitions import LogProblem, Partition, State
+
+log = structlog.get_logger()
+
+
+class Fenced(Exception):
+    """Another process has bumped the epoch since."""
+
+
+class Recovery:
+    """Recovers partitions of one loop, each in a task of its own."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        reader: GroupReader,
+        publisher: KafkaPublisher,
+        pool: asyncpg.Pool[asyncpg.Record],
+        outlet: Outlet,
+        *,
+        ready: Callable[[Partition], None],
+    ) -> None:
+        self._handler, self._reader, self._publisher, self._pool = handler, reader, publisher, pool
+        self._outlet, self._ready = outlet, ready
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._at_once = asyncio.Semaphore(3)
+
+    def start(self, partition: Partition) -> None:
+        """Recover the partition, in the background, until it is ready, fenced or stopped."""
+        self.cancel(partition.number)
+        name = f"recover {partition.topic}/{partition.number}"
+        self._tasks[partition.number] = asyncio.create_task(self._recover(partition), name=name)
+
+    def cancel(self, number: int) -> None:
+        """The partition is gone, or begins anew."""
+        task = self._tasks.pop(number, None)
+        if task is not None:
+            task.cancel()
+
+    async def close(self) -> None:
+        """Stop all of them."""
+        tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _recover(self, partition: Partition) -> None:
+        while partition.state is State.RECOVERING:
+            await asyncio.sleep(partition.delay)
+            try:
+                async with self._at_once:
+                    await self._once(partition)
+            except Fenced:
+                log.warning("partition.fenced", topic=partition.topic, partition=partition.number)
+                partition.fence()
+            except LogProblem as problem:
+                log.error("partition.stopped", topic=partition.topic, partition=partition.number, problem=str(problem))
+                partition.stop(str(problem))
+            except Exception as error:  # noqa: BLE001 - held, whatever it is: nothing may be passed over here
+                self._hold(partition, error)
+
+    @staticmethod
+    def _hold(partition: Partition, error: Exception) -> None:
+        partition.wait_longer()
+        about = {"topic": partition.topic, "partition": partition.number, "delay": partition.delay}
+        if is_infrastructure(error):
+            log.warning("partition.held", error=f"{type(error).__name__}: {error}", **about)
+        else:
+            log.error("partition.recovery_failed", exc_info=error, **about)
+
+    async def _once(self, partition: Partition) -> None:
+        hold = await self._take(partition)
+        partition.hold = hold
+        partition.taken.set()
+        await self._outlet.settled(partition.number)
+        await self._outlet.delete_published()  # What Kafka has need not be said again.
+        await self._publish_unsent(partition)
+        start, end, count = await self._reader.bounds(partition.number)
+        check_log(partition, hold, start, end, count)
+        async with self._pool.acquire() as connection:
+            await self._handler.on_assigned({partition.number}, connection)
+        if partition.more:
+            await self._publish_unsent(partition)
+        self._reader.seek(partition.number, partition.begin(hold, start))
+        self._reader.resume(partition.number)
+        self._ready(partition)
+
+    async def _take(self, partition: Partition) -> Hold:
+        """Bump the epoch. After an assignment whoever held it; later only if it was this process all the time."""
+        topic, number, owner = partition.topic, partition.number, uuid4()
+        predecessors = list(partition.owners) if partition.held_before else None
+        partition.owners.append(owner)  # Whatever becomes of the statement, this id is ours.
+        async with self._pool.acquire() as connection:
+            hold = await fence.bump(connection, topic, number, owner, predecessors=predecessors)
+        if hold is None:
+            if predecessors is not None:
+                raise Fenced
+            start, _, count = await self._reader.bounds(number)
+            async with self._pool.acquire() as connection:
+                hold = await fence.create(connection, topic, number, owner, start=start, partitions=count)
+        partition.owners[:] = [owner]
+        partition.held_before = True
+        return hold
+
+    async def _publish_unsent(self, partition: Partition) -> None:
+        """Publish the outbox in order until it is empty; rows may be added meanwhile (Partition.more)."""
+        topic, number = partition.topic, partition.number
+        while True:
+            partition.more = False
+            async with self._pool.acquire() as connection:
+                rows = await outbox.unsent(connection, topic, number)
+            if not rows and not partition.more:
+                return
+            records = [record for row in rows for record in row.records]
+            if not broken("outbox"):
+                await self._publish(number, records)
+            async with self._pool.acquire() as connection:
+                await outbox.delete(connection, topic, [(number, row.name) for row in rows])
+            log.info("outbox.published_again", topic=topic, partition=number, rows=len(rows), records=len(records))
+
+    async def _publish(self, number: int, records: list[Outgoing]) -> None:
+        await self._publisher.know({record.topic for record in records})
+        acknowledged = self._publisher.enqueue(records)
+        self._outlet.watch([number], acknowledged)
+        await asyncio.shield(acknowledged)
+
+
+def check_log(partition: Partition, hold: Hold, start: int, end: int, count: int) -> None:
+    """Raises LogProblem when the checkpoint and the log do not belong together (hardening 9, 10)."""
+    name, at = f"{partition.topic}/{partition.number}", hold.next_offset
+    if at < start:
+        raise LogProblem(f"{name}: the log begins at {start}, {start - at} records were deleted before being applied")
+    if at > end:
+        raise LogProblem(f"{name}: the checkpoint is at {at}, but the log ends at {end}: it is another log")
+    if hold.partitions != count:
+        raise LogProblem(
+            f"{partition.topic}: it has {count} partitions and had {hold.partitions} when this service first read it"
+        )

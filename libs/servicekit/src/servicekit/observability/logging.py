@@ -1,0 +1,75 @@
+"""Logs: one JSON object a line on standard output, ids bound to the context, credentials taken out of the whole line.
+
+`log = structlog.get_logger()`; `log.info("delivery.attempt", delivery_id=…, status=…)`; ids that every line of a task
+should carry: `structlog.contextvars.bound_contextvars(event_id=…)`.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Any, BinaryIO
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor
+
+from servicekit.observability.scrubbing import scrub
+
+QUIET = ("aiokafka", "asyncio", "uvicorn", "faststream")
+"""Libraries that are heard from WARNING on only."""
+
+
+def configure_logging(service: str, level: str = "INFO", stream: BinaryIO | None = None) -> None:
+    """Send structlog's and the standard library's records to `stream` (standard output), as JSON."""
+    out = stream or sys.stdout.buffer
+    threshold = logging.getLevelNamesMapping()[level]
+    processors = _processors(service)
+    structlog.configure(
+        processors=processors,
+        wrapper_class=structlog.make_filtering_bound_logger(threshold),
+        logger_factory=structlog.BytesLoggerFactory(out),
+        cache_logger_on_first_use=False,
+    )
+    logging.basicConfig(level=threshold, handlers=[_Handler(processors, out)], force=True)
+    logging.captureWarnings(True)
+    for name in QUIET:
+        logging.getLogger(name).setLevel(max(threshold, logging.WARNING))
+
+
+def _processors(service: str) -> list[Processor]:
+    def add_service(_: Any, __: str, event: EventDict) -> EventDict:
+        event["service"] = service
+        return event
+
+    return [
+        structlog.contextvars.merge_contextvars,
+        add_service,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _render,
+    ]
+
+
+def _render(_: Any, __: str, event: EventDict) -> bytes:
+    line = orjson.dumps(event, default=repr, option=orjson.OPT_NON_STR_KEYS)
+    return scrub(line.decode()).encode()
+
+
+class _Handler(logging.Handler):
+    """What libraries log, through the same processors."""
+
+    def __init__(self, processors: list[Processor], out: BinaryIO) -> None:
+        super().__init__()
+        self._processors, self._out = processors, out
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            event: Any = {"event": record.getMessage(), "logger": record.name, "exc_info": record.exc_info}
+            for process in self._processors:
+                event = process(None, record.levelname.lower(), event)
+            self._out.write(event + b"\n")
+            self._out.flush()
+        except Exception:  # noqa: BLE001 (logging must never break what it reports on)
+            self.handleError(record)

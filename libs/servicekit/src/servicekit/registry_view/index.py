@@ -1,0 +1,197 @@
+"""The registry in memory: what the topic's records say, entity by entity, with the look-ups that services need. No I/O.
+
+An entity is kept as the bytes it came in and parsed when somebody asks; the last PARSED_KEPT parsed ones are remembered.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+
+from contracts.model import Model
+from contracts.registry import ENTITY_MODELS, SNAPSHOT_KEY, Snapshot
+from servicekit.kafka.records import Record
+
+PARSED_KEPT = 10_000
+Value: TypeAlias = str | tuple[str, ...]
+INDEXES: dict[str, dict[str, tuple[str, ...]]] = {
+    "token": {"sha256": ("sha256",)},
+    "channel": {"bot_id": ("bot_id",)},
+    "flow": {"bot_id": ("bot_id",), "slug": ("bot_id", "slug")},
+    "flow_version": {"flow_id": ("flow_id",)},
+    "trigger": {"flow_id": ("flow_id",)},
+    "hook_url": {"bot_id": ("bot_id",)},
+    "api_call": {"name": ("project_id", "name")},
+    "secret": {"name": ("project_id", "name")},
+}
+"""kind -> name of the index -> the fields that it is by; one of several fields is looked up by a tuple."""
+
+
+class Stored(msgspec.Struct, gc=False):
+    """One living entity. `data` is the JSON of its model."""
+
+    project_id: str
+    version: tuple[int, int]
+    data: bytes
+
+
+class Change(NamedTuple):
+    """What a record did: `model` None means deleted."""
+
+    kind: str
+    id: str
+    deleted: bool
+
+
+class _Envelope(msgspec.Struct):
+    kind: str
+    id: str
+    project_id: str
+    version: int
+    generation: int = 1
+    deleted: bool = False
+    data: msgspec.Raw = msgspec.Raw(b"{}")
+
+
+_envelopes = msgspec.json.Decoder(_Envelope)
+_fields = msgspec.json.Decoder(dict[str, Any])
+
+
+class RegistryIndex:
+    """A view's content. Records are applied in the topic's order; an older version never replaces a newer one."""
+
+    def __init__(self) -> None:
+        self.snapshot: Snapshot | None = None
+        self.refused = 0
+        """Records that could not be read."""
+        self._living: dict[str, dict[str, Stored]] = {kind: {} for kind in ENTITY_MODELS}
+        self._gone: dict[tuple[str, str], tuple[int, int]] = {}
+        self._of_project: dict[tuple[str, str], set[str]] = {}
+        self._by: dict[tuple[str, str, Value], set[str]] = {}
+        self._parsed: OrderedDict[tuple[str, str], Model] = OrderedDict()
+
+    def apply(self, record: Record) -> Change | None:
+        """Take a record in; None when it changes nothing."""
+        key = (record.key or b"").decode("utf-8", "replace")
+        if key == SNAPSHOT_KEY:
+            self.snapshot = Snapshot.model_validate_json(record.value) if record.value else self.snapshot
+            return None
+        kind, _, id = key.partition("/")
+        if kind not in self._living:
+            return None
+        if record.value is None:
+            return self._delete(kind, id, self._version(kind, id))
+        try:
+            envelope = _envelopes.decode(record.value)
+            fields = {} if envelope.deleted else _fields.decode(envelope.data)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            self.refused += 1
+            return None
+        version = (envelope.generation, envelope.version)
+        if version <= self._version(kind, id):
+            return None
+        if envelope.deleted:
+            return self._delete(kind, id, version)
+        self._remove(kind, id)
+        self._add(kind, id, Stored(envelope.project_id, version, bytes(envelope.data)), fields)
+        return Change(kind, id, False)
+
+    def counts(self) -> Counter[str]:
+        """Keys of each kind, delete markers included: what a snapshot counts."""
+        found = Counter({kind: len(entities) for kind, entities in self._living.items()})
+        found.update(kind for kind, _ in self._gone)
+        return found
+
+    @property
+    def complete(self) -> bool:
+        """Whether a snapshot was seen and all that it counts is here (hardening 8)."""
+        if self.snapshot is None:
+            return False
+        counts = self.counts()
+        return all(counts[kind] >= count for kind, count in self.snapshot.counts.items())
+
+    def get(self, kind: str, id: str) -> Model | None:
+        """The entity, None when it is not known."""
+        parsed = self._parsed.get((kind, id))
+        if parsed is not None:
+            self._parsed.move_to_end((kind, id))
+            return parsed
+        stored = self._living[kind].get(id)
+        if stored is None:
+            return None
+        model = ENTITY_MODELS[kind].model_validate_json(stored.data)
+        self._parsed[kind, id] = model
+        if len(self._parsed) > PARSED_KEPT:
+            self._parsed.popitem(last=False)
+        return model
+
+    def find(self, kind: str, index: str, value: Value) -> Iterator[Model]:
+        """The entities under that value of a declared index, in the order of their ids. Raises KeyError for no index."""
+        if index not in INDEXES[kind]:
+            raise KeyError(index)
+        yield from self._models(kind, self._by.get((kind, index, value), ()))
+
+    def all(self, kind: str, project_id: str) -> Iterator[Model]:
+        """The project's entities of that kind, in the order of their ids."""
+        yield from self._models(kind, self._of_project.get((kind, project_id), ()))
+
+    def deleted(self, kind: str, id: str) -> bool:
+        """Whether a delete of it was seen. What was never seen is not deleted."""
+        return (kind, id) in self._gone
+
+    def differences(self, other: RegistryIndex) -> Iterator[tuple[str, str]]:
+        """(kind, id) of what the two hold in different versions, or only one of them holds."""
+        for kind, entities in self._living.items():
+            theirs = other._living[kind]
+            for id in {*entities, *theirs}:
+                if self._version(kind, id) != other._version(kind, id):
+                    yield kind, id
+
+    def _models(self, kind: str, ids: Any) -> Iterator[Model]:
+        for id in sorted(ids):
+            model = self.get(kind, id)
+            if model is not None:
+                yield model
+
+    def _version(self, kind: str, id: str) -> tuple[int, int]:
+        stored = self._living[kind].get(id)
+        return stored.version if stored is not None else self._gone.get((kind, id), (0, 0))
+
+    def _delete(self, kind: str, id: str, version: tuple[int, int]) -> Change | None:
+        known = self._remove(kind, id)
+        self._gone[kind, id] = version
+        return Change(kind, id, True) if known else None
+
+    def _add(self, kind: str, id: str, stored: Stored, fields: dict[str, Any]) -> None:
+        self._living[kind][id] = stored
+        self._gone.pop((kind, id), None)
+        self._of_project.setdefault((kind, stored.project_id), set()).add(id)
+        for entry in _entries(kind, fields):
+            self._by.setdefault(entry, set()).add(id)
+
+    def _remove(self, kind: str, id: str) -> bool:
+        stored = self._living[kind].pop(id, None)
+        self._parsed.pop((kind, id), None)
+        if stored is None:
+            return False
+        _discard(self._of_project, (kind, stored.project_id), id)
+        for entry in _entries(kind, _fields.decode(stored.data)):
+            _discard(self._by, entry, id)
+        return True
+
+
+def _entries(kind: str, fields: dict[str, Any]) -> Iterator[tuple[str, str, Value]]:
+    for index, names in INDEXES.get(kind, {}).items():
+        values = tuple(str(fields.get(name)) for name in names)
+        yield kind, index, values if len(values) > 1 else values[0]
+
+
+def _discard(index: dict[Any, set[str]], entry: Any, id: str) -> None:
+    ids = index.get(entry)
+    if ids is not None:
+        ids.discard(id)
+        if not ids:
+            del index[entry]

@@ -1,0 +1,125 @@
+"""Bytes to what the takeover needs. Validated once, here; what cannot be read is Unreadable with a word and a sentence."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, get_args
+
+import orjson
+from pydantic import ValidationError
+
+from contracts import actions
+from contracts.actions import ACTION_LIMIT
+from contracts.cloudevents import HOPS, PROJECT, TYPE_PREFIX
+from contracts.events import EVENT_TYPES
+from dispatcher.errors import Unreadable
+from servicekit.kafka.records import Record
+
+_MODELS: dict[str, Any] = {
+    f"{TYPE_PREFIX}action.{model.model_fields['kind'].default}": model.__pydantic_validator__
+    for model in get_args(get_args(actions.Action)[0])
+}
+_EVENT_TYPES = frozenset(TYPE_PREFIX + name for name in EVENT_TYPES)
+RECORD_LIMIT = 4 * ACTION_LIMIT
+"""Bytes; the writers' own limit is a quarter of it."""
+
+
+@dataclass(slots=True)
+class Arrived:
+    """One decoded record: `body` is an action (model) or an event's `{type, timestamp, data}` (dict)."""
+
+    record: Record
+    id: str
+    project_id: str
+    body: Any
+    hops: int
+    traceparent: str | None
+
+
+KNOWN_SECONDS, MOST_KNOWN = 60.0, 100
+DAYS_AHEAD = 2
+"""How far the writer's clock may be before ours."""
+
+
+class DayWindow:
+    """The days that deliveries may be of: an older one's partition is gone, and with it the memory of what it held."""
+
+    def __init__(self, retention_days: int) -> None:
+        self._kept = timedelta(days=retention_days)
+        self._known: dict[str, tuple[float, date]] = {}
+
+    def day_of(self, text: str) -> date:
+        """The day half of a delivery's key: the record's own, never a clock's. Raises Unreadable."""
+        known_until, day = self._known.get(text[:10], (0.0, date.min))
+        if known_until > time.monotonic():
+            return day
+        day = self._checked(text)
+        if len(self._known) > MOST_KNOWN:
+            self._known.clear()
+        self._known[text[:10]] = (time.monotonic() + KNOWN_SECONDS, day)
+        return day
+
+    def _checked(self, text: str) -> date:
+        try:
+            day = date.fromisoformat(text[:10])
+        except ValueError as error:
+            raise Unreadable("wrong-schema", "the day is not YYYY-MM-DD") from error
+        today = datetime.now(UTC).date()
+        if not today - self._kept <= day <= today + timedelta(days=DAYS_AHEAD):
+            raise Unreadable("wrong-schema", f"the day {day} is older than deliveries are kept, or lies ahead")
+        return day
+
+
+def decode_action(record: Record) -> Arrived:
+    """An actions record."""
+    headers = _headers(record)
+    validator = _MODELS.get(headers["ce_type"])
+    if validator is None:
+        raise Unreadable("unknown-type", f"no action has the type {headers['ce_type'][:100]}")
+    try:
+        body = validator.validate_json(_value(record))
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        code = "not-json" if first["type"] == "json_invalid" else "wrong-schema"
+        raise Unreadable(code, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:500]) from error
+    if (record.key or b"") != body.conversation.encode() and body.conversation != "-":
+        raise Unreadable("wrong-schema", "the body names another conversation than the key")
+    return Arrived(record, body.id, body.project_id, body, body.hops, headers.get("traceparent"))
+
+
+def decode_event(record: Record) -> Arrived:
+    """An events record. Its data is shown to subscribers as it is, so only its frame is checked."""
+    headers = _headers(record)
+    if headers["ce_type"] not in _EVENT_TYPES:
+        raise Unreadable("unknown-type", f"no event has the type {headers['ce_type'][:100]}")
+    try:
+        body = orjson.loads(_value(record))
+    except orjson.JSONDecodeError as error:
+        raise Unreadable("not-json", str(error)[:500]) from error
+    framed = isinstance(body, dict) and isinstance(body.get("data"), dict) and isinstance(body.get("timestamp"), str)
+    if not framed or TYPE_PREFIX + str(body.get("type")) != headers["ce_type"]:
+        raise Unreadable("wrong-schema", "an event is {type, timestamp, data}, its type that of the header")
+    hops = headers.get(HOPS, "0")
+    project = headers.get(PROJECT)
+    if project is None or not hops.isdecimal():
+        raise Unreadable("bad-header", f"{PROJECT} is needed, and {HOPS} is a number")
+    return Arrived(record, headers["ce_id"], project, body, int(hops), headers.get("traceparent"))
+
+
+def _headers(record: Record) -> dict[str, str]:
+    try:
+        headers = {name: value.decode() for name, value in record.headers}  # type: ignore[union-attr]
+    except (UnicodeDecodeError, AttributeError) as error:
+        raise Unreadable("bad-header", "a header is null or not UTF-8") from error
+    if not headers.get("ce_id") or not headers.get("ce_type"):
+        raise Unreadable("bad-header", "ce_id and ce_type are needed")
+    return headers
+
+
+def _value(record: Record) -> bytes:
+    value = record.value or b""
+    if len(value) > RECORD_LIMIT:
+        raise Unreadable("too-large", f"{len(value)} bytes, more than {RECORD_LIMIT}")
+    return value

@@ -1,0 +1,144 @@
+"""The events topic: one delivery for each endpoint that an event goes to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from contracts import events
+from contracts.cloudevents import REGISTRY_OFFSET
+from contracts.registry import Endpoint
+from dispatcher.errors import Unreadable
+from dispatcher.intake import decoding, fan_out
+from dispatcher.intake.decoding import Arrived, DayWindow
+from dispatcher.intake.takeover import Takeover
+from dispatcher.model import Delivery
+from dispatcher.scheduling.destinations import Lanes
+from dispatcher.scheduling.holdings import Holdings
+from dispatcher.sending.event_scopes import EventScopes
+from servicekit.kafka.records import Outgoing, Record
+from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Infrastructure
+from servicekit.registry_view.view import RegistryView
+
+if TYPE_CHECKING:
+    from flowlang.expressions import Expression
+
+NAME = "events"
+VIEW_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+class EventsHandler:
+    """The dispatcher's side of the partition loop over `events`."""
+
+    topic = events.TOPIC.name
+
+    def __init__(
+        self, takeover: Takeover, holdings: Holdings, lanes: Lanes, days: DayWindow, view: RegistryView
+    ) -> None:
+        self._takeover, self._holdings, self._lanes, self._days, self._view = takeover, holdings, lanes, days, view
+        self._chosen: dict[str, dict[str, tuple[Endpoint, ...]]] = {}
+        view.on_change(self._changed)
+
+    async def apply(self, batch: Batch) -> Commit:
+        await self._reach(batch.records)
+        deliveries, dead = list[Delivery](), list[DeadRecord]()
+        for record in batch.records:
+            try:
+                deliveries += self._fan_out(decoding.decode_event(record))
+            except Unreadable as error:
+                dead.append(DeadRecord(record, error.code, str(error)))
+        return await self._takeover.commit(deliveries, dead)
+
+    async def park(self, record: Record, error: Exception, connection: Connection) -> list[Outgoing]:
+        """Nothing depends on an event here."""
+        return []
+
+    async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
+        self._takeover.check(await self._holdings.take(map(source_of, partitions), self._lanes, connection))
+
+    def on_revoked(self, partitions: set[int]) -> None:
+        self._holdings.leave(map(source_of, partitions), self._lanes)
+
+    async def _reach(self, records: list[Record]) -> None:
+        """The registry as the writers knew it (hardening 7)."""
+        offset = max((_registry_offset(record) for record in records), default=-1)
+        if offset > self._view.offset and not await self._view.reached(offset, VIEW_SECONDS):
+            raise Infrastructure(f"the registry view has not reached offset {offset}")
+
+    def _fan_out(self, arrived: Arrived) -> list[Delivery]:
+        """The rows that an event becomes. Raises Unreadable for a time that is none."""
+        chosen = self._of_project(arrived.project_id).get(arrived.body["type"], ())
+        return [_delivery(arrived, each, self._days) for each in chosen if _matches(each, arrived.body)]
+
+    def _of_project(self, project_id: str) -> dict[str, tuple[Endpoint, ...]]:
+        chosen = self._chosen.get(project_id)
+        if chosen is None:
+            chosen = self._chosen[project_id] = fan_out.by_type(self._view.all("endpoint", project_id))
+        return chosen
+
+    def _changed(self, kind: str, id: str, entity: Any) -> None:
+        if kind == "endpoint":
+            self._chosen.clear()
+
+
+def source_of(partition: int) -> str:
+    return f"{NAME}/{partition}"
+
+
+def _registry_offset(record: Record) -> int:
+    for name, value in record.headers:
+        if name == REGISTRY_OFFSET and value and value.isdigit():
+            return int(value)
+    return -1
+
+
+@lru_cache(maxsize=1024)
+def _condition(source: str) -> Expression:
+    from flowlang.expressions import Expression  # Loads CEL, 10 MB that a process without filters saves.
+
+    return Expression(source)
+
+
+def _matches(endpoint: Endpoint, event: Mapping[str, Any]) -> bool:
+    """Whether the event goes to the endpoint; a filter that cannot be judged lets it through, and is logged."""
+
+    def judged(scopes: Mapping[str, Any]) -> bool:
+        return _condition(endpoint.filter or "true").evaluate(EventScopes(scopes)) is True
+
+    try:
+        return fan_out.matches(endpoint, event, judged if endpoint.filter else None)
+    except Exception as error:  # noqa: BLE001 (whatever a filter does, the event is not lost)
+        log.warning("filter.failed", endpoint=endpoint.id, error=str(error)[:200])
+        return True
+
+
+def _delivery(arrived: Arrived, endpoint: Endpoint, days: DayWindow) -> Delivery:
+    data = arrived.body["data"]
+    conversation = data.get("conversation_id")
+    disabled = endpoint.state == "disabled"
+    return Delivery(
+        key=fan_out.delivery_id(arrived.id, endpoint.id),
+        day=days.day_of(arrived.body["timestamp"]),
+        project_id=arrived.project_id,
+        kind="event",
+        queue_id=0,
+        destination=f"endpoint:{endpoint.id}",
+        source=source_of(arrived.record.partition),
+        payload=arrived.record.value or b"",
+        lane=f"{endpoint.id}/{conversation or '-'}" if endpoint.ordered and not disabled else None,
+        seq=arrived.record.offset if endpoint.ordered else None,
+        state="discarded" if disabled else "in_flight",
+        conversation=conversation,
+        contact_id=(data.get("contact") or {}).get("id"),
+        event_type=arrived.body["type"],
+        event_id=arrived.id,
+        traceparent=arrived.traceparent,
+        hops=arrived.hops,
+        error="The endpoint is disabled." if disabled else None,
+        parsed=arrived.body,
+    )

@@ -1,0 +1,66 @@
+"""From what one attempt came to, to what becomes of the delivery. Pure: time and dice are given."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from dispatcher.model import Attempt, Delivery, Result
+from dispatcher.requests import Reading
+from dispatcher.results.retry_schedule import CALL_LIMIT, next_delay
+
+
+def conclude(
+    delivery: Delivery,
+    reading: Reading,
+    attempt: Attempt,
+    *,
+    now: datetime,
+    dice: float,
+    own_delays: tuple[int, ...] | None,
+) -> Result:
+    """The result of an attempt that was made."""
+    result = Result(
+        delivery,
+        reading.verdict,
+        code=reading.code,
+        detail=reading.detail,
+        status=attempt.status,
+        attempt=attempt,
+        pause=reading.pause,
+        pause_reason=reading.pause_reason,
+        answer=reading.answer,
+        provider_message_id=reading.provider_message_id,
+        unreachable=reading.unreachable,
+        healthy=reading.healthy,
+        took_ms=attempt.took_ms,
+    )
+    if reading.verdict == "retry":
+        result.delay = next_delay(
+            delivery.kind,
+            delivery.attempts - delivery.base,
+            dice=dice,
+            retry_after=reading.retry_after,
+            left=seconds_left(delivery, now),
+            own_delays=own_delays,
+        )
+        if result.delay is None:
+            result.outcome = "exhausted"
+    return result
+
+
+def seconds_left(delivery: Delivery, now: datetime) -> float | None:
+    """How long the delivery may still live; None: as long as its schedule."""
+    return None if delivery.expires_at is None else (delivery.expires_at - now).total_seconds()
+
+
+def expired(delivery: Delivery, now: datetime) -> Result | None:
+    """The end of a delivery whose time is over, else None."""
+    left = seconds_left(delivery, now)
+    if left is None or left > 0:
+        return None
+    return Result(delivery, "exhausted", code="expired", detail="It could not be delivered in the time it had.")
+
+
+def call_expiry(taken_over: datetime) -> datetime:
+    """When a call is given up. Its time begins here: after an outage the engine writes old calls with old times."""
+    return taken_over + timedelta(seconds=CALL_LIMIT)

@@ -1,0 +1,98 @@
+"""One target as this process sees it: how much it takes, how quick it is, whether it may be asked at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from dispatcher.model import Delivery
+from dispatcher.scheduling.breaker import Breaker
+from dispatcher.scheduling.rate import TokenBucket
+
+WAITING_PER_PLACE = 16
+"""Deliveries that may wait in memory for each request that the destination takes at once."""
+WAITING_SECONDS = 4.0
+"""And no more than it takes in so long."""
+LONGEST_WAIT = 2.0
+"""Seconds that a delivery waits in memory for a pause or a circuit; longer waits are Postgres's."""
+QUICK_SECONDS = 0.5
+"""A destination that answers within this is quick."""
+_NEWEST = 0.2
+"""Weight of the last attempt in the mean."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a destination takes: requests at once, and requests a second (None: any)."""
+
+    in_flight: int
+    rate: float | None = None
+
+
+@dataclass(slots=True)
+class Destination:
+    """`began`: when each attempt under way began. Moments are on the monotonic clock, `seconds` is the mean attempt."""
+
+    name: str
+    limits: Limits = Limits(1)
+    waiting: deque[Delivery] = field(default_factory=deque)
+    began: dict[UUID, float] = field(default_factory=dict)
+    seconds: float = 0.0
+    paused_until: float = 0.0
+    starving: bool = False
+    breaker: Breaker = field(default_factory=Breaker)
+    bucket: TokenBucket | None = None
+    timer: asyncio.TimerHandle | None = None
+
+    @property
+    def in_flight(self) -> int:
+        return len(self.began)
+
+    def limit(self, whole: Limits, replicas: int, now: float) -> None:
+        """Take this process's share of what the destination takes."""
+        share = whole
+        if replicas > 1:
+            share = Limits(max(1, -(-whole.in_flight // replicas)), whole.rate and whole.rate / replicas)
+        if share != self.limits:
+            self.limits = share
+            self.bucket = TokenBucket(share.rate, max(1.0, share.rate), now) if share.rate else None
+
+    def closed_for(self, now: float) -> float:
+        """Seconds until it may be asked again; 0 when it may be now."""
+        if self.breaker.open_until is None and self.paused_until <= now:
+            return 0.0
+        return max(self.paused_until - now, self.breaker.waits(now), 0.0)
+
+    def quick(self, now: float) -> bool:
+        """Whether it answers at once, as far as it is known, the oldest attempt under way included."""
+        oldest = next(iter(self.began.values()), now)
+        return max(self.seconds, now - oldest) < QUICK_SECONDS and self.closed_for(now) == 0
+
+    @property
+    def places(self) -> int:
+        """How many deliveries may be here, in flight or waiting."""
+        takes = self.limits.in_flight * WAITING_SECONDS / max(self.seconds, 0.001)
+        if self.limits.rate:
+            takes = min(takes, self.limits.rate * WAITING_SECONDS)
+        return max(1, self.limits.in_flight, min(int(takes), self.limits.in_flight * WAITING_PER_PLACE))
+
+    def room(self, now: float) -> int:
+        """How many more deliveries may be leased for it."""
+        if self.closed_for(now) > LONGEST_WAIT:
+            return 0
+        if self.breaker.open_until is not None:
+            return max(0, 1 - len(self.waiting) - self.in_flight)
+        quick = self.quick(now)
+        return max(0, (self.places if quick else self.limits.in_flight) - len(self.waiting) - self.in_flight)
+
+    def ended(self, key: UUID, now: float) -> None:
+        """An attempt is over."""
+        began = self.began.pop(key, now)
+        self.seconds += _NEWEST * (now - began - self.seconds)
+
+    def idle(self, now: float) -> bool:
+        """Nothing waits, runs, or has to be remembered of it."""
+        busy = self.waiting or self.began or self.starving or self.timer or self.breaker.failures or self.bucket
+        return not busy and self.paused_until <= now

@@ -1,0 +1,222 @@
+"""Destinations and what waits for them here: a bad neighbour holds up only itself (guarantee 7).
+
+Each destination has its own bound of requests at once, rate, pause and circuit. What it cannot take soon is left to
+Postgres, so that memory stays bounded whatever it does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from typing import Any
+from uuid import UUID
+
+import structlog
+
+from dispatcher.model import Delivery, Result
+from dispatcher.scheduling.destination import LONGEST_WAIT, Destination, Limits
+from servicekit.observability.metrics import gauge
+
+ROOM_SECONDS = 1.0
+"""How long a batch waits at most for a quick destination to make room for it."""
+SLOW_SHARE = 0.75
+"""Slow destinations may hold this share of all requests at once; the rest is for the others."""
+
+log = structlog.get_logger()
+
+
+class Lanes:
+    """Starts attempts as destinations can take them. `attempt` does one and never raises; `record` takes its result.
+
+    `starved()` is called when a destination has room again that left deliveries in Postgres for want of it.
+    """
+
+    def __init__(
+        self,
+        attempt: Callable[[Delivery], Coroutine[Any, Any, Result]],
+        record: Callable[[Result], None],
+        limits: Callable[[str], Limits],
+        *,
+        most: int,
+        starved: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._attempt, self._record, self._limits, self._most = attempt, record, limits, most
+        self._starved = starved
+        self._destinations: dict[str, Destination] = {}
+        self._stalled: dict[str, Destination] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._progress = asyncio.Event()
+        self.replicas = 1
+        self.on_the_wire: dict[UUID, Delivery] = {}
+        """What is being sent now."""
+        self._gauge = gauge("switchhook_in_flight")
+
+    def destination(self, name: str) -> Destination:
+        """The destination of that name, with the limits that hold now, shared among the live replicas."""
+        found = self._destinations.get(name)
+        whole = self._limits(name)
+        if found is None:
+            found = self._destinations[name] = Destination(name)
+        found.limit(whole, self.replicas, time.monotonic())
+        return found
+
+    def room(self, name: str) -> int:
+        """How many deliveries for it may be leased by this process now."""
+        destination, now = self.destination(name), time.monotonic()
+        if len(self.on_the_wire) >= self._share(destination, now):
+            return 0
+        return destination.room(now)
+
+    async def make_room(self, wanted: Mapping[str, int]) -> None:
+        """Wait while a quick destination is full of what it will have taken in a moment; a slow one is not waited for."""
+        deadline = time.monotonic() + ROOM_SECONDS
+        while (now := time.monotonic()) < deadline:
+            known = ((self.destination(name), count) for name, count in wanted.items())
+            if not any(each.quick(now) and each.room(now) < min(count, each.places // 2) for each, count in known):
+                return
+            self._progress.clear()
+            try:
+                async with asyncio.timeout(deadline - now):
+                    await self._progress.wait()
+            except TimeoutError:
+                return
+
+    def closed_for(self, name: str) -> float:
+        """Seconds until the destination may be asked again."""
+        return self.destination(name).closed_for(time.monotonic())
+
+    def left_behind(self, name: str) -> None:
+        """Deliveries for it were left in Postgres: `starved` is to be called when it has room."""
+        self.destination(name).starving = True
+
+    def offer(self, deliveries: Iterable[Delivery]) -> None:
+        """Take leased deliveries; each gets an attempt, or is given back by `record`."""
+        touched: dict[str, Destination] = {}
+        for delivery in deliveries:
+            destination = touched.get(delivery.destination)
+            if destination is None:
+                destination = touched[delivery.destination] = self.destination(delivery.destination)
+            destination.waiting.append(delivery)
+        for destination in touched.values():
+            self._pump(destination)
+
+    def drop(self, mine: Callable[[Delivery], bool]) -> None:
+        """Forget waiting deliveries that are another's now."""
+        for destination in self._destinations.values():
+            if any(map(mine, destination.waiting)):
+                destination.waiting = deque(each for each in destination.waiting if not mine(each))
+
+    def pause(self, name: str, seconds: float) -> None:
+        """The destination wants to be left alone for so long."""
+        destination = self.destination(name)
+        destination.paused_until = max(destination.paused_until, time.monotonic() + seconds)
+        self._pump(destination)
+
+    def resume(self, name: str) -> None:
+        """Its entity changed: what was found about the old one does not hold any more."""
+        destination = self._destinations.get(name)
+        if destination is not None:
+            destination.paused_until = 0.0
+            destination.breaker.succeeded()
+            self._pump(destination)
+
+    def forget_idle(self) -> None:
+        """Forget destinations of which nothing is known that matters."""
+        now = time.monotonic()
+        for name in [name for name, each in self._destinations.items() if each.idle(now)]:
+            del self._destinations[name]
+
+    async def drained(self, seconds: float) -> None:
+        """Wait for what is on the wire, at most so long."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks), timeout=seconds)
+
+    def _share(self, destination: Destination, now: float) -> float:
+        return self._most if destination.quick(now) else self._most * SLOW_SHARE
+
+    def _pump(self, destination: Destination) -> None:
+        """Start what may start; what has to wait too long goes back."""
+        while (delivery := self._next(destination)) is not None:
+            task = asyncio.create_task(self._run(destination, delivery))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _next(self, destination: Destination) -> Delivery | None:
+        """The destination's next delivery as one that is on the wire, if one may start now."""
+        if not destination.waiting or destination.in_flight >= destination.limits.in_flight:
+            return None
+        now = time.monotonic()
+        wait = destination.closed_for(now)
+        if wait > LONGEST_WAIT:
+            self._give_back(destination)
+            return None
+        if wait == 0 and not destination.breaker.allows(now):
+            return None  # A probe is under way; its end looks again.
+        if len(self.on_the_wire) >= self._share(destination, now):
+            self._stalled[destination.name] = destination
+            return None
+        wait = wait or (destination.bucket.take(now) if destination.bucket else 0.0)
+        if wait > 0:
+            self._later(destination, wait)
+            return None
+        delivery = destination.waiting.popleft()
+        destination.began[delivery.key] = now
+        destination.breaker.started()
+        self.on_the_wire[delivery.key] = delivery
+        return delivery
+
+    async def _run(self, destination: Destination, first: Delivery) -> None:
+        """One request after the other, as long as the destination has some and takes them."""
+        delivery: Delivery | None = first
+        while delivery is not None:
+            try:
+                result = await self._attempt(delivery)
+            finally:
+                destination.ended(delivery.key, time.monotonic())
+                self.on_the_wire.pop(delivery.key, None)
+            self._learn(destination, result)
+            self._record(result)
+            delivery = self._next(destination)
+            self._look_around(destination)
+
+    def _look_around(self, destination: Destination) -> None:
+        """An attempt ended: others may have waited for that."""
+        self._progress.set()
+        if destination.waiting:
+            self._pump(destination)
+        if destination.starving and len(destination.waiting) < destination.limits.in_flight:
+            destination.starving = False
+            self._starved()
+        if self._stalled:
+            self._pump(self._stalled.pop(next(iter(self._stalled))))
+
+    def _learn(self, destination: Destination, result: Result) -> None:
+        """What the attempt says about the destination itself."""
+        if result.pause:
+            destination.paused_until = max(destination.paused_until, time.monotonic() + result.pause)
+        if result.attempt is None:
+            destination.breaker.abandoned()
+        elif result.healthy:
+            destination.breaker.succeeded()
+        else:
+            opened = destination.breaker.failed(time.monotonic())
+            if opened is not None:
+                log.info("circuit.opened", destination=destination.name, seconds=opened)
+
+    def _give_back(self, destination: Destination) -> None:
+        """They stay due: their queue waits, and a destination that is mended early finds them."""
+        while destination.waiting:
+            delivery = destination.waiting.popleft()
+            self._record(Result(delivery, "deferred", code="destination-waits", delay=0.0))
+
+    def _later(self, destination: Destination, seconds: float) -> None:
+        if destination.timer is not None:
+            return
+
+        def wake() -> None:
+            destination.timer = None
+            self._pump(destination)
+
+        destination.timer = asyncio.get_running_loop().call_later(seconds, wake)

@@ -1,0 +1,97 @@
+"""Named API calls (D1): parameters in the query on GET, in a JSON body on POST; the answer is JSON of at most 64 KiB."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import orjson
+
+from contracts.actions import CallApi
+from contracts.registry import ApiCall
+from dispatcher.model import Delivery
+from dispatcher.requests import HIDDEN, Reading, Request, checked_headers, shown_headers
+from dispatcher.sending.catalogue import Catalogue
+
+ANSWER_LIMIT = 64 * 1024
+"""Bytes of an answer; the HTTP client reads no more."""
+
+
+def request(delivery: Delivery, catalogue: Catalogue) -> Request:
+    """The request as configured, with an Idempotency-Key, its authorisation filled in last. Raises NoRequest."""
+    action: CallApi = delivery.content()
+    call = catalogue.api_call(action.api_call_id)
+    params = {**call.params, **action.params}
+    headers = {"Accept": "application/json", "User-Agent": "Switchhook/1", **checked_headers(call.headers)}
+    headers |= {"Idempotency-Key": delivery.id, "Switchhook-Hops": str(delivery.hops + 1)}
+    if delivery.traceparent:
+        headers["traceparent"] = delivery.traceparent
+    body = None
+    if call.method == "POST":
+        headers["Content-Type"] = "application/json"
+        body = orjson.dumps(params)
+    url = with_query(call.url, params) if call.method == "GET" else call.url
+    return _authorised(call, Request(
+        call.method, url, headers, body, float(call.timeout_seconds), url, shown_headers(headers), body or b""
+    ), catalogue)  # fmt: skip
+
+
+def with_query(url: str, params: dict[str, Any]) -> str:
+    """The URL with the parameters behind its own query; lists repeat their name, objects are JSON, null is left out."""
+    pairs = [(name, _text(item)) for name, value in params.items() for item in _items(value)]
+    if not pairs:
+        return url
+    parts = urlsplit(url)
+    query = "&".join(filter(None, (parts.query, urlencode(pairs))))
+    return urlunsplit(parts._replace(query=query))
+
+
+def read(call: ApiCall, status: int, body: bytes, truncated: bool) -> Reading:
+    """What an API's answer means; only 2xx with JSON is one. Server errors may be tried again if the call allows it."""
+    if not 200 <= status < 300:
+        broken = status >= 500 or status in (408, 429)
+        verdict: Literal["retry", "exhausted"] = "retry" if broken and call.idempotent else "exhausted"
+        reading = Reading(verdict, f"http-{status}", f"The API answered {status}.", healthy=status < 500)
+        reading.answer = _json(body)
+        return reading
+    if truncated:
+        return Reading("exhausted", "too-large", f"The API's answer is longer than {ANSWER_LIMIT} bytes.")
+    answer = _json(body)
+    if answer is _NOT_JSON:
+        return Reading("exhausted", "not-json", "The API's answer is not JSON.")
+    return Reading("succeeded", answer=answer)
+
+
+_NOT_JSON: Any = None
+"""An answer that is the JSON `null` is no usable answer either."""
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _NOT_JSON
+
+
+def _authorised(call: ApiCall, request: Request, catalogue: Catalogue) -> Request:
+    if call.auth_secret is None:
+        return request
+    value = catalogue.secret(call.project_id, call.auth_secret)
+    headers = checked_headers({**request.headers, "Authorization": value})
+    shown = {**request.shown_headers, "Authorization": HIDDEN}
+    return Request(
+        request.method, request.url, headers, request.body, request.timeout, request.shown_url, shown,
+        request.shown_body, secrets=(value, value.partition(" ")[2] or value),
+    )  # fmt: skip
+
+
+def _items(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return list(value) if isinstance(value, list | tuple) else [value]
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return orjson.dumps(value).decode() if isinstance(value, dict | list) else str(value)

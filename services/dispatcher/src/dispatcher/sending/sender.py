@@ -1,0 +1,182 @@
+"""One attempt: the lease is checked right before the socket write (hardening 6), a refusal is an answer."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+import structlog
+
+from dispatcher.errors import ChannelPaused, LeaseLost, NoRequest, NotYetKnown
+from dispatcher.model import Attempt, Delivery, Result
+from dispatcher.requests import BODY_LIMIT, HIDDEN, Reading, Request
+from dispatcher.results import conclusions
+from dispatcher.sending.request_maker import RequestMaker
+from servicekit.failpoints import broken, failpoint
+from servicekit.http_client.guarded_http import Answer, GuardedClient, Unreachable
+from servicekit.observability.metrics import counter, histogram
+from servicekit.observability.telemetry import traced
+
+UNKNOWN_SECONDS = 1.0
+"""How long to wait for what the registry does not know yet."""
+PAUSED_SECONDS = 15.0
+"""How long a paused channel is left alone; then what has expired meanwhile is ended. A change of the channel ends it, too."""
+KEPT_HEADERS = ("content-type", "content-length", "retry-after", "location", "server", "date")
+PAYLOAD = "payload"
+"""Stands for a stored request's body that is the delivery's payload."""
+
+log = structlog.get_logger()
+
+
+class Sender:
+    """`still_ours(delivery)`: whether a row of an ordered lane is this process's as far as it can know."""
+
+    def __init__(
+        self, http: GuardedClient, maker: RequestMaker, longest: float, still_ours: Callable[[Delivery], bool]
+    ) -> None:
+        self._http, self._maker, self._longest, self._still_ours = http, maker, longest, still_ours
+        self._attempts: dict[tuple[str, str], Any] = {}
+        self._seconds: dict[str, Any] = {}
+
+    async def attempt(self, delivery: Delivery) -> Result:
+        """Make one attempt. Never raises; a fault of ours is logged and tried again later, as any failed attempt."""
+        try:
+            result = await self._attempt(delivery)
+        except NoRequest as error:
+            result = Result(delivery, error.outcome, code=error.code, detail=str(error))
+        except LeaseLost:
+            log.info("lease.lost", delivery=delivery.id)
+            result = Result(delivery, "deferred", code="lease-lost", delay=0.0)
+        except ChannelPaused as error:
+            result = Result(
+                delivery, "deferred", code="channel-paused", detail=str(error), delay=0.0, pause=PAUSED_SECONDS
+            )
+        except NotYetKnown as error:
+            result = Result(delivery, "deferred", code="not-yet-known", detail=str(error), delay=UNKNOWN_SECONDS)
+        except Exception:
+            log.exception("attempt.failed", delivery=delivery.id)
+            fault = Reading("retry", "internal", "An error of the dispatcher's own; its log has it.")
+            none_made = Attempt(delivery.attempts, datetime.now(UTC), 0, None, b"{}", None)
+            result = self._concluded(delivery, fault, none_made)
+        self._count(delivery.kind, result)
+        return result
+
+    def _count(self, kind: str, result: Result) -> None:
+        made = self._attempts.get((kind, result.outcome))
+        if made is None:
+            made = counter("switchhook_attempts_total").labels(kind, result.outcome)
+            self._attempts[kind, result.outcome] = made
+        made.inc()
+        if result.attempt is not None:
+            if kind not in self._seconds:
+                self._seconds[kind] = histogram("switchhook_attempt_seconds").labels(kind)
+            self._seconds[kind].observe(result.took_ms / 1000)
+
+    async def _attempt(self, delivery: Delivery) -> Result:
+        over = conclusions.expired(delivery, datetime.now(UTC))
+        if over is not None:
+            return over
+        request = self._maker.make(delivery)
+        await failpoint("before_send")
+        with traced(f"deliver {delivery.kind}", delivery.traceparent) as span:
+            if span.traceparent and "traceparent" in request.headers:
+                request.headers["traceparent"] = span.traceparent
+            return await self._send(delivery, request)
+
+    async def _send(self, delivery: Delivery, request: Request) -> Result:
+        timeout = min(request.timeout, self._longest)
+        if not self._may_send(delivery, timeout):
+            raise LeaseLost
+        if request.before is not None:
+            await self._beforehand(request.before, timeout)
+        started_at, began = datetime.now(UTC), time.monotonic()
+        answer, reading = await self._exchange(delivery, request, timeout)
+        if reading.resend and self._may_send(delivery, timeout):
+            delivery.parsed = self._maker.moved(delivery, reading)
+            request = self._maker.make(delivery)
+            answer, reading = await self._exchange(delivery, request, timeout)
+        took = time.monotonic() - began
+        attempt = Attempt(
+            delivery.attempts, started_at, int(took * 1000), answer.status if answer else None, shown(request),
+            seen(request, answer),
+        )  # fmt: skip
+        result = self._concluded(delivery, reading, attempt)
+        if delivery.kind in ("call", "channel_call"):
+            result.request = {"method": request.method, "url": request.shown_url, "headers": request.shown_headers}
+        return result
+
+    async def _exchange(self, delivery: Delivery, request: Request, timeout: float) -> tuple[Answer | None, Reading]:
+        try:
+            answer = await self._http.request(
+                request.method,
+                request.url,
+                headers=request.headers,
+                body=request.body,
+                timeout=timeout,
+                may_send=lambda: self._may_send(delivery, timeout),
+            )
+        except Unreachable as error:
+            if error.code == "withdrawn":
+                raise LeaseLost from error
+            again = self._maker.repeatable(delivery) or not error.sent
+            code = "timeout" if error.code == "timeout" else error.code
+            return None, Reading("retry" if again else "exhausted", code, str(error), healthy=False)
+        return answer, self._maker.read(delivery, answer.status, answer.headers, answer.body, answer.truncated)
+
+    async def _beforehand(self, request: Request, timeout: float) -> None:
+        """Sent for courtesy; what comes of it changes nothing."""
+        try:
+            await self._http.request(
+                request.method, request.url, headers=request.headers, body=request.body, timeout=min(timeout, 5.0)
+            )
+        except Unreachable as error:
+            log.info("courtesy.failed", error=str(error))
+
+    def _may_send(self, delivery: Delivery, timeout: float) -> bool:
+        if broken("lease"):
+            return True
+        if time.monotonic() + timeout > delivery.lease_ends:
+            return False
+        return delivery.lane is None or self._still_ours(delivery)
+
+    def _concluded(self, delivery: Delivery, reading: Reading, attempt: Attempt) -> Result:
+        return conclusions.conclude(
+            delivery,
+            reading,
+            attempt,
+            now=datetime.now(UTC),
+            dice=random.random(),  # noqa: S311 (jitter)
+            own_delays=self._maker.own_delays(delivery),
+        )
+
+
+def shown(request: Request) -> bytes:
+    """The request as it may be stored: without secrets, its body cut; a payload that is stored already is not repeated."""
+    body = PAYLOAD if request.shown_body is None else request.shown_body[:BODY_LIMIT].decode("utf-8", "replace")
+    return orjson.dumps(
+        {"method": request.method, "url": request.shown_url, "headers": dict(request.shown_headers), "body": body}
+    )
+
+
+def seen(request: Request, answer: Answer | None) -> bytes | None:
+    """The answer as it may be stored: a receiver that echoes our secrets does not get them into the log."""
+    if answer is None:
+        return None
+    body = answer.body[:BODY_LIMIT].decode("utf-8", "replace")
+    return orjson.dumps(
+        {"status": answer.status, "headers": _kept(answer.headers, request), "body": _hidden(body, request)}
+    )
+
+
+def _kept(headers: Mapping[str, str], request: Request) -> dict[str, str]:
+    return {name: _hidden(headers[name], request) for name in KEPT_HEADERS if name in headers}
+
+
+def _hidden(text: str, request: Request) -> str:
+    for secret in request.secrets:
+        text = text.replace(secret, HIDDEN)
+    return text

@@ -1,0 +1,126 @@
+"""Requests to subscribers' endpoints and to a step's inline URL, and what their answers mean."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from contracts.actions import PostWebhook, WebhookFormat
+from contracts.registry import Endpoint
+from dispatcher.errors import NoRequest
+from dispatcher.model import Delivery
+from dispatcher.requests import FINDING_SECONDS, Reading, Request, checked_headers, shown_headers
+from dispatcher.sending import formats
+from dispatcher.sending.catalogue import Catalogue
+from dispatcher.sending.formats import RenderTemplate, Report, Sender
+from dispatcher.sending.signature import signature
+
+INLINE_TIMEOUT = 15.0
+BODY_TYPE = "application/json"
+SUCCEEDED = Reading("succeeded")
+UNSEEN = Sender("")
+"""For formats that do not show the bot."""
+STEP_TYPE = "webhook.sent"
+"""The type under which a step's webhook goes out in the format `switchhook`; its title is in the data."""
+
+
+def event_request(delivery: Delivery, catalogue: Catalogue, render: RenderTemplate, now: float) -> Request:
+    """A subscription's request. `now` is unix seconds. Raises NoRequest when the endpoint is gone or switched off."""
+    endpoint = catalogue.endpoint(delivery.target)
+    if endpoint.state == "disabled":
+        raise NoRequest("discarded", "endpoint-disabled", "The endpoint is disabled.")
+    if endpoint.format == "switchhook":
+        body, shown = delivery.payload, None
+    else:
+        body = shown = _event_body(delivery, endpoint, catalogue, render)
+    headers = {**checked_headers(endpoint.headers), **_headers(delivery, catalogue.endpoint_keys(endpoint), body, now)}
+    visible = {**shown_headers(endpoint.headers), **{name: headers[name] for name in _OWN if name in headers}}
+    return Request(
+        "POST", endpoint.url, headers, body, float(endpoint.timeout_seconds), endpoint.url, visible, shown
+    )  # fmt: skip
+
+
+def step_request(delivery: Delivery, catalogue: Catalogue, render: RenderTemplate, now: float) -> Request:
+    """A send_webhook step's request to its inline URL, signed with the project's secret."""
+    action: PostWebhook = delivery.content()
+    report = Report(STEP_TYPE, action.timestamp, {"title": action.title, **action.data}, action.title, step=True)
+    body = _body(action.format, report, catalogue, None, render)
+    headers = _headers(delivery, catalogue.project_keys(delivery.project_id), body, now)
+    return Request("POST", action.url, headers, body, INLINE_TIMEOUT, action.url, headers, body)
+
+
+def read(status: int, headers: Mapping[str, str], now: float) -> Reading:
+    """What a subscriber's answer means: 2xx and nothing else is success, 410 ends the endpoint, 3xx is not followed."""
+    if 200 <= status < 300:
+        return SUCCEEDED
+    if status == 410:
+        gone = "The receiver answered 410 Gone."
+        return Reading("exhausted", "gone", gone, healthy=False, pause=FINDING_SECONDS, pause_reason="gone")
+    code = "redirect" if 300 <= status < 400 else f"http-{status}"
+    reading = Reading("retry", code, f"The receiver answered {status}.", healthy=False)
+    reading.retry_after = retry_after(headers, now)
+    if status in (429, 502, 503, 504) and reading.retry_after:
+        reading.pause, reading.pause_reason = min(reading.retry_after, 3600.0), "retry-after"
+    return reading
+
+
+def retry_after(headers: Mapping[str, str], now: float) -> float | None:
+    """Seconds that a `Retry-After` header asks for: a number or a date. None when there is none, or it is unreadable."""
+    text = next((value for name, value in headers.items() if name.lower() == "retry-after"), "").strip()
+    if not text:
+        return None
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+    except (ValueError, TypeError):
+        return None
+
+
+_OWN = ("content-type", "webhook-id", "webhook-timestamp", "webhook-signature", "switchhook-hops", "traceparent")
+
+
+def _headers(delivery: Delivery, keys: tuple[bytes, ...], body: bytes, now: float) -> dict[str, str]:
+    sent_at = int(now)
+    headers = {
+        "content-type": BODY_TYPE,
+        "user-agent": "Switchhook/1",
+        "webhook-id": delivery.id,
+        "webhook-timestamp": str(sent_at),
+        "webhook-signature": signature(keys, delivery.id, sent_at, body),
+        "switchhook-hops": str(delivery.hops + 1),
+    }
+    if delivery.traceparent:
+        headers["traceparent"] = delivery.traceparent
+    return headers
+
+
+def _event_body(delivery: Delivery, endpoint: Endpoint, catalogue: Catalogue, render: RenderTemplate) -> bytes:
+    event: dict[str, Any] = delivery.content()
+    report = Report(event["type"], event["timestamp"], event.get("data") or {})
+    title = formats.title_of(report, endpoint.title_map)
+    titled = Report(report.type, report.timestamp, report.data, title)
+    return _body(endpoint.format, titled, catalogue, endpoint.template, render)
+
+
+def _body(
+    format: WebhookFormat, report: Report, catalogue: Catalogue, template: str | None, render: RenderTemplate
+) -> bytes:
+    shows_sender = format in ("sendpulse", "sendpulse_legacy")
+    sender = _sender(report.data, catalogue) if shows_sender else UNSEEN
+    return formats.body(format, report, sender, template, render)
+
+
+def _sender(data: Mapping[str, Any], catalogue: Catalogue) -> Sender:
+    """The bot and channel that the data names, as the registry knows them today."""
+    named_bot, named_channel = data.get("bot") or {}, data.get("channel") or {}
+    bot, channel = catalogue.bot(str(named_bot.get("id"))), catalogue.known_channel(str(named_channel.get("id")))
+    return Sender(
+        bot_id=str(named_bot.get("id") or ""),
+        name=bot.name if bot else named_bot.get("name"),
+        photo=bot.photo if bot else None,
+        channel_type=channel.type if channel else str(named_channel.get("type") or "http"),
+        external_id=channel.external_id if channel else None,
+        url=channel.url if channel else None,
+    )

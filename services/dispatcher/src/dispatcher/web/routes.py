@@ -1,0 +1,193 @@
+"""The delivery log over HTTP: list, show, replay."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import asyncpg
+import orjson
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from contracts.cloudevents import rfc3339
+from contracts.registry import Scope
+from dispatcher.requests import BODY_LIMIT
+from dispatcher.sending.sender import PAYLOAD
+from dispatcher.store import postgres_log
+from servicekit.web.auth import Authoriser
+from servicekit.web.pagination import decode_cursor, page, page_limit
+from servicekit.web.problems import ProblemError, install_problems, not_found
+from servicekit.web.requests import RequestGuard
+
+READ: Scope = "deliveries:read"
+WRITE: Scope = "deliveries:write"
+STATES = ("blocked", "pending", "in_flight", "retrying", "succeeded", "exhausted", "cancelled", "discarded")
+
+
+class Deps(Protocol):
+    """What the routes need; `pool` raises ProblemError 503 while Postgres was never there."""
+
+    @property
+    def authoriser(self) -> Authoriser: ...
+
+    @property
+    def pool(self) -> asyncpg.Pool[asyncpg.Record]: ...
+
+    def wake(self) -> None: ...
+
+
+def make_app(deps: Deps) -> ASGIApp:
+    """The dispatcher's own HTTP."""
+
+    def route(path: str, method: str, scope: Scope, answer: Callable[[Request, str], Awaitable[Response]]) -> Route:
+        async def authorised(request: Request) -> Response:
+            caller = await deps.authoriser.authorise(
+                request.headers.get("authorization"),
+                scope,
+                request.client.host if request.client else None,
+                project=request.query_params.get("project"),
+            )
+            return await answer(request, caller.project_id)
+
+        return Route(path, authorised, methods=[method])
+
+    async def list_deliveries(request: Request, project: str) -> Response:
+        query = request.query_params
+        limit = page_limit(query.get("limit"))
+        after = _position(query.get("cursor"))
+        async with deps.pool.acquire() as connection:
+            rows = await postgres_log.page(
+                connection,
+                project,
+                endpoint=query.get("endpoint"),
+                event=query.get("event"),
+                state=_state(query.get("status")),
+                since=_moment("since", query.get("since")),
+                after=after,
+                limit=limit,
+            )
+        shown, following = page(rows, limit, lambda row: (row["created_at"].isoformat(), str(row["id"])))
+        return JSONResponse({"items": [summary(row) for row in shown], "next": following})
+
+    async def show_delivery(request: Request, project: str) -> Response:
+        id = _id(request)
+        async with deps.pool.acquire() as connection:
+            row = await postgres_log.find(connection, id, project)
+            if row is None:
+                raise not_found("The delivery")
+            payload = await postgres_log.payload(connection, id, project)
+            attempts = await postgres_log.attempts(connection, id)
+        return JSONResponse(summary(row) | {"attempts": [attempt(each, payload) for each in attempts]})
+
+    async def replay(request: Request, project: str) -> Response:
+        id = _id(request)
+        async with deps.pool.acquire() as connection:
+            row = await postgres_log.find(connection, id, project)
+            if row is None:
+                raise not_found("The delivery")
+            if not await postgres_log.replay(connection, id, project):
+                raise _not_replayable(row)
+            row = await postgres_log.find(connection, id, project)
+        deps.wake()
+        return JSONResponse(summary(row), status_code=202)
+
+    app = Starlette(
+        routes=[
+            route("/v1/deliveries", "GET", READ, list_deliveries),
+            route("/v1/deliveries/{id}", "GET", READ, show_delivery),
+            route("/v1/deliveries/{id}/replay", "POST", WRITE, replay),
+        ]
+    )
+    install_problems(app)
+    return RequestGuard(app)
+
+
+def summary(row: Mapping[str, Any] | Any) -> dict[str, Any]:
+    """A delivery as the list shows it; `webhook_id` is its id."""
+    kind, _, target = row["destination"].partition(":")
+    return {
+        "id": str(row["id"]),
+        "kind": row["kind"],
+        "status": row["state"],
+        "target": {"type": kind, "id": target},
+        "event": {"id": row["event_id"], "type": row["event_type"]} if row["event_id"] else None,
+        "conversation_id": row["conversation"],
+        "attempts_made": row["attempts"],
+        "next_attempt_at": _text(row["due"]) if row["state"] in ("pending", "retrying") else None,
+        "created_at": _text(row["created_at"]),
+        "finished_at": _text(row["finished_at"]),
+        "error": row["error"],
+    }
+
+
+def attempt(row: Mapping[str, Any] | Any, payload: bytes) -> dict[str, Any]:
+    """One attempt; secrets were never stored."""
+    request = orjson.loads(row["request"])
+    if request.get("body") == PAYLOAD:
+        request["body"] = payload[:BODY_LIMIT].decode("utf-8", "replace")
+    return {
+        "number": row["number"],
+        "started_at": _text(row["started_at"]),
+        "took_ms": row["took_ms"],
+        "outcome": row["outcome"],
+        "status": row["status"],
+        "code": row["code"],
+        "detail": row["detail"],
+        "request": request,
+        "response": orjson.loads(row["response"]) if row["response"] else None,
+    }
+
+
+def _not_replayable(row: Mapping[str, Any] | Any) -> ProblemError:
+    if row["kind"] == "message":
+        detail = "A message belongs to a conversation, which has gone on since."
+    elif row["kind"] not in postgres_log.REPLAYABLE:
+        detail = "Whoever asked for it no longer waits."
+    else:
+        detail = "It is not finished: it will be attempted by itself."
+    return ProblemError("not-replayable", 409, "Not replayable", detail)
+
+
+def _id(request: Request) -> UUID:
+    try:
+        return UUID(request.path_params["id"])
+    except ValueError as error:
+        raise not_found("The delivery") from error
+
+
+def _position(cursor: str | None) -> tuple[datetime, UUID] | None:
+    key = decode_cursor(cursor, str, str)
+    try:
+        return None if key is None else (datetime.fromisoformat(key[0]), UUID(key[1]))
+    except ValueError as error:
+        raise _invalid("cursor: take it from `next` of the page before.") from error
+
+
+def _state(text: str | None) -> str | None:
+    if text is not None and text not in STATES:
+        raise _invalid(f"status: one of {', '.join(STATES)}.")
+    return text
+
+
+def _moment(name: str, text: str | None) -> datetime | None:
+    try:
+        moment = None if text is None else datetime.fromisoformat(text)
+    except ValueError as error:
+        raise _invalid(f"{name}: an RFC 3339 time.") from error
+    if moment is not None and moment.tzinfo is None:
+        raise _invalid(f"{name}: a time with its offset, such as …Z.")
+    return moment
+
+
+def _invalid(detail: str) -> ProblemError:
+    return ProblemError("invalid", 422, "Invalid request", detail)
+
+
+def _text(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339(moment)

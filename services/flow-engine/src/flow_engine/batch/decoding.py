@@ -1,0 +1,91 @@
+"""Bytes to the one model that travels through the turn. Validated once, here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from contracts import inbound
+from contracts.cloudevents import REGISTRY_OFFSET, TYPE_PREFIX
+from contracts.ids import NOBODY
+from contracts.inbound import InboundBase
+from flow_engine.errors import Undecodable
+from servicekit.kafka.records import Record
+
+LARGEST_RECORD = 1536 * 1024
+"""Bytes of value; larger ones are parked."""
+_MODELS: dict[str, Any] = {
+    f"{TYPE_PREFIX}inbound.{model.model_fields['kind'].default}": model.__pydantic_validator__
+    for model in get_args(get_args(inbound.Inbound)[0])
+}
+
+
+@dataclass(slots=True)
+class Arrived:
+    """One decoded inbound record. `person_keyed`: its conversation is still to be found."""
+
+    record: Record
+    event_id: str
+    key: str
+    body: Any
+    person_keyed: bool
+    registry_offset: int
+    traceparent: str | None
+
+
+def decode(record: Record) -> Arrived:
+    """Raises Undecodable with one of the codes bad-header, too-large, unknown-type, not-json, wrong-schema."""
+    headers = _headers(record)
+    event_id, kind = headers.get("ce_id"), headers.get("ce_type")
+    if not event_id or not kind or len(event_id) > 255:
+        raise Undecodable("bad-header", "ce_id and ce_type are needed")
+    if kind not in _MODELS:
+        raise Undecodable("unknown-type", f"no inbound record has the type {kind[:100]}")
+    key, body = _key(record), _body(record, kind)
+    person_keyed = _check_key(key, body)
+    offset = headers.get(REGISTRY_OFFSET, "-1")
+    if not offset.lstrip("-").isdecimal():
+        raise Undecodable("bad-header", f"{REGISTRY_OFFSET} is not a number")
+    return Arrived(record, event_id, key, body, person_keyed, int(offset), headers.get("traceparent"))
+
+
+def _headers(record: Record) -> dict[str, str]:
+    try:
+        return {name: value.decode() for name, value in record.headers}  # type: ignore[union-attr]
+    except (UnicodeDecodeError, AttributeError) as error:
+        raise Undecodable("bad-header", "a header is null or not UTF-8") from error
+
+
+def _key(record: Record) -> str:
+    try:
+        return (record.key or b"").decode()
+    except UnicodeDecodeError as error:
+        raise Undecodable("wrong-schema", "the key is not UTF-8") from error
+
+
+def _body(record: Record, kind: str) -> Any:
+    value = record.value or b""
+    if len(value) > LARGEST_RECORD:
+        raise Undecodable("too-large", f"{len(value)} bytes, more than {LARGEST_RECORD}")
+    try:
+        return _MODELS[kind].validate_json(value)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        code = "not-json" if first["type"] == "json_invalid" else "wrong-schema"
+        raise Undecodable(code, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:500]) from error
+
+
+def is_for_nobody(body: Any) -> bool:
+    """A generated URL without a person: the bot's global one, which runs where it is (B1)."""
+    return bool(body.kind == "url" and body.person is None)
+
+
+def _check_key(key: str, body: InboundBase) -> bool:
+    """The conversation is taken from the key only: a body that names another is refused (hardening 10)."""
+    if key == f"{body.bot_id}/{body.channel_id}/{body.peer_id}" and body.channel_id != NOBODY:
+        return False
+    if body.channel_id == NOBODY and key.startswith(f"{body.bot_id}/{NOBODY}/") and not key.endswith("/"):
+        return not is_for_nobody(body)
+    raise Undecodable("wrong-schema", "the body names another conversation than the key")

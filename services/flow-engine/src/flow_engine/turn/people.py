@@ -1,0 +1,133 @@
+"""The person of a conversation: met with the first message, reachable or not, changed by other programs. Pure."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from contracts import inbound
+from flow_engine.state.patches import patched, profile_change
+from flow_engine.state.work import NewContact, Work
+from flowlang.clock import moment
+from flowlang.model import Contact, Conversation, Effect, EmitEvent, PatchContact, Refused
+
+if TYPE_CHECKING:
+    from flow_engine.turn.turns import Event
+
+LONGEST_FIELD = 1024
+"""Characters of a profile field as a channel tells it."""
+_STATE_EVENTS = {
+    "subscribed": "bot.subscribed",
+    "unsubscribed": "bot.unsubscribed",
+    "blocked": "bot.blocked",
+}
+
+
+def contact_id(key: str, at_ms: int) -> str:
+    """A new contact's id: shaped as a UUIDv7, and the same when the batch is applied again."""
+    digest = int.from_bytes(blake2b(key.encode(), digest_size=10).digest(), "big")
+    value = (
+        (at_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (digest >> 68 & 0xFFF) << 64 | 0b10 << 62 | digest & (1 << 62) - 1
+    )
+    return str(UUID(int=value))
+
+
+def meet(work: Work, event: Event, *, subscribed: bool) -> tuple[Conversation, list[Effect]]:
+    """The conversation with its contact, made if this is the first we hear of them, and what that causes.
+
+    `subscribed`: the person wrote, so the bot may write back. `event.contact` becomes the contact.
+    """
+    body, conversation = event.body, event.talk.conversation
+    effects: list[Effect] = []
+    told = _told(body.profile)
+    if not conversation.contact_id:
+        conversation.contact_id = contact_id(conversation.key, event.arrived.record.timestamp)
+        event.contact = Contact(conversation.contact_id, told)
+        work.new_contacts[event.contact.id] = NewContact(
+            conversation.project_id, conversation.bot_id, moment(event.now)
+        )
+        effects.append(EmitEvent("contact.created", {}))
+    elif change := profile_change(event.contact, told):
+        event.contact = patched(event.contact, change)
+        effects += [change, *update_events(event.contact, change)]
+    conversation.chat = body.chat
+    if subscribed:
+        effects += change_reachability(conversation, "subscribed", None)
+    event.met = (conversation, list(effects))
+    return conversation, effects
+
+
+def _told(profile: Any) -> dict[str, Any]:
+    told = {name: getattr(profile, name) for name in profile.model_fields_set}
+    return {name: value[:LONGEST_FIELD] for name, value in told.items() if value is not None}
+
+
+def change_reachability(conversation: Conversation, state: str, reason: str | None) -> list[Effect]:
+    """Note whether the bot may write; an event when that is news."""
+    if conversation.reachable == state:
+        return []
+    conversation.reachable = state
+    type = _STATE_EVENTS.get(state)
+    return [EmitEvent(type, {"reason": reason} if reason else {})] if type else []
+
+
+def message_view(body: inbound.MessageReceived) -> dict[str, Any]:
+    """The `message` of message.received; `provider` is the platform's own."""
+    view: dict[str, Any] = {"id": body.message_id, "type": body.type}
+    if body.text is not None:
+        view["text"] = body.text
+    if body.payload is not None:
+        view["payload"] = body.payload
+    if body.attachments:
+        view["attachments"] = body.attachments
+    if body.provider:
+        view["provider"] = body.provider
+    return view
+
+
+def message_result(body: inbound.MessageResult) -> EmitEvent:
+    """message.sent or message.failed of a platform's channel."""
+    message: dict[str, Any] = {"id": body.action_id, "seq": body.seq}
+    if body.outcome == "sent":
+        return EmitEvent("message.sent", {"message": message | {"provider_message_id": body.provider_message_id}})
+    error = body.error.model_dump(exclude_none=True) if body.error else {"type": body.outcome}
+    return EmitEvent("message.failed", {"message": message, "error": error})
+
+
+def update(body: inbound.ContactUpdate) -> PatchContact:
+    """Another program's change."""
+    profile = {f"profile.{name}": value for name, value in _told(body.profile).items()}
+    variables = {f"variables.{name}": value for name, value in body.variables.items()}
+    return PatchContact(profile | variables, body.add_tags, body.remove_tags)
+
+
+def update_events(contact: Contact, change: PatchContact) -> list[Effect]:
+    """What the outside hears of a change: contact.updated, tag.added, tag.removed. `contact` is as before or after it."""
+    changed = list(change.set)
+    events: list[Effect] = [EmitEvent("contact.updated", {"changed": changed})] if changed else []
+    events += [EmitEvent("tag.added", {"tag": tag}) for tag in change.add_tags]
+    events += [EmitEvent("tag.removed", {"tag": tag}) for tag in change.remove_tags]
+    return events
+
+
+def refused_events(body: Any, refused: Refused | None) -> list[EmitEvent]:
+    """trigger.rejected: who started a flow and did not wait for the answer learns of a refusal by it.
+
+    The outcome of a command of commands.v1 is told by ingress, which waits for it.
+    """
+    if refused is None or body.kind != "start" or body.source != "trigger":
+        return []
+    problem = {"type": refused.type, "status": refused.status, "detail": refused.detail, "reason": refused.reason}
+    return [EmitEvent("trigger.rejected", {"problem": problem, "trigger_id": body.trigger_id, "flow_id": body.flow_id})]
+
+
+def named_by_code(user_id: Any, conversation: Conversation) -> dict[str, Any] | None:
+    """The person that `user_id` of a code node means (B1): a contact id, or a peer of this channel; None: nobody."""
+    if user_id is None:
+        return None
+    text = str(user_id)
+    try:
+        return {"contact_id": str(UUID(text))}
+    except ValueError:
+        return {"channel_id": conversation.channel_id, "peer_id": text}

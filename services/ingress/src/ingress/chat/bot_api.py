@@ -1,0 +1,219 @@
+"""/v1/talk/{bot}/sessions: the Bot API (M1). A program speaks for a person in the bot's own `http` channel.
+
+A session is sealed into its id: the conversation, the token that opened it and the seq from which it may read. So another
+token sees nothing of it, and nobody sees what was said before it was opened (hardening 24).
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from contracts.cloudevents import now_text
+from contracts.ids import derived_id, new_id
+from contracts.inbound import MessageReceived, Reachability, StartFlow
+from contracts.people import Profile
+from contracts.registry import Bot, Token
+from contracts.replies import RunReply
+from ingress.chat.attachments import Attachments, Spot
+from ingress.chat.chat_messages import message_of, profile_of
+from ingress.chat.listening import listen, wish_of
+from ingress.doors.runs import at_rest, hops_of
+from ingress.intake.publishing import Intake, event_id_of
+from ingress.intake.rate_limits import Limiter
+from ingress.lookup.catalogue import Catalog
+from ingress.lookup.people import parse_person
+from ingress.web.http import Answer, Request, json_answer, object_of
+from ingress.web.preferences import ASYNC, Wait, wait_of
+from ingress.web.problems import invalid, not_allowed, of_reply
+from servicekit.credentials.links import LinkKeys
+from servicekit.observability.telemetry import traced
+from servicekit.web.auth import Authoriser, Caller
+from servicekit.web.problems import not_found
+
+OPENING_FIELDS = frozenset({"person", "flow", "entry", "contact", "variables"})
+
+
+class Session(NamedTuple):
+    """What a session's id says. Messages up to `since` were there before it was opened."""
+
+    spot: Spot
+    token_id: str | None
+    since: int
+
+
+class Talk:
+    """The door of the Bot API."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        authoriser: Authoriser,
+        keys: LinkKeys,
+        limiter: Limiter,
+        intake: Intake,
+        attachments: Attachments,
+    ) -> None:
+        self._catalog, self._authoriser, self._keys, self._limiter = catalog, authoriser, keys, limiter
+        self._intake, self._attachments = intake, attachments
+
+    async def __call__(self, request: Request) -> Answer | None:
+        if len(request.rest) not in (2, 4) or request.rest[1] != "sessions":
+            raise not_found("The page")
+        bot, caller = await self._bot(request)
+        if len(request.rest) == 2:
+            if request.method != "POST":
+                raise not_allowed("POST")
+            return await self._open(request, bot, caller)
+        if request.rest[3] != "messages":
+            raise not_found("The page")
+        session = self._session(request.rest[2], bot, caller)
+        if request.method == "POST":
+            return await self._say(request, session)
+        if request.method != "GET":
+            raise not_allowed("GET", "POST")
+        wish = wish_of(request)
+        return await listen(
+            request, self._attachments, session.spot, wish._replace(after=max(wish.after, session.since)), []
+        )
+
+    async def _bot(self, request: Request) -> tuple[Bot, Caller]:
+        """The bot of the path, for a token of its project. Raises ProblemError 401, 403, 404 or 429."""
+        caller = await self._authoriser.authorise(
+            request.head.get(b"authorization"), "bots:converse", request.client_ip
+        )
+        bot = await self._catalog.caught_up(lambda: self._catalog.bot(request.rest[0]))
+        if bot.project_id != caller.project and not caller.is_operator:
+            raise not_found("The bot")
+        limits = self._catalog.limits(bot.project_id)
+        self._limiter.check_address(limits, request.client_ip, open_door=False)
+        self._limiter.check_token(limits, request.client_ip, caller.token_id or "operator")
+        return bot, caller
+
+    async def _open(self, request: Request, bot: Bot, caller: Caller) -> Answer:
+        raw = await request.body()
+        body = object_of(raw) if raw else {}
+        if unknown := next((name for name in body if name not in OPENING_FIELDS), None):
+            raise invalid(f"/{unknown}", f"{unknown} is not a field of a session.")
+        profile = profile_of(body.get("contact"))
+        channel = await self._catalog.caught_up(lambda: self._catalog.http_channel(bot))
+        peer = self._peer(body.get("person"))
+        spot = Spot(bot.project_id, bot.id, channel.id, peer or new_id(), "http")
+        before = await self._attachments.after(spot, 0, 0) if peer else []
+        session = Session(spot, caller.token_id, before[-1].seq if before else 0)
+        answer = {"session_id": self._id(session), "bot_id": bot.id, "channel_id": channel.id, "peer_id": spot.peer_id}
+        started = await self._begin(request, bot, spot, profile, body)
+        return json_answer(201, {**answer, "last_seq": session.since, **started})
+
+    @staticmethod
+    def _peer(person: Any) -> str | None:
+        """The peer that the caller chose; None: a new one. Raises ProblemError 422 for any other way to name a person."""
+        if person is None:
+            return None
+        named = parse_person(person)
+        if named.peer_id is None:
+            raise invalid("/person", "In the http channel a person is named by peer_id, a text of your choice.")
+        return named.peer_id
+
+    async def _begin(
+        self, request: Request, bot: Bot, spot: Spot, profile: Profile, body: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Make the person known, and start a flow where the caller named one."""
+        event_id = event_id_of(request.head.get(b"idempotency-key"), bot.project_id, request.path)
+        flow = body.get("flow")
+        start = await self._start_of(request, bot, spot, body) if flow is not None else None
+        with traced("ingress.talk", request.header(b"traceparent")) as span:
+            known = Reachability(**spot._asdict(), received_at=now_text(), state="subscribed", profile=profile)
+            await self._intake.accept(
+                known,
+                key=spot.key,
+                event_id=derived_id("subscribed", event_id),
+                traceparent=span.traceparent,
+                source="chat",
+            )
+            if start is None:
+                return {}
+            return await self._run(start, event_id, span.traceparent, wait_of(request.head.get(b"prefer")))
+
+    async def _start_of(self, request: Request, bot: Bot, spot: Spot, body: dict[str, Any]) -> StartFlow:
+        name, entry, variables = body.get("flow"), body.get("entry"), body.get("variables") or {}
+        if not isinstance(name, str) or not isinstance(entry, (str, type(None))) or not isinstance(variables, dict):
+            raise invalid("/flow", "flow is a flow's id or slug, entry the id of one of its webhook triggers.")
+        flow, accepts = await self._catalog.caught_up(lambda: self._catalog.flow_entry(bot, name, entry))
+        if accepts is not None:
+            accepts.check(variables)
+        return StartFlow(
+            **spot._asdict(),
+            received_at=now_text(),
+            hops=hops_of(request),
+            source="command",
+            flow_id=flow.id,
+            entry=entry,
+            variables=variables,
+        )
+
+    async def _run(self, start: StartFlow, event_id: str, traceparent: str, wait: Wait) -> dict[str, Any]:
+        key = f"{start.bot_id}/{start.channel_id}/{start.peer_id}"
+        reply = await self._accepted(start, key, event_id, traceparent, wait)
+        if reply is None:
+            return {"event_id": event_id, "status": "accepted"}
+        return {"event_id": event_id, "status": "started"} if wait.until == "verdict" else at_rest(event_id, reply)
+
+    async def _accepted(
+        self, record: StartFlow | MessageReceived, key: str, event_id: str, traceparent: str, wait: Wait
+    ) -> RunReply | None:
+        """The engine's word, None when the caller does not wait or none came in time. Raises ProblemError if refused."""
+        if wait.until == "kafka":
+            await self._intake.accept(record, key=key, event_id=event_id, traceparent=traceparent, source="chat")
+            return None
+        with self._intake.ask(wait.until) as question:
+            asking = record.model_copy(update={"reply_to": question.reply_to})
+            await self._intake.accept(asking, key=key, event_id=event_id, traceparent=traceparent, source="chat")
+            reply = await question.answer(wait.seconds)
+        if reply is not None and reply.status == "rejected":
+            raise of_reply(reply.problem)
+        return reply
+
+    async def _say(self, request: Request, session: Session) -> Answer:
+        """202 {message_id, event_id}; with `Prefer: wait=N` 200 with what the bot answered."""
+        body = await request.json_object()
+        profile = profile_of(body.pop("contact", None))
+        wait = wait_of(request.head.get(b"prefer"), body.pop("wait", None))
+        if wait.until == "verdict":
+            wait = ASYNC  # A message needs no permission; who wants the answer says how long it may take.
+        record = message_of(body, session.spot, profile, hops_of(request))
+        event_id = record.message_id
+        with traced("ingress.talk", request.header(b"traceparent")) as span:
+            reply = await self._accepted(record, session.spot.key, event_id, span.traceparent, wait)
+        location = [(b"location", b"/v1/events/" + event_id.encode())]
+        if reply is None:
+            return json_answer(202, {"message_id": event_id, "event_id": event_id, "status": "accepted"}, location)
+        return json_answer(200, {"message_id": event_id, **at_rest(event_id, reply)}, location)
+
+    def _id(self, session: Session) -> str:
+        payload = {
+            "door": "talk",
+            "bot": session.spot.bot_id,
+            "channel": session.spot.channel_id,
+            "peer": session.spot.peer_id,
+            "token": session.token_id,
+            "since": session.since,
+        }
+        return self._keys.sign_link("s", session.spot.project_id, payload)
+
+    def _session(self, id: str, bot: Bot, caller: Caller) -> Session:
+        """The session of that id, if this token opened it. Raises ProblemError 404."""
+        opened = self._keys.open_link(id, "s")
+        if opened is None or opened.payload.get("door") != "talk" or opened.payload["bot"] != bot.id:
+            raise not_found("The session")
+        said = opened.payload
+        if not self._same_token(said["token"], caller):
+            raise not_found("The session")
+        spot = Spot(bot.project_id, bot.id, said["channel"], said["peer"], "http")
+        return Session(spot, said["token"], said["since"])
+
+    def _same_token(self, opener: str | None, caller: Caller) -> bool:
+        """The token that opened it, or the one it was rotated to."""
+        if opener == caller.token_id:
+            return True
+        old: Token | None = self._catalog.view.get("token", opener) if opener else None
+        return old is not None and old.replaced_by is not None and old.replaced_by == caller.token_id

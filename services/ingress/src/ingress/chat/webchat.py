@@ -1,0 +1,184 @@
+"""/v1/web/{channel}/sessions: web chat for the visitors of somebody's page.
+
+A session is its conversation: its id is the peer, its token (sealed, with an end) is all that opens it again. A
+`visitor_id` alone opens a new conversation, because whoever typed it may be anybody (hardening 27).
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any, NamedTuple
+
+from contracts.ids import new_id
+from contracts.registry import Channel
+from ingress.chat.attachments import Attachments, Spot
+from ingress.chat.chat_messages import message_of, profile_of
+from ingress.chat.listening import NO_STORE, listen, message_json, wish_of
+from ingress.doors.runs import hops_of
+from ingress.intake.publishing import Intake
+from ingress.intake.rate_limits import Limiter
+from ingress.lookup.catalogue import Catalog
+from ingress.web.http import Answer, Headers, Request, json_answer, object_of
+from ingress.web.problems import invalid, not_allowed, origin_refused
+from servicekit.credentials.links import LinkKeys
+from servicekit.observability.telemetry import traced
+from servicekit.web.auth import bearer, unauthorised
+from servicekit.web.problems import ProblemError, not_found
+
+SESSION_SECONDS = 30 * 86_400
+PREFLIGHT: Headers = [
+    (b"access-control-allow-methods", b"GET, POST"),
+    (b"access-control-allow-headers", b"authorization, content-type, last-event-id, traceparent"),
+    (b"access-control-max-age", b"7200"),
+]
+OPENING_FIELDS = frozenset({"visitor_id", "locale", "page_url", "contact"})
+
+
+class Session(NamedTuple):
+    """What a session's token says; `ends` in unix seconds."""
+
+    spot: Spot
+    language: str | None
+    ends: int
+
+
+class WebChat:
+    """The door of web chat."""
+
+    def __init__(
+        self,
+        catalog: Catalog,
+        keys: LinkKeys,
+        limiter: Limiter,
+        intake: Intake,
+        attachments: Attachments,
+        public_url: str,
+    ) -> None:
+        self._catalog, self._keys, self._limiter = catalog, keys, limiter
+        self._intake, self._attachments, self._own_origin = intake, attachments, public_url
+
+    async def __call__(self, request: Request) -> Answer | None:
+        if len(request.rest) not in (2, 4) or request.rest[1] != "sessions":
+            raise not_found("The page")
+        channel = await self._channel(request.rest[0])
+        cors = self._cors(channel, request.header(b"origin"))
+        if request.method == "OPTIONS":
+            return Answer(204, b"", [*cors, *PREFLIGHT])
+        try:
+            self._limiter.check_address(self._catalog.limits(channel.project_id), request.client_ip, open_door=True)
+            return await self._route(request, channel, cors)
+        except ProblemError as refusal:
+            # Without these a page cannot read why it was refused.
+            refusal.headers = {**(refusal.headers or {}), **{name.decode(): value.decode() for name, value in cors}}
+            raise
+
+    async def _route(self, request: Request, channel: Channel, cors: Headers) -> Answer | None:
+        if len(request.rest) == 2:
+            if request.method != "POST":
+                raise not_allowed("POST")
+            return await self._open(request, channel, cors)
+        session = self._session(request, channel)
+        if session.spot.peer_id != request.rest[2]:
+            raise not_found("The session")
+        match request.rest[3], request.method:
+            case "messages", "POST":
+                return await self._say(request, session, cors)
+            case "events", "GET":
+                return await listen(request, self._attachments, session.spot, wish_of(request), cors)
+            case "messages", _:
+                raise not_allowed("POST")
+            case "events", _:
+                raise not_allowed("GET")
+        raise not_found("The page")
+
+    async def _channel(self, id: str) -> Channel:
+        channel = await self._catalog.caught_up(lambda: self._catalog.channel(id))
+        if channel.type != "webchat":
+            raise not_found("The channel")
+        return channel
+
+    def _cors(self, channel: Channel, origin: str | None) -> Headers:
+        """The headers that let an allowed page read the answer. Raises ProblemError 403 for other pages.
+
+        No Origin: not a page of another site, and the session token still decides.
+        """
+        if origin is None:
+            return []
+        allowed = origin in channel.allowed_origins or "*" in channel.allowed_origins or origin == self._own_origin
+        if not allowed:
+            raise origin_refused(origin)
+        return [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
+
+    async def _open(self, request: Request, channel: Channel, cors: Headers) -> Answer:
+        """A new session, or the one whose token came along, with a token that lasts anew."""
+        raw = await request.body()
+        body = object_of(raw) if raw else {}
+        if unknown := next((name for name in body if name not in OPENING_FIELDS), None):
+            raise invalid(f"/{unknown}", f"{unknown} is not a field of a session.")
+        messages: list[dict[str, Any]] = []
+        if request.head.get(b"authorization"):
+            old = self._session(request, channel)
+            session = old._replace(ends=_end())
+            messages = [message_json(one) for one in await self._attachments.after(old.spot, 0, 0)]
+        else:
+            spot = Spot(channel.project_id, channel.bot_id, channel.id, new_id(), "webchat")
+            session = Session(spot, _language(body), _end())
+        answer = {
+            "session_id": session.spot.peer_id,
+            "token": self._token(session),
+            "expires_in": SESSION_SECONDS,
+            "last_seq": messages[-1]["seq"] if messages else 0,
+            "messages": messages,
+        }
+        return json_answer(201, answer, [NO_STORE, *cors])
+
+    async def _say(self, request: Request, session: Session, cors: Headers) -> Answer:
+        body = await request.json_object()
+        profile = profile_of(body.pop("contact", None))
+        if session.language and profile.language is None:
+            profile = profile.model_copy(update={"language": session.language})
+        record = message_of(body, session.spot, profile, hops_of(request))
+        with traced("ingress.webchat", request.header(b"traceparent")) as span:
+            await self._intake.accept(
+                record,
+                key=session.spot.key,
+                event_id=record.message_id,
+                traceparent=span.traceparent,
+                source="chat",
+            )
+        return json_answer(202, {"message_id": record.message_id}, cors)
+
+    def _token(self, session: Session) -> str:
+        payload = {
+            "door": "web",
+            "bot": session.spot.bot_id,
+            "channel": session.spot.channel_id,
+            "peer": session.spot.peer_id,
+            "language": session.language,
+            "ends": session.ends,
+        }
+        return self._keys.sign_link("s", session.spot.project_id, payload)
+
+    def _session(self, request: Request, channel: Channel) -> Session:
+        """The session whose token the request bears. Raises ProblemError 401."""
+        opened = self._keys.open_link(bearer(request.head.get(b"authorization")), "s")
+        if opened is None or opened.payload.get("door") != "web" or opened.payload["channel"] != channel.id:
+            raise unauthorised("The session token is not valid.")
+        said = opened.payload
+        if said["ends"] < time.time() or opened.project != channel.project_id:
+            raise unauthorised("The session is over: open a new one.")
+        spot = Spot(channel.project_id, said["bot"], channel.id, said["peer"], "webchat")
+        return Session(spot, said["language"], said["ends"])
+
+
+def _end() -> int:
+    return int(time.time()) + SESSION_SECONDS
+
+
+def _language(body: dict[str, Any]) -> str | None:
+    locale = body.get("locale")
+    if locale is None:
+        return None
+    if not isinstance(locale, str) or not 0 < len(locale) <= 35:
+        raise invalid("/locale", "locale is a language tag, such as en-GB.")
+    return locale

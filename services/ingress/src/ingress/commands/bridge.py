@@ -1,0 +1,208 @@
+"""From commands.v1 to inbound: at least once, and known by its event id when it comes again.
+
+A batch is judged, what is accepted is produced in the order it came, each outcome is an event, and only when Kafka has all
+of it the offsets are committed. Ingress has no Postgres, so there is no fence: a repeat is the engine's to know.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from contracts import commands
+from contracts.events import EventType
+from contracts.ids import derived_id
+from ingress.commands.command_intake import Accepted, CommandIntake, Rejected, Who
+from ingress.intake.publishing import Intake
+from ingress.ports import Publishing
+from ingress.web.preferences import VERDICT_SECONDS
+from ingress.web.problems import as_body, of_reply
+from servicekit.kafka.consumer import make_consumer
+from servicekit.kafka.publisher import NotAcknowledged
+from servicekit.kafka.records import Outgoing, Record, dead_letter
+from servicekit.kafka.undisturbed import undisturbed
+from servicekit.observability.metrics import counter
+from servicekit.web.problems import ProblemError
+
+GROUP = "switchhook-ingress-commands"
+BATCH = 250
+RETRY_SECONDS = 1.0
+START_SECONDS, COMMIT_SECONDS, STOP_SECONDS = 30.0, 5.0, 5.0
+"""While the broker is away each of these would wait for ever."""
+SILENT_SECONDS = 10.0
+"""After this long without a command it is checked that there is none."""
+
+log = structlog.get_logger()
+
+
+class Stuck(Exception):
+    """The consumer gets nothing although there is something to get; a new one is made."""
+
+
+class Bridge:
+    """Consumes commands for ever; every error of Kafka is waited out."""
+
+    def __init__(
+        self,
+        kafka: str,
+        instance: str,
+        session_timeout: float,
+        judge: CommandIntake,
+        intake: Intake,
+        publisher: Publishing,
+        *,
+        topic: str = commands.TOPIC.name,
+        group: str = GROUP,
+    ) -> None:
+        self._kafka, self._instance, self._session_timeout = kafka, instance, session_timeout
+        self._judge, self._intake, self._publisher = judge, intake, publisher
+        self._topic, self._group = topic, group
+        self._applied = counter("switchhook_records_total").labels(topic)
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        while True:
+            consumer = make_consumer(
+                self._kafka,
+                client_id=f"ingress-{self._instance}",
+                group=self._group,
+                instance=f"ingress-{self._instance}",
+                session_timeout=self._session_timeout,
+            )
+            try:
+                consumer.subscribe([self._topic])
+                await undisturbed(consumer.start(), START_SECONDS)
+                await self._consume(consumer)
+            except (KafkaError, OSError, TimeoutError, Stuck) as error:
+                log.warning("bridge.restarted", error=type(error).__name__)
+            finally:
+                await _stop(consumer)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def _consume(self, consumer: AIOKafkaConsumer) -> None:
+        heard = time.monotonic()
+        while True:
+            try:
+                polled = await consumer.getmany(timeout_ms=1_000, max_records=BATCH)
+            except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
+                await _begin(consumer, error)
+                continue
+            if not polled:
+                if time.monotonic() - heard > SILENT_SECONDS:
+                    await _check_alive(consumer)
+                    heard = time.monotonic()
+                continue
+            heard = time.monotonic()
+            await self._take([record for records in polled.values() for record in records])
+            try:
+                offsets = {partition: records[-1].offset + 1 for partition, records in polled.items()}
+                await undisturbed(consumer.commit(offsets), COMMIT_SECONDS)
+            except (KafkaError, IllegalStateError, TimeoutError) as error:
+                # Another replica has the partition now: it takes the batch again, and the event ids are the same.
+                log.warning("bridge.not_committed", error=type(error).__name__)
+
+    async def _take(self, records: list[Record]) -> None:
+        """Return once Kafka has everything that follows from these records; until then try again."""
+        while True:
+            try:
+                await self.apply(records)
+                return
+            except NotAcknowledged:
+                log.warning("bridge.waiting", reason="Kafka did not acknowledge")
+            except ProblemError as unknown:
+                log.warning("bridge.waiting", reason=unknown.detail)
+            await asyncio.sleep(RETRY_SECONDS)
+
+    async def apply(self, records: list[Record]) -> None:
+        """Judge a batch, produce it, tell the outcomes. Raises NotAcknowledged or ProblemError 503: nothing is over yet."""
+        with contextlib.ExitStack() as questions:
+            judged = []
+            for record in records:
+                result = await self._judged(record)
+                if isinstance(result, Accepted) and result.question is not None:
+                    questions.enter_context(result.question)
+                judged.append((record, result))
+            accepted = [result.record for _, result in judged if isinstance(result, Accepted)]
+            if accepted:
+                await self._publisher.publish_many(accepted)
+            told = await asyncio.gather(*(self._outcome(record, result) for record, result in judged))
+        outcomes = [outcome for several in told for outcome in several]
+        if outcomes:
+            await self._publisher.publish_many(outcomes)
+        self._applied.inc(len(records))
+
+    async def _judged(self, record: Record) -> Accepted | Rejected:
+        try:
+            return await self._judge.judge(record)
+        except ProblemError:
+            raise
+        except Exception as error:
+            # A bug on one record must not hold the partition: it is parked with its reason.
+            log.exception("bridge.failed", partition=record.partition, offset=record.offset)
+            problem = ProblemError("failed", 500, "Failed", type(error).__name__)
+            return Rejected(None, problem, "failed")
+
+    async def _outcome(self, record: Record, result: Accepted | Rejected) -> list[Outgoing]:
+        """The event that tells of it, and the dead letter."""
+        if isinstance(result, Accepted):
+            return [await self._accepted(result)]
+        told = [self._rejected(result.who, result.problem)] if result.who is not None else []
+        if result.dead is not None:
+            detail = result.problem.detail or result.problem.title
+            counter("switchhook_dead_letters_total").labels(record.topic, result.dead).inc()
+            told.append(dead_letter("ingress", record, result.dead, detail))
+        return told
+
+    async def _accepted(self, accepted: Accepted) -> Outgoing:
+        """`command.accepted`, or what the engine said against it. No word in time: accepted, as over HTTP."""
+        reply = None if accepted.question is None else await accepted.question.answer(VERDICT_SECONDS)
+        if reply is not None and reply.status == "rejected":
+            return self._rejected(accepted.who, of_reply(reply.problem))
+        status = "accepted" if reply is None else "started"
+        return self._event("command.accepted", accepted.who, {"status": status})
+
+    def _rejected(self, who: Who, problem: ProblemError) -> Outgoing:
+        return self._event("command.rejected", who, {"problem": as_body(problem)})
+
+    def _event(self, type: EventType, who: Who, more: dict[str, Any]) -> Outgoing:
+        command = {**who.data.get("command", {}), "id": who.ce_id}
+        data = {**who.data, "event_id": who.event_id, "command": command, **more}
+        key = who.data["bot"]["id"] if "bot" in who.data else who.project_id
+        return self._intake.event(
+            type, data, id=derived_id("command-outcome", who.event_id), key=key, project_id=who.project_id
+        )
+
+
+async def _begin(consumer: AIOKafkaConsumer, error: KafkaError) -> None:
+    """Start at the log's beginning: a new group, or one that retention has overtaken (which is said loudly)."""
+    if isinstance(error, OffsetOutOfRangeError):
+        partitions = list(error.args[0])
+        log.error("bridge.commands_lost", partitions=[partition.partition for partition in partitions])
+    else:
+        partitions = [error.args[0]]
+    await consumer.seek_to_beginning(*partitions)
+
+
+async def _check_alive(consumer: AIOKafkaConsumer) -> None:
+    """Raises Stuck when commands wait that the consumer does not see, or when it has no partition to see them in:
+    aiokafka has states that it does not leave, and a member without partitions is one of them after an outage."""
+    partitions = list(consumer.assignment())
+    if not partitions:
+        raise Stuck("no partitions")
+    ends = await undisturbed(consumer.end_offsets(partitions), SILENT_SECONDS)
+    for partition, end in ends.items():
+        if await undisturbed(consumer.position(partition), SILENT_SECONDS) < end:
+            raise Stuck(partition)
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    try:
+        await undisturbed(consumer.stop(), STOP_SECONDS)
+    except (KafkaError, OSError) as error:
+        log.info("bridge.stopped_roughly", error=type(error).__name__)

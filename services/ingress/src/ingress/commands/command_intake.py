@@ -1,0 +1,133 @@
+"""One record of commands.v1: judged as the HTTP API would judge it, without touching Kafka."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter, ValidationError
+
+from contracts.commands import Command
+from contracts.ids import derived_id
+from contracts.registry import Token
+from ingress.commands.command_plans import Planner
+from ingress.intake.publishing import Intake, Question
+from ingress.intake.rate_limits import Limiter
+from ingress.lookup.catalogue import Catalog
+from ingress.web.problems import invalid_model
+from servicekit.credentials.tokens import digest
+from servicekit.kafka.records import Outgoing, Record, bad_header
+from servicekit.observability.telemetry import traced
+from servicekit.web.auth import Authoriser, Caller, bearer
+from servicekit.web.problems import ProblemError
+from servicekit.web.requests import BODY_LIMIT, parse_json
+
+_COMMAND: TypeAdapter[Any] = TypeAdapter(Command)
+POISON = frozenset({"not-json", "json-too-deep", "json-too-large", "invalid", "too-large", "not-found"})
+"""Problems whose records go to the dead-letter topic beside their event: nothing of them can be mended by a retry."""
+
+
+class Who(NamedTuple):
+    """Of which command an outcome tells: the project, the integrator's `ce_id`, our event id, what is known of it."""
+
+    project_id: str
+    ce_id: str
+    event_id: str
+    data: dict[str, Any]
+
+
+class Accepted(NamedTuple):
+    """The inbound record. `question` is set for a start: the engine has the last word there (S6)."""
+
+    who: Who
+    record: Outgoing
+    question: Question | None
+
+
+class Rejected(NamedTuple):
+    """Refused. Without `who` nobody can be told; with `dead` the record itself is parked too."""
+
+    who: Who | None
+    problem: ProblemError
+    dead: str | None
+
+
+class CommandIntake:
+    """Judges records."""
+
+    def __init__(self, catalog: Catalog, authoriser: Authoriser, limiter: Limiter, intake: Intake) -> None:
+        self._catalog, self._authoriser, self._limiter, self._intake = catalog, authoriser, limiter, intake
+        self._planner = Planner(catalog)
+
+    async def judge(self, record: Record) -> Accepted | Rejected:
+        """Raises ProblemError 503 only: it cannot be known yet."""
+        fault = bad_header(record.headers)
+        if fault is not None:
+            return Rejected(None, ProblemError("bad-header", 400, "Unreadable header", fault), "bad-header")
+        headers = {name: value.decode() for name, value in record.headers if value is not None}
+        ce_id = headers.get("ce_id", "")
+        if not 0 < len(ce_id) <= 255:
+            fault = "ce_id is needed: 1 to 255 characters"
+            return Rejected(None, ProblemError("bad-header", 400, "No ce_id", fault), "bad-header")
+        try:
+            caller = await self._authoriser.authorise(headers.get("authorization"), None, None)
+        except ProblemError as refusal:
+            return self._refused(refusal, self._project_of(headers.get("authorization")), ce_id, {})
+        return await self._judge(record, headers, ce_id, caller)
+
+    async def _judge(self, record: Record, headers: dict[str, str], ce_id: str, caller: Caller) -> Accepted | Rejected:
+        project_id, data = caller.project, dict[str, Any]()
+        try:
+            command = self._command(record)
+            data = {"command": {"kind": command.kind}}
+            bot = await self._planner.bot_of(command, caller)
+            project_id, data = bot.project_id, {**data, "bot": {"id": bot.id, "name": bot.name}}
+            limits = self._catalog.limits(project_id)
+            self._limiter.check_token(limits, "", caller.token_id or "operator")
+            who = Who(project_id, ce_id, derived_id("command", project_id, ce_id), data)
+            plan = await self._planner.plan(command, bot, event_id=who.event_id, hops=_hops(headers))
+            question = self._intake.ask("verdict") if command.kind == "start" else None
+            if question is not None:
+                plan = plan._replace(body=plan.body.model_copy(update={"reply_to": question.reply_to}))
+            with traced("ingress.command", headers.get("traceparent")) as span:
+                made = self._intake.record(plan.body, key=plan.key, event_id=who.event_id, traceparent=span.traceparent)
+        except ProblemError as refusal:
+            return self._refused(refusal, project_id, ce_id, data)
+        return Accepted(who, made, question)
+
+    @staticmethod
+    def _command(record: Record) -> Any:
+        value = record.value or b""
+        if len(value) > BODY_LIMIT:
+            raise ProblemError("too-large", 413, "Too large", f"{len(value)} bytes; at most {BODY_LIMIT}.")
+        body = parse_json(value)
+        try:
+            return _COMMAND.validate_python(body)
+        except ValidationError as error:
+            raise invalid_model(error) from None
+
+    @staticmethod
+    def _refused(refusal: ProblemError, project_id: str | None, ce_id: str, data: dict[str, Any]) -> Rejected:
+        if refusal.status == 503:
+            raise refusal
+        if project_id is None:
+            return Rejected(None, refusal, refusal.type_slug)
+        who = Who(project_id, ce_id, derived_id("command", project_id, ce_id), data)
+        return Rejected(
+            who, refusal, _DLQ_CODES.get(refusal.type_slug, refusal.type_slug) if refusal.type_slug in POISON else None
+        )
+
+    def _project_of(self, authorization: str | None) -> str | None:
+        """The project of a token that is known but not good for this: expired, or bound to addresses."""
+        try:
+            token: Token | None = self._catalog.view.find("token", "sha256", digest(bearer(authorization)))
+        except ProblemError:
+            return None
+        return token.project_id if token is not None else None
+
+
+_DLQ_CODES = {"invalid": "wrong-schema", "json-too-deep": "wrong-schema", "json-too-large": "wrong-schema"}
+
+
+def _hops(headers: dict[str, str]) -> int:
+    given = headers.get("swh-hops", "0")
+    return min(int(given), 1_000) if given.isascii() and given.isdigit() and len(given) < 5 else 0

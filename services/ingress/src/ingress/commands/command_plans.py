@@ -1,0 +1,87 @@
+"""What another program wants done, as the inbound record that does it: commands.v1 and /v1/signals alike."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from contracts.cloudevents import now_text
+from contracts.commands import Say, SendSignal, Start, UpdateContact
+from contracts.inbound import ContactUpdate, InboundBase, MessageReceived, Signal, StartFlow
+from contracts.registry import Bot, Scope
+from ingress.lookup.catalogue import Catalog
+from ingress.lookup.people import Address, address_of
+from ingress.web.problems import invalid
+from servicekit.web.auth import Caller
+from servicekit.web.problems import not_found
+
+Command = Start | Say | UpdateContact | SendSignal
+SCOPES: dict[type, Scope] = {
+    Start: "flows:execute",
+    Say: "bots:converse",
+    UpdateContact: "data:write",
+    SendSignal: "flows:execute",
+}
+
+
+class Plan(NamedTuple):
+    """The record and its key."""
+
+    body: InboundBase
+    key: str
+
+
+class Planner:
+    """Checks a command as the HTTP API does; whether the bot may write (S6) is the engine's to say."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    async def bot_of(self, command: Command, caller: Caller) -> Bot:
+        """The command's bot, if the caller may do this to it. Raises ProblemError 403 or 404."""
+        caller.require(SCOPES[type(command)])
+        bot = await self._catalog.caught_up(lambda: self._catalog.bot(command.bot))
+        if bot.project_id != caller.project and not caller.is_operator:
+            raise not_found("The bot")
+        return bot
+
+    async def plan(self, command: Command, bot: Bot, *, event_id: str, hops: int) -> Plan:
+        """Raises ProblemError 404 or 422."""
+        return await self._catalog.caught_up(lambda: self._plan(command, bot, event_id, hops))
+
+    def _plan(self, command: Command, bot: Bot, event_id: str, hops: int) -> Plan:
+        channel_id = self._catalog.http_channel(bot).id if isinstance(command, Say) else None
+        address = address_of(self._catalog.view, bot.id, bot.project_id, command.person, channel_id)
+        base: dict[str, object] = {
+            "project_id": bot.project_id,
+            "bot_id": bot.id,
+            "channel_id": address.channel_id,
+            "peer_id": address.peer_id,
+            "channel_type": address.channel_type,
+            "received_at": now_text(),
+            "hops": hops,
+        }
+        return Plan(self._body(command, bot, address, event_id, base), address.key)
+
+    def _body(
+        self, command: Command, bot: Bot, address: Address, event_id: str, base: dict[str, object]
+    ) -> InboundBase:
+        match command:
+            case Start():
+                flow, accepts = self._catalog.flow_entry(bot, command.flow, command.entry)
+                if accepts is not None:
+                    accepts.check(command.variables)
+                return StartFlow.model_validate({
+                    **base, "source": "command", "flow_id": flow.id, "entry": command.entry,
+                    "person": address.person, "variables": command.variables,
+                })  # fmt: skip
+            case Say():
+                if address.person is not None:
+                    raise invalid("/person", "In the http channel a person is named by peer_id.")
+                return MessageReceived.model_validate({**base, "message_id": event_id, "text": command.text})
+            case UpdateContact():
+                changes = command.model_dump(include={"profile", "variables", "add_tags", "remove_tags"})
+                return ContactUpdate.model_validate({**base, **changes, "person": address.person})
+            case SendSignal():
+                return Signal.model_validate({
+                    **base, "name": command.name, "data": command.data, "person": address.person,
+                })  # fmt: skip

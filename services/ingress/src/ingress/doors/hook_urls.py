@@ -1,0 +1,159 @@
+"""GET|POST /v1/w/{signed}: a generated URL runs a command and answers with its last message (B2-B6)."""
+
+from __future__ import annotations
+
+import html
+from typing import NamedTuple
+
+from pydantic import ValidationError
+
+from contracts.cloudevents import now_text
+from contracts.ids import NOBODY
+from contracts.inbound import ReplyTo, UrlOpened
+from contracts.links import HookLink
+from contracts.replies import RunReply
+from ingress.doors.runs import hops_of
+from ingress.doors.url_content import Content, content_of, options_of
+from ingress.intake.publishing import Intake, event_id_of
+from ingress.intake.rate_limits import Limiter
+from ingress.lookup.catalogue import Catalog
+from ingress.lookup.people import Address, address_of
+from ingress.web.http import Answer, Headers, Request, json_answer
+from ingress.web.problems import link_not_found, not_allowed, of_reply
+from servicekit.credentials.links import LinkKeys
+from servicekit.observability.telemetry import traced
+from servicekit.web.auth import expired
+from servicekit.web.problems import ProblemError
+
+WAIT_SECONDS = 25.0
+PRIVATE: Headers = [(b"referrer-policy", b"no-referrer"), (b"cache-control", b"no-store")]
+"""On every answer: the URL is a secret, and what it did is nobody else's."""
+PAGE = """<!doctype html><html><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="robots" content="noindex"><title>{bot}</title></head>
+<body><form method="post"><p>{bot}</p><button type="submit">Continue</button></form></body></html>
+"""
+PAGE_HEADERS: Headers = [
+    (b"content-type", b"text/html; charset=utf-8"),
+    (b"content-security-policy", b"default-src 'none'; form-action 'self'; frame-ancestors 'none'"),
+    (b"x-content-type-options", b"nosniff"),
+]
+
+
+class Opened(NamedTuple):
+    """A genuine link that is not over."""
+
+    link: HookLink
+    project_id: str
+    bot_name: str
+
+
+class HookUrls:
+    """The door behind generated URLs. Single use and revocation are decided by the engine, in the conversation's order."""
+
+    def __init__(self, catalog: Catalog, keys: LinkKeys, limiter: Limiter, intake: Intake, public_url: str) -> None:
+        self._catalog, self._keys, self._limiter, self._intake = catalog, keys, limiter, intake
+        self._public_url = public_url
+
+    async def __call__(self, request: Request) -> Answer:
+        try:
+            return private(await self._answer(request))
+        except ProblemError as refusal:
+            refusal.headers = {**(refusal.headers or {}), **{name.decode(): value.decode() for name, value in PRIVATE}}
+            raise
+
+    async def _answer(self, request: Request) -> Answer:
+        # HEAD comes from link previews and mail scanners: it must not run anything (hardening 25).
+        if request.method not in ("GET", "POST"):
+            raise not_allowed("GET", "POST")
+        if len(request.rest) != 1:
+            raise link_not_found()
+        opened = await self._open(request.rest[0])
+        limits = self._catalog.limits(opened.project_id)
+        self._limiter.check_address(limits, request.client_ip, open_door=True)
+        self._limiter.check_trigger(limits, request.client_ip, opened.link.link_id)
+        if opened.link.confirm and request.method == "GET":
+            return Answer(200, PAGE.format(bot=html.escape(opened.bot_name)).encode(), PAGE_HEADERS)
+        with traced("ingress.hook_url", request.header(b"traceparent")) as span:
+            reply = await self._run(request, opened, span.traceparent)
+        return outcome(request.method, opened.link, reply)
+
+    async def _open(self, text: str) -> Opened:
+        genuine = self._keys.open_link(text, "w")
+        if genuine is None:
+            raise link_not_found()
+        try:
+            link = HookLink.model_validate(genuine.payload)
+        except ValidationError:
+            raise link_not_found() from None
+        if expired(link.expires_at):
+            raise link_not_found()
+        bot = await self._catalog.caught_up(lambda: self._catalog.bot(link.bot_id))
+        if bot.project_id != genuine.project:
+            raise link_not_found()
+        return Opened(link, genuine.project, bot.name)
+
+    async def _run(self, request: Request, opened: Opened, traceparent: str) -> RunReply | None:
+        link, project_id = opened.link, opened.project_id
+        content = content_of(await request.body(), request.header(b"content-type"), request.query_text, link.content)
+        address = self._address(opened)
+        with self._intake.ask("rest") as question:
+            record = self._record(request, opened, address, content, question.reply_to)
+            key = f"{link.bot_id}/{NOBODY}/{link.link_id}" if link.person is None else address.key
+            event_id = event_id_of(request.head.get(b"idempotency-key"), project_id, request.path)
+            await self._intake.accept(record, key=key, event_id=event_id, traceparent=traceparent, source="url")
+            return await question.answer(WAIT_SECONDS)
+
+    def _record(
+        self, request: Request, opened: Opened, address: Address, content: Content, reply_to: ReplyTo
+    ) -> UrlOpened:
+        link = opened.link
+        query = f"?{request.query_text}" if request.query_text else ""
+        return UrlOpened(
+            project_id=opened.project_id,
+            bot_id=link.bot_id,
+            channel_id=address.channel_id,
+            peer_id=address.peer_id,
+            channel_type=address.channel_type,
+            received_at=now_text(),
+            reply_to=reply_to,
+            hops=hops_of(request),
+            link_id=link.link_id,
+            command=link.command,
+            content=content.value,
+            content_raw=content.raw,
+            options=options_of(
+                url=self._public_url + request.path + query,
+                method=request.method,
+                query_text=request.query_text,
+                head=request.head,
+                ip=request.client_ip,
+            ),
+            person=address.person,
+            registered=link.registered,
+            single_use=link.single_use,
+        )
+
+    def _address(self, opened: Opened) -> Address:
+        link = opened.link
+        if link.person is None:
+            return Address(link.bot_id, NOBODY, link.link_id, None)
+        return address_of(self._catalog.view, link.bot_id, opened.project_id, link.person, None)
+
+
+def outcome(method: str, link: HookLink, reply: RunReply | None) -> Answer:
+    """What the opener gets. Raises ProblemError; an error is never a redirect."""
+    if reply is None:
+        return json_answer(202, {"status": "accepted"})
+    if reply.status == "failed":
+        detail = reply.problem.detail if reply.problem is not None else None
+        raise ProblemError("command-failed", 503, "The command failed", detail)
+    if reply.status == "rejected":
+        raise of_reply(reply.problem)
+    if link.redirect_to is not None:
+        return Answer(302 if method == "GET" else 303, b"", [(b"location", link.redirect_to.encode())])
+    return json_answer(200, {"answer": reply.answer})
+
+
+def private(answer: Answer) -> Answer:
+    """The answer with the headers that keep the URL to those who have it."""
+    return Answer(answer.status, answer.body, [*answer.headers, *PRIVATE])

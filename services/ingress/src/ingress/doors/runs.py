@@ -1,0 +1,231 @@
+"""POST /v1/run/{trigger}: another service starts a scenario (S5, S6). The hot path: no database, no HTTP call."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import orjson
+
+from contracts.cloudevents import now_text
+from contracts.inbound import ReplyTo
+from contracts.people import Person
+from contracts.registry import Token, Trigger
+from contracts.replies import RunReply
+from ingress.intake.publishing import Encoded, Intake, event_id_of
+from ingress.intake.rate_limits import Limiter, Limits
+from ingress.intake.request_log import RequestLog
+from ingress.lookup.catalogue import Bound, Catalog, Remembered
+from ingress.lookup.people import Address, address_of, parse_peer, parse_person, peer_address
+from ingress.web.http import JSON, Answer, Request, json_answer
+from ingress.web.preferences import ASYNC, Wait, wait_of
+from ingress.web.problems import (
+    as_body,
+    invalid,
+    not_allowed,
+    not_of_this_trigger,
+    of_reply,
+    peer_fixed,
+    peer_needed,
+)
+from servicekit.observability.telemetry import traced
+from servicekit.web.auth import Authoriser, unauthorised
+from servicekit.web.problems import ProblemError, not_found
+
+OWN_FIELDS = frozenset({"token", "wait", "peer_id", "person", "variables"})
+"""What the body may hold for us; the rest is the caller's and travels as `content`."""
+
+
+class Order(NamedTuple):
+    """A request that may start: for whom, with what, and how long its caller waits."""
+
+    address: Address
+    variables: dict[str, Any]
+    content: Any
+    wait: Wait
+    event_id: str
+
+
+class Runs:
+    """The door behind a trigger's URL."""
+
+    def __init__(
+        self, catalog: Catalog, authoriser: Authoriser, limiter: Limiter, intake: Intake, request_log: RequestLog
+    ) -> None:
+        self._catalog, self._authoriser, self._limiter = catalog, authoriser, limiter
+        self._intake, self._log = intake, request_log
+        self._proved = Remembered[str](catalog.view)
+
+    async def __call__(self, request: Request) -> Answer:
+        if len(request.rest) != 1:
+            raise not_found("The page")
+        if request.method != "POST":
+            raise not_allowed("POST")
+        id = request.rest[0]
+        trigger, limits = await self._catalog.caught_up(lambda: self._catalog.entrance(id))
+        body: dict[str, Any] | None = None
+        try:
+            self._limiter.check_address(limits, request.client_ip, open_door=trigger.auth.scheme == "url")
+            self._limiter.check_trigger(limits, request.client_ip, trigger.id)
+            body = await request.json_object()
+            await self._authorise(request, trigger, body.pop("token", None), limits)
+            bound = await self._catalog.caught_up(lambda: self._catalog.bound(trigger))
+            answer = await self._run(request, bound, body)
+        except ProblemError as refusal:
+            self._log.note(trigger, request, body, refusal)
+            raise
+        self._log.note(trigger, request, body, answer)
+        return answer
+
+    async def _run(self, request: Request, bound: Bound, body: dict[str, Any]) -> Answer:
+        order = self._order(request, bound, body)
+        with traced("ingress.run", request.header(b"traceparent")) as span:
+            span.set("event_id", order.event_id)
+            return await self._start(request, bound, order, span.traceparent)
+
+    async def _authorise(self, request: Request, trigger: Trigger, in_body: Any, limits: Limits) -> None:
+        """The trigger's own token, from the header or else the body, or no token where the URL is the secret."""
+        if trigger.state == "needs_token":
+            raise unauthorised("This trigger's token was deleted: choose another one for it.")
+        if trigger.auth.scheme == "url":
+            return
+        header: str | bytes | None = request.head.get(b"authorization")
+        if header is None and isinstance(in_body, str):
+            header = "Bearer " + in_body
+        token_id = self._proved.get((trigger.id, header))
+        if token_id is None:
+            token_id = await self._prove(request, trigger, header)
+        self._limiter.check_token(limits, request.client_ip, token_id)
+
+    async def _prove(self, request: Request, trigger: Trigger, header: str | bytes | None) -> str:
+        """The id of the token. One that is good at any time and from anywhere is remembered until the registry changes."""
+        caller = await self._authoriser.authorise(header, None, request.client_ip)
+        if caller.project != trigger.project_id and not caller.is_operator:
+            raise not_found("The trigger")
+        caller.require("flows:execute")
+        token: Token | None = self._catalog.view.get("token", caller.token_id) if caller.token_id else None
+        own = trigger.auth.token_id
+        if token is None or own is None or own not in (token.id, token.replaced_by):
+            raise not_of_this_trigger()
+        if token.expires_at is None and not token.allowed_cidrs:
+            self._proved.put((trigger.id, header), token.id)
+        return token.id
+
+    def _order(self, request: Request, bound: Bound, body: dict[str, Any]) -> Order:
+        trigger = bound.trigger
+        variables = body.get("variables")
+        if variables is None:
+            variables = {}
+        elif not isinstance(variables, dict):
+            raise invalid("/variables", "variables is an object.")
+        address = self._address(bound, who(trigger, body))
+        if bound.accepts is not None:
+            bound.accepts.check(variables)
+        content = {name: value for name, value in body.items() if name not in OWN_FIELDS} or None
+        wait = wait_of(request.head.get(b"prefer"), body.get("wait"))
+        event_id = event_id_of(request.head.get(b"idempotency-key"), trigger.project_id, request.path)
+        return Order(address, variables, content, wait, event_id)
+
+    def _address(self, bound: Bound, named: str | Person) -> Address:
+        trigger, channel, view = bound.trigger, bound.channel, self._catalog.view
+        if not isinstance(named, str):
+            return address_of(view, trigger.bot_id, trigger.project_id, named, trigger.channel_id)
+        if channel is not None:
+            return Address(trigger.bot_id, channel.id, named, channel.type)
+        return peer_address(view, trigger.bot_id, trigger.project_id, named, None)
+
+    async def _start(self, request: Request, bound: Bound, order: Order, traceparent: str) -> Answer:
+        wait = order.wait
+        if wait.until == "kafka":
+            await self._accept(request, bound, order, traceparent, None)
+            return outcome(order.event_id, wait, None)
+        with self._intake.ask(wait.until) as question:
+            await self._accept(request, bound, order, traceparent, question.reply_to)
+            return outcome(order.event_id, wait, await question.answer(wait.seconds))
+
+    async def _accept(
+        self, request: Request, bound: Bound, order: Order, traceparent: str, reply_to: ReplyTo | None
+    ) -> None:
+        await self._intake.accept(
+            start_of(request, bound.trigger, order, reply_to),
+            key=order.address.key,
+            event_id=order.event_id,
+            traceparent=traceparent,
+            source="trigger",
+        )
+
+
+def start_of(request: Request, trigger: Trigger, order: Order, reply_to: ReplyTo | None) -> Encoded:
+    """The StartFlow record: encoded from what was checked above, because the model's object costs 10 us a request."""
+    address, received_at = order.address, now_text()
+    start: dict[str, Any] = {
+        "project_id": trigger.project_id,
+        "bot_id": trigger.bot_id,
+        "channel_id": address.channel_id,
+        "peer_id": address.peer_id,
+        "received_at": received_at,
+        "hops": hops_of(request),
+        "kind": "start",
+        "source": "trigger",
+        "trigger_id": trigger.id,
+        "flow_id": trigger.flow_id,
+        "entry": trigger.entry,
+        "chat": "private" if trigger.group_peer_id is None else "group",
+        "variables": order.variables,
+    }
+    if address.channel_type is not None:
+        start["channel_type"] = address.channel_type
+    if address.person is not None:
+        start["person"] = address.person.model_dump(exclude_none=True)
+    if order.content is not None:
+        start["content"] = order.content
+    if reply_to is not None:
+        start["reply_to"] = reply_to.model_dump()
+    return Encoded("start", trigger.project_id, received_at, orjson.dumps(start))
+
+
+def who(trigger: Trigger, body: dict[str, Any]) -> str | Person:
+    """Whom the trigger writes to: a peer of its channel, or a person named otherwise. Raises ProblemError 422."""
+    peer, person = body.get("peer_id"), body.get("person")
+    if trigger.group_peer_id is not None:
+        if person is not None or (peer is not None and str(peer) != trigger.group_peer_id):
+            raise peer_fixed()
+        return trigger.group_peer_id
+    if peer is None and person is None:
+        raise peer_needed()
+    if peer is not None and person is not None:
+        raise invalid("/person", "Give peer_id or person, not both.")
+    return parse_peer(peer) if person is None else parse_person(person)
+
+
+def hops_of(request: Request) -> int:
+    """How many of our own requests led to this one (hardening 22)."""
+    given = request.head.get(b"switchhook-hops")
+    return min(int(given), 1_000) if given is not None and given.isdigit() and len(given) < 5 else 0
+
+
+def outcome(event_id: str, wait: Wait, reply: RunReply | None) -> Answer:
+    """What the caller hears. Raises ProblemError when the engine refused to start."""
+    location = (b"location", b"/v1/events/" + event_id.encode())
+    if wait is ASYNC:
+        body = b'{"event_id":"%b","status":"accepted"}' % event_id.encode()
+        return Answer(202, body, [JSON, location])
+    if reply is None:
+        return json_answer(202, {"event_id": event_id, "status": "accepted"}, [location])
+    if reply.status == "rejected":
+        raise of_reply(reply.problem)
+    if wait.until == "verdict":
+        return json_answer(202, {"event_id": event_id, "status": "started"}, [location])
+    return json_answer(200, at_rest(event_id, reply), [location])
+
+
+def at_rest(event_id: str, reply: RunReply) -> dict[str, Any]:
+    """`{event_id, status, answer, messages, problem?}` of a run that waits for the person or is over."""
+    rest: dict[str, Any] = {
+        "event_id": event_id,
+        "status": reply.status,
+        "answer": reply.answer,
+        "messages": [message.model_dump(mode="json", exclude_none=True) for message in reply.messages],
+    }
+    if reply.problem is not None:
+        rest["problem"] = as_body(of_reply(reply.problem))
+    return rest

@@ -1,0 +1,53 @@
+"""POST /v1/signals: another program says that something happened, which resumes a `wait_event` step."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+from contracts.commands import SendSignal
+from ingress.commands.command_plans import Planner
+from ingress.doors.runs import hops_of
+from ingress.intake.publishing import Intake, event_id_of
+from ingress.intake.rate_limits import Limiter
+from ingress.lookup.catalogue import Catalog
+from ingress.lookup.people import parse_person
+from ingress.web.http import Answer, Request, json_answer
+from ingress.web.problems import invalid_model, not_allowed
+from servicekit.observability.telemetry import traced
+from servicekit.web.auth import Authoriser
+from servicekit.web.problems import not_found
+
+
+class Signals:
+    """The door of signals: 202 as soon as Kafka has it."""
+
+    def __init__(self, catalog: Catalog, authoriser: Authoriser, limiter: Limiter, intake: Intake) -> None:
+        self._catalog, self._authoriser, self._limiter, self._intake = catalog, authoriser, limiter, intake
+        self._planner = Planner(catalog)
+
+    async def __call__(self, request: Request) -> Answer:
+        if request.rest:
+            raise not_found("The page")
+        if request.method != "POST":
+            raise not_allowed("POST")
+        caller = await self._authoriser.authorise(
+            request.head.get(b"authorization"), "flows:execute", request.client_ip
+        )
+        body = await request.json_object()
+        person = parse_person(body.get("person"))
+        try:
+            command = SendSignal.model_validate({**body, "person": person, "kind": "signal"})
+        except ValidationError as error:
+            raise invalid_model(error) from None
+        bot = await self._planner.bot_of(command, caller)
+        limits = self._catalog.limits(bot.project_id)
+        self._limiter.check_address(limits, request.client_ip, open_door=False)
+        self._limiter.check_token(limits, request.client_ip, caller.token_id or "operator")
+        event_id = event_id_of(request.head.get(b"idempotency-key"), bot.project_id, request.path)
+        plan = await self._planner.plan(command, bot, event_id=event_id, hops=hops_of(request))
+        with traced("ingress.signal", request.header(b"traceparent")) as span:
+            await self._intake.accept(
+                plan.body, key=plan.key, event_id=event_id, traceparent=span.traceparent, source="command"
+            )
+        location = (b"location", b"/v1/events/" + event_id.encode())
+        return json_answer(202, {"event_id": event_id, "status": "accepted"}, [location])

@@ -1,0 +1,144 @@
+"""Token buckets in memory, divided by the living instances (B7)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Any, NamedTuple
+
+from servicekit.web.problems import ProblemError
+
+MANY_BUCKETS = 50_000
+
+
+@dataclass(frozen=True)
+class Rate:
+    """At most `count` at once, refilled evenly over `per_seconds`."""
+
+    count: int
+    per_seconds: float
+
+    @cached_property
+    def interval(self) -> float:
+        """Seconds between two requests of an even stream."""
+        return self.per_seconds / self.count
+
+
+Clock = Callable[[], float]
+
+
+class Limits(NamedTuple):
+    """Of one project. `per_address` None: callers who prove themselves by a token are not counted by address."""
+
+    per_address: Rate | None
+    per_trigger: Rate
+    exempt: tuple[IPv4Network | IPv6Network, ...]
+
+
+OPEN_DOOR = Rate(1_200, 60)
+"""Per address where the caller has no token: generated URLs, `url` triggers, web chat."""
+PROVEN = Rate(20_000, 1)
+"""Per trigger and per token: generous, a guard against a loop that ran away."""
+DEFAULTS = Limits(None, PROVEN, ())
+
+
+def limits_of(settings: dict[str, Any]) -> Limits:
+    """A project's `rate_limits {per_address?, per_trigger?, exempt_cidrs?[]}`; what is absent or unreadable is the default."""
+    if not settings:
+        return DEFAULTS
+    return Limits(
+        _rate(settings.get("per_address")) or DEFAULTS.per_address,
+        _rate(settings.get("per_trigger")) or DEFAULTS.per_trigger,
+        tuple(_network(text) for text in settings.get("exempt_cidrs") or ()),
+    )
+
+
+@lru_cache(1024)
+def _network(text: str) -> IPv4Network | IPv6Network:
+    return ip_network(text, strict=False)
+
+
+def _rate(given: dict[str, Any] | None) -> Rate | None:
+    return Rate(int(given["count"]), float(given["per_seconds"])) if given else None
+
+
+def is_exempt(limits: Limits, ip: str) -> bool:
+    """Whether the address is in one of `exempt_cidrs`."""
+    if not limits.exempt:
+        return False
+    try:
+        address = ip_address(ip)
+    except ValueError:
+        return False
+    return any(address in network for network in limits.exempt)
+
+
+class Buckets:
+    """One bucket per (name, who). A bucket that is full again is forgotten when there are many."""
+
+    def __init__(self, instances: Callable[[], int], clock: Clock = time.monotonic) -> None:
+        self._instances, self._clock = instances, clock
+        self._full_at: dict[tuple[str, str], float] = {}
+
+    def take(self, name: str, who: str, rate: Rate) -> float:
+        """0 when one more is within the rate, else the seconds until it is.
+
+        A bucket is the moment at which it is full again (GCRA): each request moves it on by one interval.
+        """
+        now, key = self._clock(), (name, who)
+        interval = rate.interval * self._instances()
+        full_at = self._full_at.get(key, now)
+        full_at = (full_at if full_at > now else now) + interval
+        over = full_at - now - (rate.per_seconds if rate.per_seconds > interval else interval)
+        if over > 1e-9:
+            return over
+        self._full_at[key] = full_at
+        if len(self._full_at) > MANY_BUCKETS:
+            self._full_at = {key: at for key, at in self._full_at.items() if at > now}
+        return 0.0
+
+
+class Limiter:
+    """Judges a request by its project's limits. Raises ProblemError 429."""
+
+    def __init__(self, instances: Callable[[], int], clock: Clock = time.monotonic) -> None:
+        self._buckets = Buckets(instances, clock)
+
+    def check_address(self, limits: Limits, ip: str, *, open_door: bool) -> None:
+        """Count the address, where the project or an open door limits it."""
+        rate = limits.per_address or (OPEN_DOOR if open_door else None)
+        if rate is not None and not is_exempt(limits, ip):
+            self._check("address", ip, rate)
+
+    def check_trigger(self, limits: Limits, ip: str, trigger_id: str) -> None:
+        """Count a trigger or generated URL."""
+        if not limits.exempt or not is_exempt(limits, ip):
+            self._check("trigger", trigger_id, limits.per_trigger)
+
+    def check_token(self, limits: Limits, ip: str, token_id: str) -> None:
+        """Count a token."""
+        if not limits.exempt or not is_exempt(limits, ip):
+            self._check("token", token_id, PROVEN)
+
+    def _check(self, name: str, who: str, rate: Rate) -> None:
+        over = self._buckets.take(name, who, rate)
+        if over:
+            raise too_many(name, rate, over)
+
+
+def too_many(name: str, rate: Rate, over: float) -> ProblemError:
+    """429 that names the limit, when to come back, and what lifts it."""
+    seconds = max(1, round(over + 0.5))
+    return ProblemError(
+        "too-many-requests", 429, "Too many requests",
+        f"The limit per {name} is {rate.count} in {rate.per_seconds:g} s. "
+        "The project's rate limits can be raised, and exempt_cidrs lifts them for addresses you trust.",
+        headers={
+            "Retry-After": str(seconds),
+            "RateLimit": f'"{name}";r=0;t={seconds}',
+            "RateLimit-Policy": f'"{name}";q={rate.count};w={rate.per_seconds:g}',
+        },
+    )  # fmt: skip

@@ -1,0 +1,75 @@
+"""All doors of ingress, made from what they share."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from ingress.chat.attachments import Attachments
+from ingress.chat.bot_api import Talk
+from ingress.chat.webchat import WebChat
+from ingress.commands.command_intake import CommandIntake
+from ingress.doors.hook_urls import HookUrls
+from ingress.doors.platform_inbound import PlatformInbound
+from ingress.doors.redirects import Redirects
+from ingress.doors.runs import Runs
+from ingress.doors.signals import Signals
+from ingress.intake.publishing import Intake
+from ingress.intake.rate_limits import Limiter
+from ingress.intake.request_log import RequestLog
+from ingress.lookup.catalogue import Catalog
+from ingress.ports import Asking, Publishing, View
+from ingress.settings import Settings
+from ingress.web.app import App, Door
+from ingress.web.http import json_answer
+from ingress.web.openapi import document
+from servicekit.credentials.links import LinkKeys
+from servicekit.web.auth import Authoriser
+
+
+@dataclass(frozen=True, slots=True)
+class Ingress:
+    """The application and what else listens to Kafka on its behalf."""
+
+    app: App
+    intake: Intake
+    attachments: Attachments
+    commands: CommandIntake
+
+
+class Instances:
+    """How many instances live, looked up once a second: every request asks."""
+
+    def __init__(self, asker: Asking) -> None:
+        self._asker, self._count, self._until = asker, 1, 0.0
+
+    def __call__(self) -> int:
+        now = time.monotonic()
+        if now >= self._until:
+            self._count, self._until = self._asker.instances, now + 1
+        return self._count
+
+
+def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) -> Ingress:
+    """Wire the doors. Raises ValueError when SWITCHHOOK_LINK_KEY is not set."""
+    catalog, authoriser = Catalog(view), Authoriser(view, settings.admin_token)
+    keys, limiter = LinkKeys(settings.link_key), Limiter(Instances(asker))
+    intake = Intake(publisher, asker, view)
+    attachments = Attachments(intake, asker, settings.attaches_per_second)
+    url = settings.public_url
+    doors: dict[str, Door] = {
+        "run": Runs(catalog, authoriser, limiter, intake, RequestLog(intake)),
+        "w": HookUrls(catalog, keys, limiter, intake, url),
+        "r": Redirects(catalog, keys, limiter, intake),
+        "in": PlatformInbound(catalog, intake),
+        "web": WebChat(catalog, keys, limiter, intake, attachments, url),
+        "talk": Talk(catalog, authoriser, keys, limiter, intake, attachments),
+        "signals": Signals(catalog, authoriser, limiter, intake),
+    }
+    pages = {"/openapi/ingress.json": json_answer(200, document())}
+    return Ingress(
+        App(doors, lambda: view.ready and asker.ready, pages),
+        intake,
+        attachments,
+        CommandIntake(catalog, authoriser, limiter, intake),
+    )

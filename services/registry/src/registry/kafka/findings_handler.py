@@ -1,0 +1,125 @@
+"""Takes over what others found out: a disabled endpoint, a paused channel, and the last requests of a trigger.
+
+The dispatcher obeys its own findings at once; here they become the entity's state, so that all views have it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from contracts import cloudevents, findings
+from contracts.events import Event
+from contracts.registry import Channel, Endpoint
+from registry.entities import Stored
+from registry.resources import channels, endpoints
+from registry.site import Site
+from registry.store import postgres_entities, postgres_trigger_requests, publications
+from registry.store.postgres_trigger_requests import TriggerRequest
+from registry.writing.unit import Unit
+from servicekit.kafka.records import Outgoing, Record
+from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord
+
+GROUP = "switchhook.registry.findings"
+
+
+class Finding(NamedTuple):
+    """What changes an entity: `id` names the endpoint or channel."""
+
+    type: str
+    id: str
+    timestamp: str
+    reason: str | None
+
+
+class FindingsHandler:
+    """The registry's side of the partition loop over `findings`."""
+
+    def __init__(self, site: Site, topic: str = findings.TOPIC.name) -> None:
+        self.topic = topic
+        self._site = site
+
+    async def apply(self, batch: Batch) -> Commit:
+        requests, found, dead = list[TriggerRequest](), list[Finding](), list[DeadRecord]()
+        for record in batch.records:
+            match _read(record):
+                case TriggerRequest() as request:
+                    requests.append(request)
+                case Finding() as finding:
+                    found.append(finding)
+                case DeadRecord() as unreadable:
+                    dead.append(unreadable)
+
+        async def save(connection: Connection) -> None:
+            if requests:
+                await postgres_trigger_requests.add(connection, requests)
+            if found:
+                await self._take_over(connection, found)
+
+        return Commit(save, dead=dead)
+
+    async def park(self, record: Record, error: Exception, connection: Connection) -> list[Outgoing]:
+        """Nothing depends on a finding here."""
+        return []
+
+    async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
+        """Nothing was left by a predecessor."""
+
+    def on_revoked(self, partitions: set[int]) -> None:
+        """Nothing is cached."""
+
+    async def _take_over(self, connection: Connection, found: Iterable[Finding]) -> None:
+        generation = await publications.generation(connection)
+        for finding in found:
+            if finding.type == "endpoint.disabled":
+                await self._disable(connection, generation, finding)
+            else:
+                await self._pause(connection, generation, finding)
+
+    async def _disable(self, connection: Connection, generation: int, finding: Finding) -> None:
+        stored = await postgres_entities.find(connection, Endpoint, finding.id, lock="FOR UPDATE")
+        if stored is not None and stored.entity.state == "enabled" and not _is_older(finding, stored, endpoints.SINCE):
+            unit = Unit(connection, stored.project_id, generation, self._site)
+            await endpoints.set_state(unit, stored, "disabled", finding.reason)
+
+    async def _pause(self, connection: Connection, generation: int, finding: Finding) -> None:
+        stored = await postgres_entities.find(connection, Channel, finding.id, lock="FOR UPDATE")
+        if stored is not None and stored.entity.state == "active" and not _is_older(finding, stored, channels.SINCE):
+            unit = Unit(connection, stored.project_id, generation, self._site)
+            await channels.set_state(unit, stored, "paused", finding.reason)
+
+
+_NAMED = {"endpoint.disabled": "endpoint", "channel.paused": "channel", "trigger.request": "trigger"}
+"""Type -> the key of `data` that says by `id` what it is about."""
+
+
+def _read(record: Record) -> TriggerRequest | Finding | DeadRecord:
+    try:
+        event = Event.model_validate_json(record.value or b"")
+        timestamp = datetime.fromisoformat(event.timestamp)
+    except ValidationError as error:
+        [first, *_] = error.errors()
+        code = "not-json" if first["type"] == "json_invalid" else "wrong-schema"
+        return DeadRecord(record, code, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:500])
+    except ValueError as error:
+        return DeadRecord(record, "wrong-schema", f"timestamp: {error}"[:500])
+    if (name := _NAMED.get(event.type)) is None:
+        return DeadRecord(record, "unknown-type", f"{event.type} is none of {', '.join(_NAMED)}")
+    named: Any = event.data.get(name)
+    if not isinstance(named, dict) or "id" not in named:
+        return DeadRecord(record, "wrong-schema", f"data.{name}: has no id")
+    if event.type == "trigger.request":
+        data = {key: value for key, value in event.data.items() if key not in ("trigger", "bot")}
+        event_id = cloudevents.header(record.headers, "ce_id") or ""
+        return TriggerRequest(str(named["id"]), event_id, timestamp, data)
+    reason = event.data.get("reason")
+    return Finding(event.type, str(named["id"]), event.timestamp, reason if isinstance(reason, str) else None)
+
+
+def _is_older(finding: Finding, stored: Stored[Any], since: str) -> bool:
+    """Whether somebody set the state after this was found out."""
+    set_at = stored.extra.get(since)
+    return set_at is not None and finding.timestamp < set_at

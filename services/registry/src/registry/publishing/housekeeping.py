@@ -1,0 +1,91 @@
+"""What the leader does beside publishing: compare the topic with the table, mark, bury, forget, retire old secrets."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from registry.publishing import audit, leader
+from registry.resources import endpoint_secrets
+from registry.store import publications
+from registry.writing import idempotency
+from registry.writing.topic_tail import TopicTail
+from servicekit.loop.batches import Connection
+
+SNAPSHOT_SECONDS = 3600.0
+CHORES_SECONDS = 10.0
+WENT_BACK = "the database is older than its topic, run python -m registry.accept_restore"
+BURIED_AT_ONCE = 500
+BURY = """
+    WITH gone AS (
+        SELECT kind, id FROM entity
+        WHERE deleted_at < now() - interval '24 hours' AND NOT buried LIMIT $1 FOR UPDATE SKIP LOCKED
+    )
+    UPDATE entity SET buried = true FROM gone WHERE entity.kind = gone.kind AND entity.id = gone.id
+    RETURNING entity.kind || '/' || entity.id AS key
+"""
+
+log = structlog.get_logger()
+
+
+class Housekeeping:
+    """One term of a leader. `keep` is called at least once a second and does what is due."""
+
+    def __init__(self, tail: TopicTail) -> None:
+        self._tail = tail
+        self._reading_audited = 0
+        self.problem: str | None = None
+        self._next_snapshot = self._next_chores = float("-inf")
+
+    async def keep(self, connection: Connection) -> None:
+        await leader.beat(connection)
+        now = time.monotonic()
+        reading = self._tail.readings
+        if reading != self._reading_audited and await self._audit(connection):
+            self._reading_audited = reading
+            self._next_snapshot = float("-inf")
+        if self._tail.suspects:
+            await self._clear_suspects(connection)
+        if now >= self._next_snapshot:
+            self._next_snapshot = now + SNAPSHOT_SECONDS
+            async with connection.transaction():
+                await publications.add_snapshot(connection)
+        if now >= self._next_chores:
+            self._next_chores = now + CHORES_SECONDS
+            await self._chores(connection)
+
+    async def _audit(self, connection: Connection) -> bool:
+        """False when the topic could not be read up to what the table says is on it."""
+        table = await audit.rows(connection)
+        if not await self._tail.caught_up():
+            return False
+        await audit.publish_again(connection, audit.behind(table, self._tail.last))
+        lost = audit.ahead(table, self._tail.last)
+        self.problem = f"{WENT_BACK}: {len(lost)} entities are newer on the topic" if lost else None
+        if self.problem:
+            log.error("registry.database_went_back", entities=len(lost))
+        return True
+
+    async def _clear_suspects(self, connection: Connection) -> None:
+        suspects, self._tail.suspects = self._tail.suspects, set()
+        table = await audit.rows(connection, suspects)
+        if not await self._tail.caught_up():
+            self._tail.suspects |= suspects
+            return
+        await audit.publish_again(connection, audit.behind(table, self._tail.last))
+
+    async def _chores(self, connection: Connection) -> None:
+        if self.problem:
+            await self._audit(connection)
+        await bury(connection)
+        await idempotency.forget_old(connection)
+        await endpoint_secrets.retire_due(connection)
+
+
+async def bury(connection: Connection) -> None:
+    """End deleted entities on the topic with a null, 24 h after their delete marker."""
+    async with connection.transaction():
+        keys = [row["key"] for row in await connection.fetch(BURY, BURIED_AT_ONCE)]
+        if keys:
+            await publications.add(connection, [(key, None) for key in keys])

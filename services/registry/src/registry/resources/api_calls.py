@@ -1,0 +1,100 @@
+"""Named webhooks that flows call (D1). The test button's call is made by the dispatcher (hardening 26)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from contracts.ids import uuid7
+from contracts.registry import ApiCall, Secret
+from registry import errors
+from registry.entities import Stored
+from registry.resources import secret_values
+from registry.resources.inputs import Headers, HttpUrl, Identifier, Input, SecretRef
+from registry.resources.resource import Made, Resource
+from registry.resources.resource import show as show_entity
+from registry.site import Site
+from registry.store import postgres_entities
+from registry.writing.unit import Unit
+
+
+class ApiCallFields(Input):
+    """`auth` is `secret.<name>`: its value becomes the Authorization header."""
+
+    description: str | None = Field(default=None, max_length=2000)
+    method: Literal["GET", "POST"] = "POST"
+    params: dict[str, Any] = Field(default_factory=dict)
+    headers: Headers = Field(default_factory=dict)
+    auth: SecretRef | None = None
+    timeout_seconds: int = Field(default=10, ge=1, le=30)
+    response: Literal["envelope", "raw"] = "envelope"
+    idempotent: bool = False
+
+    def fields(self) -> dict[str, Any]:
+        """What was given, as the entity names it."""
+        given = dict(self.given())
+        if "auth" in given:
+            given["auth_secret"] = given.pop("auth")
+        return given
+
+
+class NewApiCall(ApiCallFields):
+    name: Identifier
+    method: Literal["GET", "POST"]
+    url: HttpUrl
+
+
+class ApiCallPatch(ApiCallFields):
+    name: Identifier = ""
+    url: HttpUrl = ""
+
+
+class Test(Input):
+    """Parameters for one call; those of the definition fill the rest."""
+
+    params: dict[str, Any] = Field(default_factory=dict)
+
+
+async def create(unit: Unit, new: NewApiCall) -> Made[ApiCall]:
+    entity = ApiCall(id=str(uuid7()), project_id=unit.project, **new.fields())
+    return Made(await unit.add(entity, unique=_unique(entity), uses=await _secrets(unit, entity)))
+
+
+async def change(unit: Unit, stored: Stored[ApiCall], patch: ApiCallPatch) -> Stored[ApiCall]:
+    entity = stored.entity.model_copy(update=patch.fields())
+    if entity.name != stored.entity.name:
+        await unit.refuse_if_used(entity)  # Published flows call it by its name.
+    return await unit.save(entity, extra=stored.extra, unique=_unique(entity), uses=await _secrets(unit, entity))
+
+
+def show(stored: Stored[ApiCall], site: Site) -> dict[str, Any]:
+    shown = show_entity(stored, site, hide=frozenset({"auth_secret"}))
+    secret = stored.entity.auth_secret
+    return shown | ({"auth": f"secret.{secret}"} if secret else {})
+
+
+def _unique(entity: ApiCall) -> str:
+    return f"{entity.project_id}/{entity.name}"
+
+
+async def _secrets(unit: Unit, entity: ApiCall) -> list[Secret]:
+    if entity.auth_secret is None:
+        return []
+    unique = secret_values.unique_key(unit.project, entity.auth_secret)
+    secret = await postgres_entities.find_unique(unit.connection, Secret, unique)
+    if secret is None:
+        raise errors.invalid("/auth", f"There is no secret {entity.auth_secret!r} in this project.")
+    return [secret.entity]
+
+
+RESOURCE = Resource(
+    noun="api-calls",
+    model=ApiCall,
+    new=NewApiCall,
+    patch=ApiCallPatch,
+    create=create,
+    change=change,
+    show=show,
+    filters={"name": "name"},
+)

@@ -1,0 +1,166 @@
+"""Endpoints: whose URL gets which events (P2, M3, M4), in which format, signed with which secrets."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, model_validator
+
+from contracts.actions import WebhookFormat
+from contracts.cloudevents import now_text, rfc3339
+from contracts.events import EventType
+from contracts.ids import uuid7
+from contracts.registry import Bot, Endpoint
+from registry import errors
+from registry.entities import Stored
+from registry.resources.endpoint_secrets import RETIRE_AT, new_secret
+from registry.resources.expressions import Filter, Template
+from registry.resources.inputs import EventTypes, Headers, HttpUrl, Id, Input, Name
+from registry.resources.resource import Made, Resource
+from registry.resources.resource import show as show_entity
+from registry.site import Site
+from registry.writing.unit import Unit
+
+ATTEMPTS_LIMIT = 20
+SINCE = "state_since"
+"""In `extra`: when its state was set last."""
+OVERLAP_SECONDS = 24 * 3600
+Seconds = tuple[int, ...]
+
+
+class EventRate(Input):
+    """At most `count` requests every `per_seconds`."""
+
+    count: int = Field(ge=1, le=100_000)
+    per_seconds: int = Field(default=1, ge=1, le=86_400)
+
+
+class EndpointFields(Input):
+    """What can be set at any time. `schedule` are the delays between attempts, in seconds."""
+
+    bots: tuple[Id, ...] = Field(default=(), max_length=100)
+    filter: Filter | None = None
+    format: WebhookFormat = "switchhook"
+    template: Template | None = None
+    headers: Headers = Field(default_factory=dict)
+    ordered: bool = False
+    max_in_flight: int = Field(default=16, ge=1, le=256)
+    rate_limit: EventRate | None = None
+    schedule: Seconds | None = Field(default=None, max_length=ATTEMPTS_LIMIT)
+    timeout_seconds: int = Field(default=15, ge=1, le=30)
+    title_map: dict[EventType, Name] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _schedule_rises(self) -> EndpointFields:
+        if any(not 1 <= delay <= 7 * 86_400 for delay in self.schedule or ()):
+            raise ValueError("schedule: delays of 1 second to 7 days")
+        return self
+
+    def fields(self) -> dict[str, Any]:
+        """What was given, as the entity names it."""
+        given = dict(self.given())
+        if "schedule" in given:
+            given["schedule_seconds"] = given.pop("schedule")
+        if self.rate_limit is not None:
+            given["rate_limit"] = self.rate_limit.model_dump()
+        return given
+
+
+class NewEndpoint(EndpointFields):
+    url: HttpUrl
+    events: EventTypes
+    name: Name | None = None
+
+
+class EndpointPatch(EndpointFields):
+    url: HttpUrl = ""
+    events: EventTypes = ()
+    name: Name = ""
+
+
+class SecretRotation(Input):
+    """Both secrets sign for `overlap_seconds`."""
+
+    overlap_seconds: int = Field(default=OVERLAP_SECONDS, ge=0, le=30 * 86_400)
+
+
+async def create(unit: Unit, new: NewEndpoint) -> Made[Endpoint]:
+    id, secret = str(uuid7()), new_secret()
+    named = {"name": new.name or urlsplit(new.url).hostname or id}
+    entity = Endpoint.model_validate(
+        new.fields() | named | {"id": id, "project_id": unit.project, "secrets": (_seal(unit, id, secret),)}
+    )
+    _check(entity)
+    stored = await unit.add(entity, unique=_unique(entity), uses=await _bots(unit, entity))
+    return Made(stored, {"secret": secret})
+
+
+async def change(unit: Unit, stored: Stored[Endpoint], patch: EndpointPatch) -> Stored[Endpoint]:
+    entity = Endpoint.model_validate(stored.entity.model_dump() | patch.fields())
+    _check(entity)
+    return await unit.save(entity, extra=stored.extra, unique=_unique(entity), uses=await _bots(unit, entity))
+
+
+async def rotate_secret(unit: Unit, stored: Stored[Endpoint], rotation: SecretRotation) -> Made[Endpoint]:
+    """The new secret first; the old one signs beside it until the overlap is over."""
+    secret = new_secret()
+    sealed, extra = (_seal(unit, stored.id, secret),), dict(stored.extra)
+    extra.pop(RETIRE_AT, None)
+    if rotation.overlap_seconds:
+        sealed += stored.entity.secrets[:1]
+        extra[RETIRE_AT] = rfc3339(datetime.now(UTC) + timedelta(seconds=rotation.overlap_seconds))
+    entity = stored.entity.model_copy(update={"secrets": sealed})
+    return Made(await unit.save(entity, extra=extra, unique=_unique(entity)), {"secret": secret})
+
+
+async def set_state(
+    unit: Unit, stored: Stored[Endpoint], state: Literal["enabled", "disabled"], reason: str | None = None
+) -> Stored[Endpoint]:
+    """`reason` is shown while it is disabled."""
+    entity = stored.entity.model_copy(update={"state": state})
+    return await unit.save(entity, extra=stored.extra | {"reason": reason, SINCE: now_text()}, unique=_unique(entity))
+
+
+def show(stored: Stored[Endpoint], site: Site) -> dict[str, Any]:
+    shown = show_entity(stored, site, hide=frozenset({"secrets", "schedule_seconds"}))
+    if stored.entity.schedule_seconds is not None:
+        shown["schedule"] = list(stored.entity.schedule_seconds)
+    if stored.entity.state == "disabled" and stored.extra.get("reason"):
+        shown["reason"] = stored.extra["reason"]
+    return shown
+
+
+def unique_key(project_id: str, name: str) -> str:
+    return f"{project_id}/{name}"
+
+
+def _unique(entity: Endpoint) -> str | None:
+    """Only the project's own webhook has a name that no other endpoint may have."""
+    return unique_key(entity.project_id, entity.name) if entity.name == "project" else None
+
+
+def _check(entity: Endpoint) -> None:
+    if (entity.format == "template") != (entity.template is not None):
+        raise errors.invalid("/template", "The format template needs a template, and only that format has one.")
+
+
+def _seal(unit: Unit, id: str, secret: str) -> Any:
+    return unit.site.seal(secret, project=unit.project, entity=id, field="secrets")
+
+
+async def _bots(unit: Unit, entity: Endpoint) -> list[Bot]:
+    return [(await unit.named(Bot, f"/bots/{index}", bot)).entity for index, bot in enumerate(entity.bots)]
+
+
+RESOURCE = Resource(
+    noun="endpoints",
+    model=Endpoint,
+    new=NewEndpoint,
+    patch=EndpointPatch,
+    create=create,
+    change=change,
+    show=show,
+    filters={"state": "state", "name": "name"},
+)

@@ -1,0 +1,209 @@
+"""Flows: a draft that may be wrong, and published versions that never change. New sessions start on `published`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from contracts.cloudevents import rfc3339
+from contracts.ids import uuid7
+from contracts.model import Model
+from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion
+from flowlang.compiler import Surroundings
+from registry import errors
+from registry.entities import Stored
+from registry.resources import flow_documents
+from registry.resources.flow_documents import Document
+from registry.resources.inputs import Id, Input
+from registry.resources.resource import Made, Resource
+from registry.resources.resource import show as show_entity
+from registry.site import Site
+from registry.store import postgres_drafts, postgres_entities
+from registry.writing.unit import Unit
+
+VERSIONS = "versions"
+"""In `extra`: how many versions were published."""
+DRAFT = "draft_version"
+
+
+class NewFlow(Input):
+    """`document` is a JSON object, or the text of one in YAML."""
+
+    bot: Id
+    document: Document | str
+
+
+class Draft(Input):
+    document: Document | str
+
+
+class Check(Input):
+    """With a bot, what the document names is looked up there."""
+
+    bot: Id | None = None
+    document: Document | str
+
+
+class Rollback(Input):
+    version: int = Field(ge=1)
+
+
+async def create(unit: Unit, new: NewFlow) -> Made[Flow]:
+    bot = await unit.named(Bot, "/bot", new.bot)
+    document = flow_documents.read(new.document)
+    entity = Flow(id=str(uuid7()), project_id=unit.project, bot_id=bot.id, **flow_documents.names_of(document))
+    stored = await unit.add(entity, extra={DRAFT: 1}, unique=_unique(entity), uses=[bot.entity])
+    await postgres_drafts.put(unit.connection, entity.id, document)
+    return Made(stored, {"problems": await _problems(unit, bot.id, document, entity.id)})
+
+
+async def save_draft(unit: Unit, stored: Stored[Flow], draft: Draft, expected: str | None) -> dict[str, Any]:
+    """`{draft_version, problems}`. `expected` is the ETag of the draft that the caller has seen."""
+    document = flow_documents.read(draft.document)
+    current = await postgres_drafts.get(unit.connection, stored.id)
+    refuse_stale(f'"{current.version}"', expected)
+    version = await postgres_drafts.put(unit.connection, stored.id, document)
+    await unit.note(stored.entity, stored.extra | {DRAFT: version})
+    if stored.entity.published is None and flow_documents.names_of(document) != flow_documents.names_of(
+        current.document
+    ):
+        renamed = stored.entity.model_copy(update=flow_documents.names_of(document))
+        await unit.save(renamed, extra=stored.extra | {DRAFT: version}, unique=_unique(renamed))
+    return {DRAFT: version, "problems": await _problems(unit, stored.entity.bot_id, document, stored.id)}
+
+
+async def check(unit: Unit, asked: Check) -> dict[str, Any]:
+    """`{problems}` of a document that is not saved."""
+    document = flow_documents.read(asked.document)
+    if asked.bot is None:
+        return {"problems": [flow_documents.as_json(one) for one in flow_documents.problems_of(document)]}
+    bot = await unit.named(Bot, "/bot", asked.bot)
+    return {"problems": await _problems(unit, bot.id, document, None)}
+
+
+async def publish(unit: Unit, stored: Stored[Flow]) -> dict[str, Any]:
+    """`{version, problems}`, the latter warnings. Raises ProblemError 422 while there are errors."""
+    await unit.load(Bot, stored.entity.bot_id, lock="FOR UPDATE")  # Two flows of a bot must not take one command.
+    document = (await postgres_drafts.get(unit.connection, stored.id)).document
+    problems = await _problems(unit, stored.entity.bot_id, document, stored.id)
+    wrong = [problem for problem in problems if problem["severity"] == "error"]
+    if wrong:
+        raise errors.flow_problems(wrong)
+    number = stored.extra.get(VERSIONS, 0) + 1
+    entity = stored.entity
+    version = FlowVersion(
+        flow_id=entity.id, project_id=entity.project_id, bot_id=entity.bot_id, version=number, document=document
+    )
+    await unit.add(version)
+    published = entity.model_copy(update={"published": number, **flow_documents.names_of(document)})
+    await _go_live(unit, published, document, stored.extra | {VERSIONS: number})
+    return {"version": number, "problems": problems}
+
+
+async def roll_back(unit: Unit, stored: Stored[Flow], rollback: Rollback) -> dict[str, Any]:
+    """New sessions start on an earlier version again; running ones stay where they are."""
+    version = await version_of(unit, stored, rollback.version)
+    document = version.entity.document
+    entity = stored.entity.model_copy(update={"published": rollback.version, **flow_documents.names_of(document)})
+    await _go_live(unit, entity, document, stored.extra)
+    return {"version": rollback.version}
+
+
+async def versions(unit: Unit, stored: Stored[Flow]) -> list[dict[str, Any]]:
+    """Newest first, without their documents."""
+    found = await postgres_entities.matching(unit.connection, FlowVersion, stored.project_id, {"flow_id": stored.id})
+    return [show_version(version, stored.entity.published) for version in reversed(found)]
+
+
+async def version_of(unit: Unit, stored: Stored[Flow], number: int) -> Stored[FlowVersion]:
+    """Raises ProblemError 404."""
+    return await unit.load(FlowVersion, f"{stored.id}/{number}")
+
+
+async def current_document(unit: Unit, stored: Stored[Flow]) -> Document:
+    """The published document; the draft of a flow that was never published."""
+    if stored.entity.published is not None:
+        return (await version_of(unit, stored, stored.entity.published)).entity.document
+    return (await postgres_drafts.get(unit.connection, stored.id)).document
+
+
+async def remove(unit: Unit, stored: Stored[Flow]) -> None:
+    """Its versions stay: conversations may stand on them (hardening 7)."""
+    await unit.remove(stored.entity)
+    await postgres_drafts.delete(unit.connection, stored.id)
+
+
+def show(stored: Stored[Flow], site: Site) -> dict[str, Any]:
+    return show_entity(stored, site) | {DRAFT: stored.extra[DRAFT]}
+
+
+def show_version(version: Stored[FlowVersion], published: int | None) -> dict[str, Any]:
+    number = version.entity.version
+    return {"version": number, "published": number == published, "created_at": rfc3339(version.created_at)}
+
+
+def refuse_stale(etag: str, expected: str | None) -> None:
+    """Raise ProblemError 412 when the caller has seen another version (If-Match)."""
+    if expected is not None and expected not in ("*", etag):
+        raise errors.stale(etag)
+
+
+def _unique(entity: Flow) -> str:
+    return f"{entity.bot_id}/{entity.slug}"
+
+
+async def _go_live(unit: Unit, entity: Flow, document: Document, extra: dict[str, Any]) -> None:
+    bot = await unit.load(Bot, entity.bot_id)
+    uses: list[Model] = [bot.entity]
+    for name in flow_documents.called_apis(document):
+        found = await postgres_entities.find_unique(unit.connection, ApiCall, f"{entity.project_id}/{name}")
+        if found is not None:
+            uses.append(found.entity)
+    await unit.save(entity, extra=extra, unique=_unique(entity), uses=uses)
+
+
+async def _problems(unit: Unit, bot_id: str, document: Document, flow_id: str | None) -> list[dict[str, Any]]:
+    surroundings = await _surroundings(unit, bot_id, flow_id)
+    return [flow_documents.as_json(one) for one in flow_documents.problems_of(document, surroundings)]
+
+
+async def _surroundings(unit: Unit, bot_id: str, flow_id: str | None) -> Surroundings:
+    """What a document of this bot may refer to; `flow_id` is its own flow, whose commands do not count."""
+    calls = await postgres_entities.matching(unit.connection, ApiCall, unit.project, {})
+    flows = await postgres_entities.matching(unit.connection, Flow, unit.project, {"bot_id": bot_id})
+    channels = await postgres_entities.matching(unit.connection, Channel, unit.project, {"bot_id": bot_id})
+    return Surroundings(
+        api_calls=frozenset(call.entity.name for call in calls),
+        flows=frozenset(flow.entity.slug for flow in flows),
+        commands=await _commands_of_others(unit, flows, flow_id),
+        channel_types=frozenset(channel.entity.type for channel in channels),
+    )
+
+
+async def _commands_of_others(unit: Unit, flows: list[Stored[Flow]], flow_id: str | None) -> dict[str, str]:
+    taken: dict[str, str] = {}
+    for flow in flows:
+        if flow.id != flow_id and flow.entity.published is not None:
+            document = (await version_of(unit, flow, flow.entity.published)).entity.document
+            taken.update(dict.fromkeys(flow_documents.commands(document), flow.entity.slug))
+    return taken
+
+
+async def find(unit: Unit, pointer: str, name: str) -> Stored[Flow]:
+    """A flow by its id, or by its slug where only one bot of the project has it. Raises ProblemError 422."""
+    by_slug = await postgres_entities.matching(unit.connection, Flow, unit.project, {"slug": name})
+    if len(by_slug) > 1:
+        raise errors.invalid(pointer, f"Several bots have a flow {name!r}: give its id.")
+    return by_slug[0] if by_slug else await unit.named(Flow, pointer, name)
+
+
+RESOURCE: Resource[Flow, NewFlow, Input] = Resource(
+    noun="flows",
+    model=Flow,
+    new=NewFlow,
+    create=create,
+    show=show,
+    remove=remove,
+    filters={"bot": "bot_id", "slug": "slug"},
+)

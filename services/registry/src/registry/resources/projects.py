@@ -1,0 +1,118 @@
+"""Projects: made by the operator. `webhook_url` is the endpoint named "project" (M3, M4)."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from pydantic import Field
+
+from contracts.ids import uuid7
+from contracts.registry import Endpoint, Project
+from registry.entities import Stored
+from registry.resources import endpoints
+from registry.resources.endpoint_secrets import new_secret
+from registry.resources.inputs import Cidr, HttpUrl, Input, Name
+from registry.resources.resource import Made, Resource
+from registry.resources.resource import show as show_entity
+from registry.site import Site
+from registry.store import postgres_entities
+from registry.writing.unit import Unit
+
+SLUG_LENGTH = 40
+WEBHOOK_NAME = "project"
+WEBHOOK_EVENTS = ("profile.pushed", "agent.*", "contact.updated", "flag.*")
+
+
+class NewProject(Input):
+    name: Name
+    webhook_url: HttpUrl | None = None
+
+
+class ProjectPatch(Input):
+    """`webhook_url` null takes the endpoint named "project" away."""
+
+    name: Name = ""
+    webhook_url: HttpUrl | None = None
+
+
+class Rate(Input):
+    count: int = Field(ge=1, le=1_000_000)
+    per_seconds: int = Field(ge=1, le=86_400)
+
+
+class RateLimits(Input):
+    """B7. Addresses in `exempt_cidrs` are not limited."""
+
+    per_address: Rate | None = None
+    per_trigger: Rate | None = None
+    exempt_cidrs: tuple[Cidr, ...] = Field(default=(), max_length=100)
+
+
+async def create(unit: Unit, new: NewProject) -> Made[Project]:
+    id = str(uuid7())
+    secret = new_secret()
+    slug = await _free_slug(unit, new.name, id)
+    sealed = unit.site.seal(secret, project=id, entity=id, field="signing_secret")
+    stored = await unit.add(Project(id=id, name=new.name, slug=slug, signing_secret=sealed), unique=slug)
+    unit.project_id = id
+    once: dict[str, Any] = {"signing_secret": secret}
+    if new.webhook_url:
+        once["webhook"] = await _add_webhook(unit, new.webhook_url)
+    return Made(stored, once)
+
+
+async def change(unit: Unit, stored: Stored[Project], patch: ProjectPatch) -> Stored[Project]:
+    given = patch.given()
+    if "webhook_url" in given:
+        await _set_webhook(unit, stored.id, patch.webhook_url)
+    named = {"name": patch.name} if "name" in given else {}
+    return await unit.save(stored.entity.model_copy(update=named), extra=stored.extra, unique=stored.entity.slug)
+
+
+async def set_rate_limits(unit: Unit, stored: Stored[Project], limits: RateLimits) -> Stored[Project]:
+    entity = stored.entity.model_copy(update={"rate_limits": limits.model_dump(mode="json", exclude_none=True)})
+    return await unit.save(entity, extra=stored.extra, unique=stored.entity.slug)
+
+
+def show(stored: Stored[Project], site: Site) -> dict[str, Any]:
+    return show_entity(stored, site, hide=frozenset({"signing_secret"}))
+
+
+async def _free_slug(unit: Unit, name: str, id: str) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:SLUG_LENGTH] or "project"
+    taken = await postgres_entities.find_unique(unit.connection, Project, slug)
+    return f"{slug}-{id[-6:]}" if taken else slug
+
+
+async def _webhook(unit: Unit, project_id: str) -> Stored[Endpoint] | None:
+    return await postgres_entities.find_unique(
+        unit.connection, Endpoint, endpoints.unique_key(project_id, WEBHOOK_NAME)
+    )
+
+
+async def _add_webhook(unit: Unit, url: str) -> dict[str, Any]:
+    made = await endpoints.create(unit, endpoints.NewEndpoint(name=WEBHOOK_NAME, url=url, events=WEBHOOK_EVENTS))
+    return {"endpoint_id": made.stored.id, **made.once}
+
+
+async def _set_webhook(unit: Unit, project_id: str, url: str | None) -> None:
+    endpoint = await _webhook(unit, project_id)
+    if endpoint is None and url is not None:
+        await _add_webhook(unit, url)
+    elif endpoint is not None and url is None:
+        await unit.remove(endpoint.entity)
+    elif endpoint is not None:
+        await endpoints.change(unit, endpoint, endpoints.EndpointPatch(url=url or ""))
+
+
+RESOURCE = Resource(
+    noun="projects",
+    model=Project,
+    new=NewProject,
+    patch=ProjectPatch,
+    create=create,
+    change=change,
+    show=show,
+    operator_only=True,
+)

@@ -1,0 +1,115 @@
+"""What every route does before and after its rules: who calls, which connection, what is said of errors below."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import structlog
+from fastapi import FastAPI
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import Response
+
+from contracts.registry import Scope, Token
+from registry import errors
+from registry.site import Site
+from registry.store import postgres_entities
+from registry.store.database import Database
+from registry.writing import idempotency
+from registry.writing.unit import Unit
+from registry.writing.writes import FollowUp, Work, Writes
+from servicekit.credentials import tokens
+from servicekit.web.auth import Authoriser, Caller, bearer
+from servicekit.web.problems import ProblemError, unavailable
+
+IDEMPOTENT_METHODS = frozenset({"POST"})
+
+log = structlog.get_logger()
+
+
+class OneToken:
+    """The view that authorisation looks into, of the one token that was presented.
+
+    The registry asks its own table, not the topic: it can tell who calls while Kafka is gone.
+    """
+
+    ready = True
+
+    def __init__(self, token: Token | None) -> None:
+        self._token = token
+
+    def find(self, kind: str, index: str, value: str) -> Token | None:
+        return self._token
+
+    async def current(self) -> bool:
+        return True
+
+
+class Api:
+    """One per process."""
+
+    def __init__(self, database: Database, writes: Writes, site: Site, admin_token: SecretStr) -> None:
+        self.database, self.writes, self.site = database, writes, site
+        self._admin_token = admin_token
+
+    async def caller(self, request: Request, scope: Scope = "admin") -> Caller:
+        """Raises ProblemError 401 or 403."""
+        authorization = request.headers.get("authorization")
+        async with self.database.pool.acquire() as connection:
+            found = await postgres_entities.find_token(connection, tokens.digest(bearer(authorization)))
+        authoriser = Authoriser(OneToken(found.entity if found else None), self._admin_token)
+        client_ip = request.client.host if request.client else None
+        project = request.query_params.get("project")
+        return await authoriser.authorise(authorization, scope, client_ip, project=project)
+
+    @contextlib.asynccontextmanager
+    async def reading(self, request: Request) -> AsyncIterator[Unit]:
+        """For a GET by somebody with the scope `admin`."""
+        caller = await self.caller(request)
+        async with self.database.pool.acquire() as connection:
+            yield Unit(connection, caller.project, 0, self.site)
+
+    async def write(self, request: Request, work: Work, then: FollowUp | None = None) -> Response:
+        """For a write by somebody with the scope `admin`."""
+        return await self.write_as(await self.caller(request), request, work, then)
+
+    async def write_as(self, caller: Caller, request: Request, work: Work, then: FollowUp | None = None) -> Response:
+        key = await _key(caller, request)
+        return await self.writes.answer(caller.project, key, work, then)
+
+
+async def _key(caller: Caller, request: Request) -> idempotency.Key | None:
+    given = request.headers.get("idempotency-key")
+    if given is None or request.method not in IDEMPOTENT_METHODS:
+        return None
+    return idempotency.key_of(caller.project or "-", request.url.path, given, await request.body())
+
+
+def install_database_errors(app: FastAPI) -> None:
+    """Let what Postgres says of load and outages leave as a problem."""
+
+    async def on_busy(_: Request, __: Exception) -> Response:
+        return errors.busy().response()
+
+    async def on_unstorable(_: Request, __: Exception) -> Response:
+        return errors.unstorable().response()
+
+    async def on_away(_: Request, error: Exception) -> Response:
+        log.warning("api.database_away", error=type(error).__name__)
+        problem: ProblemError = unavailable("The database does not answer; send the request again.")
+        return problem.response()
+
+    handlers: dict[Any, Any] = {
+        asyncpg.LockNotAvailableError: on_busy,
+        asyncpg.DeadlockDetectedError: on_busy,
+        asyncpg.DataError: on_unstorable,
+        asyncpg.PostgresConnectionError: on_away,
+        asyncpg.OperatorInterventionError: on_away,
+        asyncpg.InterfaceError: on_away,
+        OSError: on_away,
+    }
+    for kind, handler in handlers.items():
+        app.add_exception_handler(kind, handler)

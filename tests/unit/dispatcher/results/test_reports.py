@@ -1,0 +1,129 @@
+"""What the engine, waiting callers and subscribers hear of a result."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from contracts.actions import CallApi, PostWebhook, SendMessage
+from contracts.cloudevents import header
+from dispatcher.model import Result
+from dispatcher.results import reports
+from servicekit.kafka.records import Outgoing
+from support.leased import CONVERSATION, attempted, delivery
+
+NOW = "2026-11-21T00:01:00.000Z"
+BASE = {
+    "id": "a1",
+    "project_id": "project-1",
+    "bot_id": "bot-1",
+    "conversation": CONVERSATION,
+    "day": "2026-11-21",
+    "created_at": NOW,
+}
+
+
+def of_message(outcome: str, **more: Any) -> Result:
+    action = SendMessage(
+        **BASE, channel_id="tg-1", channel_type="telegram", peer_id="77", seq=3, content={"text": "hi"}, expires_at=NOW
+    )
+    return attempted(delivery(kind="message", destination="channel:tg-1", parsed=action), outcome, **more)
+
+
+def of_call(outcome: str, reply_to: Any = None, **more: Any) -> Result:
+    action = CallApi(**BASE, api_call_id="api-1", wait="w1", channel_id="tg-1", peer_id="77", reply_to=reply_to)
+    return attempted(delivery(kind="call", destination="api:api-1", parsed=action), outcome, **more)
+
+
+def of_step(outcome: str, **more: Any) -> Result:
+    action = PostWebhook(**BASE, url="https://e.com", title="T", timestamp=NOW, data={"node": "n1"})
+    return attempted(delivery(kind="webhook", destination="host:e.com:443", parsed=action, hops=2), outcome, **more)
+
+
+def of_event(outcome: str, type: str = "tag.added", **more: Any) -> Result:
+    return attempted(delivery(event_type=type), outcome, **more)
+
+
+def made(result: Result) -> dict[str, dict[str, Any]]:
+    """CloudEvents type -> body."""
+    records = reports.of(result, NOW)
+    return {
+        (header(each.headers, "ce_type") or "").removeprefix("dev.switchhook."): orjson.loads(each.value or b"")
+        for each in records
+    }
+
+
+def test_the_engine_hears_of_a_sent_message() -> None:
+    body = made(of_message("succeeded", provider_message_id="9"))["inbound.message_result"]
+    assert (body["outcome"], body["seq"], body["provider_message_id"], body["peer_id"]) == ("sent", 3, "9", "77")
+
+
+def test_the_engine_hears_of_a_failed_message_and_of_who_cannot_be_reached() -> None:
+    body = made(
+        of_message("exhausted", code="blocked", detail="blocked by the user", status=403, unreachable="blocked")
+    )["inbound.message_result"]
+    assert (body["outcome"], body["unreachable"]) == ("failed", "blocked")
+    assert body["error"] == {"type": "blocked", "detail": "blocked by the user", "status": 403}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "said"),
+    [
+        ("succeeded", None, "ok"),
+        ("exhausted", "http-500", "error"),
+        ("exhausted", "timeout", "timeout"),
+        ("exhausted", "expired", "timeout"),
+    ],
+)
+def test_a_calls_result_ends_its_wait(outcome: str, code: str | None, said: str) -> None:
+    body = made(of_call(outcome, code=code, answer={"a": 1}))["inbound.call_result"]
+    assert (body["wait"], body["outcome"], body["body"]) == ("w1", said, {"a": 1})
+
+
+def test_a_calls_result_has_one_id_however_often_it_is_told() -> None:
+    result = of_call("succeeded")
+    ids = {header(reports.of(result, now)[0].headers, "ce_id") for now in (NOW, "2026-11-22T00:00:00.000Z")}
+    assert len(ids) == 1
+
+
+def test_a_test_calls_answer_goes_to_who_asked_and_to_nobody_else() -> None:
+    reply_to = {"instance": "r1", "partition": 4, "request_id": "q"}
+    [record] = reports.of(of_call("exhausted", reply_to, code="http-500", detail="The API answered 500."), NOW)
+    assert isinstance(record, Outgoing)
+    assert (record.partition, record.topic) == (4, "switchhook.replies.v1")
+    assert orjson.loads(record.value or b"")["problems"] == ["The API answered 500."]
+
+
+def test_nothing_is_told_of_what_goes_on() -> None:
+    for result in (of_message("retry"), of_call("retry"), of_step("retry"), of_event("deferred")):
+        assert reports.of(result, NOW) == []
+
+
+def test_a_steps_success_is_webhook_sent_one_hop_further() -> None:
+    [record] = reports.of(of_step("succeeded"), NOW)
+    body = orjson.loads(record.value or b"")
+    assert (body["type"], body["data"]["title"], body["data"]["node"]) == ("webhook.sent", "T", "n1")
+    assert header(record.headers, "swh-hops") == "3"
+    assert record.key == CONVERSATION.encode()
+
+
+def test_a_steps_end_and_a_subscriptions_end_are_delivery_exhausted() -> None:
+    assert set(made(of_step("exhausted", code="http-500"))) == {"delivery.exhausted"}
+    body = made(of_event("exhausted", code="http-500", status=500))["delivery.exhausted"]
+    assert (body["data"]["endpoint"], body["data"]["error"]["status"]) == ({"id": "e1"}, 500)
+
+
+@pytest.mark.parametrize("type", ["webhook.sent", "delivery.exhausted", "endpoint.failing", "endpoint.disabled"])
+def test_an_event_about_a_delivery_makes_no_other(type: str) -> None:
+    assert made(of_event("exhausted", type, code="http-500")) == {}
+
+
+def test_an_endpoint_that_is_gone_is_told_as_disabled() -> None:
+    assert set(made(of_event("exhausted", code="gone"))) == {"endpoint.disabled", "delivery.exhausted"}
+
+
+def test_a_refused_token_is_told_as_a_paused_channel() -> None:
+    body = made(of_message("exhausted", code="unauthorized", pause=600, pause_reason="unauthorized"))["channel.paused"]
+    assert body["data"]["channel"]["id"] == "tg-1"

@@ -1,0 +1,153 @@
+"""Bodies of webhooks, against samples of what SendPulse's users receive."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from contracts.people import ContactView
+from dispatcher.sending import formats
+from dispatcher.sending.formats import Report, Sender
+from dispatcher.sending.rendering import render
+from support.deliveries import AT
+
+SAMPLES = Path(__file__).parents[3] / "samples"
+BOT = "0198f0c2-6f5e-7a51-8a2e-0d8f8c9b1a01"
+CONTACT = ContactView(
+    id="0198f0c2-6f5e-7a51-8a2e-0d8f8c9b1b02",
+    name="Alex",
+    username="alex",
+    email="alex@example.com",
+    phone="+15550100001",
+    photo="https://cdn.example.com/alex.jpg",
+    tags=("reserved", "speaker"),
+    variables={"lecture": "3"},
+    last_message="3",
+    flags=("vip",),
+).model_dump()
+TELEGRAM = Sender(
+    bot_id=BOT,
+    name="Conference",
+    channel_type="telegram",
+    external_id="104117781",
+    url="https://t.me/conference_bot",
+)
+WHATSAPP = Sender(
+    bot_id=BOT,
+    name="Conference",
+    channel_type="whatsapp",
+    external_id="15550100002",
+    url="https://wa.me/15550100002",
+)
+
+
+def sample(name: str) -> Any:
+    return json.loads((SAMPLES / f"sendpulse_{name}.json").read_text())
+
+
+def step(**data: Any) -> Report:
+    return Report(
+        "webhook.sent", "2026-11-21T00:01:00Z", {"contact": CONTACT, **data}, "Reserved. Lecture #3", step=True
+    )
+
+
+def made(format: Any, report: Report, sender: Sender = TELEGRAM, template: str | None = None) -> Any:
+    return json.loads(formats.body(format, report, sender, template, render))
+
+
+def test_a_steps_webhook_is_sendpulses() -> None:
+    assert made("sendpulse", step()) == sample("send_webhook")
+
+
+def test_a_steps_webhook_is_sendpulses_older_one() -> None:
+    assert made("sendpulse_legacy", step()) == sample("legacy_send_webhook")
+
+
+def test_an_incoming_message_is_sendpulses() -> None:
+    contact = ContactView(
+        id=CONTACT["id"], name="Alex", username="alex", variables={"dept": "Designer"}, last_message="Is lecture 3 still open?"
+    )  # fmt: skip
+    platform_id = "wamid.HBgLMTU1NTAxMDAwMDEVAgASGBQzQQ"
+    message = {
+        "id": "0198f0c2-6f5e-7a51-8a2e-0d8f8c9b1c03",
+        "message_id": platform_id,
+        "text": "Is lecture 3 still open?",
+        "provider": {
+            "id": platform_id,
+            "from": "15550100001",
+            "type": "text",
+            "text": {"body": "Is lecture 3 still open?"},
+            "timestamp": "1795219200",
+        },
+    }
+    report = Report("message.received", AT, {"contact": contact.model_dump(), "message": message})
+    assert made("sendpulse", report, WHATSAPP) == sample("incoming_message")
+
+
+def test_a_message_without_the_platforms_own_has_its_text_and_every_kind() -> None:
+    report = Report("message.received", AT, {"message": {"id": "m1", "text": "hello"}})
+    shown = made("sendpulse", report, Sender(bot_id=BOT, channel_type="webchat"))[0]
+    assert shown["service"] == "livechat"
+    assert shown["info"]["message"]["channel_data"] == {
+        "message_id": "m1",
+        "message": {"text": "hello", "payload": None, "attachments": None, "location": None, "contact": None},
+    }
+
+
+@pytest.mark.parametrize(
+    ("type", "title"),
+    [
+        ("bot.subscribed", "new_subscriber"),
+        ("message.received", "incoming_message"),
+        ("message.sent", "outgoing_message"),
+        ("live_chat.opened", "open_chat"),
+        ("flow.launched", "run_custom_flow"),
+        ("redirect.followed", "link_click"),
+        ("bot.unsubscribed", "unsubscribe"),
+        ("bot.blocked", "bot_block"),
+        ("tag.added", "tag.added"),
+    ],
+)
+def test_an_event_has_sendpulses_title_or_its_type(type: str, title: str) -> None:
+    assert made("sendpulse", Report(type, AT, {}))[0]["title"] == title
+
+
+def test_an_endpoints_own_title_wins_and_a_steps_own_wins_over_it() -> None:
+    assert formats.title_of(Report("tag.added", AT, {}), {"tag.added": "labelled"}) == "labelled"
+    assert formats.title_of(step(), {"webhook.sent": "no"}) == "Reserved. Lecture #3"
+
+
+def test_a_variable_never_hides_what_the_contact_has() -> None:
+    contact = CONTACT | {"variables": {"name": "Mallory", "tags": "none", "lecture": "3"}}
+    shown = made("sendpulse", step(contact=contact))[0]["contact"]
+    assert (shown["name"], shown["tags"], shown["lecture"]) == ("Alex", ["reserved", "speaker"], "3")
+
+
+def test_an_event_spreads_no_variables_and_shows_no_flags() -> None:
+    shown = made("sendpulse", Report("tag.added", AT, {"contact": CONTACT}))[0]["contact"]
+    assert "lecture" not in shown
+    assert "flags" not in shown
+    assert shown["variables"] == {"lecture": "3"}
+
+
+def test_links_and_flows_are_told() -> None:
+    link = made("sendpulse", Report("redirect.followed", AT, {"node": "n1", "link": {"url": "https://example.com/"}}))
+    assert link[0]["info"] == {"link": {"url": "https://example.com/", "node": "n1"}}
+    flow = made("sendpulse", Report("flow.launched", AT, {"flow": {"id": "f1", "slug": "reserve", "version": 2}}))
+    assert flow[0]["info"] == {"flow": {"id": "f1", "name": "reserve"}}
+
+
+def test_our_own_format_is_the_event_as_it_is() -> None:
+    report = Report("tag.added", AT, {"contact": CONTACT})
+    body = formats.body("switchhook", report, TELEGRAM, None, render)
+    assert orjson.loads(body) == {"type": "tag.added", "timestamp": AT, "data": orjson.loads(orjson.dumps(report.data))}
+
+
+def test_a_template_sees_the_event_its_title_and_its_contact() -> None:
+    source = '{"what": "{{ event.title }}", "who": "{{ contact.name }}", "old": "{{ event.data.nothing }}"}'
+    report = Report("bot.subscribed", AT, {"contact": CONTACT})
+    assert made("template", report, template=source) == {"what": "new_subscriber", "who": "Alex", "old": ""}

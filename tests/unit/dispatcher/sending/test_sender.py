@@ -1,0 +1,133 @@
+"""One attempt: when it may be made, and what becomes of its answer."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from multidict import CIMultiDict
+
+from dispatcher.errors import NoRequest, NotYetKnown
+from dispatcher.model import Delivery, Result
+from dispatcher.requests import Reading, Request
+from dispatcher.sending.sender import Sender
+from servicekit.http_client.guarded_http import Answer, Unreachable
+from support.leased import delivery
+
+REQUEST = Request(
+    "POST", "https://e.com/SECRET", {"x": "y"}, b"{}", 10.0, "https://e.com/[hidden]", {"x": "y"}, b"{}", ("SECRET",)
+)
+
+
+class Http:
+    """Answers, or fails, as told."""
+
+    def __init__(self) -> None:
+        self.outcome: Any = Answer(200, CIMultiDict({"content-type": "text/plain"}), b"you sent SECRET", 3)
+        self.sent: list[float] = []
+
+    async def request(self, method: str, url: str, *, timeout: float, may_send: Any = None, **_: Any) -> Answer:
+        if may_send is not None and not may_send():
+            raise Unreachable("withdrawn", "withdrawn", sent=False)
+        self.sent.append(timeout)
+        if isinstance(self.outcome, Exception):
+            raise self.outcome
+        return self.outcome  # type: ignore[no-any-return]
+
+
+class Maker:
+    """Gives one request and one reading."""
+
+    def __init__(self) -> None:
+        self.fails: Exception | None = None
+        self.reading = Reading("succeeded")
+        self.idempotent = True
+
+    def make(self, _: Delivery) -> Request:
+        if self.fails is not None:
+            raise self.fails
+        return REQUEST
+
+    def read(self, *_: Any) -> Reading:
+        return self.reading
+
+    def own_delays(self, _: Delivery) -> None:
+        return None
+
+    def repeatable(self, _: Delivery) -> bool:
+        return self.idempotent
+
+
+@pytest.fixture
+def http() -> Http:
+    return Http()
+
+
+@pytest.fixture
+def maker() -> Maker:
+    return Maker()
+
+
+async def attempt(http: Http, maker: Maker, one: Delivery, *, ours: bool = True, longest: float = 30.0) -> Result:
+    sender = Sender(http, maker, longest, lambda _: ours)  # type: ignore[arg-type]  # played
+    return await sender.attempt(one)
+
+
+async def test_an_attempt_is_kept_without_the_secrets_that_the_receiver_echoes(http: Http, maker: Maker) -> None:
+    result = await attempt(http, maker, delivery())
+    assert (result.outcome, result.status, http.sent) == ("succeeded", 200, [10.0])
+    assert result.attempt is not None
+    kept = result.attempt.request + (result.attempt.response or b"")
+    assert b"SECRET" not in kept
+    assert b"you sent [hidden]" in kept
+
+
+async def test_no_request_outlives_its_lease(http: Http, maker: Maker) -> None:
+    late = delivery(lease_ends=time.monotonic() + 9)
+    result = await attempt(http, maker, late)
+    assert (result.outcome, result.delay, http.sent) == ("deferred", 0.0, [])
+
+
+async def test_a_request_is_cut_to_what_the_lease_allows(http: Http, maker: Maker) -> None:
+    await attempt(http, maker, delivery(lease_ends=time.monotonic() + 9), longest=4.0)
+    assert http.sent == [4.0]
+
+
+async def test_an_ordered_row_is_sent_by_its_partitions_owner_only(http: Http, maker: Maker) -> None:
+    assert (await attempt(http, maker, delivery(lane="l"), ours=False)).outcome == "deferred"
+    assert (await attempt(http, maker, delivery(), ours=False)).outcome == "succeeded"
+    assert len(http.sent) == 1
+
+
+async def test_what_has_expired_is_not_sent(http: Http, maker: Maker) -> None:
+    result = await attempt(http, maker, delivery(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+    assert (result.outcome, result.code, http.sent) == ("exhausted", "expired", [])
+
+
+async def test_a_target_that_is_gone_ends_the_delivery_and_one_not_known_yet_does_not(http: Http, maker: Maker) -> None:
+    maker.fails = NoRequest("cancelled", "endpoint-deleted", "The endpoint was deleted.")
+    assert (await attempt(http, maker, delivery())).outcome == "cancelled"
+    maker.fails = NotYetKnown("endpoint e1")
+    result = await attempt(http, maker, delivery())
+    assert (result.outcome, result.attempt, result.delay) == ("deferred", None, 1.0)
+
+
+@pytest.mark.parametrize(
+    ("idempotent", "sent", "outcome"),
+    [(True, True, "retry"), (True, False, "retry"), (False, True, "exhausted"), (False, False, "retry")],
+)
+async def test_a_lost_answer_is_tried_again_where_that_does_no_harm(
+    http: Http, maker: Maker, idempotent: bool, sent: bool, outcome: str
+) -> None:
+    http.outcome, maker.idempotent = Unreachable("no answer", "timeout", sent=sent), idempotent
+    result = await attempt(http, maker, delivery())
+    assert (result.outcome, result.code, result.healthy) == (outcome, "timeout", False)
+
+
+async def test_a_fault_of_ours_is_a_failed_attempt_and_not_an_end(http: Http, maker: Maker) -> None:
+    maker.fails = RuntimeError("bug")
+    result = await attempt(http, maker, delivery())
+    assert (result.outcome, result.code) == ("retry", "internal")
+    assert result.attempt is not None

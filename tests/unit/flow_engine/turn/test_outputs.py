@@ -1,0 +1,82 @@
+"""Records that leave a turn: their ids, their shape, their limits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from contracts import actions, events
+from contracts.ids import effect_ids
+from flow_engine.state.limits import TURN_LIMIT, VALUE_LIMIT, TooLarge
+from flow_engine.turn.outputs import Outputs, contact_view, in_portions, newest_that_fit, time_text
+from flowlang.model import Contact
+
+NOW = "2026-11-21T00:01:00.000Z"
+
+
+def outputs(**more: Any) -> Outputs:
+    given: dict[str, Any] = {"key": "b/c/1", "id_base": ("b/c/1", 4), "project_id": "p", "now": NOW, "hops": 2}
+    return Outputs(**given, traceparent=None, **more)
+
+
+def test_ids_follow_from_the_conversation_its_version_and_the_ordinal() -> None:
+    made = outputs()
+    made.event("flow.launched", {})
+    made.event("flow.completed", {})
+    ids = [(dict(record.headers)["ce_id"]).decode() for record in made.records]
+    assert ids == list(map(effect_ids("b/c/1", 4), (0, 1)))
+
+
+def test_an_event_has_what_all_share_and_its_own() -> None:
+    made = outputs()
+    made.share({"event_id": "e1"}, contact_view(Contact("c1", {"name": "Anna"}), "hi"))
+    made.event("flow.launched", {"trigger": {"id": "t"}})
+    made.event("tag.added", {"tag": "x"}, contact=contact_view(Contact("c2"), None))
+    first, second = (orjson.loads(record.value or b"") for record in made.records)
+    assert events.Event.model_validate(first).type == "flow.launched"
+    assert first["data"]["contact"] == {
+        "id": "c1", "name": "Anna", "variables": {}, "tags": [], "flags": [], "last_message": "hi"
+    }  # fmt: skip
+    assert (first["data"]["event_id"], first["data"]["trigger"]) == ("e1", {"id": "t"})
+    assert second["data"]["contact"]["id"] == "c2"
+
+
+@pytest.mark.parametrize("data", [{}, {"reason": "x"}])
+def test_an_event_about_nobody_is_json_too(data: dict[str, Any]) -> None:
+    alone, shared = outputs(), outputs()
+    alone.event("flow.failed", data)
+    shared.share({"event_id": "e1"}, None)
+    shared.event("flow.failed", data)
+    assert orjson.loads(alone.records[0].value or b"")["data"] == data
+    assert orjson.loads(shared.records[0].value or b"")["data"] == {"event_id": "e1", **data}
+
+
+def test_an_action_is_what_contracts_says() -> None:
+    made = outputs()
+    made.action("a1", "post_webhook", "b", "", {"url": "https://x", "title": "t", "timestamp": NOW, "data": {}})
+    action = actions.ActionAdapter.validate_json(made.records[0].value or b"")
+    assert (action.day, action.hops, action.contact_id) == ("2026-11-21", 2, None)
+    assert made.effects == [{"id": "a1", "kind": "post_webhook"}]
+
+
+def test_a_record_and_a_turn_have_their_limits() -> None:
+    with pytest.raises(TooLarge):
+        outputs().event("flow.failed", {"x": "x" * VALUE_LIMIT})
+    made = outputs()
+    for _ in range(TURN_LIMIT // 200_100):
+        made.event("flow.failed", {"x": "x" * 200_000})
+    with pytest.raises(TooLarge):
+        made.event("flow.failed", {"x": "x" * 200_000})
+
+
+def test_long_backlogs_are_cut_into_portions_and_answers_keep_the_newest() -> None:
+    messages = [{"seq": number, "content": {"text": "x" * 200_000}} for number in range(5)]
+    assert [[m["seq"] for m in portion] for portion in in_portions(messages)] == [[0, 1], [2, 3], [4]]
+    assert [m["seq"] for m in newest_that_fit(messages)] == [3, 4]
+    assert list(in_portions([])) == []
+
+
+def test_times_are_utc_with_milliseconds() -> None:
+    assert time_text(1_700_000_000_123) == "2023-11-14T22:13:20.123Z"

@@ -1,0 +1,75 @@
+import random
+
+import pytest
+
+from contracts.actions import MessageContent
+from contracts.replies import ChatMessage
+from ingress.chat.feeds import KEPT, Feed
+
+
+def said(*seqs):
+    return [ChatMessage(seq=seq, id=str(seq), at="", content=MessageContent(text=str(seq))) for seq in seqs]
+
+
+def seqs(messages):
+    return [message.seq for message in messages]
+
+
+def test_copies_in_order_are_known_at_once_and_a_repeat_changes_nothing():
+    feed = Feed(0)
+    feed.add_copies(said(1, 2))
+    feed.add_copies(said(2, 3))
+    assert seqs(feed.after(1)) == [2, 3]
+    assert feed.whole
+
+
+def test_a_copy_beyond_a_gap_waits_for_the_backlog():
+    feed = Feed(0)
+    feed.add_copies(said(1, 4))
+    assert seqs(feed.after(0)) == [1]
+    assert not feed.whole
+    assert seqs(feed.add_backlog(1, said(2, 3))) == [2, 3, 4]
+    assert feed.whole
+
+
+def test_a_seq_missing_in_a_backlog_is_missing_in_the_log():
+    feed = Feed(0)
+    feed.add_backlog(0, said(3, 5))
+    assert feed.whole
+    feed.add_copies(said(6))
+    assert seqs(feed.after(0)) == [3, 5, 6]
+
+
+def test_an_older_backlog_lowers_the_floor():
+    feed = Feed(10)
+    feed.add_copies(said(11))
+    assert seqs(feed.add_backlog(8, said(9, 10, 11))) == [9, 10, 11]
+    assert feed.floor == 8
+
+
+def test_a_backlog_far_above_starts_anew():
+    feed = Feed(0)
+    feed.add_copies(said(1))
+    assert seqs(feed.add_backlog(5, said(6))) == [6]
+    assert (feed.floor, seqs(feed.messages)) == (5, [6])
+
+
+def test_only_the_last_are_kept_and_the_backlog_is_still_given_whole():
+    feed = Feed(0)
+    found = feed.add_backlog(0, said(*range(1, KEPT + 51)))
+    assert len(found) == KEPT + 50
+    assert (feed.floor, len(feed.messages)) == (50, KEPT)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_comes_in_whatever_order_nothing_is_skipped(seed):
+    dice, feed, known = random.Random(seed), Feed(0), 0
+    for _ in range(60):
+        known += dice.randrange(3)
+        if dice.random() < 0.3:
+            after = dice.randrange(feed.floor, feed.last + 1)
+            feed.add_backlog(after, said(*range(after + 1, known + 1)))
+        else:
+            copies = dice.sample(range(1, known + 1), min(known, 3))
+            feed.add_copies(said(*sorted(copies)))
+        assert seqs(feed.after(feed.floor)) == list(range(feed.floor + 1, feed.last + 1))

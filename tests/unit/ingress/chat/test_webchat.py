@@ -1,0 +1,227 @@
+"""/v1/web/{channel}/sessions."""
+
+import asyncio
+
+import pytest
+
+from contracts.actions import MessageContent
+from contracts.ids import derived_id
+from contracts.registry import Channel
+from contracts.replies import ChatMessage, MessagesReply
+from ingress.chat import attachments, webchat
+from support.ingress_fakes import BOT, PROJECT
+from support.waiting import eventually
+
+SESSIONS, PAGE = "/v1/web/web-1/sessions", "https://shop.example"
+
+
+def said(*seqs):
+    return [ChatMessage(seq=seq, id=str(seq), at="", content=MessageContent(text=f"m{seq}")) for seq in seqs]
+
+
+class Chat:
+    """The engine's side of a conversation: answers attach records with what is in `log`."""
+
+    def __init__(self, rig):
+        self.rig, self.log, self.attaches = rig, [], []
+        rig.publisher.on_record = self.on_record
+
+    def on_record(self, record):
+        if b'"kind":"attach"' not in record.value:
+            return
+        attach = self.rig.inbound[-1]
+        self.attaches.append(attach)
+        found = tuple(message for message in self.log if message.seq > attach["after"])
+        reply = MessagesReply(
+            instance="i", request_id=attach["request_id"], conversation=record.key.decode(), messages=found
+        )
+        asyncio.get_running_loop().call_soon(self.rig.asker.futures[attach["request_id"]].set_result, reply)
+
+    def say(self, key, *messages):
+        self.log += messages
+        self.rig.ingress.attachments.on_messages(MessagesReply(instance="i", conversation=key, messages=messages))
+
+
+@pytest.fixture
+async def chat(rig):
+    channel = Channel(id="web-1", project_id=PROJECT, bot_id=BOT, type="webchat", name="web", allowed_origins=(PAGE,))
+    rig.view.put("channel", channel)
+    return Chat(rig)
+
+
+async def opened(chat, **more):
+    answer = await chat.rig.call("POST", SESSIONS, json=more or None)
+    assert answer.status == 201
+    session = answer.json
+    bearer = {"authorization": f"Bearer {session['token']}"}
+    return f"{SESSIONS}/{session['session_id']}", f"{BOT}/web-1/{session['session_id']}", bearer
+
+
+async def test_a_visitor_alone_always_opens_a_new_conversation(chat):
+    first = await chat.rig.call("POST", SESSIONS, json={"visitor_id": "v"})
+    second = await chat.rig.call("POST", SESSIONS, json={"visitor_id": "v"})
+    assert first.json["session_id"] != second.json["session_id"]
+    assert (first.json["last_seq"], first.json["messages"]) == (0, [])
+    assert chat.rig.publisher.records == []
+
+
+async def test_a_message_is_one_however_often_it_is_sent(chat):
+    path, key, bearer = await opened(chat, locale="de")
+    body = {"client_message_id": "1", "type": "text", "text": "hello"}
+    answers = [await chat.rig.call("POST", f"{path}/messages", json=body, headers=bearer) for _ in range(2)]
+    assert [(answer.status, answer.json) for answer in answers] == [(202, {"message_id": derived_id(key, "1")})] * 2
+    record = chat.rig.publisher.of("switchhook.inbound.v1")[0]
+    assert (record.key.decode(), dict(record.headers)["ce_id"].decode()) == (key, derived_id(key, "1"))
+    message = chat.rig.inbound[0]
+    assert (message["text"], message["channel_type"], message["profile"]["language"]) == ("hello", "webchat", "de")
+
+
+@pytest.mark.parametrize(
+    ("body", "type", "payload"),
+    [
+        ({"type": "choice", "payload": "k1", "text": "Yes"}, "choice", "k1"),
+        ({"type": "event", "name": "opened"}, "event", "opened"),
+    ],
+)
+async def test_taps_and_events(chat, body, type, payload):
+    path, _, bearer = await opened(chat)
+    answer = await chat.rig.call("POST", f"{path}/messages", json={"client_message_id": "1"} | body, headers=bearer)
+    assert answer.status == 202
+    assert (chat.rig.inbound[0]["type"], chat.rig.inbound[0]["payload"]) == (type, payload)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"text": "x"},
+        {"client_message_id": "1"},
+        {"client_message_id": "1", "text": ""},
+        {"client_message_id": "1", "text": "x" * 16_385},
+        {"client_message_id": "1", "type": "choice"},
+        {"client_message_id": "1", "type": "shout", "text": "x"},
+    ],
+)
+async def test_a_message_that_is_none_is_422(chat, body):
+    path, _, bearer = await opened(chat)
+    assert (await chat.rig.call("POST", f"{path}/messages", json=body, headers=bearer)).status == 422
+
+
+async def test_a_session_needs_its_own_token(chat, monkeypatch):
+    path, _, bearer = await opened(chat)
+    _, _, other = await opened(chat)
+    assert (await chat.rig.call("GET", f"{path}/events")).status == 401
+    assert (await chat.rig.call("GET", f"{path}/events", headers={"authorization": "Bearer x"})).status == 401
+    assert (await chat.rig.call("GET", f"{path}/events", headers=other)).status == 404
+    monkeypatch.setattr(webchat.time, "time", lambda: 10**10)
+    assert (await chat.rig.call("GET", f"{path}/events", headers=bearer)).status == 401
+
+
+async def test_pages_of_other_origins_are_refused_and_ours_may_read(chat):
+    allowed = await chat.rig.call("POST", SESSIONS, headers={"origin": PAGE})
+    assert allowed.headers["access-control-allow-origin"] == PAGE
+    assert (await chat.rig.call("POST", SESSIONS, headers={"origin": "https://evil.example"})).status == 403
+    preflight = await chat.rig.call("OPTIONS", SESSIONS, headers={"origin": PAGE})
+    assert preflight.status == 204
+    assert "authorization" in preflight.headers["access-control-allow-headers"]
+    refused = await chat.rig.call("GET", f"{SESSIONS}/x/events", headers={"origin": PAGE})
+    assert (refused.status, refused.headers["access-control-allow-origin"]) == (401, PAGE)
+
+
+async def test_a_poll_gives_what_is_there(chat):
+    path, _, bearer = await opened(chat)
+    chat.log = said(1, 2, 3)
+    answer = await chat.rig.call("GET", f"{path}/events?after=1", headers=bearer)
+    assert [message["seq"] for message in answer.json["messages"]] == [2, 3]
+    assert answer.json["last_seq"] == 3
+
+
+async def test_a_long_poll_waits_for_the_next_message_and_the_lease_serves_the_one_after(chat):
+    path, key, bearer = await opened(chat)
+    waiting = asyncio.create_task(chat.rig.call("GET", f"{path}/events?after=0&wait=20", headers=bearer))
+    await eventually(lambda: chat.attaches)
+    chat.say(key, *said(1))
+    assert [message["seq"] for message in (await waiting).json["messages"]] == [1]
+    chat.say(key, *said(2))
+    answer = await chat.rig.call("GET", f"{path}/events?after=1&wait=20", headers=bearer)
+    assert [message["seq"] for message in answer.json["messages"]] == [2]
+    assert len(chat.attaches) == 1
+
+
+async def test_a_gap_is_filled_by_attaching_again(chat):
+    path, key, bearer = await opened(chat)
+    await chat.rig.call("GET", f"{path}/events?after=0", headers=bearer)
+    chat.log += said(1)
+    chat.say(key, *said(2))
+    answer = await chat.rig.call("GET", f"{path}/events?after=0", headers=bearer)
+    assert [message["seq"] for message in answer.json["messages"]] == [1, 2]
+    assert len(chat.attaches) == 2
+
+
+async def test_a_lease_is_renewed_before_it_ends(chat, monkeypatch):
+    path, _, bearer = await opened(chat)
+    monkeypatch.setattr(attachments, "LEASE_SECONDS", 1.0)
+    for _ in range(2):
+        await chat.rig.call("GET", f"{path}/events?after=0", headers=bearer)
+    assert len(chat.attaches) == 2
+
+
+async def test_an_engine_that_does_not_answer_is_503(chat, monkeypatch):
+    monkeypatch.setattr(attachments, "BACKLOG_SECONDS", 0.01)
+    chat.rig.publisher.on_record = lambda _: None
+    path, _, bearer = await opened(chat)
+    answer = await chat.rig.call("GET", f"{path}/events", headers=bearer)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+
+
+async def test_a_stream_names_the_seq_and_goes_on_where_the_last_one_ended(chat):
+    path, key, bearer = await opened(chat)
+    chat.log = said(1, 2)
+    stream = Stream()
+    served = asyncio.create_task(_drive(chat, path, bearer, stream))
+    await stream.until(b"id: 2\nevent: message\ndata: ")
+    assert b"id: 1\n" not in stream.body
+    chat.say(key, *said(3))
+    await stream.until(b"id: 3\n")
+    stream.close()
+    await served
+
+
+class Stream:
+    """The client's side of a stream."""
+
+    def __init__(self):
+        self.body, self.changed, self.gone = b"", asyncio.Event(), asyncio.Event()
+
+    async def until(self, text):
+        async with asyncio.timeout(5):
+            while text not in self.body:
+                await self.changed.wait()
+                self.changed.clear()
+
+    def close(self):
+        self.gone.set()
+
+    async def receive(self):
+        await self.gone.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message):
+        self.body += message.get("body", b"")
+        self.changed.set()
+
+
+async def _drive(chat, path, bearer, stream):
+    given = {"host": "test", "accept": "text/event-stream", "last-event-id": "1", **bearer}
+    scope = {
+        "type": "http", "method": "GET", "path": f"{path}/events", "query_string": b"", "client": ("203.0.113.9", 1),
+        "headers": [(name.encode(), value.encode()) for name, value in given.items()],
+    }  # fmt: skip
+    await chat.rig.ingress.app(scope, stream.receive, stream.send)
+
+
+async def test_an_old_session_is_opened_again_with_its_token_only(chat):
+    path, _, bearer = await opened(chat)
+    chat.log = said(1)
+    again = await chat.rig.call("POST", SESSIONS, headers=bearer)
+    assert again.json["session_id"] == path.rpartition("/")[2]
+    assert (again.json["last_seq"], len(again.json["messages"])) == (1, 1)

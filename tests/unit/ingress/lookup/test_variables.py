@@ -1,0 +1,57 @@
+import pytest
+
+from flowlang.triggers import wrong_variables
+from ingress.lookup.variables import CHECKS, accepts_of
+from servicekit.web.problems import ProblemError
+from support.ingress_fakes import DOCUMENT
+
+ACCEPTS = accepts_of(DOCUMENT, "bought")
+
+
+@pytest.mark.parametrize("variables", [{"order_id": "7"}, {"order_id": "7", "total": 1.5, "seats": 3, "more": [1]}])
+def test_variables_that_fit_pass(variables):
+    ACCEPTS.check(variables)
+
+
+@pytest.mark.parametrize(
+    ("variables", "pointers"),
+    [
+        ({}, ["#/variables/order_id"]),
+        ({"order_id": 7}, ["#/variables/order_id"]),
+        ({"order_id": "7", "total": "12"}, ["#/variables/total"]),
+        ({"order_id": "7", "total": True}, ["#/variables/total"]),
+        ({"total": "12", "seats": 1.5}, ["#/variables/order_id", "#/variables/seats", "#/variables/total"]),
+    ],
+)
+def test_each_variable_that_does_not_fit_is_named(variables, pointers):
+    with pytest.raises(ProblemError) as refused:
+        ACCEPTS.check(variables)
+    assert [error["pointer"] for error in refused.value.extra["errors"]] == pointers
+
+
+def test_an_entry_that_the_document_does_not_have_is_none():
+    assert accepts_of(DOCUMENT, "sold") is None
+
+
+def test_without_an_entry_only_the_flows_own_variables_are_checked():
+    accepts_of(DOCUMENT, None).check({"order_id": 7})
+    with pytest.raises(ProblemError):
+        accepts_of(DOCUMENT, None).check({"seats": "many"})
+
+
+VALUES = ["", "7", 7, 0, -1, 1.0, 1.5, True, False, [], [1], {}, {"a": 1}, None]
+
+
+@pytest.mark.parametrize("required", ["", "!"])
+@pytest.mark.parametrize("type", CHECKS)
+def test_ingress_and_the_language_agree_on_every_type(type, required):
+    accept = {"v": type + required}
+    checks = accepts_of({"triggers": [{"id": "t", "type": "webhook", "accept": accept}]}, "t")
+    for given in [{}, *({"v": value} for value in VALUES)]:
+        wrong = wrong_variables(accept, given)
+        try:
+            checks.check(given)
+            found = []
+        except ProblemError as refused:
+            found = [("v", error["detail"]) for error in refused.extra["errors"]]
+        assert found == wrong, given

@@ -1,0 +1,129 @@
+"""What a partition takes in and hands out."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from servicekit.checkpoints.fence import Hold
+from servicekit.kafka.records import Record
+from servicekit.loop.partitions import LONGEST_DELAY, MAX_UNACKNOWLEDGED, LogProblem, Partition, State
+
+
+def records(*offsets: int, size: int = 1, id: str | None = None) -> list[Record]:
+    headers = (("ce_id", (id or "").encode()),) if id else ()
+    return [Record("t", 0, offset, 0, b"k", b"x" * size, headers) for offset in offsets]
+
+
+def begun(next_offset: int = 10, *, last_id: str | None = None, log_start: int = 0) -> Partition:
+    part = Partition("t", 0)
+    part.begin(Hold(0, 1, uuid4(), next_offset, last_id, 1), log_start)
+    return part
+
+
+def offsets_in(part: Partition, room: int = 100) -> list[int]:
+    return [record.offset for record in part.peek(room, 10_000)] if part.waiting else []
+
+
+def test_what_comes_next_is_taken() -> None:
+    part = begun()
+    assert part.receive(records(10, 11)) is None
+    assert part.receive(records(12)) is None
+    assert offsets_in(part) == [10, 11, 12]
+
+
+def test_what_is_left_from_before_a_seek_is_refused_however_often_it_comes() -> None:
+    part = begun()
+    for _ in range(3):
+        assert part.receive(records(7, 8, 9, 10)) == 10
+    assert part.waiting == 0
+
+
+def test_a_gap_is_fetched_again_and_is_real_the_second_time() -> None:
+    part = begun()
+    assert part.receive(records(12, 13)) == 10
+    assert part.receive(records(12, 13)) is None
+    assert offsets_in(part) == [12, 13]
+    assert part.holes == 2
+
+
+def test_a_stale_fetch_is_not_a_gap_when_the_right_records_follow() -> None:
+    part = begun()
+    assert part.receive(records(12, 13)) == 10
+    assert part.receive(records(10, 11, 12)) is None
+    assert offsets_in(part) == [10, 11, 12]
+
+
+def test_a_gap_inside_a_fetch_ends_it() -> None:
+    part = begun()
+    assert part.receive(records(10, 11, 14, 15, 17)) == 12
+    assert part.receive(records(14, 15, 17)) == 16
+    assert part.receive(records(17)) is None
+    assert offsets_in(part) == [10, 11, 14, 15, 17]
+
+
+def test_the_record_before_the_checkpoint_must_be_the_one_that_was_applied() -> None:
+    part = begun(last_id="a")
+    assert part.position == 9
+    assert part.receive(records(9, 10, 11, id="a")) is None
+    assert offsets_in(part) == [10, 11]
+    with pytest.raises(LogProblem, match="offset 9 does not hold the record"):
+        begun(last_id="b").receive(records(9, id="a"))
+
+
+def test_a_gap_where_that_record_was_is_another_log() -> None:
+    part = begun(last_id="a")
+    assert part.receive(records(11, id="z")) == 9
+    with pytest.raises(LogProblem):
+        part.receive(records(11, id="z"))
+
+
+def test_an_expired_record_before_the_checkpoint_is_not_asked_for() -> None:
+    assert begun(last_id="a", log_start=10).position == 10
+
+
+def test_room_is_kept_by_count_and_by_size() -> None:
+    part = begun()
+    part.receive(records(10, 11, 12, size=100))
+    assert len(part.peek(2, 10_000)) == 2
+    assert len(part.peek(10, 250)) == 2
+    assert len(part.peek(10, 50)) == 1, "the first one whatever its size"
+
+
+def test_after_a_failure_records_go_alone_until_the_last_of_that_batch() -> None:
+    part = begun()
+    part.receive(records(10, 11, 12))
+    part.failed(11, RuntimeError(), alone=False)
+    assert offsets_in(part) == [10]
+    part.drop(1)
+    part.failed(11, RuntimeError(), alone=True)
+    assert part.tries == 1
+    assert offsets_in(part) == [11]
+    part.drop(1)
+    assert part.tries == 0
+    assert offsets_in(part) == [12]
+
+
+def test_nothing_is_handed_out_while_too_much_is_unacknowledged_or_it_is_not_ready() -> None:
+    part = begun()
+    part.receive(records(10))
+    assert part.may_take()
+    assert part.hold is not None
+    part.hold.unacknowledged = MAX_UNACKNOWLEDGED
+    assert not part.may_take()
+    part.hold.unacknowledged = 0
+    part.again()
+    assert part.state is State.RECOVERING
+    assert not part.may_take()
+    assert part.waiting == 0
+
+
+def test_delays_double_up_to_a_limit() -> None:
+    part = begun()
+    delays = []
+    for _ in range(8):
+        part.wait_longer()
+        delays.append(part.delay)
+    assert delays[:3] == [0.1, 0.2, 0.4]
+    assert delays[-1] == LONGEST_DELAY

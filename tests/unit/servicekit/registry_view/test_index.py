@@ -1,0 +1,69 @@
+"""The registry in memory."""
+
+from __future__ import annotations
+
+import pytest
+
+from servicekit.kafka.records import Outgoing, Record
+from servicekit.registry_view.index import RegistryIndex
+from support.registry_records import PROJECT, entity, snapshot, token, tombstone
+
+
+def filled(*outgoing: Outgoing) -> RegistryIndex:
+    index = RegistryIndex()
+    for offset, record in enumerate(outgoing):
+        index.apply(Record("r", 0, offset, 0, record.key, record.value))
+    return index
+
+
+def api_call(id: str, version: int, name: str) -> Outgoing:
+    return entity("r", "api_call", id, version, name=name, method="GET", url="http://a")
+
+
+def test_an_index_follows_a_change_of_what_it_is_by() -> None:
+    index = filled(api_call("1", 1, "old"), api_call("2", 1, "other"), api_call("1", 2, "new"))
+    assert list(index.find("api_call", "name", (PROJECT, "old"))) == []
+    assert [one.id for one in index.find("api_call", "name", (PROJECT, "new"))] == ["1"]  # type: ignore[attr-defined]
+    assert len(list(index.all("api_call", PROJECT))) == 2
+    with pytest.raises(KeyError):
+        list(index.find("api_call", "url", "http://a"))
+
+
+def test_deleting_takes_everything_away_but_the_memory_of_it() -> None:
+    index = filled(token("r", "a"), token("r", "a", 2, deleted=True))
+    assert index.get("token", "a") is None
+    assert list(index.find("token", "sha256", "xa")) == []
+    assert list(index.all("token", PROJECT)) == []
+    assert index.deleted("token", "a")
+    again = filled(token("r", "a"), token("r", "a", 2, deleted=True), tombstone("r", "token", "a"), token("r", "a", 3))
+    assert again.get("token", "a") is not None
+    assert not again.deleted("token", "a")
+
+
+def test_the_same_object_is_given_until_it_changes() -> None:
+    index = filled(token("r", "a"))
+    assert index.get("token", "a") is index.get("token", "a")
+
+
+def test_unreadable_and_unknown_records_change_nothing() -> None:
+    index = filled(
+        Outgoing("r", b"token/x", b"not json", []),
+        Outgoing("r", b"token/y", b'{"kind": "token"}', []),
+        Outgoing("r", b"newer_kind/z", b"{}", []),
+        Outgoing("r", None, b"{}", []),
+    )
+    assert index.refused == 2
+    assert index.counts().total() == 0
+
+
+def test_it_is_complete_by_the_last_snapshot_it_saw() -> None:
+    assert not filled(token("r", "a")).complete
+    assert filled(snapshot("r")).complete
+    assert not filled(snapshot("r", token=2), token("r", "a")).complete
+    assert filled(snapshot("r", token=2), token("r", "a"), token("r", "b", deleted=True)).complete
+
+
+def test_differences_are_what_changed() -> None:
+    before = filled(token("r", "a"), token("r", "b"), token("r", "c"))
+    after = filled(token("r", "a"), token("r", "b", 2), token("r", "d"))
+    assert set(before.differences(after)) == {("token", "b"), ("token", "c"), ("token", "d")}
