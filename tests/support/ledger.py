@@ -138,7 +138,7 @@ async def rows(pool: asyncpg.Pool[asyncpg.Record]) -> int:
 
 
 def without_repeats(records: Sequence[Record]) -> list[Record]:
-    """What a consumer with the wall of guarantee 4 keeps: per partition and source, only what is higher than all before."""
+    """What a consumer that drops repeats keeps: per partition and source, what is higher than all before (guarantees.md 2.5)."""
     highest: dict[tuple[int, bytes, bytes], int] = {}
     kept = []
     for record in records:

@@ -1,4 +1,4 @@
-"""Do the checkpoints in PostgreSQL still fit the logs in Kafka? And: going on where they do not (hardening 9, 10)."""
+"""Whether the checkpoints in PostgreSQL still fit the logs in Kafka (guarantees.md 2.9), and going on where they do not."""
 
 from __future__ import annotations
 
