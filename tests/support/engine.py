@@ -19,12 +19,13 @@ from contracts.cloudevents import TYPE_PREFIX
 from contracts.cloudevents import headers as ce_headers
 from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion
 from flow_engine.batch.handler import EngineHandler
-from flow_engine.catalogue import RegistryCatalogue
+from flow_engine.batch.timers import Timers
+from flow_engine.catalogue.links import LinkMaker
+from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.main import SERVICE
 from flow_engine.store import log_partitions
-from flow_engine.timers import Timers
+from flow_engine.store.postgres import PostgresConversations
 from flow_engine.turn.sandbox import Sandbox
-from flow_engine.turn.surroundings import LinkMaker
 from servicekit.credentials.links import LinkKeys
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
@@ -95,7 +96,8 @@ class RunningEngine:
 
     async def start(self, instance: str = "a") -> None:
         """Begin to apply events."""
-        self.handler = BuggyHandler(self.pool, self.catalogue, self.sandbox)
+        self.store = PostgresConversations(self.pool)
+        self.handler = BuggyHandler(self.store, self.catalogue, self.sandbox)
         self.loop = PartitionLoop(
             self.handler,
             cluster=self.cluster,
@@ -107,7 +109,7 @@ class RunningEngine:
             parallel_batches=2,
         )
         self.task = asyncio.create_task(self.loop.run())
-        self.timers = asyncio.create_task(Timers(self.loop, self.pool).run())
+        self.timers = asyncio.create_task(Timers(self.loop, self.store).run())
 
     async def stop(self) -> None:
         """Leave in good order."""
@@ -115,7 +117,7 @@ class RunningEngine:
             self.timers.cancel()
             await self.loop.close()
             await asyncio.gather(self.task, self.timers, return_exceptions=True)
-            await self.handler.close()
+            await self.store.close()
             self.loop = None
 
     async def died(self) -> None:
@@ -126,7 +128,7 @@ class RunningEngine:
         await asyncio.wait([self.task])
         self.timers.cancel()
         await asyncio.gather(self.task, self.timers, return_exceptions=True)
-        await self.handler.close()
+        await self.store.close()
         self.loop = None
 
     async def send(
@@ -184,7 +186,7 @@ class RunningEngine:
 
     async def said(self, peer: str = "p1", channel: str = WEB) -> list[str]:
         """The bot's messages of a conversation, out of the chat log."""
-        from flow_engine.state.work import conversation_id
+        from flow_engine.state.ids import conversation_id
 
         rows = await self.pool.fetch(
             "SELECT content FROM message WHERE conversation = $1 AND sender = 'bot' ORDER BY seq, place",
