@@ -23,7 +23,6 @@ from flow_engine.batch.timers import Timers
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.main import SERVICE
-from flow_engine.store import log_partitions
 from flow_engine.store.postgres import PostgresConversations
 from flow_engine.turn.sandbox import Sandbox
 from servicekit.credentials.links import LinkKeys
@@ -31,8 +30,8 @@ from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
 from servicekit.loop.batches import Batch, Commit
 from servicekit.loop.partition_loop import PartitionLoop
-from servicekit.migrate import migrate_async
 from servicekit.registry_view.view import RegistryView
+from support.engine_database import engine_pool
 from support.ledger import read_all
 from support.registry_writer import RegistryWriter
 from support.topics import create_topic, delete_topics
@@ -205,15 +204,9 @@ async def engine_on(kafka: str, dsn: str, *documents: dict[str, Any]) -> AsyncIt
     topics = [await create_topic(kafka, cluster.named(topic.name), partitions=PARTITIONS) for topic in TOPICS]
     topics.append(await create_topic(kafka, cluster.named(registry_topic.TOPIC.name)))
     topics.append(await create_topic(kafka, cluster.named(dlq.topic_for(SERVICE).name)))
-    await migrate_async("flow_engine", dsn)
     producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, max_request_size=4 << 20)
-    settings = {"search_path": "flow_engine", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
     async with contextlib.AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(
-            asyncpg.create_pool(dsn, min_size=1, max_size=8, server_settings=settings)
-        )
-        async with pool.acquire() as connection:
-            await log_partitions.keep_up(connection, log_partitions.logs(None, 9))
+        pool = await stack.enter_async_context(engine_pool(dsn))
         registry = await stack.enter_async_context(RegistryWriter(cluster))
         await registry.put(*ENTITIES)
         for number, document in enumerate(documents, 1):
