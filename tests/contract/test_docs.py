@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from devstack.reference_docs import FOLDER, pages
-from flowlang.document import load, parse
+from flowlang.language.document import load, parse
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])

@@ -118,7 +118,7 @@ class RunningEngine:
             instance=instance,
             pool=self.pool,
             session_timeout=self.session_timeout,
-            lanes=2,
+            parallel_batches=2,
         )
         self.task = asyncio.create_task(self.loop.run())
         self.timers = asyncio.create_task(Timers(self.loop, self.pool).run())

@@ -11,9 +11,8 @@ import pytest
 
 from contracts.ids import NOBODY
 from contracts.registry import FlowVersion
-from flowlang import state
-from flowlang.compile import BotFlows, Graph, compile_flow
-from flowlang.interpreter import step
+from flowlang.graph import Graph
+from flowlang.language.compile import compile_flow
 from flowlang.model import (
     CallApi,
     Contact,
@@ -26,6 +25,9 @@ from flowlang.model import (
     Tools,
     Turn,
 )
+from flowlang.running import state
+from flowlang.running.bot_flows import BotFlows
+from flowlang.running.interpreter import step
 
 
 def document(nodes: dict[str, Any], triggers: list[dict[str, Any]] | None = None, **fields: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from contracts.routes import ROUTES
 from contracts.topics import TOPICS
 from devstack.paths import ROOT
-from flowlang.schema import node_types
+from flowlang.language.schema import node_types
 from servicekit.observability.metrics import MEANINGS
 
 FOLDER = ROOT / "docs" / "reference"

@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from flowlang.expressions import Expression
+    from flowlang.expressions.expression import Expression
+    from flowlang.expressions.patterns import Pattern
+    from flowlang.expressions.templates import Template
     from flowlang.nodes.base import Step
-    from flowlang.patterns import Pattern
-    from flowlang.templates import Template
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,11 @@ from contracts.ids import conversation_key, split_conversation_key
 from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion, Trigger
 from flow_engine.errors import UnknownVersion
 from flow_engine.turn.surroundings import LinkMaker, Surroundings
-from flowlang.compile import BotFlows, Graph, compile_flow
+from flowlang.graph import Graph
+from flowlang.language.compile import compile_flow
 from flowlang.model import Conversation, Tools
 from flowlang.problems import FlowInvalid
+from flowlang.running.bot_flows import BotFlows
 from servicekit.registry_view.view import RegistryView
 
 MOST_CHANNELS = 4096

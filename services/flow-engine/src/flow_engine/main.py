@@ -91,7 +91,7 @@ class Engine:
                 pool=self.pool,
                 session_timeout=settings.session_timeout_seconds,
                 max_records=settings.max_records,
-                lanes=settings.lanes,
+                parallel_batches=settings.parallel_batches,
             )
             tasks.create_task(self.loop.run())
             tasks.create_task(Timers(self.loop, self.pool).run())

@@ -8,12 +8,12 @@ from servicekit.settings import ServiceSettings
 
 
 class Settings(ServiceSettings):
-    """The engine has no key-encryption key (hardening 14) and needs the link key only to make generated URLs."""
+    """The engine opens no secrets, so it has no key-encryption key; the link key is only for generated URLs."""
 
     port: int = Field(default=8082, ge=0, le=65535)
     max_records: int = Field(default=250, ge=1, le=2000)
     """Records of a batch."""
-    lanes: int = Field(default=3, ge=1, le=4)
+    parallel_batches: int = Field(default=3, ge=1, le=4)
     """Batches in work at once: one is computed while another one, of other partitions, is being committed."""
     compute_budget_ms: int = Field(default=200, ge=1)
     """A batch ends early after this much compute, and commits what it has."""

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pydantic import Field
 
+from flowlang.expressions.patterns import Pattern, compile_pattern
 from flowlang.nodes.base import DocumentModel, NodeId, OptionId
-from flowlang.patterns import Pattern, compile_pattern
 
 if TYPE_CHECKING:
-    from flowlang.compiler import Compiler
-    from flowlang.scopes import Scopes
-    from flowlang.templates import Template
+    from flowlang.building.compiler import Compiler
+    from flowlang.expressions.scopes import Scopes
+    from flowlang.expressions.templates import Template
 
 LONGEST_TEXT = 16_384
 _NUMBER = re.compile(r"[-+]?\d{1,15}(?:[.,]\d{1,12})?")

@@ -16,11 +16,11 @@ from flowlang.nodes.titles import check_title
 from flowlang.problems import NodeError
 
 if TYPE_CHECKING:
-    from flowlang.compiler import Compiler
+    from flowlang.building.compiler import Compiler
+    from flowlang.expressions.templates import Template
+    from flowlang.expressions.values import Target
     from flowlang.model import Happening
-    from flowlang.run import Run
-    from flowlang.templates import Template
-    from flowlang.values import Target
+    from flowlang.running.run import Run
 
 
 class Retry(DocumentModel):

@@ -12,9 +12,9 @@ from flowlang import clock
 from flowlang.problems import NodeError
 
 if TYPE_CHECKING:
-    from flowlang.compiler import Compiler
+    from flowlang.building.compiler import Compiler
     from flowlang.model import Happening, RunCode, Wait
-    from flowlang.run import Run
+    from flowlang.running.run import Run
 
 NodeId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
 OptionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]

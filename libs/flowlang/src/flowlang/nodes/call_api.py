@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from flowlang import clock
+from flowlang.expressions.json_paths import JsonPath
+from flowlang.expressions.values import json_size
 from flowlang.model import CallApi
 from flowlang.nodes import envelope
 from flowlang.nodes.base import Duration, Go, NodeModel, Outcome, Rest
-from flowlang.nodes.json_paths import JsonPath
 from flowlang.problems import NodeError
-from flowlang.values import json_size
 
 if TYPE_CHECKING:
-    from flowlang.compiler import Compiler
+    from flowlang.building.compiler import Compiler
+    from flowlang.expressions.values import Target, Value
     from flowlang.model import Happening
-    from flowlang.run import Run
-    from flowlang.values import Target, Value
+    from flowlang.running.run import Run
 
 PARAMS_LIMIT = 128 * 1024
 WhileWaiting = Literal["queue", "interrupt", "ignore"]

@@ -17,10 +17,10 @@ from flowlang.nodes.base import Go, NodeModel, Outcome
 from flowlang.problems import NodeError
 
 if TYPE_CHECKING:
-    from flowlang.compiler import Compiler
+    from flowlang.building.compiler import Compiler
+    from flowlang.expressions.values import Target
     from flowlang.model import Happening
-    from flowlang.run import Run
-    from flowlang.values import Target
+    from flowlang.running.run import Run
 
 LONGEST_SOURCE = 16_000
 

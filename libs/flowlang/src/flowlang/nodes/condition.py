@@ -12,9 +12,9 @@ from flowlang.nodes.base import DocumentModel, Edge, End, NodeId, NodeModel, Out
 from flowlang.problems import NodeError
 
 if TYPE_CHECKING:
-    from flowlang.compiler import Compiler
-    from flowlang.expressions import Expression
-    from flowlang.run import Run
+    from flowlang.building.compiler import Compiler
+    from flowlang.expressions.expression import Expression
+    from flowlang.running.run import Run
 
 
 class Branch(DocumentModel):

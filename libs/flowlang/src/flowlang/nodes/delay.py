@@ -12,9 +12,9 @@ from flowlang import clock
 from flowlang.nodes.base import Duration, Go, NodeModel, Outcome, Rest
 
 if TYPE_CHECKING:
-    from flowlang.compiler import Compiler
+    from flowlang.building.compiler import Compiler
     from flowlang.model import Happening
-    from flowlang.run import Run
+    from flowlang.running.run import Run
 
 
 class DelayModel(NodeModel):

@@ -8,8 +8,8 @@ from flowlang.nodes.base import End as PathEnds
 from flowlang.nodes.base import NodeModel, Outcome, Passing
 
 if TYPE_CHECKING:
-    from flowlang.compiler import Compiler
-    from flowlang.run import Run
+    from flowlang.building.compiler import Compiler
+    from flowlang.running.run import Run
 
 
 class EndModel(NodeModel):

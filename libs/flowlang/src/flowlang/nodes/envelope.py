@@ -9,13 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from flowlang.expressions.scopes import Only
+from flowlang.expressions.templates import Template, merge_tags_only
+from flowlang.expressions.values import LONGEST_NAME, NOT_VARIABLES
 from flowlang.problems import NodeError
-from flowlang.scopes import Only
-from flowlang.templates import Template, merge_tags_only
-from flowlang.values import LONGEST_NAME, NOT_VARIABLES
 
 if TYPE_CHECKING:
-    from flowlang.run import Run
+    from flowlang.running.run import Run
 
 KEYS = ("responses", "memory", "user_attributes", "quickreplies")
 MOST_RESPONSES = 20

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from pydantic import Field, model_validator
 
 from flowlang import clock
+from flowlang.expressions.values import json_size
 from flowlang.nodes.base import Duration, Go, NodeModel, Outcome, Passing
 from flowlang.problems import NodeError
-from flowlang.values import json_size
 
 if TYPE_CHECKING:
-    from flowlang.compiler import Compiler
-    from flowlang.run import Run
-    from flowlang.templates import Template
-    from flowlang.values import Target, Value
+    from flowlang.building.compiler import Compiler
+    from flowlang.expressions.templates import Template
+    from flowlang.expressions.values import Target, Value
+    from flowlang.running.run import Run
 
 CONTENT_LIMIT = 2048
 """It travels in the URL, encrypted."""

@@ -12,8 +12,8 @@ from flowlang.nodes.base import Edge, NodeId, NodeModel, Outcome, Passing, To
 from flowlang.nodes.base import Jump as JumpTo
 
 if TYPE_CHECKING:
-    from flowlang.compiler import Compiler
-    from flowlang.run import Run
+    from flowlang.building.compiler import Compiler
+    from flowlang.running.run import Run
 
 
 class JumpModel(NodeModel):

@@ -11,9 +11,9 @@ from flowlang.nodes.base import Go, NodeModel, Outcome, Passing
 from flowlang.problems import NodeError
 
 if TYPE_CHECKING:
-    from flowlang.compiler import Compiler
-    from flowlang.run import Run
-    from flowlang.templates import Template
+    from flowlang.building.compiler import Compiler
+    from flowlang.expressions.templates import Template
+    from flowlang.running.run import Run
 
 LONGEST_LABEL = 64
 LabelText = Annotated[str, StringConstraints(min_length=1, max_length=500)]

@@ -13,9 +13,9 @@ from flowlang.nodes.titles import check_title
 from flowlang.problems import NodeError
 
 if TYPE_CHECKING:
-    from flowlang.compiler import Compiler
-    from flowlang.run import Run
-    from flowlang.templates import Template
+    from flowlang.building.compiler import Compiler
+    from flowlang.expressions.templates import Template
+    from flowlang.running.run import Run
 
 OPENABLE = ("https://", "http://", "mailto:", "tel:")
 

@@ -10,9 +10,9 @@ from pydantic import Field
 from flowlang.nodes.base import Go, NodeModel, Outcome, Passing
 
 if TYPE_CHECKING:
-    from flowlang.compiler import Compiler
-    from flowlang.run import Run
-    from flowlang.templates import Template
+    from flowlang.building.compiler import Compiler
+    from flowlang.expressions.templates import Template
+    from flowlang.running.run import Run
 
 
 class SendWebhookModel(NodeModel):

@@ -10,9 +10,9 @@ from pydantic import Field
 from flowlang.nodes.base import Go, NodeModel, Outcome, Passing
 
 if TYPE_CHECKING:
-    from flowlang.compiler import Compiler
-    from flowlang.run import Run
-    from flowlang.values import Target, Value
+    from flowlang.building.compiler import Compiler
+    from flowlang.expressions.values import Target, Value
+    from flowlang.running.run import Run
 
 
 class SetModel(NodeModel):

@@ -13,10 +13,10 @@ from flowlang.nodes.base import Duration, Go, NodeModel, Outcome, Rest
 from flowlang.problems import NodeError
 
 if TYPE_CHECKING:
-    from flowlang.compiler import Compiler
+    from flowlang.building.compiler import Compiler
+    from flowlang.expressions.values import Target
     from flowlang.model import Happening
-    from flowlang.run import Run
-    from flowlang.values import Target
+    from flowlang.running.run import Run
 
 
 class WaitEventModel(NodeModel):

@@ -60,8 +60,8 @@ class PartitionLoop:
 
     `service` names the dead-letter topic; `instance` is this replica's name in the group, stable over restarts;
     `session_timeout`: seconds without a heartbeat until its partitions go to others. `pool`'s connections look into the
-    schema that has LOOP_TABLES. Without `publisher` (already started) the loop has one of its own. With two `lanes` one
-    batch is computed while another one, of other partitions, is being committed; the handler's `apply` may then run twice
+    schema that has LOOP_TABLES. Without `publisher` (already started) the loop has one of its own. With two
+    `parallel_batches` one batch is computed while another one, of other partitions, is being committed; the handler's `apply` may then run twice
     at once. There is one transaction at a time all the same. `patience_ms`: see GroupReader.
     """
 
@@ -77,11 +77,11 @@ class PartitionLoop:
         publisher: KafkaPublisher | None = None,
         session_timeout: float = 30.0,
         max_records: int = MAX_RECORDS,
-        lanes: int = 1,
+        parallel_batches: int = 1,
         patience_ms: int = 0,
     ) -> None:
         self.topic = topic = handler.topic
-        self._lanes = lanes
+        self._parallel_batches = parallel_batches
         self._handler, self._service = handler, service
         self._max_records, self._session_timeout = max_records, session_timeout
         self._own_publisher = publisher is None
@@ -111,8 +111,8 @@ class PartitionLoop:
         if self._own_publisher:
             await self._publisher.start()
         applying = [
-            asyncio.create_task(self._apply_for_ever(), name=f"apply {self.topic} {lane}")
-            for lane in range(self._lanes)
+            asyncio.create_task(self._apply_for_ever(), name=f"apply {self.topic} {number}")
+            for number in range(self._parallel_batches)
         ]
         helpers = [
             asyncio.create_task(self._reader.run(), name=f"read {self.topic}"),

@@ -24,7 +24,7 @@ from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Infra
 from servicekit.registry_view.view import RegistryView
 
 if TYPE_CHECKING:
-    from flowlang.expressions import Expression
+    from flowlang.expressions.expression import Expression
 
 NAME = "events"
 VIEW_SECONDS = 5.0
@@ -99,7 +99,7 @@ def _registry_offset(record: Record) -> int:
 
 @lru_cache(maxsize=1024)
 def _condition(source: str) -> Expression:
-    from flowlang.expressions import Expression  # Loads CEL, 10 MB that a process without filters saves.
+    from flowlang.expressions.expression import Expression  # Loads CEL, 10 MB that a process without filters saves.
 
     return Expression(source)
 

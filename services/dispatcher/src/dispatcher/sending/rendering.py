@@ -11,12 +11,12 @@ from dispatcher.sending.event_scopes import EventScopes
 from flowlang.problems import NodeError
 
 if TYPE_CHECKING:
-    from flowlang.templates import Template
+    from flowlang.expressions.templates import Template
 
 
 @lru_cache(maxsize=1024)
 def _compiled(source: str) -> Template:
-    from flowlang.templates import Template  # Loads Liquid, 7 MB that a process without templates saves.
+    from flowlang.expressions.templates import Template  # Loads Liquid, 7 MB that a process without templates saves.
 
     return Template(source)
 

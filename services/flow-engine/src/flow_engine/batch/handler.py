@@ -28,8 +28,8 @@ from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Infrastructure
 from servicekit.observability.metrics import counter
 
-BREATH = 16
-"""After so many records the commit of the other lane, heartbeats and HTTP get a turn."""
+YIELD_EVERY_RECORDS = 16
+"""After so many records the commit of another batch, heartbeats and HTTP get their turn on the event loop."""
 REGISTRY_WAIT = 5.0
 """Seconds for the registry view to reach what a record's writer had read (hardening 7)."""
 
@@ -89,7 +89,7 @@ class EngineHandler:
         for count, arrived in enumerate(decoded):
             if count and time.perf_counter() > end:
                 return count
-            if count % BREATH == BREATH - 1:
+            if count % YIELD_EVERY_RECORDS == YIELD_EVERY_RECORDS - 1:
                 await asyncio.sleep(0)
             if isinstance(arrived, DeadRecord):
                 loaded.work.dead.append(arrived)

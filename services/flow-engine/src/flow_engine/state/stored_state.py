@@ -6,8 +6,8 @@ import orjson
 
 from contracts.ids import split_conversation_key
 from flow_engine.state import json_text
-from flowlang import state
 from flowlang.model import Conversation
+from flowlang.running import state
 
 _IN_COLUMNS = ("key", "bot_id", "channel_id", "peer_id", "contact_id", "version")
 

@@ -21,7 +21,7 @@ IN_HOUSE = frozenset({"webchat", "http"})
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """`flows` is the bot's flowlang.compile.BotFlows. `bot` and `channel` are as events name them, encoded."""
+    """`flows` is the bot's flowlang.running.bot_flows.BotFlows. `bot` and `channel` are as events name them, encoded."""
 
     flows: Any
     tools: Tools

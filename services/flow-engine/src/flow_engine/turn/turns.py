@@ -24,8 +24,8 @@ from flow_engine.turn.sandbox import MakeUrl, Sandbox
 from flow_engine.turn.surroundings import Catalogue, Surroundings
 from flow_engine.turn.turn_writer import TurnWriter
 from flowlang.clock import moment
-from flowlang.interpreter import step
 from flowlang.model import Contact, Conversation, Effect, EmitEvent, Refused, Turn
+from flowlang.running.interpreter import step
 from servicekit.observability.telemetry import traced
 
 MOST_HOPS = 16

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
-from flowlang.expressions import Expression
-from flowlang.templates import Template as Liquid
+from flowlang.expressions.expression import Expression
+from flowlang.expressions.templates import Template as Liquid
 
 
 def _condition(source: str) -> str:

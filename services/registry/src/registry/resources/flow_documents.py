@@ -9,11 +9,11 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.registry import ENTITY_LIMIT
-from flowlang import document as flow_document
-from flowlang.check import check
-from flowlang.compiler import Surroundings
+from flowlang.building.compiler import Surroundings
+from flowlang.language import document as flow_document
+from flowlang.language.check import check
 from flowlang.problems import FlowInvalid, Problem
-from flowlang.triggers import WebhookTrigger
+from flowlang.triggers.models import WebhookTrigger
 from registry import errors
 
 Document = dict[str, Any]

@@ -10,7 +10,7 @@ from contracts.cloudevents import rfc3339
 from contracts.ids import uuid7
 from contracts.model import Model
 from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion
-from flowlang.compiler import Surroundings
+from flowlang.building.compiler import Surroundings
 from registry import errors
 from registry.entities import Stored
 from registry.resources import flow_documents

@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from flowlang.schema import node_types
+from flowlang.language.schema import node_types
 from registry.kafka.channel_checks import ChannelChecks
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.resources import (

@@ -1,0 +1,124 @@
+"""Turns what stands in a document into what runs, and notes what is wrong with it.
+
+A node's `build` asks this for its templates, expressions, values, targets and ports. What cannot be built becomes a
+problem with the pointer of the place and a harmless stand-in, so that one pass finds everything: checking a document and
+compiling it are the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from flowlang.expressions.expression import Expression
+from flowlang.expressions.templates import Template, url_template
+from flowlang.expressions.values import Computed, Items, Literal, Object, Target, Text, Value, target
+from flowlang.problems import Problem, pointer
+
+T = TypeVar("T")
+Reference = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a document may refer to. None: not known here, so not checked."""
+
+    api_calls: Collection[str] | None = None
+    flows: Collection[str] | None = None
+    """Slugs of the bot's flows."""
+    commands: Mapping[str, str] = field(default_factory=dict)
+    """Unconditional commands of the bot's other published flows, `chat /start` or `url /x`, and the flow's slug."""
+    channel_types: Collection[str] = ()
+    """Of the bot's channels: titles past their limits are told."""
+
+
+class Compiler:
+    """Builds the parts of one document; `problems` grows."""
+
+    def __init__(self, surroundings: Surroundings | None = None) -> None:
+        self.surroundings = surroundings or Surroundings()
+        self.problems: list[Problem] = []
+        self.reads: list[tuple[Reference, str]] = []
+        """(path, pointer) of everything that is read."""
+        self.writes: set[Reference] = set()
+        self._path: tuple[str | int, ...] = ()
+
+    @contextmanager
+    def at(self, *parts: str | int) -> Iterator[None]:
+        """What follows stands there."""
+        before = self._path
+        self._path = (*before, *parts)
+        try:
+            yield
+        finally:
+            self._path = before
+
+    def problem(self, code: str, message: str, *parts: str | int, severity: str = "error") -> None:
+        """Something is wrong at the present place (and `parts` below it)."""
+        level: Any = severity
+        self.problems.append(Problem(pointer(*self._path, *parts), level, code, message))
+
+    def _try(self, code: str, make: Callable[[str], T], source: str, stand_in: T) -> T:
+        try:
+            return make(source)
+        except ValueError as error:
+            self.problem(code, str(error))
+            return stand_in
+
+    def template(self, source: str, *parts: str | int) -> Template:
+        """A text with merge tags."""
+        with self.at(*parts):
+            return self._read(self._try("template", Template, source, Template("")))
+
+    def url(self, source: str, *parts: str | int) -> Template:
+        """A URL that this system calls: scheme, host and port literal, tags percent-encoded."""
+        with self.at(*parts):
+            return self._read(self._try("url", url_template, source, Template("")))
+
+    def link(self, source: str, *parts: str | int) -> Template:
+        """A URL that a person opens: it may be one merge tag, else as `url`."""
+        alone = source.lstrip().startswith("{{")
+        return self.template(source, *parts) if alone else self.url(source, *parts)
+
+    def _read(self, template: Template) -> Template:
+        self._note(template.reads)
+        return template
+
+    def _note(self, reads: tuple[Reference, ...]) -> None:
+        here = pointer(*self._path)
+        self.reads.extend((path, here) for path in reads)
+
+    def expression(self, source: str, *parts: str | int) -> Expression:
+        """A CEL expression."""
+        with self.at(*parts):
+            built = self._try("expression", Expression, source, _FALSE)
+            self._note(built.reads)
+            if built.hint:
+                self.problem("hyphen", built.hint, severity="warning")
+            return built
+
+    def value(self, raw: Any, *parts: str | int) -> Value:
+        """A value of texts, expressions and literals."""
+        with self.at(*parts):
+            if isinstance(raw, str):
+                template = self.template(raw)
+                return Literal(raw) if template.is_literal else Text(template)
+            if isinstance(raw, dict):
+                if set(raw) == {"cel"} and isinstance(raw["cel"], str):
+                    return Computed(self.expression(raw["cel"], "cel"))
+                return Object(tuple((name, self.value(item, name)) for name, item in raw.items()))
+            if isinstance(raw, list):
+                return Items(tuple(self.value(item, index) for index, item in enumerate(raw)))
+            return Literal(raw)
+
+    def target(self, text: str, *parts: str | int) -> Target:
+        """A place to write to."""
+        with self.at(*parts):
+            found = self._try("target", target, text, Target("temp", "_"))
+            self.writes.add((found.scope, found.name))
+            return found
+
+
+_FALSE = Expression("false")

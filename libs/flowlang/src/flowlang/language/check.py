@@ -1,0 +1,167 @@
+"""What is wrong with a document: everything at once, each with its place and what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from contracts.people import PROFILE_FIELDS
+from flowlang.building.compiler import Compiler, Reference, Surroundings
+from flowlang.expressions.scopes import ROOTS
+from flowlang.expressions.values import NOT_VARIABLES
+from flowlang.language import document as documents
+from flowlang.language.build import build_graph
+from flowlang.language.document import Document
+from flowlang.nodes.base import Edge
+from flowlang.problems import FlowInvalid, Problem, pointer
+from flowlang.triggers.models import CommandTrigger
+
+_FILLED_BY_OTHERS = frozenset(("bot", "event", "system", "temp"))
+
+
+def check(raw: Mapping[str, Any] | Document, surroundings: Surroundings | None = None) -> list[Problem]:
+    """All problems of a document, in its order: errors refuse a publish, warnings do not."""
+    try:
+        loaded = raw if isinstance(raw, Document) else documents.load(raw)
+    except FlowInvalid as error:
+        return error.problems
+    compiler = Compiler(surroundings)
+    build_graph(loaded, compiler, "", 0)
+    found = [
+        *compiler.problems,
+        *_structural_problems(loaded),
+        *_commands_taken(loaded, compiler.surroundings),
+        *_unwritten_variables(loaded, compiler),
+    ]
+    return sorted(dict.fromkeys(found), key=lambda problem: (problem.severity, problem.pointer))
+
+
+def _structural_problems(document: Document) -> list[Problem]:
+    return [
+        *unknown_targets(document),
+        *_equal_triggers(document),
+        *_unreachable(document),
+        *_endless_cycles(document),
+    ]
+
+
+def _entries(document: Document) -> Iterator[tuple[str, str]]:
+    """(node, pointer) of all that leads into the graph from outside."""
+    yield document.start, "/start"
+    for index, trigger in enumerate(document.triggers):
+        yield trigger.to, pointer("triggers", index, "to")
+    if document.on_error:
+        yield document.on_error, "/on_error"
+
+
+def _edges(document: Document) -> dict[str, list[Edge]]:
+    return {id: list(model.edges()) for id, model in document.nodes.items()}
+
+
+def unknown_targets(document: Document) -> Iterator[Problem]:
+    """Ways that lead to no node."""
+    inner = ((e.to, pointer("nodes", id, *e.place)) for id, edges in _edges(document).items() for e in edges)
+    for to, place in (*_entries(document), *inner):
+        if to not in document.nodes:
+            yield Problem(place, "error", "unknown-target", f"there is no node {to!r}: name one that exists or add it")
+
+
+def _equal_triggers(document: Document) -> Iterator[Problem]:
+    ids: set[str] = set()
+    commands: set[tuple[str, str]] = set()
+    for index, trigger in enumerate(document.triggers):
+        if trigger.id in ids:
+            yield Problem(
+                pointer("triggers", index, "id"), "error", "duplicate-id", f"the id {trigger.id!r} is there twice"
+            )
+        ids.add(trigger.id)
+        for command in _commands(trigger):
+            if command in commands:
+                yield _taken(index, command[1], "another trigger of this flow")
+            commands.add(command)
+
+
+def _commands(trigger: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(trigger, CommandTrigger) and not trigger.when:
+        for origin in trigger.origins:
+            yield origin, trigger.value.casefold()
+
+
+def _taken(index: int, command: str, by: str) -> Problem:
+    message = f"{command} is a command of {by} too: change one, or give one a `when`"
+    return Problem(pointer("triggers", index, "value"), "error", "command-taken", message)
+
+
+def _commands_taken(document: Document, surroundings: Surroundings) -> Iterator[Problem]:
+    others = {name.casefold(): slug for name, slug in surroundings.commands.items()}
+    for index, trigger in enumerate(document.triggers):
+        for origin, value in _commands(trigger):
+            if slug := others.get(f"{origin} {value}"):
+                yield _taken(index, value, f"the flow {slug!r}")
+
+
+def _unreachable(document: Document) -> Iterator[Problem]:
+    edges = _edges(document)
+    seen: set[str] = set()
+    waiting = [node for node, _ in _entries(document) if node in document.nodes]
+    while waiting:
+        node = waiting.pop()
+        if node not in seen:
+            seen.add(node)
+            waiting.extend(edge.to for edge in edges[node] if edge.to in document.nodes)
+    for node in document.nodes:
+        if node not in seen:
+            message = "nothing leads here: draw a way to it or remove it"
+            yield Problem(pointer("nodes", node), "error", "unreachable", message)
+
+
+def _endless_cycles(document: Document) -> Iterator[Problem]:
+    """Cycles that one turn would walk for ever: no node on them waits."""
+    ways = {
+        id: [edge.to for edge in model.edges() if edge.same_turn and edge.to in document.nodes]
+        for id, model in document.nodes.items()
+        if not model.WAITS
+    }
+    done: set[str] = set()
+    for start in ways:
+        for node in _cycle_from(start, ways, done):
+            message = "this goes round without ever waiting: put a question, a delay or an end into the circle"
+            yield Problem(pointer("nodes", node), "error", "endless-cycle", message)
+
+
+def _cycle_from(start: str, ways: Mapping[str, Iterable[str]], done: set[str]) -> Iterator[str]:
+    """The nodes at which a depth-first walk from `start` comes back to its own path."""
+    path: dict[str, Iterator[str]] = {}
+    node: str | None = start
+    while node is not None:
+        if node not in path and node not in done:
+            path[node] = iter(ways[node])
+        following = next((to for to in path.get(node, iter(())) if to in ways and to not in done), None)
+        if following in path:
+            yield str(following)
+        elif following is not None:
+            node = following
+            continue
+        else:
+            path.pop(node, None)
+            done.add(node)
+            node = next(reversed(path), None)
+
+
+def _unwritten_variables(document: Document, compiler: Compiler) -> Iterator[Problem]:
+    known = compiler.writes | {(one.scope, name) for name, one in document.variables.items()}
+    known |= {("user", name) for name in (*PROFILE_FIELDS, *NOT_VARIABLES)}
+    for path, place in compiler.reads:
+        yield from _judged(path, place, known)
+
+
+def _judged(path: Reference, place: str, known: set[Reference]) -> Iterator[Problem]:
+    root = "user" if path[0] == "contact" else path[0]
+    if root == "secret":
+        yield Problem(place, "error", "secret", "a secret stands only in auth headers, never in a text")
+    elif root not in ROOTS:
+        names = ", ".join(sorted(ROOTS))
+        yield Problem(place, "error", "unknown-name", f"there is no {root!r}: a name begins with one of {names}")
+    elif root not in _FILLED_BY_OTHERS and len(path) > 1 and (root, path[1]) not in known:
+        message = f"{root}.{path[1]} is neither declared in `variables` nor written by a node: it may be empty"
+        yield Problem(place, "warning", "undeclared-variable", message)

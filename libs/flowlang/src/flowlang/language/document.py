@@ -1,0 +1,105 @@
+"""Flow documents, `flow/1`: their model, and reading them from JSON or YAML."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints, ValidationError
+
+from flowlang.language import yaml_text
+from flowlang.nodes import AnyNode
+from flowlang.nodes.base import DocumentModel, Duration, NodeId
+from flowlang.problems import FlowInvalid, Problem, pointer
+from flowlang.triggers.models import AnyTrigger
+
+SCHEMA = "flow/1"
+DEFAULT_TTL = "P2D"
+MOST_NODES = 500
+MOST_TRIGGERS = 200
+
+Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=64)]
+
+
+class Variable(DocumentModel):
+    """A variable that the flow reads or writes: `user` ones stay with the person, `memory` ones with the session."""
+
+    type: Literal["string", "integer", "number", "boolean", "object", "array"] = "string"
+    scope: Literal["user", "memory"] = "memory"
+    description: str | None = None
+
+
+class Document(DocumentModel):
+    """A scenario. `start` is where broadcasts, API starts and jumps enter, unless they name an entry."""
+
+    schema_: Literal["flow/1"] = Field(alias="schema")
+    slug: Slug
+    name: str = Field(min_length=1, max_length=200)
+    description: str | None = Field(default=None, max_length=2000)
+    start: NodeId
+    session_ttl: Duration = DEFAULT_TTL
+    on_error: NodeId | None = None
+    strict: bool = False
+    variables: dict[str, Variable] = Field(default_factory=dict, max_length=200)
+    triggers: tuple[AnyTrigger, ...] = Field(default=(), max_length=MOST_TRIGGERS)
+    nodes: dict[NodeId, Annotated[AnyNode, Field(discriminator="type")]] = Field(min_length=1, max_length=MOST_NODES)
+
+
+def parse(text: str) -> dict[str, Any]:
+    """The document in a JSON or YAML text, not yet validated. Raises FlowInvalid when it is neither."""
+    try:
+        found = yaml_text.parse(text)
+    except ValueError as error:
+        raise FlowInvalid([Problem("", "error", "syntax", str(error))]) from error
+    if not isinstance(found, dict):
+        raise FlowInvalid([Problem("", "error", "syntax", "a flow document is an object")])
+    return found
+
+
+def load(raw: Any) -> Document:
+    """The document that JSON data stands for. Raises FlowInvalid with a pointer for each thing that is wrong."""
+    if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
+        message = f"write `schema: {SCHEMA}`: this is not such a document"
+        raise FlowInvalid([Problem("/schema", "error", "schema", message)])
+    try:
+        return Document.model_validate(raw)
+    except ValidationError as error:
+        raise FlowInvalid([_problem(raw, found) for found in _causes(error)]) from error
+
+
+def _causes(error: ValidationError) -> list[Any]:
+    """Its errors without those that only follow from another one (a list is "too short" when an item of it is wrong)."""
+    found = error.errors(include_url=False)
+    inner = {one["loc"][:depth] for one in found for depth in range(1, len(one["loc"]))}
+    return [one for one in found if one["type"] != "too_short" or one["loc"] not in inner]
+
+
+def _problem(raw: Any, found: Any) -> Problem:
+    code = "unknown-field" if found["type"] == "extra_forbidden" else found["type"].replace("_", "-")
+    return Problem(_place(raw, found["loc"]), "error", code, _sentence(found))
+
+
+def _sentence(found: Any) -> str:
+    message: str = found["msg"].removeprefix("Value error, ")
+    if found["type"] == "extra_forbidden":
+        return f"there is no field {found['loc'][-1]!r} here: remove it or correct its name"
+    if found["type"] == "missing":
+        return f"the field {found['loc'][-1]!r} is needed"
+    if found["type"] == "union_tag_invalid":
+        expected = found.get("ctx", {}).get("expected_tags", "")
+        return f"there is no type {found.get('ctx', {}).get('tag')!r}; there are: {re.sub(chr(39), '', expected)}"
+    return message
+
+
+def _place(raw: Any, location: tuple[int | str, ...]) -> str:
+    """The pointer of a validation error: its location names union members too, which the document does not have."""
+    path: list[int | str] = []
+    for index, part in enumerate(location):
+        inside = isinstance(raw, dict) and part in raw
+        inside = inside or (isinstance(raw, list) and isinstance(part, int) and part < len(raw))
+        if inside:
+            path.append(part)
+            raw = raw[part]
+        elif index == len(location) - 1 and isinstance(raw, dict) and part != raw.get("type") and part != "[key]":
+            path.append(part)
+    return pointer(*path)

@@ -1,0 +1,5 @@
+"""One event applied to one conversation. In: the bot's flows, a conversation, its contact, an event. Out: a `Turn`.
+
+Words: *run* (a turn while it is made), *session* (from a flow's entry to its end), *wait* (where a session rests and what
+may wake it), *entry* (a way into a flow: a graph and one of its triggers).
+"""

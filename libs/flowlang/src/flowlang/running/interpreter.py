@@ -1,0 +1,135 @@
+"""The interpreter: one event in, the next state and the effects out.
+
+Rule 1: no I/O, no clock, no dice here; times and ids arrive inside the event. Rule 2: what came in is not changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from contracts.ids import derived_id
+from flowlang.model import Contact, Conversation, Happening, Session, StartTimer, Tools, Turn
+from flowlang.running import messages, sessions, starts
+from flowlang.running.bot_flows import BotFlows
+from flowlang.running.run import Run
+from flowlang.running.walk import resume
+
+ROOM_FOR_QUEUED = 24
+"""With more effects than this a turn takes no queued event: a timer that is due at once begins another turn for it."""
+
+
+def step(flows: BotFlows, conversation: Conversation, contact: Contact, happening: Happening, tools: Tools) -> Turn:
+    """Apply one event. The turn's conversation is one version further, also when nothing else happened.
+
+    A turn with `code` is unfinished: run the code and step again, from the turn's conversation and contact, with
+    `code_result`; the turn that comes then holds everything.
+    """
+    if happening.kind == "code_result":
+        run = _gone_on(conversation, contact, happening)
+    else:
+        run = Run(flows, conversation, contact, happening, tools)
+        sessions.expire_overdue(run)
+        _KINDS[happening.kind](run)
+    while run.code is None and _take_queued(run):
+        pass
+    if run.code is None and happening.kind in _CALLED:
+        sessions.answer_idle(run, happening.id)
+    return run.turn()
+
+
+def _gone_on(conversation: Conversation, contact: Contact, happening: Happening) -> Run:
+    """The run of an unfinished turn, with the code's result taken."""
+    unfinished = conversation.unfinished
+    if not isinstance(unfinished, Run) or unfinished.code is None or unfinished.code.wait != happening.data["wait"]:
+        raise ValueError("code_result: step from the conversation of the turn that asked for this code")
+    run = unfinished.forked(conversation, contact)
+    graph = unfinished.graph
+    resume(run, graph, Happening(happening.id, "code_result", run.now, happening.data))
+    return run
+
+
+def _call_result(run: Run) -> None:
+    _resume_waiting(run, run.happening.data["wait"], "call")
+
+
+def _timer(run: Run) -> None:
+    token = run.happening.data["wait"]
+    session = run.conversation.session
+    if session is not None and sessions.expiry_token(run, session) == token:
+        session.expires_at = run.now
+        sessions.expire_overdue(run)
+    else:
+        _resume_waiting(run, token, None)
+
+
+def _resume_waiting(run: Run, token: str, kind: str | None) -> None:
+    """Wake the session that waits for this. One that is interrupted takes it later; a used wait takes nothing."""
+    session = run.conversation.session
+    if session is not None and _waits_for(session, token, kind):
+        messages.resume_with(run, session, run.happening)
+    elif any(_waits_for(older, token, kind) for older in run.conversation.stack):
+        messages.enqueue(run)
+    else:
+        run.steps.append({"node": None, "type": run.happening.kind, "port": "late"})
+
+
+def _waits_for(session: Session, token: str, kind: str | None) -> bool:
+    wait = session.wait
+    return wait is not None and wait.token == token and (kind is None or wait.kind == kind)
+
+
+def _signal(run: Run) -> None:
+    """An event that a session waits for; the innermost one takes it."""
+    name = run.happening.data.get("name")
+    for session in (run.conversation.session, *reversed(run.conversation.stack)):
+        wait = session.wait if session is not None else None
+        if session is not None and wait is not None and wait.kind == "event" and wait.data.get("name") == name:
+            if session is run.conversation.session:
+                messages.resume_with(run, session, run.happening)
+            else:
+                messages.enqueue(run)
+            return
+
+
+def _take_queued(run: Run) -> bool:
+    """Take the first queued event that can be taken now. False when there is none, or no room for more in this turn."""
+    if run.conversation.queued and len(run.effects) > ROOM_FOR_QUEUED:
+        run.effects.append(StartTimer(derived_id("queue", run.conversation.key, run.version), run.now))
+        return False
+    session = run.conversation.session
+    wait = session.wait if session is not None else None
+    for index, queued in enumerate(run.conversation.queued):
+        if queued["kind"] == "message" and wait is not None and wait.kind in sessions.IN_FLIGHT:
+            continue
+        if queued["kind"] != "message" and _stacked(run, queued["data"]):
+            continue
+        before, after = run.conversation.queued[:index], run.conversation.queued[index + 1 :]
+        run.conversation.queued = before + after
+        happening = Happening(queued["id"], queued["kind"], run.now, queued["data"])
+        run.take(happening)
+        run.settled.discard(happening.id)
+        _QUEUED[happening.kind](run)
+        if run.code is None and happening.kind == "message":
+            sessions.answer_idle(run, happening.id)
+        return True
+    return False
+
+
+def _stacked(run: Run, data: dict[str, object]) -> bool:
+    """Whether the session that waits for this is still interrupted."""
+    token = data.get("wait")
+    return any(older.wait is not None and older.wait.token == token for older in run.conversation.stack)
+
+
+_KINDS: dict[str, Callable[[Run], None]] = {
+    "message": messages.receive,
+    "start": starts.start,
+    "url": starts.open_url,
+    "command": starts.run_command,
+    "call_result": _call_result,
+    "timer": _timer,
+    "signal": _signal,
+}
+_QUEUED: dict[str, Callable[[Run], None]] = _KINDS | {"message": messages.take}
+_CALLED = frozenset(("message", "start", "url", "command", "signal"))
+"""Kinds behind which somebody may wait for an answer."""

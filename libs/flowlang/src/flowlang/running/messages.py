@@ -1,0 +1,222 @@
+"""Who takes a person's message: a fixed order, across all flows of the bot.
+
+While a call is in flight the node's `while_waiting` decides first. Then: commands (inside a question too), a tap on a
+button, the question that waits, the title of a button of the last message, keywords, first_message, any_message, no_match.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from flowlang.graph import Graph
+from flowlang.model import Happening, Session
+from flowlang.problems import NodeError
+from flowlang.running import sessions
+from flowlang.running.bot_flows import Entry
+from flowlang.running.run import Run, split_payload
+from flowlang.running.walk import answered, resume, walk
+
+QUEUE_LIMIT = 20
+QUEUE_BYTES = 8 * 1024
+KEPT_TEXT = 4096
+"""Characters of the last message that are remembered."""
+
+
+def receive(run: Run) -> None:
+    """A message has arrived: note it, and let it wait or be taken. Who writes can be written to."""
+    conversation = run.conversation
+    first, conversation.talked = not conversation.talked, True
+    conversation.reachable = "subscribed"
+    text = run.happening.data.get("text")
+    if isinstance(text, str):
+        conversation.last_message = text[:KEPT_TEXT]
+    session = conversation.session
+    if session is not None and session.wait is not None and session.wait.kind in sessions.IN_FLIGHT:
+        _while_in_flight(run, session.wait.data.get("while_waiting", "queue"), first)
+    else:
+        take(run, first=first)
+
+
+def _while_in_flight(run: Run, manner: str, first: bool) -> None:
+    if manner == "interrupt":
+        take(run, first=first)
+    elif manner == "queue" and enqueue(run):
+        run.settled.add(run.happening.id)
+    else:
+        run.steps.append({"node": None, "type": "message", "port": "ignored"})
+
+
+def enqueue(run: Run) -> bool:
+    """Keep the event until the call in flight has ended. False when there is no room."""
+    happening, queued = run.happening, run.conversation.queued
+    kept = {"id": happening.id, "kind": happening.kind, "data": happening.data}
+    size = sum(len(str(one["data"])) for one in queued) + len(str(happening.data))
+    if happening.kind == "message" and (len(queued) >= QUEUE_LIMIT or size > QUEUE_BYTES):
+        return False
+    run.conversation.queued = [*queued, kept]
+    return True
+
+
+def take(run: Run, *, first: bool = False) -> None:
+    """Give the message to who takes it."""
+    text = run.happening.data.get("text")
+    word = text.split(None, 1)[0] if isinstance(text, str) and text.strip() else ""
+    if _is_tap(run):
+        _tap(run)
+        return
+    if _command(run, word) or _waiting_question(run) or _titled_button(run, text):
+        return
+    ways: list[Iterable[Entry]] = [run.flows.keywords(text)] if isinstance(text, str) else []
+    if first:
+        ways.append(run.flows.of_type("first_message"))
+    ways += [run.flows.of_type("any_message"), run.flows.of_type("no_match")]
+    for entries in ways:
+        if (entry := first_open(run, entries)) is not None:
+            enter(run, entry)
+            return
+
+
+def first_open(run: Run, entries: Iterable[Entry]) -> Entry | None:
+    """The first entry whose `when` is true or not there."""
+    for entry in entries:
+        if is_open(run, entry):
+            return entry
+    return None
+
+
+def is_open(run: Run, entry: Entry) -> bool:
+    """Whether the trigger's `when` lets the event in; an error in it does not."""
+    if entry.trigger.when is None:
+        return True
+    run.graph = entry.graph
+    try:
+        return entry.trigger.when.evaluate(run) is True
+    except NodeError as error:
+        run.steps.append({"node": None, "type": "trigger", "port": entry.trigger.id, "error": error.as_dict()})
+        return False
+    finally:
+        run.missing_names = []
+
+
+def enter(run: Run, entry: Entry, content: Any = None) -> None:
+    """Start a session by this trigger."""
+    if content is not None:
+        run.take(replace(run.happening, data={**run.happening.data, "content": content}))
+    sessions.launch(run, entry.graph, entry.trigger.id, entry.trigger.type)
+    walk(run, entry.graph, entry.trigger.to)
+
+
+def _command(run: Run, word: str) -> bool:
+    """`/start`, `/start payload` or `/start@bot`; what follows is `event.content`."""
+    if not word:
+        return False
+    name = word.partition("@")[0] if word.startswith("/") else word
+    entry = first_open(run, run.flows.chat_commands(name))
+    if entry is None:
+        return False
+    rest = str(run.happening.data["text"]).strip()[len(word) :].strip()
+    if rest and not word.startswith("/"):
+        return False
+    enter(run, entry, rest)
+    return True
+
+
+def _waiting_question(run: Run) -> bool:
+    session = run.conversation.session
+    if session is None or session.wait is None or session.wait.kind != "answer":
+        return False
+    resume_with(run, session, run.happening)
+    return True
+
+
+def resume_with(run: Run, session: Session, happening: Happening) -> None:
+    """The present session takes the event, if its flow version is still there."""
+    graph = graph_of(run, session)
+    if graph is not None:
+        if happening.kind == "message":
+            sessions.act_for(run)
+        resume(run, graph, happening)
+
+
+def graph_of(run: Run, session: Session) -> Graph | None:
+    """The version that a session stands on. When it is gone for ever, so is the session: `flow.failed`."""
+    graph = run.flows.graph(session.flow_id, session.flow_version)
+    wait = session.wait
+    if graph is not None and (wait is None or wait.node in graph.nodes):
+        return graph
+    detail = f"version {session.flow_version} of the flow is gone"
+    run.tell("flow.failed", {"error": NodeError("version-gone", detail).as_dict()})
+    session.error = {"type": "version-gone", "detail": detail}
+    sessions.fail(run)
+    return None
+
+
+def _is_tap(run: Run) -> bool:
+    seq, _ = split_payload(run.happening.data.get("payload"))
+    return seq is not None
+
+
+def _tap(run: Run) -> None:
+    """A tap on a button of ours. One that was used, or whose question is over, does nothing."""
+    seq, option = split_payload(run.happening.data.get("payload"))
+    place = run.conversation.taps.get(seq or "")
+    session = run.conversation.session
+    if place is None or option is None:
+        run.steps.append({"node": None, "type": "tap", "port": "late"})
+    elif "wait" in place:
+        if session is not None and session.wait is not None and session.wait.token == place["wait"]:
+            resume_with(run, session, run.happening)
+        else:
+            run.steps.append({"node": place["node"], "type": "tap", "port": "late"})
+    else:
+        _press(run, seq or "", place, option)
+
+
+def _press(run: Run, seq: str, place: dict[str, Any], option: str) -> None:
+    """A button of a `say`: to its target, or its title as the person's message. A second tap finds nothing."""
+    run.conversation.taps = {kept: tap for kept, tap in run.conversation.taps.items() if kept != seq}
+    graph = run.flows.graph(place["flow_id"], place["flow_version"])
+    node = graph.nodes.get(place["node"]) if graph else None
+    title = place.get("titles", {}).get(option)
+    target = node.targets.get(option) if node else None
+    if graph is not None and node is not None and target is not None:
+        _lead(run, graph, place["node"], option, target)
+    elif title is not None:
+        data = {**run.happening.data, "text": title, "payload": None}
+        run.take(replace(run.happening, data=data))
+        take(run)
+
+
+def _lead(run: Run, graph: Graph, node_id: str, option: str, target: str) -> None:
+    """Take the session to a button's target from wherever it waits; without one of this flow, begin one there."""
+    session = run.conversation.session
+    if session is not None and (session.flow_id, session.flow_version) == (graph.flow_id, graph.version):
+        sessions.stop_waiting(run, session)
+        sessions.act_for(run)
+    else:
+        sessions.launch(run, graph, option, "button")
+    run.graph, run.node = graph, graph.nodes[node_id]
+    try:
+        answered(run, run.node, option)
+    except NodeError as error:
+        run.steps.append({"node": node_id, "type": "report", "error": error.as_dict()})
+    walk(run, graph, target)
+
+
+def _titled_button(run: Run, text: Any) -> bool:
+    """The title of a button or quick reply of the last message that has some, typed or sent by a reply keyboard."""
+    taps = run.conversation.taps
+    if not taps or not isinstance(text, str):
+        return False
+    seq = next(reversed(taps))
+    word = text.strip().casefold()
+    for option, title in taps[seq].get("titles", {}).items():
+        if title.strip().casefold() == word:
+            graph = run.flows.graph(taps[seq]["flow_id"], taps[seq]["flow_version"])
+            node = graph.nodes.get(taps[seq]["node"]) if graph else None
+            if node is not None and option in node.targets:
+                _press(run, seq, taps[seq], option)
+                return True
+    return False

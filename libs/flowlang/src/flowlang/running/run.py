@@ -1,0 +1,382 @@
+"""A turn while it is made: what nodes read, write and ask for. Copies on write; what came in stays as it was."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from datetime import timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+from contracts.ids import NOBODY, derived_id
+from flowlang import clock
+from flowlang.expressions import values
+from flowlang.expressions.values import json_size
+from flowlang.graph import Graph, GraphNode
+from flowlang.model import (
+    Contact,
+    Conversation,
+    Effect,
+    EmitEvent,
+    Happening,
+    PostWebhook,
+    Refused,
+    RunCode,
+    RunEnd,
+    Say,
+    Session,
+    Tools,
+    Turn,
+    Wait,
+)
+from flowlang.problems import NodeError
+from flowlang.running.bot_flows import BotFlows
+from flowlang.running.person import LabelKind, Person
+from flowlang.running.reachability import why_unreachable
+
+STEP_BUDGET = 100
+ERROR_STEPS = 10
+"""Steps that `on_error` has when the budget is spent."""
+MOST_EFFECTS = 64
+ROOM = 52
+ROOM_AFTER_ERROR = 56
+"""What nodes may use of them, and `on_error` after they did; the rest is for the turn's own events and timers."""
+MEMORY_LIMIT = 40 * 1024
+"""Bytes as JSON. With the queue, the taps and the waits a conversation stays under 64 KiB."""
+MOST_TAPS = 8
+PAYLOAD_MARK = "~"
+NO_TAP: dict[str, Any] = {}
+
+_CONVERSATION = tuple(one.name for one in fields(Conversation))
+_SESSION = tuple(one.name for one in fields(Session))
+
+
+def _copied(original: Any, names: tuple[str, ...]) -> Any:
+    copy = object.__new__(type(original))
+    for name in names:
+        setattr(copy, name, getattr(original, name))
+    return copy
+
+
+def copy_session(session: Session) -> Session:
+    """A session that may be changed; its dicts and lists are shared and replaced, never changed."""
+    copied: Session = _copied(session, _SESSION)
+    return copied
+
+
+class Run:
+    """The working state of one turn. Is itself the scopes that templates and expressions read."""
+
+    __slots__ = (
+        "_memory_size", "_person", "_scopes", "_waits", "budget", "code", "conversation", "effects", "flows",
+        "fresh", "graph", "happening", "missing_names", "nobody", "node", "refused", "rests", "room", "settled",
+        "started", "steps", "temp", "tools", "version",
+    )  # fmt: skip
+
+    graph: Graph
+    node: GraphNode
+
+    def __init__(
+        self, flows: BotFlows, conversation: Conversation, contact: Contact, happening: Happening, tools: Tools
+    ) -> None:
+        self.flows, self.tools, self.happening = flows, tools, happening
+        self.conversation: Conversation = _copied(conversation, _CONVERSATION)
+        self._person = Person(contact)
+        self.version = conversation.version
+        self.nobody = conversation.channel_id == NOBODY
+        self.effects: list[Effect] = []
+        self.steps: list[dict[str, Any]] = []
+        self.rests: list[RunEnd] = []
+        self.temp: dict[str, Any] = {}
+        self.budget = STEP_BUDGET
+        self.room = ROOM
+        self.code: RunCode | None = None
+        self.refused: Refused | None = None
+        self.started: str | None = None
+        self.fresh: set[str] = set()
+        """Causes of the sessions that began in this turn: their timer is started when they first rest."""
+        self.settled: set[str] = set()
+        """Event ids that are accounted for: answered, refused, queued, or with a session that goes on."""
+        self.missing_names: list[str] = []
+        self._scopes: dict[str, Any] = {}
+        self._memory_size = -1
+        self._waits = 0
+        if conversation.session is not None:
+            self.conversation.session = copy_session(conversation.session)
+
+    def forked(self, conversation: Conversation, contact: Contact) -> Run:
+        """This run in the state of an unfinished turn, to go on with; the original can be gone on with again."""
+        run = Run(self.flows, conversation, contact, self.happening, self.tools)
+        for name in ("effects", "steps", "rests", "missing_names"):
+            setattr(run, name, list(getattr(self, name)))
+        for name in ("fresh", "settled"):
+            setattr(run, name, set(getattr(self, name)))
+        for name in ("temp", "budget", "room", "refused", "started", "version", "_waits"):
+            setattr(run, name, getattr(self, name))
+        run._person = self._person.forked(contact)
+        return run
+
+    # --- what it knows
+
+    @property
+    def now(self) -> str:
+        return self.happening.now
+
+    @property
+    def contact(self) -> Contact:
+        """The person as of now."""
+        return self._person.contact
+
+    @property
+    def session(self) -> Session:
+        """The session that moves. There is one whenever a node runs."""
+        session = self.conversation.session
+        if session is None:
+            raise RuntimeError("no session moves")
+        return session
+
+    @property
+    def next_seq(self) -> int:
+        return self.conversation.next_seq
+
+    def scope(self, name: str) -> Any:
+        """The value of a root name. Raises NodeError for memory in a run without a person (B1)."""
+        found = self._scopes.get(name)
+        if found is None:
+            found = self._scopes[name] = self._made_scope("user" if name == "contact" else name)
+        return found
+
+    def _made_scope(self, name: str) -> dict[str, Any]:
+        if name == "memory":
+            return self._memory()
+        if name == "user":
+            return self._user()
+        if name == "temp":
+            return self.temp
+        if name == "event":
+            return self._event()
+        if name == "bot":
+            bot = self.tools.bot
+            return {**bot.get("variables", {}), **bot}
+        if name == "system":
+            channel = self.tools.channel
+            channel_names = {"channel": channel.get("type"), "channel_id": channel.get("id")}
+            return {"now": self.now, "last_message": self.conversation.last_message, **channel_names}
+        return {}
+
+    def _memory(self) -> dict[str, Any]:
+        if self.nobody:
+            raise NodeError("no-person", "a generated URL without a person has no session memory")
+        return self.conversation.session.memory if self.conversation.session else {}
+
+    def _user(self) -> dict[str, Any]:
+        contact = self.contact
+        if not contact.id:
+            return {}
+        known = {"id": contact.id, "tags": contact.tags, "flags": contact.flags}
+        return {**contact.variables, **contact.profile, **known, "last_message": self.conversation.last_message}
+
+    def _event(self) -> dict[str, Any]:
+        data = self.happening.data
+        return data if "variables" in data else {**data, "variables": {}}
+
+    def missing(self, name: str) -> None:
+        """Note that `name` rendered empty. Raises NodeError where the flow is strict."""
+        if self.graph.strict:
+            raise NodeError("missing-value", f"{name} has no value, and this flow is strict")
+        self.missing_names.append(name)
+
+    # --- where it is
+
+    def stand_in(self, session: Session | None) -> None:
+        """Make this the session that moves (None: no session is left)."""
+        self.conversation.session = session
+        self._scopes.pop("memory", None)
+        self._memory_size = -1
+
+    def take(self, happening: Happening) -> None:
+        """Turn to another event: one that was queued."""
+        self.happening = happening
+        self._scopes.clear()
+
+    # --- what it does
+
+    def emit(self, effect: Effect) -> None:
+        """Add an effect of a node. Raises NodeError past the limit of a turn."""
+        if len(self.effects) >= self.room:
+            raise NodeError("too-many-effects", f"a turn has at most {MOST_EFFECTS} effects")
+        self.effects.append(effect)
+
+    def emit_event(self, type: str, data: dict[str, Any]) -> None:
+        """Emit an event of the present node. Raises NodeError past the limit of a turn."""
+        self.emit(EmitEvent(type, data, self.node.id, self.graph.ref, self.contact))
+
+    def tell(self, type: str, data: dict[str, Any], node: str | None = None, graph: Graph | None = None) -> None:
+        """Emit an event of the turn itself; these have room of their own."""
+        self.effects.append(EmitEvent(type, data, node, graph.ref if graph else None, self.contact))
+
+    def say(
+        self,
+        text: str,
+        buttons: list[dict[str, Any]] | None = None,
+        quick_replies: list[dict[str, Any]] | None = None,
+        tap: dict[str, Any] | None = None,
+    ) -> None:
+        """Send a message. `tap`: where its buttons lead. Raises NodeError when the person cannot be written to (S6)."""
+        if not self.nobody and (refused := why_unreachable(self.conversation)):
+            raise NodeError(refused.type, refused.detail, refused.status)
+        session, seq = self.session, self.conversation.next_seq
+        suggested = [{"title": title} for title in session.quick_replies]
+        self.emit(Say(seq, text, tuple(buttons or ()), (*(quick_replies or ()), *suggested)))
+        session.quick_replies = []
+        session.said = text
+        self.conversation.next_seq = seq + 1
+        if tap:
+            self._remember_taps(seq, tap)
+
+    def _remember_taps(self, seq: int, tap: dict[str, Any]) -> None:
+        place = {"flow_id": self.graph.flow_id, "flow_version": self.graph.version, "node": self.node.id}
+        taps = {**self.conversation.taps, str(seq): {**place, **tap}}
+        while len(taps) > MOST_TAPS:
+            del taps[next(iter(taps))]
+        self.conversation.taps = taps
+
+    def suggest(self, titles: tuple[str, ...]) -> None:
+        """Show these quick replies with the next message."""
+        if titles:
+            self.session.quick_replies = list(titles)
+
+    def payload(self, seq: int, option: str) -> str:
+        """What a tap on an option of message `seq` sends back; `tapped` reads it."""
+        return f"{PAYLOAD_MARK}{seq}.{option}"
+
+    def tapped(self, happening: Happening) -> str | None:
+        """The option's id, when the message is a tap on a question of this session."""
+        _, option = split_payload(happening.data.get("payload"))
+        return option
+
+    def post_webhook(self, title: str, url: str, format: str) -> None:
+        """Post to an inline URL."""
+        self.emit(PostWebhook(title, url, format, self.node.id, self.graph.ref, self.contact))
+
+    def redirect(self, url: str) -> str:
+        """A tracked link to `url`."""
+        place = {"node": self.node.id, "flow": self.graph.ref, "conversation": self.conversation.key}
+        return self.link("redirect", {"url": url, **place, "contact_id": self.contact.id or None})
+
+    def link(self, kind: Literal["command", "redirect"], payload: dict[str, Any]) -> str:
+        """A signed URL, with an id of its own."""
+        self._waits += 1
+        jti = derived_id("link", self.conversation.key, self.version, self._waits)
+        return self.tools.sign_link(kind, {**payload, "jti": jti})
+
+    def person(self, user_id: Any) -> dict[str, str]:
+        """Whom `user_id` names (B1, B4): a contact's id or a private peer id; None is the current person.
+
+        Raises NodeError where there is no current person.
+        """
+        if user_id is None:
+            if self.nobody:
+                raise NodeError("no-person", "there is no current person: name one by user_id")
+            return {"contact_id": self.contact.id}
+        named = str(user_id)
+        try:
+            return {"contact_id": str(UUID(named))}
+        except ValueError:
+            pass
+        return {"peer_id": named} if self.nobody else {"peer_id": named, "channel_id": self.conversation.channel_id}
+
+    # --- waiting
+
+    def token(self) -> str:
+        """A fresh wait token of this turn."""
+        self._waits += 1
+        return derived_id("wait", self.conversation.key, self.version, self._waits)
+
+    def wait(self, kind: Any, length: timedelta | None = None, data: dict[str, Any] | None = None) -> Wait:
+        """A wait at the present node, for at most `length`."""
+        until = clock.after(self.now, length) if length else None
+        return Wait(self.token(), kind, self.node.id, until, data or {})
+
+    def same_wait(self) -> Wait:
+        """The wait that is being resumed: the question stays open, its timer runs on."""
+        wait = self.session.wait
+        if wait is None:
+            raise RuntimeError("nothing is waited for")
+        return wait
+
+    # --- writing
+
+    def write(self, place: values.Target, value: Any) -> None:
+        """Write to a place; None clears. Raises NodeError when it is full."""
+        self.write_all(place.scope, {place.name: value})
+
+    def write_all(self, scope: str, written: dict[str, Any]) -> None:
+        """Write several values to `memory`, `user` or `temp`. Raises NodeError when it is full, and writes nothing then."""
+        if not written:
+            return
+        if scope == "memory":
+            self._write_memory(written)
+        elif scope == "user":
+            self._person.write(written)
+            self._forget_person()
+        else:
+            self.temp = {**self.temp, **written}
+            self._scopes.pop("temp", None)
+
+    def _write_memory(self, written: dict[str, Any]) -> None:
+        memory = self._memory()
+        if self._memory_size < 0:
+            self._memory_size = json_size(memory)
+        grown = self._memory_size + json_size(written)
+        if grown > MEMORY_LIMIT:
+            grown = json_size({**memory, **written})  # Counted exactly: what is overwritten has gone.
+            if grown > MEMORY_LIMIT:
+                raise NodeError("memory-full", f"a session's memory has at most {MEMORY_LIMIT} bytes")
+        self._memory_size = grown
+        self.session.memory = {name: value for name, value in {**memory, **written}.items() if value is not None}
+        self._scopes.pop("memory", None)
+
+    def label(self, kind: LabelKind, label: str, *, put: bool) -> None:
+        """Put a tag or flag on the person or take it off, and tell when that is a change."""
+        if self._person.has(kind, label) is put:
+            return
+        name = kind.removesuffix("s")
+        verb = "removed" if not put else ("added" if kind == "tags" else "assigned")
+        self._person.label(kind, label, put=put)
+        self._forget_person()
+        self.emit_event(f"{name}.{verb}", {name: label})
+
+    def _forget_person(self) -> None:
+        self._scopes.pop("user", None)
+        self._scopes.pop("contact", None)
+
+    # --- the result
+
+    def turn(self) -> Turn:
+        """What the event did. The conversation is a version further, except while code is to run."""
+        conversation = self.conversation
+        if self.code is not None:
+            conversation.unfinished = self
+        else:
+            conversation.unfinished = None
+            conversation.version = self.version + 1
+            conversation.last_at = self.now
+            self._tell_of_contact()
+        return Turn(
+            conversation, self.contact, self.effects, self.steps, self.started, self.rests, self.refused, self.code
+        )
+
+    def _tell_of_contact(self) -> None:
+        patch = self._person.patch()
+        if patch is not None:
+            self.effects.append(patch)
+            if patch.set:
+                self.effects.append(EmitEvent("contact.updated", {"changed": list(patch.set)}, contact=self.contact))
+
+
+def split_payload(payload: Any) -> tuple[str | None, str | None]:
+    """(message seq, option id) of a payload that `Run.payload` made, else two Nones."""
+    if not isinstance(payload, str) or not payload.startswith(PAYLOAD_MARK):
+        return None, None
+    seq, dot, option = payload[len(PAYLOAD_MARK) :].partition(".")
+    return (seq, option) if dot else (None, None)

@@ -1,0 +1,141 @@
+"""CEL: values and their types, what is refused when it is saved, what is too big when it runs."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import pytest
+
+from flowlang.expressions.expression import Expression
+from flowlang.problems import NodeError
+
+
+class Values:
+    """Scopes out of a dict."""
+
+    def __init__(self, **scopes: Any) -> None:
+        self.scopes = scopes
+        self.noted: list[str] = []
+
+    def scope(self, name: str) -> Any:
+        return self.scopes.get(name, {})
+
+    def missing(self, name: str) -> None:
+        self.noted.append(name)
+
+
+VALUES: dict[str, Any] = {
+    "user": {"name": "Ann", "tags": ["a", "b"]},
+    "memory": {"favourite-thing": "tea", "seats": 2, "price": 1.5},
+    "system": {"now": "2026-11-21T07:05:00Z"},
+}
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("memory.seats > 0", True),
+        ("memory.seats + 1", 3),
+        ("memory.price * 2.0", 3.0),
+        ('memory["favourite-thing"] == "tea"', True),
+        ("has(memory.gone)", False),
+        ("user.tags.exists(t, t == 'b') && size(user.tags) == 2", True),
+        ("user.tags.map(t, t + '!')", ["a!", "b!"]),
+        ("{'a': [1, 2.5, null]}", {"a": [1, 2.5, None]}),
+        ("timestamp(system.now) - duration('1h')", "2026-11-21T06:05:00Z"),
+        ("duration('90s')", 90.0),
+        ("user.name.startsWith('A') ? 'yes' : 'no'", "yes"),
+        ("user.name.matches('^A.+')", True),
+        ("user.name.matches(r'^\\w+$') && !('(' == user.name)", True),
+        ("user.name.matches('\\\\(')", False),
+        ("'+ + + + + + + + +' == user.name", False),
+        ("contact.name", None),
+    ],
+)
+def test_values_keep_their_types(source: str, value: Any) -> None:
+    assert Expression(source).evaluate(Values(**VALUES)) == value
+
+
+def test_what_is_missing_is_no_value_and_noted() -> None:
+    values = Values(**VALUES)
+    assert Expression("memory.gone > 0").evaluate(values) is None
+    assert "gone" in values.noted[0]
+
+
+@pytest.mark.parametrize("source", ["user.name > 1", "1 / 0", "9223372036854775807 + 1", "b'x'", "user.tags[9]"])
+def test_an_error_is_a_node_error(source: str) -> None:
+    with pytest.raises(NodeError):
+        Expression(source).evaluate(Values(**VALUES))
+
+
+@pytest.mark.parametrize(
+    ("source", "says"),
+    [
+        ("memory.seats >", "does not parse: line 1"),
+        ("seats > 0", "there is no 'seats'"),
+        ("memory.favourite-thing == 'x'", r'write memory\["favourite-thing"\]'),
+        ("open('x')", "there is no function 'open'"),
+        ("true" + " || true" * 300, "at most 2000 characters"),
+        ("+".join(["user.name"] * 10), r"at most 8 `\+`"),
+        ("user.tags.map(a, user.tags.map(b, b))", "inside another"),
+        ("user.tags . exists ( a , user.tags . all ( b , true))", "inside another"),
+        ("user.tags.exists(t, t.matches('x'))", "matches"),
+        ("'a'.matches('a') || 'b'.matches('b')", "at most one matches"),
+        ("user.name.matches(user.pattern)", "as a literal"),
+        ("user.name.matches('(a{1000}){1000}')", "RE2"),
+        ("user.name.matches('(')", "RE2"),
+        ("(" * 900 + "1" + ")" * 900, "does not parse"),
+    ],
+)
+def test_what_could_cost_much_or_is_wrong_is_refused_when_it_is_saved(source: str, says: str) -> None:
+    begun = time.thread_time()
+    with pytest.raises(ValueError, match=says):
+        Expression(source)
+    assert time.thread_time() - begun < 0.1
+
+
+def test_a_hyphen_that_may_be_meant_gets_a_hint() -> None:
+    assert Expression("memory.seats-memory.price > 0.0").hint is not None
+    assert Expression('memory["favourite-thing"] == "x" && memory.seats - 1 > 0').hint is None
+
+
+def test_reads_are_the_paths() -> None:
+    reads = Expression('memory["favourite-thing"] == user.name && user.tags.exists(x, x == "a.b") && bot.x.y > 1').reads
+    assert set(reads) == {("memory", "favourite-thing"), ("user", "name"), ("user", "tags"), ("bot", "x", "y")}
+
+
+BIG = {
+    "memory": {"big": "x" * 60_000, "list": list(range(1000)), "texts": ["x" * 60] * 900, "pair": {"a": 1}},
+    "event": {"content": "y" * 65_000},
+}
+BOMBS = [
+    "[" + "event.content," * 130 + "1]",
+    "memory.list.map(x, memory.list)",
+    "memory.list.map(x, event.content.contains('yz'))",
+    "[" + "1," * 900 + "1].map(x, event.content)",
+    "memory.texts.map(x, x+x+x+x+x+x+x+x)",
+    "memory.list.filter(x, x in memory.list)",
+]
+
+
+@pytest.mark.parametrize("source", BOMBS)
+def test_a_bomb_ends_soon_with_an_error(source: str) -> None:
+    expression = Expression(source)
+    took = []
+    for _ in range(3):
+        begun = time.thread_time()
+        with pytest.raises(NodeError):
+            expression.evaluate(Values(**BIG))
+        took.append(time.thread_time() - begun)
+    assert min(took) < 0.02
+
+
+@pytest.mark.parametrize("scopes", [{"event": {"content": "x" * 70_000}}, {"event": {"content": list(range(1001))}}])
+def test_texts_and_lists_that_enter_are_bounded(scopes: dict[str, Any]) -> None:
+    with pytest.raises(NodeError, match="expression-too-costly"):
+        Expression("size(event.content) > 0").evaluate(Values(**scopes))
+
+
+def test_what_is_in_another_scope_does_not_count() -> None:
+    assert Expression("user.name == 'Ann'").evaluate(Values(**VALUES, event={"content": "x" * 70_000})) is True
