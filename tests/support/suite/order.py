@@ -5,17 +5,17 @@ from __future__ import annotations
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-ON_THE_SESSION_STACK = ("tests/e2e/", "tests/chaos/")
+ON_ONE_STACK = "tests/e2e/"
 """One share: its tests stand on one stack, which takes ten seconds to start and a gigabyte to run."""
-LONGEST_FIRST = (*ON_THE_SESSION_STACK, "tests/checks/", "tests/component/", "tests/")
+LONGEST_FIRST = (ON_ONE_STACK, "tests/checks/", "tests/component/", "tests/")
 
 
 class FileByFile(LoadScopeScheduling):  # type: ignore[misc]  # ships no types
     """Gives a worker a whole file, whose tests share what is module-scoped."""
 
     def _split_scope(self, nodeid: str) -> str:
-        if nodeid.startswith(ON_THE_SESSION_STACK):
-            return "on the session stack"
+        if nodeid.startswith(ON_ONE_STACK):
+            return ON_ONE_STACK
         return nodeid.partition("::")[0]
 
 
