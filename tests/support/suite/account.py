@@ -30,7 +30,7 @@ class Account:
 
 
 def folder_of(test: str) -> str:
-    """`tests/component/dispatcher/test_x.py::test_y` -> `tests/component/dispatcher`; elsewhere two levels."""
+    """Three levels of the component tests' folders, two of the others'."""
     levels = PurePosixPath(test.partition("::")[0]).parent.parts
     return "/".join(levels[: 3 if "component" in levels else 2])
 

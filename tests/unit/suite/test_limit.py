@@ -19,7 +19,7 @@ def pass_time():
 def run(pytester: pytest.Pytester, text: str) -> pytest.RunResult:
     pytester.makepyfile(PASSES_TIME + text)
     pytester.makeini("[pytest]\nmarkers =\n    seconds(limit): x\n    slow: x\n")
-    return pytester.runpytest_inprocess("-p", "support.suite.limit", "-p", "no:cacheprovider", "-p", "no:xdist")
+    return pytester.runpytest_inprocess("-p", "support.suite.limit", "-p", "no:asyncio", "-p", "no:cacheprovider")
 
 
 @pytest.mark.parametrize("scope", ["function", "module"])
