@@ -50,6 +50,7 @@ class Misfit:
 
     @property
     def command(self) -> str:
+        """What accepts the loss."""
         at = self.checkpoint
         return f"./switchhook topics accept-loss {self.service} {at.topic} {at.part}"
 
@@ -106,6 +107,7 @@ WHERE topic = $1 AND part = $2
 
 
 async def checkpoints(dsn: str) -> list[Checkpoint]:
+    """All checkpoints in the schema that the DSN looks into."""
     connection = await asyncpg.connect(dsn)
     try:
         rows = await connection.fetch(
@@ -141,6 +143,7 @@ class Logs:
         return None
 
     async def log_of(self, at: Checkpoint) -> Log:
+        """The log that the checkpoint is about; empty when its partition is not there."""
         partition = self._partition(at)
         count = self.counts.get(partition.topic, 0)
         if at.part >= count:
@@ -167,6 +170,7 @@ class Logs:
 
 @asynccontextmanager
 async def open_logs(cluster: Cluster) -> AsyncIterator[Logs]:
+    """The logs of a cluster, as long as the block runs."""
     admin = AIOKafkaAdminClient(bootstrap_servers=cluster.servers)
     consumer = make_consumer(cluster, client_id="switchhook-doctor")
     try:

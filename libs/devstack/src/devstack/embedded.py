@@ -29,6 +29,7 @@ async def together(*work: Coroutine[Any, Any, object]) -> None:
 
 
 async def stop_together(*servers: Server) -> None:
+    """Stop servers side by side."""
     await asyncio.gather(*(server.stop() for server in servers))
 
 
@@ -48,6 +49,7 @@ async def run(folder: Path) -> None:
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m devstack.embedded", description=run.__doc__)
     parser.add_argument("--dir", type=Path, required=True, help="their files; used again at the next start")
     try:

@@ -120,6 +120,7 @@ class Stack:
 
     @property
     def bootstrap_servers(self) -> str:
+        """`host:port` of the broker, embedded or given."""
         return self._external_kafka or self._kafka.bootstrap_servers
 
     @property
@@ -146,6 +147,7 @@ class Stack:
 
     @property
     def secrets(self) -> StackSecrets:
+        """What the stack was started with. StackError before its first start."""
         if self._secrets is None:
             raise StackError("The stack has no secrets yet: start it first.")
         return self._secrets
@@ -156,6 +158,7 @@ class Stack:
         return self._services
 
     def service(self, instance: str) -> Service:
+        """A replica by its name. KeyError when there is none."""
         return self._services[instance]
 
     async def add_service(self, instance: str, env: Mapping[str, str] | None = None) -> Service:
