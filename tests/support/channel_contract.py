@@ -189,7 +189,12 @@ class PlatformContract(ChannelContract):
     def test_a_forged_call_is_refused_in_constant_time(self, monkeypatch: pytest.MonkeyPatch) -> None:
         compared: list[Any] = []
         compare = hmac.compare_digest
-        monkeypatch.setattr(hmac, "compare_digest", lambda one, other: compared.append(one) or compare(one, other))
+
+        def watched(one: Any, other: Any) -> bool:
+            compared.append(one)
+            return compare(one, other)
+
+        monkeypatch.setattr(hmac, "compare_digest", watched)
         others = account_of(self.connector, {name: f"other-{value}" for name, value in self.credentials.items()})
         for account in (others, account_of(self.connector, {})):
             for body in self.bodies:
@@ -278,7 +283,8 @@ class PlatformContract(ChannelContract):
             assert reading.meaning == "sent"
             found = check.read(reading.answer, Found(external_id="1"))
             assert set(found.learned) <= {each.name for each in self.connector.descriptor.of_origin("learned")}
-            for nothing in (None, {}, [], "x", {"result": 1}, {"result": []}, {"response": None}):
+            unreadable: tuple[Any, ...] = (None, {}, [], "x", {"result": 1}, {"result": []}, {"response": None})
+            for nothing in unreadable:
                 assert check.read(nothing, Found(external_id="1")).external_id
 
     @pytest.mark.parametrize("method", ["", "../x", "a b", "x?y=1", "x\r\nHost: y", "\u0435"])
