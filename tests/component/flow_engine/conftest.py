@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from support.databases import Databases
 from support.engine import RunningEngine, engine_on
 from support.engine_flows import CALL, CODE, DELAY, HUGE, LECTURE, REPORT
+
+
+@pytest.fixture
+def database(databases: Databases) -> Iterator[str]:
+    """With the service's tables; for one test."""
+    with databases.fresh("flow_engine") as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="module")
+def module_database(databases: Databases) -> Iterator[str]:
+    """With the service's tables; for the tests of one file."""
+    with databases.fresh("flow_engine") as dsn:
+        yield dsn
 
 
 @pytest.fixture
