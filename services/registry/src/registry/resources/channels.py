@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import Any, Literal
 
 import orjson
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr
 
 from contracts.cloudevents import now_text
 from contracts.ids import uuid7
@@ -52,6 +52,21 @@ class ChannelPatch(Input):
     api_base_url: HttpUrl | None = None
     allowed_origins: tuple[HttpUrl, ...] = Field(default=(), max_length=100)
     state: Literal["active", "paused"] = "active"
+
+
+class ChannelState(BaseModel):
+    """`inbound_url` of the channels that are ours; `reason` why it is paused."""
+
+    inbound_url: str | None = None
+    reason: str | None = None
+
+
+class ChannelMade(BaseModel):
+    """What the platform calls us by, shown this once, and what the platform said."""
+
+    secret_token: str | None = None
+    webhook_set: bool | None = None
+    hints: list[str] | None = None
 
 
 async def create(unit: Unit, new: NewChannel) -> Made[Channel]:
@@ -164,4 +179,7 @@ RESOURCE = Resource(
     change=change,
     show=show,
     filters={"bot": "bot_id", "type": "type", "state": "state"},
+    hidden=HIDDEN,
+    also=ChannelState,
+    once=ChannelMade,
 )
