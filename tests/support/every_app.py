@@ -76,7 +76,8 @@ def every_app() -> tuple[dict[Service, ASGIApp], FakeView]:
 
 def registry_app(view: FakeView) -> ASGIApp:
     """The registry's application, whose database knows nothing but tokens."""
-    database = Database(TokensOnly(view))
+    pool: Any = TokensOnly(view)
+    database = Database(pool)
     site = Site(PUBLIC_URL, KeyRing(SecretStr(KEK)), LinkKeys(SecretStr(LINK_KEY)))
     confirmation: Any = None
     api = Api(database, Writes(database, confirmation, site), site, SecretStr(ADMIN_TOKEN))
