@@ -26,6 +26,8 @@ from devstack.server import Server, make_folder
 from devstack.service import MODULES, Service, service_of
 from devstack.supervisor import Report, keep_running
 from devstack.topics import create_topics
+from servicekit.kafka.cluster import Cluster
+from servicekit.settings import KafkaSettings
 
 RUNNING = "running.json"
 """Holds the `Addresses` while the stack runs."""
@@ -39,8 +41,14 @@ class Addresses:
     """Where a running stack is reached: Kafka, the database as each service's role, and each instance's own URL."""
 
     kafka: str
+    topic_prefix: str
     dsns: dict[str, str]
     services: dict[str, str]
+
+    @property
+    def cluster(self) -> Cluster:
+        """The stack's place on its Kafka."""
+        return KafkaSettings(kafka=self.kafka, topic_prefix=self.topic_prefix).cluster
 
 
 def ignore(_line: str) -> None:
@@ -64,19 +72,21 @@ class Stack:
         kafka: str | None = None,
         database: str | None = None,
         report: Report = ignore,
+        sync: bool = True,
     ) -> None:
         """All files lie in `folder`; a stack on the same folder later goes on with its data.
 
         `services` maps each instance to start (`flow-engine`, `flow-engine-2`) to settings of its own, `env` holds
         settings of all. `port` is the gateway's, 0 for any. `kafka` (`host:port`) and `database` (a DSN that may
         create databases and roles) name servers to use instead of starting them. `report` gets a line per crash.
+        Without `sync` the data need not outlive a crash of the machine (EmbeddedPostgres).
         """
         self.folder = folder.resolve()
         self.logs = self.folder / "logs"
         self._wanted_services, self._env, self._report = services, dict(env or {}), report
         self._external_kafka, self._external_database = kafka, database
         self._kafka = EmbeddedKafka(self.folder / "kafka", log=self.logs / "kafka.log")
-        self._postgres = EmbeddedPostgres(self.folder / "postgres", log=self.logs / "postgres.log")
+        self._postgres = EmbeddedPostgres(self.folder / "postgres", log=self.logs / "postgres.log", sync=sync)
         self._services: dict[str, Service] = {}
         self._proxy = Proxy(self._backend, port=port)
         self._turns: dict[str, Iterator[int]] = {service: itertools.count() for service in MODULES}
@@ -112,7 +122,16 @@ class Stack:
 
     @property
     def bootstrap_servers(self) -> str:
+        """`host:port` of the broker, embedded or given."""
         return self._external_kafka or self._kafka.bootstrap_servers
+
+    @property
+    def cluster(self) -> Cluster:
+        """The stack's place on its Kafka, as its services see it."""
+        given = {
+            name: value for name in KafkaSettings.model_fields if (value := self._env.get(f"SWITCHHOOK_{name}".upper()))
+        }
+        return KafkaSettings.model_validate(given | {"kafka": self.bootstrap_servers}).cluster
 
     @property
     def admin_dsn(self) -> str:
@@ -130,6 +149,7 @@ class Stack:
 
     @property
     def secrets(self) -> StackSecrets:
+        """What the stack was started with. StackError before its first start."""
         if self._secrets is None:
             raise StackError("The stack has no secrets yet: start it first.")
         return self._secrets
@@ -140,6 +160,7 @@ class Stack:
         return self._services
 
     def service(self, instance: str) -> Service:
+        """A replica by its name. KeyError when there is none."""
         return self._services[instance]
 
     async def add_service(self, instance: str, env: Mapping[str, str] | None = None) -> Service:
@@ -182,13 +203,15 @@ class Stack:
         urls = {instance: service.base_url for instance, service in self._services.items()}
         file = self.folder / RUNNING
         file.touch(mode=0o600)
-        file.write_text(json.dumps(asdict(Addresses(self.bootstrap_servers, self._dsns, urls))))
+        file.write_text(
+            json.dumps(asdict(Addresses(self.bootstrap_servers, self.cluster.topic_prefix, self._dsns, urls)))
+        )
 
     async def _start_kafka(self) -> None:
         if self._external_kafka is None:
             await self._kafka.start()
             self._supervise(self._kafka)
-        await create_topics(self.bootstrap_servers)
+        await create_topics(self.cluster)
 
     async def _start_database(self, password: str) -> None:
         if self._external_database is None:
