@@ -21,7 +21,7 @@ from bench.measure import CpuMeter, median, report
 from bench.rig import Rig, Watch, frozen, options, rig
 from contracts import actions
 from contracts.ids import conversation_key, uuid7
-from flow_engine.state.work import conversation_id
+from flow_engine.state.ids import conversation_id
 
 FEW, MANY = 1_000, 1_000_000
 ROUNDS = 3

@@ -72,19 +72,21 @@ class Stack:
         kafka: str | None = None,
         database: str | None = None,
         report: Report = ignore,
+        sync: bool = True,
     ) -> None:
         """All files lie in `folder`; a stack on the same folder later goes on with its data.
 
         `services` maps each instance to start (`flow-engine`, `flow-engine-2`) to settings of its own, `env` holds
         settings of all. `port` is the gateway's, 0 for any. `kafka` (`host:port`) and `database` (a DSN that may
         create databases and roles) name servers to use instead of starting them. `report` gets a line per crash.
+        Without `sync` the data need not outlive a crash of the machine (EmbeddedPostgres).
         """
         self.folder = folder.resolve()
         self.logs = self.folder / "logs"
         self._wanted_services, self._env, self._report = services, dict(env or {}), report
         self._external_kafka, self._external_database = kafka, database
         self._kafka = EmbeddedKafka(self.folder / "kafka", log=self.logs / "kafka.log")
-        self._postgres = EmbeddedPostgres(self.folder / "postgres", log=self.logs / "postgres.log")
+        self._postgres = EmbeddedPostgres(self.folder / "postgres", log=self.logs / "postgres.log", sync=sync)
         self._services: dict[str, Service] = {}
         self._proxy = Proxy(self._backend, port=port)
         self._turns: dict[str, Iterator[int]] = {service: itertools.count() for service in MODULES}

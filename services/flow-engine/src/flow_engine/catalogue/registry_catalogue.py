@@ -11,8 +11,9 @@ import structlog
 
 from contracts.ids import conversation_key, split_conversation_key
 from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion, Trigger
+from flow_engine.catalogue.links import LinkMaker
+from flow_engine.catalogue.port import Surroundings
 from flow_engine.errors import UnknownVersion
-from flow_engine.turn.surroundings import LinkMaker, Surroundings
 from flowlang.graph import Graph
 from flowlang.language.compile import compile_flow
 from flowlang.model import Conversation, Tools
@@ -28,7 +29,7 @@ log = structlog.get_logger()
 
 
 class RegistryCatalogue:
-    """surroundings.Catalogue over the registry view."""
+    """catalogue.port.Catalogue over the registry view."""
 
     def __init__(self, view: RegistryView, links: LinkMaker, *, compiled_flows: int = 256) -> None:
         self._view, self._links, self._most_graphs = view, links, compiled_flows

@@ -1,9 +1,9 @@
 import pytest
 
+from channels.telegram.updates import normalise
 from contracts.ids import derived_id
 from contracts.inbound import MessageReceived, Reachability
 from contracts.registry import Channel
-from ingress.channels.telegram import normalise
 
 CHANNEL = Channel(id="c1", project_id="p1", bot_id="b1", type="telegram", name="tg", url="https://t.me/LectureBot")
 ANN = {"id": 42, "is_bot": False, "first_name": "Ann", "last_name": "Lee", "username": "ann", "language_code": "en"}
