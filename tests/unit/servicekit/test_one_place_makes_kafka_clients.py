@@ -10,7 +10,10 @@ PRIVATE = re.compile(
     r"\._(client|fetcher|coordinator|subscription|message_accumulator|sender|conns|msg_futures)\b(?!\()"
 )
 FILES = [
-    path for folder in ("services", "libs", "contracts") for path in sorted((ROOT / folder).glob("**/src/**/*.py"))
+    path
+    for folder in ("services", "libs", "contracts")
+    for path in sorted((ROOT / folder).glob("**/src/**/*.py"))
+    if re.search("kafka", path.read_text(), re.IGNORECASE)
 ]
 
 

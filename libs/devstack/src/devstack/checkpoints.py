@@ -49,6 +49,7 @@ class Misfit:
 
     @property
     def command(self) -> str:
+        """What accepts the loss."""
         at = self.checkpoint
         return f"./switchhook topics accept-loss {self.service} {at.topic} {at.part}"
 
@@ -105,6 +106,7 @@ WHERE topic = $1 AND part = $2
 
 
 async def checkpoints(dsn: str) -> list[Checkpoint]:
+    """All checkpoints in the schema that the DSN looks into."""
     connection = await asyncpg.connect(dsn)
     try:
         rows = await connection.fetch(
@@ -140,6 +142,7 @@ class Logs:
         return None
 
     async def log_of(self, at: Checkpoint) -> Log:
+        """The log that the checkpoint is about; empty when its partition is not there."""
         partition = self._partition(at)
         count = self.counts.get(partition.topic, 0)
         if at.part >= count:
@@ -166,6 +169,7 @@ class Logs:
 
 @asynccontextmanager
 async def open_logs(cluster: Cluster) -> AsyncIterator[Logs]:
+    """The logs of a cluster, as long as the block runs."""
     consumer = make_consumer(cluster, client_id="switchhook-doctor")
     async with admin_of(cluster) as admin:
         try:

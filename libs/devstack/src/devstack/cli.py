@@ -49,7 +49,7 @@ def run_suite(
     context: typer.Context,
     which: Annotated[str, typer.Argument(metavar="[fast|slow]", help="Which tests; then arguments for pytest.")] = "",
 ) -> None:
-    """Run the checks and the whole suite; `fast`: unit and contract tests only. `slow` and pytest arguments: no checks."""
+    """Run the whole suite, lint and types included; `fast`: what needs no servers; `slow`: what takes long."""
     from devstack.testing import run_tests
 
     raise typer.Exit(run_tests([which, *context.args] if which else []))

@@ -75,19 +75,21 @@ class Stack:
         kafka: str | None = None,
         database: str | None = None,
         report: Report = ignore,
+        sync: bool = True,
     ) -> None:
         """All files lie in `folder`; a stack on the same folder later goes on with its data.
 
         `services` maps each instance to start (`flow-engine`, `flow-engine-2`) to settings of its own, `env` holds
         settings of all. `port` is the gateway's, 0 for any. `kafka` (`host:port`) and `database` (a DSN that may
         create databases and roles) name servers to use instead of starting them. `report` gets a line per crash.
+        Without `sync` the data need not outlive a crash of the machine (EmbeddedPostgres).
         """
         self.folder = folder.resolve()
         self.logs = self.folder / "logs"
         self._wanted_services, self._env, self._report = services, dict(env or {}), report
         self._external_kafka, self._external_database = kafka, database
         self._kafka = EmbeddedKafka(self.folder / "kafka", log=self.logs / "kafka.log")
-        self._postgres = EmbeddedPostgres(self.folder / "postgres", log=self.logs / "postgres.log")
+        self._postgres = EmbeddedPostgres(self.folder / "postgres", log=self.logs / "postgres.log", sync=sync)
         self._services: dict[str, Service] = {}
         self._proxy = Proxy(self._backend, port=port)
         self._turns: dict[str, Iterator[int]] = {service: itertools.count() for service in MODULES}
@@ -123,6 +125,7 @@ class Stack:
 
     @property
     def bootstrap_servers(self) -> str:
+        """`host:port` of the broker, embedded or given."""
         return self._external_kafka or self._kafka.bootstrap_servers
 
     @property
@@ -148,6 +151,7 @@ class Stack:
 
     @property
     def secrets(self) -> StackSecrets:
+        """What the stack was started with. StackError before its first start."""
         if self._secrets is None:
             raise StackError("The stack has no secrets yet: start it first.")
         return self._secrets
@@ -158,6 +162,7 @@ class Stack:
         return self._services
 
     def service(self, instance: str) -> Service:
+        """A replica by its name. KeyError when there is none."""
         return self._services[instance]
 
     async def add_service(self, instance: str, env: Mapping[str, str] | None = None) -> Service:

@@ -32,6 +32,7 @@ async def create_topics(cluster: Cluster, topics: Sequence[Topic] = TOPICS, *, r
 
 
 async def create(admin: AIOKafkaAdminClient, topics: Mapping[str, Topic], replicas: int) -> None:
+    """Create topics. Raises the KafkaError of the first one that is refused."""
     new = [NewTopic(name, topic.partitions, replicas, topic_configs=topic.settings()) for name, topic in topics.items()]
     response = await admin.create_topics(new)
     for name, code, *_ in response.topic_errors:

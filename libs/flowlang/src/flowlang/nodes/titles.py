@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
+from flowlang.building.compiler import Compiler
 
 LONGEST_TITLE = {"telegram": 64, "whatsapp": 20, "messenger": 20, "vk": 40}
 
