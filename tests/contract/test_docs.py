@@ -24,7 +24,7 @@ RUN_BY = {
     "./switchhook dev --reset": "tests/component/devstack/test_dev.py",
     "./switchhook test": ".ci/run",
     "./switchhook test fast": ".ci/run",
-    "./switchhook chaos": "tests/chaos/test_chaos.py",
+    "./switchhook chaos": "tests/e2e/test_chaos.py",
     "./switchhook schemas": "tests/contract/test_schemas.py",
     "./switchhook lock": "tests/unit/devstack",
     "./switchhook topics accept-loss": "tests/component/devstack/test_checkpoints.py",
@@ -48,6 +48,11 @@ def test_links_and_named_files_are_there(page: Path) -> None:
     missing = [link for link in LINK.findall(text) if not (page.parent / link).exists()]
     missing += [name for name in NAMED_FILE.findall(text) if not (ROOT / name.rstrip("/")).exists()]
     assert missing == []
+
+
+def test_the_glossary_has_each_word_once_in_order() -> None:
+    words = re.findall(r"(?m)^\| ([^|]+) \|", (ROOT / "docs/glossary.md").read_text())[2:]
+    assert words == sorted(set(words), key=str.casefold)
 
 
 @pytest.mark.parametrize("page", DOCS, ids=shown_in)

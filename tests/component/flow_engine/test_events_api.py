@@ -13,7 +13,8 @@ from contracts.registry import Token, Trigger, TriggerAuth
 from flow_engine.web.routes import make_app
 from servicekit.credentials.tokens import generate_token
 from servicekit.web.auth import Authoriser
-from support.engine import FLOW, PROJECT, RunningEngine
+from support.engine import RunningEngine
+from support.engine_world import FLOW, PROJECT
 from support.waiting import eventually
 
 OPERATOR = "operator-token-of-at-least-32-characters"
@@ -23,7 +24,7 @@ OPERATOR = "operator-token-of-at-least-32-characters"
 async def http(engine: RunningEngine) -> AsyncIterator[httpx.AsyncClient]:
     deps = SimpleNamespace(
         authoriser=Authoriser(engine.view, SecretStr(OPERATOR)),
-        pool=engine.pool,
+        store=engine.store,
         trigger=lambda id: engine.view.get("trigger", id),
     )
     transport = httpx.ASGITransport(make_app(deps), client=("203.0.113.7", 1))

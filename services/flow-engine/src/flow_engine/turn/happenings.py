@@ -1,4 +1,4 @@
-"""What the interpreter sees of an inbound record. Pure."""
+"""What the interpreter sees of each kind of inbound record: `Happening.data`. Pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from contracts import inbound
-from flowlang.model import Happening
+from flow_engine.turn.event import Event
+from flow_engine.turn.people import update
+
+Data = Callable[[Event], dict[str, Any] | None]
+"""None: the interpreter need not see it."""
 
 
-def _message(body: inbound.MessageReceived) -> dict[str, Any]:
+def message(event: Event) -> dict[str, Any]:
+    body: inbound.MessageReceived = event.body
     return {
         "text": body.text,
         "payload": body.payload,
@@ -19,11 +24,13 @@ def _message(body: inbound.MessageReceived) -> dict[str, Any]:
     }
 
 
-def _start(body: inbound.StartFlow) -> dict[str, Any]:
+def start(event: Event) -> dict[str, Any]:
+    body: inbound.StartFlow = event.body
     return {"flow_id": body.flow_id, "entry": body.entry, "variables": body.variables, "content": body.content}
 
 
-def _url(body: inbound.UrlOpened) -> dict[str, Any]:
+def url(event: Event) -> dict[str, Any]:
+    body: inbound.UrlOpened = event.body
     return {
         "command": body.command,
         "content": body.content,
@@ -32,35 +39,46 @@ def _url(body: inbound.UrlOpened) -> dict[str, Any]:
     }
 
 
-def _command(body: inbound.RunCommand) -> dict[str, Any]:
+def command(event: Event) -> dict[str, Any]:
+    body: inbound.RunCommand = event.body
     return {"command": body.command, "content": body.content}
 
 
-def _call_result(body: inbound.CallResult) -> dict[str, Any]:
+def call_result(event: Event) -> dict[str, Any]:
+    body: inbound.CallResult = event.body
     error = body.error.model_dump(exclude_none=True) if body.error else None
     return {"wait": body.wait, "outcome": body.outcome, "status": body.status, "body": body.body, "error": error}
 
 
-def _timer(body: inbound.TimerFired) -> dict[str, Any]:
+def timer(event: Event) -> dict[str, Any]:
+    body: inbound.TimerFired = event.body
     return {"wait": body.wait}
 
 
-def _signal(body: inbound.Signal) -> dict[str, Any]:
+def signal(event: Event) -> dict[str, Any]:
+    body: inbound.Signal = event.body
     return {"name": body.name, "data": body.data}
 
 
-_DATA: dict[str, Callable[[Any], dict[str, Any]]] = {
-    "message": _message,
-    "start": _start,
-    "url": _url,
-    "command": _command,
-    "call_result": _call_result,
-    "timer": _timer,
-    "signal": _signal,
-}
+def reachability(event: Event) -> dict[str, Any]:
+    body: inbound.Reachability = event.body
+    return {"state": body.state, "before": event.reachable_before, "reason": body.reason, "chat": body.chat}
 
 
-def happening(event_id: str, body: inbound.InboundBase, now: str) -> Happening:
-    """Raises KeyError for a kind that the interpreter never sees."""
-    kind: str = body.kind  # type: ignore[attr-defined]
-    return Happening(event_id, kind, now, _DATA[kind](body))
+def contact_update(event: Event) -> dict[str, Any] | None:
+    """Nothing where there is nobody to change."""
+    if not event.contact.id:
+        return None
+    change = update(event.body)
+    return {"changed": list(change.set), "add_tags": list(change.add_tags), "remove_tags": list(change.remove_tags)}
+
+
+def message_result(event: Event) -> dict[str, Any]:
+    body: inbound.MessageResult = event.body
+    return {
+        "action_id": body.action_id,
+        "seq": body.seq,
+        "outcome": body.outcome,
+        "provider_message_id": body.provider_message_id,
+        "error": body.error.model_dump(exclude_none=True) if body.error else None,
+    }

@@ -1,0 +1,110 @@
+"""The handlers that every kind of entity has: list, make, show, change, delete."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from registry.entities import M, Stored
+from registry.resources.flows import refuse_stale
+from registry.resources.resource import Made, N, P, Resource
+from registry.store import postgres_entities
+from registry.web.api import Api, Handler
+from registry.writing.answers import Answer
+from registry.writing.unit import Unit
+from registry.writing.writes import FollowUp
+from servicekit.web.pagination import decode_cursor, encode_cursor, page_limit
+
+
+def made_answer(resource: Resource[M, N, P], unit: Unit, made: Made[M], status: int = 201) -> Answer:
+    """The entity, with what is told about it this once."""
+    body = resource.show(made.stored, unit.site) | dict(made.once)
+    return Answer(status, body, made.stored.etag, unit.published)
+
+
+def shown_answer(resource: Resource[M, N, P], unit: Unit, stored: Stored[M]) -> Answer:
+    return Answer(200, resource.show(stored, unit.site), stored.etag, unit.published)
+
+
+async def load_to_change(unit: Unit, resource: Resource[M, N, P], id: str, request: Request) -> Stored[M]:
+    """The entity, locked. Raises ProblemError 404, and 412 when the caller has seen another version."""
+    stored = await unit.load(resource.model, id, lock="FOR UPDATE")
+    unit.project_id = stored.project_id
+    refuse_stale(stored.etag, request.headers.get("if-match"))
+    return stored
+
+
+def crud(api: Api, resource: Resource[M, N, P], then: Callable[[N], FollowUp] | None = None) -> dict[str, Handler]:
+    """By the names of their rows. `then` follows the making of one."""
+    many, one = f"/v1/{resource.noun}", f"/v1/{resource.noun}/{{id}}"
+    handlers = {
+        f"GET {many}": _list(api, resource),
+        f"POST {many}": _create(api, resource, then),
+        f"GET {one}": _show(api, resource),
+        f"DELETE {one}": _delete(api, resource),
+    }
+    if resource.change is not None:
+        handlers[f"PATCH {one}"] = _change(api, resource)
+    return handlers
+
+
+def _list(api: Api, resource: Resource[M, N, P]) -> Handler:
+    async def list_entities(request: Request) -> Response:
+        query = request.query_params
+        after = decode_cursor(query.get("cursor"), int) or (0,)
+        limit = page_limit(query.get("limit"))
+        fields = {field: query[name] for name, field in resource.filters.items() if name in query}
+        async with api.reading(request) as unit:
+            found, following = await postgres_entities.page(
+                unit.connection, resource.model, unit.project_id, after=after[0], limit=limit, fields=fields
+            )
+        items = [resource.show(stored, api.site) for stored in found]
+        return JSONResponse({"items": items, "next": following and encode_cursor(following)})
+
+    return list_entities
+
+
+def _create(api: Api, resource: Resource[M, N, P], then: Callable[[N], FollowUp] | None) -> Handler:
+    async def create(request: Request, body: Any) -> Response:
+        async def work(unit: Unit) -> Answer:
+            return made_answer(resource, unit, await resource.create(unit, body))
+
+        return await api.write(request, work, then and then(body))
+
+    create.__annotations__["body"] = resource.new
+    return create
+
+
+def _show(api: Api, resource: Resource[M, N, P]) -> Handler:
+    async def show(request: Request, id: str) -> Response:
+        async with api.reading(request) as unit:
+            return shown_answer(resource, unit, await unit.load(resource.model, id)).response()
+
+    return show
+
+
+def _change(api: Api, resource: Resource[M, N, P]) -> Handler:
+    async def patch(request: Request, id: str, body: Any) -> Response:
+        async def work(unit: Unit) -> Answer:
+            assert resource.change is not None
+            stored = await load_to_change(unit, resource, id, request)
+            return shown_answer(resource, unit, await resource.change(unit, stored, body))
+
+        return await api.write(request, work)
+
+    patch.__annotations__["body"] = resource.patch
+    return patch
+
+
+def _delete(api: Api, resource: Resource[M, N, P]) -> Handler:
+    async def delete(request: Request, id: str) -> Response:
+        async def work(unit: Unit) -> Answer:
+            await resource.remove(unit, await load_to_change(unit, resource, id, request))
+            return Answer(204, published=unit.published)
+
+        return await api.write(request, work)
+
+    return delete
