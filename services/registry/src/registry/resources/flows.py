@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
+from channels.discovery import Connectors
 from contracts.cloudevents import rfc3339
 from contracts.ids import uuid7
 from contracts.model import Model
@@ -47,6 +48,18 @@ class Check(Input):
 
 class Rollback(Input):
     version: int = Field(ge=1)
+
+
+class DraftVersion(BaseModel):
+    """How often its draft was saved."""
+
+    draft_version: int
+
+
+class FlowMade(BaseModel):
+    """What is wrong with the first draft."""
+
+    problems: list[dict[str, str]]
 
 
 async def create(unit: Unit, new: NewFlow) -> Made[Flow]:
@@ -177,8 +190,13 @@ async def _surroundings(unit: Unit, bot_id: str, flow_id: str | None) -> Surroun
         api_calls=frozenset(call.entity.name for call in calls),
         flows=frozenset(flow.entity.slug for flow in flows),
         commands=await _commands_of_others(unit, flows, flow_id),
-        channel_types=frozenset(channel.entity.type for channel in channels),
+        title_limits=_title_limits(unit.site.connectors, {channel.entity.type for channel in channels}),
     )
+
+
+def _title_limits(connectors: Connectors, types: set[str]) -> dict[str, int]:
+    shown = {type: connectors[type].descriptor.limits.button_title for type in types if type in connectors}
+    return {type: limit for type, limit in shown.items() if limit}
 
 
 async def _commands_of_others(unit: Unit, flows: list[Stored[Flow]], flow_id: str | None) -> dict[str, str]:
@@ -206,4 +224,6 @@ RESOURCE: Resource[Flow, NewFlow, Input] = Resource(
     show=show,
     remove=remove,
     filters={"bot": "bot_id", "slug": "slug"},
+    also=DraftVersion,
+    once=FlowMade,
 )
