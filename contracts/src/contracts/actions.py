@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from contracts.cloudevents import TYPE_PREFIX
 from contracts.inbound import ChannelType, ReplyTo
 from contracts.model import Model
 from contracts.topic import Topic
@@ -47,6 +48,11 @@ class ActionBase(Model):
     hops: int = 0
 
 
+def action_type(action: type[ActionBase]) -> str:
+    """The CloudEvents type of an action's records, by its field `kind`."""
+    return f"{TYPE_PREFIX}action.{action.model_fields['kind'].default}"
+
+
 class SendMessage(ActionBase):
     """Write to a person on a channel. `seq` orders the conversation's messages; after `expires_at` it has failed."""
 
@@ -71,7 +77,7 @@ class AcknowledgeTap(ActionBase):
 
 
 class CallApi(ActionBase):
-    """Call a named API (D1). The result goes back to `conversation` as CallResult with the same `wait`."""
+    """Call a named API. The result goes back to `conversation` as CallResult with the same `wait`."""
 
     kind: Literal["call_api"] = "call_api"
     api_call_id: str
@@ -84,7 +90,7 @@ class CallApi(ActionBase):
 
 
 class PostWebhook(ActionBase):
-    """A send_webhook step (P1) with an inline URL: signed with the project's secret, `webhook-id` is `id`."""
+    """A send_webhook step with an inline URL: signed with the project's secret, `webhook-id` is `id`."""
 
     kind: Literal["post_webhook"] = "post_webhook"
     url: str

@@ -1,8 +1,4 @@
-"""Which endpoints an event goes to. Pure.
-
-An event about a delivery is never delivered in a way that makes another (hardening 22): none about an endpoint goes to
-that endpoint, and deliveries of ABOUT_DELIVERIES make no events themselves.
-"""
+"""Which endpoints an event goes to. Pure. An event about an endpoint never goes to that endpoint."""
 
 from __future__ import annotations
 
@@ -13,7 +9,6 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 from contracts.events import EVENT_TYPES, NEVER_DELIVERED
 from contracts.registry import Endpoint
 
-ABOUT_DELIVERIES = frozenset({"webhook.sent", "endpoint.failing", "endpoint.disabled", "delivery.exhausted"})
 ALL = "*"
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:switchhook:delivery")
 
