@@ -50,7 +50,7 @@ def event_id(answer: bytes) -> str:
 
 
 async def introduce_people(bench: Rig) -> None:
-    """S6: the bot may only write to who has talked to it, so everybody says hello first."""
+    """A bot may only write to people who have written to it, so each of them says hello first."""
     producer = AIOKafkaProducer(bootstrap_servers=bench.stack.bootstrap_servers)
     await producer.start()
     try:

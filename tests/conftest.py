@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from servicekit.kafka.cluster import Cluster
 from support.stack import Servers, fresh_database, running_servers
 from support.topics import create_topic, delete_topics
 
@@ -45,6 +46,12 @@ def module_database(postgres: str) -> Iterator[str]:
 def topic_prefix() -> str:
     """Begins the names of this test's topics and groups, and of no other's."""
     return f"test-{uuid4().hex[:12]}."
+
+
+@pytest.fixture
+def cluster(kafka: str, topic_prefix: str) -> Cluster:
+    """This test's own place on the broker: what a service calls `in` is there what `make_topic("in")` made."""
+    return Cluster(kafka, topic_prefix)
 
 
 @pytest.fixture

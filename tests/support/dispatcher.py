@@ -16,18 +16,17 @@ import asyncpg
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from contracts import dlq
+from contracts import actions, dlq, events, findings, inbound, replies
+from contracts import registry as registry_topic
 from contracts.cloudevents import headers as ce_headers
 from contracts.cloudevents import now_text, source_headers
 from contracts.registry import ApiCall, Bot, Channel, Endpoint, Project, Secret
-from dispatcher.main import Dispatcher
+from dispatcher.main import SERVICE, Dispatcher
 from dispatcher.settings import Settings
 from servicekit.credentials.sealing import KeyRing
-from servicekit.kafka.publisher import KafkaPublisher
-from servicekit.kafka.records import Outgoing, Record
-from servicekit.loop.partition_loop import Handler
+from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.records import Record
 from servicekit.migrate import migrate_async
-from servicekit.registry_view.view import RegistryView
 from support.ledger import read_all
 from support.registry_writer import RegistryWriter
 from support.topics import create_topic, delete_topics
@@ -37,51 +36,15 @@ KEK = "k1:" + "A" * 43 + "="
 SIGNING_SECRET = "whsec_" + "c2lnbmluZyBzZWNyZXQgb2YgdGhlIHByb2plY3Q="
 BOT_TOKEN = "104117782:AAF0secretsecretsecretsecretsecret0"
 OPERATOR = "operator-token-of-the-tests-0123456789"
-NAMES = ("inbound", "actions", "events", "findings", "replies")
+TOPICS = (inbound.TOPIC, actions.TOPIC, events.TOPIC, findings.TOPIC, replies.TOPIC)
 PARTITIONS = 3
 
 
-def renamed(prefix: str, topic: str) -> str:
-    """`switchhook.events.v1` -> `<prefix>events`; a dead-letter topic has the prefix in its service's name already."""
-    parts = topic.split(".")
-    return prefix + parts[1] if parts[0] == "switchhook" and parts[1] in NAMES else topic
-
-
-class PrefixedPublisher(KafkaPublisher):
-    """Writes to the test's own topics."""
-
-    prefix = ""
-
-    async def publish_many(self, records: Sequence[Outgoing]) -> None:
-        await super().publish_many([each._replace(topic=renamed(self.prefix, each.topic)) for each in records])
-
-
-class PrefixedDispatcher(Dispatcher):
-    """Reads and writes topics that begin with `prefix`."""
-
-    def __init__(self, settings: Settings, prefix: str) -> None:
-        self.prefix, self.service = prefix, f"{prefix}dispatcher"
-        super().__init__(settings)
-
-    def new_view(self) -> RegistryView:
-        return RegistryView(self.settings.kafka, topic=f"{self.prefix}registry")
-
-    def new_publisher(self) -> KafkaPublisher:
-        publisher = PrefixedPublisher(self.settings.kafka, client_id=self.service)
-        publisher.prefix = self.prefix
-        return publisher
-
-    def new_handlers(self, *parts: Any) -> dict[str, Handler]:
-        handlers = super().new_handlers(*parts)
-        for handler in handlers.values():
-            handler.topic = renamed(self.prefix, handler.topic)
-        return handlers
-
-
-def settings_for(kafka: str, dsn: str, **more: Any) -> Settings:
+def settings_for(cluster: Cluster, dsn: str, **more: Any) -> Settings:
     """Loopback may be reached; everything else as shipped."""
     defaults: dict[str, Any] = {
-        "kafka": kafka,
+        "kafka": cluster.servers,
+        "topic_prefix": cluster.topic_prefix,
         "database": dsn,
         "admin_token": OPERATOR,
         "kek": KEK,
@@ -124,22 +87,17 @@ def secret(name: str, value: str) -> Secret:
 class RunningDispatcher:
     """What a test drives and looks at."""
 
-    kafka: str
+    cluster: Cluster
     dsn: str
-    prefix: str
     pool: asyncpg.Pool[asyncpg.Record]
     registry: RegistryWriter
     producer: AIOKafkaProducer
     offsets: dict[str, int] = field(default_factory=dict)
-    workers: list[tuple[PrefixedDispatcher, asyncio.Task[None]]] = field(default_factory=list)
+    workers: list[tuple[Dispatcher, asyncio.Task[None]]] = field(default_factory=list)
 
-    @property
-    def service(self) -> str:
-        return f"{self.prefix}dispatcher"
-
-    async def start(self, instance: str = "a", **more: Any) -> PrefixedDispatcher:
+    async def start(self, instance: str = "a", **more: Any) -> Dispatcher:
         """One more replica, in this process."""
-        made = PrefixedDispatcher(settings_for(self.kafka, self.dsn, instance=instance, **more), self.prefix)
+        made = Dispatcher(settings_for(self.cluster, self.dsn, instance=instance, **more))
         self.workers.append((made, asyncio.create_task(made.run())))
         return made
 
@@ -156,7 +114,15 @@ class RunningDispatcher:
     def process(self, failpoints: str = "", **more: Any) -> Iterator[subprocess.Popen[bytes]]:
         """One more replica, in a process of its own with these settings, killed at the end of the block."""
         chosen = orjson.dumps(more).decode()
-        command = [sys.executable, "-m", "support.dispatcher", self.kafka, self.dsn, self.prefix, chosen]
+        command = [
+            sys.executable,
+            "-m",
+            "support.dispatcher",
+            self.cluster.servers,
+            self.cluster.topic_prefix,
+            self.dsn,
+            chosen,
+        ]
         path = os.pathsep.join(["tests", *sys.path])
         child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path, "SWITCHHOOK_FAILPOINTS": failpoints})
         try:
@@ -177,7 +143,7 @@ class RunningDispatcher:
         }  # fmt: skip
         self.offsets["inbound"] = self.offsets.get("inbound", 0) + 1
         headers = ce_headers(id=id, type=f"action.{kind}", source="test", time=now, project=PROJECT)
-        headers += source_headers(f"{self.prefix}inbound", 0, self.offsets["inbound"], 0)
+        headers += source_headers(inbound.TOPIC.name, 0, self.offsets["inbound"], 0)
         await self.raw("actions", orjson.dumps(body), conversation, headers)
         return id
 
@@ -204,12 +170,15 @@ class RunningDispatcher:
 
     async def raw(self, topic: str, value: bytes | None, key: str, headers: Any) -> None:
         """Anything at all."""
-        await self.producer.send_and_wait(self.prefix + topic, value, key.encode(), headers=headers)
+        await self.producer.send_and_wait(self.topic(topic), value, key.encode(), headers=headers)
 
     async def out(self, name: str) -> list[Record]:
         """All that was written to a topic."""
-        topic = dlq.topic_for(self.service).name if name == "dlq" else self.prefix + name
-        return await read_all(self.kafka, topic)
+        return await read_all(self.cluster.servers, self.topic(name))
+
+    def topic(self, name: str) -> str:
+        """What `actions`, or `dlq`, is called on the cluster."""
+        return self.cluster.named(dlq.topic_for(SERVICE).name if name == "dlq" else f"switchhook.{name}.v1")
 
     async def bodies(self, name: str) -> list[dict[str, Any]]:
         """The same, as JSON."""
@@ -232,17 +201,17 @@ class RunningDispatcher:
 @contextlib.asynccontextmanager
 async def dispatcher_on(kafka: str, dsn: str, *entities: Any) -> AsyncIterator[RunningDispatcher]:
     """A dispatcher's surroundings, with these entities in the registry; started by the test."""
-    prefix = f"test-{uuid4().hex[:10]}."
-    topics = [await create_topic(kafka, prefix + name, partitions=PARTITIONS) for name in NAMES]
-    topics.append(await create_topic(kafka, prefix + "registry"))
-    topics.append(await create_topic(kafka, dlq.topic_for(f"{prefix}dispatcher").name))
+    cluster = Cluster(kafka, f"test-{uuid4().hex[:10]}.")
+    topics = [await create_topic(kafka, cluster.named(topic.name), partitions=PARTITIONS) for topic in TOPICS]
+    topics.append(await create_topic(kafka, cluster.named(registry_topic.TOPIC.name)))
+    topics.append(await create_topic(kafka, cluster.named(dlq.topic_for(SERVICE).name)))
     await migrate_async("dispatcher", dsn)
     producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, max_request_size=4 << 20)
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(
             asyncpg.create_pool(dsn, min_size=1, max_size=4, server_settings={"search_path": "dispatcher"})
         )
-        registry = await stack.enter_async_context(RegistryWriter(kafka, prefix + "registry"))
+        registry = await stack.enter_async_context(RegistryWriter(cluster))
         project = Project(
             id=PROJECT, name="P", slug="p", signing_secret=sealed(SIGNING_SECRET, PROJECT, "signing_secret")
         )
@@ -250,7 +219,7 @@ async def dispatcher_on(kafka: str, dsn: str, *entities: Any) -> AsyncIterator[R
         await registry.snapshot()
         await producer.start()
         stack.push_async_callback(producer.stop)
-        running = RunningDispatcher(kafka, dsn, prefix, pool, registry, producer)
+        running = RunningDispatcher(cluster, dsn, pool, registry, producer)
         try:
             yield running
         finally:
@@ -258,8 +227,8 @@ async def dispatcher_on(kafka: str, dsn: str, *entities: Any) -> AsyncIterator[R
     await delete_topics(kafka, *topics)
 
 
-async def _run_process(kafka: str, dsn: str, prefix: str, chosen: str) -> None:
-    dispatcher = PrefixedDispatcher(settings_for(kafka, dsn, **orjson.loads(chosen)), prefix)
+async def _run_process(kafka: str, prefix: str, dsn: str, chosen: str) -> None:
+    dispatcher = Dispatcher(settings_for(Cluster(kafka, prefix), dsn, **orjson.loads(chosen)))
     await dispatcher.run()
 
 

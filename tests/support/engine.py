@@ -14,17 +14,20 @@ import orjson
 from aiokafka import AIOKafkaProducer
 
 from contracts import actions, dlq, events, inbound, replies
+from contracts import registry as registry_topic
 from contracts.cloudevents import TYPE_PREFIX
 from contracts.cloudevents import headers as ce_headers
 from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.catalogue import RegistryCatalogue
+from flow_engine.main import SERVICE
 from flow_engine.store import log_partitions
 from flow_engine.timers import Timers
 from flow_engine.turn.sandbox import Sandbox
 from flow_engine.turn.surroundings import LinkMaker
 from servicekit.credentials.links import LinkKeys
-from servicekit.kafka.records import Outgoing, Record
+from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.records import Record
 from servicekit.loop.batches import Batch, Commit
 from servicekit.loop.partition_loop import PartitionLoop
 from servicekit.migrate import migrate_async
@@ -35,12 +38,7 @@ from support.topics import create_topic, delete_topics
 
 PROJECT, BOT, WEB, TELEGRAM, FLOW = "project-1", "bot-1", "web-1", "tg-1", "flow-1"
 AT = "2026-11-21T00:01:00.000Z"
-NAMES = {
-    inbound.TOPIC.name: "inbound",
-    actions.TOPIC.name: "actions",
-    events.TOPIC.name: "events",
-    replies.TOPIC.name: "replies",
-}
+TOPICS = (inbound.TOPIC, actions.TOPIC, events.TOPIC, replies.TOPIC)
 PARTITIONS = 3
 
 
@@ -60,13 +58,11 @@ ENTITIES: tuple[Any, ...] = (
 )
 
 
-class PrefixedHandler(EngineHandler):
-    """Writes to the test's own topics. `bugs` maps an event id to the exception that its turn causes."""
+class BuggyHandler(EngineHandler):
+    """`bugs` maps an event id to the exception that its turn causes."""
 
-    def __init__(self, prefix: str, *arguments: Any, **more: Any) -> None:
+    def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self.topic = prefix + NAMES[inbound.TOPIC.name]
-        self.prefix = prefix
         self.bugs: dict[bytes, Exception] = {}
         self.batches: list[int] = []
 
@@ -76,20 +72,14 @@ class PrefixedHandler(EngineHandler):
             bug = self.bugs.get(dict(record.headers).get("ce_id") or b"")
             if bug is not None:
                 raise bug
-        commit = await super().apply(batch)
-        commit.outgoing = [(cause, [self._renamed(one) for one in made]) for cause, made in commit.outgoing]
-        return commit
-
-    def _renamed(self, outgoing: Outgoing) -> Outgoing:
-        return outgoing._replace(topic=self.prefix + NAMES[outgoing.topic])
+        return await super().apply(batch)
 
 
 @dataclass
 class RunningEngine:
     """What a test drives and looks at."""
 
-    kafka: str
-    prefix: str
+    cluster: Cluster
     pool: asyncpg.Pool[asyncpg.Record]
     registry: RegistryWriter
     view: RegistryView
@@ -98,23 +88,19 @@ class RunningEngine:
     producer: AIOKafkaProducer
     task: asyncio.Task[None] | None = None
     loop: PartitionLoop | None = None
-    handler: PrefixedHandler | None = None
+    handler: BuggyHandler | None = None
     timers: asyncio.Task[None] | None = None
     session_timeout: float = 6.0
     sent: list[str] = field(default_factory=list)
 
-    @property
-    def service(self) -> str:
-        return f"{self.prefix}engine"
-
     async def start(self, instance: str = "a") -> None:
         """Begin to apply events."""
-        self.handler = PrefixedHandler(self.prefix, self.pool, self.catalogue, self.sandbox)
+        self.handler = BuggyHandler(self.pool, self.catalogue, self.sandbox)
         self.loop = PartitionLoop(
             self.handler,
-            kafka=self.kafka,
-            group=self.service,
-            service=self.service,
+            cluster=self.cluster,
+            group=SERVICE,
+            service=SERVICE,
             instance=instance,
             pool=self.pool,
             session_timeout=self.session_timeout,
@@ -172,7 +158,7 @@ class RunningEngine:
 
     async def raw(self, value: bytes, key: str, headers: list[tuple[str, bytes]]) -> None:
         """Write anything to inbound."""
-        await self.producer.send_and_wait(self.prefix + "inbound", value, key.encode(), headers=headers)
+        await self.producer.send_and_wait(self.cluster.named(inbound.TOPIC.name), value, key.encode(), headers=headers)
 
     async def say(self, text: str, peer: str = "p1", **more: Any) -> str:
         """A person's message."""
@@ -180,8 +166,8 @@ class RunningEngine:
 
     async def out(self, name: str) -> list[Record]:
         """All that was written to a topic, partition by partition."""
-        topic = dlq.topic_for(self.service).name if name == "dlq" else self.prefix + name
-        return await read_all(self.kafka, topic)
+        topic = dlq.topic_for(SERVICE).name if name == "dlq" else f"switchhook.{name}.v1"
+        return await read_all(self.cluster.servers, self.cluster.named(topic))
 
     async def bodies(self, name: str) -> list[dict[str, Any]]:
         """The same, as JSON."""
@@ -213,10 +199,10 @@ Crash = Callable[[], Awaitable[None]]
 @contextlib.asynccontextmanager
 async def engine_on(kafka: str, dsn: str, *documents: dict[str, Any]) -> AsyncIterator[RunningEngine]:
     """An engine whose bot has these published flows; started by the test."""
-    prefix = f"test-{uuid4().hex[:10]}."
-    topics = [await create_topic(kafka, prefix + name, partitions=PARTITIONS) for name in NAMES.values()]
-    topics.append(await create_topic(kafka, prefix + "registry"))
-    topics.append(await create_topic(kafka, dlq.topic_for(f"{prefix}engine").name))
+    cluster = Cluster(kafka, f"test-{uuid4().hex[:10]}.")
+    topics = [await create_topic(kafka, cluster.named(topic.name), partitions=PARTITIONS) for topic in TOPICS]
+    topics.append(await create_topic(kafka, cluster.named(registry_topic.TOPIC.name)))
+    topics.append(await create_topic(kafka, cluster.named(dlq.topic_for(SERVICE).name)))
     await migrate_async("flow_engine", dsn)
     producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, max_request_size=4 << 20)
     settings = {"search_path": "flow_engine", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
@@ -226,14 +212,14 @@ async def engine_on(kafka: str, dsn: str, *documents: dict[str, Any]) -> AsyncIt
         )
         async with pool.acquire() as connection:
             await log_partitions.keep_up(connection, log_partitions.logs(None, 9))
-        registry = await stack.enter_async_context(RegistryWriter(kafka, prefix + "registry"))
+        registry = await stack.enter_async_context(RegistryWriter(cluster))
         await registry.put(*ENTITIES)
         for number, document in enumerate(documents, 1):
             await registry.put(
                 flow_version(document, flow=f"flow-{number}"), flow(document["slug"], id=f"flow-{number}")
             )
         await registry.snapshot()
-        view = RegistryView(kafka, topic=prefix + "registry")
+        view = RegistryView(cluster)
         catalogue = RegistryCatalogue(view, LinkMaker(LinkKeys("k" * 32), "http://test"))
         await view.start()
         stack.push_async_callback(view.stop)
@@ -241,7 +227,7 @@ async def engine_on(kafka: str, dsn: str, *documents: dict[str, Any]) -> AsyncIt
         sandbox = await stack.enter_async_context(Sandbox(1))
         await producer.start()
         stack.push_async_callback(producer.stop)
-        engine = RunningEngine(kafka, prefix, pool, registry, view, catalogue, sandbox, producer)
+        engine = RunningEngine(cluster, pool, registry, view, catalogue, sandbox, producer)
         try:
             yield engine
         finally:

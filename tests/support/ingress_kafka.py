@@ -21,6 +21,7 @@ from ingress.wiring import Ingress, build
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.tokens import NewToken, generate_token
 from servicekit.kafka.asker import Asker
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.consumer import make_consumer
 from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.kafka.records import Outgoing, Record
@@ -45,25 +46,11 @@ BIG = {"max.message.bytes": str(5 * 1024 * 1024)}
 Reply = Callable[[dict[str, Any]], dict[str, Any] | None]
 
 
-class PrefixedPublisher:
-    """Writes to the test's own topics."""
-
-    def __init__(self, publisher: KafkaPublisher, prefix: str) -> None:
-        self._publisher, self._prefix = publisher, prefix
-
-    async def publish(self, record: Outgoing) -> int:
-        return await self._publisher.publish(record._replace(topic=self._prefix + record.topic))
-
-    async def publish_many(self, records: list[Outgoing]) -> None:
-        await self._publisher.publish_many([one._replace(topic=self._prefix + one.topic) for one in records])
-
-
 @dataclass
 class Topics:
     """All topics of one test, what lies in them, and the played engine's answers."""
 
-    kafka: str
-    prefix: str
+    cluster: Cluster
     registry: RegistryWriter
     publisher: KafkaPublisher
     records: dict[str, list[Record]] = field(default_factory=dict)
@@ -74,7 +61,7 @@ class Topics:
     attached: list[dict[str, Any]] = field(default_factory=list)
 
     def name(self, topic: str) -> str:
-        return self.prefix + topic
+        return self.cluster.named(topic)
 
     def of(self, topic: str) -> list[Record]:
         """The records read so far."""
@@ -93,7 +80,7 @@ class Topics:
 
     async def read(self) -> None:
         """Read inbound, events and the dead letters for ever, and answer as the engine would."""
-        consumer = make_consumer(self.kafka, client_id=f"{self.prefix}engine")
+        consumer = make_consumer(self.cluster, client_id="engine")
         await consumer.start()
         try:
             read = (inbound.TOPIC.name, events.TOPIC.name, dlq.topic_for("ingress").name)
@@ -102,7 +89,7 @@ class Topics:
             await consumer.seek_to_beginning(*parts)
             while True:
                 for part, found in (await consumer.getmany(timeout_ms=200)).items():
-                    topic = part.topic.removeprefix(self.prefix)
+                    topic = self.cluster.own_name(part.topic)
                     self.of(topic).extend(found)
                     if topic == inbound.TOPIC.name:
                         await self._answer(found)
@@ -145,7 +132,7 @@ class Topics:
         await self._send(attach["partition"], MessagesReply.model_validate(made.model_dump()).encode())
 
     async def _send(self, partition: int, value: bytes) -> None:
-        await self.publisher.publish(Outgoing(self.name(replies.TOPIC.name), b"r", value, [], partition))
+        await self.publisher.publish(Outgoing(replies.TOPIC.name, b"r", value, [], partition))
 
 
 @dataclass
@@ -164,14 +151,15 @@ class RunningIngress:
 @contextlib.asynccontextmanager
 async def topics_on(kafka: str) -> AsyncIterator[Topics]:
     """Topics of one test, with a registry writer and a played engine."""
-    prefix = f"test-{uuid4().hex[:12]}."
+    cluster = Cluster(kafka, f"test-{uuid4().hex[:12]}.")
     made = [
-        await create_topic(kafka, prefix + name, partitions=count, config=BIG) for name, count in PARTITIONS.items()
+        await create_topic(kafka, cluster.named(name), partitions=count, config=BIG)
+        for name, count in PARTITIONS.items()
     ]
-    publisher = KafkaPublisher(kafka, client_id=f"{prefix}engine")
+    publisher = KafkaPublisher(cluster, client_id="engine")
     await publisher.start()
-    async with RegistryWriter(kafka, prefix + registry.TOPIC.name) as writer:
-        topics = Topics(kafka, prefix, writer, publisher)
+    async with RegistryWriter(cluster) as writer:
+        topics = Topics(cluster, writer, publisher)
         reading = asyncio.create_task(topics.read())
         try:
             yield topics
@@ -185,15 +173,19 @@ async def topics_on(kafka: str) -> AsyncIterator[Topics]:
 @contextlib.asynccontextmanager
 async def ingress_on(topics: Topics, *, instance: str = "a", bridge: bool = False) -> AsyncIterator[RunningIngress]:
     """One replica at work on these topics; ready."""
-    kafka, prefix = topics.kafka, topics.prefix
+    cluster = topics.cluster
     settings = Settings(
-        admin_token="a" * 32, link_key=LINK_KEY, public_url="https://bots.example", kafka=kafka, instance=instance
+        admin_token="a" * 32,
+        link_key=LINK_KEY,
+        public_url="https://bots.example",
+        kafka=cluster.servers,
+        topic_prefix=cluster.topic_prefix,
+        instance=instance,
     )
-    publisher = KafkaPublisher(kafka, client_id=f"{prefix}{instance}")
-    view = RegistryView(kafka, topic=prefix + registry.TOPIC.name)
-    asker = Asker(kafka, instance, publisher=publisher, topic=prefix + replies.TOPIC.name)
-    prefixed = PrefixedPublisher(publisher, prefix)
-    ingress = build(settings, view, asker, prefixed)
+    publisher = KafkaPublisher(settings.cluster, client_id=f"ingress-{instance}")
+    view = RegistryView(settings.cluster)
+    asker = Asker(settings.cluster, instance, publisher=publisher)
+    ingress = build(settings, view, asker, publisher)
     asker.subscribe(ingress.attachments.on_messages)
     await publisher.start()
     await view.start()
@@ -202,10 +194,7 @@ async def ingress_on(topics: Topics, *, instance: str = "a", bridge: bool = Fals
     try:
         await asyncio.wait_for(asyncio.gather(view.wait_ready(), asker.wait_ready()), 20)
         if bridge:
-            made = Bridge(
-                kafka, instance, 6, ingress.commands, ingress.intake, prefixed,
-                topic=prefix + commands.TOPIC.name, group=f"{prefix}bridge",
-            )  # fmt: skip
+            made = Bridge(settings.cluster, instance, 6, ingress.commands, ingress.intake, publisher)
             running.bridge = asyncio.create_task(made.run())
         yield running
     finally:

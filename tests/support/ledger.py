@@ -14,6 +14,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from contracts import cloudevents, dlq
 from servicekit.checkpoints.tables import LOOP_TABLES
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.consumer import make_consumer
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.partition_loop import Batch, Commit, Connection, DeadRecord, Handler, PartitionLoop
@@ -111,12 +112,12 @@ class WithPool(Handler, Protocol):
 
 
 def make_loop(
-    ledger: WithPool, kafka: str, *, instance: str = "a", session_timeout: float = 6, **more: Any
+    ledger: WithPool, kafka: str | Cluster, *, instance: str = "a", session_timeout: float = 6, **more: Any
 ) -> PartitionLoop:
     """A loop of a group that is named like its topic."""
     return PartitionLoop(
         ledger,
-        kafka=kafka,
+        cluster=Cluster(kafka) if isinstance(kafka, str) else kafka,
         group=ledger.topic,
         service="flow-engine",
         instance=instance,
@@ -137,7 +138,7 @@ async def rows(pool: asyncpg.Pool[asyncpg.Record]) -> int:
 
 
 def without_repeats(records: Sequence[Record]) -> list[Record]:
-    """What a consumer with the wall of guarantee 4 keeps: per partition and source, only what is higher than all before."""
+    """What a consumer that drops repeats keeps: per partition and source, what is higher than all before (guarantees.md 2.5)."""
     highest: dict[tuple[int, bytes, bytes], int] = {}
     kept = []
     for record in records:
@@ -189,7 +190,7 @@ async def produce(
 
 async def read_all(kafka: str, topic: str) -> list[Record]:
     """All records of a topic, partition by partition."""
-    consumer = make_consumer(kafka, client_id="test")
+    consumer = make_consumer(Cluster(kafka), client_id="test")
     await consumer.start()
     try:
         parts = [TopicPartition(topic, number) for number in sorted(await partitions_of(consumer, topic))]

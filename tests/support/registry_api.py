@@ -26,6 +26,7 @@ from registry.writing.writes import Writes
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.sealing import KeyRing
 from servicekit.database import connect
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Outgoing
 
 ADMIN_TOKEN = "operator-token-of-the-tests-0123456789"
@@ -71,9 +72,10 @@ def answered(**fields: Any) -> CallReply:
     return CallReply(**{"instance": "test", "request_id": "any", **fields})
 
 
-def settings_for(kafka: str, dsn: str) -> Settings:
+def settings_for(cluster: Cluster, dsn: str) -> Settings:
     return Settings(
-        kafka=kafka,
+        kafka=cluster.servers,
+        topic_prefix=cluster.topic_prefix,
         database=SecretStr(dsn),
         admin_token=SecretStr(ADMIN_TOKEN),
         kek=SecretStr(KEK),
@@ -85,11 +87,11 @@ def settings_for(kafka: str, dsn: str) -> Settings:
 class RegistryUnderTest:
     """One replica. `client` calls it as the operator; `as_token` as somebody else."""
 
-    def __init__(self, settings: Settings, topic: str, database: Database, *, confirm_seconds: float) -> None:
-        self.settings, self.topic, self.database = settings, topic, database
+    def __init__(self, settings: Settings, database: Database, *, confirm_seconds: float) -> None:
+        self.settings, self.database = settings, database
         self.site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
-        self.tail = TopicTail(settings.kafka, topic)
-        self.relay = Relay(database.pool, settings.kafka, topic, self.tail)
+        self.tail = TopicTail(settings.cluster)
+        self.relay = Relay(database.pool, settings.cluster, self.tail)
         self.dispatcher = FakeDispatcher()
         writes = Writes(database, self.tail, self.site, confirm_seconds=confirm_seconds)
         api = Api(database, writes, self.site, settings.admin_token)
@@ -117,14 +119,12 @@ class RegistryUnderTest:
 
 
 @contextlib.asynccontextmanager
-async def running_registry(
-    kafka: str, dsn: str, topic: str, *, cut_off: bool = False
-) -> AsyncIterator[RegistryUnderTest]:
+async def running_registry(cluster: Cluster, dsn: str, *, cut_off: bool = False) -> AsyncIterator[RegistryUnderTest]:
     """A replica over a migrated database and an existing topic; `cut_off`: its `kafka` is nobody's address."""
-    settings = settings_for(kafka, dsn)
+    settings = settings_for(cluster, dsn)
     pool = await connect(settings, "registry")
     try:
-        replica = RegistryUnderTest(settings, topic, Database(pool), confirm_seconds=0.2 if cut_off else 5.0)
+        replica = RegistryUnderTest(settings, Database(pool), confirm_seconds=0.2 if cut_off else 5.0)
         async with replica.running(cut_off=cut_off):
             yield replica
     finally:

@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 
 from contracts.model import Model
 from contracts.registry import ENTITY_MODELS, SNAPSHOT_KEY, TOPIC, EntityRecord, Snapshot, entity_key
+from servicekit.kafka.cluster import Cluster
 
 _KINDS = {model: kind for kind, model in ENTITY_MODELS.items()}
 
@@ -16,9 +17,9 @@ _KINDS = {model: kind for kind, model in ENTITY_MODELS.items()}
 class RegistryWriter:
     """A registry topic of a test. Versions rise with every write; call `snapshot` once the first entities are written."""
 
-    def __init__(self, kafka: str, topic: str = TOPIC.name) -> None:
-        self._producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, acks="all")
-        self.topic = topic
+    def __init__(self, cluster: Cluster) -> None:
+        self._producer = AIOKafkaProducer(bootstrap_servers=cluster.servers, enable_idempotence=True, acks="all")
+        self.topic = cluster.named(TOPIC.name)
         self.offset = -1
         """Of the last record written."""
         self._version = 0

@@ -1,4 +1,4 @@
-"""`switchhook.actions.v1`: what the dispatcher has to do in the world. Key: the conversation.
+"""`switchhook.actions.v1`: what the dispatcher has to do: send messages, call APIs, post webhooks. Key: the conversation.
 
 Every record the engine writes carries source headers (cloudevents.source_headers); a test call of the registry has none
 and a `reply_to` instead. `ce_id` equals `id`. Limit: 256 KiB encoded, with headers.
@@ -20,7 +20,7 @@ WebhookFormat = Literal["switchhook", "sendpulse", "sendpulse_legacy", "template
 
 
 class Button(Model):
-    """One button. `payload` comes back as the tap; `url` opens instead. Neither: the tap is the title as text."""
+    """One button. A tap sends `payload` back, or opens `url`; with neither, the title comes back as a text message."""
 
     title: str
     payload: str | None = None
@@ -36,7 +36,7 @@ class MessageContent(Model):
 
 
 class ActionBase(Model):
-    """`day` (YYYY-MM-DD) is half of the delivery's key: set by the engine from the event, never from a clock later."""
+    """`day` (YYYY-MM-DD, UTC) is half of the delivery's key. Who makes the action sets it, so that a repeat has the same."""
 
     id: str
     project_id: str
@@ -64,11 +64,11 @@ class SendMessage(ActionBase):
     content: MessageContent
     expires_at: str
     callback_id: str | None = None
-    """The tap this message answers (Telegram's answerCallbackQuery), sent along before it."""
+    """The tap that this message answers: the platform is told first (Telegram's answerCallbackQuery)."""
 
 
 class AcknowledgeTap(ActionBase):
-    """Tell the platform that a tap was seen (Telegram's spinner); failure harms nobody."""
+    """Tell the platform that a tap was seen, which ends Telegram's progress indicator. Nothing depends on its success."""
 
     kind: Literal["acknowledge_tap"] = "acknowledge_tap"
     channel_id: str
@@ -77,7 +77,7 @@ class AcknowledgeTap(ActionBase):
 
 
 class CallApi(ActionBase):
-    """Call a named API. The result goes back to `conversation` as CallResult with the same `wait`."""
+    """Call an API that the registry names. The result goes back to `conversation` as CallResult with the same `wait`."""
 
     kind: Literal["call_api"] = "call_api"
     api_call_id: str
@@ -90,7 +90,7 @@ class CallApi(ActionBase):
 
 
 class PostWebhook(ActionBase):
-    """A send_webhook step with an inline URL: signed with the project's secret, `webhook-id` is `id`."""
+    """A send_webhook step with its URL in the flow: signed with the project's secret, `webhook-id` is `id`."""
 
     kind: Literal["post_webhook"] = "post_webhook"
     url: str
@@ -98,7 +98,7 @@ class PostWebhook(ActionBase):
     title: str
     timestamp: str
     data: dict[str, Any]
-    """The `data` of the switchhook format; formats.py of the dispatcher makes the others from it."""
+    """The `data` of the switchhook format; dispatcher.sending.formats makes the others from it."""
 
 
 class ChannelCall(ActionBase):

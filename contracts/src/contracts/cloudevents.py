@@ -15,9 +15,9 @@ Headers = list[tuple[str, bytes]]
 
 PROJECT = "ce_project"
 REGISTRY_OFFSET = "swh-registry-offset"
-"""The registry topic's offset that the writer had read (hardening 7): a consumer waits until its view is there."""
+"""The registry topic's offset that the writer had read (guarantees.md 7.3): a consumer waits until its view is there."""
 SOURCE_TOPIC, SOURCE_PARTITION, SOURCE_OFFSET, SOURCE_INDEX = "src-topic", "src-partition", "src-offset", "src-index"
-"""The record that caused this one, and which of its effects this is. Within a source partition they only rise."""
+"""The record that caused this one, and the number of this effect of it. In one source partition they only rise."""
 HOPS = "swh-hops"
 
 
@@ -67,7 +67,7 @@ def headers(
 
 
 def source_headers(topic: str, partition: int, offset: int, index: int) -> Headers:
-    """What lets a consumer drop a repeat exactly (guarantee 4)."""
+    """The headers that name a record's cause; by them a consumer knows a repeat (guarantees.md 2.5)."""
     return [
         (SOURCE_TOPIC, topic.encode()),
         (SOURCE_PARTITION, b"%d" % partition),

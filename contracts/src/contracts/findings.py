@@ -1,7 +1,7 @@
 """`switchhook.findings.v1`: what a service found out that the registry keeps. Key: what it is about.
 
 The records are events (contracts.events): `endpoint.disabled` and `channel.paused` stand on the events topic too, for the
-outside, `trigger.request` only here. The registry reads this and not all that happens (docs/decisions/0006).
+outside, `trigger.request` only here. The registry reads this and not all that happens (ADR-0006).
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def _as_uuid5(hex: str) -> str:
 
 
 def effect_ids(conversation: str, version: int) -> Callable[[int], str]:
-    """Ids of the effects, by number, of the turn that found the conversation at `version` (guarantee 4).
+    """Ids of the effects, by number, of the turn that found the conversation at `version` (guarantees.md 2.6).
 
     Number 3 has `derived_id("effect", conversation, version, 3)`; what all have in common is hashed once.
     """

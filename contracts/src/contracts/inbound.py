@@ -19,7 +19,7 @@ ChannelType = Literal["telegram", "whatsapp", "messenger", "vk", "webchat", "htt
 
 
 class ReplyTo(Model):
-    """Where a waiting caller sits: the record's answer goes to this partition of the replies topic.
+    """Where the answer to a waiting caller goes: the partition of the replies topic that its ingress instance reads.
 
     `until`: `verdict` is answered as soon as the engine started or refused the run; `rest` when the run waits for the
     person, ends or fails.
@@ -82,7 +82,7 @@ class Reachability(InboundBase):
 
 
 class StartFlow(InboundBase):
-    """Another program starts a scenario (S5, commands.v1). `entry` is the id of a trigger of the flow; None: its start."""
+    """Another program starts a scenario (POST /v1/run, commands.v1). `entry` is the id of a trigger of the flow; None: its start."""
 
     kind: Literal["start"] = "start"
     source: Literal["trigger", "command"]
@@ -96,7 +96,7 @@ class StartFlow(InboundBase):
 
 
 class UrlOpened(InboundBase):
-    """Somebody opened a generated URL (B). Without a person it is the bot's global one: channel `-`, peer `link id`."""
+    """Somebody opened a generated URL. One that is for no person has the channel `-` and the link's id as peer."""
 
     kind: Literal["url"] = "url"
     link_id: str
@@ -111,7 +111,7 @@ class UrlOpened(InboundBase):
 
 
 class RunCommand(InboundBase):
-    """A command that a flow runs for another person of the bot (B4), from the engine's outbox."""
+    """A command that a flow runs for another person of the bot; the engine writes it, in that person's conversation."""
 
     kind: Literal["command"] = "command"
     command: str
@@ -120,7 +120,7 @@ class RunCommand(InboundBase):
 
 
 class CallFailure(Model):
-    """Why a call has no usable answer: the word and the sentence that `temp.error` shows."""
+    """Why a call has no usable answer: the code and the sentence that `temp.error` shows."""
 
     type: str
     detail: str
@@ -152,7 +152,7 @@ class MessageResult(InboundBase):
 
 
 class TimerFired(InboundBase):
-    """A timer's moment has come. The turn that applies it deletes the row; without a row it does nothing."""
+    """A timer is due. The turn that applies it deletes the timer's row; without a row it does nothing."""
 
     kind: Literal["timer"] = "timer"
     timer_id: str

@@ -1,6 +1,6 @@
-"""What a signed link carries (servicekit.credentials.links signs, encrypts and opens it; the project stands outside).
+"""What a signed link carries. servicekit.credentials.links signs, encrypts and opens it; the project is not in here.
 
-Purpose `w`: a generated URL that runs a command (B). Purpose `r`: a tracked redirect. Whoever makes a link encodes one of
+Purpose `w`: a generated URL that runs a command. Purpose `r`: a tracked redirect. Whoever makes a link encodes one of
 these with `model_dump(mode="json", exclude_none=True)`; ingress opens it. Single use and revocation are the engine's.
 """
 

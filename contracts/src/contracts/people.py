@@ -15,7 +15,7 @@ PROFILE_FIELDS = (
 
 
 class Person(Model):
-    """A person as a caller names one: exactly one of the five ways (api.md "Naming a person")."""
+    """A person as a caller names one: by exactly one of these fields; `channel_id` may stand beside `peer_id`."""
 
     contact_id: str | None = None
     channel_id: str | None = None

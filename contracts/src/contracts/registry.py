@@ -2,7 +2,7 @@
 
 The value is an `EntityRecord`; a delete is a record with `deleted`, followed by a null after 24 h. Versions only grow,
 over delete and re-create too; a reader applies a record only if (generation, version) is higher than what it knows.
-What is secret is `Sealed`: ciphertext under the key-encryption key, which the engine never has (hardening 14).
+What is secret is `Sealed`: ciphertext under the key-encryption key, which the engine never has (guarantees.md 8.1).
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ class TriggerAuth(Model):
 
 
 class Trigger(Model):
-    """Binds a `type: webhook` trigger of a flow to a channel and a way to prove who calls (S2-S4)."""
+    """Binds a `type: webhook` trigger of a flow to a channel and a way to prove who calls."""
 
     id: str
     project_id: str
@@ -149,7 +149,7 @@ class Trigger(Model):
 
 
 class HookUrl(Model):
-    """A generated URL made by the API (B1): it lives while its entity does."""
+    """A generated URL made by the API: it works as long as this entity exists."""
 
     id: str
     project_id: str
@@ -164,7 +164,7 @@ class HookUrl(Model):
 
 
 class ApiCall(Model):
-    """A named webhook (D1). Parameters go into the query on GET, into a JSON body on POST. `auth` seals a header value."""
+    """An API that flows call by its name. Parameters go into the query on GET, into a JSON body on POST. `auth` seals a header value."""
 
     id: str
     project_id: str

@@ -25,9 +25,9 @@ class ChatMessage(Model):
 
 
 class RunReply(Model):
-    """The engine's word on the event: `started` (verdict), or where the run came to rest.
+    """What the engine says of the event: `started` (verdict), or where the run came to rest.
 
-    `answer` is the text of the last message sent in the run, None when it sent none (B5).
+    `answer` is the text of the last message sent in the run, None when it sent none.
     """
 
     kind: Literal["run"] = "run"

@@ -10,6 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from devstack.checkpoints import accept_loss, misfits
 from devstack.errors import StackError
 from servicekit.checkpoints.tables import LOOP_TABLES
+from servicekit.kafka.cluster import Cluster
 
 MakeTopic = Callable[..., Awaitable[str]]
 
@@ -36,7 +37,7 @@ async def stand_at(dsn: str, topic: str, next_offset: int, last_id: str | None, 
 
 
 async def reasons(kafka: str, dsn: str) -> list[str]:
-    return [misfit.reason for misfit in await misfits(kafka, {"flow-engine": dsn})]
+    return [misfit.reason for misfit in await misfits(Cluster(kafka), {"flow-engine": dsn})]
 
 
 @pytest.mark.parametrize(("next_offset", "last_id"), [(0, None), (3, "id-2"), (5, "id-4")])
@@ -46,7 +47,7 @@ async def test_a_checkpoint_of_this_log_fits(
     await stand_at(database, log, next_offset, last_id)
     assert await reasons(kafka, database) == []
     with pytest.raises(StackError, match="there is no loss to accept"):
-        await accept_loss(kafka, database, log, 0)
+        await accept_loss(Cluster(kafka), database, log, 0)
 
 
 @pytest.mark.parametrize(
@@ -61,11 +62,11 @@ async def test_a_checkpoint_of_another_log_is_found_and_can_be_accepted(
     kafka: str, database: str, log: str, next_offset: int, last_id: str, partitions: int, reason: str
 ) -> None:
     await stand_at(database, log, next_offset, last_id, partitions)
-    (found,) = await misfits(kafka, {"flow-engine": database})
+    (found,) = await misfits(Cluster(kafka), {"flow-engine": database})
     assert reason in found.reason
     assert found.command == f"./switchhook topics accept-loss flow-engine {log} 0"
 
-    await accept_loss(kafka, database, log, 0)
+    await accept_loss(Cluster(kafka), database, log, 0)
 
     assert await reasons(kafka, database) == []
     connection = await asyncpg.connect(database)
@@ -81,10 +82,10 @@ async def test_records_that_were_deleted_unread_are_counted(kafka: str, database
     await admin.close()
     await stand_at(database, log, 1, "id-0")
     assert await reasons(kafka, database) == [f"{log}/0: 3 records were deleted before they were applied"]
-    assert await accept_loss(kafka, database, log, 0) == f"{log}/0 goes on at 4 (was 1)."
+    assert await accept_loss(Cluster(kafka), database, log, 0) == f"{log}/0 goes on at 4 (was 1)."
 
 
 async def test_a_checkpoint_that_does_not_exist_is_said_so(kafka: str, database: str, log: str) -> None:
     await stand_at(database, log, 0, None)
     with pytest.raises(StackError, match="There is no checkpoint of"):
-        await accept_loss(kafka, database, log, 7)
+        await accept_loss(Cluster(kafka), database, log, 7)

@@ -1,4 +1,4 @@
-"""Named API calls (D1), test calls, and calls of a channel's platform."""
+"""API calls of flows, test calls, and calls of a channel's platform."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ async def test_poison_is_parked_with_its_reason_and_the_next_record_is_delivered
 ) -> None:
     await dispatcher.registry.put(endpoint("e1", f"{sink.url}/event", "tag.added"))
     await dispatcher.start()
-    await produce_raw(dispatcher.kafka, dispatcher.prefix + topic, [(b"k", value, list(headers.items()))])
+    await produce_raw(dispatcher.cluster.servers, dispatcher.topic(topic), [(b"k", value, list(headers.items()))])
     [parked] = await eventually(lambda: dispatcher.out("dlq"))
     assert dict(parked.headers)["dlq-error-code"] == code.encode()
     assert parked.value == value

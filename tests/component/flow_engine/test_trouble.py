@@ -143,7 +143,7 @@ async def test_a_timer_without_a_row_does_nothing(engine: RunningEngine) -> None
 
 
 async def test_an_event_waits_for_the_flow_that_its_writer_knew(engine: RunningEngine) -> None:
-    """Hardening 7: the record names a registry offset that the view has not reached."""
+    """The record names a registry offset that the view has not reached."""
     document = {
         **LECTURE,
         "slug": "newer",
@@ -161,7 +161,7 @@ async def test_an_event_waits_for_the_flow_that_its_writer_knew(engine: RunningE
 
 
 async def test_versions_are_checked_when_a_conversation_is_saved(engine: RunningEngine) -> None:
-    """Hardening 10: who changed the row behind our back makes the batch start over, not overwrite."""
+    """A row that another process changed meanwhile makes the batch start over; it is not overwritten."""
     await engine.say("/start")
     await eventually(lambda: said(engine, "Which lecture, ?"))
     await engine.pool.execute("UPDATE conversation SET version = version + 10 WHERE id = $1", conversation_id(KEY))

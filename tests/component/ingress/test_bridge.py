@@ -33,7 +33,7 @@ class Integrator:
 
     def __init__(self, topics, token):
         self._topics, self._token = topics, token
-        self._producer = AIOKafkaProducer(bootstrap_servers=topics.kafka, max_request_size=4 * 1024 * 1024)
+        self._producer = AIOKafkaProducer(bootstrap_servers=topics.cluster.servers, max_request_size=4 * 1024 * 1024)
 
     async def send(self, command, *, id="c1", token=None, headers=None):
         made = [("ce_id", id.encode()), ("authorization", f"Bearer {token or self._token}".encode())]

@@ -15,10 +15,10 @@ import orjson
 import pytest
 
 from contracts import commands, events
-from contracts import registry as registry_topic
 from devstack.embedded_kafka import EmbeddedKafka
 from devstack.ports import free_port
 from devstack.topics import create_topics
+from servicekit.kafka.cluster import Cluster
 from support.ingress_fakes import BOT, PROJECT, registry
 from support.kafka_client import consume_until, produce_command
 from support.registry_writer import RegistryWriter
@@ -33,7 +33,7 @@ async def broker(tmp_path: Path) -> AsyncIterator[EmbeddedKafka]:
     """A Kafka of the test's own, with every topic: it will be killed."""
     kafka = EmbeddedKafka(tmp_path / "kafka")
     await kafka.start()
-    await create_topics(kafka.bootstrap_servers)
+    await create_topics(Cluster(kafka.bootstrap_servers))
     yield kafka
     await kafka.stop()
 
@@ -74,7 +74,7 @@ async def test_it_is_ready_once_the_registry_is_read_and_stays_so_while_kafka_is
         assert await status("/health/ready") == 503
         assert (await post())[0] == 503
 
-        async with RegistryWriter(broker.bootstrap_servers, registry_topic.TOPIC.name) as writer:
+        async with RegistryWriter(Cluster(broker.bootstrap_servers)) as writer:
             await writer.put(*view.entities.values())
             await writer.snapshot()
         await eventually(lambda: _is(status("/health/ready"), 200))

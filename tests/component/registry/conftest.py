@@ -8,6 +8,8 @@ from uuid import uuid4
 import pytest
 import pytest_asyncio
 
+from contracts.registry import TOPIC
+from servicekit.kafka.cluster import Cluster
 from servicekit.migrate import migrate
 from support.registry_api import Project, RegistryUnderTest, new_project, running_registry
 from support.topics import create_topic, delete_topics
@@ -27,15 +29,17 @@ def migrated(database: str) -> str:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def registry_topic(kafka: str) -> AsyncIterator[str]:
-    topic = await create_topic(kafka, f"test-{uuid4().hex[:12]}.registry", config={"cleanup.policy": "compact"})
-    yield topic
+async def registry_cluster(kafka: str) -> AsyncIterator[Cluster]:
+    """Where the registry's topic is that the tests of one file share."""
+    cluster = Cluster(kafka, f"test-{uuid4().hex[:12]}.")
+    topic = await create_topic(kafka, cluster.named(TOPIC.name), config={"cleanup.policy": "compact"})
+    yield cluster
     await delete_topics(kafka, topic)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def registry(kafka: str, registry_database: str, registry_topic: str) -> AsyncIterator[RegistryUnderTest]:
-    async with running_registry(kafka, registry_database, registry_topic) as replica:
+async def registry(registry_database: str, registry_cluster: Cluster) -> AsyncIterator[RegistryUnderTest]:
+    async with running_registry(registry_cluster, registry_database) as replica:
         yield replica
 
 

@@ -1,4 +1,4 @@
-"""Named webhooks and their test button (D1), and the secrets that they use."""
+"""APIs that flows call: their test button, and the secrets that they use."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Endpoints and their event choice (P2, M3, M4)."""
+"""Endpoints and their event choice."""
 
 from __future__ import annotations
 

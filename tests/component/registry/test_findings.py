@@ -10,13 +10,15 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from contracts import cloudevents, dlq
+from contracts import findings as findings_topic
 from contracts.events import Event
 from contracts.ids import uuid7
-from registry.kafka.findings_handler import FindingsHandler
+from contracts.registry import TOPIC
+from registry.kafka.findings_handler import GROUP, FindingsHandler
+from servicekit.kafka.cluster import Cluster
 from servicekit.loop.partition_loop import PartitionLoop
 from support.ledger import read_all
 from support.registry_api import Project, RegistryUnderTest, new_project, running_registry
-from support.topics import create_topic, delete_topics
 from support.waiting import eventually
 
 MakeTopic = Callable[..., Awaitable[str]]
@@ -39,20 +41,26 @@ class Findings:
 
 
 @pytest.fixture
-async def replica(kafka: str, migrated: str, make_topic: MakeTopic) -> AsyncIterator[RegistryUnderTest]:
-    async with running_registry(kafka, migrated, await make_topic("registry")) as running:
+async def replica(cluster: Cluster, migrated: str, make_topic: MakeTopic) -> AsyncIterator[RegistryUnderTest]:
+    await make_topic(TOPIC.name)
+    async with running_registry(cluster, migrated) as running:
         yield running
 
 
 @pytest.fixture
-async def findings(kafka: str, make_topic: MakeTopic, replica: RegistryUnderTest) -> AsyncIterator[Findings]:
-    topic = await make_topic("findings", partitions=2)
-    pool = replica.database.pool
-    handler = FindingsHandler(replica.site, topic)
-    dead_letters = await create_topic(kafka, dlq.topic_for(topic).name)
-    loop = PartitionLoop(handler, kafka=kafka, group=topic, service=topic, instance="one", pool=pool)
+async def findings(cluster: Cluster, make_topic: MakeTopic, replica: RegistryUnderTest) -> AsyncIterator[Findings]:
+    topic = await make_topic(findings_topic.TOPIC.name, partitions=2)
+    dead_letters = await make_topic(dlq.topic_for("registry").name)
+    loop = PartitionLoop(
+        FindingsHandler(replica.site),
+        cluster=cluster,
+        group=GROUP,
+        service="registry",
+        instance="one",
+        pool=replica.database.pool,
+    )
     task = asyncio.create_task(loop.run())
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, max_request_size=4 << 20)
+    producer = AIOKafkaProducer(bootstrap_servers=cluster.servers, max_request_size=4 << 20)
     await producer.start()
     try:
         yield Findings(topic, producer, dead_letters)
@@ -60,7 +68,6 @@ async def findings(kafka: str, make_topic: MakeTopic, replica: RegistryUnderTest
         await producer.stop()
         await loop.close()
         await task
-        await delete_topics(kafka, dead_letters)
 
 
 async def endpoint_of(project: Project) -> str:

@@ -1,4 +1,4 @@
-"""Generated URLs (B1)."""
+"""Generated URLs: made, listed, revoked."""
 
 from __future__ import annotations
 

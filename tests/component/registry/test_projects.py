@@ -1,4 +1,4 @@
-"""Projects, and the webhook that is their endpoint "project" (M3, M4)."""
+"""Projects, and the webhook that is their endpoint "project"."""
 
 from __future__ import annotations
 

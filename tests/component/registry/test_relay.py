@@ -11,7 +11,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from contracts.registry import SNAPSHOT_KEY, EntityRecord, Snapshot, entity_key
+from contracts.registry import SNAPSHOT_KEY, TOPIC, EntityRecord, Snapshot, entity_key
 from registry.accept_restore import accept_restore
 from registry.publishing import housekeeping
 from registry.publishing.relay import Relay
@@ -19,6 +19,7 @@ from registry.store.postgres import RELAY_LOCK
 from registry.store.publications import Publication
 from registry.writing.topic_tail import TopicTail
 from servicekit.credentials.tokens import digest
+from servicekit.kafka.cluster import Cluster
 from servicekit.registry_view.view import RegistryView
 from support.registry_api import RegistryUnderTest, new_project, running_registry
 from support.registry_topic import read_topic
@@ -26,7 +27,7 @@ from support.topics import create_topic, delete_topics
 from support.waiting import eventually
 
 MakeTopic = Callable[..., Awaitable[str]]
-NOBODY = "127.0.0.1:1"
+NOBODY = Cluster("127.0.0.1:1")
 """A broker that is not there."""
 LEADERS = """
     SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid = $1 AND objid = $2
@@ -51,19 +52,21 @@ async def produce(kafka: str, topic: str, key: str, value: bytes | None) -> None
 
 @pytest.fixture
 async def topic(make_topic: MakeTopic) -> str:
-    return await make_topic("registry", config={"cleanup.policy": "compact"})
+    return await make_topic(TOPIC.name, config={"cleanup.policy": "compact"})
 
 
 @pytest.fixture
-async def replica(kafka: str, migrated: str, topic: str) -> AsyncIterator[RegistryUnderTest]:
-    async with running_registry(kafka, migrated, topic) as running:
+async def replica(cluster: Cluster, migrated: str, topic: str) -> AsyncIterator[RegistryUnderTest]:
+    async with running_registry(cluster, migrated) as running:
         yield running
 
 
-async def test_a_revocation_reaches_a_view_within_a_second(kafka: str, topic: str, replica: RegistryUnderTest) -> None:
+async def test_a_revocation_reaches_a_view_within_a_second(
+    kafka: str, cluster: Cluster, topic: str, replica: RegistryUnderTest
+) -> None:
     project = await new_project(replica)
     made = await project.post("/v1/tokens", {"name": "shop", "scopes": ["flows:execute"]})
-    view = RegistryView(kafka, topic=topic)
+    view = RegistryView(cluster)
     await view.start()
     try:
         await view.wait_ready()
@@ -122,9 +125,9 @@ async def test_a_flow_version_stands_before_the_flow_that_starts_on_it(
 
 
 async def test_another_replica_leads_when_the_leaders_connection_is_killed(
-    kafka: str, migrated: str, topic: str, replica: RegistryUnderTest
+    kafka: str, cluster: Cluster, migrated: str, topic: str, replica: RegistryUnderTest
 ) -> None:
-    async with running_registry(kafka, migrated, topic) as second:
+    async with running_registry(cluster, migrated) as second:
         await eventually(lambda: replica.relay.leading)
         project = await new_project(second)
         bot = await project.bot()
@@ -146,12 +149,12 @@ async def kill_leader(dsn: str) -> None:
         await connection.close()
 
 
-async def test_a_frozen_leader_is_ousted(kafka: str, migrated: str, topic: str) -> None:
+async def test_a_frozen_leader_is_ousted(kafka: str, cluster: Cluster, migrated: str, topic: str) -> None:
     frozen = await asyncpg.connect(migrated, server_settings={"search_path": "registry"})
     try:
         await frozen.execute("SELECT pg_advisory_lock($1, $2)", *RELAY_LOCK)
         await frozen.execute("UPDATE leader SET beat = now() - interval '1 hour'")
-        async with running_registry(kafka, migrated, topic) as replica:
+        async with running_registry(cluster, migrated) as replica:
             await eventually(lambda: replica.relay.leading)
             assert frozen.is_closed()
     finally:
@@ -159,11 +162,11 @@ async def test_a_frozen_leader_is_ousted(kafka: str, migrated: str, topic: str) 
 
 
 async def test_a_leader_that_wakes_up_late_publishes_nothing(
-    kafka: str, topic: str, replica: RegistryUnderTest
+    kafka: str, cluster: Cluster, topic: str, replica: RegistryUnderTest
 ) -> None:
     pool, tail = replica.database.pool, replica.tail
     await eventually(lambda: replica.relay.leading)
-    late = Relay(pool, kafka, topic, tail)
+    late = Relay(pool, cluster, tail)
     async with late._producer() as producer:
         project = await new_project(
             replica
@@ -174,26 +177,28 @@ async def test_a_leader_that_wakes_up_late_publishes_nothing(
     assert "bot/late" not in dict(await read_topic(kafka, topic))
 
 
-async def test_without_kafka_writes_are_pending_and_published_later(kafka: str, migrated: str, topic: str) -> None:
-    async with running_registry(NOBODY, migrated, topic, cut_off=True) as cut_off:
+async def test_without_kafka_writes_are_pending_and_published_later(
+    kafka: str, cluster: Cluster, migrated: str, topic: str
+) -> None:
+    async with running_registry(NOBODY, migrated, cut_off=True) as cut_off:
         project = await new_project(cut_off)
         answer = await project.send("POST", "/v1/tokens", {"name": "shop", "scopes": ["flows:execute"]})
         assert (answer.status_code, answer.headers["switchhook-state"]) == (201, "pending")
         token = answer.json()
         assert await project.call("DELETE", f"/v1/tokens/{token['id']}", expect=202) == {"state": "pending"}
         await project.get(f"/v1/tokens/{token['id']}", expect=404)
-    async with running_registry(kafka, migrated, topic) as replica:
+    async with running_registry(cluster, migrated) as replica:
         await eventually(lambda: replica.tail.last.get(entity_key("token", token["id"])) == (1, 2))
 
 
 async def test_a_repeat_of_a_pending_request_is_answered_when_kafka_has_it(
-    kafka: str, migrated: str, topic: str
+    kafka: str, cluster: Cluster, migrated: str, topic: str
 ) -> None:
     headers = {"idempotency-key": "once"}
-    async with running_registry(NOBODY, migrated, topic, cut_off=True) as cut_off:
+    async with running_registry(NOBODY, migrated, cut_off=True) as cut_off:
         first = await (await new_project(cut_off)).send("POST", "/v1/bots", {"name": "A"}, headers=headers)
     project_id = first.json()["project_id"]
-    async with running_registry(kafka, migrated, topic) as replica:
+    async with running_registry(cluster, migrated) as replica:
         path = f"/v1/bots?project={project_id}"
         again = await replica.client.post(path, json={"name": "A"}, headers=headers)
     assert (first.headers.get("switchhook-state"), again.headers.get("switchhook-state")) == ("pending", None)
@@ -282,7 +287,7 @@ async def test_a_deleted_entity_ends_with_a_null_after_a_day(
 
 
 async def test_a_database_older_than_its_topic_is_told_and_accepted_on_request(
-    kafka: str, topic: str, replica: RegistryUnderTest
+    kafka: str, cluster: Cluster, topic: str, replica: RegistryUnderTest
 ) -> None:
     project = await new_project(replica)
     bot = await project.bot()
@@ -294,7 +299,7 @@ async def test_a_database_older_than_its_topic_is_told_and_accepted_on_request(
     younger = await project.post("/v1/tokens", {"name": "younger", "scopes": ["admin"]})
     await pool.execute("DELETE FROM entity")
     await pool.execute("INSERT INTO entity OVERRIDING SYSTEM VALUE SELECT * FROM backup")
-    async with running_registry(kafka, dsn_of(replica), topic) as second:
+    async with running_registry(cluster, dsn_of(replica)) as second:
         await kill_leader(dsn_of(replica))
         await eventually(lambda: replica.relay.problem() or second.relay.problem())
         await replica.tail.read()

@@ -9,6 +9,8 @@ import httpx
 import orjson
 import pytest
 
+from contracts.registry import TOPIC
+from servicekit.kafka.cluster import Cluster
 from support.registry_api import Project, RegistryUnderTest, answered, new_project, running_registry
 from support.registry_topic import read_topic
 
@@ -30,9 +32,10 @@ TABLES = "SELECT table_name FROM information_schema.tables WHERE table_schema = 
 
 @pytest.fixture
 async def replica(
-    kafka: str, migrated: str, make_topic: Callable[..., Awaitable[str]]
+    cluster: Cluster, migrated: str, make_topic: Callable[..., Awaitable[str]]
 ) -> AsyncIterator[RegistryUnderTest]:
-    async with running_registry(kafka, migrated, await make_topic("registry")) as running:
+    await make_topic(TOPIC.name)
+    async with running_registry(cluster, migrated) as running:
         yield running
 
 
@@ -58,11 +61,11 @@ def found(secrets: list[str], where: str) -> list[str]:
     return [secret for secret in secrets if secret in where]
 
 
-async def test_no_secret_is_in_the_clear_anywhere(kafka: str, replica: RegistryUnderTest) -> None:
+async def test_no_secret_is_in_the_clear_anywhere(cluster: Cluster, replica: RegistryUnderTest) -> None:
     project = await new_project(replica)
     secrets = [*PLANTED, *await plant(project)]
     signing = [secret.removeprefix("whsec_") for secret in secrets]
-    records = await read_topic(kafka, replica.topic)
+    records = await read_topic(cluster.servers, cluster.named(TOPIC.name))
     assert len(records) > 8
     assert found(signing, "\n".join(f"{key} {(value or b'').decode()}" for key, value in records)) == []
     assert found(signing, await everything_stored(replica)) == []

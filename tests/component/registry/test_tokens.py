@@ -1,4 +1,4 @@
-"""Tokens (S1, S7)."""
+"""Tokens: made, rotated, revoked, and what their scopes allow."""
 
 from __future__ import annotations
 

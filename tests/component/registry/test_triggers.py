@@ -1,4 +1,4 @@
-"""Triggers (S2-S4)."""
+"""Triggers: their tokens, their URLs, the requests that came."""
 
 from __future__ import annotations
 

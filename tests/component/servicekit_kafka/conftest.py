@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import KafkaPublisher
 from support.ledger import ledger_pool
 
 
 @pytest.fixture
 async def publisher(kafka: str) -> AsyncIterator[KafkaPublisher]:
-    made = KafkaPublisher(kafka, client_id="test")
+    made = KafkaPublisher(Cluster(kafka), client_id="test")
     await made.start()
     yield made
     await made.stop()

@@ -10,9 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from contracts import registry, replies
 from devstack.embedded_kafka import EmbeddedKafka
 from devstack.embedded_postgres import EmbeddedPostgres
 from servicekit.kafka.asker import Asker
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import KafkaPublisher, NotAcknowledged
 from servicekit.kafka.records import Outgoing
 from servicekit.registry_view.view import RegistryView
@@ -21,6 +23,7 @@ from support.registry_records import snapshot, token
 from support.topics import create_topic
 from support.waiting import eventually
 
+REGISTRY = registry.TOPIC.name
 OUTAGES = [
     ("killed", 6.0),
     pytest.param("killed", 60.0, marks=pytest.mark.slow),
@@ -71,14 +74,15 @@ async def killed(server: EmbeddedKafka | EmbeddedPostgres) -> AsyncIterator[None
 async def test_kafka_is_gone(own_kafka: EmbeddedKafka, database: str, how: str, seconds: float) -> None:
     kafka = own_kafka.bootstrap_servers
     await create_topic(kafka, "in", partitions=3)
-    for topic in ("out", "registry", "replies"):
+    for topic in ("out", REGISTRY, replies.TOPIC.name):
         await create_topic(kafka, topic)
-    publisher = KafkaPublisher(kafka, client_id="test", timeout=2)
-    view, asker = RegistryView(kafka, topic="registry"), Asker(kafka, "one", topic="replies", publisher=publisher)
+    cluster = Cluster(kafka)
+    publisher = KafkaPublisher(cluster, client_id="test", timeout=2)
+    view, asker = RegistryView(cluster), Asker(cluster, "one", publisher=publisher)
     for part in (publisher, view, asker):
         await part.start()
     await eventually(lambda: publisher.connected)
-    await publisher.publish_many([token("registry", "a"), snapshot("registry", token=1)])
+    await publisher.publish_many([token(REGISTRY, "a"), snapshot(REGISTRY, token=1)])
     async with ledger_pool(database) as pool:
         async with running(make_loop(Ledger("in", "out", pool), kafka)) as task:
             await produce(kafka, "in", [(f"k{n}", 1) for n in range(300)])
@@ -97,7 +101,7 @@ async def test_kafka_is_gone(own_kafka: EmbeddedKafka, database: str, how: str, 
             await produce(kafka, "in", [(f"k{n}", 1) for n in range(300)])
             await eventually(lambda: has(600), seconds=60)
             await eventually(lambda: accepts(publisher), seconds=30)
-            await publisher.publish(token("registry", "b"))
+            await publisher.publish(token(REGISTRY, "b"))
             await eventually(lambda: view.get("token", "b") is not None, seconds=30)
             assert await view.current()
             await eventually(lambda: heard(asker, publisher), seconds=30)
@@ -121,7 +125,7 @@ async def heard(asker: Asker, publisher: KafkaPublisher) -> bool:
     to, future = asker.ask()
     body = RunReply(instance="one", request_id=to.request_id, event_id="e", status="completed").encode()
     try:
-        await publisher.publish(Outgoing("replies", b"k", body, [], to.partition))
+        await publisher.publish(Outgoing(replies.TOPIC.name, b"k", body, [], to.partition))
         async with asyncio.timeout(2):
             await future
     except (NotAcknowledged, TimeoutError):

@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from contracts import dlq
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
 from support.bad_records import RawName, produce_raw
 from support.ledger import Ledger, make_loop, produce, read_all, running, sources, turns
@@ -19,14 +20,9 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 
 @pytest.fixture
-async def dead(make_topic: MakeTopic, topic_prefix: str, monkeypatch: pytest.MonkeyPatch) -> str:
+async def dead(make_topic: MakeTopic) -> str:
     """A dead-letter topic of this test."""
-    monkeypatch.setattr(dlq, "topic_for", lambda service, real=dlq.topic_for: _renamed(real(service), topic_prefix))
     return await make_topic("switchhook.flow-engine.dlq.v1", config={"max.message.bytes": str(5 << 20)})
-
-
-def _renamed(topic, prefix: str):  # type: ignore[no-untyped-def]
-    return type(topic)(**{name: getattr(topic, name) for name in topic.__slots__} | {"name": prefix + topic.name})
 
 
 def reasons(records: list[Record]) -> list[tuple[str, str]]:
@@ -44,9 +40,9 @@ async def has(pool: Pool, count: int) -> bool:
 
 @pytest.mark.parametrize("compression", [None, "gzip"])
 async def test_unreadable_records_are_dead_letters_and_their_neighbours_are_applied(
-    kafka: str, pool: Pool, make_topic: MakeTopic, dead: str, compression: str | None
+    kafka: str, cluster: Cluster, pool: Pool, make_topic: MakeTopic, dead: str, compression: str | None
 ) -> None:
-    topic, out = await make_topic("in", config={"max.message.bytes": str(4 << 20)}), await make_topic("out")
+    topic, _ = await make_topic("in", config={"max.message.bytes": str(4 << 20)}), await make_topic("out")
     await produce_raw(
         kafka,
         topic,
@@ -62,7 +58,7 @@ async def test_unreadable_records_are_dead_letters_and_their_neighbours_are_appl
         ],
         compression=compression,
     )
-    async with running(make_loop(Ledger(topic, out, pool), kafka)):
+    async with running(make_loop(Ledger("in", "out", pool), cluster)):
         await eventually(lambda: has(pool, 2))
     letters = await read_all(kafka, dead)
     by_key = {record.key: reason for record, reason in zip(letters, reasons(letters), strict=True)}
@@ -74,19 +70,19 @@ async def test_unreadable_records_are_dead_letters_and_their_neighbours_are_appl
     headers = dict(next(record for record in letters if record.key == b"b").headers)
     assert "authorization" not in headers
     assert headers["kept"] == b"yes"
-    assert headers[dlq.ORIGINAL_TOPIC] == topic.encode()
+    assert headers[dlq.ORIGINAL_TOPIC] == b"in", "without the prefix"
     assert headers[dlq.ORIGINAL_OFFSET] == b"1"
     assert next(record for record in letters if record.key is None).value == b"[" + b"1" * (2 << 20)
 
 
 async def test_a_record_that_fails_three_times_is_parked_alone(
-    kafka: str, pool: Pool, make_topic: MakeTopic, dead: str
+    kafka: str, cluster: Cluster, pool: Pool, make_topic: MakeTopic, dead: str
 ) -> None:
     topic, out = await make_topic("in"), await make_topic("out")
-    ledger = Ledger(topic, out, pool)
+    ledger = Ledger("in", "out", pool)
     ledger.bugs = {b"13": RuntimeError("a bug with a " + "long " * 400)}
     await produce(kafka, topic, [("k", 13 if n == 20 else 1) for n in range(50)])
-    async with running(make_loop(ledger, kafka)):
+    async with running(make_loop(ledger, cluster)):
         await eventually(lambda: has(pool, 49))
         before = len(ledger.sizes)
         await produce(kafka, topic, [("k", 1)] * 60)
@@ -103,18 +99,18 @@ async def test_a_record_that_fails_three_times_is_parked_alone(
 
 
 async def test_a_value_that_postgres_refuses_is_its_records_fault(
-    kafka: str, pool: Pool, make_topic: MakeTopic, dead: str
+    kafka: str, cluster: Cluster, pool: Pool, make_topic: MakeTopic, dead: str
 ) -> None:
-    topic, out = await make_topic("in"), await make_topic("out")
-    ledger = Ledger(topic, out, pool)
+    topic, _ = await make_topic("in"), await make_topic("out")
+    ledger = Ledger("in", "out", pool)
     await produce(kafka, topic, [("a", 1), ("with\x00nul", 1), ("b", b"%d" % 2**70), ("c", 1)])
-    async with running(make_loop(ledger, kafka)):
+    async with running(make_loop(ledger, cluster)):
         await eventually(lambda: has(pool, 2))
     assert [record.key for record in await read_all(kafka, dead)] == [b"with\x00nul", b"b"]
 
 
 async def test_output_that_kafka_would_refuse_is_not_committed(
-    kafka: str, pool: Pool, make_topic: MakeTopic, dead: str
+    kafka: str, cluster: Cluster, pool: Pool, make_topic: MakeTopic, dead: str
 ) -> None:
     topic, out = await make_topic("in"), await make_topic("out")
 
@@ -128,7 +124,7 @@ async def test_output_that_kafka_would_refuse_is_not_committed(
             return commit
 
     await produce(kafka, topic, [("a", 1), ("b", 5), ("c", 1)])
-    async with running(make_loop(Verbose(topic, out, pool), kafka)):
+    async with running(make_loop(Verbose("in", "out", pool), cluster)):
         await eventually(lambda: has(pool, 2))
     assert [code for code, _ in reasons(await read_all(kafka, dead))] == ["failed"]
     assert [record.key for record in await read_all(kafka, out)] == [b"a", b"c"]

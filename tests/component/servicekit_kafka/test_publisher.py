@@ -10,6 +10,7 @@ import pytest
 from contracts.partitioner import partition_for
 from contracts.topic import DLQ_RECORD_LIMIT
 from devstack.ports import free_port
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import KafkaPublisher, NotAcknowledged, TooLarge
 from servicekit.kafka.records import Outgoing
 from support.ledger import read_all
@@ -80,7 +81,7 @@ async def test_what_kafka_would_refuse_anywhere_is_refused_at_once(publisher: Ka
 
 
 async def test_a_topic_that_does_not_exist_is_not_acknowledged(kafka: str, topic_prefix: str) -> None:
-    publisher = KafkaPublisher(kafka, client_id="test", timeout=1)
+    publisher = KafkaPublisher(Cluster(kafka), client_id="test", timeout=1)
     await publisher.start()
     with pytest.raises(NotAcknowledged):
         await publisher.publish(Outgoing(topic_prefix + "nowhere", b"k", b"x", []))
@@ -88,7 +89,7 @@ async def test_a_topic_that_does_not_exist_is_not_acknowledged(kafka: str, topic
 
 
 async def test_it_starts_without_a_broker_and_says_so() -> None:
-    publisher = KafkaPublisher(f"127.0.0.1:{free_port()}", client_id="test", timeout=0.3)
+    publisher = KafkaPublisher(Cluster(f"127.0.0.1:{free_port()}"), client_id="test", timeout=0.3)
     await publisher.start()
     assert not publisher.connected
     with pytest.raises(NotAcknowledged):

@@ -124,7 +124,7 @@ async def test_at_most_four_batches_are_committed_and_unacknowledged(
 async def test_the_next_owner_publishes_what_the_last_one_committed_while_it_was_waited_for(
     kafka: str, pool: Pool, make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch, broken: bool
 ) -> None:
-    """Hardening 1: the bump waits for the old owner's transaction, and must then see its outbox row."""
+    """Raising the epoch waits for the previous owner's transaction, and must then see its outbox row (guarantees.md 2.1)."""
     if broken:
         monkeypatch.setattr(recovery, "broken", lambda protection: protection == "outbox")
     topic, out = await make_topic("in"), await make_topic("out")

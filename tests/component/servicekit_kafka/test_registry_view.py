@@ -9,6 +9,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
+from contracts import registry
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.registry_view.view import RegistryView
 from support.registry_records import PROJECT, snapshot, token, tombstone
@@ -19,8 +21,8 @@ MakeTopic = Callable[..., Awaitable[str]]
 
 
 @contextlib.asynccontextmanager
-async def viewing(kafka: str, topic: str) -> AsyncIterator[RegistryView]:
-    view = RegistryView(kafka, topic=topic)
+async def viewing(cluster: Cluster) -> AsyncIterator[RegistryView]:
+    view = RegistryView(cluster)
     await view.start()
     try:
         yield view
@@ -29,10 +31,10 @@ async def viewing(kafka: str, topic: str) -> AsyncIterator[RegistryView]:
 
 
 async def test_it_is_ready_once_a_snapshot_and_all_that_it_counts_is_read(
-    kafka: str, publisher: KafkaPublisher, make_topic: MakeTopic
+    cluster: Cluster, publisher: KafkaPublisher, make_topic: MakeTopic
 ) -> None:
-    topic = await make_topic("registry")
-    async with viewing(kafka, topic) as view:
+    topic = await make_topic(registry.TOPIC.name)
+    async with viewing(cluster) as view:
         await publisher.publish(token(topic, "a"))
         assert await view.reached(0, 10)
         assert not view.ready
@@ -45,14 +47,14 @@ async def test_it_is_ready_once_a_snapshot_and_all_that_it_counts_is_read(
 
 
 async def test_a_delete_marker_counts_and_what_is_unknown_is_not_deleted(
-    kafka: str, publisher: KafkaPublisher, make_topic: MakeTopic
+    cluster: Cluster, publisher: KafkaPublisher, make_topic: MakeTopic
 ) -> None:
-    topic = await make_topic("registry")
+    topic = await make_topic(registry.TOPIC.name)
     await publisher.publish_many(
         [token(topic, "a"), token(topic, "b"), token(topic, "b", 2, deleted=True), tombstone(topic, "token", "b")]
     )
     await publisher.publish(snapshot(topic, token=2))
-    async with viewing(kafka, topic) as view:
+    async with viewing(cluster) as view:
         await eventually(lambda: view.ready)
         assert view.get("token", "b") is None
         assert view.deleted("token", "b")
@@ -63,16 +65,16 @@ async def test_a_delete_marker_counts_and_what_is_unknown_is_not_deleted(
 
 
 async def test_an_older_version_never_replaces_a_newer_one(
-    kafka: str, publisher: KafkaPublisher, make_topic: MakeTopic
+    cluster: Cluster, publisher: KafkaPublisher, make_topic: MakeTopic
 ) -> None:
-    topic = await make_topic("registry")
+    topic = await make_topic(registry.TOPIC.name)
     await publisher.publish_many(
         [token(topic, "a", 4), token(topic, "a", 3), token(topic, "b", 9), token(topic, "b", 10, deleted=True)]
     )
     await publisher.publish_many(
         [token(topic, "b", 9), token(topic, "c", 5), token(topic, "c", 1, generation=2), snapshot(topic)]
     )
-    async with viewing(kafka, topic) as view:
+    async with viewing(cluster) as view:
         await eventually(lambda: view.ready)
         assert view.get("token", "a").name == "v4"
         assert view.get("token", "b") is None
@@ -80,12 +82,12 @@ async def test_an_older_version_never_replaces_a_newer_one(
 
 
 async def test_current_waits_for_what_was_acknowledged_before_the_call(
-    kafka: str, publisher: KafkaPublisher, make_topic: MakeTopic
+    cluster: Cluster, publisher: KafkaPublisher, make_topic: MakeTopic
 ) -> None:
-    topic = await make_topic("registry")
+    topic = await make_topic(registry.TOPIC.name)
     await publisher.publish(snapshot(topic))
     changes: list[tuple[str, str, Any]] = []
-    async with viewing(kafka, topic) as view:
+    async with viewing(cluster) as view:
         await eventually(lambda: view.ready)
         view.on_change(lambda kind, id, model: changes.append((kind, id, model and model.name)))
         for version in range(1, 21):
@@ -97,11 +99,13 @@ async def test_current_waits_for_what_was_acknowledged_before_the_call(
     assert changes[-2:] == [("token", "a", "v20"), ("token", "a", None)]
 
 
-async def test_it_passes_transaction_markers_and_waits_for_the_commit(kafka: str, make_topic: MakeTopic) -> None:
-    topic = await make_topic("registry")
+async def test_it_passes_transaction_markers_and_waits_for_the_commit(
+    kafka: str, cluster: Cluster, make_topic: MakeTopic
+) -> None:
+    topic = await make_topic(registry.TOPIC.name)
     producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=topic)
     await producer.start()
-    async with viewing(kafka, topic) as view:
+    async with viewing(cluster) as view:
         for version in (1, 2):
             async with producer.transaction():
                 for record in (token(topic, "a", version), snapshot(topic, token=1)):
@@ -113,14 +117,14 @@ async def test_it_passes_transaction_markers_and_waits_for_the_commit(kafka: str
 
 
 async def test_a_recreated_topic_is_read_anew_and_nothing_counts_as_deleted(
-    kafka: str, publisher: KafkaPublisher, make_topic: MakeTopic
+    cluster: Cluster, publisher: KafkaPublisher, make_topic: MakeTopic
 ) -> None:
-    topic = await make_topic("registry")
+    topic = await make_topic(registry.TOPIC.name)
     await publisher.publish_many([token(topic, "a"), token(topic, "b"), token(topic, "c"), snapshot(topic, token=3)])
-    async with viewing(kafka, topic) as view:
+    async with viewing(cluster) as view:
         await eventually(lambda: view.ready)
-        await delete_topics(kafka, topic)
-        await eventually(lambda: made_again(kafka, topic))
+        await delete_topics(cluster.servers, topic)
+        await eventually(lambda: made_again(cluster.servers, topic))
         await eventually(lambda: view.problem() is not None, seconds=30)
         assert view.get("token", "a") is not None, "what was known holds until the new log is whole"
         assert not view.deleted("token", "a")

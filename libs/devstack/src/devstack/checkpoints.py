@@ -1,4 +1,4 @@
-"""Do the checkpoints in PostgreSQL still fit the logs in Kafka? And: going on where they do not (hardening 9, 10)."""
+"""Whether the checkpoints in PostgreSQL still fit the logs in Kafka (guarantees.md 2.9), and going on where they do not."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from devstack.errors import StackError
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.consumer import make_consumer
 from servicekit.kafka.records import Record, record_id
 
@@ -65,10 +66,10 @@ def range_problem(at: Checkpoint, log: Log) -> str | None:
     return None
 
 
-async def misfits(bootstrap_servers: str, dsns: Mapping[str, str]) -> list[Misfit]:
+async def misfits(cluster: Cluster, dsns: Mapping[str, str]) -> list[Misfit]:
     """All checkpoints that do not fit; `dsns` has the role of each service that keeps checkpoints."""
     found: list[Misfit] = []
-    async with open_logs(bootstrap_servers) as logs:
+    async with open_logs(cluster) as logs:
         for service, dsn in dsns.items():
             for checkpoint in await checkpoints(dsn):
                 reason = await logs.problem(checkpoint)
@@ -77,7 +78,7 @@ async def misfits(bootstrap_servers: str, dsns: Mapping[str, str]) -> list[Misfi
     return found
 
 
-async def accept_loss(bootstrap_servers: str, dsn: str, topic: str, part: int) -> str:
+async def accept_loss(cluster: Cluster, dsn: str, topic: str, part: int) -> str:
     """Let the service go on at the beginning of the log that is there now; what was done, in a sentence.
 
     StackError when the checkpoint fits, so that nothing is lost by a mistyped number. Its owner is fenced and recovers;
@@ -86,7 +87,7 @@ async def accept_loss(bootstrap_servers: str, dsn: str, topic: str, part: int) -
     at = next((one for one in await checkpoints(dsn) if (one.topic, one.part) == (topic, part)), None)
     if at is None:
         raise StackError(f"There is no checkpoint of {topic}/{part}: see `./switchhook doctor`.")
-    async with open_logs(bootstrap_servers) as logs:
+    async with open_logs(cluster) as logs:
         if await logs.problem(at) is None:
             raise StackError(f"The checkpoint of {topic}/{part} fits its log: there is no loss to accept.")
         log = await logs.log_of(at)
@@ -117,8 +118,12 @@ async def checkpoints(dsn: str) -> list[Checkpoint]:
 
 @dataclass(frozen=True)
 class Logs:
-    """Kafka's side of the comparison; `counts` is topic -> number of partitions."""
+    """Kafka's side of the comparison; `counts` is topic -> number of partitions, by the name it has there.
 
+    A checkpoint has the topic's name without the prefix.
+    """
+
+    cluster: Cluster
     consumer: AIOKafkaConsumer
     counts: Mapping[str, int]
 
@@ -136,17 +141,20 @@ class Logs:
         return None
 
     async def log_of(self, at: Checkpoint) -> Log:
-        count = self.counts.get(at.topic, 0)
+        partition = self._partition(at)
+        count = self.counts.get(partition.topic, 0)
         if at.part >= count:
             return Log(0, 0, count)
-        partition = TopicPartition(at.topic, at.part)
         start = await self.consumer.beginning_offsets([partition])
         end = await self.consumer.end_offsets([partition])
         return Log(start[partition], end[partition], count)
 
+    def _partition(self, at: Checkpoint) -> TopicPartition:
+        return TopicPartition(self.cluster.named(at.topic), at.part)
+
     async def _read(self, at: Checkpoint, offset: int) -> Record | None:
         """The first record from `offset` on, None when none comes in time."""
-        partition = TopicPartition(at.topic, at.part)
+        partition = self._partition(at)
         self.consumer.assign([partition])
         self.consumer.seek(partition, offset)
         try:
@@ -158,14 +166,14 @@ class Logs:
 
 
 @asynccontextmanager
-async def open_logs(bootstrap_servers: str) -> AsyncIterator[Logs]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
-    consumer = make_consumer(bootstrap_servers, client_id="switchhook-doctor")
+async def open_logs(cluster: Cluster) -> AsyncIterator[Logs]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=cluster.servers)
+    consumer = make_consumer(cluster, client_id="switchhook-doctor")
     try:
         await admin.start()
         await consumer.start()
         topics = await admin.describe_topics()
-        yield Logs(consumer, {topic["topic"]: len(topic["partitions"]) for topic in topics})
+        yield Logs(cluster, consumer, {topic["topic"]: len(topic["partitions"]) for topic in topics})
     finally:
         await consumer.stop()
         await admin.close()

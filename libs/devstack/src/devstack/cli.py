@@ -89,10 +89,14 @@ def create(
     kafka: Annotated[str, typer.Option(envvar="SWITCHHOOK_KAFKA", help="Bootstrap servers, host:port.")],
     replicas: Annotated[int, typer.Option(help="Copies of each partition.")] = 1,
 ) -> None:
-    """Create the topics that are not there yet; present ones are left as they are."""
-    from devstack.topics import create_topics
+    """Create the topics that are not there yet; present ones are left as they are.
 
-    for name in asyncio.run(create_topics(kafka, replicas=replicas)):
+    Their names begin with SWITCHHOOK_TOPIC_PREFIX.
+    """
+    from devstack.topics import create_topics
+    from servicekit.settings import KafkaSettings
+
+    for name in asyncio.run(create_topics(KafkaSettings(kafka=kafka).cluster, replicas=replicas)):
         typer.echo(f"created {name}")
 
 
@@ -110,13 +114,14 @@ def accept(
     """
     from devstack.checkpoints import accept_loss
     from devstack.stack import running_stack
+    from servicekit.settings import KafkaSettings
 
     running = running_stack(STATE)
-    if running is not None:
-        kafka, database = kafka or running.kafka, database or running.dsns.get(service, "")
-    if not (kafka and database):
+    cluster = KafkaSettings(kafka=kafka).cluster if kafka else running and running.cluster
+    database = database or (running.dsns.get(service, "") if running else "")
+    if not (cluster and database):
         raise StackError("No stack runs here that keeps that checkpoint: start `dev`, or give --kafka and --database.")
-    typer.echo(asyncio.run(accept_loss(kafka, database, topic, partition)))
+    typer.echo(asyncio.run(accept_loss(cluster, database, topic, partition)))
 
 
 BENCHES = frozenset({"ingress", "engine", "dispatch", "e2e", "growth", "memory"})

@@ -108,7 +108,7 @@ async def readiness(base_urls: Mapping[str, str]) -> AsyncIterator[Finding]:
 
 async def durability(running: Addresses) -> AsyncIterator[Finding]:
     """Whether every service can go on where it stands, and what an acknowledged record survives."""
-    found = await misfits(running.kafka, running.dsns)
+    found = await misfits(running.cluster, running.dsns)
     for misfit in found:
         advice = f"`{misfit.command}` goes on with what is there now, then restart {misfit.service}"
         yield Finding(f"{misfit.service}: {misfit.reason}", fine=False, advice=advice)

@@ -26,6 +26,8 @@ from devstack.server import Server, make_folder
 from devstack.service import MODULES, Service, service_of
 from devstack.supervisor import Report, keep_running
 from devstack.topics import create_topics
+from servicekit.kafka.cluster import Cluster
+from servicekit.settings import KafkaSettings
 
 RUNNING = "running.json"
 """Holds the `Addresses` while the stack runs."""
@@ -39,8 +41,14 @@ class Addresses:
     """Where a running stack is reached: Kafka, the database as each service's role, and each instance's own URL."""
 
     kafka: str
+    topic_prefix: str
     dsns: dict[str, str]
     services: dict[str, str]
+
+    @property
+    def cluster(self) -> Cluster:
+        """The stack's place on its Kafka."""
+        return KafkaSettings(kafka=self.kafka, topic_prefix=self.topic_prefix).cluster
 
 
 def ignore(_line: str) -> None:
@@ -115,6 +123,14 @@ class Stack:
         return self._external_kafka or self._kafka.bootstrap_servers
 
     @property
+    def cluster(self) -> Cluster:
+        """The stack's place on its Kafka, as its services see it."""
+        given = {
+            name: value for name in KafkaSettings.model_fields if (value := self._env.get(f"SWITCHHOOK_{name}".upper()))
+        }
+        return KafkaSettings.model_validate(given | {"kafka": self.bootstrap_servers}).cluster
+
+    @property
     def admin_dsn(self) -> str:
         """The DSN that may do anything in the PostgreSQL server."""
         return self._external_database or self._postgres.dsn
@@ -182,13 +198,15 @@ class Stack:
         urls = {instance: service.base_url for instance, service in self._services.items()}
         file = self.folder / RUNNING
         file.touch(mode=0o600)
-        file.write_text(json.dumps(asdict(Addresses(self.bootstrap_servers, self._dsns, urls))))
+        file.write_text(
+            json.dumps(asdict(Addresses(self.bootstrap_servers, self.cluster.topic_prefix, self._dsns, urls)))
+        )
 
     async def _start_kafka(self) -> None:
         if self._external_kafka is None:
             await self._kafka.start()
             self._supervise(self._kafka)
-        await create_topics(self.bootstrap_servers)
+        await create_topics(self.cluster)
 
     async def _start_database(self, password: str) -> None:
         if self._external_database is None:

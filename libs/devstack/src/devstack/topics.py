@@ -1,6 +1,6 @@
 """Creates the topics that contracts describe."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, for_code
@@ -8,30 +8,30 @@ from aiokafka.errors import KafkaError, for_code
 from contracts.topic import Topic
 from contracts.topics import TOPICS
 from devstack.errors import StackError
+from servicekit.kafka.cluster import Cluster
 
 REPLICAS = 1
 
 
-async def create_topics(
-    bootstrap_servers: str, topics: Sequence[Topic] = TOPICS, *, replicas: int = REPLICAS
-) -> list[str]:
+async def create_topics(cluster: Cluster, topics: Sequence[Topic] = TOPICS, *, replicas: int = REPLICAS) -> list[str]:
     """Create those that are not there yet; their names. A topic that is there is left as it is, partitions included."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    admin = AIOKafkaAdminClient(bootstrap_servers=cluster.servers)
+    wanted = {cluster.named(topic.name): topic for topic in topics}
     try:
         await admin.start()
         present = set(await admin.list_topics())
-        missing = [topic for topic in topics if topic.name not in present]
+        missing = {name: topic for name, topic in wanted.items() if name not in present}
         if missing:
             await create(admin, missing, replicas)
     except KafkaError as error:
-        raise StackError(f"The topics could not be created at {bootstrap_servers}: {error}.") from error
+        raise StackError(f"The topics could not be created at {cluster.servers}: {error}.") from error
     finally:
         await admin.close()
-    return [topic.name for topic in missing]
+    return list(missing)
 
 
-async def create(admin: AIOKafkaAdminClient, topics: Iterable[Topic], replicas: int) -> None:
-    new = [NewTopic(topic.name, topic.partitions, replicas, topic_configs=topic.settings()) for topic in topics]
+async def create(admin: AIOKafkaAdminClient, topics: Mapping[str, Topic], replicas: int) -> None:
+    new = [NewTopic(name, topic.partitions, replicas, topic_configs=topic.settings()) for name, topic in topics.items()]
     response = await admin.create_topics(new)
     for name, code, *_ in response.topic_errors:
         if code:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from typing import Annotated
 
@@ -16,6 +17,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from servicekit.kafka.cluster import Cluster
+
 Network = IPv4Network | IPv6Network
 SECRETS_DIR = "SWITCHHOOK_SECRETS_DIR"
 """Environment variable: a folder whose files are settings too (`switchhook_kek`, …), as containers mount secrets."""
@@ -25,13 +28,38 @@ def _default_instance() -> str:
     return f"{socket.gethostname()}-{os.getpid()}"
 
 
-class ServiceSettings(BaseSettings):
-    """Read once, in `main.py`. Environment: `SWITCHHOOK_` + the field's name; lists are separated by commas."""
+class KafkaSettings(BaseSettings):
+    """Where Kafka is and what is ours there. Environment: `SWITCHHOOK_` + the field's name."""
 
     model_config = SettingsConfigDict(env_prefix="SWITCHHOOK_", frozen=True, extra="ignore", hide_input_in_errors=True)
 
     kafka: str = "127.0.0.1:9092"
     """Bootstrap servers, `host:port` separated by commas."""
+    topic_prefix: str = Field(default="", max_length=100, pattern=r"^[A-Za-z0-9._-]*$")
+    """Goes before the names of all topics, consumer groups and transactional ids, so that installations can share a cluster."""
+
+    @cached_property
+    def cluster(self) -> Cluster:
+        """What every Kafka client of this process is made from."""
+        return Cluster(self.kafka, self.topic_prefix)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        folder = os.environ.get(SECRETS_DIR)
+        files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder else ()
+        return (init_settings, env_settings, *files)
+
+
+class ServiceSettings(KafkaSettings):
+    """Read once, in `main.py`. Environment: `SWITCHHOOK_` + the field's name; lists are separated by commas."""
+
     database: SecretStr | None = None
     """PostgreSQL DSN of this service's role."""
     host: str = "127.0.0.1"
@@ -73,16 +101,3 @@ class ServiceSettings(BaseSettings):
     @classmethod
     def _without_slash(cls, value: str) -> str:
         return value.rstrip("/")
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        folder = os.environ.get(SECRETS_DIR)
-        files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder else ()
-        return (init_settings, env_settings, *files)

@@ -50,11 +50,9 @@ log = structlog.get_logger()
 class Dispatcher:
     """Everything one process has. `run` works until it is cancelled or cannot go on."""
 
-    service = SERVICE
-
     def __init__(self, settings: Settings, kinds: Kinds = DELIVERY_KINDS) -> None:
         self.settings, self.kinds = settings, kinds
-        self.view = self.new_view()
+        self.view = RegistryView(settings.cluster)
         self.authoriser = Authoriser(self.view, settings.admin_token)
         self.loops: list[PartitionLoop] = []
         self._catalogue = Catalogue(self.view, KeyRing(settings.kek))
@@ -63,13 +61,7 @@ class Dispatcher:
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._works: Works | None = None
 
-    def new_view(self) -> RegistryView:
-        return RegistryView(self.settings.kafka)
-
-    def new_publisher(self) -> KafkaPublisher:
-        return KafkaPublisher(self.settings.kafka, client_id=f"{SERVICE}-{self.settings.instance}")
-
-    def new_handlers(self, takeover: Takeover) -> dict[str, Handler]:
+    def _handlers(self, takeover: Takeover) -> dict[str, Handler]:
         """By the name of their topic."""
         days = DayWindow(self.settings.retention_days)
         return {
@@ -93,7 +85,7 @@ class Dispatcher:
         settings = self.settings
         await self.view.start()
         self._pool = pool = await connect(settings, SCHEMA)
-        publisher = self.new_publisher()
+        publisher = KafkaPublisher(settings.cluster, client_id=f"{SERVICE}-{settings.instance}")
         await publisher.start()
         try:
             async with GuardedClient(settings.allowed_networks, per_host=CONNECTIONS_PER_HOST) as http:
@@ -114,7 +106,7 @@ class Dispatcher:
             replicas = Replicas(pool, works.destinations, settings.instance)
             self.view.on_change(replicas.changed)
             tasks.create_task(replicas.run())
-            handlers = self.new_handlers(works.takeover)
+            handlers = self._handlers(works.takeover)
             self.loops = [self._loop(name, handler, pool, publisher) for name, handler in handlers.items()]
             for loop in self.loops:
                 tasks.create_task(loop.run())
@@ -125,9 +117,9 @@ class Dispatcher:
     ) -> PartitionLoop:
         return PartitionLoop(
             handler,
-            kafka=self.settings.kafka,
-            group=f"{self.service}-{name}",
-            service=self.service,
+            cluster=self.settings.cluster,
+            group=f"{SERVICE}-{name}",
+            service=SERVICE,
             instance=self.settings.instance,
             pool=pool,
             publisher=publisher,

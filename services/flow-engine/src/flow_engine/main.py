@@ -40,7 +40,7 @@ class Engine:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.view = RegistryView(settings.kafka)
+        self.view = RegistryView(settings.cluster)
         self.authoriser = Authoriser(self.view, settings.admin_token)
         self.loop: PartitionLoop | None = None
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
@@ -84,7 +84,7 @@ class Engine:
             await self.view.wait_ready()
             self.loop = PartitionLoop(
                 handler,
-                kafka=settings.kafka,
+                cluster=settings.cluster,
                 group=SERVICE,
                 service=SERVICE,
                 instance=settings.instance,

@@ -29,9 +29,9 @@ def main() -> None:
     settings = Settings()
     configure_logging("ingress", settings.log_level)
     configure_tracing("ingress", settings)
-    publisher = KafkaPublisher(settings.kafka, client_id=f"ingress-{settings.instance}")
-    view = RegistryView(settings.kafka, client_id=f"ingress-view-{settings.instance}")
-    asker = Asker(settings.kafka, settings.instance, publisher=publisher)
+    publisher = KafkaPublisher(settings.cluster, client_id=f"ingress-{settings.instance}")
+    view = RegistryView(settings.cluster, client_id=f"ingress-view-{settings.instance}")
+    asker = Asker(settings.cluster, settings.instance, publisher=publisher)
     ingress = build(settings, view, asker, publisher)
 
     @contextlib.asynccontextmanager
@@ -78,7 +78,7 @@ async def _bridging(
         yield
         return
     bridge = Bridge(
-        settings.kafka,
+        settings.cluster,
         settings.instance,
         settings.session_timeout_seconds,
         ingress.commands,

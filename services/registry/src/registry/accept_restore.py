@@ -13,7 +13,6 @@ import contextlib
 import sys
 from typing import NamedTuple
 
-from contracts import registry
 from contracts.registry import Token
 from registry.publishing import audit
 from registry.resources import tokens
@@ -77,7 +76,7 @@ async def _end_unknown(connection: Connection, tail: TopicTail) -> int:
 async def run(settings: Settings) -> Outcome:
     """Read the topic, then decide."""
     site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
-    database, tail = Database(), TopicTail(settings.kafka, registry.TOPIC.name)
+    database, tail = Database(), TopicTail(settings.cluster)
     reading = asyncio.create_task(tail.run())
     try:
         pool = await database.connect(settings)

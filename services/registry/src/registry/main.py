@@ -9,7 +9,6 @@ from typing import Any
 
 import structlog
 
-from contracts import registry
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.kafka.findings_handler import GROUP, FindingsHandler
 from registry.publishing.relay import Relay
@@ -42,9 +41,9 @@ class Registry:
         self.settings, self.health = settings, Health()
         self.site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
         self.database = Database()
-        self.tail = TopicTail(settings.kafka, registry.TOPIC.name)
-        self.publisher = KafkaPublisher(settings.kafka, client_id=f"{SERVICE}-{settings.instance}")
-        self.asker = Asker(settings.kafka, settings.instance)
+        self.tail = TopicTail(settings.cluster)
+        self.publisher = KafkaPublisher(settings.cluster, client_id=f"{SERVICE}-{settings.instance}")
+        self.asker = Asker(settings.cluster, settings.instance)
         writes = Writes(self.database, self.tail, self.site)
         api = Api(self.database, writes, self.site, settings.admin_token)
         self.app = build_app(api, DispatcherCalls(self.asker, self.publisher))
@@ -71,10 +70,10 @@ class Registry:
     async def _work(self) -> None:
         """What needs Postgres: the relay and the loop over findings."""
         pool = await self.database.connect(self.settings)
-        relay = Relay(pool, self.settings.kafka, registry.TOPIC.name, self.tail)
+        relay = Relay(pool, self.settings.cluster, self.tail)
         loop = PartitionLoop(
             FindingsHandler(self.site),
-            kafka=self.settings.kafka,
+            cluster=self.settings.cluster,
             group=GROUP,
             service=SERVICE,
             instance=self.settings.instance,

@@ -1,4 +1,4 @@
-"""Named webhooks (D): parameters, the envelope and its order, raw answers, failures, messages meanwhile."""
+"""API calls of flows: parameters, the envelope and its order, raw answers, failures, messages meanwhile."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that other programs start: S5, S6, generated URLs, commands for others."""
+"""Runs that other programs start: by trigger, command or generated URL, and commands for others."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_a_command_that_is_gone_is_refused(talk: Any, kind: str) -> None:
     assert (t.turn.refused.type, t.turn.refused.status) == ("command-unknown", 404)
 
 
-# A URL without a person (B1).
+# A URL that is for no person.
 
 
 def test_without_a_person_what_is_said_is_the_answer(talk: Any) -> None:

@@ -1,4 +1,4 @@
-"""/v1/talk/{bot}/sessions: the Bot API (M1)."""
+"""/v1/talk/{bot}/sessions: the Bot API."""
 
 import asyncio
 

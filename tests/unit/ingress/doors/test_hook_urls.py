@@ -1,4 +1,4 @@
-"""GET|POST /v1/w/{signed} (B1-B6)."""
+"""GET|POST /v1/w/{signed}: generated URLs."""
 
 import pytest
 

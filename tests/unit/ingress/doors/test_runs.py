@@ -1,4 +1,4 @@
-"""POST /v1/run/{trigger} (S5, S6, S7)."""
+"""POST /v1/run/{trigger}: another program starts a flow."""
 
 import asyncio
 

@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from registry.writing.topic_tail import ENDED, TopicTail
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
 
 
@@ -18,7 +19,7 @@ def record(key: str, version: int | None, generation: int = 1) -> Record:
 
 @pytest.fixture
 async def tail() -> TopicTail:
-    return TopicTail("127.0.0.1:1", "registry")
+    return TopicTail(Cluster("127.0.0.1:1"))
 
 
 async def test_the_last_version_of_each_key_is_known(tail: TopicTail) -> None:

@@ -23,10 +23,12 @@ from contracts.cloudevents import headers, now_text
 from contracts.inbound import ReplyTo
 from contracts.replies import Heartbeat, MessagesReply, ReplyAdapter
 from servicekit.kafka.assigned_reader import AssignedReader
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import KafkaPublisher, NotAcknowledged
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.observability.metrics import gauge
 
+_TOPIC = replies.TOPIC.name
 HEARTBEAT_SECONDS = 2.0
 ALIVE_SECONDS = 7.0
 """An instance that was not heard of for this long is not counted."""
@@ -48,16 +50,15 @@ class Asker:
 
     def __init__(
         self,
-        kafka: str,
+        cluster: Cluster,
         instance: str,
         *,
         publisher: KafkaPublisher | None = None,
-        topic: str = replies.TOPIC.name,
     ) -> None:
         self.instance = instance
-        self._topic, self._publisher = topic, publisher
+        self._publisher = publisher
         self._reader = _ReplyReader(
-            kafka, topic, client_id=f"asker-{instance}", begin="end", receive=self._receive, moved=self._began
+            cluster, _TOPIC, client_id=f"asker-{instance}", begin="end", receive=self._receive, moved=self._began
         )
         self._reader.instance = instance
         self._waiting: dict[str, asyncio.Future[Any]] = {}
@@ -143,12 +144,10 @@ class Asker:
         body = Heartbeat(instance=self.instance).encode()
         while True:
             try:
-                count = await publisher.partitions_for(self._topic)
+                count = await publisher.partitions_for(_TOPIC)
                 about = headers(id=token_urlsafe(12), type="reply.heartbeat", source=self.instance, time=now_text())
                 key = self.instance.encode()
-                await publisher.publish_many(
-                    [Outgoing(self._topic, key, body, about, number) for number in range(count)]
-                )
+                await publisher.publish_many([Outgoing(_TOPIC, key, body, about, number) for number in range(count)])
             except NotAcknowledged as error:
                 log.info("heartbeat.not_sent", error=str(error))
             gauge("switchhook_live_instances").set(self.instances)
@@ -161,5 +160,5 @@ class _ReplyReader(AssignedReader):
     instance = ""
 
     async def choose_partition(self, consumer: AIOKafkaConsumer) -> int:
-        partitions = await consumer._client._wait_on_metadata(self._topic)
+        partitions = await consumer._client._wait_on_metadata(self._cluster.named(self._topic))
         return crc32(self.instance.encode()) % len(partitions)

@@ -11,6 +11,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.consumer import make_consumer
 from servicekit.kafka.records import Record
 from servicekit.kafka.undisturbed import is_being_cancelled, undisturbed
@@ -35,7 +36,7 @@ class AssignedReader:
 
     def __init__(
         self,
-        kafka: str,
+        cluster: Cluster,
         topic: str,
         *,
         client_id: str,
@@ -44,7 +45,7 @@ class AssignedReader:
         restart: Callable[[], None] = lambda: None,
         moved: Callable[[], None] = lambda: None,
     ) -> None:
-        self._kafka, self._topic, self._client_id, self._begin = kafka, topic, client_id, begin
+        self._cluster, self._topic, self._client_id, self._begin = cluster, topic, client_id, begin
         self._receive, self._restart, self._on_moved = receive, restart, moved
         self._consumer: AIOKafkaConsumer | None = None
         self._moved = asyncio.Condition()
@@ -80,7 +81,7 @@ class AssignedReader:
         """The log's end as of now. Raises KafkaError when there is no connection, TimeoutError."""
         if self._consumer is None:
             raise KafkaError("not connected")
-        tp = TopicPartition(self._topic, self.partition)
+        tp = self._read_partition
         return int((await undisturbed(self._consumer.end_offsets([tp]), timeout))[tp])
 
     async def reached(self, position: int, timeout: float) -> bool:
@@ -94,16 +95,20 @@ class AssignedReader:
             return False
         return True
 
+    @property
+    def _read_partition(self) -> TopicPartition:
+        return TopicPartition(self._cluster.named(self._topic), self.partition)
+
     async def choose_partition(self, consumer: AIOKafkaConsumer) -> int:
         """Which partition to read; a subclass may ask how many there are."""
         return self.partition
 
     async def _session(self) -> None:
-        consumer = make_consumer(self._kafka, client_id=self._client_id, read_committed=True)
+        consumer = make_consumer(self._cluster, client_id=self._client_id, read_committed=True)
         try:
             await undisturbed(consumer.start(), 30)
             self.partition = await undisturbed(self.choose_partition(consumer), 30)
-            tp = TopicPartition(self._topic, self.partition)
+            tp = self._read_partition
             consumer.assign([tp])
             await self._seek(consumer, tp)
             self._consumer = consumer

@@ -20,6 +20,7 @@ from aiokafka.record.legacy_records import LegacyRecordBatch
 from aiokafka.record.util import decode_varint
 
 from servicekit.kafka import connection as kafka_connection
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import BAD_NAME, Record
 
 FETCH_WAIT_MS = 100
@@ -31,9 +32,14 @@ _LENGTH = struct.Struct(">i")
 _LENGTH_AT, _OVERHEAD, _MAGIC_AT = 8, 12, 16
 
 
-def _as_record(value: bytes | None) -> bytes | None:
+class _AsRecords:
     """Marks a consumer as one of ours: its fetcher makes `Record`s (aiokafka calls it with each value otherwise)."""
-    return value
+
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+
+    def __call__(self, value: bytes | None) -> bytes | None:
+        return value
 
 
 class _Raw(NamedTuple):
@@ -151,11 +157,16 @@ def _name(raw: bytes) -> str:
 class TolerantPartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
     """In place of `PartitionRecords`: makes a `Record` for our consumers, aiokafka's ConsumerRecord for others."""
 
+    def __init__(self, tp: Any, *about: Any) -> None:
+        super().__init__(tp, *about)
+        ours = self._value_deserializer
+        self._topic = ours.cluster.own_name(tp.topic) if isinstance(ours, _AsRecords) else None
+
     def _consumer_record(self, tp: Any, record: Any) -> Any:
-        if self._value_deserializer is not _as_record:
+        if self._topic is None:
             return super()._consumer_record(tp, record)
         return Record(
-            tp.topic, tp.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
+            self._topic, tp.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
         )
 
 
@@ -170,7 +181,7 @@ kafka_connection.install()
 
 
 def make_consumer(
-    kafka: str,
+    cluster: Cluster,
     *,
     client_id: str,
     group: str | None = None,
@@ -178,17 +189,18 @@ def make_consumer(
     session_timeout: float = 30.0,
     read_committed: bool = False,
 ) -> AIOKafkaConsumer:
-    """A consumer without topics yet: `subscribe` (with a group) or `assign` it. Yields `Record`s; commits nothing itself.
+    """A consumer without topics yet: `subscribe` (with a group) or `assign` it, both to the topics' names on the cluster.
 
+    Yields `Record`s, whose topic is without the prefix; commits nothing itself.
     Never resets an offset by itself: a position outside the log raises OffsetOutOfRangeError from `getmany`.
     """
     session_ms = int(session_timeout * 1000)
     return AIOKafkaConsumer(
-        bootstrap_servers=kafka,
+        bootstrap_servers=cluster.servers,
         client_id=client_id,
-        group_id=group,
+        group_id=None if group is None else cluster.named(group),
         group_instance_id=instance,
-        value_deserializer=_as_record,
+        value_deserializer=_AsRecords(cluster),
         session_timeout_ms=session_ms,
         heartbeat_interval_ms=max(session_ms // 6, 100),
         rebalance_timeout_ms=max(session_ms, 10_000),

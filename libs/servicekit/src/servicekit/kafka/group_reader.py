@@ -23,6 +23,7 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.consumer import collect, make_consumer
 from servicekit.kafka.records import Record
 from servicekit.kafka.undisturbed import undisturbed
@@ -94,7 +95,7 @@ class GroupReader:
         self,
         receiver: Receiver,
         *,
-        kafka: str,
+        cluster: Cluster,
         topic: str,
         group: str,
         instance: str,
@@ -103,7 +104,8 @@ class GroupReader:
     ) -> None:
         """`patience_ms`: how long the broker may collect records while they keep coming; the first one comes at once."""
         self._receiver = receiver
-        self._kafka, self._topic, self._group, self._instance = kafka, topic, group, instance
+        self._cluster, self._topic, self._group, self._instance = cluster, topic, group, instance
+        self._topic_there = cluster.named(topic)
         self._session_timeout, self._patience_ms = session_timeout, patience_ms
         self.consumer: AIOKafkaConsumer | None = None
         """The one at work, None between two."""
@@ -162,20 +164,20 @@ class GroupReader:
         consumer = self.consumer
         if consumer is None:
             raise KafkaError("there is no consumer")
-        tp = TopicPartition(self._topic, partition)
+        tp = TopicPartition(self._topic_there, partition)
         try:
             start = (await undisturbed(consumer.beginning_offsets([tp]), ANSWER_SECONDS))[tp]
             end = (await undisturbed(consumer.end_offsets([tp]), ANSWER_SECONDS))[tp]
         except TimeoutError:
             self._silent = consumer
             raise
-        return start, end, len(consumer.partitions_for_topic(self._topic) or ())
+        return start, end, len(consumer.partitions_for_topic(self._topic_there) or ())
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
         """Tell Kafka how far we are, for lag tools only; failure does not matter."""
         if self.consumer is None or not offsets:
             return
-        wanted = {TopicPartition(self._topic, partition): offset for partition, offset in offsets.items()}
+        wanted = {TopicPartition(self._topic_there, partition): offset for partition, offset in offsets.items()}
         with contextlib.suppress(*LOST, IllegalOperation, TimeoutError):
             await undisturbed(self.consumer.commit(wanted), 2)
 
@@ -197,12 +199,12 @@ class GroupReader:
     def _quietly(self, act: Callable[[AIOKafkaConsumer, TopicPartition], Any], partition: int) -> None:
         if self.consumer is not None:
             with contextlib.suppress(IllegalStateError, AssertionError):
-                act(self.consumer, TopicPartition(self._topic, partition))
+                act(self.consumer, TopicPartition(self._topic_there, partition))
 
     async def _session(self) -> None:
         """One consumer, until it fails. The assignment ends with it."""
         consumer = make_consumer(
-            self._kafka,
+            self._cluster,
             client_id=self._instance,
             group=self._group,
             instance=self._instance,
@@ -212,7 +214,7 @@ class GroupReader:
             await undisturbed(consumer.start(), 30)
             self.consumer = consumer
             self._unassigned_since = time.monotonic()
-            consumer.subscribe([self._topic], listener=_Listener(self, consumer))
+            consumer.subscribe([self._topic_there], listener=_Listener(self, consumer))
             await _first_to_fail(self._pump(consumer), self._watch(consumer))
         finally:
             self.consumer = None
@@ -264,7 +266,7 @@ class GroupReader:
         self._stood_at = expecting
         if not still:
             return
-        wanted = [TopicPartition(self._topic, partition) for partition in still]
+        wanted = [TopicPartition(self._topic_there, partition) for partition in still]
         ends = await undisturbed(consumer.end_offsets(wanted), PROGRESS_SECONDS)
         now = self._receiver.expecting()
         behind = [tp.partition for tp, end in ends.items() if now.get(tp.partition) == still[tp.partition] < end]

@@ -24,6 +24,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder, MessageBatch
 from contracts.partitioner import murmur2
 from contracts.topic import DLQ_RECORD_LIMIT
 from servicekit.kafka import connection as kafka_connection
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Outgoing, size_of
 from servicekit.kafka.undisturbed import undisturbed
 from servicekit.observability.metrics import counter
@@ -60,8 +61,8 @@ class Publisher(Protocol):
 class _Link:
     """One producer, from its start to its first failure."""
 
-    def __init__(self, producer: AIOKafkaProducer) -> None:
-        self.producer = producer
+    def __init__(self, producer: AIOKafkaProducer, cluster: Cluster) -> None:
+        self.producer, self._cluster = producer, cluster
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.open: dict[MessageBatch, float] = {}
         """Unacknowledged batches, the oldest first, and since when."""
@@ -72,7 +73,11 @@ class _Link:
 
     def partitions(self, topic: str) -> int:
         """How many partitions the topic has, 0 when that is not known yet."""
-        return len(self.producer.client.cluster.partitions_for_topic(topic) or ())
+        return len(self.producer.client.cluster.partitions_for_topic(self._cluster.named(topic)) or ())
+
+    def partition(self, topic: str, number: int) -> TopicPartition:
+        """A partition of a topic as it is called on the cluster."""
+        return TopicPartition(self._cluster.named(topic), number)
 
     def add(self, tp: TopicPartition, builder: BatchBuilder) -> MessageBatch:
         """Put a batch behind all that wait for that partition."""
@@ -83,10 +88,11 @@ class _Link:
 
     def _settled(self, batch: MessageBatch, future: asyncio.Future[Any]) -> None:
         self.open.pop(batch, None)
+        topic = self._cluster.own_name(batch.tp.topic)
         if _acknowledged(future):
-            counter("switchhook_published_total").labels(batch.tp.topic).inc(batch.record_count)
+            counter("switchhook_published_total").labels(topic).inc(batch.record_count)
         else:
-            counter("switchhook_publish_failures_total").labels(batch.tp.topic).inc(batch.record_count)
+            counter("switchhook_publish_failures_total").labels(topic).inc(batch.record_count)
             # The sender takes up its next batch only after this callback, and must find nothing.
             self.fail("a batch was given up" if future.cancelled() else repr(future.exception()))
 
@@ -120,8 +126,8 @@ class KafkaPublisher:
     batch makes it start over with a fresh producer.
     """
 
-    def __init__(self, kafka: str, *, client_id: str, timeout: float = 5.0, give_up: float = 30.0) -> None:
-        self._kafka, self._client_id = kafka, client_id
+    def __init__(self, cluster: Cluster, *, client_id: str, timeout: float = 5.0, give_up: float = 30.0) -> None:
+        self._cluster, self._client_id = cluster, client_id
         self._timeout, self._give_up = timeout, give_up
         self._link: _Link | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -162,7 +168,8 @@ class KafkaPublisher:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._linked.wait()
-            return len(await undisturbed(self._live().producer.partitions_for(topic), self._timeout))
+            name = self._cluster.named(topic)
+            return len(await undisturbed(self._live().producer.partitions_for(name), self._timeout))
         except (KafkaError, TimeoutError) as error:
             raise NotAcknowledged(f"no word about topic {topic}: {type(error).__name__}") from error
 
@@ -204,13 +211,13 @@ class KafkaPublisher:
                 builder = link.queue.create_builder()
                 _appended(builder, record)
                 current[record.topic, partition] = builder
-                made.append((TopicPartition(record.topic, partition), builder))
+                made.append((link.partition(record.topic, partition), builder))
         for _, builder in made:
             builder.close()  # Nobody else appends to it.
         return made
 
     def _append(self, link: _Link, record: Outgoing) -> asyncio.Future[Any]:
-        tp = TopicPartition(record.topic, self._partition(link, record))
+        tp = link.partition(record.topic, self._partition(link, record))
         queued = link.queue._batches.get(tp)
         batch = queued[-1] if queued else link.add(tp, link.queue.create_builder())
         future: asyncio.Future[Any] | None = batch.append(record.key, record.value, None, headers=record.headers)
@@ -258,7 +265,7 @@ class KafkaPublisher:
         pause = 0.1
         while True:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._kafka,
+                bootstrap_servers=self._cluster.servers,
                 client_id=self._client_id,
                 enable_idempotence=True,
                 acks="all",
@@ -270,14 +277,14 @@ class KafkaPublisher:
             )
             try:
                 await producer.start()
-                return _Link(producer)
+                return _Link(producer, self._cluster)
             except (KafkaError, OSError) as error:
                 log.info("publisher.no_broker", error=type(error).__name__)
-                await _Link(producer).close()
+                await _Link(producer, self._cluster).close()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
             except asyncio.CancelledError:
-                await _Link(producer).close()
+                await _Link(producer, self._cluster).close()
                 raise
 
     async def _watch(self, link: _Link) -> None:

@@ -27,6 +27,7 @@ from servicekit.checkpoints import fence, outbox
 from servicekit.checkpoints.fence import Hold, Step
 from servicekit.checkpoints.transactions import FencedOff, LoopConnection, OutcomeUnknown
 from servicekit.failpoints import failpoint
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.group_reader import GroupReader
 from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.kafka.records import Outgoing, dead_letter
@@ -69,7 +70,7 @@ class PartitionLoop:
         self,
         handler: Handler,
         *,
-        kafka: str,
+        cluster: Cluster,
         group: str,
         service: str,
         instance: str,
@@ -85,13 +86,13 @@ class PartitionLoop:
         self._handler, self._service = handler, service
         self._max_records, self._session_timeout = max_records, session_timeout
         self._own_publisher = publisher is None
-        self._publisher = publisher or KafkaPublisher(kafka, client_id=f"{group}-{instance}")
+        self._publisher = publisher or KafkaPublisher(cluster, client_id=f"{group}-{instance}")
         self._metrics, self._stamps = LoopMetrics(topic), Stamps(topic)
         self._work, self._closing = asyncio.Event(), asyncio.Event()
         self._assignment = Assignment(handler, self._metrics, self._work, max_waiting=4 * max_records)
         self._reader = GroupReader(
             self._assignment,
-            kafka=kafka,
+            cluster=cluster,
             topic=topic,
             group=group,
             instance=instance,

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from contracts import registry
 from servicekit.kafka.assigned_reader import AssignedReader
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
 from servicekit.observability.metrics import gauge
 from servicekit.registry_view.index import RegistryIndex, Value
@@ -33,13 +34,13 @@ class RegistryView:
     first one's place once it is whole.
     """
 
-    def __init__(self, kafka: str, *, topic: str = registry.TOPIC.name, client_id: str = "registry-view") -> None:
+    def __init__(self, cluster: Cluster, *, client_id: str = "registry-view") -> None:
         self._index = RegistryIndex()
         self._filling: RegistryIndex = self._index
         """What is being read into: another one than `_index` while the topic is read anew."""
         self._reader = AssignedReader(
-            kafka,
-            topic,
+            cluster,
+            registry.TOPIC.name,
             client_id=client_id,
             begin="start",
             receive=self._receive,

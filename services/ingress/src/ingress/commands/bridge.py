@@ -23,6 +23,7 @@ from ingress.intake.publishing import Intake
 from ingress.ports import Publishing
 from ingress.web.preferences import VERDICT_SECONDS
 from ingress.web.problems import as_body, of_reply
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.consumer import make_consumer
 from servicekit.kafka.publisher import NotAcknowledged
 from servicekit.kafka.records import Outgoing, Record, dead_letter
@@ -50,33 +51,29 @@ class Bridge:
 
     def __init__(
         self,
-        kafka: str,
+        cluster: Cluster,
         instance: str,
         session_timeout: float,
         judge: CommandIntake,
         intake: Intake,
         publisher: Publishing,
-        *,
-        topic: str = commands.TOPIC.name,
-        group: str = GROUP,
     ) -> None:
-        self._kafka, self._instance, self._session_timeout = kafka, instance, session_timeout
+        self._cluster, self._instance, self._session_timeout = cluster, instance, session_timeout
         self._judge, self._intake, self._publisher = judge, intake, publisher
-        self._topic, self._group = topic, group
-        self._applied = counter("switchhook_records_total").labels(topic)
+        self._applied = counter("switchhook_records_total").labels(commands.TOPIC.name)
 
     async def run(self) -> None:
         """Until cancelled."""
         while True:
             consumer = make_consumer(
-                self._kafka,
+                self._cluster,
                 client_id=f"ingress-{self._instance}",
-                group=self._group,
+                group=GROUP,
                 instance=f"ingress-{self._instance}",
                 session_timeout=self._session_timeout,
             )
             try:
-                consumer.subscribe([self._topic])
+                consumer.subscribe([self._cluster.named(commands.TOPIC.name)])
                 await undisturbed(consumer.start(), START_SECONDS)
                 await self._consume(consumer)
             except (KafkaError, OSError, TimeoutError, Stuck) as error:

@@ -32,8 +32,8 @@ class Asker(Protocol):
 class DispatcherCalls:
     """One per process. None for an answer: the dispatcher, or Kafka, did not answer in time."""
 
-    def __init__(self, asker: Asker, publisher: Publisher, topic: str = TOPIC.name) -> None:
-        self._asker, self._publisher, self._topic = asker, publisher, topic
+    def __init__(self, asker: Asker, publisher: Publisher) -> None:
+        self._asker, self._publisher = asker, publisher
 
     async def test_api_call(self, api_call: ApiCall, params: dict[str, Any]) -> CallReply | None:
         """Call it once with these parameters; no conversation hears of it."""
@@ -83,14 +83,14 @@ class DispatcherCalls:
         try:
             made = action.model_validate(fields | {"reply_to": reply_to})
             with traced("registry.call", None, action_id=made.id) as span:
-                await self._publisher.publish(_record(self._topic, made, span.traceparent))
+                await self._publisher.publish(_record(made, span.traceparent))
                 reply: CallReply = await answer
             return reply
         finally:
             answer.cancel()
 
 
-def _record(topic: str, action: Action, traceparent: str) -> Outgoing:
+def _record(action: Action, traceparent: str) -> Outgoing:
     headers = cloudevents.headers(
         id=action.id,
         type=f"action.{action.kind}",
@@ -100,4 +100,4 @@ def _record(topic: str, action: Action, traceparent: str) -> Outgoing:
         traceparent=traceparent,
     )
     # Any partition will do: no order among test calls.
-    return Outgoing(topic, action.id.encode(), action.encode(), headers)
+    return Outgoing(TOPIC.name, action.id.encode(), action.encode(), headers)

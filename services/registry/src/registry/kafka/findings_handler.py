@@ -38,8 +38,9 @@ class Finding(NamedTuple):
 class FindingsHandler:
     """The registry's side of the partition loop over `findings`."""
 
-    def __init__(self, site: Site, topic: str = findings.TOPIC.name) -> None:
-        self.topic = topic
+    topic = findings.TOPIC.name
+
+    def __init__(self, site: Site) -> None:
         self._site = site
 
     async def apply(self, batch: Batch) -> Commit:

@@ -16,6 +16,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from contracts.registry import TOPIC
 from contracts.topic import RECORD_LIMIT
 from registry.publishing import leader
 from registry.publishing.housekeeping import Housekeeping
@@ -23,6 +24,7 @@ from registry.store import publications
 from registry.store.postgres import Pool
 from registry.store.publications import Publication
 from registry.writing.topic_tail import TopicTail
+from servicekit.kafka.cluster import Cluster
 from servicekit.loop.batches import Connection
 from servicekit.observability.metrics import counter
 
@@ -41,8 +43,9 @@ log = structlog.get_logger()
 class Relay:
     """`leading` tells whether this replica does it now."""
 
-    def __init__(self, pool: Pool, kafka: str, topic: str, tail: TopicTail) -> None:
-        self._pool, self._kafka, self._topic, self._tail = pool, kafka, topic, tail
+    def __init__(self, pool: Pool, cluster: Cluster, tail: TopicTail) -> None:
+        self._pool, self._cluster, self._tail = pool, cluster, tail
+        self._topic = cluster.named(TOPIC.name)
         self._wake = asyncio.Event()
         self._house: Housekeeping | None = None
         self.leading = False
@@ -99,7 +102,7 @@ class Relay:
     @contextlib.asynccontextmanager
     async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._kafka,
+            bootstrap_servers=self._cluster.servers,
             transactional_id=f"{self._topic}.relay",
             transaction_timeout_ms=KAFKA_SECONDS * 1000,
             request_timeout_ms=KAFKA_SECONDS * 1000,

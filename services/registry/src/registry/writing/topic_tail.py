@@ -12,8 +12,10 @@ from collections.abc import Mapping
 import orjson
 from aiokafka.errors import KafkaError
 
+from contracts import registry
 from contracts.registry import SNAPSHOT_KEY
 from servicekit.kafka.assigned_reader import AssignedReader
+from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
 
 Version = tuple[int, int]
@@ -29,9 +31,10 @@ END_SECONDS = 30.0
 class TopicTail:
     """`last`: of each key on the topic. `readings` counts how often the topic was read to its end from its start."""
 
-    def __init__(self, kafka: str, topic: str) -> None:
+    def __init__(self, cluster: Cluster) -> None:
+        topic = registry.TOPIC.name
         self._reader = AssignedReader(
-            kafka, topic, client_id=f"{topic}.tail", begin="start", receive=self._receive, restart=self._restart
+            cluster, topic, client_id=f"{topic}.tail", begin="start", receive=self._receive, restart=self._restart
         )
         self._waiting: dict[str, list[tuple[Version, asyncio.Future[None]]]] = {}
         self._complete = asyncio.Event()
