@@ -23,9 +23,10 @@ from contracts.ids import conversation_key, uuid7
 from contracts.registry import ENTITY_MODELS, Bot, Channel, Flow, FlowVersion
 from devstack.embedded_postgres import EmbeddedPostgres
 from flow_engine.batch.handler import EngineHandler
-from flow_engine.catalogue import RegistryCatalogue
+from flow_engine.catalogue.links import LinkMaker
+from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.store import log_partitions
-from flow_engine.turn.surroundings import LinkMaker
+from flow_engine.store.postgres import PostgresConversations
 from servicekit.kafka.records import Record, pack_outgoing
 from servicekit.loop.batches import Batch
 from servicekit.memory import tune_collector
@@ -86,7 +87,8 @@ async def _run(dsn: str, count: int, profiler: cProfile.Profile | None) -> dict[
         pool.acquire() as connection,
     ):
         await log_partitions.keep_up(connection, log_partitions.logs(None, 9))
-        handler = EngineHandler(pool, RegistryCatalogue(_view(), LinkMaker(None, "")), None)  # type: ignore[arg-type]
+        store = PostgresConversations(pool)
+        handler = EngineHandler(store, RegistryCatalogue(_view(), LinkMaker(None, "")), None)  # type: ignore[arg-type]
         spent, measured, first = dict.fromkeys(("apply", "save", "pack", "cpu"), 0.0), 0, 0
         while first < count:
             if first * 5 >= count and not measured and profiler:
@@ -99,7 +101,7 @@ async def _run(dsn: str, count: int, profiler: cProfile.Profile | None) -> dict[
                 spent = {stage: spent[stage] + took[stage] for stage in spent}
         if profiler:
             profiler.disable()
-        await handler.close()
+        await store.close()
     return {stage: round(seconds / measured * 1e6, 1) for stage, seconds in spent.items()}
 
 

@@ -21,7 +21,7 @@ from bench.measure import CpuMeter, median, report
 from bench.rig import Rig, Watch, frozen, options, rig
 from contracts import actions
 from contracts.ids import conversation_key, uuid7
-from flow_engine.state.work import conversation_id
+from flow_engine.state.ids import conversation_id
 
 FEW, MANY = 1_000, 1_000_000
 ROUNDS = 3
@@ -68,8 +68,8 @@ def conversation_row(bench: Rig, channel: str, template: asyncpg.Record, peer: i
     return tuple((dict(template) | own).values())
 
 
-async def chill(bench: Rig) -> None:
-    """Nothing remembered: a fresh engine, a fresh PostgreSQL and, where that is allowed, an empty page cache."""
+async def empty_caches(bench: Rig) -> None:
+    """Empty every cache: a new engine, a restarted PostgreSQL and, where that is allowed, an empty page cache."""
     engine = bench.stack.service("flow-engine")
     await engine.stop()
     await bench.stack.postgres.stop()
@@ -87,9 +87,9 @@ def forget_pages() -> None:
 
 async def cost(bench: Rig, producer: Any, channel: str, population: int, seed: int) -> tuple[float, float]:
     """Milliseconds of time, and of CPU of engine and PostgreSQL, an event."""
-    await chill(bench)
-    dice = random.Random(seed)
-    records = [message(bench, channel, str(dice.randint(1, population)), "/go") for _ in range(EVENTS)]
+    await empty_caches(bench)
+    seeded = random.Random(seed)
+    records = [message(bench, channel, str(seeded.randint(1, population)), "/go") for _ in range(EVENTS)]
     engine = bench.stack.service("flow-engine").pid
     meter = CpuMeter.start({"engine": engine, "postgres": bench.stack.postgres.pid})
     async with Watch(bench.stack.bootstrap_servers, actions.TOPIC.name) as watch:

@@ -1,4 +1,4 @@
-"""Load from a compiled client (pyreqwest), so that the generator is not what is measured."""
+"""Load from a compiled client (pyreqwest), so that the generator does not limit the figures."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ import psutil
 
 
 def median(values: Iterable[float]) -> float:
-    """The median, rounded to what a noisy machine can mean."""
+    """The median, rounded to what is not noise on a busy machine."""
     return round(statistics.median(values), 4)
 
 

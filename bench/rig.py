@@ -89,7 +89,7 @@ async def rig(services: Services | None = None, env: Mapping[str, str] | None = 
 
 
 def complain(line: str) -> None:
-    """A crash in a bench spoils its figures: say so."""
+    """Print a crash of the stack: the figures of a bench with one are worthless."""
     print(line, file=sys.stderr, flush=True)
 
 

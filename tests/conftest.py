@@ -9,6 +9,13 @@ from servicekit.kafka.cluster import Cluster
 from support.stack import Servers, fresh_database, running_servers
 from support.topics import create_topic, delete_topics
 
+pytest_plugins = (
+    "support.suite.order",
+    "support.suite.limit",
+    "support.suite.account",
+    "support.suite.properties",
+)
+
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:

@@ -48,27 +48,53 @@ def judge(
     `counted`: chat -> the count that state holds at the end. `taken_twice`: chat -> messages with more deliveries than
     one."""
     verdict = Verdict(events=sum(accepted.values()))
-    by_chat: dict[str, list[str]] = defaultdict(list)
-    for chat, text in arrivals:
-        by_chat[chat].append(text)
+    by_chat = _by_chat(arrivals)
     for chat, sent in accepted.items():
         _judge_chat(verdict, chat, sent, by_chat.pop(chat, []), counted.get(chat, 0))
-    for chat, messages in taken_twice.items():
-        verdict.found("applied_twice", messages, f"chat {chat}: {messages} messages became several deliveries")
+    _judge_deliveries(verdict, taken_twice)
     for chat, texts in by_chat.items():
         verdict.found("applied_twice", len(texts), f"chat {chat} was written to without having said anything")
     return verdict
 
 
+def judge_so_far(arrivals: Sequence[tuple[str, str]], taken_twice: Mapping[str, int]) -> Verdict:
+    """What is wrong already, whatever may still come: an answer that counts otherwise, one that comes out of turn or
+    after a gap, a message that became several deliveries."""
+    verdict = Verdict(events=len(set(arrivals)))
+    for chat, texts in _by_chat(arrivals).items():
+        numbers = _judge_heard(verdict, chat, texts)
+        gaps = [(before, after) for before, after in pairwise([0, *numbers]) if after > before + 1]
+        verdict.found("lost", len(gaps), f"chat {chat}: nothing between {gaps[:3]}")
+    _judge_deliveries(verdict, taken_twice)
+    return verdict
+
+
+def _by_chat(arrivals: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
+    by_chat: dict[str, list[str]] = defaultdict(list)
+    for chat, text in arrivals:
+        by_chat[chat].append(text)
+    return by_chat
+
+
+def _judge_deliveries(verdict: Verdict, taken_twice: Mapping[str, int]) -> None:
+    for chat, messages in taken_twice.items():
+        verdict.found("applied_twice", messages, f"chat {chat}: {messages} messages became several deliveries")
+
+
 def _judge_chat(verdict: Verdict, chat: str, sent: int, texts: list[str], count: int) -> None:
     verdict.found("lost", max(0, sent - count), f"chat {chat}: {sent} accepted, state counts {count}")
     verdict.found("applied_twice", max(0, count - sent), f"chat {chat}: {sent} accepted, state counts {count}")
-    numbers = [int(text.split(":")[0]) for text in texts]
-    missing = set(range(1, sent + 1)) - set(numbers)
+    missing = set(range(1, sent + 1)) - set(_judge_heard(verdict, chat, texts))
     verdict.found("lost", len(missing), f"chat {chat}: never answered {sorted(missing)[:5]}")
+
+
+def _judge_heard(verdict: Verdict, chat: str, texts: list[str]) -> list[int]:
+    """The numbers that were answered, in order."""
+    numbers = [int(text.split(":")[0]) for text in texts]
     wrong = {text for text in texts if text.split(":")[0] != text.split(":")[1]}
     verdict.found("applied_twice", len(wrong), f"chat {chat}: {sorted(wrong)[:3]}")
     heard = [number for at, number in enumerate(numbers) if at == 0 or numbers[at - 1] != number]
     back = [(before, after) for before, after in pairwise(heard) if after <= before]
     verdict.found("reordered", len(back), f"chat {chat}: {back[:3]}")
     verdict.wire_duplicates += len(numbers) - len(set(numbers))
+    return numbers

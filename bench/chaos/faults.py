@@ -16,6 +16,11 @@ from contracts import actions
 from devstack.stack import Stack
 
 SESSION_SECONDS = LEASE_SECONDS = 6
+SETTINGS = {
+    "SWITCHHOOK_SESSION_TIMEOUT_SECONDS": f"{SESSION_SECONDS}",
+    "SWITCHHOOK_LEASE_SECONDS": f"{LEASE_SECONDS}",
+}
+"""Of every process under fire: takeovers come in seconds."""
 FREEZE_SECONDS = 9
 ZOMBIE_SECONDS = 16
 """Long enough for the other replica to have taken over and gone on: time-out, heartbeat, rebalance. In a control of 15 s
@@ -45,18 +50,25 @@ def inside(seed: int, instance: str, broken: str | None) -> str:
 
 
 async def arm(stack: Stack, seed: int, broken: str | None) -> None:
-    """Start the processes anew, with their failpoints."""
+    """Start the processes anew, with their failpoints and without the protection that is broken."""
     for number, instance in enumerate(FAULTY):
-        service = stack.service(instance)
-        service.env["SWITCHHOOK_FAILPOINTS"] = inside(seed + number, instance, broken)
+        env = stack.service(instance).env
+        env["SWITCHHOOK_FAILPOINTS"] = inside(seed + number, instance, broken)
+        env["SWITCHHOOK_BROKEN"] = broken or ""
     await restart(stack)
+
+
+def armed(stack: Stack) -> bool:
+    """Whether anybody has failpoints."""
+    return any("SWITCHHOOK_FAILPOINTS" in stack.service(instance).env for instance in FAULTY)
 
 
 async def disarm(stack: Stack) -> None:
-    """Start the processes anew, without failpoints and with every protection."""
-    for service in stack.services.values():
-        service.env.pop("SWITCHHOOK_FAILPOINTS", None)
-    await restart(stack)
+    """Start the processes anew, without failpoints and with every protection; Kafka takes all writes again."""
+    for instance in FAULTY:
+        for name in ("SWITCHHOOK_FAILPOINTS", "SWITCHHOOK_BROKEN"):
+            stack.service(instance).env.pop(name, None)
+    await asyncio.gather(restart(stack), take_writes(stack, actions.TOPIC.name))
 
 
 async def zombies_wake(broken: str | None) -> None:
@@ -66,26 +78,24 @@ async def zombies_wake(broken: str | None) -> None:
 
 
 async def restart(stack: Stack) -> None:
-    """Kill those with failpoints, and wait until the supervisor has them ready again."""
-    for instance in FAULTY:
-        service = stack.service(instance)
-        await service.kill()
+    """Kill those with failpoints, and start them again."""
+    await asyncio.gather(*(stack.service(instance).kill() for instance in FAULTY))
     await asyncio.gather(*(stack.service(instance).start() for instance in FAULTY))
 
 
 async def from_outside(stack: Stack, seed: int, seconds: float, report: Callable[[str], None]) -> None:
     """A broker crash, a topic that refuses for 10 s, a crash of ingress and one of PostgreSQL, at times that the seed decides."""
-    dice = random.Random(seed)
+    seeded = random.Random(seed)
     blows: list[Callable[[], Coroutine[None, None, None]]] = [
         lambda: crash(stack.kafka.pid),
         lambda: refuse(stack, actions.TOPIC.name),
         lambda: crash(stack.service("ingress").pid),
         lambda: crash(stack.postgres.pid),
     ]
-    dice.shuffle(blows)
+    seeded.shuffle(blows)
     pause = seconds / (len(blows) + 1)
     for blow, name in zip(blows, range(1, len(blows) + 1), strict=True):
-        await asyncio.sleep(pause * dice.uniform(0.5, 1))
+        await asyncio.sleep(pause * seeded.uniform(0.5, 1))
         report(f"blow {name} of {len(blows)}")
         await blow()
 
@@ -101,6 +111,12 @@ async def refuse(stack: Stack, topic: str) -> None:
     async with admin(stack) as client:
         await client.alter_configs([_in_sync(topic, 2)])
         await asyncio.sleep(REFUSE_SECONDS)
+        await client.alter_configs([_in_sync(topic, 1)])
+
+
+async def take_writes(stack: Stack, topic: str) -> None:
+    """A run that was stopped in the middle may have left the topic refusing."""
+    async with admin(stack) as client:
         await client.alter_configs([_in_sync(topic, 1)])
 
 

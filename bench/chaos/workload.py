@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,9 +41,9 @@ class Line:
     secret: str
 
 
-async def open_lines(api: Api, ear_url: str, count: int) -> list[Line]:
-    """As many bots, each with the counting flow and a Telegram channel whose Bot API is the ear."""
-    return list(await asyncio.gather(*(open_line(api, ear_url, number) for number in range(count))))
+async def open_lines(api: Api, ear_url: str, numbers: Iterable[int]) -> list[Line]:
+    """A bot for each number, with the counting flow and a Telegram channel whose Bot API is the ear."""
+    return list(await asyncio.gather(*(open_line(api, ear_url, number) for number in numbers)))
 
 
 async def open_line(api: Api, ear_url: str, number: int) -> Line:
@@ -55,7 +55,7 @@ async def open_line(api: Api, ear_url: str, number: int) -> Line:
             "bot": bot,
             "type": "telegram",
             "name": "telegram",
-            "credentials": {"token": f"{1000 + number}:chaos"},
+            "credentials": {"token": f"{number}:chaos"},
             "api_base_url": ear_url,
             "set_webhook": False,
         },
@@ -68,8 +68,10 @@ class Crowd:
     """`accepted` is chat -> how many of 1, 2, 3, … were accepted so far."""
 
     lines: Sequence[Line]
-    chats: int
+    chats: Sequence[int]
     in_flight: int = 64
+    ended: bool = False
+    """Nobody says anything any more."""
     accepted: dict[str, int] = field(default_factory=dict)
     refused: int = 0
 
@@ -77,8 +79,14 @@ class Crowd:
         """All chats count, at most `in_flight` at once; after `seconds` each ends with a number that was accepted."""
         gate, until = asyncio.Semaphore(self.in_flight), asyncio.get_running_loop().time() + seconds
         async with aiohttp.ClientSession(timeout=PATIENCE) as session, asyncio.TaskGroup() as people:
-            for chat in range(1, self.chats + 1):
+            for chat in self.chats:
                 people.create_task(self._person(session, gate, chat, until))
+        self.ended = True
+
+    def all_answered(self, arrivals: Iterable[tuple[str, str]]) -> bool:
+        """Whether the last number of each chat was answered, and all before it."""
+        heard = {(chat, text.split(":")[0]) for chat, text in arrivals}
+        return all((chat, f"{n}") in heard for chat, count in self.accepted.items() for n in range(1, count + 1))
 
     async def _person(self, session: aiohttp.ClientSession, gate: asyncio.Semaphore, chat: int, until: float) -> None:
         line, number = self.lines[chat % len(self.lines)], 0

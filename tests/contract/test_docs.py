@@ -24,7 +24,7 @@ RUN_BY = {
     "./switchhook dev --reset": "tests/component/devstack/test_dev.py",
     "./switchhook test": ".ci/run",
     "./switchhook test fast": ".ci/run",
-    "./switchhook chaos": "tests/chaos/test_chaos.py",
+    "./switchhook chaos": "tests/e2e/test_chaos.py",
     "./switchhook schemas": "tests/contract/test_schemas.py",
     "./switchhook lock": "tests/unit/devstack",
     "./switchhook topics accept-loss": "tests/component/devstack/test_checkpoints.py",

@@ -37,6 +37,11 @@ def test_a_new_optional_property_is_compatible() -> None:
     assert _changed(lambda schema: schema["properties"].update(added={"type": "string"})) == []
 
 
+@pytest.mark.parametrize("text", [{"type": "string"}, {"type": "string", "pattern": "^[a-z]+$"}])
+def test_an_enum_that_became_any_text_is_compatible(text: Any) -> None:
+    assert _changed(lambda schema: schema["properties"].update(type=text)) == []
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
@@ -44,6 +49,7 @@ def test_a_new_optional_property_is_compatible() -> None:
         (lambda schema: schema["properties"].update(message_id={"type": "integer"}), "was string, is integer"),
         (lambda schema: schema["required"].append("text"), "text became required"),
         (lambda schema: schema["properties"]["type"]["enum"].remove("media"), "'media' is gone"),
+        (lambda schema: schema["properties"].update(type={"type": "string", "pattern": "^[^d]*$"}), "'media' is gone"),
     ],
 )
 def test_a_breaking_change_is_named(change: Any, complaint: str) -> None:

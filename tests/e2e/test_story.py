@@ -15,11 +15,11 @@ import pytest
 
 from devstack.stack import Stack
 from support.fake_telegram import fake_telegram
+from support.ground import TRACES, Ground
 from support.receiver import receiver
-from support.story import Story
+from support.story import Story, no_blow
 
-OUTAGE_SECONDS = 60
-TRACES = "traces.jsonl"
+pytestmark = pytest.mark.asyncio(loop_scope="package")
 JOINED = {
     ("ingress", "ingress.platform"),
     ("flow-engine", "engine.turn"),
@@ -29,27 +29,20 @@ JOINED = {
     ("dispatcher", "deliver event"),
 }
 """One update of Telegram: the turn, the API call, the answer's turn, the message, the step's webhook, the endpoint's."""
-VICTIMS = ("flow-engine", "kafka", "dispatcher", "postgres", "ingress", "registry")
+VICTIMS = ("flow-engine", "kafka", "dispatcher", "postgres", "ingress", "flow-engine-2", "dispatcher-2", "registry")
 
 
 @asynccontextmanager
-async def storyteller(
-    folder: Path, blow: Callable[[Stack], Awaitable[None]] | None = None
-) -> AsyncIterator[tuple[Stack, Story]]:
-    env = {"SWITCHHOOK_TRACE_SAMPLE": "1", "SWITCHHOOK_TRACE_FILE": str(folder / TRACES)}
-    async with fake_telegram() as telegram, receiver() as far_end, Stack(folder, env=env) as stack:
-
-        async def strike() -> None:
-            if blow is not None:
-                await blow(stack)
-
-        yield stack, Story(stack, telegram, far_end, print, strike)
+async def storyteller(stack: Stack, blow: Callable[[], Awaitable[None]] = no_blow) -> AsyncIterator[Story]:
+    async with fake_telegram() as telegram, receiver() as far_end:
+        yield Story(stack, telegram, far_end, print, blow, traced=True)
 
 
-async def test_the_story_comes_out_as_it_should(tmp_path: Path) -> None:
-    async with storyteller(tmp_path) as (_, story):
+@pytest.mark.seconds(60)
+async def test_the_story_comes_out_as_it_should(ground: Ground) -> None:
+    async with storyteller(ground.stack) as story:
         await story.tell()
-    traces = await asyncio.to_thread(spans_by_trace, tmp_path / TRACES)
+    traces = await asyncio.to_thread(spans_by_trace, ground.stack.folder / TRACES)
     assert any(spans >= JOINED for spans in traces.values()), "a trace joins the inbound request to the last delivery"
 
 
@@ -62,26 +55,34 @@ def spans_by_trace(file: Path) -> dict[str, set[tuple[str, str]]]:
     return traces
 
 
-async def test_the_story_survives_kill_9_of_every_process(tmp_path: Path) -> None:
+@pytest.mark.seconds(120)
+async def test_the_story_survives_kill_9_of_every_process(ground: Ground) -> None:
     """After each event that was accepted, the next process dies on the spot; the supervisor starts it again."""
-    victims = itertools.cycle(VICTIMS)
+    stack, victims = ground.stack, itertools.cycle(VICTIMS)
 
-    async def kill_next(stack: Stack) -> None:
+    async def kill_next() -> None:
         name = next(victims)
         server = {"kafka": stack.kafka, "postgres": stack.postgres}.get(name) or stack.service(name)
         if server.running:
             os.kill(server.pid, signal.SIGKILL)
 
-    async with storyteller(tmp_path, kill_next) as (_, story):
+    async with storyteller(stack, kill_next) as story:
         await story.tell()
 
 
-@pytest.mark.timeout(400)
-async def test_every_service_recovers_after_a_minute_without_kafka_and_postgres(tmp_path: Path) -> None:
-    async with storyteller(tmp_path) as (stack, story):
+@pytest.mark.parametrize(
+    "seconds",
+    [
+        pytest.param(10, marks=pytest.mark.seconds(90)),
+        pytest.param(60, marks=[pytest.mark.slow, pytest.mark.timeout(400)]),
+    ],
+)
+async def test_every_service_recovers_after_an_outage_of_kafka_and_postgres(ground: Ground, seconds: float) -> None:
+    stack = ground.stack
+    async with storyteller(stack) as story:
         pids = {name: service.pid for name, service in stack.services.items()}
         await asyncio.gather(stack.kafka.kill(), stack.postgres.kill())
-        await asyncio.sleep(OUTAGE_SECONDS)  # The outage itself: nothing can be waited for in it.
+        await asyncio.sleep(seconds)  # The outage itself: nothing can be waited for in it.
         await asyncio.gather(stack.kafka.start(), stack.postgres.start())
         await stack.wait_ready(seconds=60)
         await story.tell()

@@ -19,19 +19,19 @@ from contracts.cloudevents import TYPE_PREFIX
 from contracts.cloudevents import headers as ce_headers
 from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion
 from flow_engine.batch.handler import EngineHandler
-from flow_engine.catalogue import RegistryCatalogue
+from flow_engine.batch.timers import Timers
+from flow_engine.catalogue.links import LinkMaker
+from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.main import SERVICE
-from flow_engine.store import log_partitions
-from flow_engine.timers import Timers
+from flow_engine.store.postgres import PostgresConversations
 from flow_engine.turn.sandbox import Sandbox
-from flow_engine.turn.surroundings import LinkMaker
 from servicekit.credentials.links import LinkKeys
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
 from servicekit.loop.batches import Batch, Commit
 from servicekit.loop.partition_loop import PartitionLoop
-from servicekit.migrate import migrate_async
 from servicekit.registry_view.view import RegistryView
+from support.engine_database import engine_pool
 from support.ledger import read_all
 from support.registry_writer import RegistryWriter
 from support.topics import create_topic, delete_topics
@@ -95,7 +95,8 @@ class RunningEngine:
 
     async def start(self, instance: str = "a") -> None:
         """Begin to apply events."""
-        self.handler = BuggyHandler(self.pool, self.catalogue, self.sandbox)
+        self.store = PostgresConversations(self.pool)
+        self.handler = BuggyHandler(self.store, self.catalogue, self.sandbox)
         self.loop = PartitionLoop(
             self.handler,
             cluster=self.cluster,
@@ -107,7 +108,7 @@ class RunningEngine:
             parallel_batches=2,
         )
         self.task = asyncio.create_task(self.loop.run())
-        self.timers = asyncio.create_task(Timers(self.loop, self.pool).run())
+        self.timers = asyncio.create_task(Timers(self.loop, self.store).run())
 
     async def stop(self) -> None:
         """Leave in good order."""
@@ -115,7 +116,7 @@ class RunningEngine:
             self.timers.cancel()
             await self.loop.close()
             await asyncio.gather(self.task, self.timers, return_exceptions=True)
-            await self.handler.close()
+            await self.store.close()
             self.loop = None
 
     async def died(self) -> None:
@@ -126,7 +127,7 @@ class RunningEngine:
         await asyncio.wait([self.task])
         self.timers.cancel()
         await asyncio.gather(self.task, self.timers, return_exceptions=True)
-        await self.handler.close()
+        await self.store.close()
         self.loop = None
 
     async def send(
@@ -184,7 +185,7 @@ class RunningEngine:
 
     async def said(self, peer: str = "p1", channel: str = WEB) -> list[str]:
         """The bot's messages of a conversation, out of the chat log."""
-        from flow_engine.state.work import conversation_id
+        from flow_engine.state.ids import conversation_id
 
         rows = await self.pool.fetch(
             "SELECT content FROM message WHERE conversation = $1 AND sender = 'bot' ORDER BY seq, place",
@@ -203,15 +204,9 @@ async def engine_on(kafka: str, dsn: str, *documents: dict[str, Any]) -> AsyncIt
     topics = [await create_topic(kafka, cluster.named(topic.name), partitions=PARTITIONS) for topic in TOPICS]
     topics.append(await create_topic(kafka, cluster.named(registry_topic.TOPIC.name)))
     topics.append(await create_topic(kafka, cluster.named(dlq.topic_for(SERVICE).name)))
-    await migrate_async("flow_engine", dsn)
     producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, max_request_size=4 << 20)
-    settings = {"search_path": "flow_engine", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
     async with contextlib.AsyncExitStack() as stack:
-        pool = await stack.enter_async_context(
-            asyncpg.create_pool(dsn, min_size=1, max_size=8, server_settings=settings)
-        )
-        async with pool.acquire() as connection:
-            await log_partitions.keep_up(connection, log_partitions.logs(None, 9))
+        pool = await stack.enter_async_context(engine_pool(dsn))
         registry = await stack.enter_async_context(RegistryWriter(cluster))
         await registry.put(*ENTITIES)
         for number, document in enumerate(documents, 1):

@@ -21,8 +21,8 @@ from ingress.wiring import Ingress, build
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.tokens import NewToken, generate_token
 from servicekit.kafka.asker import Asker
+from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.consumer import make_consumer
 from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.registry_view.view import RegistryView

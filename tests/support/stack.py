@@ -36,7 +36,8 @@ def running_servers(folder: Path) -> Iterator[Servers]:
     if named[0] and named[1]:
         yield Servers(named[0], named[1])
         return
-    command = under_launcher([sys.executable, "-m", "devstack.embedded", "--dir", str(folder)], die_by=signal.SIGTERM)
+    embedded = [sys.executable, "-m", "devstack.embedded", "--dir", str(folder), "--no-sync"]
+    command = under_launcher(embedded, die_by=signal.SIGTERM)
     # A session of its own: Ctrl-C is for pytest, which stops the pair after its tests.
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True

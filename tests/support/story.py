@@ -18,6 +18,7 @@ from standardwebhooks import Webhook
 from contracts import commands, events
 from devstack.api import Api
 from devstack.stack import Stack
+from servicekit.observability.traceparent import new_traceparent
 from support.fake_telegram import FakeTelegram
 from support.kafka_client import consume_until, produce_command
 from support.receiver import Receiver, Request
@@ -33,6 +34,10 @@ PATIENCE_SECONDS = 60.0
 
 async def no_blow() -> None:
     """Nothing is done to the stack."""
+
+
+async def begin_trace(request: httpx.Request) -> None:
+    request.headers["traceparent"] = new_traceparent(sampled=True).text()
 
 
 @dataclass(slots=True)
@@ -52,12 +57,23 @@ class Story:
     """Chapters in order; each stands on those before it."""
 
     def __init__(
-        self, stack: Stack, telegram: FakeTelegram, receiver: Receiver, narrate: Narrate, blow: Blow = no_blow
+        self,
+        stack: Stack,
+        telegram: FakeTelegram,
+        receiver: Receiver,
+        narrate: Narrate,
+        blow: Blow = no_blow,
+        *,
+        traced: bool = False,
     ) -> None:
-        """`blow` is called whenever something of a conversation was accepted: it may kill what it likes."""
+        """`blow` is called whenever something of a conversation was accepted: it may kill what it likes.
+
+        `traced`: each request begins a trace of its own, and says that it is sampled.
+        """
         self._stack, self._telegram, self._receiver, self._narrate = stack, telegram, receiver, narrate
         self._blow = blow
-        self._http = httpx.AsyncClient(base_url=stack.base_url, timeout=30, trust_env=False)
+        hooks = {"request": [begin_trace]} if traced else {}
+        self._http = httpx.AsyncClient(base_url=stack.base_url, timeout=30, trust_env=False, event_hooks=hooks)
         self._updates = 0
         self.setting: Setting
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field
 
 from contracts.model import Model
 from contracts.people import Person, Profile
@@ -59,7 +59,6 @@ class SendSignal(CommandBase):
 
 
 Command = Annotated[Start | Say | UpdateContact | SendSignal, Field(discriminator="kind")]
-CommandAdapter: TypeAdapter[Any] = TypeAdapter(Command)
 
 TOPIC = Topic(
     name="switchhook.commands.v1",

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, StringConstraints, TypeAdapter
 
 from contracts.model import Model
 from contracts.people import Person, Profile
 from contracts.topic import Topic
 
-ChannelType = Literal["telegram", "whatsapp", "messenger", "vk", "webchat", "http"]
+ChannelType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+"""What a bot talks through: `telegram`, `webchat`, `http`, and what installed packages bring (libs/channels)."""
 
 
 class ReplyTo(Model):

@@ -86,9 +86,11 @@ class Bot(Model):
 
 
 class Channel(Model):
-    """`inbound_sha256` is the digest of the random part of the inbound URL. `credentials` seals a JSON object.
+    """`inbound_sha256` is the digest of the random part of a platform's inbound URL. `credentials` seals a JSON object.
 
-    Telegram: {token, secret_token, inbound_url}, the last two as setWebhook takes them; `external_id` is the bot's own id there (number as text), `url` its public page.
+    That has the credentials of the type's descriptor (libs/channels) and `inbound_url`; `secret_token_sha256` is the digest
+    of the one that is compared without being opened. Telegram: {token, secret_token, inbound_url}. `external_id` is the
+    bot's own id there (number as text), `url` its public page.
     """
 
     id: str

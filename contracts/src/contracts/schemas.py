@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -33,8 +34,9 @@ def topic_schemas() -> dict[str, Schema]:
 def breaking_changes(old: Schema, new: Schema) -> list[str]:
     """What would make a reader of `old` fail on records of `new`, or the other way round; empty: compatible.
 
-    Allowed: a new optional property, a new definition, a new kind in a union. Refused: a property, definition or kind
-    that is gone, another type, an enum value that is gone, and a property that became required.
+    Allowed: a new optional property, a new definition, a new kind in a union, an enum that became any text. Refused: a
+    property, definition or kind that is gone, another type, an enum value that is gone or that the text's pattern does
+    not admit, and a property that became required.
     """
     return list(_compare(old, new, "#"))
 
@@ -55,10 +57,16 @@ def _compare(old: Any, new: Any, at: str) -> Iterator[str]:
         if name in old.get("properties", {}):
             yield f"{at}/required: {name} became required"
     for value in old.get("enum", ()):
-        if value not in new.get("enum", ()):
+        if not _admits(new, value):
             yield f"{at}/enum: {value!r} is gone"
     yield from _compare_unions(old, new, at)
     yield from _compare(old.get("items"), new.get("items"), f"{at}/items")
+
+
+def _admits(schema: Schema, value: Any) -> bool:
+    if "enum" in schema or "const" in schema:
+        return value in schema.get("enum", (schema.get("const"),))
+    return re.search(schema.get("pattern", ""), str(value)) is not None
 
 
 def _compare_unions(old: Schema, new: Schema, at: str) -> Iterator[str]:

@@ -21,6 +21,7 @@ async def test_a_database_is_empty_and_of_this_test(database: str, module_databa
     try:
         tables = await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'")
         assert tables == 0
-        assert (await connection.fetchval("SHOW fsync"), await connection.fetchval("SHOW jit")) == ("on", "off")
+        shown = {name: await connection.fetchval(f"SHOW {name}") for name in ("jit", "fsync", "synchronous_commit")}
+        assert shown == {"jit": "off", "fsync": "off", "synchronous_commit": "on"}
     finally:
         await connection.close()

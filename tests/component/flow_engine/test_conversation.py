@@ -9,7 +9,7 @@ import orjson
 from contracts.actions import ActionAdapter
 from contracts.events import Event, EventData
 from contracts.replies import ReplyAdapter
-from flow_engine.state.work import conversation_id
+from flow_engine.state.ids import conversation_id
 from support.engine import BOT, TELEGRAM, WEB, RunningEngine
 from support.waiting import eventually
 

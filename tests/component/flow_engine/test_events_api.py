@@ -23,7 +23,7 @@ OPERATOR = "operator-token-of-at-least-32-characters"
 async def http(engine: RunningEngine) -> AsyncIterator[httpx.AsyncClient]:
     deps = SimpleNamespace(
         authoriser=Authoriser(engine.view, SecretStr(OPERATOR)),
-        pool=engine.pool,
+        store=engine.store,
         trigger=lambda id: engine.view.get("trigger", id),
     )
     transport = httpx.ASGITransport(make_app(deps), client=("203.0.113.7", 1))

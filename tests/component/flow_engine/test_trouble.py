@@ -7,7 +7,7 @@ import pytest
 from contracts import dlq
 from contracts.cloudevents import headers
 from contracts.ids import derived_id
-from flow_engine.state.work import conversation_id
+from flow_engine.state.ids import conversation_id
 from support.engine import AT, BOT, WEB, RunningEngine, flow, flow_version
 from support.engine_flows import LECTURE
 from support.waiting import eventually

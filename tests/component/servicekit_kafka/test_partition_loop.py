@@ -1,4 +1,4 @@
-"""The loop in good weather: records are applied once and in order, totals go out, rows go away."""
+"""The loop when nothing fails: records are applied once and in order, totals go out, rows go away."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bench.chaos.checker import judge
+import pytest
+from bench.chaos.checker import judge, judge_so_far
 
 
 def arrivals(*texts: str) -> list[tuple[str, str]]:
@@ -47,3 +48,25 @@ def test_a_chat_that_never_spoke_hears_nothing() -> None:
 
 def test_a_message_that_became_two_deliveries_was_taken_twice() -> None:
     assert judge({"a": 1}, arrivals("1:1", "1:1"), {"a": 1}, {"a": 1}).applied_twice == 1
+
+
+@pytest.mark.parametrize("texts", [[], ["1:1"], ["1:1", "1:1", "2:2"]])
+def test_in_the_middle_of_a_sound_run_nothing_is_wrong_yet(texts: list[str]) -> None:
+    assert judge_so_far(arrivals(*texts), {}).sound
+
+
+@pytest.mark.parametrize(
+    ("texts", "wrong"),
+    [
+        (["2:2"], "lost"),
+        (["1:1", "3:3"], "lost"),
+        (["1:1", "2:2", "1:1"], "reordered"),
+        (["1:1", "2:3"], "applied_twice"),
+    ],
+)
+def test_what_is_wrong_already_is_found_before_the_end(texts: list[str], wrong: str) -> None:
+    assert judge_so_far(arrivals(*texts), {}).figures()[wrong] == 1
+
+
+def test_a_message_that_became_two_deliveries_is_found_before_the_end() -> None:
+    assert judge_so_far(arrivals("1:1"), {"a": 1}).applied_twice == 1

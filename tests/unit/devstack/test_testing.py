@@ -2,16 +2,18 @@
 
 import pytest
 
-from devstack.testing import pytest_arguments
+from devstack.testing import SHARED, pytest_arguments
+
+FAST = ["tests/checks", "tests/unit", "tests/contract"]
 
 
 @pytest.mark.parametrize(
     ("words", "arguments"),
     [
-        ([], ["-m", "not slow"]),
-        (["fast"], ["tests/unit", "tests/contract", "-m", "not slow"]),
-        (["fast", "-x"], ["tests/unit", "tests/contract", "-m", "not slow", "-x"]),
-        (["slow"], ["-m", "slow"]),
+        ([], ["-m", "not slow", *SHARED]),
+        (["fast"], [*FAST, "-m", "not slow", *SHARED]),
+        (["fast", "-x"], [*FAST, "-m", "not slow", *SHARED, "-x"]),
+        (["slow"], ["-m", "slow or hypothesis", "--hypothesis-profile=slow", *SHARED]),
         (["tests/e2e", "-k", "story"], ["-m", "not slow", "tests/e2e", "-k", "story"]),
     ],
 )

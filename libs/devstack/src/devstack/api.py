@@ -38,12 +38,15 @@ class Api:
         return answer.json() if answer.content else None
 
     async def post(self, path: str, body: Any = None) -> Any:
+        """`call` with POST."""
         return await self.call("POST", path, body)
 
     async def get(self, path: str) -> Any:
+        """`call` with GET."""
         return await self.call("GET", path)
 
     async def delete(self, path: str) -> Any:
+        """`call` with DELETE."""
         return await self.call("DELETE", path)
 
     async def publish_flow(self, bot: str, document: dict[str, Any] | str) -> dict[str, Any]:

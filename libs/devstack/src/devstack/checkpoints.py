@@ -10,11 +10,10 @@ from uuid import uuid4
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from devstack.errors import StackError
+from servicekit.kafka.clients import admin_of, make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.consumer import make_consumer
 from servicekit.kafka.records import Record, record_id
 
 READ_SECONDS = 5.0
@@ -50,6 +49,7 @@ class Misfit:
 
     @property
     def command(self) -> str:
+        """What accepts the loss."""
         at = self.checkpoint
         return f"./switchhook topics accept-loss {self.service} {at.topic} {at.part}"
 
@@ -106,6 +106,7 @@ WHERE topic = $1 AND part = $2
 
 
 async def checkpoints(dsn: str) -> list[Checkpoint]:
+    """All checkpoints in the schema that the DSN looks into."""
     connection = await asyncpg.connect(dsn)
     try:
         rows = await connection.fetch(
@@ -141,6 +142,7 @@ class Logs:
         return None
 
     async def log_of(self, at: Checkpoint) -> Log:
+        """The log that the checkpoint is about; empty when its partition is not there."""
         partition = self._partition(at)
         count = self.counts.get(partition.topic, 0)
         if at.part >= count:
@@ -167,13 +169,12 @@ class Logs:
 
 @asynccontextmanager
 async def open_logs(cluster: Cluster) -> AsyncIterator[Logs]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=cluster.servers)
+    """The logs of a cluster, as long as the block runs."""
     consumer = make_consumer(cluster, client_id="switchhook-doctor")
-    try:
-        await admin.start()
-        await consumer.start()
-        topics = await admin.describe_topics()
-        yield Logs(cluster, consumer, {topic["topic"]: len(topic["partitions"]) for topic in topics})
-    finally:
-        await consumer.stop()
-        await admin.close()
+    async with admin_of(cluster) as admin:
+        try:
+            await consumer.start()
+            topics = await admin.describe_topics()
+            yield Logs(cluster, consumer, {topic["topic"]: len(topic["partitions"]) for topic in topics})
+        finally:
+            await consumer.stop()

@@ -1,4 +1,4 @@
-"""A process of the stack: started so that it dies with us, logged to a file, stopped in the end."""
+"""One process of the stack: started so that it ends when we end, its output in a file, stopped at the end."""
 
 import asyncio
 import contextlib
@@ -48,6 +48,7 @@ class Child:
 
     @property
     def running(self) -> bool:
+        """Whether it runs now."""
         return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:

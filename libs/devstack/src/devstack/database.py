@@ -31,6 +31,7 @@ async def prepare_database(admin_dsn: str, password: str) -> dict[str, str]:
 
 
 async def make_database(admin_dsn: str) -> None:
+    """Make the stack's database, if it is not there yet."""
     connection = await asyncpg.connect(admin_dsn)
     try:
         if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", DATABASE):
@@ -54,10 +55,12 @@ async def make_owner(connection: asyncpg.Connection[asyncpg.Record], schema: str
 
 
 def role_of(schema: str) -> str:
+    """The role that owns a service's schema."""
     return f"switchhook_{schema}"
 
 
 def with_database(dsn: str) -> str:
+    """The same DSN for the stack's database."""
     return urlunsplit(urlsplit(dsn)._replace(path=f"/{DATABASE}"))
 
 

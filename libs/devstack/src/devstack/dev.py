@@ -10,8 +10,6 @@ from pathlib import Path
 from devstack.seed import Seed, plant
 from devstack.stack import Stack, reset
 
-CONSOLE = {"SWITCHHOOK_TRACE_SAMPLE": "1"}
-
 
 async def run(folder: Path, *, port: int, forget: bool) -> None:
     """Run the stack in `folder` until SIGINT or SIGTERM, then stop it in order."""
@@ -69,4 +67,5 @@ Try:
 
 
 def say(line: str) -> None:
+    """Print a line at once, also into a pipe."""
     print(line, flush=True)

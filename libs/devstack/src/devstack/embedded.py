@@ -1,4 +1,4 @@
-"""`python -m devstack.embedded --dir D`: Kafka and PostgreSQL in a folder until Ctrl-C, their addresses on stdout.
+"""`python -m devstack.embedded --dir D [--no-sync]`: Kafka and PostgreSQL in a folder until Ctrl-C, their addresses on stdout.
 
 Two lines are printed when both serve requests: `SWITCHHOOK_KAFKA=…` and `SWITCHHOOK_DATABASE=…`. A first line on
 stderr that starts with `error:` says why they do not.
@@ -29,16 +29,17 @@ async def together(*work: Coroutine[Any, Any, object]) -> None:
 
 
 async def stop_together(*servers: Server) -> None:
+    """Stop servers side by side."""
     await asyncio.gather(*(server.stop() for server in servers))
 
 
-async def run(folder: Path) -> None:
+async def run(folder: Path, *, sync: bool = True) -> None:
     """Run both in `folder` until SIGINT or SIGTERM."""
     asked_to_stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, asked_to_stop.set)
-    kafka, postgres = EmbeddedKafka(folder / "kafka"), EmbeddedPostgres(folder / "postgres")
+    kafka, postgres = EmbeddedKafka(folder / "kafka"), EmbeddedPostgres(folder / "postgres", sync=sync)
     try:
         await together(kafka.start(), postgres.start())
         print(f"SWITCHHOOK_KAFKA={kafka.bootstrap_servers}\nSWITCHHOOK_DATABASE={postgres.dsn}", flush=True)
@@ -48,10 +49,13 @@ async def run(folder: Path) -> None:
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m devstack.embedded", description=run.__doc__)
     parser.add_argument("--dir", type=Path, required=True, help="their files; used again at the next start")
+    parser.add_argument("--no-sync", action="store_true", help="faster: their data need not outlive a machine's crash")
+    chosen = parser.parse_args()
     try:
-        asyncio.run(run(parser.parse_args().dir.resolve()))
+        asyncio.run(run(chosen.dir.resolve(), sync=not chosen.no_sync))
     except StackError as error:
         sys.exit(f"error: {error}")
 

@@ -30,15 +30,22 @@ SERVER_SETTINGS = {
     "jit": "off",
     "log_min_messages": "warning",
 }
+NO_SYNC = {"fsync": "off", "full_page_writes": "off"}
+"""`synchronous_commit` stays on: off, what was committed a moment before a kill -9 of the server would be lost."""
 
 
 class EmbeddedPostgres(Server):
     """Starts, stops and kills the server whose data lies in `folder`; a second start goes on with the same data."""
 
-    def __init__(self, folder: Path, *, port: int = 0, log: Path | None = None) -> None:
-        """`port` 0 takes a free one at the first start and keeps it for later starts of this object."""
+    def __init__(self, folder: Path, *, port: int = 0, log: Path | None = None, sync: bool = True) -> None:
+        """`port` 0 takes a free one at the first start and keeps it for later starts of this object.
+
+        Without `sync`, for data that nobody needs later, commits are not forced to the disk: they outlive a kill -9 of
+        the server, since the operating system has them, but not a crash of the machine.
+        """
         self._folder = folder
         self._data = folder / "data"
+        self._settings = SERVER_SETTINGS | ({} if sync else NO_SYNC)
         self._port = port
         self._user = UNPRIVILEGED_USER if os.geteuid() == 0 else None
         child = Child(
@@ -69,7 +76,7 @@ class EmbeddedPostgres(Server):
         self._port = claim(self._port, "PostgreSQL")
         if not self._initialised():
             await self._initialise()
-        settings = SERVER_SETTINGS | {"port": str(self._port)}
+        settings = self._settings | {"port": str(self._port)}
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
         self._child.command = [str(binaries() / "postgres"), "-D", str(self._data), *options]
         await self._child.start()

@@ -75,6 +75,7 @@ def fetch_jar(pin: str, jars: Path) -> None:
 
 
 def fetch_once(pin: str, context: MavenContext, jars: Path) -> None:
+    """Download one jar and move it into `jars`. StackError when it is not the pinned file."""
     coordinate, expected = pin.split()
     downloaded = component(context, coordinate).artifact().resolve()
     if hashlib.sha256(downloaded.read_bytes()).hexdigest() != expected:
@@ -85,6 +86,7 @@ def fetch_once(pin: str, context: MavenContext, jars: Path) -> None:
 
 
 def component(context: MavenContext, coordinate: str) -> Component:
+    """jgo's name for `group:artifact:version`."""
     group, artifact, version = coordinate.split(":")
     return context.project(group, artifact).at_version(version)
 
@@ -102,6 +104,7 @@ def resolve() -> list[str]:
 
 
 def pin_of(dependency: Dependency) -> str:
+    """The line of the list for one jar, downloaded to be hashed."""
     coordinate = f"{dependency.groupId}:{dependency.artifactId}:{dependency.version}"
     return f"{coordinate} {hashlib.sha256(dependency.artifact.resolve().read_bytes()).hexdigest()}"
 

@@ -44,6 +44,7 @@ def keep_capability(libc: ctypes.CDLL, capability: int) -> bool:
 
 
 def main(parent: int, signal: int, user: str, program: list[str]) -> None:
+    """Become the user, ask to die with the parent, and become the program."""
     if user != "-":
         become(user)
     if LINUX:  # After the change of user, which resets it.

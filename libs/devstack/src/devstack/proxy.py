@@ -76,6 +76,7 @@ class Proxy:
 
     @property
     def base_url(self) -> str:
+        """Its address; with port 0 only once the port was claimed."""
         return f"http://{HOST}:{self._port}"
 
     def claim_port(self) -> str:

@@ -38,11 +38,13 @@ def write() -> None:
 
 
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    """A Markdown table."""
     lines = [head, tuple("---" for _ in head), *rows]
     return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
 def topics() -> str:
+    """The page about topics."""
     rows = (
         (
             f"`{topic.name}`",
@@ -60,17 +62,20 @@ def topics() -> str:
 
 
 def http() -> str:
+    """The page about HTTP routes."""
     rows = ((f"`{each.method}`", f"`{each.path}`", each.service, each.scope or "—") for each in ROUTES)
     refusals = "\nEvery refusal is a [problem](problems.md).\n"
     return f"# HTTP routes\n{NOTE}{refusals}\n{table(('method', 'path', 'service', 'scope'), rows)}"
 
 
 def metrics() -> str:
+    """The page about metrics."""
     rows = ((f"`{name}`", each.text, ", ".join(each.labels) or "—") for name, each in MEANINGS.items())
     return f"# Metrics\n{NOTE}\n{table(('name', 'meaning', 'labels'), rows)}"
 
 
 def settings() -> str:
+    """The page about settings: of every service, then of each."""
     parts = [f"# Settings\n{NOTE}\nEnvironment variables. Lists are separated by commas.\n"]
     for folder in SETTINGS:
         rows = list(settings_in(ROOT / folder / "settings.py"))
@@ -90,6 +95,7 @@ def settings_in(file: Path) -> Iterator[tuple[str, str, str]]:
 
 
 def default_of(field: ast.AnnAssign) -> str:
+    """A settings field's default as it stands in the code, a dash without one."""
     value = field.value
     if isinstance(value, ast.Call):
         value = next((each.value for each in value.keywords if each.arg == "default"), None)
@@ -99,12 +105,14 @@ def default_of(field: ast.AnnAssign) -> str:
 
 
 def said_of(node: ast.stmt | None) -> str:
+    """The words of an attribute docstring; empty when the statement is none."""
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
         return " ".join(node.value.value.split())
     return ""
 
 
 def flow_nodes() -> str:
+    """The page about flow nodes: ports and fields of each."""
     parts = [f"# Flow nodes\n{NOTE}"]
     for node in node_types():
         ports = ", ".join(f"`{port}`" for port in node["ports"]) or "none"

@@ -31,6 +31,7 @@ class StackSecrets:
 
 
 def new_secrets() -> StackSecrets:
+    """Random ones."""
     return StackSecrets(
         admin_token=secrets.token_urlsafe(32),
         kek=f"dev:{base64.b64encode(secrets.token_bytes(32)).decode()}",

@@ -55,7 +55,7 @@ class Seed:
 
 
 async def plant(base_url: str, admin_token: str, file: Path) -> Seed:
-    """Make what a stack is tried with, unless `file` says that it was made before."""
+    """Make project, token, bots and flows, unless `file` says that they were made before."""
     kept = read_seed(file)
     if kept is not None:
         return kept
@@ -65,10 +65,12 @@ async def plant(base_url: str, admin_token: str, file: Path) -> Seed:
 
 
 def read_seed(file: Path) -> Seed | None:
+    """What was made before; None when nothing was."""
     return Seed(**json.loads(file.read_text())) if file.exists() else None
 
 
 def write_seed(file: Path, seed: Seed) -> None:
+    """Keep it, readable by its owner only: it has a token."""
     file.touch(mode=0o600)
     file.write_text(json.dumps(asdict(seed), indent=2))
 
@@ -82,12 +84,14 @@ class Examples:
 
 
 def read_examples(folder: Path = EXAMPLES) -> Examples:
+    """The examples of the checkout."""
     flows = {file.stem: file.read_text() for file in sorted((folder / "flows").glob("*.yaml"))}
     api_calls = [json.loads(file.read_text()) for file in sorted((folder / "api-calls").glob("*.json"))]
     return Examples(flows, api_calls)
 
 
 async def plant_all(base_url: str, admin_token: str, examples: Examples) -> Seed:
+    """A project, its token, its API calls and its bots."""
     async with Api(base_url, admin_token) as operator:
         project = await operator.post("/v1/projects", {"name": PROJECT})
     async with Api(base_url, admin_token, project["id"]) as operator:
@@ -123,6 +127,7 @@ class PlantedBot:
 
 
 async def plant_bot(api: Api, name: str, examples: Examples, flows: Sequence[str]) -> PlantedBot:
+    """A bot with a channel of web chat, one for programs, and these flows published."""
     bot = (await api.post("/v1/bots", {"name": name}))["id"]
     web_chat = await api.post("/v1/channels", {"bot": bot, "type": "webchat", "name": "Web chat"})
     http = await api.post("/v1/channels", {"bot": bot, "type": "http", "name": "Bot API"})

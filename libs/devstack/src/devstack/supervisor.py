@@ -39,6 +39,7 @@ async def keep_running(server: Server, report: Report) -> None:
 
 
 async def try_to_launch(server: Server, report: Report) -> None:
+    """Start it, and report why it could not be started; it is then started again like one that crashed."""
     try:
         await server.launch()
     except StackError as error:

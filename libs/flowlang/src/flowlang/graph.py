@@ -1,22 +1,20 @@
-"""A compiled flow version: immutable, with everything parsed."""
+"""A compiled flow version: immutable, with everything parsed. What `language` makes and `running` walks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from flowlang.expressions.expression import Expression
-    from flowlang.expressions.patterns import Pattern
-    from flowlang.expressions.templates import Template
-    from flowlang.nodes.base import Step
+from flowlang.expressions.templates import Template
+from flowlang.nodes.base import Step
+from flowlang.triggers.base import CompiledTrigger
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledReport:
-    """P1 on a node: when it is reached, answered, or left by an option."""
+    """A webhook about a node: when it is reached, answered, or left by an option."""
 
     title: Template
     url: Template
@@ -36,22 +34,6 @@ class GraphNode:
     report: CompiledReport | None
     targets: Mapping[str, str]
     """Button id to node, for buttons that lead somewhere."""
-
-
-@dataclass(frozen=True, slots=True)
-class CompiledTrigger:
-    """A way in. `accept` is a webhook's; `when` has to be true."""
-
-    id: str
-    type: str
-    to: str
-    when: Expression | None
-    value: str = ""
-    """A command, casefolded."""
-    origins: tuple[str, ...] = ()
-    patterns: tuple[Pattern, ...] = ()
-    """RE2 expressions of a keyword trigger."""
-    accept: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)

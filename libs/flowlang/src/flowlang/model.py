@@ -86,6 +86,9 @@ class Conversation:
     """Between a turn with `code` and the step that answers it; never stored."""
 
 
+LabelKind = Literal["tags", "flags"]
+
+
 @dataclass(slots=True)
 class Contact:
     """The person, of one bot. The interpreter reads it and changes its copy; the shell saves the PatchContact effects."""
@@ -107,7 +110,10 @@ class Happening:
     `kind` and the keys of `data`:
     message {text, payload, type, message_id} · start {flow_id, entry, variables, content} · url {command, content,
     content_raw, options} · command {command, content} · call_result {wait, outcome, status, body, error} ·
-    timer {wait} · code_result {wait, ok, value, sent[], runs[], error} · signal {name, data}
+    timer {wait} · code_result {wait, ok, value, sent[], runs[], error} · signal {name, data} ·
+    reachability {state, before, reason, chat}: whether the bot may write, now and until now ·
+    contact_update {changed[]: keys as in PatchContact.set, add_tags[], remove_tags[]}: another program's change, made ·
+    message_result {action_id, seq, outcome, provider_message_id, error}: what became of a message of the bot
     """
 
     id: str
@@ -116,8 +122,14 @@ class Happening:
     data: dict[str, Any] = field(default_factory=dict)
 
 
+class Effect:
+    """What a turn asks the shell for. Plain data; each kind is one frozen dataclass with slots."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class Say:
+class Say(Effect):
     """Send a message. `seq` is its place among the bot's messages of the conversation."""
 
     seq: int
@@ -128,7 +140,7 @@ class Say:
 
 
 @dataclass(frozen=True, slots=True)
-class CallApi:
+class CallApi(Effect):
     """Call a named API; the answer comes back as call_result with `wait`."""
 
     api: str
@@ -137,7 +149,7 @@ class CallApi:
 
 
 @dataclass(frozen=True, slots=True)
-class PostWebhook:
+class PostWebhook(Effect):
     """Post to an inline URL (send_webhook, `report`). `title` and `url` are rendered; `contact` is as of that step."""
 
     title: str
@@ -150,7 +162,7 @@ class PostWebhook:
 
 
 @dataclass(frozen=True, slots=True)
-class EmitEvent:
+class EmitEvent(Effect):
     """Tell the outside. `type` is one of contracts.events.EVENT_TYPES; the shell adds bot, channel, conversation."""
 
     type: str
@@ -163,7 +175,7 @@ class EmitEvent:
 
 
 @dataclass(frozen=True, slots=True)
-class PatchContact:
+class PatchContact(Effect):
     """Per attribute, last write wins. Keys: `profile.<field>`, `variables.<name>`; a None clears. One a turn."""
 
     set: dict[str, Any] = field(default_factory=dict)
@@ -174,7 +186,7 @@ class PatchContact:
 
 
 @dataclass(frozen=True, slots=True)
-class StartTimer:
+class StartTimer(Effect):
     """Fire `timer` with this wait token at `due` (RFC 3339 UTC)."""
 
     wait: str
@@ -182,23 +194,20 @@ class StartTimer:
 
 
 @dataclass(frozen=True, slots=True)
-class CancelTimer:
+class CancelTimer(Effect):
     """The wait is over."""
 
     wait: str
 
 
 @dataclass(frozen=True, slots=True)
-class RunCommand:
+class RunCommand(Effect):
     """Run a command for another contact of the bot (B4), through inbound."""
 
     command: str
     person: dict[str, str]
     """As contracts.people.Person"""
     content: Any
-
-
-Effect = Say | CallApi | PostWebhook | EmitEvent | PatchContact | StartTimer | CancelTimer | RunCommand
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """FlowEngineError
 Undecodable          the record goes to the dead-letter topic, the partition goes on
 StaleConversation    a row was not at the version that was read: two owners; rolled back, an alarm
+UnknownVersion       a session stands on a flow version that is not here yet: the conversation is parked if it stays so
 """
 
 from __future__ import annotations

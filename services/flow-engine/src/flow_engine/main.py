@@ -11,12 +11,13 @@ import structlog
 
 from contracts.registry import Trigger
 from flow_engine.batch.handler import EngineHandler
-from flow_engine.catalogue import RegistryCatalogue
+from flow_engine.batch.timers import Timers
+from flow_engine.catalogue.links import LinkMaker
+from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.settings import Settings
 from flow_engine.store import log_partitions
-from flow_engine.timers import Timers
+from flow_engine.store.postgres import PostgresConversations
 from flow_engine.turn.sandbox import Sandbox
-from flow_engine.turn.surroundings import LinkMaker
 from flow_engine.web.routes import make_app
 from servicekit.credentials.links import LinkKeys
 from servicekit.database import connect
@@ -44,17 +45,18 @@ class Engine:
         self.authoriser = Authoriser(self.view, settings.admin_token)
         self.loop: PartitionLoop | None = None
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._store: PostgresConversations | None = None
         keys = LinkKeys(settings.link_key) if settings.link_key else None
         self.catalogue = RegistryCatalogue(
             self.view, LinkMaker(keys, settings.public_url), compiled_flows=settings.compiled_flows
         )
 
     @property
-    def pool(self) -> asyncpg.Pool[asyncpg.Record]:
+    def store(self) -> PostgresConversations:
         """Raises ProblemError 503 before Postgres was there for the first time."""
-        if self._pool is None:
+        if self._store is None:
             raise unavailable("The database is not there yet.")
-        return self._pool
+        return self._store
 
     def trigger(self, trigger_id: str) -> Trigger | None:
         """A trigger by id."""
@@ -65,21 +67,22 @@ class Engine:
         """Apply events and fire timers."""
         settings = self.settings
         await self.view.start()
-        self._pool = await connect(settings, SCHEMA)
+        self._pool = pool = await connect(settings, SCHEMA)
+        self._store = store = PostgresConversations(pool)
         logs = log_partitions.logs(settings.chat_log_days, settings.event_log_days)
         async with Sandbox(settings.code_workers) as sandbox:
-            handler = EngineHandler(
-                self._pool, self.catalogue, sandbox, compute_budget=settings.compute_budget_ms / 1000
-            )  # fmt: skip
+            handler = EngineHandler(store, self.catalogue, sandbox, compute_budget=settings.compute_budget_ms / 1000)
             try:
-                await self._work(handler, logs)
+                await self._work(pool, handler, logs)
             finally:
-                await handler.close()
+                await store.close()
 
-    async def _work(self, handler: EngineHandler, logs: tuple[log_partitions.Log, ...]) -> None:
+    async def _work(
+        self, pool: asyncpg.Pool[asyncpg.Record], handler: EngineHandler, logs: tuple[log_partitions.Log, ...]
+    ) -> None:
         settings, partitioned = self.settings, asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(log_partitions.keep_up_for_ever(self.pool, logs, first=partitioned))
+            tasks.create_task(log_partitions.keep_up_for_ever(pool, logs, first=partitioned))
             await partitioned.wait()
             await self.view.wait_ready()
             self.loop = PartitionLoop(
@@ -88,13 +91,13 @@ class Engine:
                 group=SERVICE,
                 service=SERVICE,
                 instance=settings.instance,
-                pool=self.pool,
+                pool=pool,
                 session_timeout=settings.session_timeout_seconds,
                 max_records=settings.max_records,
                 parallel_batches=settings.parallel_batches,
             )
             tasks.create_task(self.loop.run())
-            tasks.create_task(Timers(self.loop, self.pool).run())
+            tasks.create_task(Timers(self.loop, self.store).run())
 
     async def close(self) -> None:
         """Let go of what `run` opened."""

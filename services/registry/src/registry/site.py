@@ -1,9 +1,10 @@
-"""What the rules need to know of the place they run at: its address and its keys."""
+"""What the rules need to know of the place they run at: its address, its keys, and the types of channel it has."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from channels.discovery import Connectors, installed
 from contracts.model import Model
 from contracts.registry import Sealed
 from registry.entities import id_of, project_of
@@ -18,6 +19,7 @@ class Site:
     public_url: str
     keys: KeyRing
     links: LinkKeys
+    connectors: Connectors = field(default_factory=installed)
 
     @property
     def is_public(self) -> bool:

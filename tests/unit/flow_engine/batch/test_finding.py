@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from flow_engine.batch.finding import Found, choose
+from flow_engine.batch.finding import choose
 from flowlang.model import Refused
 
 
 def test_the_channel_asked_for_comes_before_the_last_used() -> None:
-    found = Found({"c1": ["bot/tg/1", "bot/web/2"]})
+    found = {"c1": ["bot/tg/1", "bot/web/2"]}
     assert choose(found, None) == "bot/tg/1"
     assert choose(found, "web") == "bot/web/2"
     assert choose(found, "vk") == "bot/tg/1"
 
 
 def test_nobody_and_several_are_refused() -> None:
-    for nobody in (None, Found({}), Found({"c1": []})):
+    for nobody in (None, {}, {"c1": []}):
         refused = choose(nobody, None)
         assert isinstance(refused, Refused)
         assert (refused.type, refused.status) == ("contact-not-found", 404)
-    several = choose(Found({"c1": ["a/b/c"], "c2": ["a/b/d"]}), None)
+    several = choose({"c1": ["a/b/c"], "c2": ["a/b/d"]}, None)
     assert isinstance(several, Refused)
     assert (several.type, several.status) == ("contact-ambiguous", 409)
     assert "c1" in several.detail

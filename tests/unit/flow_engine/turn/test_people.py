@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from flow_engine.state.stored_state import decode, encode
+from flow_engine.turn.effects import addressed
 from flow_engine.turn.people import change_reachability, contact_id, named_by_code
-from flow_engine.turn.turn_writer import addressed
 from flowlang.model import Conversation
 
 TALK = Conversation("b/c/1", "p", "b", "c", "telegram", "1", "0198f0c2-6f5e-7a51-8a2e-0d8f8c9b1b02")

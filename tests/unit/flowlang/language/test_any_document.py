@@ -33,7 +33,7 @@ def places(value: Any) -> list[tuple[Any, Any]]:
     return found
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.integers(0, 10_000), VALUES), min_size=1, max_size=3))
 def test_a_document_with_anything_in_it_is_checked_and_runs_if_it_is_sound(talk_of: Any, changes: list[Any]) -> None:
     document = copy.deepcopy(EXAMPLE)

@@ -147,7 +147,7 @@ def test_a_hyphen_in_a_condition_gets_a_hint(story: Any) -> None:
 def test_a_title_too_long_for_a_channel_is_a_warning(story: Any) -> None:
     button = {"id": "b", "title": "A title of more than twenty", "to": "a"}
     document = story({"a": {"type": "say", "parts": [{"text": "x", "buttons": [button]}]}})
-    (problem,) = check(document, Surroundings(channel_types={"whatsapp", "telegram"}))
+    (problem,) = check(document, Surroundings(title_limits={"whatsapp": 20, "telegram": 64}))
     assert (problem.severity, problem.pointer) == ("warning", "/nodes/a/parts/0/buttons/0/title")
     assert found(document) == {}
 

@@ -10,7 +10,7 @@ import pytest
 
 from flowlang.language.document import parse
 from flowlang.language.schema import document_schema, node_types
-from flowlang.nodes import NODE_TYPES
+from flowlang.nodes.registry import NODE_TYPES
 
 EXAMPLES = Path(__file__).parents[4] / "examples" / "flows"
 

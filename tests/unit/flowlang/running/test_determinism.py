@@ -65,7 +65,7 @@ def play(t: Any, move: str, pick: int, tokens: list[str]) -> None:
         t.code_gives(ok=pick % 5 != 0, sent=["s"], error="boom")
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 40), st.integers(0, 7200)), max_size=25))
 def test_any_history_holds_the_rules_of_a_turn(talk: Any, history: list[Move]) -> None:
     """The helper steps each event twice and compares, and stores the state in between."""

@@ -63,13 +63,13 @@ def test_only_the_last_are_kept_and_the_backlog_is_still_given_whole():
 
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_comes_in_whatever_order_nothing_is_skipped(seed):
-    dice, feed, known = random.Random(seed), Feed(0), 0
+    randomly, feed, known = random.Random(seed), Feed(0), 0
     for _ in range(60):
-        known += dice.randrange(3)
-        if dice.random() < 0.3:
-            after = dice.randrange(feed.floor, feed.last + 1)
+        known += randomly.randrange(3)
+        if randomly.random() < 0.3:
+            after = randomly.randrange(feed.floor, feed.last + 1)
             feed.add_backlog(after, said(*range(after + 1, known + 1)))
         else:
-            copies = dice.sample(range(1, known + 1), min(known, 3))
+            copies = randomly.sample(range(1, known + 1), min(known, 3))
             feed.add_copies(said(*sorted(copies)))
         assert seqs(feed.after(feed.floor)) == list(range(feed.floor + 1, feed.last + 1))

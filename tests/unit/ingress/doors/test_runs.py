@@ -175,7 +175,11 @@ async def test_a_rotated_token_works_until_it_expires(rig):
     ).status == 202
 
 
-@pytest.mark.parametrize("authorization", ["", "Bearer nonsense", f"Bearer {generate_token().text}"])
+@pytest.mark.parametrize(
+    "authorization",
+    ["", "Bearer nonsense", f"Bearer {generate_token().text}"],
+    ids=["none", "no token", "nobody's token"],
+)
 async def test_no_valid_token_is_401(rig, authorization):
     answer = await rig.run(headers={"authorization": authorization})
     assert answer.status == 401

@@ -1,6 +1,6 @@
 import pytest
 
-from flowlang.triggers.models import wrong_variables
+from flowlang.triggers.webhook import wrong_variables
 from ingress.lookup.variables import CHECKS, accepts_of
 from servicekit.web.problems import ProblemError
 from support.ingress_fakes import DOCUMENT

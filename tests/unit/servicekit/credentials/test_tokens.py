@@ -47,7 +47,11 @@ def test_a_wrong_character_shows_in_the_checksum():
         "swh_" + "z" * 22 + generate_token().text[26:],  # More than 128 bits of id.
         generate_token().text[:-1] + "é",
     ],
-)
+    ids=[
+        "nothing", "the prefix alone", "x", "hyphens", "underscores", "too long", "too short", "another prefix",
+        "a too large id", "not ASCII",
+    ],
+)  # fmt: skip
 def test_what_has_not_the_shape_of_a_token_is_none(text):
     assert parse_token(text) is None
 

@@ -30,8 +30,8 @@ class Surroundings:
     """Slugs of the bot's flows."""
     commands: Mapping[str, str] = field(default_factory=dict)
     """Unconditional commands of the bot's other published flows, `chat /start` or `url /x`, and the flow's slug."""
-    channel_types: Collection[str] = ()
-    """Of the bot's channels: titles past their limits are told."""
+    title_limits: Mapping[str, int] = field(default_factory=dict)
+    """Type of each of the bot's channels -> characters of a title that it shows; a longer one is told."""
 
 
 class Compiler:

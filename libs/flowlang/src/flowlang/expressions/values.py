@@ -7,17 +7,15 @@ everything else is itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import orjson
 
 from contracts.people import PROFILE_FIELDS
+from flowlang.expressions.expression import Expression
 from flowlang.expressions.scopes import Scopes
+from flowlang.expressions.templates import Template
 from flowlang.problems import NodeError
-
-if TYPE_CHECKING:
-    from flowlang.expressions.expression import Expression
-    from flowlang.expressions.templates import Template
 
 WRITABLE = ("user", "contact", "memory", "temp")
 NOT_VARIABLES = frozenset(("id", "tags", "flags", "last_message", "external_id"))

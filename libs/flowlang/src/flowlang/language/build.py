@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from flowlang import clock
 from flowlang.building.compiler import Compiler
-from flowlang.graph import CompiledReport, CompiledTrigger, Graph, GraphNode
+from flowlang.graph import CompiledReport, Graph, GraphNode
 from flowlang.language.document import Document
 from flowlang.nodes.base import NodeModel, Report
-from flowlang.triggers.models import AnyTrigger, CommandTrigger, KeywordTrigger, WebhookTrigger
+from flowlang.triggers.base import CompiledTrigger, TriggerModel
 
 
 def build_graph(document: Document, compiler: Compiler, flow_id: str, version: int) -> Graph:
@@ -63,16 +63,7 @@ def _report(report: Report, model: NodeModel, compiler: Compiler) -> CompiledRep
         )
 
 
-def _trigger(trigger: AnyTrigger, index: int, compiler: Compiler) -> CompiledTrigger:
+def _trigger(trigger: TriggerModel, index: int, compiler: Compiler) -> CompiledTrigger:
     with compiler.at("triggers", index):
         when = compiler.expression(trigger.when, "when") if trigger.when else None
-    return CompiledTrigger(
-        id=trigger.id,
-        type=trigger.type,
-        to=trigger.to,
-        when=when,
-        value=trigger.value.casefold() if isinstance(trigger, CommandTrigger) else "",
-        origins=trigger.origins if isinstance(trigger, CommandTrigger) else (),
-        patterns=tuple(trigger.compiled()) if isinstance(trigger, KeywordTrigger) else (),
-        accept=dict(trigger.accept) if isinstance(trigger, WebhookTrigger) else None,
-    )
+        return CompiledTrigger(trigger.id, trigger.type, trigger.to, when, trigger.build(compiler))

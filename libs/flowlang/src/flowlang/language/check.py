@@ -14,7 +14,7 @@ from flowlang.language.build import build_graph
 from flowlang.language.document import Document
 from flowlang.nodes.base import Edge
 from flowlang.problems import FlowInvalid, Problem, pointer
-from flowlang.triggers.models import CommandTrigger
+from flowlang.triggers.base import Claim
 
 _FILLED_BY_OTHERS = frozenset(("bot", "event", "system", "temp"))
 
@@ -68,36 +68,30 @@ def unknown_targets(document: Document) -> Iterator[Problem]:
 
 def _equal_triggers(document: Document) -> Iterator[Problem]:
     ids: set[str] = set()
-    commands: set[tuple[str, str]] = set()
+    claimed: set[str] = set()
     for index, trigger in enumerate(document.triggers):
         if trigger.id in ids:
             yield Problem(
                 pointer("triggers", index, "id"), "error", "duplicate-id", f"the id {trigger.id!r} is there twice"
             )
         ids.add(trigger.id)
-        for command in _commands(trigger):
-            if command in commands:
-                yield _taken(index, command[1], "another trigger of this flow")
-            commands.add(command)
+        for claim in trigger.claims():
+            if claim.name in claimed:
+                yield _taken(index, claim, "another trigger of this flow")
+            claimed.add(claim.name)
 
 
-def _commands(trigger: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(trigger, CommandTrigger) and not trigger.when:
-        for origin in trigger.origins:
-            yield origin, trigger.value.casefold()
-
-
-def _taken(index: int, command: str, by: str) -> Problem:
-    message = f"{command} is a command of {by} too: change one, or give one a `when`"
-    return Problem(pointer("triggers", index, "value"), "error", "command-taken", message)
+def _taken(index: int, claim: Claim, by: str) -> Problem:
+    message = f"{claim.text} of {by} too: change one, or give one a `when`"
+    return Problem(pointer("triggers", index, claim.place), "error", "command-taken", message)
 
 
 def _commands_taken(document: Document, surroundings: Surroundings) -> Iterator[Problem]:
     others = {name.casefold(): slug for name, slug in surroundings.commands.items()}
     for index, trigger in enumerate(document.triggers):
-        for origin, value in _commands(trigger):
-            if slug := others.get(f"{origin} {value}"):
-                yield _taken(index, value, f"the flow {slug!r}")
+        for claim in trigger.claims():
+            if slug := others.get(claim.name):
+                yield _taken(index, claim, f"the flow {slug!r}")
 
 
 def _unreachable(document: Document) -> Iterator[Problem]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
+from flowlang.building.fields import DocumentModel, Duration, NodeId
 from flowlang.language import yaml_text
-from flowlang.nodes import AnyNode
-from flowlang.nodes.base import DocumentModel, Duration, NodeId
+from flowlang.nodes.base import NodeModel
+from flowlang.nodes.registry import NODE_TYPES
 from flowlang.problems import FlowInvalid, Problem, pointer
-from flowlang.triggers.models import AnyTrigger
+from flowlang.triggers.base import TriggerModel
+from flowlang.triggers.registry import TRIGGER_KINDS
 
 SCHEMA = "flow/1"
 DEFAULT_TTL = "P2D"
@@ -19,6 +23,14 @@ MOST_NODES = 500
 MOST_TRIGGERS = 200
 
 Slug = Annotated[str, StringConstraints(pattern=r"^[a-z0-9]+(?:-[a-z0-9]+)*$", max_length=64)]
+
+
+if TYPE_CHECKING:
+    AnyNode = NodeModel
+    AnyTrigger = TriggerModel
+else:  # One of those that are installed, told apart by `type`.
+    AnyNode = Annotated[reduce(or_, NODE_TYPES.values()), Field(discriminator="type")]
+    AnyTrigger = Annotated[reduce(or_, TRIGGER_KINDS.values()), Field(discriminator="type")]
 
 
 class Variable(DocumentModel):
@@ -42,7 +54,7 @@ class Document(DocumentModel):
     strict: bool = False
     variables: dict[str, Variable] = Field(default_factory=dict, max_length=200)
     triggers: tuple[AnyTrigger, ...] = Field(default=(), max_length=MOST_TRIGGERS)
-    nodes: dict[NodeId, Annotated[AnyNode, Field(discriminator="type")]] = Field(min_length=1, max_length=MOST_NODES)
+    nodes: dict[NodeId, AnyNode] = Field(min_length=1, max_length=MOST_NODES)
 
 
 def parse(text: str) -> dict[str, Any]:

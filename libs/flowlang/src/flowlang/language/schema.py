@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from flowlang.language.document import Document
-from flowlang.nodes import NODE_TYPES
+from flowlang.nodes.registry import NODE_TYPES
 
 
 def document_schema() -> dict[str, Any]:

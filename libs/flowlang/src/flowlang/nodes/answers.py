@@ -5,17 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
+from flowlang.building.compiler import Compiler
+from flowlang.building.fields import DocumentModel, NodeId, OptionId
 from flowlang.expressions.patterns import Pattern, compile_pattern
-from flowlang.nodes.base import DocumentModel, NodeId, OptionId
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
-    from flowlang.expressions.scopes import Scopes
-    from flowlang.expressions.templates import Template
+from flowlang.expressions.scopes import Scopes
+from flowlang.expressions.templates import Template
 
 LONGEST_TEXT = 16_384
 _NUMBER = re.compile(r"[-+]?\d{1,15}(?:[.,]\d{1,12})?")

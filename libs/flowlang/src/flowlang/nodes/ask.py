@@ -5,22 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from flowlang import clock
+from flowlang.building.compiler import Compiler
+from flowlang.building.fields import DocumentModel, Duration
+from flowlang.expressions.templates import Template
+from flowlang.expressions.values import Target
+from flowlang.model import Happening
 from flowlang.nodes.answers import AnyInput, Choice, Invalid, Reader
-from flowlang.nodes.base import DocumentModel, Duration, Edge, Go, NodeModel, Outcome, Rest, To, answer_names
+from flowlang.nodes.base import Edge, Go, NodeModel, Outcome, Rest, To, answer_names
+from flowlang.nodes.context import StepContext
 from flowlang.nodes.titles import check_title
 from flowlang.problems import NodeError
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
-    from flowlang.expressions.templates import Template
-    from flowlang.expressions.values import Target
-    from flowlang.model import Happening
-    from flowlang.running.run import Run
 
 
 class Retry(DocumentModel):
@@ -77,7 +76,7 @@ class Ask:
     save_to: Target | None
     timeout: timedelta | None
 
-    def enter(self, run: Run) -> Outcome:
+    def enter(self, run: StepContext) -> Outcome:
         if run.nobody:
             raise NodeError("no-person", "a generated URL without a person has nobody to ask")
         run.session.attempts = 0
@@ -85,7 +84,7 @@ class Ask:
         self._ask(self.text, wait.token, run)
         return Rest(wait)
 
-    def resume(self, run: Run, happening: Happening) -> Outcome:
+    def resume(self, run: StepContext, happening: Happening) -> Outcome:
         if happening.kind == "timer":
             return Go("timeout", error=NodeError("timeout", "no answer in time"))
         try:
@@ -96,7 +95,7 @@ class Ask:
             run.write(self.save_to, answer.value)
         return To(answer.to, answer.name) if answer.to else Go("ok", answer.name)
 
-    def _again(self, error: Invalid, run: Run) -> Outcome:
+    def _again(self, error: Invalid, run: StepContext) -> Outcome:
         run.session.attempts += 1
         if run.session.attempts > self.retries:
             return Go("invalid", error=NodeError("invalid-answer", str(error)))
@@ -104,7 +103,7 @@ class Ask:
         self._ask(self.retry_text, wait.token, run)
         return Rest(wait)
 
-    def _ask(self, template: Template, token: str, run: Run) -> None:
+    def _ask(self, template: Template, token: str, run: StepContext) -> None:
         seq = run.next_seq
         options: list[dict[str, Any]] = [
             {"title": title, "payload": run.payload(seq, id)} for id, title in self.reader.shown(run)

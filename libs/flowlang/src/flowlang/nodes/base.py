@@ -4,40 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field
 
-from flowlang import clock
+from flowlang.building.compiler import Compiler
+from flowlang.building.fields import DocumentModel, NodeId
+from flowlang.model import Happening, RunCode, Wait
+from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
-    from flowlang.model import Happening, RunCode, Wait
-    from flowlang.running.run import Run
-
-NodeId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
-OptionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
-"""Short and plain: it travels in a button's payload, and a platform allows as little as 64 bytes."""
-
-
-def _is_duration(text: str) -> str:
-    clock.duration(text)
-    return text
-
-
-Duration = Annotated[str, AfterValidator(_is_duration), Field(json_schema_extra={"format": "duration"})]
-"""ISO 8601: PT30S, PT24H, P2D."""
-
-
-class DocumentModel(BaseModel):
-    """A part of a document: an unknown field is refused by name."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Report(DocumentModel):
-    """A webhook about this node (P1). `when`: reached, answered, or the id of an option or button."""
+    """A webhook about this node. `when`: reached, answered, or the id of an option or button."""
 
     title: str = Field(max_length=200)
     url: str
@@ -96,17 +75,17 @@ Outcome = Go | To | Rest | Jump | Code | End
 class Step(Protocol):
     """A node that runs. Immutable; what changes is in `run`."""
 
-    def enter(self, run: Run) -> Outcome:
+    def enter(self, run: StepContext) -> Outcome:
         """The session comes to the node. Raises NodeError: it leaves by its error port."""
 
-    def resume(self, run: Run, happening: Happening) -> Outcome:
+    def resume(self, run: StepContext, happening: Happening) -> Outcome:
         """What the node waited for has happened. Raises NodeError."""
 
 
 class Passing:
     """A step that never waits."""
 
-    def resume(self, run: Run, happening: Happening) -> Outcome:
+    def resume(self, run: StepContext, happening: Happening) -> Outcome:
         raise NodeError("not-waiting", "this node waits for nothing")
 
 

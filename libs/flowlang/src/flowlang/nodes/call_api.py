@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from flowlang import clock
+from flowlang.building.compiler import Compiler
+from flowlang.building.fields import Duration
 from flowlang.expressions.json_paths import JsonPath
-from flowlang.expressions.values import json_size
-from flowlang.model import CallApi
+from flowlang.expressions.values import Target, Value, json_size
+from flowlang.model import CallApi, Happening
 from flowlang.nodes import envelope
-from flowlang.nodes.base import Duration, Go, NodeModel, Outcome, Rest
+from flowlang.nodes.base import Go, NodeModel, Outcome, Rest
+from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
-    from flowlang.expressions.values import Target, Value
-    from flowlang.model import Happening
-    from flowlang.running.run import Run
 
 PARAMS_LIMIT = 128 * 1024
 WhileWaiting = Literal["queue", "interrupt", "ignore"]
@@ -78,7 +75,7 @@ class CallApiStep:
     save: tuple[tuple[Target, JsonPath], ...]
     timeout: timedelta | None
 
-    def enter(self, run: Run) -> Outcome:
+    def enter(self, run: StepContext) -> Outcome:
         params = {name: value.of(run) for name, value in self.params}
         if json_size(params) > PARAMS_LIMIT:
             raise NodeError("params-too-large", f"the parameters of a call have at most {PARAMS_LIMIT} bytes")
@@ -86,7 +83,7 @@ class CallApiStep:
         run.emit(CallApi(self.api, params, wait.token))
         return Rest(wait)
 
-    def resume(self, run: Run, happening: Happening) -> Outcome:
+    def resume(self, run: StepContext, happening: Happening) -> Outcome:
         if happening.kind == "timer":
             return Go("timeout", error=NodeError("timeout", f"{self.api} did not answer in time"))
         result = happening.data

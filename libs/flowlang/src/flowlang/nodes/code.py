@@ -7,20 +7,17 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from flowlang.model import RunCode, RunCommand
+from flowlang.building.compiler import Compiler
+from flowlang.expressions.values import Target
+from flowlang.model import Happening, RunCode, RunCommand
 from flowlang.nodes.base import Code as Pause
 from flowlang.nodes.base import Go, NodeModel, Outcome
+from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
-    from flowlang.expressions.values import Target
-    from flowlang.model import Happening
-    from flowlang.running.run import Run
 
 LONGEST_SOURCE = 16_000
 
@@ -54,7 +51,7 @@ class Code:
     source: str
     save_to: Target | None
 
-    def enter(self, run: Run) -> Outcome:
+    def enter(self, run: StepContext) -> Outcome:
         event = run.scope("event")
         inputs = {
             "content": event.get("content"),
@@ -69,7 +66,7 @@ class Code:
         seed = f"{run.happening.id}/{wait.token}"
         return Pause(wait, RunCode(wait.token, self.source, inputs, run.now, seed))
 
-    def resume(self, run: Run, happening: Happening) -> Outcome:
+    def resume(self, run: StepContext, happening: Happening) -> Outcome:
         result = happening.data
         if not result.get("ok"):
             return Go("error", error=NodeError("code", result.get("error") or "the code failed"))
@@ -83,5 +80,5 @@ class Code:
         return Go()
 
 
-def _run_command(asked: dict[str, Any], run: Run) -> RunCommand:
+def _run_command(asked: dict[str, Any], run: StepContext) -> RunCommand:
     return RunCommand(asked["command"], run.person(asked.get("user_id")), asked.get("content"))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from flowlang.nodes.base import DocumentModel, Edge, End, NodeId, NodeModel, Outcome, Passing, To
+from flowlang.building.compiler import Compiler
+from flowlang.building.fields import DocumentModel, NodeId
+from flowlang.expressions.expression import Expression
+from flowlang.nodes.base import Edge, End, NodeModel, Outcome, Passing, To
+from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
-    from flowlang.expressions.expression import Expression
-    from flowlang.running.run import Run
 
 
 class Branch(DocumentModel):
@@ -57,7 +56,7 @@ class Condition(Passing):
     branches: tuple[tuple[Expression, str], ...]
     otherwise: str | None
 
-    def enter(self, run: Run) -> Outcome:
+    def enter(self, run: StepContext) -> Outcome:
         for expression, to in self.branches:
             value = expression.evaluate(run)
             if value is True:

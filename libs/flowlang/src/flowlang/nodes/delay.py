@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from flowlang import clock
-from flowlang.nodes.base import Duration, Go, NodeModel, Outcome, Rest
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
-    from flowlang.model import Happening
-    from flowlang.running.run import Run
+from flowlang.building.compiler import Compiler
+from flowlang.building.fields import Duration
+from flowlang.model import Happening
+from flowlang.nodes.base import Go, NodeModel, Outcome, Rest
+from flowlang.nodes.context import StepContext
 
 
 class DelayModel(NodeModel):
@@ -35,8 +34,8 @@ class Delay:
 
     length: timedelta
 
-    def enter(self, run: Run) -> Outcome:
+    def enter(self, run: StepContext) -> Outcome:
         return Rest(run.wait("delay", self.length))
 
-    def resume(self, run: Run, happening: Happening) -> Outcome:
+    def resume(self, run: StepContext, happening: Happening) -> Outcome:
         return Go()

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
+from flowlang.building.compiler import Compiler
 from flowlang.nodes.base import End as PathEnds
 from flowlang.nodes.base import NodeModel, Outcome, Passing
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
-    from flowlang.running.run import Run
+from flowlang.nodes.context import StepContext
 
 
 class EndModel(NodeModel):
@@ -28,5 +26,5 @@ class End(Passing):
 
     __slots__ = ()
 
-    def enter(self, run: Run) -> Outcome:
+    def enter(self, run: StepContext) -> Outcome:
         return PathEnds()

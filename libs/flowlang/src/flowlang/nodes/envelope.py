@@ -7,15 +7,13 @@ memory only and are sent, then the quick replies are shown with the last respons
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from flowlang.expressions.scopes import Only
 from flowlang.expressions.templates import Template, merge_tags_only
 from flowlang.expressions.values import LONGEST_NAME, NOT_VARIABLES
+from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
-
-if TYPE_CHECKING:
-    from flowlang.running.run import Run
 
 KEYS = ("responses", "memory", "user_attributes", "quickreplies")
 MOST_RESPONSES = 20
@@ -66,7 +64,7 @@ def read(body: Any, status: int | None) -> Envelope:
     return Envelope(templates, memory, attributes, tuple(quick_replies))
 
 
-def apply(envelope: Envelope, run: Run) -> None:
+def apply(envelope: Envelope, run: StepContext) -> None:
     """Do what the answer says. Raises NodeError, before anything is sent, when it does not fit."""
     run.write_all("memory", envelope.memory)
     run.write_all("user", envelope.user_attributes)

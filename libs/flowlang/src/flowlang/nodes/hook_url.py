@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
 from flowlang import clock
-from flowlang.expressions.values import json_size
-from flowlang.nodes.base import Duration, Go, NodeModel, Outcome, Passing
+from flowlang.building.compiler import Compiler
+from flowlang.building.fields import Duration
+from flowlang.expressions.templates import Template
+from flowlang.expressions.values import Target, Value, json_size
+from flowlang.nodes.base import Go, NodeModel, Outcome, Passing
+from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
-    from flowlang.expressions.templates import Template
-    from flowlang.expressions.values import Target, Value
-    from flowlang.running.run import Run
 
 CONTENT_LIMIT = 2048
 """It travels in the URL, encrypted."""
@@ -70,7 +68,7 @@ class HookUrl(Passing):
     confirm: bool
     save_to: Target
 
-    def enter(self, run: Run) -> Outcome:
+    def enter(self, run: StepContext) -> Outcome:
         content = self.content.of(run)
         if json_size(content) > CONTENT_LIMIT:
             raise NodeError("content-too-large", f"the content of a URL has at most {CONTENT_LIMIT} bytes")

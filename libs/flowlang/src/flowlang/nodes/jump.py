@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import model_validator
 
-from flowlang.nodes.base import Edge, NodeId, NodeModel, Outcome, Passing, To
+from flowlang.building.compiler import Compiler
+from flowlang.building.fields import NodeId
+from flowlang.nodes.base import Edge, NodeModel, Outcome, Passing, To
 from flowlang.nodes.base import Jump as JumpTo
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
-    from flowlang.running.run import Run
+from flowlang.nodes.context import StepContext
 
 
 class JumpModel(NodeModel):
@@ -50,5 +49,5 @@ class Jump(Passing):
     flow: str | None
     node: str | None
 
-    def enter(self, run: Run) -> Outcome:
+    def enter(self, run: StepContext) -> Outcome:
         return JumpTo(self.flow, self.node) if self.flow else To(self.node or "")

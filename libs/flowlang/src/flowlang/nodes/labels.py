@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, StringConstraints
 
+from flowlang.building.compiler import Compiler
+from flowlang.expressions.templates import Template
 from flowlang.nodes.base import Go, NodeModel, Outcome, Passing
+from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
-    from flowlang.expressions.templates import Template
-    from flowlang.running.run import Run
 
 LONGEST_LABEL = 64
 LabelText = Annotated[str, StringConstraints(min_length=1, max_length=500)]
@@ -53,7 +51,7 @@ class Label(Passing):
     add: tuple[Template, ...]
     remove: tuple[Template, ...]
 
-    def enter(self, run: Run) -> Outcome:
+    def enter(self, run: StepContext) -> Outcome:
         for template in self.add:
             run.label(self.kind, _label(template, run), put=True)
         for template in self.remove:
@@ -61,7 +59,7 @@ class Label(Passing):
         return Go()
 
 
-def _label(template: Template, run: Run) -> str:
+def _label(template: Template, run: StepContext) -> str:
     label = template.render(run).strip()
     if not 1 <= len(label) <= LONGEST_LABEL:
         raise NodeError("label", f"a tag or flag has 1 to {LONGEST_LABEL} characters ({template.source[:60]!r})")

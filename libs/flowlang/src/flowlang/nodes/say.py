@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from flowlang.nodes.base import DocumentModel, Edge, Go, NodeId, NodeModel, OptionId, Outcome, Passing, answer_names
+from flowlang.building.compiler import Compiler
+from flowlang.building.fields import DocumentModel, NodeId, OptionId
+from flowlang.expressions.templates import Template
+from flowlang.nodes.base import Edge, Go, NodeModel, Outcome, Passing, answer_names
+from flowlang.nodes.context import StepContext
 from flowlang.nodes.titles import check_title
 from flowlang.problems import NodeError
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
-    from flowlang.expressions.templates import Template
-    from flowlang.running.run import Run
 
 OPENABLE = ("https://", "http://", "mailto:", "tel:")
 
@@ -128,7 +127,7 @@ class Say(Passing):
 
     parts: tuple[_Part, ...]
 
-    def enter(self, run: Run) -> Outcome:
+    def enter(self, run: StepContext) -> Outcome:
         for part in self.parts:
             text = part.text.render(run)
             if not text.strip() and not part.buttons and not part.quick_replies:
@@ -144,7 +143,7 @@ class Say(Passing):
             run.say(text, buttons, replies, tap={"titles": titles} if titles else None)
         return Go()
 
-    def _shown(self, button: _Button, seq: int, run: Run) -> dict[str, Any]:
+    def _shown(self, button: _Button, seq: int, run: StepContext) -> dict[str, Any]:
         shown: dict[str, Any] = {"title": button.title.render(run)}
         if button.url is None:
             shown["payload"] = run.payload(seq, button.id)
@@ -153,7 +152,7 @@ class Say(Passing):
         return shown
 
 
-def _openable(url: str, button: _Button, run: Run) -> str:
+def _openable(url: str, button: _Button, run: StepContext) -> str:
     if not url.startswith(OPENABLE) or any(ord(character) <= 32 for character in url):
         raise NodeError("button-url", f"the button {button.id!r} has no address that can be opened: {url[:100]!r}")
     return run.redirect(url) if button.track else url

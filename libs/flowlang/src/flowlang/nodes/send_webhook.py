@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from flowlang.building.compiler import Compiler
+from flowlang.expressions.templates import Template
 from flowlang.nodes.base import Go, NodeModel, Outcome, Passing
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
-    from flowlang.expressions.templates import Template
-    from flowlang.running.run import Run
+from flowlang.nodes.context import StepContext
 
 
 class SendWebhookModel(NodeModel):
@@ -37,6 +35,6 @@ class SendWebhook(Passing):
     url: Template
     format: str
 
-    def enter(self, run: Run) -> Outcome:
+    def enter(self, run: StepContext) -> Outcome:
         run.post_webhook(self.title.render(run), self.url.render(run), self.format)
         return Go()

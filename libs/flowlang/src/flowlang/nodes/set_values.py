@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from flowlang.building.compiler import Compiler
+from flowlang.expressions.values import Target, Value
 from flowlang.nodes.base import Go, NodeModel, Outcome, Passing
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
-    from flowlang.expressions.values import Target, Value
-    from flowlang.running.run import Run
+from flowlang.nodes.context import StepContext
 
 
 class SetModel(NodeModel):
@@ -36,7 +34,7 @@ class Set(Passing):
 
     values: tuple[tuple[Target, Value], ...]
 
-    def enter(self, run: Run) -> Outcome:
+    def enter(self, run: StepContext) -> Outcome:
         for place, value in self.values:
             run.write(place, value.of(run))
         return Go()

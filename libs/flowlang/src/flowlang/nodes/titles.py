@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
-
-LONGEST_TITLE = {"telegram": 64, "whatsapp": 20, "messenger": 20, "vk": 40}
+from flowlang.building.compiler import Compiler
 
 
 def check_title(compiler: Compiler, title: str) -> None:
     """Warn when a literal title is too long for one of the bot's channels."""
     if "{{" in title:
         return
-    for channel in sorted(compiler.surroundings.channel_types):
-        limit = LONGEST_TITLE.get(channel)
-        if limit and len(title) > limit:
+    for channel, limit in sorted(compiler.surroundings.title_limits.items()):
+        if len(title) > limit:
             compiler.problem(
                 "title-too-long",
                 f"{channel} shows {limit} characters of a title, this one has {len(title)}",

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from flowlang import clock
-from flowlang.nodes.base import Duration, Go, NodeModel, Outcome, Rest
+from flowlang.building.compiler import Compiler
+from flowlang.building.fields import Duration
+from flowlang.expressions.values import Target
+from flowlang.model import Happening
+from flowlang.nodes.base import Go, NodeModel, Outcome, Rest
+from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
-
-if TYPE_CHECKING:
-    from flowlang.building.compiler import Compiler
-    from flowlang.expressions.values import Target
-    from flowlang.model import Happening
-    from flowlang.running.run import Run
 
 
 class WaitEventModel(NodeModel):
@@ -43,10 +42,10 @@ class WaitEvent:
     timeout: timedelta | None
     save_to: Target | None
 
-    def enter(self, run: Run) -> Outcome:
+    def enter(self, run: StepContext) -> Outcome:
         return Rest(run.wait("event", self.timeout, {"name": self.name}))
 
-    def resume(self, run: Run, happening: Happening) -> Outcome:
+    def resume(self, run: StepContext, happening: Happening) -> Outcome:
         if happening.kind == "timer":
             return Go("timeout", error=NodeError("timeout", f"{self.name} did not happen in time"))
         if self.save_to:

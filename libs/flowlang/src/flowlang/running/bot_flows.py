@@ -1,11 +1,13 @@
-"""The published flows of a bot, and who takes a message: built once, whenever one is published."""
+"""The published flows of a bot, and who takes an event: built once, whenever one is published."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from flowlang.graph import CompiledTrigger, Graph
+from flowlang.graph import Graph
+from flowlang.triggers.base import Arrival, CompiledTrigger, Precedence, TriggerModel
+from flowlang.triggers.registry import TRIGGER_KINDS
 
 LookUp = Callable[[str, int], Graph | None]
 
@@ -18,11 +20,30 @@ class Entry:
     trigger: CompiledTrigger
 
 
+class _Way:
+    """The entries of one trigger kind, in an index by the names of their matchers."""
+
+    __slots__ = ("_by_name", "_names_in")
+
+    def __init__(self, kind: type[TriggerModel], entries: Iterable[Entry]) -> None:
+        self._names_in = kind.names_in
+        self._by_name: dict[str, list[Entry]] = {}
+        for entry in entries:
+            for name in entry.trigger.matcher.names():
+                self._by_name.setdefault(name, []).append(entry)
+
+    def takers(self, arrival: Arrival) -> Iterator[Entry]:
+        for name in self._names_in(arrival):
+            if entries := self._by_name.get(name):
+                return (entry for entry in entries if entry.trigger.matcher.matches(arrival))
+        return iter(())
+
+
 class BotFlows:
     """`published`: each flow's current version. `look_up` finds older ones by (flow id, version), for who stands on them;
 
     None from it means that the version is gone for ever. Entries are ordered by the flow's slug and, in a flow, as they
-    stand there; where several could take a message, those with a condition come first.
+    stand there; where several could take an event, those with a condition come first.
     """
 
     def __init__(self, published: Iterable[Graph], look_up: LookUp | None = None) -> None:
@@ -32,12 +53,18 @@ class BotFlows:
         self._look_up = look_up
         entries = [Entry(graph, trigger) for graph in graphs for trigger in graph.triggers.values()]
         entries.sort(key=lambda entry: entry.trigger.when is None)
-        self._commands: dict[tuple[str, str], list[Entry]] = {}
-        self._by_type: dict[str, list[Entry]] = {}
-        for entry in entries:
-            self._by_type.setdefault(entry.trigger.type, []).append(entry)
-            for origin in entry.trigger.origins:
-                self._commands.setdefault((origin, entry.trigger.value), []).append(entry)
+        self._first: dict[str, list[_Way]] = {}
+        self._then: dict[str, list[_Way]] = {}
+        self._index(entries)
+
+    def _index(self, entries: list[Entry]) -> None:
+        used = {entry.trigger.type for entry in entries}
+        for kind, model in sorted(TRIGGER_KINDS.items(), key=lambda item: (item[1].PRECEDENCE, item[0])):
+            if kind in used:
+                way = _Way(model, [entry for entry in entries if entry.trigger.type == kind])
+                ways = self._first if model.PRECEDENCE == Precedence.COMMAND else self._then
+                for happening in model.TAKES:
+                    ways.setdefault(happening, []).append(way)
 
     def current(self, flow_id: str) -> Graph | None:
         """The version that new sessions start on."""
@@ -54,20 +81,21 @@ class BotFlows:
             return current
         return self._look_up(flow_id, version) if self._look_up else None
 
-    def chat_commands(self, word: str) -> list[Entry]:
-        """Entries for a command that a person typed."""
-        return self._commands.get(("chat", word.casefold()), [])
+    def listen_to(self, kind: str) -> bool:
+        """Whether a trigger may take events of this kind of Happening."""
+        return kind in self._first or kind in self._then
 
-    def url_commands(self, word: str) -> list[Entry]:
-        """Entries for a command that a generated URL runs: its own kind, then those of the chat."""
-        return self._commands.get(("url", word.casefold()), []) or self.chat_commands(word)
+    def before_what_waits(self, arrival: Arrival) -> Iterator[Entry]:
+        """Entries for an event that go before a question of the session: commands."""
+        for way in self._first.get(arrival.happening.kind, ()):
+            yield from way.takers(arrival)
 
-    def keywords(self, text: str) -> Iterator[Entry]:
-        """Entries whose words are in the text."""
-        for entry in self._by_type.get("keyword", ()):
-            if any(pattern.search(text) for pattern in entry.trigger.patterns):
-                yield entry
+    def after_what_waits(self, arrival: Arrival) -> Iterator[Entry]:
+        """Entries for an event that nothing waits for, in the order of their precedence."""
+        for way in self._then.get(arrival.happening.kind, ()):
+            yield from way.takers(arrival)
 
-    def of_type(self, type: str) -> list[Entry]:
-        """Entries of triggers that need no look at the text."""
-        return self._by_type.get(type, [])
+    def takers(self, arrival: Arrival) -> Iterator[Entry]:
+        """All entries for an event, in the order of their precedence."""
+        yield from self.before_what_waits(arrival)
+        yield from self.after_what_waits(arrival)

@@ -1,11 +1,12 @@
 """The interpreter: one event in, the next state and the effects out.
 
-Rule 1: no I/O, no clock, no dice here; times and ids arrive inside the event. Rule 2: what came in is not changed.
+Rule 1: no I/O, no clock, no random numbers here; times and ids arrive inside the event. Rule 2: what came in is not changed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from contracts.ids import derived_id
 from flowlang.model import Contact, Conversation, Happening, Session, StartTimer, Tools, Turn
@@ -23,7 +24,12 @@ def step(flows: BotFlows, conversation: Conversation, contact: Contact, happenin
 
     A turn with `code` is unfinished: run the code and step again, from the turn's conversation and contact, with
     `code_result`; the turn that comes then holds everything.
+
+    Events that no session waits for and no program starts (reachability, contact_update, message_result) do something
+    only where a flow of the bot has a trigger that takes them; else the turn is empty.
     """
+    if happening.kind in _ONLY_FOR_TRIGGERS and not flows.listen_to(happening.kind):
+        return Turn(replace(conversation, version=conversation.version + 1), contact)
     if happening.kind == "code_result":
         run = _gone_on(conversation, contact, happening)
     else:
@@ -69,7 +75,7 @@ def _resume_waiting(run: Run, token: str, kind: str | None) -> None:
         messages.resume_with(run, session, run.happening)
     elif any(_waits_for(older, token, kind) for older in run.conversation.stack):
         messages.enqueue(run)
-    else:
+    elif not starts.offer(run):
         run.steps.append({"node": None, "type": run.happening.kind, "port": "late"})
 
 
@@ -79,7 +85,7 @@ def _waits_for(session: Session, token: str, kind: str | None) -> bool:
 
 
 def _signal(run: Run) -> None:
-    """An event that a session waits for; the innermost one takes it."""
+    """An event that a session waits for; the innermost one takes it, else a trigger may."""
     name = run.happening.data.get("name")
     for session in (run.conversation.session, *reversed(run.conversation.stack)):
         wait = session.wait if session is not None else None
@@ -89,6 +95,11 @@ def _signal(run: Run) -> None:
             else:
                 messages.enqueue(run)
             return
+    starts.offer(run)
+
+
+def _only_for_triggers(run: Run) -> None:
+    starts.offer(run)
 
 
 def _take_queued(run: Run) -> bool:
@@ -121,6 +132,7 @@ def _stacked(run: Run, data: dict[str, object]) -> bool:
     return any(older.wait is not None and older.wait.token == token for older in run.conversation.stack)
 
 
+_ONLY_FOR_TRIGGERS = frozenset(("reachability", "contact_update", "message_result"))
 _KINDS: dict[str, Callable[[Run], None]] = {
     "message": messages.receive,
     "start": starts.start,
@@ -129,6 +141,7 @@ _KINDS: dict[str, Callable[[Run], None]] = {
     "call_result": _call_result,
     "timer": _timer,
     "signal": _signal,
+    **dict.fromkeys(_ONLY_FOR_TRIGGERS, _only_for_triggers),
 }
 _QUEUED: dict[str, Callable[[Run], None]] = _KINDS | {"message": messages.take}
 _CALLED = frozenset(("message", "start", "url", "command", "signal"))

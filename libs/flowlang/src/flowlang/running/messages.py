@@ -1,12 +1,12 @@
 """Who takes a person's message: a fixed order, across all flows of the bot.
 
-While a call is in flight the node's `while_waiting` decides first. Then: commands (inside a question too), a tap on a
-button, the question that waits, the title of a button of the last message, keywords, first_message, any_message, no_match.
+While a call is in flight the node's `while_waiting` decides first. Then: a tap on a button, commands (inside a question
+too), the question that waits, the title of a button of the last message, and the other triggers in their precedence
+(triggers.base.Precedence): keywords, first_message, any_message, no_match.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -14,9 +14,10 @@ from flowlang.graph import Graph
 from flowlang.model import Happening, Session
 from flowlang.problems import NodeError
 from flowlang.running import sessions
-from flowlang.running.bot_flows import Entry
 from flowlang.running.run import Run, split_payload
+from flowlang.running.starts import enter_first
 from flowlang.running.walk import answered, resume, walk
+from flowlang.triggers.base import Arrival
 
 QUEUE_LIMIT = 20
 QUEUE_BYTES = 8 * 1024
@@ -60,67 +61,16 @@ def enqueue(run: Run) -> bool:
 
 
 def take(run: Run, *, first: bool = False) -> None:
-    """Give the message to who takes it."""
-    text = run.happening.data.get("text")
-    word = text.split(None, 1)[0] if isinstance(text, str) and text.strip() else ""
+    """Give the message to who takes it. `first`: the person has never written before."""
     if _is_tap(run):
         _tap(run)
         return
-    if _command(run, word) or _waiting_question(run) or _titled_button(run, text):
+    arrival = Arrival(run.happening, first)
+    if enter_first(run, run.flows.before_what_waits(arrival), arrival):
         return
-    ways: list[Iterable[Entry]] = [run.flows.keywords(text)] if isinstance(text, str) else []
-    if first:
-        ways.append(run.flows.of_type("first_message"))
-    ways += [run.flows.of_type("any_message"), run.flows.of_type("no_match")]
-    for entries in ways:
-        if (entry := first_open(run, entries)) is not None:
-            enter(run, entry)
-            return
-
-
-def first_open(run: Run, entries: Iterable[Entry]) -> Entry | None:
-    """The first entry whose `when` is true or not there."""
-    for entry in entries:
-        if is_open(run, entry):
-            return entry
-    return None
-
-
-def is_open(run: Run, entry: Entry) -> bool:
-    """Whether the trigger's `when` lets the event in; an error in it does not."""
-    if entry.trigger.when is None:
-        return True
-    run.graph = entry.graph
-    try:
-        return entry.trigger.when.evaluate(run) is True
-    except NodeError as error:
-        run.steps.append({"node": None, "type": "trigger", "port": entry.trigger.id, "error": error.as_dict()})
-        return False
-    finally:
-        run.missing_names = []
-
-
-def enter(run: Run, entry: Entry, content: Any = None) -> None:
-    """Start a session by this trigger."""
-    if content is not None:
-        run.take(replace(run.happening, data={**run.happening.data, "content": content}))
-    sessions.launch(run, entry.graph, entry.trigger.id, entry.trigger.type)
-    walk(run, entry.graph, entry.trigger.to)
-
-
-def _command(run: Run, word: str) -> bool:
-    """`/start`, `/start payload` or `/start@bot`; what follows is `event.content`."""
-    if not word:
-        return False
-    name = word.partition("@")[0] if word.startswith("/") else word
-    entry = first_open(run, run.flows.chat_commands(name))
-    if entry is None:
-        return False
-    rest = str(run.happening.data["text"]).strip()[len(word) :].strip()
-    if rest and not word.startswith("/"):
-        return False
-    enter(run, entry, rest)
-    return True
+    if _waiting_question(run) or _titled_button(run, run.happening.data.get("text")):
+        return
+    enter_first(run, run.flows.after_what_waits(arrival), arrival)
 
 
 def _waiting_question(run: Run) -> bool:

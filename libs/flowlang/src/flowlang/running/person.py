@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from flowlang.expressions.values import contact_key, json_size
-from flowlang.model import Contact, PatchContact
+from flowlang.model import Contact, LabelKind, PatchContact
 from flowlang.problems import NodeError
 
 CONTACT_LIMIT = 56 * 1024
 """Bytes as JSON."""
 LONGEST_PROFILE_TEXT = 1000
-
-LabelKind = Literal["tags", "flags"]
 
 
 class Person:

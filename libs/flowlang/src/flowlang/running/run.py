@@ -18,6 +18,7 @@ from flowlang.model import (
     Effect,
     EmitEvent,
     Happening,
+    LabelKind,
     PostWebhook,
     Refused,
     RunCode,
@@ -30,7 +31,7 @@ from flowlang.model import (
 )
 from flowlang.problems import NodeError
 from flowlang.running.bot_flows import BotFlows
-from flowlang.running.person import LabelKind, Person
+from flowlang.running.person import Person
 from flowlang.running.reachability import why_unreachable
 
 STEP_BUDGET = 100

@@ -1,18 +1,56 @@
-"""Runs that another program starts: a trigger's webhook or a command of Kafka (S5), a generated URL (B), a flow (B4)."""
+"""How a run begins: an event finds a trigger that takes it, or another program names the flow or the command."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
-from flowlang.graph import CompiledTrigger, Graph
+from flowlang.graph import Graph
 from flowlang.model import Refused
+from flowlang.problems import NodeError
 from flowlang.running import sessions
 from flowlang.running.bot_flows import Entry
-from flowlang.running.messages import enter, first_open, is_open
 from flowlang.running.reachability import why_unreachable
 from flowlang.running.run import Run
 from flowlang.running.walk import walk
-from flowlang.triggers.models import wrong_variables
+from flowlang.triggers.base import Arrival, CompiledTrigger
+
+
+def enter_first(run: Run, entries: Iterable[Entry], arrival: Arrival) -> bool:
+    """Start a session by the first of these triggers whose `when` is true or not there; False when there is none."""
+    for entry in entries:
+        if _is_open(run, entry):
+            _enter(run, entry, entry.trigger.matcher.content(arrival))
+            return True
+    return False
+
+
+def _is_open(run: Run, entry: Entry) -> bool:
+    """Whether the trigger's `when` lets the event in; an error in it does not."""
+    if entry.trigger.when is None:
+        return True
+    run.graph = entry.graph
+    try:
+        return entry.trigger.when.evaluate(run) is True
+    except NodeError as error:
+        run.steps.append({"node": None, "type": "trigger", "port": entry.trigger.id, "error": error.as_dict()})
+        return False
+    finally:
+        run.missing_names = []
+
+
+def _enter(run: Run, entry: Entry, content: Any) -> None:
+    if content is not None:
+        run.take(replace(run.happening, data={**run.happening.data, "content": content}))
+    sessions.launch(run, entry.graph, entry.trigger.id, entry.trigger.type)
+    walk(run, entry.graph, entry.trigger.to)
+
+
+def offer(run: Run) -> bool:
+    """Let a trigger take the event, which nothing waits for. False when none does."""
+    arrival = Arrival(run.happening)
+    return enter_first(run, run.flows.takers(arrival), arrival)
 
 
 def start(run: Run) -> None:
@@ -28,20 +66,23 @@ def start(run: Run) -> None:
         detail = f"The published version of the flow has no entry {entry!r}: publish one that has it."
         refuse(run, Refused("trigger-unpublished", 404, detail))
         return
-    refused = _wrong_variables(trigger, data.get("variables") or {}) or why_unreachable(run.conversation)
-    if refused is None and trigger is not None and not is_open(run, Entry(graph, trigger)):
-        refused = Refused("condition-not-met", 409, f"The condition of {trigger.id!r} is not met for this person.")
+    variables = data.get("variables") or {}
+    refused = _why_not(run, graph, trigger, variables)
     if refused is not None:
         refuse(run, refused)
-        return
-    _launch(run, graph, trigger, data.get("variables") or {})
+    else:
+        _launch(run, graph, trigger, variables)
 
 
-def _wrong_variables(trigger: CompiledTrigger | None, variables: dict[str, Any]) -> Refused | None:
-    wrong = wrong_variables(dict(trigger.accept), variables) if trigger and trigger.accept else []
-    if not wrong:
-        return None
-    return Refused("variables-wrong", 422, "; ".join(sentence for _, sentence in wrong) + ".")
+def _why_not(run: Run, graph: Graph, trigger: CompiledTrigger | None, variables: dict[str, Any]) -> Refused | None:
+    """Why the flow may not begin here; None when it may."""
+    if trigger is not None and (wrong := trigger.matcher.wrong_variables(variables)):
+        return Refused("variables-wrong", 422, "; ".join(wrong) + ".")
+    if (refused := why_unreachable(run.conversation)) is not None:
+        return refused
+    if trigger is not None and not _is_open(run, Entry(graph, trigger)):
+        return Refused("condition-not-met", 409, f"The condition of {trigger.id!r} is not met for this person.")
+    return None
 
 
 def _launch(run: Run, graph: Graph, trigger: CompiledTrigger | None, variables: dict[str, Any]) -> None:
@@ -57,26 +98,19 @@ def _launch(run: Run, graph: Graph, trigger: CompiledTrigger | None, variables: 
 
 def open_url(run: Run) -> None:
     """`url`: a generated URL was opened."""
-    if not _run_command(run):
+    if not offer(run):
         detail = f"The bot has no command {run.happening.data.get('command')!r} any more."
         refuse(run, Refused("command-unknown", 404, detail))
 
 
 def run_command(run: Run) -> None:
-    """`command`: a flow runs a command for this person. The bot has to be able to write to them (S6)."""
+    """`command`: a flow runs a command for this person. The bot has to be able to write to them."""
     refused = None if run.nobody else why_unreachable(run.conversation)
     if refused is not None:
         refuse(run, refused)
-    elif not _run_command(run):
+    elif not offer(run):
         detail = f"The bot has no command {run.happening.data.get('command')!r}."
         refuse(run, Refused("command-unknown", 404, detail))
-
-
-def _run_command(run: Run) -> bool:
-    entry = first_open(run, run.flows.url_commands(str(run.happening.data.get("command") or "")))
-    if entry is not None:
-        enter(run, entry)
-    return entry is not None
 
 
 def refuse(run: Run, refused: Refused) -> None:

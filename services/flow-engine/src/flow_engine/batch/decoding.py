@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, get_args
 
 from pydantic import ValidationError
@@ -12,6 +11,7 @@ from contracts.cloudevents import REGISTRY_OFFSET, TYPE_PREFIX
 from contracts.ids import NOBODY
 from contracts.inbound import InboundBase
 from flow_engine.errors import Undecodable
+from flow_engine.turn.event import Arrived
 from servicekit.kafka.records import Record
 
 LARGEST_RECORD = 1536 * 1024
@@ -20,19 +20,6 @@ _MODELS: dict[str, Any] = {
     f"{TYPE_PREFIX}inbound.{model.model_fields['kind'].default}": model.__pydantic_validator__
     for model in get_args(get_args(inbound.Inbound)[0])
 }
-
-
-@dataclass(slots=True)
-class Arrived:
-    """One decoded inbound record. `person_keyed`: its conversation is still to be found."""
-
-    record: Record
-    event_id: str
-    key: str
-    body: Any
-    person_keyed: bool
-    registry_offset: int
-    traceparent: str | None
 
 
 def decode(record: Record) -> Arrived:
@@ -78,12 +65,15 @@ def _body(record: Record, kind: str) -> Any:
 
 
 def is_for_nobody(body: Any) -> bool:
-    """A generated URL without a person: the bot's global one, which runs where it is (B1)."""
+    """A generated URL without a person: the bot's global one, which runs where it is."""
     return bool(body.kind == "url" and body.person is None)
 
 
 def _check_key(key: str, body: InboundBase) -> bool:
-    """The conversation is taken from the key only: a body that names another is refused (hardening 10)."""
+    """Whether the record is person-keyed. Raises Undecodable when the body names another conversation than the key.
+
+    The key alone decides which partition, and so which owner, a conversation has.
+    """
     if key == f"{body.bot_id}/{body.channel_id}/{body.peer_id}" and body.channel_id != NOBODY:
         return False
     if body.channel_id == NOBODY and key.startswith(f"{body.bot_id}/{NOBODY}/") and not key.endswith("/"):

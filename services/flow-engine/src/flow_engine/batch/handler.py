@@ -6,22 +6,22 @@ import asyncio
 import time
 from functools import partial
 
-import asyncpg
+import structlog
 
 from contracts import inbound
-from flow_engine.batch import finding
-from flow_engine.batch.decoding import Arrived, decode
-from flow_engine.batch.loading import Loaded, load
-from flow_engine.batch.reading import ReadConnection
-from flow_engine.batch.without_turn import answer_repeat, attach, next_redrive, refuse
+from flow_engine.batch import finding, parking
+from flow_engine.batch.decoding import decode
+from flow_engine.batch.loading import LoadedBatch, load
+from flow_engine.batch.without_turn import answer_repeat, attach, refuse
+from flow_engine.catalogue.port import Catalogue
 from flow_engine.errors import Undecodable
 from flow_engine.state.seen import contains, fingerprint
-from flow_engine.state.work import Talk
-from flow_engine.store import parking
-from flow_engine.store.postgres_save import save
-from flow_engine.turn.sandbox import Sandbox
-from flow_engine.turn.surroundings import Catalogue
-from flow_engine.turn.turns import KINDS, Turns
+from flow_engine.state.work import LoadedConversation
+from flow_engine.store.port import ConversationStore
+from flow_engine.turn.event import Arrived
+from flow_engine.turn.kinds import KINDS
+from flow_engine.turn.sandbox import RunsCode
+from flow_engine.turn.turns import Turns
 from flowlang.model import Refused
 from servicekit.failpoints import broken
 from servicekit.kafka.records import Outgoing, Record
@@ -31,7 +31,9 @@ from servicekit.observability.metrics import counter
 YIELD_EVERY_RECORDS = 16
 """After so many records the commit of another batch, heartbeats and HTTP get their turn on the event loop."""
 REGISTRY_WAIT = 5.0
-"""Seconds for the registry view to reach what a record's writer had read (hardening 7)."""
+"""Seconds for the registry view to reach what a record's writer had read: it may name a flow that is only just there."""
+
+log = structlog.get_logger()
 
 
 class EngineHandler:
@@ -40,35 +42,32 @@ class EngineHandler:
     topic = inbound.TOPIC.name
 
     def __init__(
-        self, pool: asyncpg.Pool[asyncpg.Record], catalogue: Catalogue, sandbox: Sandbox, *, compute_budget: float = 0.2
+        self, store: ConversationStore, catalogue: Catalogue, sandbox: RunsCode, *, compute_budget: float = 0.2
     ) -> None:
         """`compute_budget`: seconds after which a batch ends early."""
-        self._reading = ReadConnection(pool)
-        self._catalogue, self._sandbox, self._budget = catalogue, sandbox, compute_budget
+        self._store, self._catalogue, self._sandbox, self._budget = store, catalogue, sandbox, compute_budget
         self._repeats = counter("switchhook_repeats_total").labels(self.topic)
         turns = counter("switchhook_turns_total")
         self._turns = {kind: turns.labels(kind) for kind in KINDS}
-
-    async def close(self) -> None:
-        """Give the connection back."""
-        await self._reading.close()
 
     async def apply(self, batch: Batch) -> Commit:
         """See servicekit.loop.batches.Handler."""
         decoded = [_decode(record) for record in batch.records]
         good = [arrived for arrived in decoded if isinstance(arrived, Arrived)]
         await self._wait_for_registry(good)
-        async with self._reading.use() as connection:
-            loaded = await load(connection, good) if good else Loaded()
+        async with self._store.reading() as reads:
+            loaded = await load(reads, good) if good else LoadedBatch()
         applied = await self._apply_in_order(decoded, loaded)
         work = loaded.work
-        return Commit(partial(save, work), work.outgoing, work.dead, applied=applied)
+        return Commit(partial(self._store.save, work), work.outgoing, work.dead, applied=applied)
 
     async def park(self, record: Record, error: Exception, connection: Connection) -> list[Outgoing]:
         """Hold the conversation from this record on. A failed redrive leaves everything held as it was."""
         arrived = _decode(record)
         if isinstance(arrived, Arrived) and arrived.body.kind != "redrive":
-            await parking.hold_failed(connection, record, arrived.key, error)
+            sentence = f"{type(error).__name__}: {error}"[:1000]
+            await self._store.hold(record, arrived.key, sentence, connection)
+            log.error("conversation.held", conversation=arrived.key, offset=record.offset, error=repr(error))
         return []
 
     async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
@@ -82,9 +81,9 @@ class EngineHandler:
         if needed > self._catalogue.offset and not await self._catalogue.reached(needed, REGISTRY_WAIT):
             raise Infrastructure(f"the registry view is behind offset {needed}")
 
-    async def _apply_in_order(self, decoded: list[Arrived | DeadRecord], loaded: Loaded) -> int:
+    async def _apply_in_order(self, decoded: list[Arrived | DeadRecord], batch: LoadedBatch) -> int:
         """How many records were applied before the compute budget was spent; at least one."""
-        turns = Turns(loaded.work, self._catalogue, self._sandbox)
+        turns = Turns(batch.work, self._catalogue, self._sandbox)
         end = time.perf_counter() + self._budget
         for count, arrived in enumerate(decoded):
             if count and time.perf_counter() > end:
@@ -92,63 +91,62 @@ class EngineHandler:
             if count % YIELD_EVERY_RECORDS == YIELD_EVERY_RECORDS - 1:
                 await asyncio.sleep(0)
             if isinstance(arrived, DeadRecord):
-                loaded.work.dead.append(arrived)
+                batch.work.dead.append(arrived)
             elif arrived.person_keyed:
-                self._pass_on(arrived, loaded)
+                self._pass_on(arrived, batch)
             else:
-                await self._apply_one(arrived, loaded, turns)
+                await self._apply_one(arrived, batch, turns)
         return len(decoded)
 
-    async def _apply_one(self, arrived: Arrived, loaded: Loaded, turns: Turns) -> None:
-        talk = loaded.work.talks[arrived.key]
+    async def _apply_one(self, arrived: Arrived, batch: LoadedBatch, turns: Turns) -> None:
+        loaded = batch.work.conversations[arrived.key]
         kind = arrived.body.kind
         if kind == "redrive":
-            await self._redrive(arrived, talk, loaded, turns)
+            await self._redrive(arrived, loaded, batch, turns)
         elif kind == "attach":
-            attach(arrived, talk, loaded)
-        elif talk.held:
-            waiting = loaded.held_counts[arrived.key] + len(loaded.work.held.get(arrived.key, ()))
-            parking.hold(loaded.work, arrived.record, arrived.key, waiting)
-        elif contains(talk.seen, mark := fingerprint(arrived.event_id)) and not broken("dedupe"):
+            attach(arrived, loaded, batch)
+        elif loaded.held:
+            parking.hold(batch.work, arrived.record, arrived.key, batch.held_counts[arrived.key])
+        elif contains(loaded.seen, mark := fingerprint(arrived.event_id)) and not broken("dedupe"):
             self._repeats.inc()
-            answer_repeat(arrived, talk, loaded)
+            answer_repeat(arrived, loaded, batch)
         else:
             self._turns[kind].inc()
-            await turns.apply(arrived, talk, mark)
+            await turns.apply(arrived, loaded, mark)
 
-    async def _redrive(self, arrived: Arrived, talk: Talk, loaded: Loaded, turns: Turns) -> None:
+    async def _redrive(self, arrived: Arrived, loaded: LoadedConversation, batch: LoadedBatch, turns: Turns) -> None:
         """Apply the held events here, in their order, as effects of this record."""
-        work, before = loaded.work, len(loaded.work.outgoing)
-        rows = loaded.redriven.get(arrived.key, [])
-        left = loaded.held_counts[arrived.key] - len(rows)
-        work.redriven += [(talk.id, position) for position, _ in rows]
-        records = [record for _, record in rows]
+        work, before = batch.work, len(batch.work.outgoing)
+        waiting = batch.redriven.get(arrived.key, [])
+        left = batch.held_counts.get(arrived.key, 0) - len(waiting)
+        work.redriven += [(loaded.id, held.position) for held in waiting]
+        records = [parking.as_if_at(held, arrived.record) for held in waiting]
         if left <= 0:
-            talk.held = False
+            loaded.held = False
             records += [record._replace(offset=arrived.record.offset) for record in work.held.pop(arrived.key, [])]
         for record in records:
             held = decode(record)
             mark = fingerprint(held.event_id)
-            if not contains(talk.seen, mark):
-                await turns.apply(held, talk, mark)
+            if not contains(loaded.seen, mark):
+                await turns.apply(held, loaded, mark)
         made = [outgoing for _, outgoings in work.outgoing[before:] for outgoing in outgoings]
         if left > 0:
-            made.append(next_redrive(arrived))
+            made.append(parking.next_redrive(arrived))
         work.outgoing[before:] = [(arrived.record, made)] if made else []
 
-    def _pass_on(self, arrived: Arrived, loaded: Loaded) -> None:
+    def _pass_on(self, arrived: Arrived, batch: LoadedBatch) -> None:
         """Send a person-keyed record to the conversation of the person it names, or refuse it."""
         body = arrived.body
         wanted = self._catalogue.channel_for(body)
         name = finding.named(arrived)
-        target = finding.choose(loaded.found.get(name) if name else None, wanted)
+        target = finding.choose(batch.found.get(name) if name else None, wanted)
         if name is None and (key := self._catalogue.only_channel_key(body)):
             target = key
         if isinstance(target, Refused):
-            refuse(arrived, target, loaded)
+            refuse(arrived, target, batch)
             return
         channel_type = self._catalogue.channel_type(target)
-        loaded.work.outgoing.append((arrived.record, [finding.forwarded(arrived, target, channel_type)]))
+        batch.work.send(arrived.record, [finding.forwarded(arrived, target, channel_type)])
 
 
 def _decode(record: Record) -> Arrived | DeadRecord:

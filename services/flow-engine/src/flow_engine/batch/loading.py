@@ -6,54 +6,58 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.ids import split_conversation_key
-from flow_engine.batch import finding
-from flow_engine.batch.decoding import Arrived
+from flow_engine.batch.finding import named
+from flow_engine.batch.parking import AT_ONCE
+from flow_engine.state.ids import conversation_id
 from flow_engine.state.seen import contains, fingerprint
-from flow_engine.state.work import Talk, Work, conversation_id
-from flow_engine.store import parking, postgres_load
-from flow_engine.turn import event_log
+from flow_engine.state.work import LoadedConversation, Work
+from flow_engine.store.port import ConversationsOf, HeldEvent, Name, Reads
+from flow_engine.turn.event import Arrived
 from flowlang.model import Conversation
-from servicekit.kafka.records import Record
-from servicekit.loop.batches import Connection
 
 
 @dataclass(slots=True)
-class Loaded:
+class LoadedBatch:
     """A batch's Work, and what else its records ask for."""
 
     work: Work = field(default_factory=Work)
-    found: dict[finding.Named, finding.Found] = field(default_factory=dict)
+    found: dict[Name, ConversationsOf] = field(default_factory=dict)
     backlogs: dict[tuple[str, int], list[dict[str, Any]]] = field(default_factory=dict)
     """By conversation key and the `after` of an attach."""
-    redriven: dict[str, list[tuple[int, Record]]] = field(default_factory=dict)
+    redriven: dict[str, list[HeldEvent]] = field(default_factory=dict)
     """By conversation key: held events that a redrive of this batch applies."""
     held_counts: dict[str, int] = field(default_factory=dict)
+    """By conversation key."""
 
 
-async def load(connection: Connection, batch: list[Arrived]) -> Loaded:
+async def load(reads: Reads, arrived: list[Arrived]) -> LoadedBatch:
     """Read it. Rare things cost a query only when a record asks for them."""
-    loaded = Loaded()
-    work = loaded.work
-    talks = {a.key: a for a in batch if not a.person_keyed}
-    rows = await postgres_load.load(connection, talks) if talks else {}
-    for key, row in rows.items():
-        work.talks[key] = row.talk or Talk(conversation_id(key), _unknown(talks[key]), None)
-        work.talks[key].held = row.held
-        if row.contact is not None:
-            work.contacts.setdefault(row.contact.id, row.contact)
-    timers = [a.body.timer_id for a in batch if a.body.kind == "timer"]
-    work.timers_found = await postgres_load.timers(connection, timers)
-    names = [name for a in batch if a.person_keyed and (name := finding.named(a))]
-    loaded.found = await finding.find(connection, names) if names else {}
-    for arrived in batch:
-        if arrived.body.kind == "attach":
-            place = (arrived.key, arrived.body.after)
-            loaded.backlogs[place] = await postgres_load.backlog(connection, conversation_id(arrived.key), place[1])
-        elif arrived.body.kind == "redrive":
-            loaded.redriven[arrived.key] = await parking.held_records(connection, arrived.key, arrived.record)
-    await _load_held(connection, loaded)
-    await _load_repeats(connection, work, batch)
-    return loaded
+    batch = LoadedBatch()
+    await _load_conversations(reads, batch.work, arrived)
+    batch.work.timers_found = await reads.timers([a.body.timer_id for a in arrived if a.body.kind == "timer"])
+    names = [name for a in arrived if a.person_keyed and (name := named(a))]
+    batch.found = await reads.named(names) if names else {}
+    for one in arrived:
+        if one.body.kind == "attach":
+            after: int = one.body.after
+            batch.backlogs[(one.key, after)] = await reads.backlog(conversation_id(one.key), after)
+        elif one.body.kind == "redrive":
+            batch.redriven[one.key] = await reads.held(conversation_id(one.key), AT_ONCE)
+    await _load_held(reads, batch)
+    await _load_repeats(reads, batch.work, arrived)
+    return batch
+
+
+async def _load_conversations(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
+    """Each conversation as its row has it, or as the first record makes it."""
+    first = {one.key: one for one in arrived if not one.person_keyed}
+    if not first:
+        return
+    for key, stored in (await reads.conversations(first)).items():
+        loaded = stored.loaded or LoadedConversation(conversation_id(key), _unknown(first[key]), None, held=stored.held)
+        work.conversations[key] = loaded
+        if stored.contact is not None:
+            work.contacts.setdefault(stored.contact.id, stored.contact)
 
 
 def _unknown(arrived: Arrived) -> Conversation:
@@ -71,20 +75,21 @@ def _unknown(arrived: Arrived) -> Conversation:
     )
 
 
-async def _load_held(connection: Connection, loaded: Loaded) -> None:
-    held = [talk.id for talk in loaded.work.talks.values() if talk.held]
-    counts = await parking.counts(connection, held)
-    loaded.held_counts = {talk.conversation.key: counts.get(talk.id, 0) for talk in loaded.work.talks.values()}
+async def _load_held(reads: Reads, batch: LoadedBatch) -> None:
+    held = {loaded.id: key for key, loaded in batch.work.conversations.items() if loaded.held}
+    if held:
+        counts = await reads.held_counts(list(held))
+        batch.held_counts = {key: counts.get(id, 0) for id, key in held.items()}
 
 
-async def _load_repeats(connection: Connection, work: Work, batch: list[Arrived]) -> None:
+async def _load_repeats(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
     """Outcomes of events that were applied before and whose repeats want an answer."""
     asked = [
-        arrived.event_id
-        for arrived in batch
-        if arrived.body.reply_to is not None
-        and not arrived.person_keyed
-        and contains(work.talks[arrived.key].seen, fingerprint(arrived.event_id))
+        one.event_id
+        for one in arrived
+        if one.body.reply_to is not None
+        and not one.person_keyed
+        and contains(work.conversations[one.key].seen, fingerprint(one.event_id))
     ]
     if asked:
-        work.outcomes = await event_log.outcomes(connection, asked)
+        work.outcomes = await reads.outcomes(asked)

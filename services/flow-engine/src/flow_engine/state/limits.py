@@ -1,4 +1,7 @@
-"""Sizes that are checked before anything is committed (hardening 11): past one of them the turn fails, not the partition."""
+"""Sizes that are checked before anything is committed: past one of them the turn fails.
+
+Unchecked, a record that Kafka refuses would be committed in the outbox, and hold its partition for ever.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A conversation's state as its row holds it: without what the row's other columns say (small rows: growth). Pure."""
+"""A conversation's state as its row holds it: without what the row's other columns say, to keep rows small. Pure."""
 
 from __future__ import annotations
 

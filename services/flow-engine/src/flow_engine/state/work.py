@@ -2,39 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from contracts.ids import derived_id
 from flow_engine.state.limits import encoded_state
 from flow_engine.state.listeners import Listeners
 from flow_engine.state.patches import Patch
+from flow_engine.state.rows import LogChange, LogRow, MessageRow, TimerRow
 from flowlang.model import Contact, Conversation, PatchContact
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import DeadRecord
 
-_UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-
-
-def conversation_id(key: str) -> str:
-    """The id that a conversation's key gives it: its primary key, and what the outside sees."""
-    return derived_id("conversation", key)
-
-
-def as_uuid(event_id: str) -> str:
-    """An event id as the database takes it; foreign ids that are no UUID get one that follows from them."""
-    return event_id if _UUID.fullmatch(event_id) else derived_id("event", event_id)
-
-
-def timer_id(key: str, wait: str) -> str:
-    """The id of the timer of a wait."""
-    return derived_id("wait", key, wait)
-
 
 @dataclass(slots=True)
-class Talk:
+class LoadedConversation:
     """One conversation in the hands of a batch. `read_version` is the stored row's, None without one."""
 
     id: str
@@ -46,6 +28,16 @@ class Talk:
     last_user_at: datetime | None = None
     state: bytes | None = None
     """Encoded after the last turn; None: nothing to save."""
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether nobody has heard of it: no row, and no turn in this batch."""
+        return self.read_version is None and self.state is None
+
+    def touch(self, now: str) -> None:
+        """Save it although nothing happened in it: who listens has changed."""
+        if self.state is None:
+            self.state = encoded_state(self.conversation, max(now, self.conversation.last_at or ""))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +65,10 @@ class Outcome:
 
 @dataclass(slots=True)
 class Work:
-    """Rows are tuples in the order of the statements of postgres_work.py."""
+    """What was loaded comes first, what is to be saved and sent after it."""
 
-    talks: dict[str, Talk] = field(default_factory=dict)
+    conversations: dict[str, LoadedConversation] = field(default_factory=dict)
+    """By key."""
     contacts: dict[str, Contact] = field(default_factory=dict)
     timers_found: set[str] = field(default_factory=set)
     """Of the timers that this batch's records name, those that still have a row."""
@@ -84,12 +77,12 @@ class Work:
 
     new_contacts: dict[str, NewContact] = field(default_factory=dict)
     patches: dict[str, Patch] = field(default_factory=dict)
-    timers: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    timers: dict[str, TimerRow] = field(default_factory=dict)
     ended_timers: set[str] = field(default_factory=set)
-    messages: list[tuple[Any, ...]] = field(default_factory=list)
-    log_rows: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-    log_changes: dict[str, tuple[str, bytes]] = field(default_factory=dict)
-    """By event id: its new status, and what is appended to its log."""
+    messages: list[MessageRow] = field(default_factory=list)
+    log_rows: dict[str, LogRow] = field(default_factory=dict)
+    log_changes: dict[str, LogChange] = field(default_factory=dict)
+    """By event id."""
     said: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     """By conversation id: the bot's messages of this batch, as attached instances get them."""
     held: dict[str, list[Record]] = field(default_factory=dict)
@@ -99,10 +92,23 @@ class Work:
     outgoing: list[tuple[Record, list[Outgoing]]] = field(default_factory=list)
     dead: list[DeadRecord] = field(default_factory=list)
 
-    def touch(self, talk: Talk, now: str) -> None:
-        """Save the conversation although nothing happened in it: who listens has changed."""
-        if talk.state is None:
-            talk.state = encoded_state(talk.conversation, max(now, talk.conversation.last_at or ""))
+    def changed(self) -> list[LoadedConversation]:
+        """The conversations to save, in the order of their ids: two batches lock them in the same order."""
+        changed = [loaded for loaded in self.conversations.values() if loaded.state is not None]
+        return sorted(changed, key=lambda loaded: loaded.id)
+
+    def send(self, cause: Record, records: list[Outgoing]) -> None:
+        """Have these records written, as effects of that one."""
+        if records:
+            self.outgoing.append((cause, records))
+
+    def add_log_row(self, row: LogRow) -> None:
+        """Note an event's own turn."""
+        self.log_rows[row.id] = row
+
+    def start_timers(self, rows: list[TimerRow]) -> None:
+        """These waits have begun."""
+        self.timers.update((row.id, row) for row in rows)
 
     def end_timers(self, ids: set[str]) -> None:
         """These waits are over."""
@@ -110,10 +116,17 @@ class Work:
             self.timers.pop(id, None)
         self.ended_timers |= ids
 
+    def take_timer(self, id: str) -> bool:
+        """End the wait of a timer that fired. False when it had ended before."""
+        if id in self.ended_timers or (id not in self.timers_found and id not in self.timers):
+            return False
+        self.end_timers({id})
+        return True
+
     def change_log(self, event_id: str, status: str, part: bytes) -> None:
         """A later turn decides what became of an earlier event."""
-        _, parts = self.log_changes.get(event_id, ("", b""))
-        self.log_changes[event_id] = (status, parts + b"\n" + part)
+        before = self.log_changes.get(event_id)
+        self.log_changes[event_id] = LogChange(status, (before.part if before else b"") + b"\n" + part)
 
     def patch(self, contact_id: str, change: PatchContact) -> None:
         """Add a change of a contact; one that this batch makes is saved whole."""

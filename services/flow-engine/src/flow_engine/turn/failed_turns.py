@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from flow_engine.turn.event import Event
+from flow_engine.turn.kinds import KINDS
 from flowlang.model import CancelTimer, EmitEvent, Refused, RunEnd, Session, Turn
 
-if TYPE_CHECKING:
-    from flow_engine.turn.turns import Event
 
+def failed_turn(event: Event, type: str, detail: str, *, ran: bool = True) -> Turn:
+    """What the event does instead: `flow.failed`, the sessions end, and all who wait for them hear of it.
 
-NO_RUN = frozenset({"contact_update", "reachability", "message_result"})
-"""Kinds that move no session: when they cannot be applied, no session ends."""
-
-
-def failed_turn(event: Event, type: str, detail: str) -> Turn:
-    """What the event does instead: `flow.failed`, the sessions end, and all who wait for them hear of it."""
+    `ran`: whether nodes ran in the turn. Where none did, and the kind moves no session, no session ends.
+    """
     conversation, effects = event.met
-    if event.body.kind in NO_RUN:
+    if not ran and not KINDS[event.kind].starts_runs:
         return Turn(conversation, event.contact, [*effects], refused=Refused(type, 413, detail))
     sessions = [*conversation.stack, *([conversation.session] if conversation.session else [])]
-    causes = dict.fromkeys([event.arrived.event_id, *(id for s in sessions for id in (s.cause, s.acts_for))])
+    causes = dict.fromkeys([event.id, *(id for s in sessions for id in (s.cause, s.acts_for))])
     cancelled = [CancelTimer(session.wait.token) for session in sessions if session.wait]
     error = {"type": type, "detail": detail}
     flow = _flow(conversation.session)
@@ -34,8 +31,9 @@ def failed_turn(event: Event, type: str, detail: str) -> Turn:
 
 
 def too_many_hops(event: Event) -> Turn:
-    """For an event that our own effects caused too many times over (hardening 22)."""
-    return failed_turn(event, "too-many-hops", f"the event is {event.body.hops} hops away from its first cause")
+    """For an event that our own effects caused too many times over: two flows may start each other for ever."""
+    detail = f"the event is {event.body.hops} hops away from its first cause"
+    return failed_turn(event, "too-many-hops", detail, ran=False)
 
 
 def _flow(session: Session | None) -> dict[str, object] | None:

@@ -1,6 +1,6 @@
 """The records that one event causes: plain dicts in the shape of contracts, encoded once.
 
-Their order is their place in the stream; the partition loop adds the source headers (guarantee 4). Ids follow from the
+Their order is their place in the stream; the partition loop adds the headers that name their source. Ids follow from the
 conversation, its version before the turn and the ordinal, so that a repeat makes the same records.
 """
 
@@ -23,16 +23,17 @@ from servicekit.kafka.records import Outgoing
 
 SOURCE = b"switchhook/flow-engine"
 MESSAGE_LIFE = timedelta(minutes=5)
-"""After this a message is not sent any more (hardening 20)."""
+"""After this a message is not sent any more: an answer that comes after an outage of hours would only confuse."""
 MESSAGES_LIMIT = 512 * 1024
 """Bytes of messages in one reply."""
-_TYPES = {name: (TYPE_PREFIX + name).encode() for name in events.EVENT_TYPES}
-_ACTION_TYPES = {
-    kind: f"{TYPE_PREFIX}action.{kind}".encode()
-    for kind in ("send_message", "acknowledge_tap", "call_api", "post_webhook")
-}
 _EVENTS, _ACTIONS = events.TOPIC.name, actions.TOPIC.name
 _CONSTANT = (("ce_specversion", b"1.0"), ("ce_source", SOURCE), ("content-type", b"application/json"))
+
+
+@lru_cache(maxsize=256)
+def _type(name: str) -> bytes:
+    """A CloudEvents type, as its header."""
+    return (TYPE_PREFIX + name).encode()
 
 
 @lru_cache(maxsize=64)
@@ -117,7 +118,7 @@ class Outputs:
         if self._shared:
             own = self._shared + b"," + own[1:] if len(own) > 2 else self._shared + b"}"
         value = b'{"type":"%b","timestamp":"%b","data":%b}' % (type.encode(), self._now, own)
-        self._add(_EVENTS, self.new_id(), _TYPES[type], value)
+        self._add(_EVENTS, self.new_id(), _type(type), value)
 
     def action(self, id: str, kind: str, bot_id: str, contact_id: str, fields: dict[str, Any]) -> None:
         """Something for the dispatcher to do; `fields` are those of its kind."""
@@ -136,24 +137,19 @@ class Outputs:
             }
         )
         self.effects.append({"id": id, "kind": kind})
-        self._add(_ACTIONS, id, _ACTION_TYPES[kind], value)
+        self._add(_ACTIONS, id, _type(f"action.{kind}"), value)
 
     def inbound(self, id: str, key: str, body: dict[str, Any]) -> None:
         """An event for another conversation; `body` is a contracts.inbound model's."""
         full = {"project_id": self._project, "received_at": self.now, "hops": self.hops, **body}
-        self._add(inbound.TOPIC.name, id, f"{TYPE_PREFIX}inbound.{body['kind']}".encode(), encode(full), key)
+        self._add(inbound.TOPIC.name, id, _type(f"inbound.{body['kind']}"), encode(full), key)
 
     def reply(self, partition: int, request_id: str | None, body: dict[str, Any]) -> None:
         """An answer for an instance that waits or is attached."""
         id = derived_id("reply", request_id or body["instance"], *self._id_base, len(self.records))
-        type = f"{TYPE_PREFIX}reply.{body['kind']}"
-        headers = [*self._base, ("ce_id", id.encode()), ("ce_type", type.encode())]
+        headers = [*self._base, ("ce_id", id.encode()), ("ce_type", _type(f"reply.{body['kind']}"))]
         key = request_id.encode() if request_id else None
         self.records.append(Outgoing(replies.TOPIC.name, key, encode(body), headers, partition))
-
-    def forward(self, record: Outgoing) -> None:
-        """A record as it is."""
-        self.records.append(record)
 
     def _add(self, topic: str, id: str, type: bytes, value: bytes, key: str | None = None) -> None:
         if len(value) > VALUE_LIMIT:

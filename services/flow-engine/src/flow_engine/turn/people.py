@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from contracts import inbound
 from flow_engine.state.patches import patched, profile_change
 from flow_engine.state.work import NewContact, Work
+from flow_engine.turn.event import Event
 from flowlang.clock import moment
 from flowlang.model import Contact, Conversation, Effect, EmitEvent, PatchContact, Refused
-
-if TYPE_CHECKING:
-    from flow_engine.turn.turns import Event
 
 LONGEST_FIELD = 1024
 """Characters of a profile field as a channel tells it."""
@@ -33,12 +31,12 @@ def contact_id(key: str, at_ms: int) -> str:
     return str(UUID(int=value))
 
 
-def meet(work: Work, event: Event, *, subscribed: bool) -> tuple[Conversation, list[Effect]]:
-    """The conversation with its contact, made if this is the first we hear of them, and what that causes.
+def meet(work: Work, event: Event, *, subscribed: bool) -> list[Effect]:
+    """Give the conversation its contact, made if this is the first we hear of them; what that causes.
 
     `subscribed`: the person wrote, so the bot may write back. `event.contact` becomes the contact.
     """
-    body, conversation = event.body, event.talk.conversation
+    body, conversation = event.body, event.loaded.conversation
     effects: list[Effect] = []
     told = _told(body.profile)
     if not conversation.contact_id:
@@ -55,7 +53,7 @@ def meet(work: Work, event: Event, *, subscribed: bool) -> tuple[Conversation, l
     if subscribed:
         effects += change_reachability(conversation, "subscribed", None)
     event.met = (conversation, list(effects))
-    return conversation, effects
+    return effects
 
 
 def _told(profile: Any) -> dict[str, Any]:
@@ -123,7 +121,7 @@ def refused_events(body: Any, refused: Refused | None) -> list[EmitEvent]:
 
 
 def named_by_code(user_id: Any, conversation: Conversation) -> dict[str, Any] | None:
-    """The person that `user_id` of a code node means (B1): a contact id, or a peer of this channel; None: nobody."""
+    """The person that `user_id` of a code node means: a contact id, or a peer of this channel; None: nobody."""
     if user_id is None:
         return None
     text = str(user_id)

@@ -1,4 +1,5 @@
-"""Runs code nodes (B8) in worker processes: no files, no network, no clock and dice but the event's, bounded time and memory.
+"""Runs code nodes in worker processes: no files, no network, bounded time and memory; the clock and the random numbers
+are the event's own.
 
 Every run has a session of its own, so nothing of one run is seen by the next. `send` and `run` only collect.
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 from pydantic_monty import AsyncMonty, MontyError, MontyRuntimeError, OSPolicy, ResourceLimits
@@ -32,6 +33,14 @@ _FAILURES = (MontyError, ValueError, TypeError, ArithmeticError, RecursionError,
 
 MakeUrl = Callable[[dict[str, Any]], str]
 """From {command, content, user_id, redirect_to} to a generated URL."""
+
+
+class RunsCode(Protocol):
+    """What turns need of the sandbox."""
+
+    async def run(self, code: RunCode, make_url: MakeUrl) -> dict[str, Any]:
+        """The data of a code_result: {wait, ok, value, sent, runs, error}. Passing a limit is a failed step, not an exception."""
+        ...
 
 
 class _Stopped(Exception):
@@ -91,7 +100,7 @@ class Sandbox:
         await self._pool.__aexit__(*exception)
 
     async def run(self, code: RunCode, make_url: MakeUrl) -> dict[str, Any]:
-        """The data of a code_result: {wait, ok, value, sent, runs, error}. Passing a limit is a failed step, not an exception."""
+        """See RunsCode."""
         collected = _Collector(make_url)
         value, error = None, None
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-import asyncpg
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -12,7 +11,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from contracts.registry import Trigger
-from flow_engine.turn import event_log
+from flow_engine.store.port import ConversationStore, LoggedEvent
 from flow_engine.web import openapi
 from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.problems import install_problems, not_found
@@ -20,13 +19,13 @@ from servicekit.web.requests import RequestGuard
 
 
 class Deps(Protocol):
-    """What the routes need; `pool` raises ProblemError 503 while Postgres was never there."""
+    """What the routes need; `store` raises ProblemError 503 while Postgres was never there."""
 
     @property
     def authoriser(self) -> Authoriser: ...
 
     @property
-    def pool(self) -> asyncpg.Pool[asyncpg.Record]: ...
+    def store(self) -> ConversationStore: ...
 
     def trigger(self, trigger_id: str) -> Trigger | None: ...
 
@@ -42,12 +41,11 @@ def make_app(deps: Deps) -> ASGIApp:
             project=request.query_params.get("project"),
         )
         event_id = request.path_params["event_id"]
-        async with deps.pool.acquire() as connection:
-            found = (await event_log.find(connection, [event_id])).get(event_id)
-            if found is None or caller.project not in (found["project_id"], None):
-                raise not_found("The event (it may not have been applied yet)")
-            _may_read(caller, found, deps)
-            return JSONResponse(shown(event_id, found, await event_log.messages(connection, found)))
+        found = await deps.store.event(event_id)
+        if found is None or caller.project not in (found.project_id, None):
+            raise not_found("The event (it may not have been applied yet)")
+        _may_read(caller, found, deps)
+        return JSONResponse(shown(event_id, found))
 
     async def show_document(_: Request) -> Response:
         return JSONResponse(openapi.DOCUMENT)
@@ -62,25 +60,25 @@ def make_app(deps: Deps) -> ASGIApp:
     return RequestGuard(app)
 
 
-def _may_read(caller: Caller, found: dict[str, Any], deps: Deps) -> None:
+def _may_read(caller: Caller, found: LoggedEvent, deps: Deps) -> None:
     """`data:read`, or the token of the trigger that the event came by. Raises ProblemError 403."""
-    trigger_id = found["parts"][0].get("trigger_id")
+    trigger_id = found.parts[0].get("trigger_id")
     trigger = deps.trigger(trigger_id) if trigger_id and not caller.has("data:read") else None
     if trigger is None or caller.token_id is None or trigger.auth.token_id != caller.token_id:
         caller.require("data:read")
 
 
-def shown(event_id: str, found: dict[str, Any], messages: list[dict[str, Any]]) -> dict[str, Any]:
+def shown(event_id: str, found: LoggedEvent) -> dict[str, Any]:
     """The answer: {event_id, status, problem, conversation_id, answer, steps[], messages[], deliveries[]}."""
-    parts = found["parts"]
+    parts = found.parts
     return {
         "event_id": event_id,
-        "status": found["status"],
-        "problem": _last(parts, "problem") if found["status"] in ("rejected", "failed") else None,
-        "conversation_id": found["conversation"],
+        "status": found.status,
+        "problem": _last(parts, "problem") if found.status in ("rejected", "failed") else None,
+        "conversation_id": found.conversation,
         "answer": _last(parts, "answer"),
         "steps": [step for part in parts for step in part.get("steps", ())],
-        "messages": messages,
+        "messages": found.messages,
         "deliveries": [delivery for part in parts for delivery in part.get("deliveries", ())],
     }
 

@@ -23,7 +23,7 @@ CHECKS: dict[str, Check] = {
     "array": _is(list),
     "object": _is(dict),
 }
-"""The language's types (flowlang.triggers.models, whose parsers ingress does not load; a test holds the two together)."""
+"""The language's types (flowlang.triggers.webhook, whose parsers ingress does not load; a test holds the two together)."""
 
 
 class Accepts:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
+from channels.descriptor import Check, Descriptor, Found
 from contracts.registry import Channel
 from contracts.replies import CallReply
 from registry import errors
@@ -18,21 +19,16 @@ from registry.writing.unit import Unit
 from registry.writing.writes import FollowUp, Writes
 from servicekit.web.problems import ProblemError
 
-UPDATES = ("message", "callback_query", "my_chat_member")
-"""What we want of Telegram; it leaves my_chat_member out unless asked."""
-NOT_PUBLIC = (
-    "The webhook was not set: platforms call https only, and SWITCHHOOK_PUBLIC_URL is not. Call inbound_url yourself, "
-    "with the secret_token in X-Telegram-Bot-Api-Secret-Token."
-)
+NOT_PUBLIC = "The webhook was not set: platforms call https only, and SWITCHHOOK_PUBLIC_URL is not. "
+OURS = "This channel is ours: there is nothing to check."
 NOT_WANTED = "The webhook was not set, as asked."
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`external_id` and `url` as the platform gave them; None when it was not reached."""
+    """What the platform told; None when it was not reached. `webhook_set`: it knows where to send what happens."""
 
-    external_id: str | None = None
-    url: str | None = None
+    found: Found | None = None
     webhook_set: bool = False
     hints: tuple[str, ...] = ()
 
@@ -51,7 +47,7 @@ class ChannelChecks:
         """Ask the platform about a channel just made; one that it refuses is taken away again."""
 
         async def then(answer: Answer) -> Answer:
-            if new.type != "telegram":
+            if self._site.connectors[new.type].in_house:
                 return answer
             channel = Channel.model_validate(answer.body)
             try:
@@ -65,56 +61,64 @@ class ChannelChecks:
 
     async def check(self, channel: Channel, *, set_webhook: bool = True) -> Finding:
         """Raises ProblemError 422 in the platform's own words."""
+        connector = self._site.connectors.get(channel.type)
+        if connector is None:
+            return Finding(hints=(f"Channels of type {channel.type} are not offered here any more.",))
+        if connector.in_house:
+            return Finding(hints=(OURS,))
+        descriptor = connector.descriptor
         finding = Finding()
         try:
-            finding = await self._described(channel)
-            return replace(finding, **await self._webhook(channel, wanted=set_webhook))
+            for check in descriptor.checks:
+                if check.subscribes and (hint := self._not_now(descriptor, wanted=set_webhook)):
+                    return replace(finding, hints=(hint,))
+                finding = await self._made(channel, check, finding)
         except Unreached as error:
             return replace(finding, hints=(f"{error} POST /v1/channels/{channel.id}/check asks again.",))
+        by_hand = not finding.webhook_set and descriptor.by_hand
+        return replace(finding, hints=(by_hand,)) if by_hand else finding
 
-    async def _described(self, channel: Channel) -> Finding:
-        me = await self._call(channel, "getMe", {})
-        url = f"https://t.me/{me['username']}" if me.get("username") else None
-        finding = Finding(external_id=str(me.get("id", channel.external_id)), url=url)
-        await self._writes.run(channel.project_id, _describing(channel.id, finding))
-        return finding
+    def _not_now(self, descriptor: Descriptor, *, wanted: bool) -> str | None:
+        """Why the platform is not told where to send what happens."""
+        if not wanted:
+            return NOT_WANTED
+        return None if self._site.is_public else NOT_PUBLIC + descriptor.by_hand
 
-    async def _webhook(self, channel: Channel, *, wanted: bool) -> dict[str, Any]:
-        if not wanted or not self._site.is_public:
-            return {"hints": (NOT_PUBLIC if wanted else NOT_WANTED,)}
-        await self._call(channel, "setWebhook", {"allowed_updates": list(UPDATES)})
-        return {"webhook_set": True}
-
-    async def _call(self, channel: Channel, method: str, params: dict[str, Any]) -> dict[str, Any]:
-        reply = await self._calls.call_platform(channel, method, params)
-        if reply is None:
-            raise Unreached("The platform was not asked: the dispatcher did not answer.")
-        return _result(reply)
+    async def _made(self, channel: Channel, check: Check, finding: Finding) -> Finding:
+        """The finding after one more check. Raises ProblemError 422 when it is refused, Unreached when it was not made."""
+        known = finding.found or Found(channel.external_id, channel.url)
+        reply = await self._calls.call_platform(channel, check.method, dict(check.params(known)))
+        found = check.read(_answered(reply), known)
+        if found != finding.found:
+            await self._writes.run(channel.project_id, _describing(channel.id, found))
+        return Finding(found, finding.webhook_set or check.subscribes)
 
 
 def shown(finding: Finding) -> dict[str, Any]:
     """As answers show it."""
-    known = {"external_id": finding.external_id, "url": finding.url}
+    found = finding.found or Found()
+    known = {"external_id": found.external_id, "url": found.url}
     present = {name: value for name, value in known.items() if value is not None}
     return present | {"webhook_set": finding.webhook_set, "hints": list(finding.hints)}
 
 
-def _result(reply: CallReply) -> dict[str, Any]:
-    """What the method gave. Raises ProblemError 422 when the platform refused, Unreached when it was not asked."""
+def _answered(reply: CallReply | None) -> Any:
+    """What the platform answered. Raises ProblemError 422 when it refused, Unreached when it was not asked."""
+    if reply is None:
+        raise Unreached("The platform was not asked: the dispatcher did not answer.")
     if reply.problems and reply.status is None:
         raise Unreached(f"The platform was not reached: {reply.problems[0]}")
     if reply.problems:
         raise errors.refused_by_platform(reply.problems[0])
-    result = reply.body.get("result") if isinstance(reply.body, dict) else None
-    return result if isinstance(result, dict) else {}
+    return reply.body
 
 
-def _describing(id: str, finding: Finding) -> Any:
+def _describing(id: str, found: Found) -> Any:
     async def work(unit: Unit) -> Answer:
         stored: Stored[Channel] = await unit.load(Channel, id, lock="FOR UPDATE")
-        described = (stored.entity.external_id, stored.entity.url) == (finding.external_id, finding.url)
-        if not described and finding.external_id is not None:
-            await channels.describe(unit, stored, finding.external_id, finding.url)
+        described = (stored.entity.external_id, stored.entity.url) == (found.external_id, found.url)
+        if found.external_id is not None and (found.learned or not described):
+            await channels.describe(unit, stored, found.external_id, found.url, found.learned)
         return Answer(200, published=unit.published)
 
     return work

@@ -1,30 +1,29 @@
-"""Channels: where a bot talks. Credentials are sealed; what a platform says of them is asked by the dispatcher."""
+"""Channels: where a bot talks. Credentials are sealed; what a platform says of them is asked by the dispatcher.
+
+What credentials a type has, and how its channels are called, is its connector's to say.
+"""
 
 from __future__ import annotations
 
-import re
-import secrets
-from hashlib import sha256
+from collections.abc import Mapping
 from typing import Any, Literal
 
-import orjson
 from pydantic import Field, SecretStr
 
+from channels.port import Connector
 from contracts.cloudevents import now_text
 from contracts.ids import uuid7
 from contracts.inbound import ChannelType
 from contracts.registry import Bot, Channel
 from registry import errors
 from registry.entities import Stored
+from registry.resources import channel_credentials
 from registry.resources.inputs import HttpUrl, Id, Input, Name
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.writing.unit import Unit
 
-OFFERED: tuple[ChannelType, ...] = ("telegram", "webchat", "http")
-RANDOM_BYTES = 24
-BOT_TOKEN = re.compile(r"[0-9]{1,20}:[A-Za-z0-9_-]{1,128}")
 SINCE = "state_since"
 """In `extra`: when its state was set last."""
 HIDDEN = frozenset({"credentials", "inbound_sha256", "secret_token_sha256"})
@@ -32,7 +31,7 @@ Credentials = dict[str, SecretStr]
 
 
 class NewChannel(Input):
-    """`credentials` of Telegram: `{token}`. `set_webhook`: tell the platform where to send what happens."""
+    """`credentials` as the type has them, `{token}` for Telegram. `set_webhook`: tell the platform where to send what happens."""
 
     bot: Id
     type: ChannelType
@@ -55,9 +54,12 @@ class ChannelPatch(Input):
 
 
 async def create(unit: Unit, new: NewChannel) -> Made[Channel]:
-    if new.type not in OFFERED:
-        raise errors.invalid("/type", f"{new.type} is not offered here; there are {', '.join(OFFERED)}.")
+    connectors = unit.site.connectors
+    connector = connectors.get(new.type)
+    if connector is None:
+        raise errors.invalid("/type", f"{new.type} is not offered here; there are {', '.join(connectors)}.")
     bot = await unit.named(Bot, "/bot", new.bot)
+    _check_base_url(connector, new.api_base_url)
     entity = Channel(
         id=str(uuid7()),
         project_id=unit.project,
@@ -67,13 +69,10 @@ async def create(unit: Unit, new: NewChannel) -> Made[Channel]:
         api_base_url=new.api_base_url,
         allowed_origins=new.allowed_origins,
     )
-    once: dict[str, str] = {}
-    if entity.type == "telegram":
-        random, secret_token = secrets.token_urlsafe(RANDOM_BYTES), secrets.token_urlsafe(RANDOM_BYTES)
-        once = {"inbound_url": unit.site.url("in", entity.id, random), "secret_token": secret_token}
-        entity = _with_telegram(unit, entity, {"token": _bot_token(new.credentials), **once})
-    elif new.credentials:
-        raise errors.invalid("/credentials", f"A {entity.type} channel has none.")
+    given = channel_credentials.given(connector, new.credentials, complete=True)
+    once = channel_credentials.made(connector, entity, unit.site)
+    if not connector.in_house:
+        entity = channel_credentials.sealed(unit.site, connector, entity, {**given, **once})
     return Made(await unit.add(entity, uses=[bot.entity]), once)
 
 
@@ -81,19 +80,27 @@ async def change(unit: Unit, stored: Stored[Channel], patch: ChannelPatch) -> St
     given = patch.given()
     given.pop("credentials", None)
     entity, extra = stored.entity.model_copy(update=given), stored.extra
+    connector = unit.site.connectors.get(entity.type)
     if "state" in given:
         extra = extra | {"reason": None, SINCE: now_text()}
+    if connector is not None:
+        _check_base_url(connector, patch.api_base_url)
     if patch.credentials:
-        if entity.type != "telegram":
-            raise errors.invalid("/credentials", f"A {entity.type} channel has none.")
-        entity = _with_new_token(unit, entity, _bot_token(patch.credentials))
+        if connector is None:
+            raise errors.invalid("/credentials", f"{entity.type} is not offered here any more.")
+        entity = _with_new_credentials(unit.site, connector, entity, patch.credentials)
     return await unit.save(entity, extra=extra)
 
 
-async def describe(unit: Unit, stored: Stored[Channel], external_id: str, url: str | None) -> Stored[Channel]:
-    """What the platform told about the bot."""
-    entity = stored.entity.model_copy(update={"external_id": external_id, "url": url})
-    return await unit.save(entity, extra=stored.extra)
+async def describe(
+    unit: Unit, stored: Stored[Channel], external_id: str, url: str | None, learned: Mapping[str, str]
+) -> Stored[Channel]:
+    """What the platform told about the bot; `learned` belongs to its credentials."""
+    entity = stored.entity
+    if learned:
+        known = channel_credentials.opened(unit.site, entity)
+        entity = channel_credentials.sealed(unit.site, unit.site.connectors[entity.type], entity, {**known, **learned})
+    return await unit.save(entity.model_copy(update={"external_id": external_id, "url": url}), extra=stored.extra)
 
 
 async def set_state(
@@ -107,52 +114,25 @@ async def set_state(
 def show(stored: Stored[Channel], site: Site) -> dict[str, Any]:
     """The inbound URL of a platform is a secret and was shown when the channel was made; the others are plain."""
     shown = show_entity(stored, site, hide=HIDDEN)
-    if stored.entity.type != "telegram":
-        shown["inbound_url"] = inbound_url(stored.entity, site)
+    connector = site.connectors.get(stored.entity.type)
+    if connector is not None and connector.in_house:
+        shown["inbound_url"] = channel_credentials.inbound_url(connector, stored.entity, site)
     if stored.entity.state == "paused" and stored.extra.get("reason"):
         shown["reason"] = stored.extra["reason"]
     return shown
 
 
-def inbound_url(channel: Channel, site: Site) -> str:
-    """Where sessions of our own channels begin."""
-    return (
-        site.url("web", channel.id, "sessions")
-        if channel.type == "webchat"
-        else site.url("talk", channel.bot_id, "sessions")
-    )
+def _with_new_credentials(site: Site, connector: Connector, entity: Channel, credentials: Credentials) -> Channel:
+    """What the platform told of the old ones is forgotten; the inbound URL and what was made here stay."""
+    given = channel_credentials.given(connector, credentials, complete=False)
+    known = channel_credentials.opened(site, entity)
+    return channel_credentials.sealed(site, connector, entity, {**known, **given}).model_copy(update={"url": None})
 
 
-def _bot_token(credentials: Credentials) -> str:
-    token = credentials.get("token")
-    text = token.get_secret_value() if token else ""
-    if set(credentials) != {"token"} or not BOT_TOKEN.fullmatch(text):
-        raise errors.invalid("/credentials", "Telegram's are {token}, as BotFather gives it: 123456:ABC…")
-    return text
-
-
-def _with_telegram(unit: Unit, entity: Channel, credentials: dict[str, str]) -> Channel:
-    random = credentials["inbound_url"].rpartition("/")[2]
-    return _sealed(unit, entity, credentials).model_copy(
-        update={
-            "external_id": credentials["token"].partition(":")[0],
-            "inbound_sha256": sha256(random.encode()).hexdigest(),
-            "secret_token_sha256": sha256(credentials["secret_token"].encode()).hexdigest(),
-        }
-    )
-
-
-def _with_new_token(unit: Unit, entity: Channel, token: str) -> Channel:
-    assert entity.credentials is not None, "a telegram channel is made with credentials"
-    old = orjson.loads(unit.site.open(entity.credentials, of=entity, field="credentials"))
-    changed = {"external_id": token.partition(":")[0], "url": None}
-    return _sealed(unit, entity, old | {"token": token}).model_copy(update=changed)
-
-
-def _sealed(unit: Unit, entity: Channel, credentials: dict[str, str]) -> Channel:
-    plaintext = orjson.dumps(credentials).decode()
-    sealed = unit.site.seal(plaintext, project=entity.project_id, entity=entity.id, field="credentials")
-    return entity.model_copy(update={"credentials": sealed})
+def _check_base_url(connector: Connector, url: str | None) -> None:
+    base = connector.descriptor.base_url
+    if url is not None and base is not None and not base.settable:
+        raise errors.invalid("/api_base_url", f"A {connector.descriptor.type} channel's is {base.default}, always.")
 
 
 RESOURCE = Resource(

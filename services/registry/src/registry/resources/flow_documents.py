@@ -13,7 +13,7 @@ from flowlang.building.compiler import Surroundings
 from flowlang.language import document as flow_document
 from flowlang.language.check import check
 from flowlang.problems import FlowInvalid, Problem
-from flowlang.triggers.models import WebhookTrigger
+from flowlang.triggers.webhook import WebhookTrigger
 from registry import errors
 
 Document = dict[str, Any]

@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import Field
 
+from channels.discovery import Connectors
 from contracts.cloudevents import rfc3339
 from contracts.ids import uuid7
 from contracts.model import Model
@@ -177,8 +178,13 @@ async def _surroundings(unit: Unit, bot_id: str, flow_id: str | None) -> Surroun
         api_calls=frozenset(call.entity.name for call in calls),
         flows=frozenset(flow.entity.slug for flow in flows),
         commands=await _commands_of_others(unit, flows, flow_id),
-        channel_types=frozenset(channel.entity.type for channel in channels),
+        title_limits=_title_limits(unit.site.connectors, {channel.entity.type for channel in channels}),
     )
+
+
+def _title_limits(connectors: Connectors, types: set[str]) -> dict[str, int]:
+    shown = {type: connectors[type].descriptor.limits.button_title for type in types if type in connectors}
+    return {type: limit for type, limit in shown.items() if limit}
 
 
 async def _commands_of_others(unit: Unit, flows: list[Stored[Flow]], flow_id: str | None) -> dict[str, str]:

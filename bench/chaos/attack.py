@@ -1,0 +1,175 @@
+"""One run on a stack that stands: set up, count aloud under fire, let it settle, judge."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import asyncpg
+
+from bench.chaos import faults
+from bench.chaos.checker import Verdict, judge, judge_so_far
+from bench.chaos.ear import Ear, ear
+from bench.chaos.workload import Crowd, open_lines
+from devstack.api import Api
+from devstack.stack import Stack
+
+SERVICES: Mapping[str, Mapping[str, str]] = {
+    name: {} for name in ("registry", "ingress", "flow-engine", "flow-engine-2", "dispatcher", "dispatcher-2")
+}
+BOTS, CHATS = 40, 120
+SETTLE_SECONDS = 300
+"""However much is left; a bot writes 30 messages a second at most."""
+QUIET_SECONDS = 2.5 * faults.LEASE_SECONDS
+"""Nothing new for this long after everything should have come: what is missing then is lost."""
+LOOK_SECONDS = 0.5
+_runs = itertools.count(1)
+
+
+@dataclass(slots=True)
+class Log:
+    """Counts crashes as the supervisor reports them."""
+
+    crashes: int = 0
+    lines: list[str] = field(default_factory=list)
+
+    def __call__(self, line: str) -> None:
+        self.crashes += "was killed by" in line or "ended with" in line
+        print(line, file=sys.stderr, flush=True)
+
+
+class Run(NamedTuple):
+    """What happened to whom, and where the answers came."""
+
+    stack: Stack
+    crowd: Crowd
+    far_end: Ear
+    seed: int
+    broken: str | None
+    log: Log
+
+
+async def attack(stack: Stack, seconds: float, seed: int, broken: str | None, log: Log) -> tuple[Verdict, Crowd]:
+    """A whole run; one with a protection left out ends at the first thing that is wrong. Bots and chats are its own,
+    and in the end the stack is as it was before. The stack has SERVICES, and `log` hears of its crashes."""
+    async with ear() as far_end:
+        crowd, _ = await asyncio.gather(assemble(stack, far_end), faults.arm(stack, seed, broken))
+        run = Run(stack, crowd, far_end, seed, broken, log)
+        try:
+            verdict = await (first_wrong(run, seconds) if broken else to_the_end(run, seconds))
+        finally:
+            if faults.armed(stack):
+                await faults.disarm(stack)
+        log(f"deliveries: {await states(stack)}")
+    return verdict, crowd
+
+
+async def first_wrong(run: Run, seconds: float) -> Verdict:
+    """The verdict on what was wrong first, or on the whole run when nothing was."""
+    whole, look = asyncio.create_task(to_the_end(run, seconds)), asyncio.create_task(look_on(run))
+    try:
+        done, _ = await asyncio.wait({whole, look}, return_when=asyncio.FIRST_COMPLETED)
+        return next(iter(done)).result()
+    finally:
+        for task in (whole, look):
+            task.cancel()
+        await asyncio.gather(whole, look, return_exceptions=True)
+
+
+async def look_on(run: Run) -> Verdict:
+    """Judge again and again, until something is wrong."""
+    while True:
+        await asyncio.sleep(LOOK_SECONDS)
+        try:
+            verdict = await judged_now(run)
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            continue  # PostgreSQL is among those that are killed.
+        if not verdict.sound:
+            return verdict
+
+
+async def judged_now(run: Run) -> Verdict:
+    """All of the judgement once everything has been answered, whose state was saved before; till then what is certain."""
+    twice = await taken_twice(run.stack, run.crowd)
+    if run.crowd.ended and run.crowd.all_answered(run.far_end.heard):
+        return judge(run.crowd.accepted, run.far_end.heard, await counts(run.stack, run.crowd), twice)
+    return judge_so_far(run.far_end.heard, twice)
+
+
+async def to_the_end(run: Run, seconds: float) -> Verdict:
+    """Under fire for some seconds, then in peace until everything has come that will come."""
+    async with asyncio.TaskGroup() as both:
+        both.create_task(run.crowd.count_aloud(seconds))
+        if run.broken not in faults.ZOMBIES:
+            both.create_task(faults.from_outside(run.stack, run.seed, seconds, run.log))
+    await faults.zombies_wake(run.broken)
+    await faults.disarm(run.stack)
+    counted = await settle(run.stack, run.crowd, run.far_end)
+    return judge(run.crowd.accepted, run.far_end.heard, counted, await taken_twice(run.stack, run.crowd))
+
+
+async def assemble(stack: Stack, far_end: Ear) -> Crowd:
+    """A project with its bots, and the people who will talk to them; their numbers are of no other run."""
+    first, token = next(_runs) * 10_000, stack.secrets.admin_token
+    async with Api(stack.base_url, token) as operator:
+        project = (await operator.post("/v1/projects", {"name": f"chaos {first}"}))["id"]
+    async with Api(stack.base_url, token, project) as api:
+        lines = await open_lines(api, far_end.url, range(first, first + BOTS))
+    return Crowd(lines, range(first, first + CHATS))
+
+
+async def settle(stack: Stack, crowd: Crowd, far_end: Ear) -> dict[str, int]:
+    """Wait until everything came, or nothing new has come for long enough: what state counts then."""
+    deadline, quiet_since, heard = time.monotonic() + SETTLE_SECONDS, time.monotonic(), -1
+    while time.monotonic() < min(deadline, quiet_since + QUIET_SECONDS):
+        if len(far_end.heard) != heard:
+            heard, quiet_since = len(far_end.heard), time.monotonic()
+        if crowd.all_answered(far_end.heard):
+            break
+        await asyncio.sleep(LOOK_SECONDS)
+    # What a zombie or a stale lease would still send, it sends within a lease.
+    await asyncio.sleep(faults.LEASE_SECONDS + 2)
+    return await counts(stack, crowd)
+
+
+async def counts(stack: Stack, crowd: Crowd) -> dict[str, int]:
+    """Chat -> count, from the people's profiles."""
+    rows = await rows_of(stack, "flow-engine", COUNTS, [str(chat) for chat in crowd.chats])
+    return {row["peer_id"]: int(row["count"] or 0) for row in rows}
+
+
+async def taken_twice(stack: Stack, crowd: Crowd) -> dict[str, int]:
+    """Chat -> how many of its messages became more than one delivery."""
+    rows = await rows_of(stack, "dispatcher", TAKEN_TWICE, [str(chat) for chat in crowd.chats])
+    return {row[0]: row[1] for row in rows}
+
+
+async def states(stack: Stack) -> dict[str, int]:
+    """How the dispatcher's rows ended, for who has to find out why something is missing."""
+    rows = await rows_of(stack, "dispatcher", "SELECT state, count(*) FROM delivery GROUP BY state ORDER BY state")
+    return {row[0]: row[1] for row in rows}
+
+
+async def rows_of(stack: Stack, service: str, query: str, *arguments: object) -> list[asyncpg.Record]:
+    connection = await asyncpg.connect(stack.dsn(service))
+    try:
+        return await connection.fetch(query, *arguments)
+    finally:
+        await connection.close()
+
+
+TAKEN_TWICE = """
+SELECT split_part(conversation, '/', 3), count(*)::int - count(DISTINCT seq)::int FROM delivery
+ WHERE kind = 'message' AND split_part(conversation, '/', 3) = ANY ($1) GROUP BY 1
+HAVING count(*) > count(DISTINCT seq)
+"""
+COUNTS = """
+SELECT split_part(conversation.key, '/', 3) AS peer_id, contact.variables ->> 'count' AS count
+FROM conversation JOIN contact ON contact.id = conversation.contact_id
+WHERE split_part(conversation.key, '/', 3) = ANY ($1)
+"""

@@ -1,0 +1,52 @@
+"""Finds connectors by the entry point group `switchhook.channels`, ours and those of other packages alike."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from importlib.metadata import EntryPoint, entry_points
+
+from channels.port import Connector
+
+GROUP = "switchhook.channels"
+Connectors = Mapping[str, Connector]
+"""By type, in the order of the types' names."""
+
+
+class BrokenConnector(Exception):
+    """A package's channel cannot be used. The text names the package, and what is wrong with it."""
+
+
+def installed() -> Connectors:
+    """The connectors of all installed packages. Raises BrokenConnector; a service that meets it does not start."""
+    return load(entry_points(group=GROUP))
+
+
+def load(found: Iterable[EntryPoint]) -> Connectors:
+    """The connectors behind these entry points. Raises BrokenConnector, for two of one type, too."""
+    connectors: dict[str, Connector] = {}
+    origins: dict[str, str] = {}
+    for point in sorted(found, key=lambda each: (each.name, _origin(each))):
+        if point.name in connectors:
+            both = f"{origins[point.name]} and {_origin(point)}"
+            raise BrokenConnector(f"The channel type {point.name!r} comes from two packages, {both}: uninstall one.")
+        connectors[point.name], origins[point.name] = _connector(point), _origin(point)
+    return connectors
+
+
+def _connector(point: EntryPoint) -> Connector:
+    broken = f"The channel {point.name!r} of {_origin(point)} cannot be used"
+    try:
+        made = point.load()
+    except Exception as error:
+        raise BrokenConnector(f"{broken}: {point.value} raises {type(error).__name__}: {error}") from error
+    if not isinstance(made, Connector):
+        raise BrokenConnector(f"{broken}: {point.value} is no channels.port.Connector.")
+    if problem := made.descriptor.problem():
+        raise BrokenConnector(f"{broken}: {problem}.")
+    if made.descriptor.type != point.name:
+        raise BrokenConnector(f"{broken}: its entry point is named otherwise than its type, {made.descriptor.type!r}.")
+    return made
+
+
+def _origin(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "a package without a name"

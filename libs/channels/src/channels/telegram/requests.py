@@ -1,0 +1,84 @@
+"""What Telegram is told. The token is in the URL, and nowhere else."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from channels.port import Account
+from channels.sending import HIDDEN, Plan, Request, Step, single
+from channels.telegram.facts import BUTTON_TITLE, DESCRIPTOR, TOKEN
+from contracts.actions import Button, MessageContent, SendMessage
+
+JSON = {"Content-Type": "application/json", "User-Agent": "Switchhook/1"}
+METHOD = re.compile(r"[A-Za-z]{1,64}")
+_TOKEN = re.compile(TOKEN)
+_CHAT = re.compile(r"-?[0-9]{1,20}")
+
+
+def has_token(account: Account) -> bool:
+    """Whether there is a token that makes the URL that it should."""
+    return _TOKEN.fullmatch(account.credentials.get("token") or "") is not None
+
+
+def message(account: Account, action: SendMessage, *, first: bool) -> Plan:
+    """sendMessage."""
+    body: dict[str, Any] = {"chat_id": _chat_id(action.peer_id), "text": action.content.text}
+    if markup := _markup(action.content):
+        body["reply_markup"] = markup
+    request = _request(account, "sendMessage", body, body)
+    if not first or not action.callback_id:
+        return single("sendMessage", request)
+    (tap,) = acknowledgement(account, action.callback_id).steps
+    return single("sendMessage", request, tap._replace(role="courtesy"))
+
+
+def acknowledgement(account: Account, callback_id: str) -> Plan:
+    """answerCallbackQuery."""
+    params = {"callback_query_id": callback_id}
+    request = _request(account, "answerCallbackQuery", params, params)
+    return Plan((Step("answerCallbackQuery", lambda _: request),))
+
+
+def method(account: Account, name: str, params: Mapping[str, Any]) -> Plan:
+    """Any other method."""
+    own = {"url": account.credentials.get("inbound_url"), "secret_token": account.credentials.get("secret_token")}
+    return single(name, _request(account, name, {**params, **own} if name == "setWebhook" else params, params))
+
+
+def _request(account: Account, name: str, params: Mapping[str, Any], shown: Mapping[str, Any]) -> Request:
+    assert DESCRIPTOR.base_url is not None
+    base = (account.channel.api_base_url or DESCRIPTOR.base_url.default).rstrip("/")
+    body = orjson.dumps(params)
+    return Request(
+        method="POST",
+        url=f"{base}/bot{account.credentials['token']}/{name}",
+        headers=JSON,
+        body=body,
+        shown_url=f"{base}/bot{HIDDEN}/{name}",
+        shown_headers=JSON,
+        shown_body=body if shown is params else orjson.dumps(shown),
+        secrets=tuple(value for value in account.credentials.values() if value),
+    )
+
+
+def _markup(content: MessageContent) -> dict[str, Any] | None:
+    if content.buttons:
+        return {"inline_keyboard": [[_inline(button)] for button in content.buttons]}
+    if content.quick_replies:
+        rows = [[{"text": button.title[:BUTTON_TITLE]}] for button in content.quick_replies]
+        return {"keyboard": rows, "resize_keyboard": True, "one_time_keyboard": True}
+    return None
+
+
+def _inline(button: Button) -> dict[str, str]:
+    if button.url:
+        return {"text": button.title, "url": button.url}
+    return {"text": button.title, "callback_data": button.payload or button.title}
+
+
+def _chat_id(peer_id: str) -> int | str:
+    return int(peer_id) if _CHAT.fullmatch(peer_id) else peer_id

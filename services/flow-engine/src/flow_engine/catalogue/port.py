@@ -1,0 +1,53 @@
+"""What a turn needs to know about its conversation's bot and channel, and the port that tells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+
+from contracts.registry import ApiCall
+from flowlang.model import Conversation, Tools
+
+IN_HOUSE = frozenset({"webchat", "http"})
+"""Channels whose messages go to replies and the chat log, never through the dispatcher."""
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """`flows` is the bot's flowlang.running.bot_flows.BotFlows. `bot` and `channel` are as events name them, encoded."""
+
+    flows: Any
+    tools: Tools
+    bot: orjson.Fragment
+    channel: orjson.Fragment
+
+
+class Catalogue(Protocol):
+    """What turns ask of the registry. `RegistryCatalogue` answers out of the registry view."""
+
+    @property
+    def offset(self) -> int:
+        """Offset of the last registry record that is known here."""
+
+    async def reached(self, offset: int, timeout: float) -> bool:
+        """Whether that offset is known within so many seconds."""
+
+    def around(self, conversation: Conversation) -> Surroundings:
+        """The flows, bot and channel of a conversation."""
+
+    def api_call(self, project_id: str, name: str) -> ApiCall | None:
+        """A named API call."""
+
+    def is_deleted(self, kind: str, id: str) -> bool:
+        """Whether its tombstone was seen; unknown is not deleted."""
+
+    def channel_for(self, body: Any) -> str | None:
+        """The channel on which a person-keyed record wants to reach its person; None: where they wrote last."""
+
+    def only_channel_key(self, body: Any) -> str | None:
+        """The conversation of a person named by a peer id alone, where the bot has one channel."""
+
+    def channel_type(self, key: str) -> str | None:
+        """The type of a conversation's channel."""

@@ -1,0 +1,134 @@
+"""Flows, bots, channels and API calls out of the registry view. Versions are compiled on first use and kept, the last used."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import partial
+from typing import Any
+
+import orjson
+import structlog
+
+from contracts.ids import conversation_key, split_conversation_key
+from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion, Trigger
+from flow_engine.catalogue.links import LinkMaker
+from flow_engine.catalogue.port import Surroundings
+from flow_engine.errors import UnknownVersion
+from flowlang.graph import Graph
+from flowlang.language.compile import compile_flow
+from flowlang.model import Conversation, Tools
+from flowlang.problems import FlowInvalid
+from flowlang.running.bot_flows import BotFlows
+from servicekit.registry_view.view import RegistryView
+
+MOST_CHANNELS = 4096
+"""Channels whose surroundings are kept."""
+_CHANGES = frozenset({"bot", "channel", "flow", "flow_version"})
+
+log = structlog.get_logger()
+
+
+class RegistryCatalogue:
+    """catalogue.port.Catalogue over the registry view."""
+
+    def __init__(self, view: RegistryView, links: LinkMaker, *, compiled_flows: int = 256) -> None:
+        self._view, self._links, self._most_graphs = view, links, compiled_flows
+        self._graphs: OrderedDict[tuple[str, int], Graph] = OrderedDict()
+        self._around: OrderedDict[tuple[str, str], Surroundings] = OrderedDict()
+        view.on_change(self._changed)
+
+    def _changed(self, kind: str, id: str, model: Any) -> None:
+        if kind in _CHANGES:
+            self._around.clear()
+
+    @property
+    def offset(self) -> int:
+        return self._view.offset
+
+    async def reached(self, offset: int, timeout: float) -> bool:
+        return await self._view.reached(offset, timeout)
+
+    def around(self, conversation: Conversation) -> Surroundings:
+        place = (conversation.bot_id, conversation.channel_id)
+        known = self._around.get(place)
+        if known is None:
+            known = self._around[place] = self._made(conversation)
+            if len(self._around) > MOST_CHANNELS:
+                self._around.popitem(last=False)
+        return known
+
+    def _made(self, conversation: Conversation) -> Surroundings:
+        project_id, bot_id = conversation.project_id, conversation.bot_id
+        bot: Bot | None = self._view.get("bot", bot_id)
+        channel: Channel | None = self._view.get("channel", conversation.channel_id)
+        channel_type = channel.type if channel else conversation.channel_type
+        shown_bot = {"id": bot_id, "name": bot.name if bot else None}
+        shown_channel = {"id": conversation.channel_id, "type": channel_type or None}
+        tools = Tools(
+            self._links.for_bot(project_id, bot_id),
+            shown_bot | {"variables": bot.variables if bot else {}},
+            shown_channel | {"name": channel.name if channel else None},
+            project_id,
+        )
+        return Surroundings(self._flows_of(bot_id), tools, _encoded(shown_bot), _encoded(shown_channel))
+
+    def _flows_of(self, bot_id: str) -> BotFlows:
+        flows: list[Flow] = self._view.find_all("flow", "bot_id", bot_id)
+        current = [self._published(flow) for flow in flows if flow.published is not None]
+        return BotFlows([graph for graph in current if graph is not None], partial(self._graph))
+
+    def _published(self, flow: Flow) -> Graph | None:
+        """The version that new sessions start on. One that cannot run is as good as none, for new sessions."""
+        try:
+            return self._graph(flow.id, flow.published or 0)
+        except (FlowInvalid, UnknownVersion) as error:
+            log.error("flow.cannot_run", flow=flow.id, version=flow.published, error=str(error))
+            return None
+
+    def _graph(self, flow_id: str, number: int) -> Graph | None:
+        """None for a version that was deleted. Raises UnknownVersion for one that is not here: that may change."""
+        graph = self._graphs.get((flow_id, number))
+        if graph is None:
+            id = f"{flow_id}/{number}"
+            version: FlowVersion | None = self._view.get("flow_version", id)
+            if version is None:
+                if self._view.deleted("flow_version", id):
+                    return None
+                raise UnknownVersion(f"flow version {id} is not in the registry")
+            graph = self._graphs[(flow_id, number)] = compile_flow(version)
+            if len(self._graphs) > self._most_graphs:
+                self._graphs.popitem(last=False)
+        self._graphs.move_to_end((flow_id, number))
+        return graph
+
+    def api_call(self, project_id: str, name: str) -> ApiCall | None:
+        found: ApiCall | None = self._view.find("api_call", "name", (project_id, name))
+        return found
+
+    def is_deleted(self, kind: str, id: str) -> bool:
+        return self._view.deleted(kind, id)
+
+    def channel_for(self, body: Any) -> str | None:
+        asked = body.person.channel_id if body.person else None
+        trigger: Trigger | None = (
+            self._view.get("trigger", body.trigger_id) if getattr(body, "trigger_id", None) else None
+        )
+        return asked or (trigger.channel_id if trigger else None)
+
+    def only_channel_key(self, body: Any) -> str | None:
+        peer_id = body.person.peer_id if body.person else None
+        channels: list[Channel] = self._view.find_all("channel", "bot_id", body.bot_id)
+        if peer_id is None or len(channels) != 1:
+            return None
+        try:
+            return conversation_key(body.bot_id, channels[0].id, peer_id)
+        except ValueError:
+            return None
+
+    def channel_type(self, key: str) -> str | None:
+        channel: Channel | None = self._view.get("channel", split_conversation_key(key)[1])
+        return channel.type if channel else None
+
+
+def _encoded(shown: dict[str, Any]) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps({name: value for name, value in shown.items() if value is not None}))

@@ -1,0 +1,90 @@
+"""Contacts are made whole, and changed per attribute: two batches that change one person do not undo each other."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from flow_engine.state.patches import dumps, split_profile, without_nul
+from flow_engine.state.work import Work
+from flow_engine.store.columns import Columns
+
+
+class ContactRow(NamedTuple):
+    """A contact that a batch makes. The last four are JSON."""
+
+    id: str
+    project_id: str
+    bot_id: str
+    created_at: datetime
+    external_id: str | None
+    phone: str | None
+    email: str | None
+    profile: str
+    variables: str
+    tags: str
+    flags: str
+
+
+class PatchRow(NamedTuple):
+    """A change of a contact, as state.patches.Patch.encode writes it."""
+
+    id: str
+    patch: str
+
+
+CONTACTS = Columns(ContactRow, "uuid text text timestamptz text text text jsonb jsonb jsonb jsonb")
+PATCHES = Columns(PatchRow, "uuid jsonb")
+CREATE = f"""
+INSERT INTO contact ({CONTACTS})
+SELECT u.id, u.project_id, u.bot_id, u.created_at, u.external_id, u.phone, u.email, u.profile, u.variables,
+       ARRAY(SELECT jsonb_array_elements_text(u.tags)), ARRAY(SELECT jsonb_array_elements_text(u.flags))
+  FROM {CONTACTS.unnest()}
+"""
+PATCH = f"""
+WITH locked AS MATERIALIZED (
+    SELECT id FROM contact WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
+)
+UPDATE contact c SET
+    external_id = CASE WHEN u.patch -> 'columns' ? 'external_id' THEN u.patch -> 'columns' ->> 'external_id' ELSE c.external_id END,
+    phone = CASE WHEN u.patch -> 'columns' ? 'phone' THEN u.patch -> 'columns' ->> 'phone' ELSE c.phone END,
+    email = CASE WHEN u.patch -> 'columns' ? 'email' THEN u.patch -> 'columns' ->> 'email' ELSE c.email END,
+    profile = (c.profile || coalesce(u.patch -> 'profile', '{{}}'))
+              - ARRAY(SELECT jsonb_array_elements_text(u.patch -> 'profile_cleared')),
+    variables = (c.variables || coalesce(u.patch -> 'variables', '{{}}'))
+                - ARRAY(SELECT jsonb_array_elements_text(u.patch -> 'variables_cleared')),
+    tags = CASE WHEN u.patch ?| '{{tags_added,tags_removed}}'
+           THEN changed_set(c.tags, u.patch -> 'tags_added', u.patch -> 'tags_removed') ELSE c.tags END,
+    flags = CASE WHEN u.patch ?| '{{flags_added,flags_removed}}'
+            THEN changed_set(c.flags, u.patch -> 'flags_added', u.patch -> 'flags_removed') ELSE c.flags END
+  FROM {PATCHES.unnest()}, locked
+ WHERE c.id = u.id AND locked.id = c.id
+"""
+
+
+def new_rows(work: Work) -> list[ContactRow]:
+    """The contacts that a batch makes, in the order of their ids."""
+    rows = []
+    for id, new in sorted(work.new_contacts.items()):
+        contact = work.contacts[id]
+        columns, profile = split_profile(contact.profile)
+        texts = {name: value if value is None else without_nul(str(value)) for name, value in columns.items()}
+        rows.append(
+            ContactRow(
+                id,
+                new.project_id,
+                new.bot_id,
+                new.created_at,
+                **texts,
+                profile=dumps(profile),
+                variables=dumps(contact.variables),
+                tags=dumps(contact.tags),
+                flags=dumps(contact.flags),
+            )
+        )
+    return rows
+
+
+def patch_rows(work: Work) -> list[PatchRow]:
+    """The changes of contacts that there were before, in the order of their ids: as they are locked."""
+    return [PatchRow(id, patch.encode()) for id, patch in sorted(work.patches.items())]

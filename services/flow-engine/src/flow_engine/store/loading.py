@@ -1,0 +1,76 @@
+"""What a batch reads of conversations: in one query with their contacts; the rest only when a record asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from flow_engine.state import listeners, stored_state
+from flow_engine.state.ids import conversation_id
+from flow_engine.state.work import LoadedConversation
+from flow_engine.store.port import BACKLOG_LIMIT, StoredConversation
+from flowlang.model import Contact
+from servicekit.loop.batches import Connection
+
+LOAD = """
+SELECT u.id, c.version, c.state, c.seen, c.listeners, c.last_user_at, c.contact_id,
+       p.external_id, p.phone, p.email, p.profile, p.variables, p.tags, p.flags,
+       EXISTS (SELECT FROM held h WHERE h.conversation = u.id) AS held
+  FROM unnest($1::uuid[]) u(id)
+  LEFT JOIN conversation c ON c.id = u.id
+  LEFT JOIN contact p ON p.id = c.contact_id
+"""
+BACKLOG = """
+SELECT seq, id, at, content FROM message
+ WHERE conversation = $1 AND seq > $2 AND seq <= $3 AND sender = 'bot' ORDER BY seq LIMIT $4
+"""
+LAST_SEQ = 2**31 - 1
+
+
+async def load(connection: Connection, keys: Iterable[str]) -> dict[str, StoredConversation]:
+    """By conversation key, for each of `keys`."""
+    ids = {conversation_id(key): key for key in keys}
+    rows = await connection.fetch(LOAD, sorted(ids)) if ids else []
+    found = {str(row["id"]): row for row in rows}
+    return {key: _stored(id, key, found[id]) for id, key in ids.items()}
+
+
+def _stored(id: str, key: str, row: Any) -> StoredConversation:
+    held: bool = row["held"]
+    if row["version"] is None:
+        return StoredConversation(None, None, held)
+    contact_id = str(row["contact_id"]) if row["contact_id"] is not None else ""
+    conversation = stored_state.decode(row["state"], key=key, contact_id=contact_id, version=row["version"])
+    loaded = LoadedConversation(
+        id,
+        conversation,
+        row["version"],
+        row["seen"],
+        listeners.load(row["listeners"]),
+        held,
+        row["last_user_at"],
+    )
+    return StoredConversation(loaded, _contact(row) if row["profile"] is not None else None, held)
+
+
+def _contact(row: Any) -> Contact:
+    profile = orjson.loads(row["profile"])
+    for name in ("external_id", "phone", "email"):
+        if row[name] is not None:
+            profile[name] = row[name]
+    return Contact(str(row["contact_id"]), profile, orjson.loads(row["variables"]), row["tags"], row["flags"])
+
+
+async def backlog(connection: Connection, conversation: str, after: int, until: int = LAST_SEQ) -> list[dict[str, Any]]:
+    """The bot's messages with `after` < seq <= `until` as ChatMessage objects, the oldest first."""
+    rows = await connection.fetch(BACKLOG, conversation, after, until, BACKLOG_LIMIT)
+    return [chat_message(seq, str(id), at, content) for seq, id, at, content in rows]
+
+
+def chat_message(seq: int, id: str, at: datetime, content: bytes) -> dict[str, Any]:
+    """A row of the chat log as contracts.replies.ChatMessage."""
+    text = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return {"seq": seq, "id": id, "at": text, "content": orjson.loads(content)}

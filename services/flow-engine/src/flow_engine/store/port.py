@@ -1,0 +1,152 @@
+"""ConversationStore: all that the engine asks of what it keeps. `store.postgres` answers, and a twin in memory in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any, NamedTuple, Protocol
+
+from flow_engine.state.work import LoadedConversation, Outcome, Work
+from flowlang.model import Contact
+from servicekit.kafka.records import Headers, Record
+from servicekit.loop.batches import Connection
+
+BACKLOG_LIMIT = 200
+"""Messages of one backlog; who needs more attaches again."""
+
+
+class StoredConversation(NamedTuple):
+    """What is known of a conversation's key. `loaded` and `contact` are None where there is no such row.
+
+    A conversation may be held before it has a row: its first event may be the one that failed.
+    """
+
+    loaded: LoadedConversation | None
+    contact: Contact | None
+    held: bool
+
+
+class Name(NamedTuple):
+    """How a record names a person: `field` is contact_id | external_id | phone | email."""
+
+    bot_id: str
+    field: str
+    value: str
+
+
+ConversationsOf = dict[str, list[str]]
+"""Ids of the contacts that answer to a name, each with the keys of its conversations, the last used first."""
+
+
+class HeldEvent(NamedTuple):
+    """An event that waits in a held conversation; `position` is its place in the queue."""
+
+    position: int
+    record_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class LoggedEvent(NamedTuple):
+    """What the event log says of an event.
+
+    `parts` are JSON objects as turn.answers.log_body makes them: the first of the event's own turn, the others of later
+    turns that decided what became of it. `messages` are the bot's messages that it caused (contracts.replies.ChatMessage).
+    """
+
+    project_id: str
+    conversation: str | None
+    status: str
+    parts: list[dict[str, Any]]
+    messages: list[dict[str, Any]]
+
+
+class DueTimers(NamedTuple):
+    """Of a partition: how many timers are due (at most 1,000), and seconds until its first one (None: it has none)."""
+
+    part: int
+    due: int
+    seconds: float | None
+
+
+class FiredTimer(NamedTuple):
+    """A timer whose moment has come."""
+
+    id: str
+    key: str
+    project_id: str
+    wait: str
+
+
+class Reads(Protocol):
+    """What a batch looks up before its first record is applied. Nothing is asked of the database for an empty question."""
+
+    async def conversations(self, keys: Iterable[str]) -> dict[str, StoredConversation]:
+        """By conversation key, for each of `keys`, with their contacts; one query."""
+        ...
+
+    async def timers(self, ids: list[str]) -> set[str]:
+        """Those of the timers that have a row."""
+        ...
+
+    async def named(self, names: Sequence[Name]) -> dict[Name, ConversationsOf]:
+        """The contacts that these names mean, for each of `names`."""
+        ...
+
+    async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:
+        """The bot's messages of a conversation id with a higher seq than `after` as contracts.replies.ChatMessage.
+
+        The oldest first, at most BACKLOG_LIMIT.
+        """
+        ...
+
+    async def outcomes(self, event_ids: list[str]) -> dict[str, Outcome]:
+        """What became of those events that the event log has, by id as given."""
+        ...
+
+    async def held_counts(self, conversations: list[str]) -> dict[str, int]:
+        """How many events wait, by conversation id; those without any are left out."""
+        ...
+
+    async def held(self, conversation: str, limit: int) -> list[HeldEvent]:
+        """The next events that wait in a conversation, in order."""
+        ...
+
+
+class ConversationStore(Protocol):
+    """Conversations, contacts, timers, both logs and held events."""
+
+    def reading(self) -> AbstractAsyncContextManager[Reads]:
+        """For the reads of one batch; another batch waits until they are done."""
+        ...
+
+    async def save(self, work: Work, connection: Connection) -> None:
+        """Save all of a batch, as part of the transaction that is open on `connection`.
+
+        Raises StaleConversation when a conversation is not as it was read; nothing may be kept then.
+        """
+        ...
+
+    async def hold(self, record: Record, key: str, error: str, connection: Connection) -> None:
+        """Hold a conversation from this record on, as part of the transaction that is open on `connection`."""
+        ...
+
+    async def event(self, event_id: str) -> LoggedEvent | None:
+        """What the event log says of an event; None when it does not have it (yet)."""
+        ...
+
+    async def due_timers(self, parts: list[int]) -> list[DueTimers]:
+        """For each of the partitions, by the database's clock."""
+        ...
+
+    async def fire_timers(self, part: int, limit: int, connection: Connection) -> list[FiredTimer]:
+        """Mark timers of a partition that are due as fired, the earliest first, at most `limit`.
+
+        Part of the transaction that is open on `connection`. A timer's row stays until the turn that applies its event.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of what `reading` holds."""
+        ...

@@ -1,0 +1,102 @@
+"""store.port.ConversationStore over PostgreSQL."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+
+from flow_engine.state.work import Outcome, Work
+from flow_engine.store import event_log, held, loading, names, saving, timers
+from flow_engine.store.port import (
+    ConversationsOf,
+    DueTimers,
+    FiredTimer,
+    HeldEvent,
+    LoggedEvent,
+    Name,
+    Reads,
+    StoredConversation,
+)
+from servicekit.checkpoints.transactions import is_lost
+from servicekit.database import keep_plans
+from servicekit.kafka.records import Record
+from servicekit.loop.batches import Connection
+
+
+class PostgresConversations:
+    """Batches are read on one connection of the pool, kept between them: a pool's reset is a round trip of its own."""
+
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        self._pool = pool
+        self._held: Any = None
+        self._one_batch = asyncio.Lock()
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Reads]:
+        """See the port. Any error, of the server or of the caller, gives the connection back."""
+        async with self._one_batch:
+            if self._held is None or is_lost(self._held):
+                await self.close()
+                self._held = await self._pool.acquire()
+                await keep_plans(self._held)
+            try:
+                yield PostgresReads(self._held)
+            except BaseException:
+                await self.close()
+                raise
+
+    async def close(self) -> None:
+        """Give the connection back."""
+        connection, self._held = self._held, None
+        if connection is not None:
+            await self._pool.release(connection)
+
+    async def save(self, work: Work, connection: Connection) -> None:
+        await saving.save(work, connection)
+
+    async def hold(self, record: Record, key: str, error: str, connection: Connection) -> None:
+        await connection.execute(held.HOLD, *held.HELD.arrays([held.row(record, key, error)]))
+
+    async def event(self, event_id: str) -> LoggedEvent | None:
+        async with self._pool.acquire() as connection:
+            return (await event_log.find(connection, [event_id])).get(event_id)
+
+    async def due_timers(self, parts: list[int]) -> list[DueTimers]:
+        async with self._pool.acquire() as connection:
+            return await timers.due(connection, parts)
+
+    async def fire_timers(self, part: int, limit: int, connection: Connection) -> list[FiredTimer]:
+        return await timers.fire(connection, part, limit)
+
+
+class PostgresReads:
+    """store.port.Reads on a connection."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def conversations(self, keys: Iterable[str]) -> dict[str, StoredConversation]:
+        return await loading.load(self._connection, keys)
+
+    async def timers(self, ids: list[str]) -> set[str]:
+        return await timers.present(self._connection, ids)
+
+    async def named(self, names_: Sequence[Name]) -> dict[Name, ConversationsOf]:
+        return await names.find(self._connection, names_)
+
+    async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:
+        return await loading.backlog(self._connection, conversation, after)
+
+    async def outcomes(self, event_ids: list[str]) -> dict[str, Outcome]:
+        found = await event_log.find(self._connection, event_ids)
+        return {id: event_log.outcome(logged) for id, logged in found.items()}
+
+    async def held_counts(self, conversations: list[str]) -> dict[str, int]:
+        return await held.counts(self._connection, conversations)
+
+    async def held(self, conversation: str, limit: int) -> list[HeldEvent]:
+        return await held.events(self._connection, conversation, limit)

@@ -1,0 +1,124 @@
+"""All that a batch saves, inside its one transaction. Keys are sorted; a statement without rows is not sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from flow_engine.errors import StaleConversation
+from flow_engine.state import listeners
+from flow_engine.state.rows import MessageRow
+from flow_engine.state.work import LoadedConversation, Work
+from flow_engine.store import contacts, event_log, held, timers
+from flow_engine.store.columns import Columns
+from servicekit.failpoints import broken
+from servicekit.loop.batches import Connection
+
+
+class ConversationRow(NamedTuple):
+    """A conversation after its turns. `read_version` is what its row had when it was read."""
+
+    id: str
+    read_version: int | None
+    version: int
+    state: bytes | None
+    seen: bytes
+    listeners: bytes | None
+    contact_id: str | None
+    last_user_at: datetime | None
+
+
+class NewConversationRow(NamedTuple):
+    """A conversation's first row."""
+
+    id: str
+    key: str
+    version: int
+    state: bytes | None
+    seen: bytes
+    listeners: bytes | None
+    contact_id: str | None
+    last_user_at: datetime | None
+
+
+CHANGED = Columns(ConversationRow, "uuid bigint bigint bytea bytea bytea uuid timestamptz")
+NEW = Columns(NewConversationRow, "uuid text bigint bytea bytea bytea uuid timestamptz")
+SAID = Columns(MessageRow, "uuid int bigint text uuid timestamptz bytea")
+SAVE = f"""
+WITH saved AS (
+    UPDATE conversation c
+       SET version = u.version, state = u.state, seen = u.seen, listeners = u.listeners, contact_id = u.contact_id,
+           last_user_at = u.last_user_at
+      FROM {CHANGED.unnest()}
+     WHERE c.id = u.id AND {"true" if broken("fence") else "c.version = u.read_version"}
+ RETURNING 1
+), logged AS (
+    {event_log.LOGGED.insert("event_log", after=len(CHANGED))}
+    ON CONFLICT DO NOTHING
+), said AS (
+    {SAID.insert("message", after=len(CHANGED) + len(event_log.LOGGED))}
+)
+SELECT count(*) FROM saved
+"""
+CREATE = f"{NEW.insert('conversation')} ON CONFLICT (id) DO NOTHING"
+
+
+async def save(work: Work, connection: Connection) -> None:
+    """Write everything. Raises StaleConversation when a row was not as it was read."""
+    changed = work.changed()
+    await _save_known(work, [loaded for loaded in changed if loaded.read_version is not None], connection)
+    await _create([loaded for loaded in changed if loaded.read_version is None], connection)
+    await _rows(connection, contacts.CREATE, contacts.CONTACTS, contacts.new_rows(work))
+    await _rows(connection, contacts.PATCH, contacts.PATCHES, contacts.patch_rows(work))
+    await _rows(connection, timers.START, timers.TIMERS, sorted(work.timers.values()))
+    if work.ended_timers:
+        await connection.execute(timers.END, sorted(work.ended_timers))
+    log_changes = [event_log.LogChangeRow(id, *change) for id, change in sorted(work.log_changes.items())]
+    await _rows(connection, event_log.CHANGE, event_log.CHANGES, log_changes)
+    await _rows(connection, held.HOLD, held.HELD, held.rows(work))
+    await _rows(connection, held.RELEASE, held.RELEASED, work.redriven)
+
+
+async def _save_known(work: Work, changed: list[LoadedConversation], connection: Connection) -> None:
+    if not (changed or work.log_rows or work.messages):
+        return
+    rows = [_row(loaded) for loaded in changed]
+    saved = await connection.fetchval(
+        SAVE,
+        *CHANGED.arrays(rows),
+        *event_log.LOGGED.arrays(work.log_rows.values()),
+        *SAID.arrays(work.messages),
+    )
+    if saved != len(rows) and not broken("fence"):
+        raise StaleConversation(f"{len(rows) - saved} of {len(rows)} conversations changed since they were read")
+
+
+def _row(loaded: LoadedConversation) -> ConversationRow:
+    conversation = loaded.conversation
+    return ConversationRow(
+        loaded.id, loaded.read_version, conversation.version, loaded.state, loaded.seen,
+        listeners.dump(loaded.listeners), conversation.contact_id or None, loaded.last_user_at,
+    )  # fmt: skip
+
+
+async def _create(new: list[LoadedConversation], connection: Connection) -> None:
+    if not new:
+        return
+    rows = [_new_row(loaded) for loaded in new]
+    done = await connection.execute(CREATE, *NEW.arrays(rows))
+    if done != f"INSERT 0 {len(rows)}" and not broken("fence"):
+        raise StaleConversation("a conversation came into being since it was looked for")
+
+
+def _new_row(loaded: LoadedConversation) -> NewConversationRow:
+    conversation = loaded.conversation
+    return NewConversationRow(
+        loaded.id, conversation.key, conversation.version, loaded.state, loaded.seen,
+        listeners.dump(loaded.listeners), conversation.contact_id or None, loaded.last_user_at,
+    )  # fmt: skip
+
+
+async def _rows(connection: Connection, statement: str, columns: Columns, rows: Sequence[tuple[Any, ...]]) -> None:
+    if rows:
+        await connection.execute(statement, *columns.arrays(rows))

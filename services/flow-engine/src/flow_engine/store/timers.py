@@ -1,0 +1,42 @@
+"""Timers. A fired one's row stays until a turn applies its event: an event without a row does nothing."""
+
+from __future__ import annotations
+
+from flow_engine.state.rows import TimerRow
+from flow_engine.store.columns import Columns
+from flow_engine.store.port import DueTimers, FiredTimer
+from servicekit.loop.batches import Connection
+
+TIMERS = Columns(TimerRow, "uuid int text text text timestamptz")
+START = f"{TIMERS.insert('timer')} ON CONFLICT (id) DO UPDATE SET due = EXCLUDED.due, fired_at = NULL"
+END = "DELETE FROM timer WHERE id = ANY ($1::uuid[])"
+_PRESENT = "SELECT id FROM timer WHERE id = ANY ($1::uuid[])"
+_DUE = """
+SELECT p.part,
+       (SELECT count(*) FROM (SELECT FROM timer WHERE part = p.part AND fired_at IS NULL AND due <= now() LIMIT 1000) d)
+       AS due,
+       (SELECT extract(epoch FROM min(due) - now())::float8 FROM timer WHERE part = p.part AND fired_at IS NULL)
+       AS seconds
+  FROM unnest($1::int[]) p(part)
+"""
+_FIRE = """
+UPDATE timer SET fired_at = now()
+ WHERE id IN (SELECT id FROM timer WHERE part = $1 AND fired_at IS NULL AND due <= now() ORDER BY due LIMIT $2)
+RETURNING id, key, project_id, wait
+"""
+
+
+async def present(connection: Connection, ids: list[str]) -> set[str]:
+    """Those of the timers that have a row."""
+    return {str(row["id"]) for row in await connection.fetch(_PRESENT, ids)} if ids else set()
+
+
+async def due(connection: Connection, parts: list[int]) -> list[DueTimers]:
+    """For each of the partitions."""
+    return [DueTimers(row["part"], row["due"], row["seconds"]) for row in await connection.fetch(_DUE, parts)]
+
+
+async def fire(connection: Connection, part: int, limit: int) -> list[FiredTimer]:
+    """Mark those that are due, the earliest first."""
+    rows = await connection.fetch(_FIRE, part, limit)
+    return [FiredTimer(str(row["id"]), row["key"], row["project_id"], row["wait"]) for row in rows]

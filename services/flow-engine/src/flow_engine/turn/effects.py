@@ -1,0 +1,173 @@
+"""Effects, one row each in WRITERS: what a type of effect becomes, of records and rows. No I/O.
+
+A new effect is a dataclass in flowlang, a function here that calls the TurnWriter's methods, and its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from contracts.ids import NOBODY, conversation_key, derived_id
+from contracts.people import Person
+from flow_engine.catalogue.port import IN_HOUSE
+from flow_engine.state.limits import MOST_EFFECTS, TooLarge
+from flow_engine.turn.outputs import message_deadline
+from flow_engine.turn.turn_writer import TurnWriter
+from flowlang import model
+
+
+def say(writer: TurnWriter, effect: model.Say) -> None:
+    """A message: to the chat log and its listeners, and through the dispatcher unless the channel is in house."""
+    id, conversation = writer.outputs.new_id(), writer.conversation
+    content: dict[str, Any] = {"text": effect.text}
+    if effect.buttons:
+        content["buttons"] = effect.buttons
+    if effect.quick_replies:
+        content["quick_replies"] = effect.quick_replies
+    writer.said.append({"seq": effect.seq, "id": id, "at": writer.outputs.now, "content": content})
+    if conversation.channel_id == NOBODY:
+        return
+    writer.bot_said(effect.seq, id, content)
+    if conversation.channel_type in IN_HOUSE:
+        writer.event_for_outside("message.sent", {"message": {"id": id, "seq": effect.seq, **content}})
+    else:
+        _send(writer, id, effect.seq, content)
+
+
+def _send(writer: TurnWriter, id: str, seq: int, content: dict[str, Any]) -> None:
+    """The first message of a turn answers the tap that caused it."""
+    tap, writer.tap = writer.tap, None
+    fields = writer.place_of_person() | {
+        "channel_type": writer.conversation.channel_type,
+        "seq": seq,
+        "content": content,
+        "expires_at": message_deadline(writer.outputs.now),
+    }
+    writer.action("send_message", fields | ({"callback_id": tap} if tap else {}), id=id)
+
+
+def _acknowledge(writer: TurnWriter, tap: str) -> None:
+    """A tap that no message answers: the person's button would show that it is still at work."""
+    conversation = writer.conversation
+    if conversation.channel_type not in IN_HOUSE:
+        place = {"channel_id": conversation.channel_id, "channel_type": conversation.channel_type}
+        writer.action("acknowledge_tap", place | {"callback_id": tap})
+
+
+def call_api(writer: TurnWriter, effect: model.CallApi) -> None:
+    """A call of a named API, whose answer comes back as `call_result`."""
+    id = writer.outputs.new_id()
+    api = writer.find_api(writer.conversation.project_id, effect.api)
+    if api is None:
+        _no_such_api(writer, id, effect)
+        return
+    fields = {"api_call_id": api.id, "params": effect.params, "wait": effect.wait}
+    writer.action("call_api", fields | writer.place_of_person(), id=id)
+
+
+def _no_such_api(writer: TurnWriter, id: str, effect: model.CallApi) -> None:
+    """The answer that a call without a target gets, by the way that all answers take."""
+    body = {
+        "kind": "call_result",
+        "bot_id": writer.conversation.bot_id,
+        **writer.place_of_person(),
+        "action_id": id,
+        "wait": effect.wait,
+        "outcome": "error",
+        "error": {"type": "unknown-api", "detail": f"There is no API call named {effect.api[:100]!r}."},
+    }
+    writer.outputs.inbound(derived_id(id, "result"), writer.conversation.key, body)
+
+
+def post_webhook(writer: TurnWriter, effect: model.PostWebhook) -> None:
+    """A post to a URL that the flow names."""
+    contact = writer.contact_view(effect.contact)
+    fields = {
+        "url": effect.url,
+        "format": effect.format,
+        "title": effect.title,
+        "timestamp": writer.outputs.now,
+        "data": {**writer.outputs.shared, "contact": contact, "flow": effect.flow, "node": effect.node},
+    }
+    writer.action("post_webhook", fields)
+
+
+def emit_event(writer: TurnWriter, effect: model.EmitEvent) -> None:
+    """An event for subscribers."""
+    data = dict(effect.data)
+    if effect.flow:
+        data["flow"] = effect.flow
+    if effect.node:
+        data["node"] = effect.node
+    writer.event_for_outside(effect.type, data, effect.contact)
+
+
+def patch_contact(writer: TurnWriter, effect: model.PatchContact) -> None:
+    """A change of the person."""
+    writer.patches.append(effect)
+
+
+def start_timer(writer: TurnWriter, effect: model.StartTimer) -> None:
+    """A wait that ends at some time."""
+    writer.start_timer(effect.wait, effect.due)
+
+
+def cancel_timer(writer: TurnWriter, effect: model.CancelTimer) -> None:
+    """A wait that ended otherwise."""
+    writer.end_timer(effect.wait)
+
+
+def run_command(writer: TurnWriter, effect: model.RunCommand) -> None:
+    """A command for another conversation, as an inbound record; without a person, for this one."""
+    conversation = writer.conversation
+    id = derived_id(writer.event.id, writer.outputs.new_id())
+    body: dict[str, Any] = {"kind": "command", "bot_id": conversation.bot_id, "command": effect.command}
+    body["content"] = effect.content
+    try:
+        key, named = addressed(conversation, effect.person)
+    except ValueError as error:
+        problem = {"type": "person-not-understood", "detail": str(error)[:500], "command": effect.command[:200]}
+        writer.event_for_outside("flow.failed", {"error": problem})
+        return
+    writer.outputs.inbound(id, key, body | named)
+
+
+def addressed(conversation: model.Conversation, person: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """(the record's key, the fields of its body) for another person of the bot; nobody named: this one.
+
+    Raises ValueError when the person is named in no way there is.
+    """
+    if not person or person == {"contact_id": conversation.contact_id}:
+        here = {"channel_id": conversation.channel_id, "peer_id": conversation.peer_id}
+        return conversation.key, here | {"channel_type": conversation.channel_type}
+    channel = person.get("channel_id") or conversation.channel_id
+    if person.get("peer_id") and channel != NOBODY:
+        there = {"channel_id": channel, "peer_id": str(person["peer_id"])}
+        return conversation_key(conversation.bot_id, **there), there
+    named = Person.model_validate(person)
+    fields = {"channel_id": NOBODY, "peer_id": NOBODY, "person": named.model_dump(exclude_none=True)}
+    return f"{conversation.bot_id}/{NOBODY}/{named.named()}", fields
+
+
+WRITERS: dict[type, Callable[[TurnWriter, Any], None]] = {
+    model.Say: say,
+    model.CallApi: call_api,
+    model.PostWebhook: post_webhook,
+    model.EmitEvent: emit_event,
+    model.PatchContact: patch_contact,
+    model.StartTimer: start_timer,
+    model.CancelTimer: cancel_timer,
+    model.RunCommand: run_command,
+}
+"""Effect type -> its writer, which raises TooLarge where a record is past its limit."""
+
+
+def write(turn: model.Turn, writer: TurnWriter) -> None:
+    """Translate all effects of a turn, in order. Raises TooLarge past a limit."""
+    if len(turn.effects) > MOST_EFFECTS:
+        raise TooLarge(f"{len(turn.effects)} effects, more than {MOST_EFFECTS}")
+    for effect in turn.effects:
+        WRITERS[type(effect)](writer, effect)
+    if writer.tap:
+        _acknowledge(writer, writer.tap)

@@ -1,0 +1,62 @@
+"""An inbound record on its way through a turn."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from flow_engine.catalogue.port import Surroundings
+from flow_engine.state.ids import as_uuid
+from flow_engine.state.work import LoadedConversation
+from flow_engine.turn.outputs import time_text
+from flowlang.model import Contact, Conversation, Effect
+from servicekit.kafka.records import Record
+
+
+@dataclass(slots=True)
+class Arrived:
+    """One decoded inbound record. `person_keyed`: its conversation is still to be found."""
+
+    record: Record
+    event_id: str
+    key: str
+    body: Any
+    person_keyed: bool
+    registry_offset: int
+    traceparent: str | None
+
+
+class Event:
+    """One record on its way through a turn. `mark` stands for its id among those that the conversation has seen."""
+
+    __slots__ = ("around", "arrived", "body", "contact", "loaded", "mark", "met", "now", "uuid")
+
+    def __init__(
+        self, arrived: Arrived, loaded: LoadedConversation, contact: Contact, around: Surroundings, mark: bytes
+    ) -> None:
+        self.arrived, self.loaded, self.contact, self.around, self.mark = arrived, loaded, contact, around, mark
+        self.body: Any = arrived.body
+        self.uuid = as_uuid(arrived.event_id)
+        self.met: tuple[Conversation, list[Effect]] = (loaded.conversation, [])
+        """The conversation once the person was met, and what that causes: holds even if the flow fails."""
+        self.now = max(time_text(arrived.record.timestamp), loaded.conversation.last_at or "")
+
+    @property
+    def id(self) -> str:
+        return self.arrived.event_id
+
+    @property
+    def kind(self) -> str:
+        kind: str = self.body.kind
+        return kind
+
+    @property
+    def is_url(self) -> bool:
+        return self.kind == "url"
+
+
+class Before(NamedTuple):
+    """What is kept of a conversation as it was before a turn."""
+
+    version: int
+    next_seq: int

@@ -1,0 +1,104 @@
+"""Kinds of events, one row each: what the engine itself does before the interpreter steps, and what that sees. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from contracts import inbound
+from flow_engine.catalogue.port import Catalogue
+from flow_engine.state.patches import patched
+from flow_engine.state.work import Work
+from flow_engine.turn import happenings, people
+from flow_engine.turn.event import Event
+from flow_engine.turn.happenings import Data
+from flowlang.clock import moment
+from flowlang.model import Effect, EmitEvent, Happening, Refused
+
+TEXT_KEPT = 4096
+"""Characters of a person's last message that the conversation remembers."""
+
+Before = Callable[[Event, Work, Catalogue], list[Effect] | Refused | None]
+"""The effects that come before the interpreter's; why the event starts nothing; or None: nothing happens at all."""
+
+
+def _nothing(event: Event, work: Work, catalogue: Catalogue) -> list[Effect]:
+    return []
+
+
+def _message(event: Event, work: Work, catalogue: Catalogue) -> list[Effect]:
+    body: inbound.MessageReceived = event.body
+    effects = people.meet(work, event, subscribed=True)
+    if body.text is not None:
+        event.loaded.conversation.last_message = body.text[:TEXT_KEPT]
+    event.loaded.last_user_at = moment(event.now)
+    return [*effects, EmitEvent("message.received", {"message": people.message_view(body)})]
+
+
+def _reachability(event: Event, work: Work, catalogue: Catalogue) -> list[Effect]:
+    effects = people.meet(work, event, subscribed=False)
+    body: inbound.Reachability = event.body
+    return [*effects, *people.change_reachability(event.loaded.conversation, body.state, body.reason)]
+
+
+def _message_result(event: Event, work: Work, catalogue: Catalogue) -> list[Effect]:
+    body: inbound.MessageResult = event.body
+    effects: list[Effect] = [people.message_result(body)]
+    if body.unreachable:
+        effects += people.change_reachability(event.loaded.conversation, body.unreachable, "send-failed")
+    return effects
+
+
+def _contact_update(event: Event, work: Work, catalogue: Catalogue) -> list[Effect]:
+    if not event.contact.id:
+        return []
+    change = people.update(event.body)
+    event.contact = patched(event.contact, change)
+    return [change, *people.update_events(event.contact, change)]
+
+
+def _timer(event: Event, work: Work, catalogue: Catalogue) -> list[Effect] | None:
+    return [] if work.take_timer(event.body.timer_id) else None
+
+
+def _url(event: Event, work: Work, catalogue: Catalogue) -> list[Effect] | Refused:
+    body: inbound.UrlOpened = event.body
+    if body.registered and catalogue.is_deleted("hook_url", body.link_id):
+        return Refused("link-gone", 404, "The link was revoked.", "revoked")
+    if body.single_use and not event.loaded.listeners.use_link(body.link_id):
+        return Refused("link-gone", 404, "The link works once, and was used.", "used")
+    return []
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How one kind of event is treated."""
+
+    data: Data | None
+    """What the interpreter sees of it; None: the interpreter does not take this kind."""
+    before: Before = _nothing
+    asked_about: bool = False
+    """Whether it has a row in the event log: somebody outside may ask what became of it."""
+    starts_runs: bool = True
+    """Whether it can begin or move a session. Where one that cannot does not fit its limits, no session fails."""
+
+
+KINDS: dict[str, Kind] = {
+    "message": Kind(happenings.message, _message, asked_about=True),
+    "start": Kind(happenings.start, asked_about=True),
+    "url": Kind(happenings.url, _url, asked_about=True),
+    "command": Kind(happenings.command, asked_about=True),
+    "signal": Kind(happenings.signal, asked_about=True),
+    "contact_update": Kind(None, _contact_update, asked_about=True, starts_runs=False),
+    "call_result": Kind(happenings.call_result),
+    "timer": Kind(happenings.timer, _timer),
+    "reachability": Kind(None, _reachability, starts_runs=False),
+    "message_result": Kind(None, _message_result, starts_runs=False),
+}
+"""By `kind` of contracts.inbound. `attach` and `redrive` make no turn."""
+
+
+def happening(event: Event) -> Happening | None:
+    """The event as the interpreter sees it; None for a kind that it does not take."""
+    data = KINDS[event.kind].data
+    return Happening(event.id, event.kind, event.now, data(event.body)) if data else None

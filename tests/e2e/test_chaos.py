@@ -1,0 +1,38 @@
+"""A short run of `switchhook chaos` finds nothing; with one protection switched off it must find something."""
+
+from __future__ import annotations
+
+import pytest
+from bench.chaos.attack import attack
+
+from support.ground import Ground
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+SEED = 11
+SECONDS, CONTROL_SECONDS, LONG_SECONDS = 20, 15, 180
+
+
+@pytest.mark.seconds(120)
+async def test_nothing_is_lost_reordered_or_applied_twice(ground: Ground) -> None:
+    await survives(ground, SECONDS, SEED)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_nothing_is_lost_reordered_or_applied_twice_in_a_long_run(ground: Ground) -> None:
+    await survives(ground, LONG_SECONDS, SEED + 1)
+
+
+async def survives(ground: Ground, seconds: float, seed: int) -> None:
+    before = ground.log.crashes
+    verdict, _ = await attack(ground.stack, seconds, seed, None, ground.log)
+    assert verdict.events > 1000
+    assert ground.log.crashes - before >= 4
+    assert verdict.sound, verdict.figures()
+
+
+@pytest.mark.seconds(120)
+@pytest.mark.parametrize("protection", ["outbox", "fence", "dedupe", "lease"])
+async def test_the_checker_notices_when_a_protection_is_missing(ground: Ground, protection: str) -> None:
+    verdict, _ = await attack(ground.stack, CONTROL_SECONDS, SEED, protection, ground.log)
+    assert not verdict.sound, verdict.figures()

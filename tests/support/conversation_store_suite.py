@@ -1,0 +1,283 @@
+"""What every ConversationStore does: one suite, on the twin in memory and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from contracts.ids import derived_id
+from contracts.inbound import ReplyTo
+from flow_engine.errors import StaleConversation
+from flow_engine.state.ids import as_uuid, conversation_id, timer_id
+from flow_engine.state.limits import encoded_state
+from flow_engine.state.rows import LogRow, MessageRow, TimerRow
+from flow_engine.state.work import LoadedConversation, NewContact, Work
+from flow_engine.store.port import BACKLOG_LIMIT, ConversationStore, Name, StoredConversation
+from flowlang.model import Contact, Conversation, PatchContact
+from servicekit.kafka.records import Record
+
+AT = "2026-11-21T00:01:00.000Z"
+THEN = datetime(2026, 11, 21, 0, 1, tzinfo=UTC)
+BOT, WEB, TELEGRAM, PROJECT = "bot-1", "web-1", "tg-1", "project-1"
+
+
+@dataclass
+class Kept:
+    """A store under test. `transaction` gives what `save` takes as its connection."""
+
+    store: ConversationStore
+    transaction: Callable[[], AbstractAsyncContextManager[Any]]
+
+    async def save(self, work: Work) -> None:
+        async with self.transaction() as connection:
+            await self.store.save(work, connection)
+
+    async def load(self, key: str) -> StoredConversation:
+        async with self.store.reading() as reads:
+            return (await reads.conversations([key]))[key]
+
+    async def contact(self, key: str) -> Contact:
+        found = (await self.load(key)).contact
+        assert found is not None
+        return found
+
+    async def hold(self, key: str, offset: int, error: str = "KeyError: a bug") -> None:
+        async with self.transaction() as connection:
+            await self.store.hold(record(key, offset), key, error, connection)
+
+
+def key_of(peer: str, channel: str = WEB) -> str:
+    return f"{BOT}/{channel}/{peer}"
+
+
+def contact_id(name: str) -> str:
+    return derived_id("contact", name)
+
+
+def record(key: str, offset: int) -> Record:
+    return Record("inbound", 2, offset, 1_700_000_000_000, key.encode(), b"{}", (("ce_id", b"e1"), ("odd", None)))
+
+
+def conversation(peer: str = "1", *, channel: str = WEB, read: int | None = None, **fields: Any) -> LoadedConversation:
+    """A conversation after a turn: one version further than what was read."""
+    key = key_of(peer, channel)
+    made = Conversation(key, PROJECT, BOT, channel, "webchat", peer, fields.pop("contact", ""), (read or 0) + 1)
+    for name, value in fields.items():
+        setattr(made, name, value)
+    return LoadedConversation(conversation_id(key), made, read, state=encoded_state(made, AT))
+
+
+def work_of(*loaded: LoadedConversation) -> Work:
+    return Work(conversations={one.conversation.key: one for one in loaded})
+
+
+def with_contact(name: str, *loaded: LoadedConversation, profile: dict[str, Any], bot: str = BOT) -> Work:
+    """The batch that makes a contact and its conversations."""
+    work, id = work_of(*loaded), contact_id(name)
+    work.new_contacts[id] = NewContact(PROJECT, bot, THEN)
+    work.contacts[id] = Contact(id, profile, {"points": 1}, ["new"], [])
+    return work
+
+
+def message(of: LoadedConversation, seq: int, text: str, *, sender: str = "bot") -> MessageRow:
+    content = f'{{"text":"{text}"}}'.encode()
+    return MessageRow(of.id, seq, seq << 8, sender, derived_id("message", of.id, seq, sender), THEN, content)
+
+
+def timer(wait: str, due: datetime, *, part: int = 3) -> TimerRow:
+    key = key_of("1")
+    return TimerRow(timer_id(key, wait), part, key, PROJECT, wait, due)
+
+
+class ConversationStoreSuite:
+    """Test classes inherit it and give a `kept` fixture."""
+
+    async def test_what_nobody_has_heard_of_is_not_there(self, kept: Kept) -> None:
+        assert await kept.load(key_of("1")) == StoredConversation(None, None, False)
+        assert await kept.store.event("unheard-of") is None
+        async with kept.store.reading() as reads:
+            assert await reads.timers([timer_id(key_of("1"), "w")]) == set()
+            assert await reads.backlog(conversation_id(key_of("1")), 0) == []
+            assert await reads.outcomes(["unheard-of"]) == {}
+            assert await reads.held_counts([conversation_id(key_of("1"))]) == {}
+
+    async def test_a_conversation_comes_back_as_it_was_saved(self, kept: Kept) -> None:
+        new = conversation(next_seq=5, last_message="hi", reachable="subscribed")
+        new.seen, new.last_user_at = b"0123456789", THEN
+        new.listeners.add_caller(ReplyTo(instance="i", partition=1, request_id="r"), event_id="e", at_ms=1, is_url=True)
+        await kept.save(work_of(new))
+        found = (await kept.load(key_of("1"))).loaded
+        assert found is not None
+        assert (found.conversation, found.read_version, found.seen) == (new.conversation, 1, new.seen)
+        assert (found.listeners, found.last_user_at, found.held, found.state) == (new.listeners, THEN, False, None)
+        await kept.save(work_of(conversation(read=1, next_seq=6)))
+        again = (await kept.load(key_of("1"))).loaded
+        assert again is not None
+        assert (again.read_version, again.conversation.next_seq, again.listeners.callers) == (2, 6, [])
+
+    @pytest.mark.parametrize("read", [None, 1, 7])
+    async def test_a_row_that_another_owner_changed_is_not_overwritten_and_nothing_else_is_kept(
+        self, kept: Kept, read: int | None
+    ) -> None:
+        await kept.save(work_of(conversation()))
+        await kept.save(work_of(conversation(read=1)))
+        late, other = conversation(read=read, last_message="late"), conversation("2")
+        work = work_of(late, other)
+        work.messages.append(message(other, 1, "lost"))
+        with pytest.raises(StaleConversation):
+            await kept.save(work)
+        found = (await kept.load(key_of("1"))).loaded
+        assert found is not None
+        assert (found.read_version, found.conversation.last_message) == (2, None)
+        assert (await kept.load(key_of("2"))).loaded is None
+        async with kept.store.reading() as reads:
+            assert await reads.backlog(other.id, 0) == []
+
+    async def test_a_contact_is_made_whole(self, kept: Kept) -> None:
+        id = contact_id("anna")
+        profile = {"name": "Anna\x00", "email": "a@example.com", "external_id": "c\x007", "unheard_of": 1}
+        await kept.save(with_contact("anna", conversation(contact=id), profile=profile))
+        known = {"name": "Anna", "email": "a@example.com", "external_id": "c7"}
+        assert await kept.contact(key_of("1")) == Contact(id, known, {"points": 1}, ["new"], [])
+
+    async def test_a_contact_is_changed_by_attribute_and_not_overwritten(self, kept: Kept) -> None:
+        id = contact_id("anna")
+        profile = {"name": "Anna", "city": "Riga", "phone": "+1"}
+        await kept.save(with_contact("anna", conversation(contact=id), profile=profile))
+        first, second = Work(), Work()
+        first.patch(id, PatchContact({"profile.city": None, "variables.age": 30}, ("vip", "new"), (), ("seen",)))
+        second.patch(id, PatchContact({"profile.phone": None, "profile.email": "a@b.c", "variables.points": None}))
+        second.patch(id, PatchContact({"variables.x\x00": "a\x00b"}, (), ("new", "never had")))
+        await kept.save(first)
+        await kept.save(second)
+        known = {"name": "Anna", "email": "a@b.c"}
+        assert await kept.contact(key_of("1")) == Contact(id, known, {"age": 30, "x": "ab"}, ["vip"], ["seen"])
+
+    async def test_a_change_of_a_contact_that_is_gone_does_nothing(self, kept: Kept) -> None:
+        work = Work()
+        work.patch(contact_id("nobody"), PatchContact({"profile.city": "Riga"}))
+        await kept.save(work)
+
+    async def test_contacts_are_found_by_what_others_call_them(self, kept: Kept) -> None:
+        anna, ben, foreign = contact_id("anna"), contact_id("ben"), contact_id("foreign")
+        older, newer = conversation("1", contact=anna), conversation("2", channel=TELEGRAM, contact=anna)
+        older.last_user_at, newer.last_user_at = THEN, THEN + timedelta(hours=1)
+        never = conversation("0", contact=anna)
+        both = {"email": "a@example.com", "phone": "+1"}
+        await kept.save(with_contact("anna", older, newer, never, profile=both))
+        await kept.save(with_contact("ben", profile={"phone": "+1", "external_id": "b"}))
+        await kept.save(with_contact("foreign", profile={"email": "a@example.com"}, bot="bot-2"))
+        names = [
+            Name(BOT, "email", "a@example.com"), Name(BOT, "phone", "+1"), Name(BOT, "external_id", "b"),
+            Name("bot-2", "contact_id", foreign), Name(BOT, "contact_id", foreign), Name(BOT, "email", "nobody"),
+        ]  # fmt: skip
+        async with kept.store.reading() as reads:
+            found = await reads.named(names)
+        keys = [key_of("2", TELEGRAM), key_of("1"), key_of("0")]
+        assert [found[name] for name in names] == [
+            {anna: keys}, {anna: keys, ben: []}, {ben: []}, {foreign: []}, {}, {},
+        ]  # fmt: skip
+
+    async def test_a_backlog_has_what_the_bot_said_since(self, kept: Kept) -> None:
+        of = conversation()
+        work = work_of(of)
+        work.messages = [message(of, 0, "hello", sender="person"), *(message(of, n, f"m{n}") for n in range(1, 206))]
+        await kept.save(work)
+        async with kept.store.reading() as reads:
+            last, many = await reads.backlog(of.id, 203), await reads.backlog(of.id, 0)
+        assert [(m["seq"], m["content"], m["at"]) for m in last] == [
+            (204, {"text": "m204"}, AT), (205, {"text": "m205"}, AT)
+        ]  # fmt: skip
+        assert [m["seq"] for m in many] == list(range(1, BACKLOG_LIMIT + 1))
+
+    async def test_the_event_log_has_an_event_and_what_became_of_it_later(self, kept: Kept) -> None:
+        of, id = conversation(), "a foreign id"
+        work = work_of(of)
+        work.messages = [message(of, seq, f"m{seq}") for seq in (1, 2, 3)]
+        work.add_log_row(LogRow(as_uuid(id), PROJECT, of.id, "started", b'{"seqs":[1,2],"trigger_id":"t"}'))
+        await kept.save(work)
+        later = Work()
+        later.change_log(as_uuid(id), "waiting", b'{"seqs":[2,3]}')
+        later.change_log(as_uuid(id), "completed", b'{"answer":"m3"}')
+        later.change_log(as_uuid("never logged"), "completed", b"{}")
+        await kept.save(later)
+        found = await kept.store.event(id)
+        assert found is not None
+        assert (found.project_id, found.conversation, found.status) == (PROJECT, of.id, "completed")
+        assert found.parts == [{"seqs": [1, 2], "trigger_id": "t"}, {"seqs": [2, 3]}, {"answer": "m3"}]
+        assert [m["seq"] for m in found.messages] == [1, 2, 3]
+        async with kept.store.reading() as reads:
+            outcomes = await reads.outcomes([id, "never logged"])
+        assert list(outcomes) == [id]
+        assert (outcomes[id].status, outcomes[id].answer, len(outcomes[id].messages)) == ("completed", "m3", 3)
+
+    async def test_an_event_that_is_logged_again_keeps_its_first_row(self, kept: Kept) -> None:
+        for status in ("rejected", "completed"):
+            work = Work()
+            work.add_log_row(LogRow(as_uuid("e"), PROJECT, None, status, b'{"problem":{"type":"x"}}'))
+            await kept.save(work)
+        found = await kept.store.event("e")
+        assert found is not None
+        assert (found.status, found.conversation, found.messages) == ("rejected", None, [])
+
+    async def test_held_events_wait_in_order_until_they_are_applied(self, kept: Kept) -> None:
+        key = key_of("1")
+        await kept.hold(key, 10)
+        assert await kept.load(key) == StoredConversation(None, None, True)
+        work = work_of(conversation())
+        work.held = {key: [record(key, 11), record(key, 12)], key_of("2"): [record(key_of("2"), 13)]}
+        await kept.save(work)
+        loaded = (await kept.load(key)).loaded
+        assert loaded is not None
+        assert loaded.held
+        async with kept.store.reading() as reads:
+            first, second = await reads.held(loaded.id, 2)
+            assert await reads.held_counts([loaded.id, conversation_id("b/c/9")]) == {loaded.id: 3}
+        assert first.position < second.position
+        assert (first.key, first.value, first.record_ms) == (key.encode(), b"{}", 1_700_000_000_000)
+        assert tuple(map(tuple, first.headers)) == (("ce_id", b"e1"), ("odd", None))
+        applied = Work(redriven=[(loaded.id, first.position), (loaded.id, second.position)])
+        await kept.save(applied)
+        async with kept.store.reading() as reads:
+            assert await reads.held_counts([loaded.id]) == {loaded.id: 1}
+            (left,) = await reads.held(loaded.id, 100)
+            assert left.position > second.position
+
+    async def test_a_timer_that_is_due_fires_once_and_stays_until_it_is_applied(self, kept: Kept) -> None:
+        now = datetime.now(UTC)
+        early, late = timer("early", now - timedelta(hours=2)), timer("late", now - timedelta(hours=1))
+        coming, elsewhere = timer("coming", now + timedelta(hours=1)), timer("elsewhere", THEN, part=4)
+        work = Work()
+        work.start_timers([late, coming, early, elsewhere])
+        await kept.save(work)
+        (here, nowhere) = await kept.store.due_timers([3, 5])
+        assert (here.part, here.due, here.seconds is not None and here.seconds < 0) == (3, 2, True)
+        assert (nowhere.part, nowhere.due, nowhere.seconds) == (5, 0, None)
+        async with kept.transaction() as connection:
+            (fired,) = await kept.store.fire_timers(3, 1, connection)
+        assert (fired.id, fired.key, fired.project_id, fired.wait) == (early.id, key_of("1"), PROJECT, "early")
+        async with kept.transaction() as connection:
+            assert [one.wait for one in await kept.store.fire_timers(3, 9, connection)] == ["late"]
+        (here,) = await kept.store.due_timers([3])
+        assert (here.due, here.seconds is not None and 3000 < here.seconds <= 3600) == (0, True)
+        async with kept.store.reading() as reads:
+            assert await reads.timers([early.id, late.id, timer_id("b/c/9", "x")]) == {early.id, late.id}
+        applied = Work()
+        applied.end_timers({early.id, coming.id})
+        await kept.save(applied)
+        async with kept.store.reading() as reads:
+            assert await reads.timers([early.id, late.id, coming.id]) == {late.id}
+
+    async def test_a_timer_that_is_started_again_fires_again(self, kept: Kept) -> None:
+        now = datetime.now(UTC)
+        for _ in range(2):
+            work = Work()
+            work.start_timers([timer("again", now - timedelta(hours=1))])
+            await kept.save(work)
+            async with kept.transaction() as connection:
+                assert len(await kept.store.fire_timers(3, 9, connection)) == 1

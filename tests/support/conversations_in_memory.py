@@ -1,0 +1,260 @@
+"""The twin of PostgresConversations: the same port over dicts, for tests that run in milliseconds."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import orjson
+
+from flow_engine.errors import StaleConversation
+from flow_engine.state import listeners, stored_state
+from flow_engine.state.ids import as_uuid, conversation_id
+from flow_engine.state.rows import LogRow, MessageRow, TimerRow
+from flow_engine.state.work import LoadedConversation, Outcome, Work
+from flow_engine.store.contacts import ContactRow, new_rows, patch_rows
+from flow_engine.store.event_log import outcome
+from flow_engine.store.loading import chat_message
+from flow_engine.store.port import (
+    BACKLOG_LIMIT,
+    ConversationsOf,
+    DueTimers,
+    FiredTimer,
+    HeldEvent,
+    LoggedEvent,
+    Name,
+    Reads,
+    StoredConversation,
+)
+from flowlang.model import Contact
+from servicekit.kafka.records import Record
+
+
+class Kept(NamedTuple):
+    """A conversation as its row has it."""
+
+    key: str
+    version: int
+    state: bytes
+    seen: bytes
+    listeners: bytes | None
+    contact_id: str
+    last_user_at: datetime | None
+
+
+@dataclass
+class Armed:
+    """A timer, until the turn that applies its event."""
+
+    row: TimerRow
+    fired: bool = False
+
+
+@dataclass
+class ConversationsInMemory:
+    """store.port.ConversationStore. Connections are ignored: each method is a transaction of its own."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    conversations: dict[str, Kept] = field(default_factory=dict)
+    contacts: dict[str, tuple[str, Contact]] = field(default_factory=dict)
+    """(bot id, contact) by contact id."""
+    armed: dict[str, Armed] = field(default_factory=dict)
+    messages: dict[str, list[MessageRow]] = field(default_factory=dict)
+    log: dict[str, LogRow] = field(default_factory=dict)
+    waiting: dict[str, list[HeldEvent]] = field(default_factory=dict)
+    errors: dict[str, str] = field(default_factory=dict)
+    """By conversation id: why it is held."""
+    _positions: int = 0
+    _one_batch: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Reads]:
+        async with self._one_batch:
+            yield ReadsInMemory(self)
+
+    async def close(self) -> None:
+        """There is nothing to let go of."""
+
+    async def save(self, work: Work, connection: Any) -> None:
+        changed = work.changed()
+        for loaded in changed:
+            kept = self.conversations.get(loaded.id)
+            if (kept.version if kept else None) != loaded.read_version:
+                raise StaleConversation(loaded.id)
+        for loaded in changed:
+            self.conversations[loaded.id] = _kept(loaded)
+        self._save_contacts(work)
+        for message in work.messages:
+            self.messages.setdefault(message.conversation, []).append(message)
+        self._save_timers_and_log(work)
+        for key, records in work.held.items():
+            for record in records:
+                self._wait(record, key)
+        for conversation, position in work.redriven:
+            self.waiting[conversation] = [held for held in self.waiting[conversation] if held.position != position]
+
+    def _save_contacts(self, work: Work) -> None:
+        for new in new_rows(work):
+            self.contacts[new.id] = (new.bot_id, _contact(new))
+        for id, patch in patch_rows(work):
+            if id in self.contacts:
+                bot_id, contact = self.contacts[id]
+                self.contacts[id] = (bot_id, _patched(contact, orjson.loads(patch)))
+
+    def _save_timers_and_log(self, work: Work) -> None:
+        self.armed.update((row.id, Armed(row)) for row in work.timers.values())
+        for id in work.ended_timers:
+            self.armed.pop(id, None)
+        for row in work.log_rows.values():
+            self.log.setdefault(row.id, row)
+        for id, (status, part) in work.log_changes.items():
+            if id in self.log:
+                self.log[id] = self.log[id]._replace(status=status, body=self.log[id].body + part)
+
+    async def hold(self, record: Record, key: str, error: str, connection: Any) -> None:
+        self.errors[conversation_id(key)] = error
+        self._wait(record, key)
+
+    def _wait(self, record: Record, key: str) -> None:
+        self._positions += 1
+        held = HeldEvent(self._positions, record.timestamp, record.key, record.value, record.headers)
+        self.waiting.setdefault(conversation_id(key), []).append(held)
+
+    async def event(self, event_id: str) -> LoggedEvent | None:
+        row = self.log.get(as_uuid(event_id))
+        if row is None:
+            return None
+        parts = [orjson.loads(line) for line in row.body.splitlines()]
+        said = {message["seq"]: message for part in parts for message in self._said(row.conversation, part)}
+        return LoggedEvent(row.project_id, row.conversation, row.status, parts, list(said.values()))
+
+    def _said(self, conversation: str | None, part: dict[str, Any]) -> list[dict[str, Any]]:
+        first, last = part.get("seqs", (1, 0))
+        in_log = [message for message in self.bot_said(conversation or "") if first <= message["seq"] <= last]
+        return [*part.get("messages", []), *in_log]
+
+    def bot_said(self, conversation: str) -> list[dict[str, Any]]:
+        """The bot's messages of a conversation as ChatMessage objects, the oldest first."""
+        rows = [row for row in self.messages.get(conversation, []) if row.sender == "bot"]
+        return [chat_message(row.seq, row.id, row.at, row.content) for row in sorted(rows, key=lambda row: row.seq)]
+
+    async def due_timers(self, parts: list[int]) -> list[DueTimers]:
+        found = []
+        for part in parts:
+            due = sorted(armed.row.due for armed in self.armed.values() if armed.row.part == part and not armed.fired)
+            seconds = (due[0] - self.now()).total_seconds() if due else None
+            found.append(DueTimers(part, min(1000, sum(moment <= self.now() for moment in due)), seconds))
+        return found
+
+    async def fire_timers(self, part: int, limit: int, connection: Any) -> list[FiredTimer]:
+        due = [
+            one for one in self.armed.values() if one.row.part == part and not one.fired and one.row.due <= self.now()
+        ]
+        fired = sorted(due, key=lambda one: one.row.due)[:limit]
+        for one in fired:
+            one.fired = True
+        return [FiredTimer(one.row.id, one.row.key, one.row.project_id, one.row.wait) for one in fired]
+
+
+class ReadsInMemory:
+    """store.port.Reads over the twin."""
+
+    def __init__(self, store: ConversationsInMemory) -> None:
+        self._store = store
+
+    async def conversations(self, keys: Iterable[str]) -> dict[str, StoredConversation]:
+        return {key: self._stored(key) for key in keys}
+
+    def _stored(self, key: str) -> StoredConversation:
+        id = conversation_id(key)
+        kept, held = self._store.conversations.get(id), bool(self._store.waiting.get(id))
+        if kept is None:
+            return StoredConversation(None, None, held)
+        _, contact = self._store.contacts.get(kept.contact_id, ("", None))
+        conversation = stored_state.decode(kept.state, key=key, contact_id=kept.contact_id, version=kept.version)
+        listening = listeners.load(kept.listeners)
+        loaded = LoadedConversation(id, conversation, kept.version, kept.seen, listening, held, kept.last_user_at)
+        return StoredConversation(loaded, contact, held)
+
+    async def timers(self, ids: list[str]) -> set[str]:
+        return self._store.armed.keys() & set(ids)
+
+    async def named(self, names: Sequence[Name]) -> dict[Name, ConversationsOf]:
+        return {name: self._named(name) for name in names}
+
+    def _named(self, name: Name) -> ConversationsOf:
+        found = sorted(
+            id for id, (bot_id, contact) in self._store.contacts.items() if bot_id == name.bot_id and _is(contact, name)
+        )
+        return {id: self._keys_of(id) for id in found}
+
+    def _keys_of(self, contact_id: str) -> list[str]:
+        def last_used_first(kept: Kept) -> tuple[float, str]:
+            return (-kept.last_user_at.timestamp() if kept.last_user_at else 0.0, kept.key)
+
+        theirs = [kept for kept in self._store.conversations.values() if kept.contact_id == contact_id]
+        return [kept.key for kept in sorted(theirs, key=last_used_first)]
+
+    async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:
+        said = self._store.bot_said(conversation)
+        return [message for message in said if message["seq"] > after][:BACKLOG_LIMIT]
+
+    async def outcomes(self, event_ids: list[str]) -> dict[str, Outcome]:
+        found = {id: await self._store.event(id) for id in event_ids}
+        return {id: outcome(logged) for id, logged in found.items() if logged is not None}
+
+    async def held_counts(self, conversations: list[str]) -> dict[str, int]:
+        return {id: len(self._store.waiting[id]) for id in conversations if self._store.waiting.get(id)}
+
+    async def held(self, conversation: str, limit: int) -> list[HeldEvent]:
+        return self._store.waiting.get(conversation, [])[:limit]
+
+
+def _kept(loaded: LoadedConversation) -> Kept:
+    conversation = loaded.conversation
+    return Kept(
+        conversation.key,
+        conversation.version,
+        loaded.state or b"",
+        loaded.seen,
+        listeners.dump(loaded.listeners),
+        conversation.contact_id,
+        loaded.last_user_at,
+    )
+
+
+def _contact(row: ContactRow) -> Contact:
+    columns = {"external_id": row.external_id, "phone": row.phone, "email": row.email}
+    profile = orjson.loads(row.profile) | {name: value for name, value in columns.items() if value is not None}
+    return Contact(row.id, profile, orjson.loads(row.variables), orjson.loads(row.tags), orjson.loads(row.flags))
+
+
+def _patched(contact: Contact, patch: dict[str, Any]) -> Contact:
+    """What the UPDATE of store.contacts does."""
+    columns: dict[str, Any] = patch.get("columns", {})
+    cleared = [*patch.get("profile_cleared", []), *(name for name, value in columns.items() if value is None)]
+    present = {name: value for name, value in columns.items() if value is not None}
+    return Contact(
+        contact.id,
+        _without(contact.profile | patch.get("profile", {}) | present, cleared),
+        _without(contact.variables | patch.get("variables", {}), patch.get("variables_cleared", [])),
+        _members(contact.tags, patch, "tags"),
+        _members(contact.flags, patch, "flags"),
+    )
+
+
+def _without(values: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def _members(present: list[str], patch: dict[str, Any], name: str) -> list[str]:
+    removed = patch.get(f"{name}_removed", [])
+    return [one for one in dict.fromkeys([*present, *patch.get(f"{name}_added", [])]) if one not in removed]
+
+
+def _is(contact: Contact, name: Name) -> bool:
+    return name.value == (contact.id if name.field == "contact_id" else contact.profile.get(name.field))

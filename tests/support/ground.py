@@ -1,0 +1,19 @@
+"""What the tests on the whole stack stand on."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from bench.chaos.attack import Log
+
+from devstack.stack import Stack
+
+TRACES = "traces.jsonl"
+"""In the stack's folder: the spans of requests that began a trace."""
+
+
+class Ground(NamedTuple):
+    """The stack, and who hears of its crashes."""
+
+    stack: Stack
+    log: Log

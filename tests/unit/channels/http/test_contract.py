@@ -1,0 +1,6 @@
+from channels.http import CONNECTOR
+from support.channel_contract import ChannelContract
+
+
+class TestHttp(ChannelContract):
+    connector = CONNECTOR
