@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from channels.discovery import installed
 from ingress.chat.attachments import Attachments
 from ingress.chat.bot_api import Talk
 from ingress.chat.webchat import WebChat
@@ -17,6 +18,7 @@ from ingress.doors.signals import Signals
 from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Limiter
 from ingress.intake.request_log import RequestLog
+from ingress.lookup.accounts import Accounts
 from ingress.lookup.catalogue import Catalog
 from ingress.ports import Asking, Publishing, View
 from ingress.settings import Settings
@@ -24,6 +26,7 @@ from ingress.web.app import App, Door
 from ingress.web.http import json_answer
 from ingress.web.openapi import document
 from servicekit.credentials.links import LinkKeys
+from servicekit.credentials.sealing import KeyRing
 from servicekit.web.auth import Authoriser
 
 
@@ -51,17 +54,19 @@ class Instances:
 
 
 def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) -> Ingress:
-    """Wire the doors. Raises ValueError when SWITCHHOOK_LINK_KEY is not set."""
-    catalog, authoriser = Catalog(view), Authoriser(view, settings.admin_token)
+    """Wire the doors. Raises ValueError when SWITCHHOOK_LINK_KEY is not set, BrokenConnector for a package's channel."""
+    connectors = installed()
+    catalog, authoriser = Catalog(view, connectors), Authoriser(view, settings.admin_token)
     keys, limiter = LinkKeys(settings.link_key), Limiter(Instances(asker))
     intake = Intake(publisher, asker, view)
     attachments = Attachments(intake, asker, settings.attaches_per_second)
+    accounts = Accounts(view, KeyRing(settings.kek) if settings.kek else None)
     url = settings.public_url
     doors: dict[str, Door] = {
         "run": Runs(catalog, authoriser, limiter, intake, RequestLog(intake)),
         "w": HookUrls(catalog, keys, limiter, intake, url),
         "r": Redirects(catalog, keys, limiter, intake),
-        "in": PlatformInbound(catalog, intake),
+        "in": PlatformInbound(catalog, accounts, intake),
         "web": WebChat(catalog, keys, limiter, intake, attachments, url),
         "talk": Talk(catalog, authoriser, keys, limiter, intake, attachments),
         "signals": Signals(catalog, authoriser, limiter, intake),
