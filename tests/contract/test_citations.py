@@ -31,6 +31,7 @@ FOREIGN = re.compile(
     r"(?i:\b(?:hardening|guarantees?|issue)\s#?\d+)|§|\((?:[A-Z]\d{0,2})(?:(?:-|,\s|/)[A-Z]\d{0,2})*\)|\b[A-Z]\d{1,2}\b"
 )
 """Numbers and letters of lists that a reader of this repository does not have, such as one of requirements."""
+SQL_COMMENT = re.compile(r"(?m)(?:(?:^|\s)-- |^COMMENT ON )(.*)$")
 OF_OTHERS = {"uv.lock", "pylock.toml"}
 """Files that other tools have elsewhere."""
 NOT_YET_CLEAN = ("libs/flowlang", "libs/servicekit", "services")
@@ -54,13 +55,13 @@ def files(*patterns: str) -> Iterator[Path]:
 
 
 def of_python(path: Path) -> Iterator[Prose]:
-    """Docstrings, the attributes' too, comments, and comments of SQL statements."""
+    """Docstrings, the attributes' too, comments, and comments in SQL."""
     text = path.read_text()
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
             yield Prose(path, node.lineno, node.value.value)
         elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            yield from (Prose(path, node.lineno, found) for found in re.findall(r"(?m)(?:^|\s)-- (.*)$", node.value))
+            yield from (Prose(path, node.lineno, found) for found in SQL_COMMENT.findall(node.value))
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT and "noqa" not in token.string:
             yield Prose(path, token.start[0], token.string)

@@ -50,6 +50,11 @@ def test_links_and_named_files_are_there(page: Path) -> None:
     assert missing == []
 
 
+def test_the_glossary_has_each_word_once_in_order() -> None:
+    words = re.findall(r"(?m)^\| ([^|]+) \|", (ROOT / "docs/glossary.md").read_text())[2:]
+    assert words == sorted(set(words), key=str.casefold)
+
+
 @pytest.mark.parametrize("page", DOCS, ids=shown_in)
 def test_every_command_is_run_by_a_test(page: Path) -> None:
     blocks = "\n".join(code for kind, code in BLOCK.findall(page.read_text()) if kind == "sh")

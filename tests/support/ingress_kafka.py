@@ -15,14 +15,14 @@ from aiokafka import TopicPartition
 from contracts import commands, dlq, events, findings, inbound, registry, replies
 from contracts.registry import Token
 from contracts.replies import MessagesReply, RunReply
+from ingress.assembly import Ingress, build
 from ingress.commands.bridge import Bridge
 from ingress.settings import Settings
-from ingress.wiring import Ingress, build
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.tokens import NewToken, generate_token
 from servicekit.kafka.asker import Asker
+from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.consumer import make_consumer
 from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.registry_view.view import RegistryView

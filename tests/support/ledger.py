@@ -14,8 +14,8 @@ from aiokafka.structs import OffsetAndMetadata
 
 from contracts import cloudevents, dlq
 from servicekit.checkpoints.tables import LOOP_TABLES
+from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.consumer import make_consumer
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.partition_loop import Batch, Commit, Connection, DeadRecord, Handler, PartitionLoop
 

@@ -10,11 +10,10 @@ from uuid import uuid4
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 
 from devstack.errors import StackError
+from servicekit.kafka.clients import admin_of, make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.consumer import make_consumer
 from servicekit.kafka.records import Record, record_id
 
 READ_SECONDS = 5.0
@@ -171,13 +170,11 @@ class Logs:
 @asynccontextmanager
 async def open_logs(cluster: Cluster) -> AsyncIterator[Logs]:
     """The logs of a cluster, as long as the block runs."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=cluster.servers)
     consumer = make_consumer(cluster, client_id="switchhook-doctor")
-    try:
-        await admin.start()
-        await consumer.start()
-        topics = await admin.describe_topics()
-        yield Logs(cluster, consumer, {topic["topic"]: len(topic["partitions"]) for topic in topics})
-    finally:
-        await consumer.stop()
-        await admin.close()
+    async with admin_of(cluster) as admin:
+        try:
+            await consumer.start()
+            topics = await admin.describe_topics()
+            yield Logs(cluster, consumer, {topic["topic"]: len(topic["partitions"]) for topic in topics})
+        finally:
+            await consumer.stop()

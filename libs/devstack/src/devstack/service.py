@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -34,6 +34,11 @@ class Service(Server):
         self._port = 0
         command = [sys.executable, "-m", MODULES[service]]
         super().__init__(Child(instance, command, log=log, pid_file=folder / "pid", cwd=folder))
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Take settings away that it would have from our own environment."""
+        for name in names:
+            self.env.pop(name, None)
 
     @property
     def port(self) -> int:

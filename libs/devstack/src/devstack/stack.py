@@ -20,6 +20,7 @@ from devstack.embedded import together
 from devstack.embedded_kafka import EmbeddedKafka
 from devstack.embedded_postgres import EmbeddedPostgres
 from devstack.errors import StackError
+from devstack.kafka_place import other_broker, own_broker
 from devstack.proxy import Proxy
 from devstack.secrets_file import StackSecrets, load_secrets
 from devstack.server import Server, make_folder
@@ -27,10 +28,10 @@ from devstack.service import MODULES, Service, service_of
 from devstack.supervisor import Report, keep_running
 from devstack.topics import create_topics
 from servicekit.kafka.cluster import Cluster
-from servicekit.settings import KafkaSettings
 
 RUNNING = "running.json"
 """Holds the `Addresses` while the stack runs."""
+TOPIC_PREFIX = "SWITCHHOOK_TOPIC_PREFIX"
 NEEDED_DISK_BYTES = 1024 * 2**20
 LOOPBACK_NETWORK = "127.0.0.0/8"
 NO_SETTINGS: Mapping[str, Mapping[str, str]] = {service: {} for service in MODULES}
@@ -41,6 +42,7 @@ class Addresses:
     """Where a running stack is reached: Kafka, the database as each service's role, and each instance's own URL."""
 
     kafka: str
+    own_kafka: bool
     topic_prefix: str
     dsns: dict[str, str]
     services: dict[str, str]
@@ -48,7 +50,8 @@ class Addresses:
     @property
     def cluster(self) -> Cluster:
         """The stack's place on its Kafka."""
-        return KafkaSettings(kafka=self.kafka, topic_prefix=self.topic_prefix).cluster
+        made = own_broker if self.own_kafka else other_broker
+        return made(self.kafka, topic_prefix=self.topic_prefix)
 
 
 def ignore(_line: str) -> None:
@@ -128,10 +131,9 @@ class Stack:
     @property
     def cluster(self) -> Cluster:
         """The stack's place on its Kafka, as its services see it."""
-        given = {
-            name: value for name in KafkaSettings.model_fields if (value := self._env.get(f"SWITCHHOOK_{name}".upper()))
-        }
-        return KafkaSettings.model_validate(given | {"kafka": self.bootstrap_servers}).cluster
+        prefix = self._env.get(TOPIC_PREFIX, os.environ.get(TOPIC_PREFIX, ""))
+        made = own_broker if self._external_kafka is None else other_broker
+        return made(self.bootstrap_servers, topic_prefix=prefix)
 
     @property
     def admin_dsn(self) -> str:
@@ -201,11 +203,11 @@ class Stack:
     def _tell_addresses(self) -> None:
         """For other commands on this folder; it holds passwords."""
         urls = {instance: service.base_url for instance, service in self._services.items()}
+        own = self._external_kafka is None
+        addresses = Addresses(self.bootstrap_servers, own, self.cluster.topic_prefix, self._dsns, urls)
         file = self.folder / RUNNING
         file.touch(mode=0o600)
-        file.write_text(
-            json.dumps(asdict(Addresses(self.bootstrap_servers, self.cluster.topic_prefix, self._dsns, urls)))
-        )
+        file.write_text(json.dumps(asdict(addresses)))
 
     async def _start_kafka(self) -> None:
         if self._external_kafka is None:
@@ -244,6 +246,8 @@ class Stack:
             env["SWITCHHOOK_DATABASE"] = self._dsns[kind]
         folder = self.folder / "services" / instance
         made = Service(instance, kind, folder=folder, log=self.logs / f"{instance}.log", env=env | dict(settings))
+        if self._external_kafka is None:
+            made.forget(name for name in os.environ if name.startswith("SWITCHHOOK_KAFKA_"))
         self._services[instance] = made
         return made
 

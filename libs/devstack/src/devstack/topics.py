@@ -8,25 +8,26 @@ from aiokafka.errors import KafkaError, for_code
 from contracts.topic import Topic
 from contracts.topics import TOPICS
 from devstack.errors import StackError
+from servicekit.kafka.clients import admin_of
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka import connections
 
 REPLICAS = 1
 
 
 async def create_topics(cluster: Cluster, topics: Sequence[Topic] = TOPICS, *, replicas: int = REPLICAS) -> list[str]:
     """Create those that are not there yet; their names. A topic that is there is left as it is, partitions included."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=cluster.servers)
     wanted = {cluster.named(topic.name): topic for topic in topics}
     try:
-        await admin.start()
-        present = set(await admin.list_topics())
-        missing = {name: topic for name, topic in wanted.items() if name not in present}
-        if missing:
-            await create(admin, missing, replicas)
+        async with admin_of(cluster) as admin:
+            present = set(await admin.list_topics())
+            missing = {name: topic for name, topic in wanted.items() if name not in present}
+            if missing:
+                await create(admin, missing, replicas)
     except KafkaError as error:
-        raise StackError(f"The topics could not be created at {cluster.servers}: {error}.") from error
-    finally:
-        await admin.close()
+        raise StackError(
+            f"The topics could not be created at {cluster.servers}: {connections.refusal() or error}."
+        ) from error
     return list(missing)
 
 

@@ -6,9 +6,10 @@ import os
 import socket
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -17,7 +18,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.cluster import Cluster, Mechanism
+from servicekit.kafka.security import Security, SecurityProtocol
 
 Network = IPv4Network | IPv6Network
 SECRETS_DIR = "SWITCHHOOK_SECRETS_DIR"
@@ -35,13 +37,48 @@ class KafkaSettings(BaseSettings):
 
     kafka: str = "127.0.0.1:9092"
     """Bootstrap servers, `host:port` separated by commas."""
+    kafka_security_protocol: SecurityProtocol = "PLAINTEXT"
+    """How Kafka is reached. With SASL in its name: by a login; with SSL in its name: encrypted."""
+    kafka_sasl_mechanism: Mechanism | None = None
+    """How the login is done; needed with SASL."""
+    kafka_user: str | None = None
+    """Needed with SASL."""
+    kafka_password: SecretStr | None = None
+    """Needed with SASL."""
+    kafka_ca: Path | None = None
+    """PEM file of the authorities whose broker certificates are trusted; none: those that the system trusts."""
+    kafka_certificate: Path | None = None
+    """PEM file of the certificate that we show to brokers that ask for one."""
+    kafka_key: Path | None = None
+    """PEM file of its private key; none: it is in the certificate's file."""
     topic_prefix: str = Field(default="", max_length=100, pattern=r"^[A-Za-z0-9._-]*$")
     """Goes before the names of all topics, consumer groups and transactional ids, so that installations can share a cluster."""
 
     @cached_property
     def cluster(self) -> Cluster:
         """What every Kafka client of this process is made from."""
-        return Cluster(self.kafka, self.topic_prefix)
+        security = self._kafka_security
+        return Cluster(self.kafka, self.topic_prefix, security.tls, security.login)
+
+    @cached_property
+    def _kafka_security(self) -> Security:
+        return Security(
+            self.kafka_security_protocol,
+            self.kafka_sasl_mechanism,
+            self.kafka_user,
+            self.kafka_password,
+            self.kafka_ca,
+            self.kafka_certificate,
+            self.kafka_key,
+        )
+
+    @model_validator(mode="after")
+    def _kafka_security_goes_together(self) -> Self:
+        problem = self._kafka_security.problem()
+        if problem is not None:
+            raise ValueError(problem)
+        _ = self._kafka_security.tls  # Its files are read now, so that what is wrong with them is said at the start.
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -55,6 +92,16 @@ class KafkaSettings(BaseSettings):
         folder = os.environ.get(SECRETS_DIR)
         files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder else ()
         return (init_settings, env_settings, *files)
+
+
+def refusal(error: ValidationError) -> str:
+    """What is wrong with the settings, in a sentence that names them."""
+    said = []
+    for one in error.errors():
+        name = "".join(f"SWITCHHOOK_{place}".upper() for place in one["loc"][:1])
+        message = one["msg"].removeprefix("Value error, ")
+        said.append(message if not name or message.startswith("SWITCHHOOK_") else f"{name}: {message}")
+    return "; ".join(said)
 
 
 class ServiceSettings(KafkaSettings):

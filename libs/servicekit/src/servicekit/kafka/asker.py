@@ -24,6 +24,7 @@ from contracts.inbound import ReplyTo
 from contracts.replies import Heartbeat, MessagesReply, ReplyAdapter
 from servicekit.kafka.assigned_reader import AssignedReader
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka.consumers import partitions_of
 from servicekit.kafka.publisher import KafkaPublisher, NotAcknowledged
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.observability.metrics import gauge
@@ -160,5 +161,5 @@ class _ReplyReader(AssignedReader):
     instance = ""
 
     async def choose_partition(self, consumer: AIOKafkaConsumer) -> int:
-        partitions = await consumer._client._wait_on_metadata(self._cluster.named(self._topic))
+        partitions = await partitions_of(consumer, self._cluster.named(self._topic))
         return crc32(self.instance.encode()) % len(partitions)

@@ -11,8 +11,8 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.consumer import make_consumer
 from servicekit.kafka.records import Record
 from servicekit.kafka.undisturbed import is_being_cancelled, undisturbed
 

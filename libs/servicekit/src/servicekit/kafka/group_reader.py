@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import structlog
@@ -23,8 +23,9 @@ from aiokafka.errors import (
     OffsetOutOfRangeError,
 )
 
+from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.consumer import collect, make_consumer
+from servicekit.kafka.inside_aiokafka import consumers
 from servicekit.kafka.records import Record
 from servicekit.kafka.undisturbed import undisturbed
 
@@ -35,7 +36,6 @@ CHECK_SECONDS = 10.0
 ANSWER_SECONDS = 6.0
 """A consumer that cannot say for so long where the log begins and ends, and reads nothing else, is stuck."""
 PROGRESS_SECONDS = 20.0
-CLOSE_SECONDS = 2.0
 LOST = (KafkaError, IllegalStateError, OSError)
 
 log = structlog.get_logger()
@@ -219,7 +219,7 @@ class GroupReader:
         finally:
             self.consumer = None
             self.on_revoked()
-            await _close(consumer)
+            await consumers.close(consumer)
 
     async def _pump(self, consumer: AIOKafkaConsumer) -> None:
         while True:
@@ -235,7 +235,7 @@ class GroupReader:
                 self._receiver.out_of_range(about)
                 continue
             if self._patience_ms:
-                collect(consumer, self._patience_ms if fetched else 0)
+                consumers.collect(consumer, self._patience_ms if fetched else 0)
             for tp, records in fetched.items():
                 again = self._receiver.receive(tp.partition, records)
                 if again is not None:
@@ -251,7 +251,7 @@ class GroupReader:
                 raise Stuck(f"no assignment for {self.unassigned_seconds:.0f} s")
             if self._silent is consumer and not self._receiver.expecting():
                 raise Stuck("it does not say where the log begins and ends")
-            if consumer._fetcher.error_future.done():
+            if consumers.fetcher_ended(consumer):
                 raise Stuck("the fetcher ended")
             if time.monotonic() - checked > CHECK_SECONDS:
                 checked = time.monotonic()
@@ -292,23 +292,3 @@ async def _first_to_fail(*work: Any) -> None:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-
-async def _close(consumer: AIOKafkaConsumer) -> None:
-    """Stop a consumer that may be in any state; gives up waiting after a few seconds."""
-    if await _ended(consumer.stop()):
-        return
-    for part in (consumer._fetcher, consumer._client):
-        if part is not None:
-            await _ended(part.close())
-    for connection in list(consumer._client._conns.values()):
-        connection.close()
-
-
-async def _ended(closing: Coroutine[Any, Any, object]) -> bool:
-    try:
-        await undisturbed(closing, CLOSE_SECONDS)
-    except Exception as error:  # noqa: BLE001 - what is given up may fail as it likes
-        log.info("consumer.close_failed", error=f"{type(error).__name__}: {error}")
-        return False
-    return True

@@ -19,12 +19,12 @@ from typing import Any, Protocol
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
-from aiokafka.producer.message_accumulator import BatchBuilder, MessageBatch
 
 from contracts.partitioner import murmur2
 from contracts.topic import DLQ_RECORD_LIMIT
-from servicekit.kafka import connection as kafka_connection
+from servicekit.kafka.clients import make_producer
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka.send_queue import BatchBuilder, MessageBatch, SendQueue, waiters
 from servicekit.kafka.records import Outgoing, size_of
 from servicekit.kafka.undisturbed import undisturbed
 from servicekit.observability.metrics import counter
@@ -35,7 +35,6 @@ QUEUED_BATCHES = 64
 _positive_hash = lru_cache(maxsize=16_384)(lambda key: murmur2(key) & 0x7FFFFFFF)
 
 log = structlog.get_logger()
-kafka_connection.install()
 
 
 class NotAcknowledged(Exception):
@@ -62,18 +61,14 @@ class _Link:
     """One producer, from its start to its first failure."""
 
     def __init__(self, producer: AIOKafkaProducer, cluster: Cluster) -> None:
-        self.producer, self._cluster = producer, cluster
+        self.producer, self.queue, self._cluster = producer, SendQueue(producer), cluster
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.open: dict[MessageBatch, float] = {}
         """Unacknowledged batches, the oldest first, and since when."""
 
-    @property
-    def queue(self) -> Any:
-        return self.producer._message_accumulator
-
     def partitions(self, topic: str) -> int:
         """How many partitions the topic has, 0 when that is not known yet."""
-        return len(self.producer.client.cluster.partitions_for_topic(self._cluster.named(topic)) or ())
+        return self.queue.partitions(self._cluster.named(topic))
 
     def partition(self, topic: str, number: int) -> TopicPartition:
         """A partition of a topic as it is called on the cluster."""
@@ -81,7 +76,7 @@ class _Link:
 
     def add(self, tp: TopicPartition, builder: BatchBuilder) -> MessageBatch:
         """Put a batch behind all that wait for that partition."""
-        batch: MessageBatch = self.queue._append_batch(builder, tp)
+        batch = self.queue.append(builder, tp)
         self.open[batch] = time.monotonic()
         batch.future.add_done_callback(lambda future: self._settled(batch, future))
         return batch
@@ -101,22 +96,11 @@ class _Link:
         if self.failed.done():
             return
         self.failed.set_result(reason)
-        self.queue._batches.clear()
+        self.queue.clear()
         for batch in self.open:
-            for future, _ in batch._msg_futures:
+            for future in waiters(batch):
                 _refuse(future, reason)
         self.open.clear()
-
-    async def close(self) -> None:
-        """Let go of the connections without waiting for what is still unsent."""
-        producer = self.producer
-        producer._closed = True
-        sender = producer._sender.sender_task
-        if sender is not None:
-            sender.cancel()
-        await producer.client.close()
-        if sender is not None:
-            await asyncio.wait([sender], timeout=5)
 
 
 class KafkaPublisher:
@@ -204,11 +188,15 @@ class KafkaPublisher:
         """Record batches, in order within each partition."""
         made: list[tuple[TopicPartition, BatchBuilder]] = []
         current: dict[tuple[str, int], BatchBuilder] = {}
+        counts: dict[str, int] = {}
         for record in records:
-            partition = self._partition(link, record)
+            partition = record.partition
+            if partition is None:
+                count = counts.get(record.topic) or counts.setdefault(record.topic, self._known(link, record.topic))
+                partition = self._choose(record.key, count)
             builder = current.get((record.topic, partition))
             if builder is None or not _appended(builder, record):
-                builder = link.queue.create_builder()
+                builder = link.queue.new_batch()
                 _appended(builder, record)
                 current[record.topic, partition] = builder
                 made.append((link.partition(record.topic, partition), builder))
@@ -217,28 +205,34 @@ class KafkaPublisher:
         return made
 
     def _append(self, link: _Link, record: Outgoing) -> asyncio.Future[Any]:
-        tp = link.partition(record.topic, self._partition(link, record))
-        queued = link.queue._batches.get(tp)
-        batch = queued[-1] if queued else link.add(tp, link.queue.create_builder())
+        number = record.partition
+        if number is None:
+            number = self._choose(record.key, self._known(link, record.topic))
+        tp = link.partition(record.topic, number)
+        batch = link.queue.last(tp)
+        if batch is None:
+            batch = link.add(tp, link.queue.new_batch())
         future: asyncio.Future[Any] | None = batch.append(record.key, record.value, None, headers=record.headers)
         if future is None:
-            if queued and len(queued) >= QUEUED_BATCHES:
-                raise NotAcknowledged(f"{len(queued)} batches are waiting for Kafka")
-            batch = link.add(tp, link.queue.create_builder())
+            if link.queue.waiting(tp) >= QUEUED_BATCHES:
+                raise NotAcknowledged(f"{QUEUED_BATCHES} batches are waiting for Kafka")
+            batch = link.add(tp, link.queue.new_batch())
             future = batch.append(record.key, record.value, None, headers=record.headers)
         assert future is not None, "an empty batch takes a record of any size"
         return future
 
-    def _partition(self, link: _Link, record: Outgoing) -> int:
-        if record.partition is not None:
-            return record.partition
-        count = link.partitions(record.topic)
+    def _known(self, link: _Link, topic: str) -> int:
+        count = link.partitions(topic)
         if not count:
-            raise NotAcknowledged(f"topic {record.topic} is not known")
-        if record.key is None:
+            raise NotAcknowledged(f"topic {topic} is not known")
+        return count
+
+    def _choose(self, key: bytes | None, count: int) -> int:
+        """The key's partition; without a key each in turn."""
+        if key is None:
             self._turn += 1
             return self._turn % count
-        return int(_positive_hash(record.key) % count)
+        return int(_positive_hash(key) % count)
 
     def _live(self) -> _Link:
         if self._link is None:
@@ -258,17 +252,15 @@ class KafkaPublisher:
                 self._linked.clear()
                 link.fail("the publisher was stopped")
                 with contextlib.suppress(KafkaError, OSError):
-                    await link.close()
+                    await link.queue.close()
             log.warning("publisher.replaced", client_id=self._client_id)
 
     async def _connect(self) -> _Link:
         pause = 0.1
         while True:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._cluster.servers,
+            producer = make_producer(
+                self._cluster,
                 client_id=self._client_id,
-                enable_idempotence=True,
-                acks="all",
                 max_batch_size=BATCH_BYTES,
                 max_request_size=DLQ_RECORD_LIMIT,
                 request_timeout_ms=15_000,
@@ -280,11 +272,11 @@ class KafkaPublisher:
                 return _Link(producer, self._cluster)
             except (KafkaError, OSError) as error:
                 log.info("publisher.no_broker", error=type(error).__name__)
-                await _Link(producer, self._cluster).close()
+                await SendQueue(producer).close()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)
             except asyncio.CancelledError:
-                await _Link(producer, self._cluster).close()
+                await SendQueue(producer).close()
                 raise
 
     async def _watch(self, link: _Link) -> None:

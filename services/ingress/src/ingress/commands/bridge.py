@@ -23,8 +23,8 @@ from ingress.intake.publishing import Intake
 from ingress.ports import Publishing
 from ingress.web.preferences import VERDICT_SECONDS
 from ingress.web.problems import as_body, of_reply
+from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.consumer import make_consumer
 from servicekit.kafka.publisher import NotAcknowledged
 from servicekit.kafka.records import Outgoing, Record, dead_letter
 from servicekit.kafka.undisturbed import undisturbed

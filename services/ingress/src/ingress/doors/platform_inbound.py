@@ -32,8 +32,6 @@ class PlatformInbound:
         self._catalog, self._accounts, self._intake = catalog, accounts, intake
 
     async def __call__(self, request: Request) -> Answer:
-        if len(request.rest) != 2:
-            raise not_found("The channel")
         id, random = request.rest
         channel = await self._catalog.caught_up(lambda: self._catalog.channel(id))
         connector = self._catalog.connectors.get(channel.type)

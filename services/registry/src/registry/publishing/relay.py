@@ -24,6 +24,7 @@ from registry.store import publications
 from registry.store.postgres import Pool
 from registry.store.publications import Publication
 from registry.writing.topic_tail import TopicTail
+from servicekit.kafka.clients import make_producer
 from servicekit.kafka.cluster import Cluster
 from servicekit.loop.batches import Connection
 from servicekit.observability.metrics import counter
@@ -101,9 +102,9 @@ class Relay:
 
     @contextlib.asynccontextmanager
     async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._cluster.servers,
-            transactional_id=f"{self._topic}.relay",
+        producer = make_producer(
+            self._cluster,
+            transactional_id=f"{TOPIC.name}.relay",
             transaction_timeout_ms=KAFKA_SECONDS * 1000,
             request_timeout_ms=KAFKA_SECONDS * 1000,
             max_request_size=RECORD_LIMIT,

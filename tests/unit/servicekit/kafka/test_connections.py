@@ -10,9 +10,9 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.protocol.admin import ApiVersionRequest
 
-from servicekit.kafka import connection as kafka_connection
+from servicekit.kafka.inside_aiokafka import connections
 
-kafka_connection.install()
+connections.install()
 
 
 class Writer:

@@ -1,9 +1,9 @@
-"""A consumer that hands out `Record`s and that no record can kill.
+"""Records as our consumers hand them out, and no record can kill such a consumer.
 
 aiokafka decodes header names as UTF-8 while it iterates; one that is not raises out of `getmany`, the records before it
-are lost from the answer and the same fetch is met again for ever. Here such a name is escaped (kafka_records.BAD_NAME)
-and the record goes to whoever reads. The two classes below take the place of aiokafka's own of the same names, the
-second one's records only for consumers made by `make_consumer`.
+are lost from the answer and the same fetch is met again for ever. Here such a name is escaped (records.BAD_NAME) and the
+record goes to whoever reads. The two classes at the end take the place of aiokafka's own of the same names, the second
+one's records only for consumers that are marked by `AsRecords`.
 """
 
 from __future__ import annotations
@@ -12,28 +12,21 @@ import struct
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.consumer import fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch, _DefaultRecordBatchPy
 from aiokafka.record.legacy_records import LegacyRecordBatch
 from aiokafka.record.util import decode_varint
 
-from servicekit.kafka import connection as kafka_connection
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import BAD_NAME, Record
 
-FETCH_WAIT_MS = 100
-"""How long the broker holds a fetch that finds nothing: a partition resumed meanwhile waits as long."""
-COLLECT_BYTES = 64 * 1024
-FETCH_BYTES = 2 * 1024 * 1024
-"""Of one fetch, all partitions together. A larger record comes alone (Kafka always gives the first one whole)."""
 _LENGTH = struct.Struct(">i")
 _LENGTH_AT, _OVERHEAD, _MAGIC_AT = 8, 12, 16
 
 
-class _AsRecords:
-    """Marks a consumer as one of ours: its fetcher makes `Record`s (aiokafka calls it with each value otherwise)."""
+class AsRecords:
+    """As `value_deserializer` marks a consumer as one of ours: its fetcher makes `Record`s."""
 
     def __init__(self, cluster: Cluster) -> None:
         self.cluster = cluster
@@ -160,7 +153,7 @@ class TolerantPartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
     def __init__(self, tp: Any, *about: Any) -> None:
         super().__init__(tp, *about)
         ours = self._value_deserializer
-        self._topic = ours.cluster.own_name(tp.topic) if isinstance(ours, _AsRecords) else None
+        self._topic = ours.cluster.own_name(tp.topic) if isinstance(ours, AsRecords) else None
 
     def _consumer_record(self, tp: Any, record: Any) -> Any:
         if self._topic is None:
@@ -171,57 +164,6 @@ class TolerantPartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
 
 
 def install() -> None:
-    """Put both classes in their places (once, when this module is imported). A test holds aiokafka to the names."""
+    """Put both classes in their places."""
     fetcher.MemoryRecords = TolerantRecords
     fetcher.PartitionRecords = TolerantPartitionRecords
-
-
-install()
-kafka_connection.install()
-
-
-def make_consumer(
-    cluster: Cluster,
-    *,
-    client_id: str,
-    group: str | None = None,
-    instance: str | None = None,
-    session_timeout: float = 30.0,
-    read_committed: bool = False,
-) -> AIOKafkaConsumer:
-    """A consumer without topics yet: `subscribe` (with a group) or `assign` it, both to the topics' names on the cluster.
-
-    Yields `Record`s, whose topic is without the prefix; commits nothing itself.
-    Never resets an offset by itself: a position outside the log raises OffsetOutOfRangeError from `getmany`.
-    """
-    session_ms = int(session_timeout * 1000)
-    return AIOKafkaConsumer(
-        bootstrap_servers=cluster.servers,
-        client_id=client_id,
-        group_id=None if group is None else cluster.named(group),
-        group_instance_id=instance,
-        value_deserializer=_AsRecords(cluster),
-        session_timeout_ms=session_ms,
-        heartbeat_interval_ms=max(session_ms // 6, 100),
-        rebalance_timeout_ms=max(session_ms, 10_000),
-        max_poll_interval_ms=2**31 - 1,
-        auto_offset_reset="none",
-        enable_auto_commit=False,
-        isolation_level="read_committed" if read_committed else "read_uncommitted",
-        fetch_max_wait_ms=FETCH_WAIT_MS,
-        max_partition_fetch_bytes=FETCH_BYTES // 8,
-        fetch_max_bytes=FETCH_BYTES,
-        request_timeout_ms=15_000,
-        metadata_max_age_ms=30_000,
-        retry_backoff_ms=100,
-    )
-
-
-def collect(consumer: AIOKafkaConsumer, patience_ms: int) -> None:
-    """From the next fetch on, let the broker collect records that long before it answers; 0: it answers at once.
-
-    Each answer costs both sides some 0.3 ms, whether it holds one record or a hundred.
-    """
-    fetcher = consumer._fetcher
-    fetcher._fetch_min_bytes = COLLECT_BYTES if patience_ms else 1
-    fetcher._fetch_max_wait_ms = patience_ms or FETCH_WAIT_MS

@@ -1,0 +1,90 @@
+"""A connection that is lost says so, and a broker that does not let us in is remembered.
+
+Between the loss of a connection and aiokafka's hearing of it, a write to uvloop's closed transport raises RuntimeError.
+aiokafka expects OSError there; anything else ends its metadata task in silence, and the client then waits for ever. Seen
+in an outage of Kafka: a consumer that did not come back. And of a broker that refuses a login or a certificate aiokafka
+only says that there is no broker.
+"""
+
+from __future__ import annotations
+
+import ssl
+from typing import Any
+
+import structlog
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    IllegalSaslStateError,
+    KafkaConnectionError,
+    KafkaError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
+
+REFUSED = (AuthenticationFailedError, IllegalSaslStateError, SaslAuthenticationFailed)
+
+log = structlog.get_logger()
+_send, _connect = AIOKafkaConnection.send, AIOKafkaConnection.connect
+_refusals: dict[str, str] = {}
+"""Broker (`host:port`) -> why it does not let this process in, as of the last attempt."""
+
+
+def refusal() -> str | None:
+    """For readiness: why a broker does not let this process in, in a sentence; None when none refuses."""
+    return next(iter(_refusals.values()), None)
+
+
+def send(self: Any, request: Any, expect_response: bool = True) -> Any:
+    """In place of `AIOKafkaConnection.send`."""
+    try:
+        return _send(self, request, expect_response)
+    except KafkaError:  # These are RuntimeErrors, too.
+        raise
+    except RuntimeError as error:
+        self.close(reason=CloseReason.CONNECTION_BROKEN)
+        raise KafkaConnectionError(f"Connection at {self.host}:{self.port} is closed: {error}") from error
+
+
+async def connect(self: Any) -> Any:
+    """In place of `AIOKafkaConnection.connect`."""
+    broker = f"{self.host}:{self.port}"
+    try:
+        streams = await _connect(self)
+    except (KafkaError, OSError) as error:
+        reason = why_refused(self, error)
+        if reason is not None and _refusals.get(broker) != reason:
+            log.error("kafka.refused", broker=broker, reason=reason)
+            _refusals[broker] = reason
+        raise
+    _refusals.pop(broker, None)
+    return streams
+
+
+def why_refused(connection: Any, error: BaseException) -> str | None:
+    """A sentence that names the settings to look at; None when the broker is merely not there."""
+    broker = f"{connection.host}:{connection.port}"
+    if isinstance(error, REFUSED):
+        return (
+            f"Kafka at {broker} refuses the user {connection._sasl_plain_username!r}:"
+            " check SWITCHHOOK_KAFKA_USER and SWITCHHOOK_KAFKA_PASSWORD"
+        )
+    if isinstance(error, UnsupportedSaslMechanismError):
+        mechanism = connection._sasl_mechanism
+        return f"Kafka at {broker} does not take {mechanism}: check SWITCHHOOK_KAFKA_SASL_MECHANISM"
+    cause = error if isinstance(error, ssl.SSLError) else error.__cause__
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return (
+            f"the certificate of Kafka at {broker} is not trusted ({cause.verify_message}): check SWITCHHOOK_KAFKA_CA"
+        )
+    if isinstance(cause, ssl.SSLError):
+        return (
+            f"there is no TLS connection with Kafka at {broker} ({cause.reason}): check"
+            " SWITCHHOOK_KAFKA_SECURITY_PROTOCOL, SWITCHHOOK_KAFKA_CERTIFICATE and SWITCHHOOK_KAFKA_KEY"
+        )
+    return None
+
+
+def install() -> None:
+    """Put both in their places."""
+    AIOKafkaConnection.send, AIOKafkaConnection.connect = send, connect

@@ -1,0 +1,143 @@
+"""What servicekit.kafka.inside_aiokafka replaces in aiokafka or reads inside of it is there, and is what we take it for.
+
+A test that fails here after an update of aiokafka names the part to look at. Nothing here needs a broker.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.consumer import fetcher
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.subscription_state import SubscriptionState
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder, _DefaultRecordBatchPy
+
+from servicekit.kafka.clients import make_consumer, make_producer
+from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka import connections, consumers, decoding, send_queue
+from servicekit.kafka.records import BAD_NAME, Record
+
+NOWHERE = Cluster("127.0.0.1:1", "blue.")
+TP = TopicPartition("blue.t", 0)
+
+
+def parameters(function: Any) -> list[str]:
+    return list(inspect.signature(function).parameters)
+
+
+@pytest.fixture
+async def producer() -> AsyncIterator[AIOKafkaProducer]:
+    made = make_producer(NOWHERE)
+    yield made
+    await send_queue.SendQueue(made).close()
+
+
+def test_our_parts_are_in_their_places() -> None:
+    assert fetcher.MemoryRecords is decoding.TolerantRecords
+    assert fetcher.PartitionRecords is decoding.TolerantPartitionRecords
+    assert AIOKafkaConnection.send is connections.send
+    assert AIOKafkaConnection.connect is connections.connect
+
+
+def test_the_fetcher_makes_both_by_these_names_and_arguments() -> None:
+    source = inspect.getsource(Fetcher)
+    assert "MemoryRecords(" in source
+    assert "PartitionRecords(" in source
+    assert parameters(decoding.TolerantPartitionRecords.__mro__[1].__init__)[:2] == ["self", "tp"]
+    assert parameters(decoding.TolerantPartitionRecords.__mro__[1]._consumer_record) == ["self", "tp", "record"]
+
+
+def test_memory_records_offer_what_ours_do() -> None:
+    from aiokafka.record.memory_records import MemoryRecords
+
+    theirs = {name for name in dir(MemoryRecords) if not name.startswith("_")}
+    assert theirs == {name for name in dir(decoding.TolerantRecords) if not name.startswith("_")}
+
+
+def test_records_are_built_in_cython() -> None:
+    """In Python they cost more than the work on them; aiokafka falls back to it without a word."""
+    assert "_crecords" in DefaultRecordBatch.__module__
+    assert "_crecords" in DefaultRecordBatchBuilder.__module__
+
+
+def test_a_batch_is_decoded_by_our_own_code_as_by_theirs() -> None:
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 20)
+    builder.append(0, 1000, b"k", b"v", [("h", b"1"), ("n", None)])
+    builder.append(1, 1001, None, None, [])
+    data = memoryview(bytes(builder.build()))
+    assert {"_buffer", "_pos", "_num_records"} <= set(dir(iter(_DefaultRecordBatchPy(data.tobytes()))))
+    theirs = [(one.offset, one.timestamp, one.key, one.value, list(one.headers)) for one in DefaultRecordBatch(data)]
+    ours = [(one.offset, one.timestamp, one.key, one.value, list(one.headers)) for one in decoding._leniently(data)]
+    assert ours == theirs
+
+
+def test_our_consumers_records_are_ours_and_without_the_prefix() -> None:
+    builder = DefaultRecordBatchBuilder(2, 0, 0, -1, -1, -1, 1 << 20)
+    builder.append(0, 1000, b"k", b"v", [(BAD_NAME, b"1")])
+    records = decoding.TolerantRecords(bytes(builder.build()))
+    made = decoding.TolerantPartitionRecords(TP, records, [], 0, None, decoding.AsRecords(NOWHERE), True, 0)
+    assert list(made) == [Record("t", 0, 0, 1000, b"k", b"v", ((BAD_NAME, b"1"),))]
+
+
+async def test_a_consumer_has_a_fetcher_whose_waiting_can_be_set_and_whose_end_be_seen() -> None:
+    client = AIOKafkaClient(bootstrap_servers="127.0.0.1:1")
+    made = Fetcher(client, SubscriptionState())
+    try:
+        assert {"_fetch_min_bytes", "_fetch_max_wait_ms"} <= vars(made).keys()
+        assert isinstance(made.error_future, asyncio.Future)
+        assert not made.error_future.done()
+    finally:
+        await made.close()
+        await client.close()
+
+
+async def test_a_consumer_has_a_client_with_connections_and_metadata() -> None:
+    consumer = make_consumer(NOWHERE, client_id="test", group="g")
+    assert isinstance(consumer, AIOKafkaConsumer)
+    assert consumer._fetcher is None, "it is made as the consumer starts"
+    assert isinstance(consumer._client, AIOKafkaClient)
+    assert consumer._client._conns == {}
+    assert parameters(consumer._client._wait_on_metadata) == ["topic"]
+    await consumers.close(consumer)
+
+
+async def test_batches_are_put_in_a_producers_queue_in_order(producer: AIOKafkaProducer) -> None:
+    queue = send_queue.SendQueue(producer)
+    assert (queue.partitions("blue.t"), queue.waiting(TP), queue.last(TP)) == (0, 0, None)
+    first, second = (queue.append(queue.new_batch(), TP) for _ in range(2))
+    assert (queue.waiting(TP), queue.last(TP)) == (2, second)
+    future = second.append(b"k", b"v", None, headers=[])
+    assert send_queue.waiters(second) == [future]
+    assert (first.tp, second.record_count) == (TP, 1)
+    assert isinstance(second.future, asyncio.Future)
+    queue.clear()
+    assert queue.waiting(TP) == 0
+    for batch in (first, second):
+        batch.future.cancel()
+    future.cancel()
+
+
+async def test_a_producer_can_be_closed_although_it_never_started(producer: AIOKafkaProducer) -> None:
+    assert producer._sender.sender_task is None
+    assert producer._closed is False
+    assert parameters(producer._message_accumulator._append_batch) == ["builder", "tp"]
+
+
+async def test_a_connection_says_why_it_was_closed() -> None:
+    """`why_refused` reads the cause of the error, and who we said we are."""
+    connection = AIOKafkaConnection("127.0.0.1", 1, sasl_plain_username="bob", sasl_mechanism="PLAIN")
+    assert (connection._sasl_plain_username, connection._sasl_mechanism) == ("bob", "PLAIN")
+    assert {"CONNECTION_BROKEN", "AUTH_FAILURE"} <= set(CloseReason.__members__)
+    assert parameters(connections._connect) == ["self"]
+    assert parameters(connections._send) == ["self", "request", "expect_response"]
+    assert "error.__cause__ = exc" in inspect.getsource(AIOKafkaConnection.close)
+    with pytest.raises(KafkaConnectionError, match="No connection"):
+        connection.send(None)
