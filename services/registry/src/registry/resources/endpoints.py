@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, model_validator
 
 from contracts.actions import WebhookFormat
 from contracts.cloudevents import now_text, rfc3339
-from contracts.events import EventType
+from contracts.event_types import EventType
 from contracts.ids import uuid7
 from contracts.registry import Bot, Endpoint
 from registry import errors
