@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from contracts.routes import ROUTES
+from contracts.routes import ROUTES, Proof
 from contracts.topics import TOPICS
 from devstack.paths import ROOT
 from flowlang.language.schema import node_types
@@ -63,9 +63,29 @@ def topics() -> str:
 
 def http() -> str:
     """The page about HTTP routes."""
-    rows = ((f"`{each.method}`", f"`{each.path}`", each.service, each.scope or "—") for each in ROUTES)
-    refusals = "\nEvery refusal is a [problem](problems.md).\n"
-    return f"# HTTP routes\n{NOTE}{refusals}\n{table(('method', 'path', 'service', 'scope'), rows)}"
+    rows = (
+        (f"`{each.method}`", f"`{each.path}`", each.what, each.service, needed_for(each.scope, each.proof))
+        for each in ROUTES
+    )
+    said = (
+        "\nBodies and answers are in the OpenAPI documents: `/docs` to read and try, `/openapi.json` for all of them,\n"
+        "`/openapi/<service>.json` for one service. Every refusal is a [problem](problems.md).\n"
+    )
+    return f"# HTTP routes\n{NOTE}{said}\n{table(('method', 'path', 'what', 'service', 'needs'), rows)}"
+
+
+def needed_for(scope: str | None, proof: Proof) -> str:
+    """What a caller must have, as the page says it."""
+    said: dict[Proof, str] = {
+        "token": f"`{scope}`",
+        "operator": "the operator's token",
+        "trigger": f"the trigger's token (`{scope}`), or its secret URL",
+        "session": "the session's token",
+        "link": "the URL's signature",
+        "platform": "the channel's secrets",
+        "none": "—",
+    }
+    return said[proof]
 
 
 def metrics() -> str:

@@ -7,9 +7,9 @@ import contextlib
 import gc
 from collections.abc import AsyncIterator
 
+from ingress.assembly import Ingress, build
 from ingress.commands.bridge import Bridge
 from ingress.settings import Settings
-from ingress.wiring import Ingress, build
 from servicekit.kafka.asker import Asker
 from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.observability.logging import configure_logging

@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from contracts.routes import ROUTES
 from ingress.chat.attachments import Attachments
-from ingress.chat.bot_api import Talk
+from ingress.chat.bot_api import BotApi
 from ingress.chat.webchat import WebChat
 from ingress.commands.command_intake import CommandIntake
-from ingress.doors.hook_urls import HookUrls
+from ingress.doors.hook_urls import HookUrls, keep_private
 from ingress.doors.platform_inbound import PlatformInbound
 from ingress.doors.redirects import Redirects
 from ingress.doors.runs import Runs
@@ -20,11 +21,13 @@ from ingress.intake.request_log import RequestLog
 from ingress.lookup.catalogue import Catalog
 from ingress.ports import Asking, Publishing, View
 from ingress.settings import Settings
-from ingress.web.app import App, Door
+from ingress.web.app import App
 from ingress.web.http import json_answer
-from ingress.web.openapi import document
+from ingress.web.openapi import OPERATIONS
+from ingress.web.routes import Handler, Places
 from servicekit.credentials.links import LinkKeys
 from servicekit.web.auth import Authoriser
+from servicekit.web.openapi import document, document_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,19 +59,30 @@ def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) 
     keys, limiter = LinkKeys(settings.link_key), Limiter(Instances(asker))
     intake = Intake(publisher, asker, view)
     attachments = Attachments(intake, asker, settings.attaches_per_second)
-    url = settings.public_url
-    doors: dict[str, Door] = {
-        "run": Runs(catalog, authoriser, limiter, intake, RequestLog(intake)),
-        "w": HookUrls(catalog, keys, limiter, intake, url),
-        "r": Redirects(catalog, keys, limiter, intake),
-        "in": PlatformInbound(catalog, intake),
-        "web": WebChat(catalog, keys, limiter, intake, attachments, url),
-        "talk": Talk(catalog, authoriser, keys, limiter, intake, attachments),
-        "signals": Signals(catalog, authoriser, limiter, intake),
+    runs = Runs(catalog, authoriser, limiter, intake, RequestLog(intake))
+    hook_urls = HookUrls(catalog, keys, limiter, intake, settings.public_url)
+    platforms = PlatformInbound(catalog, intake)
+    webchat = WebChat(catalog, keys, limiter, intake, attachments, settings.public_url)
+    bot_api = BotApi(catalog, keys, limiter, intake, attachments)
+    handlers: dict[str, Handler] = {
+        "POST /v1/run/{trigger}": runs,
+        "GET /v1/w/{signed}": hook_urls,
+        "POST /v1/w/{signed}": hook_urls,
+        "GET /v1/r/{signed}": Redirects(catalog, keys, limiter, intake),
+        "GET /v1/in/{channel}/{random}": platforms,
+        "POST /v1/in/{channel}/{random}": platforms,
+        "POST /v1/talk/{bot}/sessions": bot_api.open,
+        "POST /v1/talk/{bot}/sessions/{session}/messages": bot_api.say,
+        "GET /v1/talk/{bot}/sessions/{session}/messages": bot_api.listen,
+        "POST /v1/web/{channel}/sessions": webchat.open,
+        "POST /v1/web/{channel}/sessions/{session}/messages": webchat.say,
+        "GET /v1/web/{channel}/sessions/{session}/events": webchat.listen,
+        "POST /v1/signals": Signals(catalog, limiter, intake),
     }
-    pages = {"/openapi/ingress.json": json_answer(200, document())}
+    places = Places(ROUTES, handlers, {"w": keep_private, "r": keep_private, "web": webchat.admit})
+    pages = {document_path("ingress"): json_answer(200, document("ingress", OPERATIONS))}
     return Ingress(
-        App(doors, lambda: view.ready and asker.ready, pages),
+        App(places, authoriser, lambda: view.ready and asker.ready, pages),
         intake,
         attachments,
         CommandIntake(catalog, authoriser, limiter, intake),
