@@ -1,15 +1,16 @@
-"""Writes docs/reference from the code: topics, HTTP routes, metrics, settings, flow nodes. `switchhook schemas`."""
+"""Writes docs/reference from the code: topics, HTTP routes, metrics, settings, flows. `switchhook schemas`."""
 
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from contracts.routes import ROUTES, Proof
 from contracts.topics import TOPICS
 from devstack.paths import ROOT
-from flowlang.language.schema import node_types
+from flowlang.language.schema import document_schema, node_types
 from servicekit.observability.metrics import MEANINGS
 
 FOLDER = ROOT / "docs" / "reference"
@@ -27,6 +28,7 @@ def pages() -> dict[str, str]:
         "metrics.md": metrics(),
         "settings.md": settings(),
         "flow-nodes.md": flow_nodes(),
+        "flow.schema.json": json.dumps(document_schema(), indent=1) + "\n",
     }
 
 
