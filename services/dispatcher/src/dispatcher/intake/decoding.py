@@ -13,12 +13,11 @@ from pydantic import ValidationError
 
 from contracts.actions import ACTION_LIMIT, action_type
 from contracts.cloudevents import HOPS, PROJECT, TYPE_PREFIX
-from contracts.events import EVENT_TYPES
+from contracts.event_types import EVENTS
 from dispatcher.errors import Unreadable
 from dispatcher.model.delivery import DeliveryKind
 from servicekit.kafka.records import Record
 
-_EVENT_TYPES = frozenset(TYPE_PREFIX + name for name in EVENT_TYPES)
 RECORD_LIMIT = 4 * ACTION_LIMIT
 """Bytes; the writers' own limit is a quarter of it."""
 
@@ -95,7 +94,7 @@ class ActionDecoder:
 def decode_event(record: Record) -> Arrived:
     """An events record. Its data is shown to subscribers as it is, so only its frame is checked."""
     headers = _headers(record)
-    if headers["ce_type"] not in _EVENT_TYPES:
+    if headers["ce_type"].removeprefix(TYPE_PREFIX) not in EVENTS:
         raise Unreadable("unknown-type", f"no event has the type {headers['ce_type'][:100]}")
     try:
         body = orjson.loads(_value(record))

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from contracts.events import EVENT_TYPES, NEVER_DELIVERED
+from contracts.event_types import EVENTS, offered
 from contracts.registry import Endpoint
 
 ALL = "*"
@@ -23,13 +23,13 @@ def delivery_id(event_id: str, endpoint_id: str) -> UUID:
 
 def wanted(event_type: str, endpoint: Endpoint) -> bool:
     """Whether the endpoint chose events of this type."""
-    return event_type not in NEVER_DELIVERED and (event_type in endpoint.events or ALL in endpoint.events)
+    return EVENTS[event_type].offered and (event_type in endpoint.events or ALL in endpoint.events)
 
 
 def by_type(endpoints: Iterable[Endpoint]) -> dict[str, tuple[Endpoint, ...]]:
     """A project's endpoints, by the event types that they chose."""
     ordered = sorted(endpoints, key=lambda one: one.id)
-    return {kind: chosen for kind in EVENT_TYPES if (chosen := tuple(one for one in ordered if wanted(kind, one)))}
+    return {kind: chosen for kind in offered() if (chosen := tuple(one for one in ordered if wanted(kind, one)))}
 
 
 def matches(endpoint: Endpoint, event: Mapping[str, Any], condition: Condition | None) -> bool:

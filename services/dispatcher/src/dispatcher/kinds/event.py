@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from contracts.event_types import is_about_delivery
 from contracts.registry import Endpoint
 from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import FEW, Delivery, DeliveryKind, Limits, Result, SendContext
@@ -14,9 +15,6 @@ from dispatcher.results import reports
 from dispatcher.sending import webhooks
 from servicekit.http_client.guarded_http import Answer
 from servicekit.kafka.records import Outgoing
-
-ABOUT_DELIVERIES = frozenset({"webhook.sent", "endpoint.failing", "endpoint.disabled", "delivery.exhausted"})
-"""Events of which a delivery that fails makes no other event: else one failing endpoint would feed itself for ever."""
 
 
 def _target(endpoint: Endpoint) -> str:
@@ -52,7 +50,8 @@ def _report(result: Result, now: str) -> list[Outgoing]:
 
 
 def _exhausted(result: Result, now: str) -> list[Outgoing]:
-    if result.delivery.event_type in ABOUT_DELIVERIES:
+    """Not of an event that tells of deliveries itself: else one failing endpoint would feed itself for ever."""
+    if is_about_delivery(result.delivery.event_type):
         return []
     about: dict[str, Any] = {"endpoint": {"id": result.delivery.target}}
     return [reports.exhausted(result, about, now)]

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from contracts import cloudevents, events, findings, inbound, replies
+from contracts.event_types import EventType
 from contracts.ids import derived_id, split_conversation_key
 from dispatcher.model.delivery import Delivery, Result
 from servicekit.kafka.records import Outgoing
@@ -70,7 +71,7 @@ def endpoint_failing(delivery: Delivery, now: str) -> Outgoing:
     return event("endpoint.failing", delivery, {"endpoint": {"id": delivery.target}}, now, key=delivery.target)
 
 
-def found(type: events.EventType, delivery: Delivery, data: Mapping[str, Any], now: str) -> list[Outgoing]:
+def found(type: EventType, delivery: Delivery, data: Mapping[str, Any], now: str) -> list[Outgoing]:
     """An event about the delivery's target: for the outside, and for the registry, which marks the target."""
     told = event(type, delivery, data, now, key=delivery.target)
     return [told, told._replace(topic=findings.TOPIC.name)]
@@ -82,7 +83,7 @@ def failure(result: Result) -> inbound.CallFailure:
 
 
 def event(
-    type: events.EventType, delivery: Delivery, data: Mapping[str, Any], now: str, *, key: str | None = None
+    type: EventType, delivery: Delivery, data: Mapping[str, Any], now: str, *, key: str | None = None
 ) -> Outgoing:
     """An event record; its id follows from the delivery, so that a repeat is one event."""
     subject = key or delivery.conversation or delivery.project_id
