@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from contracts import actions
 from contracts.actions import ACTION_LIMIT
 from contracts.cloudevents import HOPS, PROJECT, TYPE_PREFIX
-from contracts.events import EVENT_TYPES
+from contracts.event_types import EVENTS
 from dispatcher.errors import Unreadable
 from servicekit.kafka.records import Record
 
@@ -21,7 +21,6 @@ _MODELS: dict[str, Any] = {
     f"{TYPE_PREFIX}action.{model.model_fields['kind'].default}": model.__pydantic_validator__
     for model in get_args(get_args(actions.Action)[0])
 }
-_EVENT_TYPES = frozenset(TYPE_PREFIX + name for name in EVENT_TYPES)
 RECORD_LIMIT = 4 * ACTION_LIMIT
 """Bytes; the writers' own limit is a quarter of it."""
 
@@ -92,7 +91,7 @@ def decode_action(record: Record) -> Arrived:
 def decode_event(record: Record) -> Arrived:
     """An events record. Its data is shown to subscribers as it is, so only its frame is checked."""
     headers = _headers(record)
-    if headers["ce_type"] not in _EVENT_TYPES:
+    if headers["ce_type"].removeprefix(TYPE_PREFIX) not in EVENTS:
         raise Unreadable("unknown-type", f"no event has the type {headers['ce_type'][:100]}")
     try:
         body = orjson.loads(_value(record))

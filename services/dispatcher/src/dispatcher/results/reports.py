@@ -9,8 +9,8 @@ import orjson
 
 from contracts import cloudevents, events, findings, inbound, replies
 from contracts.actions import CallApi, ChannelCall, PostWebhook, SendMessage
+from contracts.event_types import EventType, is_about_delivery
 from contracts.ids import derived_id, split_conversation_key
-from dispatcher.intake.fan_out import ABOUT_DELIVERIES
 from dispatcher.model import Delivery, Result
 from servicekit.kafka.records import Outgoing
 
@@ -106,14 +106,14 @@ def of_subscription(result: Result, now: str) -> list[Outgoing]:
     made = []
     if result.code == "gone":
         made += endpoint_disabled(result.delivery, "The receiver answered 410 Gone.", now)
-    if result.outcome == "exhausted" and result.delivery.event_type not in ABOUT_DELIVERIES:
+    if result.outcome == "exhausted" and not is_about_delivery(result.delivery.event_type):
         made.append(exhausted(result, {"endpoint": {"id": result.delivery.target}}, now))
     return made
 
 
 def of_dropped(delivery: Delivery, why: str, now: str) -> list[Outgoing]:
     """A webhook that outlived the time that deliveries are kept."""
-    if delivery.kind not in ("event", "webhook") or delivery.event_type in ABOUT_DELIVERIES:
+    if delivery.kind not in ("event", "webhook") or is_about_delivery(delivery.event_type):
         return []
     about = {"endpoint": {"id": delivery.target}} if delivery.kind == "event" else {}
     return [exhausted(Result(delivery, "discarded", code="too-old", detail=why), about, now)]
@@ -147,7 +147,7 @@ def endpoint_failing(delivery: Delivery, now: str) -> Outgoing:
     return event("endpoint.failing", delivery, {"endpoint": {"id": delivery.target}}, now, key=delivery.target)
 
 
-def found(type: events.EventType, delivery: Delivery, data: Mapping[str, Any], now: str) -> list[Outgoing]:
+def found(type: EventType, delivery: Delivery, data: Mapping[str, Any], now: str) -> list[Outgoing]:
     """An event about the delivery's target: for the outside, and for the registry, which marks the target."""
     told = event(type, delivery, data, now, key=delivery.target)
     return [told, told._replace(topic=findings.TOPIC.name)]
@@ -158,7 +158,7 @@ def failure(result: Result) -> inbound.CallFailure:
 
 
 def event(
-    type: events.EventType, delivery: Delivery, data: Mapping[str, Any], now: str, *, key: str | None = None
+    type: EventType, delivery: Delivery, data: Mapping[str, Any], now: str, *, key: str | None = None
 ) -> Outgoing:
     """An event record; its id follows from the delivery, so that a repeat is one event."""
     subject = key or delivery.conversation or delivery.project_id
