@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from channels.discovery import installed
 from contracts.routes import ROUTES
 from ingress.chat.attachments import Attachments
 from ingress.chat.bot_api import BotApi
@@ -18,6 +19,7 @@ from ingress.doors.signals import Signals
 from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Limiter
 from ingress.intake.request_log import RequestLog
+from ingress.lookup.accounts import Accounts
 from ingress.lookup.catalogue import Catalog
 from ingress.ports import Asking, Publishing, View
 from ingress.settings import Settings
@@ -26,6 +28,7 @@ from ingress.web.http import json_answer
 from ingress.web.openapi import OPERATIONS
 from ingress.web.routes import Handler, Places
 from servicekit.credentials.links import LinkKeys
+from servicekit.credentials.sealing import KeyRing
 from servicekit.web.auth import Authoriser
 from servicekit.web.openapi import document, document_path
 
@@ -54,14 +57,16 @@ class Instances:
 
 
 def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) -> Ingress:
-    """Wire the doors. Raises ValueError when SWITCHHOOK_LINK_KEY is not set."""
-    catalog, authoriser = Catalog(view), Authoriser(view, settings.admin_token)
+    """Wire the doors. Raises ValueError when SWITCHHOOK_LINK_KEY is not set, BrokenConnector for a package's channel."""
+    connectors = installed()
+    catalog, authoriser = Catalog(view, connectors), Authoriser(view, settings.admin_token)
     keys, limiter = LinkKeys(settings.link_key), Limiter(Instances(asker))
     intake = Intake(publisher, asker, view)
     attachments = Attachments(intake, asker, settings.attaches_per_second)
+    accounts = Accounts(view, KeyRing(settings.kek) if settings.kek else None)
     runs = Runs(catalog, authoriser, limiter, intake, RequestLog(intake))
     hook_urls = HookUrls(catalog, keys, limiter, intake, settings.public_url)
-    platforms = PlatformInbound(catalog, intake)
+    platforms = PlatformInbound(catalog, accounts, intake)
     webchat = WebChat(catalog, keys, limiter, intake, attachments, settings.public_url)
     bot_api = BotApi(catalog, keys, limiter, intake, attachments)
     handlers: dict[str, Handler] = {

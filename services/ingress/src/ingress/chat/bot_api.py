@@ -83,7 +83,7 @@ class BotApi:
         profile = profile_of(body.get("contact"))
         channel = await self._catalog.caught_up(lambda: self._catalog.http_channel(bot))
         peer = self._peer(body.get("person"))
-        spot = Spot(bot.project_id, bot.id, channel.id, peer or new_id(), "http")
+        spot = Spot(bot.project_id, bot.id, channel.id, peer or new_id(), channel.type)
         before = await self._attachments.after(spot, 0, 0) if peer else []
         session = Session(spot, request.caller.token_id, before[-1].seq if before else 0)
         answer = {"session_id": self._id(session), "bot_id": bot.id, "channel_id": channel.id, "peer_id": spot.peer_id}
@@ -194,7 +194,7 @@ class BotApi:
         said = opened.payload
         if not self._same_token(said["token"], caller):
             raise not_found("The session")
-        spot = Spot(bot.project_id, bot.id, said["channel"], said["peer"], "http")
+        spot = Spot(bot.project_id, bot.id, said["channel"], said["peer"], self._catalog.types_at["talk"])
         return Session(spot, said["token"], said["since"])
 
     def _same_token(self, opener: str | None, caller: Caller) -> bool:

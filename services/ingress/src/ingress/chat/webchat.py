@@ -74,7 +74,7 @@ class WebChat:
 
     async def _channel(self, id: str) -> Channel:
         channel = await self._catalog.caught_up(lambda: self._catalog.channel(id))
-        if channel.type != "webchat":
+        if channel.type != self._catalog.types_at["web"]:
             raise not_found("The channel")
         return channel
 
@@ -102,7 +102,7 @@ class WebChat:
             session = old._replace(ends=_end())
             messages = [message_json(one) for one in await self._attachments.after(old.spot, 0, 0)]
         else:
-            spot = Spot(channel.project_id, channel.bot_id, channel.id, new_id(), "webchat")
+            spot = Spot(channel.project_id, channel.bot_id, channel.id, new_id(), channel.type)
             session = Session(spot, _language(body), _end())
         answer = {
             "session_id": session.spot.peer_id,
@@ -156,7 +156,7 @@ class WebChat:
         said = opened.payload
         if said["ends"] < time.time() or opened.project != channel.project_id:
             raise unauthorised("The session is over: open a new one.")
-        spot = Spot(channel.project_id, said["bot"], channel.id, said["peer"], "webchat")
+        spot = Spot(channel.project_id, said["bot"], channel.id, said["peer"], channel.type)
         return Session(spot, said["language"], said["ends"])
 
 

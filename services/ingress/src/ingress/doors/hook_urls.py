@@ -115,6 +115,7 @@ class HookUrls:
                 query_text=request.query_text,
                 head=request.head,
                 ip=request.client_ip,
+                proof_headers=self._catalog.proof_headers,
             ),
             person=address.person,
             registered=link.registered,

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
-
-import orjson
 
 from contracts.model import Model
 from contracts.registry import ApiCall, Bot, Channel, Endpoint, Project, Sealed, Secret
 from dispatcher.errors import NoRequest, NotYetKnown
-from dispatcher.sending.signature import signing_key
+from servicekit.credentials.channel_credentials import open_credentials
 from servicekit.credentials.sealing import KeyRing, SealError
 
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
+
+
+PREFIX = "whsec_"
+
+
+def signing_key(secret: str) -> bytes:
+    """The key bytes of a `whsec_` secret. Raises ValueError when it is not base64."""
+    return b64decode(secret.removeprefix(PREFIX), validate=True)
 
 
 class View(Protocol):
@@ -75,15 +82,14 @@ class Catalogue:
 
         return self._once("project", project.id, project, open_it)
 
-    def credentials(self, channel: Channel) -> Mapping[str, Any]:
+    def credentials(self, channel: Channel) -> Mapping[str, str]:
         """A channel's credentials as the platform's module reads them."""
 
-        def open_them() -> Mapping[str, Any]:
-            if channel.credentials is None:
-                return {}
-            place = {"project": channel.project_id, "entity": channel.id, "field": "credentials"}
-            opened = orjson.loads(self._open(channel.credentials, **place))
-            return opened if isinstance(opened, dict) else {}
+        def open_them() -> Mapping[str, str]:
+            try:
+                return open_credentials(self._keys, channel)
+            except SealError as error:
+                raise NotYetKnown(str(error)) from error  # The operator may still give the key.
 
         return self._once("channel", channel.id, channel, open_them)
 
