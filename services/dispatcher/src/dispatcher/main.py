@@ -134,6 +134,7 @@ class Dispatcher:
         if self._works is not None:
             await self._works.destinations.drained(self.settings.drain_seconds / 2)
             await self._works.recorder.drained(self.settings.drain_seconds / 2)
+        await asyncio.gather(*(loop.ended(self.settings.drain_seconds / 2) for loop in self.loops))
 
     async def close(self) -> None:
         """Let go of what `run` opened."""

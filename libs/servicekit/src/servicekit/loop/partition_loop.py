@@ -13,6 +13,7 @@ effect or every COMMIT_SECONDS; after a crash such records are read once more.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
@@ -88,7 +89,7 @@ class PartitionLoop:
         self._own_publisher = publisher is None
         self._publisher = publisher or KafkaPublisher(cluster, client_id=f"{group}-{instance}")
         self._metrics, self._stamps = LoopMetrics(topic), Stamps(topic)
-        self._work, self._closing = asyncio.Event(), asyncio.Event()
+        self._work, self._closing, self._ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._assignment = Assignment(handler, self._metrics, self._work, max_waiting=4 * max_records)
         self._reader = GroupReader(
             self._assignment,
@@ -124,12 +125,23 @@ class PartitionLoop:
             for task in done:
                 task.result()
         finally:
-            await self._stop(applying, helpers)
+            try:
+                await self._stop(applying, helpers)
+            finally:
+                await self._let_go()
 
     async def close(self) -> None:
         """Have the batch in hand finished; `run` then returns."""
         self._closing.set()
         self._work.set()
+
+    async def ended(self, seconds: float) -> None:
+        """After `close`: wait until `run` has let go of everything, at most so long.
+
+        Who cancels `run` before that may keep it from leaving the group, and its partitions stand still for a session.
+        """
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ended.wait(), seconds)
 
     def wake(self) -> None:
         """Look for work now."""
@@ -415,9 +427,13 @@ class PartitionLoop:
         for task in helpers:
             task.cancel()
         await asyncio.gather(*applying, *helpers, return_exceptions=True)
+
+    async def _let_go(self) -> None:
+        """Also when `run` is cancelled while it stops: a pool does not close while a connection is out."""
         await self._connection.close()
         if self._own_publisher:
             await self._publisher.stop()
+        self._ended.set()
 
 
 def _goes_alone(portions: list[Portion]) -> bool:
