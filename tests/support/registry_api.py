@@ -18,14 +18,13 @@ from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.publishing.relay import Relay
 from registry.settings import Settings
 from registry.site import Site
-from registry.store.database import Database
 from registry.web.api import Api
 from registry.web.app import build_app
 from registry.writing.topic_tail import TopicTail
 from registry.writing.writes import Writes
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.sealing import KeyRing
-from servicekit.database import connect
+from servicekit.database import Database, connect
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Outgoing
 
@@ -124,7 +123,7 @@ async def running_registry(cluster: Cluster, dsn: str, *, cut_off: bool = False)
     settings = settings_for(cluster, dsn)
     pool = await connect(settings, "registry")
     try:
-        replica = RegistryUnderTest(settings, Database(pool), confirm_seconds=0.2 if cut_off else 5.0)
+        replica = RegistryUnderTest(settings, Database("registry", pool), confirm_seconds=0.2 if cut_off else 5.0)
         async with replica.running(cut_off=cut_off):
             yield replica
     finally:

@@ -233,6 +233,8 @@ class Snapshot(Model):
 
     generation: int
     counts: dict[str, int]
+    stack_id: str | None = None
+    """Which installation's registry this is; from before there were ids: none."""
 
 
 ENTITY_MODELS: dict[str, type[Model]] = {
