@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -16,63 +16,26 @@ from aiokafka import AIOKafkaProducer
 from contracts import actions, dlq, events, inbound, replies
 from contracts import registry as registry_topic
 from contracts.cloudevents import TYPE_PREFIX
-from contracts.cloudevents import headers as ce_headers
-from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion
-from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.timers import Timers
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.main import SERVICE
+from flow_engine.state.ids import conversation_id
 from flow_engine.store.postgres import PostgresConversations
 from flow_engine.turn.sandbox import Sandbox
 from servicekit.credentials.links import LinkKeys
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
-from servicekit.loop.batches import Batch, Commit
 from servicekit.loop.partition_loop import PartitionLoop
 from servicekit.registry_view.view import RegistryView
 from support.engine_database import engine_pool
+from support.engine_world import BOT, ENTITIES, WEB, BuggyHandler, inbound_record, published
 from support.ledger import read_all
 from support.registry_writer import RegistryWriter
 from support.topics import create_topic, delete_topics
 
-PROJECT, BOT, WEB, TELEGRAM, FLOW = "project-1", "bot-1", "web-1", "tg-1", "flow-1"
-AT = "2026-11-21T00:01:00.000Z"
 TOPICS = (inbound.TOPIC, actions.TOPIC, events.TOPIC, replies.TOPIC)
 PARTITIONS = 3
-
-
-def flow_version(document: dict[str, Any], *, version: int = 1, flow: str = FLOW) -> FlowVersion:
-    return FlowVersion(flow_id=flow, project_id=PROJECT, bot_id=BOT, version=version, document=document)
-
-
-def flow(slug: str, *, published: int | None = 1, id: str = FLOW) -> Flow:
-    return Flow(id=id, project_id=PROJECT, bot_id=BOT, slug=slug, name=slug, published=published)
-
-
-ENTITIES: tuple[Any, ...] = (
-    Bot(id=BOT, project_id=PROJECT, name="Conference"),
-    Channel(id=WEB, project_id=PROJECT, bot_id=BOT, type="webchat", name="Site"),
-    Channel(id=TELEGRAM, project_id=PROJECT, bot_id=BOT, type="telegram", name="Telegram"),
-    ApiCall(id="api-1", project_id=PROJECT, name="seats-left", method="POST", url="https://api.example.com/seats"),
-)
-
-
-class BuggyHandler(EngineHandler):
-    """`bugs` maps an event id to the exception that its turn causes."""
-
-    def __init__(self, *arguments: Any, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self.bugs: dict[bytes, Exception] = {}
-        self.batches: list[int] = []
-
-    async def apply(self, batch: Batch) -> Commit:
-        self.batches.append(len(batch.records))
-        for record in batch.records:
-            bug = self.bugs.get(dict(record.headers).get("ce_id") or b"")
-            if bug is not None:
-                raise bug
-        return await super().apply(batch)
 
 
 @dataclass
@@ -91,7 +54,6 @@ class RunningEngine:
     handler: BuggyHandler | None = None
     timers: asyncio.Task[None] | None = None
     session_timeout: float = 6.0
-    sent: list[str] = field(default_factory=list)
 
     async def start(self, instance: str = "a") -> None:
         """Begin to apply events."""
@@ -142,19 +104,8 @@ class RunningEngine:
     ) -> str:
         """Write an inbound record; its event id."""
         event_id = id or str(uuid4())
-        body = {
-            "kind": kind,
-            "project_id": PROJECT,
-            "bot_id": BOT,
-            "channel_id": channel,
-            "channel_type": {WEB: "webchat", TELEGRAM: "telegram"}.get(channel),
-            "peer_id": peer,
-            "received_at": AT,
-            **fields,
-        }
-        await self.raw(orjson.dumps(body), key or f"{BOT}/{channel}/{peer}", ce_headers(
-            id=event_id, type=f"inbound.{kind}", source="test", time=AT, project=PROJECT
-        ))  # fmt: skip
+        usual, value, about = inbound_record(kind, peer, channel=channel, id=event_id, **fields)
+        await self.raw(value, key or usual, about)
         return event_id
 
     async def raw(self, value: bytes, key: str, headers: list[tuple[str, bytes]]) -> None:
@@ -185,8 +136,6 @@ class RunningEngine:
 
     async def said(self, peer: str = "p1", channel: str = WEB) -> list[str]:
         """The bot's messages of a conversation, out of the chat log."""
-        from flow_engine.state.ids import conversation_id
-
         rows = await self.pool.fetch(
             "SELECT content FROM message WHERE conversation = $1 AND sender = 'bot' ORDER BY seq, place",
             conversation_id(f"{BOT}/{channel}/{peer}"),
@@ -209,10 +158,7 @@ async def engine_on(kafka: str, dsn: str, *documents: dict[str, Any]) -> AsyncIt
         pool = await stack.enter_async_context(engine_pool(dsn))
         registry = await stack.enter_async_context(RegistryWriter(cluster))
         await registry.put(*ENTITIES)
-        for number, document in enumerate(documents, 1):
-            await registry.put(
-                flow_version(document, flow=f"flow-{number}"), flow(document["slug"], id=f"flow-{number}")
-            )
+        await registry.put(*published(*documents))
         await registry.snapshot()
         view = RegistryView(cluster)
         catalogue = RegistryCatalogue(view, LinkMaker(LinkKeys("k" * 32), "http://test"))

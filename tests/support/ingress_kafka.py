@@ -15,9 +15,9 @@ from aiokafka import TopicPartition
 from contracts import commands, dlq, events, findings, inbound, registry, replies
 from contracts.registry import Token
 from contracts.replies import MessagesReply, RunReply
+from ingress.assembly import Ingress, build
 from ingress.commands.bridge import Bridge
 from ingress.settings import Settings
-from ingress.wiring import Ingress, build
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.tokens import NewToken, generate_token
 from servicekit.kafka.asker import Asker

@@ -16,10 +16,12 @@ from contracts.inbound import ReplyTo
 from contracts.replies import CallReply
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.publishing.relay import Relay
+from registry.resources.kinds import RESOURCES
 from registry.settings import Settings
 from registry.site import Site
 from registry.web.api import Api
 from registry.web.app import build_app
+from registry.web.openapi import operations
 from registry.writing.topic_tail import TopicTail
 from registry.writing.writes import Writes
 from servicekit.credentials.links import LinkKeys
@@ -27,10 +29,12 @@ from servicekit.credentials.sealing import KeyRing
 from servicekit.database import Database, connect
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Outgoing
+from support.described import Described
 
 ADMIN_TOKEN = "operator-token-of-the-tests-0123456789"
 KEK = "k1:" + b64encode(bytes(32)).decode()
 LINK_KEY = "link-key-of-the-tests-0123456789abcdef"
+DESCRIBED = Described("registry", operations(RESOURCES))
 PUBLIC_URL = "https://hooks.example.com"
 Reply = Callable[[Any], CallReply | None]
 """What the dispatcher answers to an action; None: nothing."""
@@ -140,7 +144,10 @@ class Project:
     async def send(self, method: str, path: str, body: Any = None, **options: Any) -> httpx.Response:
         """The answer, whatever it is."""
         url = f"{path}{'&' if '?' in path else '?'}project={self.id}"
-        return await self.client.request(method, url, json=body, **options)
+        answer = await self.client.request(method, url, json=body, **options)
+        shown = answer.json() if answer.content else None
+        DESCRIBED.check(method, path, answer.status_code, shown, answer.headers.get("content-type", ""))
+        return answer
 
     async def call(self, method: str, path: str, body: Any = None, *, expect: int = 200, **options: Any) -> Any:
         """The decoded body. Fails with what was answered when the status is another one."""

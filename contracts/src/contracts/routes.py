@@ -1,89 +1,145 @@
-"""The public HTTP surface: which service answers what, under which scope. Generates the routing of dev, compose and Helm."""
+"""The public HTTP surface, one row for each route: which service answers it, who may call it, and what it does.
+
+Services mount their handlers from this table (`bind`) and check the scope that a row names, gateways route by it
+(`PREFIXES`), OpenAPI documents and docs/reference/http.md are made from it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
+
+from contracts.registry import Scope
 
 Service = Literal["ingress", "flow-engine", "dispatcher", "registry"]
+Proof = Literal["token", "operator", "trigger", "session", "link", "platform", "none"]
+"""How a caller proves that it may call: a bearer token with the row's scope; the operator's token; the trigger's own
+token, in a header or in the body, or its secret URL; the token of a web chat session; a signed URL; the secrets that
+were agreed with a platform; not at all."""
 
-PREFIXES: dict[str, Service] = {
-    **dict.fromkeys(("run", "w", "r", "in", "talk", "web", "media", "signals"), "ingress"),
-    **dict.fromkeys(("contacts", "chatlogs", "conversations", "broadcasts", "events", "simulate"), "flow-engine"),
-    **dict.fromkeys(("deliveries", "stats", "dlq"), "dispatcher"),
-    **dict.fromkeys(
-        ("projects", "tokens", "bots", "channels", "flows", "triggers", "hook-urls", "api-calls", "endpoints", "secrets",
-         "node-types", "agents", "segments", "audit"),
-        "registry",
-    ),
-}  # fmt: skip
-"""First path segment after /v1 -> service."""
+H = TypeVar("H")
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`scope` None: open, or proved otherwise (a signed URL, a platform's secret, a session token)."""
+    """One method of one path. `path` has its parameters in braces, each of them one whole segment.
+
+    `scope` is what a token needs, None where no token is asked for. A token with `own_scope` in its place may call it,
+    too, for what it caused itself; the handler checks that.
+    """
 
     method: str
     path: str
     service: Service
-    scope: str | None
+    what: str
+    scope: Scope | None = None
+    proof: Proof = "token"
+    own_scope: Scope | None = None
+
+    @property
+    def name(self) -> str:
+        """`POST /v1/bots`: what handlers and operations are filed under."""
+        return f"{self.method} {self.path}"
+
+    @property
+    def prefix(self) -> str:
+        """The first segment after /v1, which decides the service."""
+        return self.path.split("/")[2]
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """The names in braces, in their order."""
+        return tuple(part[1:-1] for part in self.path.split("/") if part.startswith("{"))
 
 
-def _crud(service: Service, noun: str, scope: str = "admin", *, changes: bool = True) -> tuple[Route, ...]:
-    one = f"/v1/{noun}/{{id}}"
-    return (
-        Route("GET", f"/v1/{noun}", service, scope),
-        Route("POST", f"/v1/{noun}", service, scope),
-        Route("GET", one, service, scope),
-        *((Route("PATCH", one, service, scope),) if changes else ()),
-        Route("DELETE", one, service, scope),
-    )
+class UnboundRoute(Exception):
+    """The table and what a service has do not match: a row without a handler, or a handler without a row."""
 
+
+def bind(service: Service, handlers: Mapping[str, H], table: Sequence[Route]) -> list[tuple[Route, H]]:
+    """Each row of a service with what is filed under its name. Raises UnboundRoute naming what has no counterpart."""
+    rows = {row.name: row for row in table if row.service == service}
+    unmatched = sorted(rows.keys() ^ handlers.keys())
+    if unmatched:
+        missing = [name for name in unmatched if name in rows]
+        unknown = [name for name in unmatched if name in handlers]
+        raise UnboundRoute(f"{service}: rows without handlers {missing}, handlers without rows {unknown}")
+    return [(row, handlers[name]) for name, row in rows.items()]
+
+
+def prefixes(table: Sequence[Route]) -> dict[str, Service]:
+    """First path segment after /v1 -> service. Raises ValueError when two services share one."""
+    found: dict[str, Service] = {}
+    for row in table:
+        if found.setdefault(row.prefix, row.service) != row.service:
+            raise ValueError(f"/v1/{row.prefix} belongs to {found[row.prefix]} and to {row.service}")
+    return found
+
+
+def _crud(noun: str, one: str, *, changes: bool = True, made_by: Proof = "token") -> Iterator[Route]:
+    """The routes that every kind of entity has; `made_by` also deletes."""
+    many, path = f"/v1/{noun}", f"/v1/{noun}/{{id}}"
+    yield Route("GET", many, "registry", f"List {noun}", "admin")
+    yield Route("POST", many, "registry", f"Make {one}", "admin", made_by)
+    yield Route("GET", path, "registry", f"Show {one}", "admin")
+    if changes:
+        yield Route("PATCH", path, "registry", f"Change {one}", "admin")
+    yield Route("DELETE", path, "registry", f"Delete {one}", "admin", made_by)
+
+
+_TALK = "/v1/talk/{bot}/sessions"
+_WEB = "/v1/web/{channel}/sessions"
 
 ROUTES: tuple[Route, ...] = (
-    Route("POST", "/v1/run/{trigger}", "ingress", "flows:execute"),
-    Route("GET", "/v1/w/{signed}", "ingress", None),
-    Route("POST", "/v1/w/{signed}", "ingress", None),
-    Route("GET", "/v1/r/{signed}", "ingress", None),
-    Route("GET", "/v1/in/{channel}/{random}", "ingress", None),
-    Route("POST", "/v1/in/{channel}/{random}", "ingress", None),
-    Route("POST", "/v1/talk/{bot}/sessions", "ingress", "bots:converse"),
-    Route("POST", "/v1/talk/{bot}/sessions/{session}/messages", "ingress", "bots:converse"),
-    Route("GET", "/v1/talk/{bot}/sessions/{session}/messages", "ingress", "bots:converse"),
-    Route("POST", "/v1/web/{channel}/sessions", "ingress", None),
-    Route("POST", "/v1/web/{channel}/sessions/{session}/messages", "ingress", None),
-    Route("GET", "/v1/web/{channel}/sessions/{session}/events", "ingress", None),
-    Route("POST", "/v1/signals", "ingress", "flows:execute"),
-    Route("GET", "/v1/events/{event_id}", "flow-engine", "data:read"),
-    Route("GET", "/v1/deliveries", "dispatcher", "deliveries:read"),
-    Route("GET", "/v1/deliveries/{id}", "dispatcher", "deliveries:read"),
-    Route("POST", "/v1/deliveries/{id}/replay", "dispatcher", "deliveries:write"),
-    *_crud("registry", "projects"),
-    Route("GET", "/v1/projects/{id}/rate-limits", "registry", "admin"),
-    Route("PUT", "/v1/projects/{id}/rate-limits", "registry", "admin"),
-    *_crud("registry", "tokens"),
-    Route("POST", "/v1/tokens/{id}/rotate", "registry", "admin"),
-    *_crud("registry", "bots"),
-    *_crud("registry", "channels"),
-    Route("POST", "/v1/channels/{id}/check", "registry", "admin"),
-    *_crud("registry", "flows", changes=False),
-    Route("POST", "/v1/flows/check", "registry", "admin"),
-    Route("PUT", "/v1/flows/{id}/draft", "registry", "admin"),
-    Route("GET", "/v1/flows/{id}/draft", "registry", "admin"),
-    Route("POST", "/v1/flows/{id}/publish", "registry", "admin"),
-    Route("POST", "/v1/flows/{id}/rollback", "registry", "admin"),
-    Route("GET", "/v1/flows/{id}/versions", "registry", "admin"),
-    Route("GET", "/v1/flows/{id}/versions/{version}", "registry", "admin"),
-    *_crud("registry", "triggers"),
-    Route("GET", "/v1/triggers/{id}/requests", "registry", "admin"),
-    *_crud("registry", "hook-urls", changes=False),
-    *_crud("registry", "api-calls"),
-    Route("POST", "/v1/api-calls/{id}/test", "registry", "admin"),
-    *_crud("registry", "endpoints"),
-    Route("POST", "/v1/endpoints/{id}/enable", "registry", "admin"),
-    Route("POST", "/v1/endpoints/{id}/disable", "registry", "admin"),
-    Route("POST", "/v1/endpoints/{id}/rotate-secret", "registry", "admin"),
-    *_crud("registry", "secrets"),
-    Route("GET", "/v1/node-types", "registry", "admin"),
+    Route("POST", "/v1/run/{trigger}", "ingress", "Start a scenario", "flows:execute", "trigger"),
+    Route("GET", "/v1/w/{signed}", "ingress", "Run a command by a generated URL", proof="link"),
+    Route("POST", "/v1/w/{signed}", "ingress", "Run a command by a generated URL, with content", proof="link"),
+    Route("GET", "/v1/r/{signed}", "ingress", "Follow a tracked link", proof="link"),
+    Route("GET", "/v1/in/{channel}/{random}", "ingress", "A platform's handshake", proof="platform"),
+    Route("POST", "/v1/in/{channel}/{random}", "ingress", "What a platform calls", proof="platform"),
+    Route("POST", _TALK, "ingress", "Open a session of the Bot API", "bots:converse"),
+    Route("POST", f"{_TALK}/{{session}}/messages", "ingress", "Say something for a person", "bots:converse"),
+    Route("GET", f"{_TALK}/{{session}}/messages", "ingress", "The bot's messages, also as a stream", "bots:converse"),
+    Route("POST", _WEB, "ingress", "Open a web chat, or come back to it", proof="none"),
+    Route("POST", f"{_WEB}/{{session}}/messages", "ingress", "Say something in a web chat", proof="session"),
+    Route("GET", f"{_WEB}/{{session}}/events", "ingress", "A web chat's messages, also as a stream", proof="session"),
+    Route("POST", "/v1/signals", "ingress", "Say that something happened", "flows:execute"),
+    Route(
+        "GET", "/v1/events/{event_id}", "flow-engine", "What became of an event", "data:read", own_scope="flows:execute"
+    ),
+    Route("GET", "/v1/deliveries", "dispatcher", "List deliveries, the newest first", "deliveries:read"),
+    Route("GET", "/v1/deliveries/{id}", "dispatcher", "Show a delivery with its attempts", "deliveries:read"),
+    Route("POST", "/v1/deliveries/{id}/replay", "dispatcher", "Deliver it again", "deliveries:write"),
+    *_crud("projects", "a project", made_by="operator"),
+    Route("GET", "/v1/projects/{id}/rate-limits", "registry", "Show a project's rate limits", "admin"),
+    Route("PUT", "/v1/projects/{id}/rate-limits", "registry", "Set a project's rate limits", "admin"),
+    *_crud("tokens", "a token"),
+    Route("POST", "/v1/tokens/{id}/rotate", "registry", "Replace a token by a new one", "admin"),
+    *_crud("bots", "a bot"),
+    *_crud("channels", "a channel"),
+    Route("POST", "/v1/channels/{id}/check", "registry", "Ask the platform about a channel", "admin"),
+    *_crud("flows", "a flow", changes=False),
+    Route("POST", "/v1/flows/check", "registry", "Check a flow document without saving it", "admin"),
+    Route("PUT", "/v1/flows/{id}/draft", "registry", "Save a flow's draft", "admin"),
+    Route("GET", "/v1/flows/{id}/draft", "registry", "Show a flow's draft", "admin"),
+    Route("POST", "/v1/flows/{id}/publish", "registry", "Publish a flow's draft as its next version", "admin"),
+    Route("POST", "/v1/flows/{id}/rollback", "registry", "Publish an earlier version again", "admin"),
+    Route("GET", "/v1/flows/{id}/versions", "registry", "List a flow's versions", "admin"),
+    Route("GET", "/v1/flows/{id}/versions/{version}", "registry", "Show a version with its document", "admin"),
+    *_crud("triggers", "a trigger"),
+    Route("GET", "/v1/triggers/{id}/requests", "registry", "A trigger's last requests", "admin"),
+    *_crud("hook-urls", "a generated URL", changes=False),
+    *_crud("api-calls", "an API call"),
+    Route("POST", "/v1/api-calls/{id}/test", "registry", "Make an API call once", "admin"),
+    *_crud("endpoints", "an endpoint"),
+    Route("POST", "/v1/endpoints/{id}/enable", "registry", "Enable an endpoint", "admin"),
+    Route("POST", "/v1/endpoints/{id}/disable", "registry", "Disable an endpoint", "admin"),
+    Route("POST", "/v1/endpoints/{id}/rotate-secret", "registry", "Replace an endpoint's signing secret", "admin"),
+    *_crud("secrets", "a secret"),
+    Route("GET", "/v1/node-types", "registry", "The nodes that flows are made of", "admin"),
 )
+ROWS: dict[str, Route] = {row.name: row for row in ROUTES}
+"""Name -> row."""
+PREFIXES = prefixes(ROUTES)
+"""First path segment after /v1 -> service."""

@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from devstack.ports import HOST, free_port
-from devstack.proxy import Proxy
+from devstack.proxy import Backend, Proxy
 from support.waiting import eventually
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -29,10 +29,15 @@ async def service(handler: Handler) -> AsyncIterator[str]:
     await runner.cleanup()
 
 
-@contextlib.asynccontextmanager
-async def gateway(base: str | None) -> AsyncIterator[aiohttp.ClientSession]:
+def gateway(base: str | None) -> contextlib.AbstractAsyncContextManager[aiohttp.ClientSession]:
     """A client of a gateway whose services are all at `base`."""
-    proxy = Proxy(lambda _service: base)
+    return gateway_to(lambda _service: base)
+
+
+@contextlib.asynccontextmanager
+async def gateway_to(backend: Backend) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client of a gateway."""
+    proxy = Proxy(backend)
     proxy.claim_port()
     await proxy.start()
     async with aiohttp.ClientSession(proxy.base_url) as client:
@@ -134,7 +139,7 @@ async def test_a_large_body_streams_through() -> None:
         for _ in range(64):
             yield b"x" * 65_536
 
-    async with service(count) as base, gateway(base) as client, client.post("/v1/media", data=chunks()) as answer:
+    async with service(count) as base, gateway(base) as client, client.post("/v1/signals", data=chunks()) as answer:
         assert await answer.json() == 64 * 65_536
 
 
@@ -157,14 +162,18 @@ async def test_what_is_not_for_the_outside_is_not_found(path: str) -> None:
         assert answer.status == 404
 
 
-async def test_the_openapi_documents_of_the_services_are_served_as_one() -> None:
-    async def document(request: web.Request) -> web.Response:
-        if request.path == "/openapi/ingress.json":
-            return web.Response(status=404)
-        return web.json_response({"openapi": "3.1.0", "paths": {request.path: {}}}, headers={"X-Own": "1"})
+async def test_documents_and_their_page_come_from_the_services_that_have_them() -> None:
+    asked = []
 
-    async with service(document) as base, gateway(base) as client:
-        async with client.get("/openapi.json") as merged:
-            assert len((await merged.json())["paths"]) == 3
-        async with client.get("/openapi/registry.json") as own:
-            assert own.headers["X-Own"] == "1"
+    async def document(request: web.Request) -> web.Response:
+        return web.json_response({"path": request.path}, headers={"X-Own": "1"})
+
+    def backend(service: str) -> str:
+        asked.append(service)
+        return base
+
+    async with service(document) as base, gateway_to(backend) as client:
+        for path in ("/openapi.json", "/docs", "/docs/start.js", "/openapi/registry.json", "/openapi/ingress.json"):
+            async with client.get(path) as answer:
+                assert (await answer.json(), answer.headers["X-Own"]) == ({"path": path}, "1")
+    assert asked == ["registry", "registry", "registry", "registry", "ingress"]

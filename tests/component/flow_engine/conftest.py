@@ -1,18 +1,36 @@
-"""An engine per test."""
+"""An engine per test: with Kafka, or its handler alone over PostgreSQL."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 
 import pytest
 
+from flow_engine.store.postgres import PostgresConversations
 from support.engine import RunningEngine, engine_on
+from support.engine_database import engine_pool, transaction_of
 from support.engine_flows import CALL, CODE, DELAY, HUGE, LECTURE, REPORT
+from support.engine_world import ENTITIES, EngineWorld, LazySandbox, published
+from support.registry_in_memory import ViewInMemory
+
+FLOWS = (LECTURE, CALL, DELAY, CODE, REPORT, HUGE)
 
 
 @pytest.fixture
 async def engine(kafka: str, database: str) -> AsyncIterator[RunningEngine]:
     """At work, with all the flows of support.engine_flows."""
-    async with engine_on(kafka, database, LECTURE, CALL, DELAY, CODE, REPORT, HUGE) as running:
+    async with engine_on(kafka, database, *FLOWS) as running:
         await running.start()
         yield running
+
+
+@pytest.fixture
+async def world(module_database: str) -> AsyncIterator[EngineWorld]:
+    """The same flows and tables, driven without Kafka."""
+    sandbox = LazySandbox()
+    async with engine_pool(module_database) as pool:
+        store = PostgresConversations(pool)
+        yield EngineWorld(store, partial(transaction_of, pool), ViewInMemory(*ENTITIES, *published(*FLOWS)), sandbox)
+        await store.close()
+        await sandbox.close()

@@ -13,7 +13,8 @@ from contracts.registry import Token, Trigger, TriggerAuth
 from flow_engine.web.routes import make_app
 from servicekit.credentials.tokens import generate_token
 from servicekit.web.auth import Authoriser
-from support.engine import FLOW, PROJECT, RunningEngine
+from support.engine import RunningEngine
+from support.engine_world import FLOW, PROJECT
 from support.waiting import eventually
 
 OPERATOR = "operator-token-of-at-least-32-characters"

@@ -6,10 +6,10 @@ import pytest
 
 from contracts import dlq
 from contracts.cloudevents import headers
-from contracts.ids import derived_id
 from flow_engine.state.ids import conversation_id
-from support.engine import AT, BOT, WEB, RunningEngine, flow, flow_version
+from support.engine import RunningEngine
 from support.engine_flows import LECTURE
+from support.engine_world import AT, BOT, WEB, flow, flow_version
 from support.waiting import eventually
 
 KEY = f"{BOT}/{WEB}/p1"
@@ -69,20 +69,6 @@ async def held(engine: RunningEngine, count: int) -> bool:
     return bool(await engine.pool.fetchval("SELECT count(*) FROM held") == count)
 
 
-async def test_a_redrive_that_fails_again_leaves_everything_held(engine: RunningEngine) -> None:
-    assert engine.handler is not None
-    bad = "6b1c2c64-0000-5000-8000-00000000000c"
-    engine.handler.bugs[bad.encode()] = KeyError("a bug")
-    await engine.say("/start", id=bad)
-    await engine.say("Kafka")
-    await eventually(lambda: held(engine, 2), seconds=30)
-    redrive = "6b1c2c64-0000-5000-8000-00000000000d"
-    engine.handler.bugs[redrive.encode()] = KeyError("still a bug")
-    await engine.send("redrive", id=redrive)
-    assert await eventually(lambda: dead(engine, 2), seconds=30) == ["failed", "failed"]
-    assert await held(engine, 2)
-
-
 @pytest.mark.parametrize("point", ["in_txn", "after_commit"])
 async def test_a_crash_loses_and_repeats_nothing(
     engine: RunningEngine, point: str, monkeypatch: pytest.MonkeyPatch
@@ -126,20 +112,6 @@ async def test_a_timer_survives_a_restart_and_fires_once(engine: RunningEngine) 
     assert await engine.pool.fetchval("SELECT count(*) FROM timer") == 0
     records = [record for record in await engine.out("inbound") if b'"kind":"timer"' in (record.value or b"")]
     assert len(records) == 1
-
-
-async def test_a_timer_without_a_row_does_nothing(engine: RunningEngine) -> None:
-    await engine.say("/later")
-    await eventually(lambda: said(engine, "Soon."))
-    row = await engine.pool.fetchrow(
-        "DELETE FROM timer WHERE wait IN (SELECT wait FROM timer ORDER BY due LIMIT 1) RETURNING *"
-    )
-    id = str(row["id"])
-    await engine.send("timer", id=derived_id("timer", id), timer_id=id, wait=row["wait"])
-    await engine.say("hello?", "p2")
-    await engine.say("x")
-    await eventually(lambda: said(engine, "Sorry.", peer="p2"))
-    assert "Here I am." not in await engine.said()
 
 
 async def test_an_event_waits_for_the_flow_that_its_writer_knew(engine: RunningEngine) -> None:

@@ -57,7 +57,6 @@ async def test_neither_sees_what_the_other_one_writes(
     for one, name in zip(installations, "ab", strict=True):
         written = {(dict(record.headers)["ce_id"] or b"").decode() for record in await one.out("events")}
         assert {id for id in written if id[:2] in ("a-", "b-")} == {f"{name}-{number}" for number in range(COUNT)}
-        assert {record.topic for record in await one.out("events")} == {"switchhook.events.v1"}
 
 
 async def is_done(one: RunningDispatcher) -> bool:

@@ -11,13 +11,16 @@ import pytest
 from contracts import events, inbound
 from contracts.replies import RunReply
 from contracts.topic import Topic
+from ingress.assembly import Ingress, build
 from ingress.settings import Settings
-from ingress.wiring import Ingress, build
+from ingress.web.openapi import OPERATIONS
 from servicekit.credentials.links import LinkKeys
 from servicekit.kafka.records import Outgoing
 from support import asgi
+from support.described import Described
 from support.ingress_fakes import FakeAsker, FakePublisher, FakeView, registry
 
+DESCRIBED = Described("ingress", OPERATIONS)
 LINK_KEY = "link-key-" * 5
 
 
@@ -46,7 +49,11 @@ class Rig:
             asyncio.get_running_loop().call_soon(future.set_result, made)
 
     async def call(self, method: str, path: str, **more: Any) -> asgi.Response:
-        return await asgi.call(self.ingress.app, method, path, **more)
+        answer = await asgi.call(self.ingress.app, method, path, **more)
+        media_type = answer.headers.get("content-type", "")
+        body = answer.json if "json" in media_type else None
+        DESCRIBED.check(method, path, answer.status, body, media_type)
+        return answer
 
     async def run(self, body: Any = None, *, headers: Mapping[str, str] | None = None, **more: Any) -> asgi.Response:
         """POST the trigger with its token, for peer 5 unless told."""

@@ -7,7 +7,6 @@ from typing import Final
 
 from aiohttp import (
     ClientConnectionError,
-    ClientError,
     ClientPayloadError,
     ClientResponse,
     ClientSession,
@@ -20,7 +19,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from contracts.routes import PREFIXES
-from devstack.openapi import SERVICES, Document, merge, service_of_document
+from devstack.openapi import service_of_document
 from devstack.ports import HOST, claim
 from servicekit.web.problems import MEDIA_TYPE, TYPE_BASE
 
@@ -41,10 +40,8 @@ HOP_BY_HOP: Final = frozenset(
 ADDED_BY_CLIENT: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """What aiohttp would add to a request that lacks it; the caller did not say so."""
 CONSOLE_SERVICE = "registry"
-"""Serves every path outside /v1 that is not private."""
+"""Serves every path outside /v1 that is not private: the console, /docs, /openapi.json."""
 PRIVATE_PREFIXES: Final = frozenset({"health", "metrics"})
-PRIVATE_API: Final = frozenset({"dlq"})
-"""For operators, on a service's own port only."""
 INGRESS_PATHS: Final = frozenset({"widget.js"})
 
 Backend = Callable[[str], str | None]
@@ -59,7 +56,7 @@ def service_for(path: str) -> str | None:
         return document_of
     first, *rest = path.lstrip("/").split("/")
     if first == "v1":
-        return PREFIXES.get(rest[0]) if rest and rest[0] not in PRIVATE_API else None
+        return PREFIXES.get(rest[0]) if rest else None
     if first in PRIVATE_PREFIXES:
         return None
     return "ingress" if first in INGRESS_PATHS else CONSOLE_SERVICE
@@ -93,7 +90,6 @@ class Proxy:
             auto_decompress=False,
         )
         app = web.Application(client_max_size=0)
-        app.router.add_get("/openapi.json", self._document)
         app.router.add_route("*", "/{path:.*}", self._forward)
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
         await self._runner.setup()
@@ -104,22 +100,6 @@ class Proxy:
             await self._runner.cleanup()
         if self._client is not None:
             await self._client.close()
-
-    async def _document(self, _request: web.Request) -> web.Response:
-        """The OpenAPI documents of the services that run and have one, merged."""
-        documents = {service: await self._document_of(service) for service in SERVICES}
-        return web.json_response(merge({service: found for service, found in documents.items() if found}))
-
-    async def _document_of(self, service: str) -> Document | None:
-        assert self._client is not None
-        base = self._backend(service)
-        if base is None:
-            return None
-        try:
-            async with self._client.get(f"{base}/openapi/{service}.json") as answer:
-                return await answer.json() if answer.status == 200 else None
-        except (ClientError, ValueError):
-            return None
 
     async def _forward(self, request: web.Request) -> web.StreamResponse:
         service = service_for(request.path)

@@ -1,15 +1,16 @@
-"""Writes docs/reference from the code: topics, HTTP routes, metrics, settings, flow nodes. `switchhook schemas`."""
+"""Writes docs/reference from the code: topics, HTTP routes, metrics, settings, flows. `switchhook schemas`."""
 
 from __future__ import annotations
 
 import ast
+import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from contracts.routes import ROUTES
+from contracts.routes import ROUTES, Proof
 from contracts.topics import TOPICS
 from devstack.paths import ROOT
-from flowlang.language.schema import node_types
+from flowlang.language.schema import document_schema, node_types
 from servicekit.observability.metrics import MEANINGS
 
 FOLDER = ROOT / "docs" / "reference"
@@ -27,6 +28,7 @@ def pages() -> dict[str, str]:
         "metrics.md": metrics(),
         "settings.md": settings(),
         "flow-nodes.md": flow_nodes(),
+        "flow.schema.json": json.dumps(document_schema(), indent=1) + "\n",
     }
 
 
@@ -63,9 +65,29 @@ def topics() -> str:
 
 def http() -> str:
     """The page about HTTP routes."""
-    rows = ((f"`{each.method}`", f"`{each.path}`", each.service, each.scope or "—") for each in ROUTES)
-    refusals = "\nEvery refusal is a [problem](problems.md).\n"
-    return f"# HTTP routes\n{NOTE}{refusals}\n{table(('method', 'path', 'service', 'scope'), rows)}"
+    rows = (
+        (f"`{each.method}`", f"`{each.path}`", each.what, each.service, needed_for(each.scope, each.proof))
+        for each in ROUTES
+    )
+    said = (
+        "\nBodies and answers are in the OpenAPI documents: `/docs` to read and try, `/openapi.json` for all of them,\n"
+        "`/openapi/<service>.json` for one service. Every refusal is a [problem](problems.md).\n"
+    )
+    return f"# HTTP routes\n{NOTE}{said}\n{table(('method', 'path', 'what', 'service', 'needs'), rows)}"
+
+
+def needed_for(scope: str | None, proof: Proof) -> str:
+    """What a caller must have, as the page says it."""
+    said: dict[Proof, str] = {
+        "token": f"`{scope}`",
+        "operator": "the operator's token",
+        "trigger": f"the trigger's token (`{scope}`), or its secret URL",
+        "session": "the session's token",
+        "link": "the URL's signature",
+        "platform": "the channel's secrets",
+        "none": "—",
+    }
+    return said[proof]
 
 
 def metrics() -> str:

@@ -1,4 +1,4 @@
-"""Writes contracts/schemas (JSON Schemas, AsyncAPI) and docs/reference. `switchhook schemas`."""
+"""Writes contracts/schemas (JSON Schemas, AsyncAPI), docs/reference and the OpenAPI document. `switchhook schemas`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from contracts.schemas import topic_schemas
-from devstack import reference_docs
+from devstack import openapi, reference_docs
 from servicekit.kafka.asyncapi import asyncapi_document
 
 FOLDER = Path(__file__).parents[4] / "contracts" / "schemas"
@@ -29,3 +29,4 @@ def write() -> None:
 if __name__ == "__main__":
     write()
     reference_docs.write()
+    openapi.write()

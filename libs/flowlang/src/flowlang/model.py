@@ -41,13 +41,13 @@ class Session:
     attempts: int = 0
     """Wrong answers to the present question."""
     quick_replies: list[str] = field(default_factory=list)
-    """An API's quickreplies that came without responses: shown with the next message (D2)."""
+    """`quickreplies` of an API's answer that came without responses: shown with the next message."""
     said: str | None = None
     """Text of the last message sent on behalf of `acts_for`."""
     since_seq: int = 1
     """`seq` of the first message that may be sent on behalf of `acts_for`."""
     error: dict[str, Any] | None = None
-    """{type, detail} of an error that no port took, on behalf of `acts_for`: its callers hear of it (B5)."""
+    """{type, detail} of an error that no port took, on behalf of `acts_for`: its callers hear of it."""
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class Conversation:
     """A person on a channel of a bot, for ever. `next_seq` numbers the bot's messages.
 
     `version` counts turns: a finished turn gives the conversation back with the next one. `channel_id` is `-` and the
-    contact's id empty where a generated URL runs for nobody (B1): its messages are the HTTP answer only.
+    contact's id empty where a generated URL runs for nobody: its messages are the HTTP answer only.
     """
 
     key: str
@@ -202,7 +202,7 @@ class CancelTimer(Effect):
 
 @dataclass(frozen=True, slots=True)
 class RunCommand(Effect):
-    """Run a command for another contact of the bot (B4), through inbound."""
+    """Run a command for another contact of the bot: an event for that conversation."""
 
     command: str
     person: dict[str, str]
@@ -212,7 +212,7 @@ class RunCommand(Effect):
 
 @dataclass(frozen=True, slots=True)
 class RunCode:
-    """The turn cannot go on before this code ran (B8). The shell runs it and steps again with code_result.
+    """The turn cannot go on before this code ran. The shell runs it and steps again with code_result.
 
     `sent` of the result are texts, `runs` {command, user_id?, content?}, `value` what the code evaluates to.
     """

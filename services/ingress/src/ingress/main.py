@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 
+from ingress.assembly import build
 from ingress.commands.bridge import Bridge
 from ingress.settings import Settings
-from ingress.wiring import build
 from servicekit.kafka.asker import Asker
 from servicekit.kafka.inside_aiokafka.connections import refusal
 from servicekit.kafka.publisher import KafkaPublisher

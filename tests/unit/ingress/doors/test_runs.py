@@ -15,6 +15,7 @@ from servicekit.credentials.tokens import generate_token
 from support.ingress_fakes import BOT, CHANNEL, FLOW, PROJECT, trigger
 
 STARTED = {"status": "started"}
+WAITING = {"status": "waiting"}
 ASYNC = {"prefer": "respond-async"}
 
 
@@ -272,7 +273,7 @@ async def test_the_request_log_takes_ten_a_second(rig):
     [{"peer_id": 5}, {"person": {"email": "a@b.c"}}, {"peer_id": 5, "shop": {"a": [1, None]}, "wait": 1}],
 )
 async def test_the_record_is_what_its_model_would_have_written(rig, body):
-    rig.engine = lambda _: STARTED
+    rig.engine = lambda asked: WAITING if asked["reply_to"]["until"] == "rest" else STARTED
     await rig.run(body | {"variables": {"order_id": "7", "deep": {"a": [None, 1.5, "я"]}}})
     (record,) = rig.publisher.of("switchhook.inbound.v1")
     assert orjson.loads(StartFlow.model_validate_json(record.value).encode()) == orjson.loads(record.value)

@@ -83,5 +83,6 @@ async def test_a_body_that_is_not_json_is_400(client):
     assert (response.status_code, response.json()["type"]) == (400, TYPE_BASE + "not-json")
 
 
-async def test_openapi_is_where_the_gateway_looks_for_it(client):
-    assert (await client.get("/openapi/registry.json")).json()["info"]["title"] == "Switchhook registry"
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/openapi/registry.json"])
+async def test_the_framework_adds_no_pages_of_its_own(client, path):
+    assert (await client.get(path)).status_code == 404

@@ -28,7 +28,7 @@ def discovered(group: str, base: type[Model]) -> dict[str, type[Model]]:
     """
     found = _by_name(group, entry_points(group=group))
     if not found:
-        raise BrokenPlugin(f"{group}: nothing is declared; switchhook-flowlang is not installed as a package")
+        raise BrokenPlugin(f"{group}: no package declares any, not even switchhook-flowlang: install it anew")
     return {name: _loaded(found[name], base) for name in sorted(found)}
 
 

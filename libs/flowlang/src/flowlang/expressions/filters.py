@@ -37,7 +37,8 @@ class Charged(Protocol):
 
     env: Environment
 
-    def charge(self, units: int) -> None: ...
+    def charge(self, units: int) -> None:
+        """Count work. Raises LiquidError past the budget."""
 
 
 Filter = Callable[..., Any]

@@ -10,9 +10,11 @@ import re2  # type: ignore[import-untyped]
 class Pattern(Protocol):
     """A compiled expression."""
 
-    def search(self, text: str) -> object | None: ...
+    def search(self, text: str) -> object | None:
+        """Where it is in the text; None when it is not."""
 
-    def fullmatch(self, text: str) -> object | None: ...
+    def fullmatch(self, text: str) -> object | None:
+        """Whether the whole text is it; None when it is not."""
 
 
 def compile_pattern(source: str) -> Pattern:

@@ -19,14 +19,16 @@ class Scopes(Protocol):
 
 
 class Only:
-    """Some roots of another scope; the rest are as if they were not there (D2's responses see user and memory)."""
+    """Some roots of another scope; the rest are as if they were not there."""
 
     def __init__(self, inner: Scopes, *roots: str) -> None:
         self._inner = inner
         self._roots = roots
 
     def scope(self, name: str) -> Any:
+        """The root's value, or an empty object where it may not be seen."""
         return self._inner.scope(name) if name in self._roots else {}
 
     def missing(self, name: str) -> None:
+        """Noted by the other scope."""
         self._inner.missing(name)

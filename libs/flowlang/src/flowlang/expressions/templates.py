@@ -191,7 +191,7 @@ def url_template(source: str) -> Template:
 
 
 def merge_tags_only(source: str) -> Template:
-    """A text from outside that may hold merge tags and nothing else (D2's responses). Raises ValueError."""
+    """A text from outside (an API's `responses`) that may hold merge tags and nothing else. Raises ValueError."""
     return Template(source, _MERGE_TAGS_ONLY)
 
 

@@ -7,7 +7,7 @@ everything else is itself.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
@@ -23,15 +23,18 @@ NOT_VARIABLES = frozenset(("id", "tags", "flags", "last_message", "external_id")
 LONGEST_NAME = 64
 
 
-class Value(Protocol):
+class Value:
     """Something that is worked out when a node runs."""
+
+    __slots__ = ()
 
     def of(self, scopes: Scopes) -> Any:
         """The value. Raises NodeError."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
-class Literal:
+class Literal(Value):
     """Itself."""
 
     value: Any
@@ -41,7 +44,7 @@ class Literal:
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class Text(Value):
     """A rendered template."""
 
     template: Template
@@ -51,7 +54,7 @@ class Text:
 
 
 @dataclass(frozen=True, slots=True)
-class Computed:
+class Computed(Value):
     """An expression's value."""
 
     expression: Expression
@@ -61,7 +64,7 @@ class Computed:
 
 
 @dataclass(frozen=True, slots=True)
-class Object:
+class Object(Value):
     """An object of values."""
 
     items: tuple[tuple[str, Value], ...]
@@ -71,7 +74,7 @@ class Object:
 
 
 @dataclass(frozen=True, slots=True)
-class Items:
+class Items(Value):
     """A list of values."""
 
     items: tuple[Value, ...]

@@ -48,6 +48,10 @@ class Input(DocumentModel):
 
     save_to: str | None = None
 
+    def build(self, compiler: Compiler) -> Reader:
+        """What reads the answers; what is wrong goes to the compiler."""
+        raise NotImplementedError
+
 
 class TextInput(Input):
     """Any text, within limits; `pattern` is an RE2 expression that the whole text must match."""

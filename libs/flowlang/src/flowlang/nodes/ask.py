@@ -16,7 +16,7 @@ from flowlang.expressions.templates import Template
 from flowlang.expressions.values import Target
 from flowlang.model import Happening
 from flowlang.nodes.answers import AnyInput, Choice, Invalid, Reader
-from flowlang.nodes.base import Edge, Go, NodeModel, Outcome, Rest, To, answer_names
+from flowlang.nodes.base import Edge, Go, NodeModel, Outcome, Rest, Step, To, answer_names
 from flowlang.nodes.context import StepContext
 from flowlang.nodes.titles import check_title
 from flowlang.problems import NodeError
@@ -66,7 +66,7 @@ class AskModel(NodeModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Step):
     """The running question."""
 
     text: Template

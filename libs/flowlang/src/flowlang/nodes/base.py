@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -72,20 +72,17 @@ class End:
 Outcome = Go | To | Rest | Jump | Code | End
 
 
-class Step(Protocol):
+class Step:
     """A node that runs. Immutable; what changes is in `run`."""
+
+    __slots__ = ()
 
     def enter(self, run: StepContext) -> Outcome:
         """The session comes to the node. Raises NodeError: it leaves by its error port."""
+        raise NotImplementedError
 
     def resume(self, run: StepContext, happening: Happening) -> Outcome:
-        """What the node waited for has happened. Raises NodeError."""
-
-
-class Passing:
-    """A step that never waits."""
-
-    def resume(self, run: StepContext, happening: Happening) -> Outcome:
+        """What the node waited for has happened. Raises NodeError, always where a step never rests."""
         raise NodeError("not-waiting", "this node waits for nothing")
 
 
@@ -122,6 +119,10 @@ class NodeModel(DocumentModel):
     def later_targets(self) -> dict[str, str]:
         """Button id to node: where a later tap leads."""
         return {}
+
+    def api_calls(self) -> tuple[str, ...]:
+        """Names of the API calls that it makes: the API shows which published flows use a call."""
+        return ()
 
     def report_moments(self) -> tuple[str, ...]:
         """What `report.when` may be here."""

@@ -1,4 +1,4 @@
-"""`call_api`: call a named webhook (D1) and use its answer: the envelope of D2, or a raw body by JMESPath."""
+"""`call_api`: call a named API and use its answer: the envelope (nodes.envelope), or a raw body by JMESPath."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from flowlang.expressions.json_paths import JsonPath
 from flowlang.expressions.values import Target, Value, json_size
 from flowlang.model import CallApi, Happening
 from flowlang.nodes import envelope
-from flowlang.nodes.base import Go, NodeModel, Outcome, Rest
+from flowlang.nodes.base import Go, NodeModel, Outcome, Rest, Step
 from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
 
@@ -55,6 +55,9 @@ class CallApiModel(NodeModel):
         timeout = clock.duration(self.timeout) if self.timeout else None
         return CallApiStep(self.api, params, self.while_waiting, self.response == "raw", save, timeout)
 
+    def api_calls(self) -> tuple[str, ...]:
+        return (self.api,)
+
 
 def _path(source: str, place: str, compiler: Compiler) -> JsonPath:
     try:
@@ -65,7 +68,7 @@ def _path(source: str, place: str, compiler: Compiler) -> JsonPath:
 
 
 @dataclass(frozen=True, slots=True)
-class CallApiStep:
+class CallApiStep(Step):
     """The running call."""
 
     api: str

@@ -1,4 +1,4 @@
-"""`code` (B8): Python in a sandbox. The shell runs it.
+"""`code`: Python in a sandbox. The shell runs it.
 
 `send` and `run` only collect, and what they collected is done when it succeeded: failed code has done nothing.
 """
@@ -15,7 +15,7 @@ from flowlang.building.compiler import Compiler
 from flowlang.expressions.values import Target
 from flowlang.model import Happening, RunCode, RunCommand
 from flowlang.nodes.base import Code as Pause
-from flowlang.nodes.base import Go, NodeModel, Outcome
+from flowlang.nodes.base import Go, NodeModel, Outcome, Step
 from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
 
@@ -45,7 +45,7 @@ class CodeModel(NodeModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Code:
+class Code(Step):
     """The running code."""
 
     source: str

@@ -11,7 +11,7 @@ from pydantic import Field
 from flowlang.building.compiler import Compiler
 from flowlang.building.fields import DocumentModel, NodeId
 from flowlang.expressions.expression import Expression
-from flowlang.nodes.base import Edge, End, NodeModel, Outcome, Passing, To
+from flowlang.nodes.base import Edge, End, NodeModel, Outcome, Step, To
 from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
 
@@ -50,7 +50,7 @@ class ConditionModel(NodeModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Condition(Passing):
+class Condition(Step):
     """The running choice."""
 
     branches: tuple[tuple[Expression, str], ...]

@@ -12,7 +12,7 @@ from flowlang import clock
 from flowlang.building.compiler import Compiler
 from flowlang.building.fields import Duration
 from flowlang.model import Happening
-from flowlang.nodes.base import Go, NodeModel, Outcome, Rest
+from flowlang.nodes.base import Go, NodeModel, Outcome, Rest, Step
 from flowlang.nodes.context import StepContext
 
 
@@ -29,7 +29,7 @@ class DelayModel(NodeModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Delay:
+class Delay(Step):
     """The running pause."""
 
     length: timedelta

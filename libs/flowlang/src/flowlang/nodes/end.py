@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 
 from flowlang.building.compiler import Compiler
 from flowlang.nodes.base import End as PathEnds
-from flowlang.nodes.base import NodeModel, Outcome, Passing
+from flowlang.nodes.base import NodeModel, Outcome, Step
 from flowlang.nodes.context import StepContext
 
 
@@ -21,7 +21,7 @@ class EndModel(NodeModel):
         return End()
 
 
-class End(Passing):
+class End(Step):
     """The running end."""
 
     __slots__ = ()

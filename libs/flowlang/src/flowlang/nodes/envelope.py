@@ -1,4 +1,4 @@
-"""The answer of a named webhook (D2): `responses`, `memory`, `user_attributes`, `quickreplies`.
+"""The answer of a named API call, in our own form: `responses`, `memory`, `user_attributes`, `quickreplies`.
 
 Applied in this order: memory, user_attributes, then the responses are rendered as merge-tag text that sees user and
 memory only and are sent, then the quick replies are shown with the last response or, without one, with the next message.

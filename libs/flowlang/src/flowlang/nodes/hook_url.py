@@ -1,4 +1,4 @@
-"""`hook_url` (B1): make a URL that runs a command when it is opened."""
+"""`hook_url`: make a URL that runs a command when it is opened."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from flowlang.building.compiler import Compiler
 from flowlang.building.fields import Duration
 from flowlang.expressions.templates import Template
 from flowlang.expressions.values import Target, Value, json_size
-from flowlang.nodes.base import Go, NodeModel, Outcome, Passing
+from flowlang.nodes.base import Go, NodeModel, Outcome, Step
 from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
 
@@ -56,7 +56,7 @@ class HookUrlModel(NodeModel):
 
 
 @dataclass(frozen=True, slots=True)
-class HookUrl(Passing):
+class HookUrl(Step):
     """The running step."""
 
     command: str

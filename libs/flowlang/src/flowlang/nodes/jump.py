@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from flowlang.building.compiler import Compiler
 from flowlang.building.fields import NodeId
-from flowlang.nodes.base import Edge, NodeModel, Outcome, Passing, To
+from flowlang.nodes.base import Edge, NodeModel, Outcome, Step, To
 from flowlang.nodes.base import Jump as JumpTo
 from flowlang.nodes.context import StepContext
 
@@ -43,7 +43,7 @@ class JumpModel(NodeModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Jump(Passing):
+class Jump(Step):
     """The running jump."""
 
     flow: str | None

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from flowlang.building.compiler import Compiler
 from flowlang.expressions.templates import Template
-from flowlang.nodes.base import Go, NodeModel, Outcome, Passing
+from flowlang.nodes.base import Go, NodeModel, Outcome, Step
 from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
 
@@ -44,7 +44,7 @@ class FlagModel(_LabelModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Label(Passing):
+class Label(Step):
     """`kind` is tags or flags."""
 
     kind: Literal["tags", "flags"]

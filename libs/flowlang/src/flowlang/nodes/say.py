@@ -11,7 +11,7 @@ from pydantic import Field
 from flowlang.building.compiler import Compiler
 from flowlang.building.fields import DocumentModel, NodeId, OptionId
 from flowlang.expressions.templates import Template
-from flowlang.nodes.base import Edge, Go, NodeModel, Outcome, Passing, answer_names
+from flowlang.nodes.base import Edge, Go, NodeModel, Outcome, Step, answer_names
 from flowlang.nodes.context import StepContext
 from flowlang.nodes.titles import check_title
 from flowlang.problems import NodeError
@@ -122,7 +122,7 @@ def _button(button: QuickReply, place: int, name: str, compiler: Compiler) -> _B
 
 
 @dataclass(frozen=True, slots=True)
-class Say(Passing):
+class Say(Step):
     """The running messages."""
 
     parts: tuple[_Part, ...]

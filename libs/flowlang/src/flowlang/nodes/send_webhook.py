@@ -1,4 +1,4 @@
-"""`send_webhook` (P1): tell a URL that the step was reached. It is sent in its own time; the flow goes on at once."""
+"""`send_webhook`: tell a URL that the step was reached. It is sent in its own time; the flow goes on at once."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pydantic import Field
 
 from flowlang.building.compiler import Compiler
 from flowlang.expressions.templates import Template
-from flowlang.nodes.base import Go, NodeModel, Outcome, Passing
+from flowlang.nodes.base import Go, NodeModel, Outcome, Step
 from flowlang.nodes.context import StepContext
 
 
@@ -28,7 +28,7 @@ class SendWebhookModel(NodeModel):
 
 
 @dataclass(frozen=True, slots=True)
-class SendWebhook(Passing):
+class SendWebhook(Step):
     """The running step."""
 
     title: Template

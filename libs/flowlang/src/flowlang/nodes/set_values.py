@@ -9,7 +9,7 @@ from pydantic import Field
 
 from flowlang.building.compiler import Compiler
 from flowlang.expressions.values import Target, Value
-from flowlang.nodes.base import Go, NodeModel, Outcome, Passing
+from flowlang.nodes.base import Go, NodeModel, Outcome, Step
 from flowlang.nodes.context import StepContext
 
 
@@ -29,7 +29,7 @@ class SetModel(NodeModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Set(Passing):
+class Set(Step):
     """Written in the document's order, so that a later value sees an earlier one."""
 
     values: tuple[tuple[Target, Value], ...]

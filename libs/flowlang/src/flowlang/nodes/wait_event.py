@@ -13,7 +13,7 @@ from flowlang.building.compiler import Compiler
 from flowlang.building.fields import Duration
 from flowlang.expressions.values import Target
 from flowlang.model import Happening
-from flowlang.nodes.base import Go, NodeModel, Outcome, Rest
+from flowlang.nodes.base import Go, NodeModel, Outcome, Rest, Step
 from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
 
@@ -35,7 +35,7 @@ class WaitEventModel(NodeModel):
 
 
 @dataclass(frozen=True, slots=True)
-class WaitEvent:
+class WaitEvent(Step):
     """The running wait."""
 
     name: str

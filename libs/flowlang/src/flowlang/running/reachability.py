@@ -1,4 +1,4 @@
-"""Whether the bot may write to a peer, and if not, which condition fails (S6)."""
+"""Whether the bot may write to a peer, and if not, which condition fails: it never talked, it refused, it is not in the chat."""
 
 from __future__ import annotations
 

@@ -45,7 +45,6 @@ MEMORY_LIMIT = 40 * 1024
 """Bytes as JSON. With the queue, the taps and the waits a conversation stays under 64 KiB."""
 MOST_TAPS = 8
 PAYLOAD_MARK = "~"
-NO_TAP: dict[str, Any] = {}
 
 _CONVERSATION = tuple(one.name for one in fields(Conversation))
 _SESSION = tuple(one.name for one in fields(Session))
@@ -120,6 +119,7 @@ class Run:
 
     @property
     def now(self) -> str:
+        """The event's time, RFC 3339 UTC."""
         return self.happening.now
 
     @property
@@ -137,10 +137,11 @@ class Run:
 
     @property
     def next_seq(self) -> int:
+        """The number that the bot's next message will have."""
         return self.conversation.next_seq
 
     def scope(self, name: str) -> Any:
-        """The value of a root name. Raises NodeError for memory in a run without a person (B1)."""
+        """The value of a root name. Raises NodeError for memory in a run without a person."""
         found = self._scopes.get(name)
         if found is None:
             found = self._scopes[name] = self._made_scope("user" if name == "contact" else name)
@@ -222,7 +223,7 @@ class Run:
         quick_replies: list[dict[str, Any]] | None = None,
         tap: dict[str, Any] | None = None,
     ) -> None:
-        """Send a message. `tap`: where its buttons lead. Raises NodeError when the person cannot be written to (S6)."""
+        """Send a message. `tap`: where its buttons lead. Raises NodeError when the person cannot be written to."""
         if not self.nobody and (refused := why_unreachable(self.conversation)):
             raise NodeError(refused.type, refused.detail, refused.status)
         session, seq = self.session, self.conversation.next_seq
@@ -271,7 +272,7 @@ class Run:
         return self.tools.sign_link(kind, {**payload, "jti": jti})
 
     def person(self, user_id: Any) -> dict[str, str]:
-        """Whom `user_id` names (B1, B4): a contact's id or a private peer id; None is the current person.
+        """Whom `user_id` names: a contact's id or a private peer id; None is the current person.
 
         Raises NodeError where there is no current person.
         """

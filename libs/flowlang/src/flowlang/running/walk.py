@@ -76,7 +76,7 @@ def _tell_reached(run: Run, node: GraphNode) -> None:
 
 
 def report(run: Run, node: GraphNode) -> None:
-    """P1 on a node."""
+    """Post the webhook that the node asks for with `report`; nothing where it asks for none."""
     if node.report is not None:
         run.post_webhook(node.report.title.render(run), node.report.url.render(run), node.report.format)
 

@@ -20,6 +20,7 @@ from typing import Any, Protocol
 from pydantic import SecretStr
 
 from contracts.registry import Scope, Token
+from contracts.routes import Route
 from servicekit.credentials import tokens
 from servicekit.settings import Network
 from servicekit.web.problems import ProblemError, unavailable
@@ -109,6 +110,22 @@ class Authoriser:
         caller = Caller(token.project_id, token.id, frozenset(token.scopes))
         if scope is not None:
             caller.require(scope)
+        return caller
+
+    async def admit(
+        self, row: Route, authorization: str | bytes | None, client_ip: str | None, *, project: str | None = None
+    ) -> Caller:
+        """The caller of a route that asks for a token, who may call it. Raises ProblemError as `authorise`.
+
+        Who has the row's `own_scope` only is let in too: the handler knows what the caller caused.
+        """
+        alternative = row.own_scope
+        needed = row.scope if alternative is None else None
+        caller = await self.authorise(authorization, needed, client_ip, project=project)
+        if alternative is not None and row.scope is not None and not caller.has(alternative):
+            caller.require(row.scope)
+        if row.proof == "operator":
+            caller.require_operator()
         return caller
 
     async def _token(self, text: str, sha256: str) -> Token:

@@ -28,10 +28,8 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
 
 
 def api_app(service: str) -> FastAPI:
-    """An application with our problems, its OpenAPI at `/openapi/<service>.json` and no pages of its own."""
-    app = FastAPI(
-        title=f"Switchhook {service}", openapi_url=f"/openapi/{service}.json", docs_url=None, redoc_url=None
-    )  # fmt: skip
+    """An application with our problems; its document is made from the route table (servicekit.web.openapi)."""
+    app = FastAPI(title=f"Switchhook {service}", openapi_url=None, docs_url=None, redoc_url=None)
     install_problems(app)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     return app

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
-import orjson
-
 from contracts.model import Model
 from contracts.registry import ApiCall, Bot, Channel, Endpoint, Project, Sealed, Secret
 from dispatcher.errors import NoRequest, NotYetKnown
 from dispatcher.sending.signature import signing_key
+from servicekit.credentials.channel_credentials import open_credentials
 from servicekit.credentials.sealing import KeyRing, SealError
 
 M = TypeVar("M", bound=Model)
@@ -75,15 +74,14 @@ class Catalogue:
 
         return self._once("project", project.id, project, open_it)
 
-    def credentials(self, channel: Channel) -> Mapping[str, Any]:
+    def credentials(self, channel: Channel) -> Mapping[str, str]:
         """A channel's credentials as the platform's module reads them."""
 
-        def open_them() -> Mapping[str, Any]:
-            if channel.credentials is None:
-                return {}
-            place = {"project": channel.project_id, "entity": channel.id, "field": "credentials"}
-            opened = orjson.loads(self._open(channel.credentials, **place))
-            return opened if isinstance(opened, dict) else {}
+        def open_them() -> Mapping[str, str]:
+            try:
+                return open_credentials(self._keys, channel)
+            except SealError as error:
+                raise NotYetKnown(str(error)) from error  # The operator may still give the key.
 
         return self._once("channel", channel.id, channel, open_them)
 

@@ -2,32 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
 import orjson
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from contracts.cloudevents import rfc3339
-from contracts.registry import Scope
 from dispatcher.requests import BODY_LIMIT
 from dispatcher.sending.sender import PAYLOAD
 from dispatcher.store import postgres_log
-from servicekit.web.auth import Authoriser
+from dispatcher.web.openapi import OPERATIONS, STATUSES
+from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.pagination import decode_cursor, page, page_limit
-from servicekit.web.problems import ProblemError, install_problems, not_found
-from servicekit.web.requests import RequestGuard
-
-READ: Scope = "deliveries:read"
-WRITE: Scope = "deliveries:write"
-STATES = ("blocked", "pending", "in_flight", "retrying", "succeeded", "exhausted", "cancelled", "discarded")
+from servicekit.web.problems import ProblemError, not_found
+from servicekit.web.routes import Handler, api
 
 
 class Deps(Protocol):
@@ -42,29 +36,17 @@ class Deps(Protocol):
     def wake(self) -> None: ...
 
 
-def make_app(deps: Deps) -> ASGIApp:
-    """The dispatcher's own HTTP."""
+def handlers(deps: Deps) -> dict[str, Handler]:
+    """The dispatcher's handlers, by the names of their rows."""
 
-    def route(path: str, method: str, scope: Scope, answer: Callable[[Request, str], Awaitable[Response]]) -> Route:
-        async def authorised(request: Request) -> Response:
-            caller = await deps.authoriser.authorise(
-                request.headers.get("authorization"),
-                scope,
-                request.client.host if request.client else None,
-                project=request.query_params.get("project"),
-            )
-            return await answer(request, caller.project_id)
-
-        return Route(path, authorised, methods=[method])
-
-    async def list_deliveries(request: Request, project: str) -> Response:
+    async def list_deliveries(request: Request, caller: Caller) -> Response:
         query = request.query_params
         limit = page_limit(query.get("limit"))
         after = _position(query.get("cursor"))
         async with deps.pool.acquire() as connection:
             rows = await postgres_log.page(
                 connection,
-                project,
+                caller.project_id,
                 endpoint=query.get("endpoint"),
                 event=query.get("event"),
                 state=_state(query.get("status")),
@@ -75,8 +57,8 @@ def make_app(deps: Deps) -> ASGIApp:
         shown, following = page(rows, limit, lambda row: (row["created_at"].isoformat(), str(row["id"])))
         return JSONResponse({"items": [summary(row) for row in shown], "next": following})
 
-    async def show_delivery(request: Request, project: str) -> Response:
-        id = _id(request)
+    async def show_delivery(request: Request, caller: Caller) -> Response:
+        id, project = _id(request), caller.project_id
         async with deps.pool.acquire() as connection:
             row = await postgres_log.find(connection, id, project)
             if row is None:
@@ -85,8 +67,8 @@ def make_app(deps: Deps) -> ASGIApp:
             attempts = await postgres_log.attempts(connection, id)
         return JSONResponse(summary(row) | {"attempts": [attempt(each, payload) for each in attempts]})
 
-    async def replay(request: Request, project: str) -> Response:
-        id = _id(request)
+    async def replay(request: Request, caller: Caller) -> Response:
+        id, project = _id(request), caller.project_id
         async with deps.pool.acquire() as connection:
             row = await postgres_log.find(connection, id, project)
             if row is None:
@@ -97,15 +79,16 @@ def make_app(deps: Deps) -> ASGIApp:
         deps.wake()
         return JSONResponse(summary(row), status_code=202)
 
-    app = Starlette(
-        routes=[
-            route("/v1/deliveries", "GET", READ, list_deliveries),
-            route("/v1/deliveries/{id}", "GET", READ, show_delivery),
-            route("/v1/deliveries/{id}/replay", "POST", WRITE, replay),
-        ]
-    )
-    install_problems(app)
-    return RequestGuard(app)
+    return {
+        "GET /v1/deliveries": list_deliveries,
+        "GET /v1/deliveries/{id}": show_delivery,
+        "POST /v1/deliveries/{id}/replay": replay,
+    }
+
+
+def make_app(deps: Deps) -> ASGIApp:
+    """The dispatcher's own HTTP."""
+    return api("dispatcher", handlers(deps), OPERATIONS, deps.authoriser)
 
 
 def summary(row: Mapping[str, Any] | Any) -> dict[str, Any]:
@@ -170,8 +153,8 @@ def _position(cursor: str | None) -> tuple[datetime, UUID] | None:
 
 
 def _state(text: str | None) -> str | None:
-    if text is not None and text not in STATES:
-        raise _invalid(f"status: one of {', '.join(STATES)}.")
+    if text is not None and text not in STATUSES:
+        raise _invalid(f"status: one of {', '.join(STATUSES)}.")
     return text
 
 

@@ -26,10 +26,18 @@ class Arrived:
     traceparent: str | None
 
 
+class Certain(NamedTuple):
+    """What holds of an event even if its flow fails: the engine has done it before the interpreter stepped."""
+
+    conversation: Conversation
+    contact: Contact
+    effects: list[Effect]
+
+
 class Event:
     """One record on its way through a turn. `mark` stands for its id among those that the conversation has seen."""
 
-    __slots__ = ("around", "arrived", "body", "contact", "loaded", "mark", "met", "now", "uuid")
+    __slots__ = ("around", "arrived", "body", "certain", "contact", "loaded", "mark", "now", "reachable_before", "uuid")
 
     def __init__(
         self, arrived: Arrived, loaded: LoadedConversation, contact: Contact, around: Surroundings, mark: bytes
@@ -37,9 +45,14 @@ class Event:
         self.arrived, self.loaded, self.contact, self.around, self.mark = arrived, loaded, contact, around, mark
         self.body: Any = arrived.body
         self.uuid = as_uuid(arrived.event_id)
-        self.met: tuple[Conversation, list[Effect]] = (loaded.conversation, [])
-        """The conversation once the person was met, and what that causes: holds even if the flow fails."""
+        self.certain = Certain(loaded.conversation, contact, [])
+        self.reachable_before = loaded.conversation.reachable
         self.now = max(time_text(arrived.record.timestamp), loaded.conversation.last_at or "")
+
+    def has_done(self, effects: list[Effect]) -> list[Effect]:
+        """The engine has changed the conversation and `contact`, with these effects: that holds even if a flow fails."""
+        self.certain = Certain(self.loaded.conversation, self.contact, list(effects))
+        return effects
 
     @property
     def id(self) -> str:

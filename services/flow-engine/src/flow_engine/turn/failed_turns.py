@@ -12,11 +12,11 @@ from flowlang.model import CancelTimer, EmitEvent, Refused, RunEnd, Session, Tur
 def failed_turn(event: Event, type: str, detail: str, *, ran: bool = True) -> Turn:
     """What the event does instead: `flow.failed`, the sessions end, and all who wait for them hear of it.
 
-    `ran`: whether nodes ran in the turn. Where none did, and the kind moves no session, no session ends.
+    `ran`: whether nodes ran in the turn. Where none did, an event that only triggers take ends no session.
     """
-    conversation, effects = event.met
-    if not ran and not KINDS[event.kind].starts_runs:
-        return Turn(conversation, event.contact, [*effects], refused=Refused(type, 413, detail))
+    conversation, contact, effects = event.certain
+    if KINDS[event.kind].only_for_triggers and not ran:
+        return Turn(conversation, contact, [*effects], refused=Refused(type, 413, detail))
     sessions = [*conversation.stack, *([conversation.session] if conversation.session else [])]
     causes = dict.fromkeys([event.id, *(id for s in sessions for id in (s.cause, s.acts_for))])
     cancelled = [CancelTimer(session.wait.token) for session in sessions if session.wait]
@@ -24,7 +24,7 @@ def failed_turn(event: Event, type: str, detail: str, *, ran: bool = True) -> Tu
     flow = _flow(conversation.session)
     return Turn(
         replace(conversation, session=None, stack=[], queued=[]),
-        event.contact,
+        contact,
         [*effects, *cancelled, EmitEvent("flow.failed", {"error": error}, flow=flow)],
         rests=[RunEnd(cause, "failed", detail, type) for cause in causes],
     )

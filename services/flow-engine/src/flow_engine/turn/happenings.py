@@ -6,11 +6,15 @@ from collections.abc import Callable
 from typing import Any
 
 from contracts import inbound
+from flow_engine.turn.event import Event
+from flow_engine.turn.people import update
 
-Data = Callable[[Any], dict[str, Any]]
+Data = Callable[[Event], dict[str, Any] | None]
+"""None: the interpreter need not see it."""
 
 
-def message(body: inbound.MessageReceived) -> dict[str, Any]:
+def message(event: Event) -> dict[str, Any]:
+    body: inbound.MessageReceived = event.body
     return {
         "text": body.text,
         "payload": body.payload,
@@ -20,11 +24,13 @@ def message(body: inbound.MessageReceived) -> dict[str, Any]:
     }
 
 
-def start(body: inbound.StartFlow) -> dict[str, Any]:
+def start(event: Event) -> dict[str, Any]:
+    body: inbound.StartFlow = event.body
     return {"flow_id": body.flow_id, "entry": body.entry, "variables": body.variables, "content": body.content}
 
 
-def url(body: inbound.UrlOpened) -> dict[str, Any]:
+def url(event: Event) -> dict[str, Any]:
+    body: inbound.UrlOpened = event.body
     return {
         "command": body.command,
         "content": body.content,
@@ -33,18 +39,46 @@ def url(body: inbound.UrlOpened) -> dict[str, Any]:
     }
 
 
-def command(body: inbound.RunCommand) -> dict[str, Any]:
+def command(event: Event) -> dict[str, Any]:
+    body: inbound.RunCommand = event.body
     return {"command": body.command, "content": body.content}
 
 
-def call_result(body: inbound.CallResult) -> dict[str, Any]:
+def call_result(event: Event) -> dict[str, Any]:
+    body: inbound.CallResult = event.body
     error = body.error.model_dump(exclude_none=True) if body.error else None
     return {"wait": body.wait, "outcome": body.outcome, "status": body.status, "body": body.body, "error": error}
 
 
-def timer(body: inbound.TimerFired) -> dict[str, Any]:
+def timer(event: Event) -> dict[str, Any]:
+    body: inbound.TimerFired = event.body
     return {"wait": body.wait}
 
 
-def signal(body: inbound.Signal) -> dict[str, Any]:
+def signal(event: Event) -> dict[str, Any]:
+    body: inbound.Signal = event.body
     return {"name": body.name, "data": body.data}
+
+
+def reachability(event: Event) -> dict[str, Any]:
+    body: inbound.Reachability = event.body
+    return {"state": body.state, "before": event.reachable_before, "reason": body.reason, "chat": body.chat}
+
+
+def contact_update(event: Event) -> dict[str, Any] | None:
+    """Nothing where there is nobody to change."""
+    if not event.contact.id:
+        return None
+    change = update(event.body)
+    return {"changed": list(change.set), "add_tags": list(change.add_tags), "remove_tags": list(change.remove_tags)}
+
+
+def message_result(event: Event) -> dict[str, Any]:
+    body: inbound.MessageResult = event.body
+    return {
+        "action_id": body.action_id,
+        "seq": body.seq,
+        "outcome": body.outcome,
+        "provider_message_id": body.provider_message_id,
+        "error": body.error.model_dump(exclude_none=True) if body.error else None,
+    }

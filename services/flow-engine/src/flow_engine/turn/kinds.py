@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from contracts import inbound
 from flow_engine.catalogue.port import Catalogue
+from flow_engine.state.limits import check_contact
 from flow_engine.state.patches import patched
 from flow_engine.state.work import Work
 from flow_engine.turn import happenings, people
@@ -19,7 +20,10 @@ TEXT_KEPT = 4096
 """Characters of a person's last message that the conversation remembers."""
 
 Before = Callable[[Event, Work, Catalogue], list[Effect] | Refused | None]
-"""The effects that come before the interpreter's; why the event starts nothing; or None: nothing happens at all."""
+"""The effects that come before the interpreter's; why the event starts nothing; or None: nothing happens at all.
+
+Raises TooLarge, and has changed nothing then.
+"""
 
 
 def _nothing(event: Event, work: Work, catalogue: Catalogue) -> list[Effect]:
@@ -38,7 +42,8 @@ def _message(event: Event, work: Work, catalogue: Catalogue) -> list[Effect]:
 def _reachability(event: Event, work: Work, catalogue: Catalogue) -> list[Effect]:
     effects = people.meet(work, event, subscribed=False)
     body: inbound.Reachability = event.body
-    return [*effects, *people.change_reachability(event.loaded.conversation, body.state, body.reason)]
+    effects += people.change_reachability(event.loaded.conversation, body.state, body.reason)
+    return event.has_done(effects)
 
 
 def _message_result(event: Event, work: Work, catalogue: Catalogue) -> list[Effect]:
@@ -46,15 +51,17 @@ def _message_result(event: Event, work: Work, catalogue: Catalogue) -> list[Effe
     effects: list[Effect] = [people.message_result(body)]
     if body.unreachable:
         effects += people.change_reachability(event.loaded.conversation, body.unreachable, "send-failed")
-    return effects
+    return event.has_done(effects)
 
 
 def _contact_update(event: Event, work: Work, catalogue: Catalogue) -> list[Effect]:
     if not event.contact.id:
         return []
     change = people.update(event.body)
-    event.contact = patched(event.contact, change)
-    return [change, *people.update_events(event.contact, change)]
+    contact = patched(event.contact, change)
+    check_contact(contact)
+    event.contact = contact
+    return event.has_done([change, *people.update_events(contact, change)])
 
 
 def _timer(event: Event, work: Work, catalogue: Catalogue) -> list[Effect] | None:
@@ -74,13 +81,13 @@ def _url(event: Event, work: Work, catalogue: Catalogue) -> list[Effect] | Refus
 class Kind:
     """How one kind of event is treated."""
 
-    data: Data | None
-    """What the interpreter sees of it; None: the interpreter does not take this kind."""
+    data: Data
+    """What the interpreter sees of it."""
     before: Before = _nothing
     asked_about: bool = False
     """Whether it has a row in the event log: somebody outside may ask what became of it."""
-    starts_runs: bool = True
-    """Whether it can begin or move a session. Where one that cannot does not fit its limits, no session fails."""
+    only_for_triggers: bool = False
+    """Whether no session waits for it: unless a trigger took it, no session fails where it does not fit its limits."""
 
 
 KINDS: dict[str, Kind] = {
@@ -89,16 +96,16 @@ KINDS: dict[str, Kind] = {
     "url": Kind(happenings.url, _url, asked_about=True),
     "command": Kind(happenings.command, asked_about=True),
     "signal": Kind(happenings.signal, asked_about=True),
-    "contact_update": Kind(None, _contact_update, asked_about=True, starts_runs=False),
+    "contact_update": Kind(happenings.contact_update, _contact_update, asked_about=True, only_for_triggers=True),
     "call_result": Kind(happenings.call_result),
     "timer": Kind(happenings.timer, _timer),
-    "reachability": Kind(None, _reachability, starts_runs=False),
-    "message_result": Kind(None, _message_result, starts_runs=False),
+    "reachability": Kind(happenings.reachability, _reachability, only_for_triggers=True),
+    "message_result": Kind(happenings.message_result, _message_result, only_for_triggers=True),
 }
 """By `kind` of contracts.inbound. `attach` and `redrive` make no turn."""
 
 
 def happening(event: Event) -> Happening | None:
-    """The event as the interpreter sees it; None for a kind that it does not take."""
-    data = KINDS[event.kind].data
-    return Happening(event.id, event.kind, event.now, data(event.body)) if data else None
+    """The event as the interpreter sees it; None where it need not see it."""
+    data = KINDS[event.kind].data(event)
+    return None if data is None else Happening(event.id, event.kind, event.now, data)

@@ -52,8 +52,7 @@ def meet(work: Work, event: Event, *, subscribed: bool) -> list[Effect]:
     conversation.chat = body.chat
     if subscribed:
         effects += change_reachability(conversation, "subscribed", None)
-    event.met = (conversation, list(effects))
-    return effects
+    return event.has_done(effects)
 
 
 def _told(profile: Any) -> dict[str, Any]:

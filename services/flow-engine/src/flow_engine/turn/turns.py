@@ -51,13 +51,15 @@ class Turns:
     async def _apply(self, event: Event, traceparent: str | None) -> None:
         conversation = event.loaded.conversation
         before = Before(conversation.version, conversation.next_seq)
-        turn = await self._turn(event)
-        if turn is None:
-            return
+        ran = False
         try:
+            turn = await self._turn(event)
+            if turn is None:
+                return
+            ran = bool(turn.steps)
             self._keep(event, before, turn, traceparent)
         except TooLarge as error:
-            failed = failed_turn(event, "too-large", str(error), ran=bool(turn.steps))
+            failed = failed_turn(event, "too-large", str(error), ran=ran)
             self._keep(event, before, failed, traceparent)
 
     async def _turn(self, event: Event) -> Turn | None:

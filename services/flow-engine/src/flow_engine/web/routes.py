@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from contracts.registry import Trigger
+from contracts.routes import ROWS
 from flow_engine.store.port import ConversationStore, LoggedEvent
-from flow_engine.web import openapi
+from flow_engine.web.openapi import OPERATIONS, SHOW_EVENT
 from servicekit.web.auth import Authoriser, Caller
-from servicekit.web.problems import install_problems, not_found
-from servicekit.web.requests import RequestGuard
+from servicekit.web.problems import not_found
+from servicekit.web.routes import Handler, api
 
 
 class Deps(Protocol):
@@ -30,16 +29,10 @@ class Deps(Protocol):
     def trigger(self, trigger_id: str) -> Trigger | None: ...
 
 
-def make_app(deps: Deps) -> ASGIApp:
-    """The engine's own HTTP."""
+def handlers(deps: Deps) -> dict[str, Handler]:
+    """The engine's handlers, by the names of their rows."""
 
-    async def show_event(request: Request) -> Response:
-        caller = await deps.authoriser.authorise(
-            request.headers.get("authorization"),
-            None,
-            request.client.host if request.client else None,
-            project=request.query_params.get("project"),
-        )
+    async def show_event(request: Request, caller: Caller) -> Response:
         event_id = request.path_params["event_id"]
         found = await deps.store.event(event_id)
         if found is None or caller.project not in (found.project_id, None):
@@ -47,25 +40,22 @@ def make_app(deps: Deps) -> ASGIApp:
         _may_read(caller, found, deps)
         return JSONResponse(shown(event_id, found))
 
-    async def show_document(_: Request) -> Response:
-        return JSONResponse(openapi.DOCUMENT)
+    return {SHOW_EVENT: show_event}
 
-    app = Starlette(
-        routes=[
-            Route("/v1/events/{event_id}", show_event, methods=["GET"]),
-            Route("/openapi/flow-engine.json", show_document, methods=["GET"]),
-        ]
-    )
-    install_problems(app)
-    return RequestGuard(app)
+
+def make_app(deps: Deps) -> ASGIApp:
+    """The engine's own HTTP."""
+    return api("flow-engine", handlers(deps), OPERATIONS, deps.authoriser)
 
 
 def _may_read(caller: Caller, found: LoggedEvent, deps: Deps) -> None:
-    """`data:read`, or the token of the trigger that the event came by. Raises ProblemError 403."""
+    """The row's scope, or the token of the trigger that the event came by. Raises ProblemError 403."""
+    needed = ROWS[SHOW_EVENT].scope
+    assert needed is not None
     trigger_id = found.parts[0].get("trigger_id")
-    trigger = deps.trigger(trigger_id) if trigger_id and not caller.has("data:read") else None
+    trigger = deps.trigger(trigger_id) if trigger_id and not caller.has(needed) else None
     if trigger is None or caller.token_id is None or trigger.auth.token_id != caller.token_id:
-        caller.require("data:read")
+        caller.require(needed)
 
 
 def shown(event_id: str, found: LoggedEvent) -> dict[str, Any]:

@@ -24,10 +24,10 @@ from ingress.lookup.catalogue import Catalog
 from ingress.lookup.people import parse_person
 from ingress.web.http import Answer, Request, json_answer, object_of
 from ingress.web.preferences import ASYNC, Wait, wait_of
-from ingress.web.problems import invalid, not_allowed, of_reply
+from ingress.web.problems import invalid, of_reply
 from servicekit.credentials.links import LinkKeys
 from servicekit.observability.telemetry import traced
-from servicekit.web.auth import Authoriser, Caller
+from servicekit.web.auth import Caller
 from servicekit.web.problems import not_found
 
 OPENING_FIELDS = frozenset({"person", "flow", "entry", "contact", "variables"})
@@ -41,65 +41,51 @@ class Session(NamedTuple):
     since: int
 
 
-class Talk:
+class BotApi:
     """The door of the Bot API."""
 
     def __init__(
         self,
         catalog: Catalog,
-        authoriser: Authoriser,
         keys: LinkKeys,
         limiter: Limiter,
         intake: Intake,
         attachments: Attachments,
     ) -> None:
-        self._catalog, self._authoriser, self._keys, self._limiter = catalog, authoriser, keys, limiter
+        self._catalog, self._keys, self._limiter = catalog, keys, limiter
         self._intake, self._attachments = intake, attachments
 
-    async def __call__(self, request: Request) -> Answer | None:
-        if len(request.rest) not in (2, 4) or request.rest[1] != "sessions":
-            raise not_found("The page")
-        bot, caller = await self._bot(request)
-        if len(request.rest) == 2:
-            if request.method != "POST":
-                raise not_allowed("POST")
-            return await self._open(request, bot, caller)
-        if request.rest[3] != "messages":
-            raise not_found("The page")
-        session = self._session(request.rest[2], bot, caller)
-        if request.method == "POST":
-            return await self._say(request, session)
-        if request.method != "GET":
-            raise not_allowed("GET", "POST")
-        wish = wish_of(request)
-        return await listen(
-            request, self._attachments, session.spot, wish._replace(after=max(wish.after, session.since)), []
-        )
+    async def listen(self, request: Request) -> Answer | None:
+        """What the bot said in a session, waited for or as a stream."""
+        session, wish = await self._session_of(request), wish_of(request)
+        wish = wish._replace(after=max(wish.after, session.since))
+        return await listen(request, self._attachments, session.spot, wish)
 
-    async def _bot(self, request: Request) -> tuple[Bot, Caller]:
-        """The bot of the path, for a token of its project. Raises ProblemError 401, 403, 404 or 429."""
-        caller = await self._authoriser.authorise(
-            request.head.get(b"authorization"), "bots:converse", request.client_ip
-        )
-        bot = await self._catalog.caught_up(lambda: self._catalog.bot(request.rest[0]))
+    async def _session_of(self, request: Request) -> Session:
+        return self._session(request.rest[2], await self._bot(request), request.caller)
+
+    async def _bot(self, request: Request) -> Bot:
+        """The bot of the path, for a token of its project. Raises ProblemError 404 or 429."""
+        caller, bot = request.caller, await self._catalog.caught_up(lambda: self._catalog.bot(request.rest[0]))
         if bot.project_id != caller.project and not caller.is_operator:
             raise not_found("The bot")
         limits = self._catalog.limits(bot.project_id)
         self._limiter.check_address(limits, request.client_ip, open_door=False)
         self._limiter.check_token(limits, request.client_ip, caller.token_id or "operator")
-        return bot, caller
+        return bot
 
-    async def _open(self, request: Request, bot: Bot, caller: Caller) -> Answer:
-        raw = await request.body()
+    async def open(self, request: Request) -> Answer:
+        """A new session, with a flow started where the caller named one."""
+        bot, raw = await self._bot(request), await request.body()
         body = object_of(raw) if raw else {}
         if unknown := next((name for name in body if name not in OPENING_FIELDS), None):
             raise invalid(f"/{unknown}", f"{unknown} is not a field of a session.")
         profile = profile_of(body.get("contact"))
         channel = await self._catalog.caught_up(lambda: self._catalog.http_channel(bot))
         peer = self._peer(body.get("person"))
-        spot = Spot(bot.project_id, bot.id, channel.id, peer or new_id(), "http")
+        spot = Spot(bot.project_id, bot.id, channel.id, peer or new_id(), channel.type)
         before = await self._attachments.after(spot, 0, 0) if peer else []
-        session = Session(spot, caller.token_id, before[-1].seq if before else 0)
+        session = Session(spot, request.caller.token_id, before[-1].seq if before else 0)
         answer = {"session_id": self._id(session), "bot_id": bot.id, "channel_id": channel.id, "peer_id": spot.peer_id}
         started = await self._begin(request, bot, spot, profile, body)
         return json_answer(201, {**answer, "last_seq": session.since, **started})
@@ -173,9 +159,9 @@ class Talk:
             raise of_reply(reply.problem)
         return reply
 
-    async def _say(self, request: Request, session: Session) -> Answer:
+    async def say(self, request: Request) -> Answer:
         """202 {message_id, event_id}; with `Prefer: wait=N` 200 with what the bot answered."""
-        body = await request.json_object()
+        session, body = await self._session_of(request), await request.json_object()
         profile = profile_of(body.pop("contact", None))
         wait = wait_of(request.head.get(b"prefer"), body.pop("wait", None))
         if wait.until == "verdict":
@@ -208,7 +194,7 @@ class Talk:
         said = opened.payload
         if not self._same_token(said["token"], caller):
             raise not_found("The session")
-        spot = Spot(bot.project_id, bot.id, said["channel"], said["peer"], "http")
+        spot = Spot(bot.project_id, bot.id, said["channel"], said["peer"], self._catalog.types_at["talk"])
         return Session(spot, said["token"], said["since"])
 
     def _same_token(self, opener: str | None, caller: Caller) -> bool:

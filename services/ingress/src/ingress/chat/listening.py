@@ -55,16 +55,16 @@ def message_json(message: ChatMessage) -> dict[str, Any]:
     return message.model_dump(mode="json", exclude_none=True)
 
 
-async def listen(request: Request, attachments: Attachments, spot: Spot, wish: Wish, headers: Headers) -> Answer | None:
+async def listen(request: Request, attachments: Attachments, spot: Spot, wish: Wish) -> Answer | None:
     """`{messages, last_seq}`, or a stream whose event ids are the seqs. Raises ProblemError 503 before a stream begins."""
     if wish.stream:
         first = await attachments.after(spot, wish.after, 0)
-        await _Stream(request, attachments, spot, wish.after).run(first, headers)
+        await _Stream(request, attachments, spot, wish.after).run(first)
         return None
     messages = await attachments.after(spot, wish.after, wish.wait)
     last = messages[-1].seq if messages else wish.after
     body = {"messages": [message_json(message) for message in messages], "last_seq": last}
-    return json_answer(200, body, [NO_STORE, *headers])
+    return json_answer(200, body, [NO_STORE])
 
 
 class _Stream:
@@ -73,8 +73,9 @@ class _Stream:
     def __init__(self, request: Request, attachments: Attachments, spot: Spot, after: int) -> None:
         self._request, self._attachments, self._spot, self._after = request, attachments, spot, after
 
-    async def run(self, first: list[ChatMessage], headers: Headers) -> None:
-        await self._request.send({"type": "http.response.start", "status": 200, "headers": [*STREAM_HEADERS, *headers]})
+    async def run(self, first: list[ChatMessage]) -> None:
+        headers = [*STREAM_HEADERS, *self._request.always]
+        await self._request.send({"type": "http.response.start", "status": 200, "headers": headers})
         await self._write(b": attached\n\n", first)
         telling = asyncio.create_task(self._tell())
         gone = asyncio.create_task(self._gone())

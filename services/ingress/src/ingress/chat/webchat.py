@@ -19,11 +19,11 @@ from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Limiter
 from ingress.lookup.catalogue import Catalog
 from ingress.web.http import Answer, Headers, Request, json_answer, object_of
-from ingress.web.problems import invalid, not_allowed, origin_refused
+from ingress.web.problems import invalid, origin_refused
 from servicekit.credentials.links import LinkKeys
 from servicekit.observability.telemetry import traced
 from servicekit.web.auth import bearer, unauthorised
-from servicekit.web.problems import ProblemError, not_found
+from servicekit.web.problems import not_found
 
 SESSION_SECONDS = 30 * 86_400
 PREFLIGHT: Headers = [
@@ -57,43 +57,24 @@ class WebChat:
         self._catalog, self._keys, self._limiter = catalog, keys, limiter
         self._intake, self._attachments, self._own_origin = intake, attachments, public_url
 
-    async def __call__(self, request: Request) -> Answer | None:
-        if len(request.rest) not in (2, 4) or request.rest[1] != "sessions":
-            raise not_found("The page")
+    async def admit(self, request: Request) -> Answer | None:
+        """Before any answer: may the page call, and how often. Answers the browser's preflight itself."""
         channel = await self._channel(request.rest[0])
-        cors = self._cors(channel, request.header(b"origin"))
+        # On refusals too: without these headers a page cannot read why it was refused.
+        request.always += self._cors(channel, request.header(b"origin"))
         if request.method == "OPTIONS":
-            return Answer(204, b"", [*cors, *PREFLIGHT])
-        try:
-            self._limiter.check_address(self._catalog.limits(channel.project_id), request.client_ip, open_door=True)
-            return await self._route(request, channel, cors)
-        except ProblemError as refusal:
-            # Without these a page cannot read why it was refused.
-            refusal.headers = {**(refusal.headers or {}), **{name.decode(): value.decode() for name, value in cors}}
-            raise
+            return Answer(204, b"", PREFLIGHT)
+        self._limiter.check_address(self._catalog.limits(channel.project_id), request.client_ip, open_door=True)
+        return None
 
-    async def _route(self, request: Request, channel: Channel, cors: Headers) -> Answer | None:
-        if len(request.rest) == 2:
-            if request.method != "POST":
-                raise not_allowed("POST")
-            return await self._open(request, channel, cors)
-        session = self._session(request, channel)
-        if session.spot.peer_id != request.rest[2]:
-            raise not_found("The session")
-        match request.rest[3], request.method:
-            case "messages", "POST":
-                return await self._say(request, session, cors)
-            case "events", "GET":
-                return await listen(request, self._attachments, session.spot, wish_of(request), cors)
-            case "messages", _:
-                raise not_allowed("POST")
-            case "events", _:
-                raise not_allowed("GET")
-        raise not_found("The page")
+    async def listen(self, request: Request) -> Answer | None:
+        """What the bot said, waited for or as a stream."""
+        session = self._session_of(request)
+        return await listen(request, self._attachments, session.spot, wish_of(request))
 
     async def _channel(self, id: str) -> Channel:
         channel = await self._catalog.caught_up(lambda: self._catalog.channel(id))
-        if channel.type != "webchat":
+        if channel.type != self._catalog.types_at["web"]:
             raise not_found("The channel")
         return channel
 
@@ -109,9 +90,9 @@ class WebChat:
             raise origin_refused(origin)
         return [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
 
-    async def _open(self, request: Request, channel: Channel, cors: Headers) -> Answer:
+    async def open(self, request: Request) -> Answer:
         """A new session, or the one whose token came along, with a token that lasts anew."""
-        raw = await request.body()
+        channel, raw = self._catalog.channel(request.rest[0]), await request.body()
         body = object_of(raw) if raw else {}
         if unknown := next((name for name in body if name not in OPENING_FIELDS), None):
             raise invalid(f"/{unknown}", f"{unknown} is not a field of a session.")
@@ -121,7 +102,7 @@ class WebChat:
             session = old._replace(ends=_end())
             messages = [message_json(one) for one in await self._attachments.after(old.spot, 0, 0)]
         else:
-            spot = Spot(channel.project_id, channel.bot_id, channel.id, new_id(), "webchat")
+            spot = Spot(channel.project_id, channel.bot_id, channel.id, new_id(), channel.type)
             session = Session(spot, _language(body), _end())
         answer = {
             "session_id": session.spot.peer_id,
@@ -130,10 +111,11 @@ class WebChat:
             "last_seq": messages[-1]["seq"] if messages else 0,
             "messages": messages,
         }
-        return json_answer(201, answer, [NO_STORE, *cors])
+        return json_answer(201, answer, [NO_STORE])
 
-    async def _say(self, request: Request, session: Session, cors: Headers) -> Answer:
-        body = await request.json_object()
+    async def say(self, request: Request) -> Answer:
+        """202 {message_id}."""
+        session, body = self._session_of(request), await request.json_object()
         profile = profile_of(body.pop("contact", None))
         if session.language and profile.language is None:
             profile = profile.model_copy(update={"language": session.language})
@@ -146,7 +128,7 @@ class WebChat:
                 traceparent=span.traceparent,
                 source="chat",
             )
-        return json_answer(202, {"message_id": record.message_id}, cors)
+        return json_answer(202, {"message_id": record.message_id})
 
     def _token(self, session: Session) -> str:
         payload = {
@@ -159,6 +141,13 @@ class WebChat:
         }
         return self._keys.sign_link("s", session.spot.project_id, payload)
 
+    def _session_of(self, request: Request) -> Session:
+        """The session of the path. Raises ProblemError 401, and 404 when the token is another session's."""
+        session = self._session(request, self._catalog.channel(request.rest[0]))
+        if session.spot.peer_id != request.rest[2]:
+            raise not_found("The session")
+        return session
+
     def _session(self, request: Request, channel: Channel) -> Session:
         """The session whose token the request bears. Raises ProblemError 401."""
         opened = self._keys.open_link(bearer(request.head.get(b"authorization")), "s")
@@ -167,7 +156,7 @@ class WebChat:
         said = opened.payload
         if said["ends"] < time.time() or opened.project != channel.project_id:
             raise unauthorised("The session is over: open a new one.")
-        spot = Spot(channel.project_id, said["bot"], channel.id, said["peer"], "webchat")
+        spot = Spot(channel.project_id, said["bot"], channel.id, said["peer"], channel.type)
         return Session(spot, said["language"], said["ends"])
 
 

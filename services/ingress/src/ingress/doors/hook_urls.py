@@ -19,7 +19,7 @@ from ingress.intake.rate_limits import Limiter
 from ingress.lookup.catalogue import Catalog
 from ingress.lookup.people import Address, address_of
 from ingress.web.http import Answer, Headers, Request, json_answer
-from ingress.web.problems import link_not_found, not_allowed, of_reply
+from ingress.web.problems import link_not_found, of_reply
 from servicekit.credentials.links import LinkKeys
 from servicekit.observability.telemetry import traced
 from servicekit.web.auth import expired
@@ -55,18 +55,6 @@ class HookUrls:
         self._public_url = public_url
 
     async def __call__(self, request: Request) -> Answer:
-        try:
-            return private(await self._answer(request))
-        except ProblemError as refusal:
-            refusal.headers = {**(refusal.headers or {}), **{name.decode(): value.decode() for name, value in PRIVATE}}
-            raise
-
-    async def _answer(self, request: Request) -> Answer:
-        # HEAD comes from link previews and mail scanners: it must not run anything (hardening 25).
-        if request.method not in ("GET", "POST"):
-            raise not_allowed("GET", "POST")
-        if len(request.rest) != 1:
-            raise link_not_found()
         opened = await self._open(request.rest[0])
         limits = self._catalog.limits(opened.project_id)
         self._limiter.check_address(limits, request.client_ip, open_door=True)
@@ -127,6 +115,7 @@ class HookUrls:
                 query_text=request.query_text,
                 head=request.head,
                 ip=request.client_ip,
+                proof_headers=self._catalog.proof_headers,
             ),
             person=address.person,
             registered=link.registered,
@@ -154,6 +143,6 @@ def outcome(method: str, link: HookLink, reply: RunReply | None) -> Answer:
     return json_answer(200, {"answer": reply.answer})
 
 
-def private(answer: Answer) -> Answer:
-    """The answer with the headers that keep the URL to those who have it."""
-    return Answer(answer.status, answer.body, [*answer.headers, *PRIVATE])
+async def keep_private(request: Request) -> None:
+    """Before any answer to a signed URL, refusals too: the headers that keep it to those who have it."""
+    request.always += PRIVATE

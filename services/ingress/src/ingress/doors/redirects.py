@@ -8,12 +8,11 @@ from pydantic import ValidationError
 
 from contracts.ids import new_id, split_conversation_key
 from contracts.links import RedirectLink
-from ingress.doors.hook_urls import PRIVATE
 from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Limiter
 from ingress.lookup.catalogue import Catalog
 from ingress.web.http import Answer, Request
-from ingress.web.problems import link_not_found, not_allowed
+from ingress.web.problems import link_not_found
 from servicekit.credentials.links import LinkKeys
 from servicekit.observability.telemetry import traced
 from servicekit.web.auth import expired
@@ -29,10 +28,6 @@ class Redirects:
         self._catalog, self._keys, self._limiter, self._intake = catalog, keys, limiter, intake
 
     async def __call__(self, request: Request) -> Answer:
-        if request.method != "GET":
-            raise not_allowed("GET")
-        if len(request.rest) != 1:
-            raise link_not_found()
         project_id, link = self._open(request.rest[0])
         self._limiter.check_address(self._catalog.limits(project_id), request.client_ip, open_door=True)
         with traced("ingress.redirect", request.header(b"traceparent")) as span:
@@ -45,7 +40,7 @@ class Redirects:
                 traceparent=span.traceparent,
             )
             self._intake.publish_aside(record)
-        return Answer(302, b"", [(b"location", link.url.encode()), *PRIVATE])
+        return Answer(302, b"", [(b"location", link.url.encode())])
 
     def _open(self, text: str) -> tuple[str, RedirectLink]:
         genuine = self._keys.open_link(text, "r")

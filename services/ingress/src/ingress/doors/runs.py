@@ -21,7 +21,6 @@ from ingress.web.preferences import ASYNC, Wait, wait_of
 from ingress.web.problems import (
     as_body,
     invalid,
-    not_allowed,
     not_of_this_trigger,
     of_reply,
     peer_fixed,
@@ -56,10 +55,6 @@ class Runs:
         self._proved = Remembered[str](catalog.view)
 
     async def __call__(self, request: Request) -> Answer:
-        if len(request.rest) != 1:
-            raise not_found("The page")
-        if request.method != "POST":
-            raise not_allowed("POST")
         id = request.rest[0]
         trigger, limits = await self._catalog.caught_up(lambda: self._catalog.entrance(id))
         body: dict[str, Any] | None = None
@@ -101,7 +96,9 @@ class Runs:
         caller = await self._authoriser.authorise(header, None, request.client_ip)
         if caller.project != trigger.project_id and not caller.is_operator:
             raise not_found("The trigger")
-        caller.require("flows:execute")
+        needed = request.row.scope
+        assert needed is not None, "the row of runs names a scope"
+        caller.require(needed)
         token: Token | None = self._catalog.view.get("token", caller.token_id) if caller.token_id else None
         own = trigger.auth.token_id
         if token is None or own is None or own not in (token.id, token.replaced_by):

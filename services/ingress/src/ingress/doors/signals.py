@@ -12,28 +12,19 @@ from ingress.intake.rate_limits import Limiter
 from ingress.lookup.catalogue import Catalog
 from ingress.lookup.people import parse_person
 from ingress.web.http import Answer, Request, json_answer
-from ingress.web.problems import invalid_model, not_allowed
+from ingress.web.problems import invalid_model
 from servicekit.observability.telemetry import traced
-from servicekit.web.auth import Authoriser
-from servicekit.web.problems import not_found
 
 
 class Signals:
     """The door of signals: 202 as soon as Kafka has it."""
 
-    def __init__(self, catalog: Catalog, authoriser: Authoriser, limiter: Limiter, intake: Intake) -> None:
-        self._catalog, self._authoriser, self._limiter, self._intake = catalog, authoriser, limiter, intake
+    def __init__(self, catalog: Catalog, limiter: Limiter, intake: Intake) -> None:
+        self._catalog, self._limiter, self._intake = catalog, limiter, intake
         self._planner = Planner(catalog)
 
     async def __call__(self, request: Request) -> Answer:
-        if request.rest:
-            raise not_found("The page")
-        if request.method != "POST":
-            raise not_allowed("POST")
-        caller = await self._authoriser.authorise(
-            request.head.get(b"authorization"), "flows:execute", request.client_ip
-        )
-        body = await request.json_object()
+        caller, body = request.caller, await request.json_object()
         person = parse_person(body.get("person"))
         try:
             command = SendSignal.model_validate({**body, "person": person, "kind": "signal"})

@@ -1,8 +1,8 @@
-"""The ASGI application: the first path segment after /v1 chooses the door, every error leaves as a problem."""
+"""The ASGI application: the path chooses the handler, the row says who may call it, every error leaves as a problem."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -10,40 +10,50 @@ import structlog
 from starlette.types import Receive, Scope, Send
 
 from ingress.web.http import Answer, Request, send_answer
+from ingress.web.problems import not_allowed
+from ingress.web.routes import Place, Places
 from servicekit.observability.metrics import counter
+from servicekit.web.auth import Authoriser
 from servicekit.web.problems import ProblemError, not_found, problem, unavailable
 from servicekit.web.requests import ClientGone
-
-Door = Callable[[Request], Awaitable[Answer | None]]
-"""Answers a request; None when it has sent its own response (a stream)."""
 
 log = structlog.get_logger()
 
 
 class App:
-    """Dispatches by hand: a router's regular expressions cost more than the rest of a request's parsing."""
+    """Everything that ingress answers over HTTP."""
 
-    def __init__(self, doors: Mapping[str, Door], ready: Callable[[], bool], pages: Mapping[str, Answer]) -> None:
-        """`ready`: whether the registry has been read and replies would be seen; before that every door answers 503.
+    def __init__(
+        self, places: Places, authoriser: Authoriser, ready: Callable[[], bool], pages: Mapping[str, Answer]
+    ) -> None:
+        """`ready`: whether the registry has been read and replies would be seen; before that every route answers 503.
 
         `pages` are answers by path, for what lies outside /v1.
         """
-        self._doors, self._ready, self._pages = doors, ready, pages
+        self._places, self._authoriser, self._ready, self._pages = places, authoriser, ready, pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         _, *parts = scope["path"].split("/")
         name = parts[1] if len(parts) > 1 and parts[0] == "v1" else ""
-        door = self._doors.get(name)
+        place = self._places.find(name, parts)
+        if place is None:
+            await self._page(scope, receive, send)
+            return
+        always: list[tuple[bytes, bytes]] = []
         try:
-            answer = await self._answer(door, scope, receive, send, parts[2:])
+            if not self._ready():
+                raise unavailable("The registry is still being read: come again.")
+            answer = await self._answer(place, Request(scope, receive, send, parts[2:], always))
             if answer is not None:
-                await send_answer(send, answer)
+                await send_answer(send, answer, always)
                 _answered(name, answer.status).inc()
         except ProblemError as refusal:
             _refused(refusal.type_slug).inc()
-            await self._refuse(refusal, name if door else "none", scope, receive, send)
+            _answered(name, refusal.status).inc()
+            refusal.headers = {**(refusal.headers or {}), **{key.decode(): value.decode() for key, value in always}}
+            await refusal.response()(scope, receive, send)
         except ClientGone:
             _answered(name, 499).inc()
         except Exception:
@@ -53,21 +63,27 @@ class App:
                 scope, receive, send
             )
 
-    async def _answer(
-        self, door: Door | None, scope: Scope, receive: Receive, send: Send, rest: list[str]
-    ) -> Answer | None:
-        if door is None:
-            page = self._pages.get(scope["path"])
-            if page is None or scope["method"] != "GET":
-                raise not_found("The page")
-            return page
-        if not self._ready():
-            raise unavailable("The registry is still being read: come again.")
-        return await door(Request(scope, receive, send, rest))
+    async def _answer(self, place: Place, request: Request) -> Answer | None:
+        if place.first is not None and (answer := await place.first(request)) is not None:
+            return answer
+        bound = place.methods.get(request.method)
+        if bound is None:
+            raise not_allowed(*sorted(place.methods))
+        request.row, handler = bound
+        if request.row.proof == "token":
+            authorization = request.head.get(b"authorization")
+            request.caller = await self._authoriser.admit(request.row, authorization, request.client_ip)
+        return await handler(request)
 
-    @staticmethod
-    async def _refuse(refusal: ProblemError, name: str, scope: Scope, receive: Receive, send: Send) -> None:
-        _answered(name, refusal.status).inc()
+    async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
+        page = self._pages.get(scope["path"]) if scope["method"] == "GET" else None
+        if page is not None:
+            await send_answer(send, page)
+            _answered("", page.status).inc()
+            return
+        refusal = not_found("The page")
+        _refused(refusal.type_slug).inc()
+        _answered("none", refusal.status).inc()
         await refusal.response()(scope, receive, send)
 
 

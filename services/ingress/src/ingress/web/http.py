@@ -9,7 +9,9 @@ from urllib.parse import parse_qsl
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from contracts.routes import Route
 from ingress.web.problems import invalid
+from servicekit.web.auth import Caller
 from servicekit.web.requests import Head, parse_json, read_body, read_head
 
 Headers = list[tuple[bytes, bytes]]
@@ -25,13 +27,19 @@ class Answer(NamedTuple):
 
 
 class Request:
-    """One HTTP request. `rest` holds the path's segments after `/v1/<door>`."""
+    """One HTTP request. `rest` holds the path's segments after `/v1/<door>`.
 
-    __slots__ = ("head", "method", "path", "receive", "rest", "scope", "send")
+    `always` are headers of every answer to it, refusals included. `row` is set when the method is known, `caller` where
+    the row asks for a token.
+    """
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, rest: list[str]) -> None:
+    __slots__ = ("always", "caller", "head", "method", "path", "receive", "rest", "row", "scope", "send")
+    row: Route
+    caller: Caller
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, rest: list[str], always: Headers) -> None:
         """Raises ProblemError for a head that no honest client sends."""
-        self.scope, self.receive, self.send, self.rest = scope, receive, send, rest
+        self.scope, self.receive, self.send, self.rest, self.always = scope, receive, send, rest, always
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.head: Head = read_head(scope)
@@ -92,8 +100,8 @@ def json_answer(status: int, value: Any, headers: Headers | None = None) -> Answ
     return Answer(status, orjson.dumps(value), [JSON, *headers] if headers else [JSON])
 
 
-async def send_answer(send: Send, answer: Answer) -> None:
-    """Send it whole."""
-    headers = [*answer.headers, (b"content-length", b"%d" % len(answer.body))]
+async def send_answer(send: Send, answer: Answer, always: Headers | None = None) -> None:
+    """Send it whole, with the headers that every answer to this request has."""
+    headers = [*answer.headers, *(always or ()), (b"content-length", b"%d" % len(answer.body))]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})

@@ -1,172 +1,203 @@
-"""The OpenAPI document of ingress, at /openapi/ingress.json: written by hand, as its routes are dispatched by hand."""
+"""What ingress' OpenAPI document says of its routes. `python -m ingress.web.openapi` prints it.
+
+The models describe; requests are checked by the doors, which is faster and names what is wrong in their callers' words.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import json
+import sys
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
 
 from contracts.links import HookLink
-from contracts.people import Person
+from contracts.people import Person, Profile
 from contracts.replies import ChatMessage
-from servicekit.web.problems import MEDIA_TYPE
+from servicekit.web.openapi import TEXT, WHOLE, Operation, Problem, Said, Schema, document
 
-Schema = dict[str, Any]
-PROBLEM: Schema = {
-    "type": "object",
-    "required": ["type", "title", "status"],
-    "properties": {
-        "type": {"type": "string", "format": "uri"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string"},
-        "reason": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"pointer": {"type": "string"}, "detail": {"type": "string"}},
-            },
-        },
-    },
+WAIT: dict[str, Schema] = {
+    "Prefer": {"type": "string", "description": "`respond-async`, or `wait=N` for up to N (30) seconds"}
 }
-EVENT: Schema = {
-    "type": "object",
-    "required": ["event_id", "status"],
-    "properties": {
-        "event_id": {"type": "string"},
-        "status": {"enum": ["accepted", "started", "waiting", "completed", "failed"]},
-        "answer": {"type": ["string", "null"]},
-        "messages": {"type": "array", "items": {"$ref": "#/components/schemas/ChatMessage"}},
-        "problem": {"$ref": "#/components/schemas/Problem"},
-    },
+KEY: dict[str, Schema] = {"Idempotency-Key": {"type": "string", "maxLength": 255}}
+LISTENING: dict[str, Schema] = {"after": WHOLE, "wait": WHOLE}
+RESUMING: dict[str, Schema] = {"Last-Event-ID": TEXT}
+STREAM = "With `Accept: text/event-stream` as server-sent events, whose ids are the messages' `seq`."
+
+
+class Run(BaseModel):
+    """The body of a trigger's call. What else is in it reaches the flow as `event.content`."""
+
+    peer_id: str | int | None = Field(default=None, description="The person's id in the trigger's channel")
+    person: Person | None = None
+    variables: dict[str, Any] = Field(default_factory=dict)
+    token: str | None = Field(default=None, description="For callers that cannot set headers")
+    wait: float | None = Field(default=None, ge=0, le=30, description="Seconds, for callers that cannot set headers")
+
+
+class Taken(BaseModel):
+    """Kafka has it. `started`: the engine has begun with it."""
+
+    event_id: str
+    status: Literal["accepted", "started"]
+
+
+class AtRest(BaseModel):
+    """The run waits for the person, is over, or failed. `answer`: the text of its last message."""
+
+    event_id: str
+    status: Literal["waiting", "completed", "failed"]
+    answer: str | None = None
+    messages: list[ChatMessage]
+    problem: Problem | dict[str, Any] | None = None
+
+
+class CommandAnswer(BaseModel):
+    """The text of the command's last message."""
+
+    answer: str | None
+
+
+class StillRunning(BaseModel):
+    """The command has not come to rest yet."""
+
+    status: Literal["accepted"]
+
+
+class NewTalk(BaseModel):
+    """Whom the program speaks for, and the flow to start, if any. `entry` is the id of a webhook trigger of it."""
+
+    person: Person | None = None
+    flow: str | None = None
+    entry: str | None = None
+    variables: dict[str, Any] | None = None
+    contact: Profile | None = None
+
+
+class TalkOpened(BaseModel):
+    """`last_seq`: messages up to there are from before, and this session does not see them."""
+
+    session_id: str
+    bot_id: str
+    channel_id: str
+    peer_id: str
+    last_seq: int
+    event_id: str | None = None
+    status: Literal["accepted", "started", "waiting", "completed", "failed"] | None = None
+    answer: str | None = None
+    messages: list[ChatMessage] | None = None
+    problem: Problem | dict[str, Any] | None = None
+
+
+class Message(BaseModel):
+    """What a person says. Sent twice with one `client_message_id`, it is one message."""
+
+    client_message_id: str = Field(min_length=1, max_length=128)
+    type: Literal["text", "choice", "event"] = "text"
+    text: str | None = Field(default=None, max_length=16_384)
+    payload: str | None = Field(default=None, max_length=1_024)
+    name: str | None = Field(default=None, max_length=1_024)
+    contact: Profile | None = None
+
+
+class MessageWithWait(Message):
+    """`wait` in seconds, for callers that cannot set the header `Prefer`."""
+
+    wait: float | None = Field(default=None, ge=0, le=30)
+
+
+class SaidTaken(Taken):
+    """Kafka has the message."""
+
+    message_id: str
+
+
+class SaidAtRest(AtRest):
+    """The message, and what the bot answered."""
+
+    message_id: str
+
+
+class Messages(BaseModel):
+    """`last_seq` is the next call's `after`."""
+
+    messages: list[ChatMessage]
+    last_seq: int
+
+
+class NewWebSession(BaseModel):
+    """`locale` is a language tag, such as en-GB."""
+
+    visitor_id: Any = None
+    locale: str | None = None
+    page_url: Any = None
+    contact: Any = None
+
+
+class WebSession(Messages):
+    """`token` is all that opens the session again; it lasts `expires_in` seconds."""
+
+    session_id: str
+    token: str
+    expires_in: int
+
+
+class WebMessage(BaseModel):
+    """The message was taken."""
+
+    message_id: str
+
+
+class NewSignal(BaseModel):
+    """Resumes a `wait_event` step of that name."""
+
+    bot: str
+    name: str
+    person: Person
+    data: dict[str, Any] = Field(default_factory=dict)
+
+
+_HOOK = {
+    200: Said("The command came to rest; or, if the link asks first, a page with a button", CommandAnswer),
+    202: Said("It has not come to rest within 25 s", StillRunning),
 }
-RUN: Schema = {
-    "type": "object",
-    "properties": {
-        "peer_id": {"type": ["string", "integer"], "description": "The person's id in the trigger's channel"},
-        "person": {"$ref": "#/components/schemas/Person"},
-        "variables": {"type": "object"},
-        "token": {"type": "string", "description": "For callers that cannot set headers"},
-        "wait": {"type": "number", "minimum": 0, "maximum": 30},
-    },
+_HOOK_TEXT = (HookLink.__doc__ or "").splitlines()[0]
+OPERATIONS: dict[str, Operation] = {
+    "POST /v1/run/{trigger}": Operation(
+        {202: Said("Accepted or started", Taken), 200: Said("With `wait`: where it came to rest", AtRest)},
+        body=Run,
+        headers={**WAIT, **KEY},
+    ),
+    "GET /v1/w/{signed}": Operation(_HOOK | {302: Said("To where the link says")}, headers=KEY, text=_HOOK_TEXT),
+    "POST /v1/w/{signed}": Operation(
+        _HOOK | {303: Said("To where the link says")}, body=Any, headers=KEY, text=_HOOK_TEXT
+    ),
+    "GET /v1/r/{signed}": Operation({302: Said("To the link's target")}),
+    "GET /v1/in/{channel}/{random}": Operation({200: Said("As the platform wants it", media_type="text/plain")}),
+    "POST /v1/in/{channel}/{random}": Operation({200: Said("Taken")}, body=Any),
+    "POST /v1/talk/{bot}/sessions": Operation(
+        {201: Said("The session", TalkOpened)}, body=NewTalk, headers={**WAIT, **KEY}
+    ),
+    "POST /v1/talk/{bot}/sessions/{session}/messages": Operation(
+        {202: Said("Taken", SaidTaken), 200: Said("With `wait`: what the bot answered", SaidAtRest)},
+        body=MessageWithWait,
+        headers=WAIT,
+    ),
+    "GET /v1/talk/{bot}/sessions/{session}/messages": Operation(
+        {200: Said("The messages after `after`", Messages)}, query=LISTENING, headers=RESUMING, text=STREAM
+    ),
+    "POST /v1/web/{channel}/sessions": Operation(
+        {201: Said("The session", WebSession)},
+        body=NewWebSession,
+        text="With a session's token in `Authorization` that session comes back, with a new token.",
+    ),
+    "POST /v1/web/{channel}/sessions/{session}/messages": Operation({202: Said("Taken", WebMessage)}, body=Message),
+    "GET /v1/web/{channel}/sessions/{session}/events": Operation(
+        {200: Said("The messages after `after`", Messages)}, query=LISTENING, headers=RESUMING, text=STREAM
+    ),
+    "POST /v1/signals": Operation({202: Said("Kafka has it", Taken)}, body=NewSignal, headers=KEY),
 }
-MESSAGE: Schema = {
-    "type": "object",
-    "required": ["client_message_id"],
-    "properties": {
-        "client_message_id": {"type": "string", "maxLength": 128},
-        "type": {"enum": ["text", "choice", "event"], "default": "text"},
-        "text": {"type": "string", "maxLength": 16384},
-        "payload": {"type": "string", "maxLength": 1024},
-        "name": {"type": "string", "maxLength": 1024},
-        "contact": {"type": "object"},
-    },
-}
-MESSAGES: Schema = {
-    "type": "object",
-    "properties": {
-        "messages": {"type": "array", "items": {"$ref": "#/components/schemas/ChatMessage"}},
-        "last_seq": {"type": "integer"},
-    },
-}
-SIGNAL: Schema = {
-    "type": "object",
-    "required": ["bot", "name", "person"],
-    "properties": {
-        "bot": {"type": "string"},
-        "name": {"type": "string"},
-        "person": {"$ref": "#/components/schemas/Person"},
-        "data": {"type": "object"},
-    },
-}
-ANYTHING: Schema = {}
-BEARER: list[dict[str, list[str]]] = [{"token": []}]
-SESSION: list[dict[str, list[str]]] = [{"session": []}]
-LISTENING = ("after", "wait")
 
 
-def document() -> dict[str, Any]:
-    """The document; paths are those of contracts.routes."""
-    schemas = {
-        "Problem": PROBLEM, "Event": EVENT, "Run": RUN, "Message": MESSAGE, "Messages": MESSAGES, "Signal": SIGNAL,
-        "Person": Person.model_json_schema(), **_chat_message(),
-    }  # fmt: skip
-    return {
-        "openapi": "3.1.0",
-        "info": {"title": "Switchhook ingress", "version": "1"},
-        "paths": {path: {"parameters": _parameters(path), **item} for path, item in _paths().items()},
-        "components": {
-            "schemas": schemas,
-            "securitySchemes": {
-                "token": {"type": "http", "scheme": "bearer"},
-                "session": {"type": "http", "scheme": "bearer", "description": "The token of a web chat session"},
-            },
-        },
-    }
-
-
-def _chat_message() -> dict[str, Schema]:
-    whole = ChatMessage.model_json_schema(ref_template="#/components/schemas/{model}")
-    return {**whole.pop("$defs"), "ChatMessage": whole}
-
-
-def _paths() -> dict[str, Any]:
-    hook = (HookLink.__doc__ or "").splitlines()[0]
-    sessions, chat = "/v1/web/{channel}/sessions", "/v1/web/{channel}/sessions/{session}"
-    talks, talk = "/v1/talk/{bot}/sessions", "/v1/talk/{bot}/sessions/{session}/messages"
-    return {
-        "/v1/run/{trigger}": {"post": _operation("Start a scenario", "Run", 202, "Event", BEARER)},
-        "/v1/w/{signed}": {
-            "get": _operation(f"Run a command by a generated URL: {hook}", None, 200, None),
-            "post": _operation("Run a command by a generated URL, with content", "Anything", 200, None),
-        },
-        "/v1/r/{signed}": {"get": _operation("Follow a tracked link", None, 302, None)},
-        "/v1/in/{channel}/{random}": {
-            "get": _operation("A platform's handshake", None, 200, None),
-            "post": _operation("What a platform calls", "Anything", 200, None),
-        },
-        talks: {"post": _operation("Open a session of the Bot API", "Anything", 201, None, BEARER)},
-        talk: {
-            "post": _operation("Say something for a person", "Message", 202, "Event", BEARER),
-            "get": _operation("The bot's messages, also as a stream", None, 200, "Messages", BEARER, LISTENING),
-        },
-        sessions: {"post": _operation("Open a web chat, or come back to it", "Anything", 201, None)},
-        f"{chat}/messages": {"post": _operation("Say something", "Message", 202, None, SESSION)},
-        f"{chat}/events": {
-            "get": _operation("The bot's messages, also as a stream", None, 200, "Messages", SESSION, LISTENING)
-        },
-        "/v1/signals": {"post": _operation("Say that something happened", "Signal", 202, "Event", BEARER)},
-    }
-
-
-def _parameters(path: str) -> list[dict[str, Any]]:
-    """What stands in braces in the path."""
-    names = [part.strip("{}") for part in path.split("/") if part.startswith("{")]
-    return [{"name": name, "in": "path", "required": True, "schema": {"type": "string"}} for name in names]
-
-
-def _operation(
-    summary: str,
-    body: str | None,
-    status: int,
-    answer: str | None,
-    security: list[dict[str, list[str]]] | None = None,
-    query: tuple[str, ...] = (),
-) -> dict[str, Any]:
-    made: dict[str, Any] = {
-        "summary": summary,
-        "security": security or [],
-        "responses": {str(status): _response(answer, "application/json"), "default": _response("Problem", MEDIA_TYPE)},
-    }
-    if query:
-        made["parameters"] = [{"name": name, "in": "query", "schema": {"type": "integer"}} for name in query]
-    if body is not None:
-        schema = ANYTHING if body == "Anything" else {"$ref": f"#/components/schemas/{body}"}
-        made["requestBody"] = {"content": {"application/json": {"schema": schema}}}
-    return made
-
-
-def _response(schema: str | None, media_type: str) -> dict[str, Any]:
-    if schema is None:
-        return {"description": "Done"}
-    found = {"schema": {"$ref": f"#/components/schemas/{schema}"}}
-    return {"description": schema, "content": {media_type: found}}
+if __name__ == "__main__":
+    json.dump(document("ingress", OPERATIONS), sys.stdout)

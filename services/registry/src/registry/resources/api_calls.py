@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from contracts.ids import uuid7
 from contracts.registry import ApiCall, Secret
@@ -17,6 +17,8 @@ from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.store import postgres_entities
 from registry.writing.unit import Unit
+
+HIDDEN = frozenset({"auth_secret"})
 
 
 class ApiCallFields(Input):
@@ -56,6 +58,12 @@ class Test(Input):
     params: dict[str, Any] = Field(default_factory=dict)
 
 
+class Auth(BaseModel):
+    """`secret.<name>`, the secret whose value becomes the Authorization header."""
+
+    auth: str | None = None
+
+
 async def create(unit: Unit, new: NewApiCall) -> Made[ApiCall]:
     entity = ApiCall(id=str(uuid7()), project_id=unit.project, **new.fields())
     return Made(await unit.add(entity, unique=_unique(entity), uses=await _secrets(unit, entity)))
@@ -69,7 +77,7 @@ async def change(unit: Unit, stored: Stored[ApiCall], patch: ApiCallPatch) -> St
 
 
 def show(stored: Stored[ApiCall], site: Site) -> dict[str, Any]:
-    shown = show_entity(stored, site, hide=frozenset({"auth_secret"}))
+    shown = show_entity(stored, site, hide=HIDDEN)
     secret = stored.entity.auth_secret
     return shown | ({"auth": f"secret.{secret}"} if secret else {})
 
@@ -97,4 +105,6 @@ RESOURCE = Resource(
     change=change,
     show=show,
     filters={"name": "name"},
+    hidden=HIDDEN,
+    also=Auth,
 )

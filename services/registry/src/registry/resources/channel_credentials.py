@@ -14,6 +14,7 @@ from channels.port import Connector
 from contracts.registry import Channel
 from registry import errors
 from registry.site import Site
+from servicekit.credentials.channel_credentials import FIELD, open_credentials
 
 RANDOM_BYTES = 24
 INBOUND_URL = "inbound_url"
@@ -55,7 +56,7 @@ def sealed(site: Site, connector: Connector, channel: Channel, credentials: Mapp
     digested = next((each.name for each in connector.descriptor.credentials if each.digested), None)
     return channel.model_copy(
         update={
-            "credentials": site.seal(plaintext, project=channel.project_id, entity=channel.id, field="credentials"),
+            "credentials": site.seal(plaintext, project=channel.project_id, entity=channel.id, field=FIELD),
             "external_id": identity or channel.external_id,
             "inbound_sha256": _digest(random),
             "secret_token_sha256": _digest(credentials[digested]) if digested else None,
@@ -66,8 +67,7 @@ def sealed(site: Site, connector: Connector, channel: Channel, credentials: Mapp
 def opened(site: Site, channel: Channel) -> dict[str, str]:
     """The credentials of a platform's channel. Raises SealError when their key is not here any more."""
     assert channel.credentials is not None, "a platform's channel is made with credentials"
-    found: dict[str, str] = orjson.loads(site.open(channel.credentials, of=channel, field="credentials"))
-    return found
+    return open_credentials(site.keys, channel)
 
 
 def _random() -> str:

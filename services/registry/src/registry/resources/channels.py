@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from channels.port import Connector
 from contracts.cloudevents import now_text
@@ -51,6 +51,22 @@ class ChannelPatch(Input):
     api_base_url: HttpUrl | None = None
     allowed_origins: tuple[HttpUrl, ...] = Field(default=(), max_length=100)
     state: Literal["active", "paused"] = "active"
+
+
+class ChannelState(BaseModel):
+    """`inbound_url` of the channels that are ours; `reason` why it is paused."""
+
+    inbound_url: str | None = None
+    reason: str | None = None
+
+
+class ChannelMade(BaseModel):
+    """What was made for the platform to call us by, shown this once, and what the platform said."""
+
+    model_config = ConfigDict(extra="allow")
+
+    webhook_set: bool | None = None
+    hints: list[str] | None = None
 
 
 async def create(unit: Unit, new: NewChannel) -> Made[Channel]:
@@ -144,4 +160,7 @@ RESOURCE = Resource(
     change=change,
     show=show,
     filters={"bot": "bot_id", "type": "type", "state": "state"},
+    hidden=HIDDEN,
+    also=ChannelState,
+    once=ChannelMade,
 )

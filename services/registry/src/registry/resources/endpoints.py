@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from contracts.actions import WebhookFormat
 from contracts.cloudevents import now_text, rfc3339
@@ -27,6 +27,7 @@ ATTEMPTS_LIMIT = 20
 SINCE = "state_since"
 """In `extra`: when its state was set last."""
 OVERLAP_SECONDS = 24 * 3600
+HIDDEN = frozenset({"secrets", "schedule_seconds"})
 Seconds = tuple[int, ...]
 
 
@@ -86,6 +87,19 @@ class SecretRotation(Input):
     overlap_seconds: int = Field(default=OVERLAP_SECONDS, ge=0, le=30 * 86_400)
 
 
+class EndpointState(BaseModel):
+    """`schedule`: the delays between attempts, in seconds. `reason`: why it is disabled."""
+
+    schedule: list[int] | None = None
+    reason: str | None = None
+
+
+class EndpointSecret(BaseModel):
+    """The signing secret, shown this once."""
+
+    secret: str
+
+
 async def create(unit: Unit, new: NewEndpoint) -> Made[Endpoint]:
     id, secret = str(uuid7()), new_secret()
     named = {"name": new.name or urlsplit(new.url).hostname or id}
@@ -124,7 +138,7 @@ async def set_state(
 
 
 def show(stored: Stored[Endpoint], site: Site) -> dict[str, Any]:
-    shown = show_entity(stored, site, hide=frozenset({"secrets", "schedule_seconds"}))
+    shown = show_entity(stored, site, hide=HIDDEN)
     if stored.entity.schedule_seconds is not None:
         shown["schedule"] = list(stored.entity.schedule_seconds)
     if stored.entity.state == "disabled" and stored.extra.get("reason"):
@@ -163,4 +177,7 @@ RESOURCE = Resource(
     change=change,
     show=show,
     filters={"state": "state", "name": "name"},
+    hidden=HIDDEN,
+    also=EndpointState,
+    once=EndpointSecret,
 )

@@ -63,8 +63,12 @@ def as_json(problem: Problem) -> dict[str, str]:
 
 
 def called_apis(document: Document) -> set[str]:
-    """Names of the API calls that the nodes of a sound document make."""
-    return {node["api"] for node in document["nodes"].values() if node["type"] == "call_api"}
+    """Names of the API calls that its nodes make; none where it is no sound document."""
+    try:
+        nodes = flow_document.load(document).nodes
+    except FlowInvalid:
+        return set()
+    return {name for node in nodes.values() for name in node.api_calls()}
 
 
 def commands(document: Document) -> Iterator[str]:

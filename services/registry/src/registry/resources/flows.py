@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from channels.discovery import Connectors
 from contracts.cloudevents import rfc3339
@@ -48,6 +48,18 @@ class Check(Input):
 
 class Rollback(Input):
     version: int = Field(ge=1)
+
+
+class DraftVersion(BaseModel):
+    """How often its draft was saved."""
+
+    draft_version: int
+
+
+class FlowMade(BaseModel):
+    """What is wrong with the first draft."""
+
+    problems: list[dict[str, str]]
 
 
 async def create(unit: Unit, new: NewFlow) -> Made[Flow]:
@@ -212,4 +224,6 @@ RESOURCE: Resource[Flow, NewFlow, Input] = Resource(
     show=show,
     remove=remove,
     filters={"bot": "bot_id", "slug": "slug"},
+    also=DraftVersion,
+    once=FlowMade,
 )

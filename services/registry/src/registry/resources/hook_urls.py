@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import BaseModel, model_validator
 
 from contracts.ids import uuid7
 from contracts.links import HookLink
@@ -38,6 +38,12 @@ class NewHookUrl(Input):
         if self.single_use and self.expires_at is None:
             raise ValueError("a single_use URL needs expires_at: until then its use is remembered")
         return self
+
+
+class Url(BaseModel):
+    """The URL: whoever has it may call it."""
+
+    url: str
 
 
 async def create(unit: Unit, new: NewHookUrl) -> Made[HookUrl]:
@@ -75,4 +81,5 @@ RESOURCE: Resource[HookUrl, NewHookUrl, Input] = Resource(
     create=create,
     show=show,
     filters={"bot": "bot_id"},
+    also=Url,
 )

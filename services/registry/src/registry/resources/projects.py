@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from contracts.ids import uuid7
 from contracts.registry import Endpoint, Project
@@ -20,6 +20,7 @@ from registry.store import postgres_entities
 from registry.writing.unit import Unit
 
 SLUG_LENGTH = 40
+HIDDEN = frozenset({"signing_secret"})
 WEBHOOK_NAME = "project"
 WEBHOOK_EVENTS = ("profile.pushed", "agent.*", "contact.updated", "flag.*")
 
@@ -49,6 +50,20 @@ class RateLimits(Input):
     exempt_cidrs: tuple[Cidr, ...] = Field(default=(), max_length=100)
 
 
+class WebhookMade(BaseModel):
+    """The endpoint named "project", and its signing secret."""
+
+    endpoint_id: str
+    secret: str
+
+
+class ProjectMade(BaseModel):
+    """Secrets that are shown this once."""
+
+    signing_secret: str
+    webhook: WebhookMade | None = None
+
+
 async def create(unit: Unit, new: NewProject) -> Made[Project]:
     id = str(uuid7())
     secret = new_secret()
@@ -76,7 +91,7 @@ async def set_rate_limits(unit: Unit, stored: Stored[Project], limits: RateLimit
 
 
 def show(stored: Stored[Project], site: Site) -> dict[str, Any]:
-    return show_entity(stored, site, hide=frozenset({"signing_secret"}))
+    return show_entity(stored, site, hide=HIDDEN)
 
 
 async def _free_slug(unit: Unit, name: str, id: str) -> str:
@@ -114,5 +129,6 @@ RESOURCE = Resource(
     create=create,
     change=change,
     show=show,
-    operator_only=True,
+    hidden=HIDDEN,
+    once=ProjectMade,
 )

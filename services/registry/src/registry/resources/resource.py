@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+
+from pydantic import BaseModel, create_model
 
 from contracts.cloudevents import rfc3339
-from contracts.model import Model
 from registry.entities import M, Stored, data_of
 from registry.resources.inputs import Input
 from registry.site import Site
@@ -22,6 +23,18 @@ class Made(NamedTuple, Generic[M]):
 
     stored: Stored[M]
     once: Mapping[str, Any] = {}
+
+
+class Common(BaseModel):
+    """What is shown of every entity beside its own fields. Times are RFC 3339 UTC; the ETag is the version."""
+
+    version: int
+    created_at: str
+    updated_at: str
+
+
+class Nothing(BaseModel):
+    """No fields beside those of the entity."""
 
 
 def show(stored: Stored[M], site: Site, *, hide: frozenset[str] = frozenset()) -> dict[str, Any]:
@@ -55,8 +68,30 @@ class Resource(Generic[M, N, P]):
     show: Callable[[Stored[M], Site], dict[str, Any]] = show
     remove: Callable[[Unit, Stored[M]], Awaitable[None]] = remove
     filters: Mapping[str, str] = field(default_factory=dict)
-    operator_only: bool = False
-    """Making and deleting is the operator's."""
+    hidden: frozenset[str] = frozenset()
+    """Fields of the entity that `show` leaves out."""
+    also: type[BaseModel] = Nothing
+    """What `show` adds to the entity's fields."""
+    once: type[BaseModel] = Nothing
+    """What the answer to the making tells this one time."""
+
+    def shown_model(self) -> type[BaseModel]:
+        """What `show` gives, for the API's document."""
+        fields = {
+            name: (each.annotation, each) for name, each in self.model.model_fields.items() if name not in self.hidden
+        }
+        made: Any = create_model(self.model.__name__, __base__=(self.also, Common), __doc__=_said(self.model), **fields)  # type: ignore[call-overload]
+        return made
+
+    def made_model(self, shown: type[BaseModel]) -> type[BaseModel]:
+        """What the answer to the making has: `shown`, and what is told once."""
+        if self.once is Nothing:
+            return shown
+        return create_model(f"Made{shown.__name__}", __base__=(self.once, shown), __doc__=_said(self.once))
 
 
-AnyResource = Resource[Model, Input, Input]
+def _said(model: type[BaseModel]) -> str:
+    return model.__doc__ or ""
+
+
+AnyResource: TypeAlias = Resource[Any, Any, Any]

@@ -15,6 +15,7 @@ from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.writing.unit import Unit
 
+HIDDEN = frozenset({"value"})
 VALUE_LIMIT = 16_384
 
 
@@ -44,7 +45,7 @@ async def change(unit: Unit, stored: Stored[Secret], patch: SecretPatch) -> Stor
 
 
 def show(stored: Stored[Secret], site: Site) -> dict[str, Any]:
-    return show_entity(stored, site, hide=frozenset({"value"}))
+    return show_entity(stored, site, hide=HIDDEN)
 
 
 def unique_key(project_id: str, name: str) -> str:
@@ -60,4 +61,5 @@ RESOURCE = Resource(
     change=change,
     show=show,
     filters={"name": "name"},
+    hidden=HIDDEN,
 )

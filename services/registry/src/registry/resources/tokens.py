@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from contracts.cloudevents import rfc3339
 from contracts.registry import Scope, Token, Trigger, TriggerAuth
@@ -22,6 +22,7 @@ WARNING = (
     "bots:converse together with data:* lets whoever talks as a person also read past chats: "
     "two tokens keep the two APIs apart."
 )
+HIDDEN = frozenset({"sha256"})
 Scopes = tuple[Scope, ...]
 
 
@@ -43,6 +44,18 @@ class Rotation(Input):
     """The old token goes on working for `overlap_seconds`."""
 
     overlap_seconds: int = Field(default=0, ge=0, le=30 * 86_400)
+
+
+class Warnings(BaseModel):
+    """What its scopes undo."""
+
+    warnings: list[str]
+
+
+class TokenMade(BaseModel):
+    """The token itself, shown this once."""
+
+    token: str
 
 
 async def create(unit: Unit, new: NewToken) -> Made[Token]:
@@ -88,7 +101,7 @@ async def remove(unit: Unit, stored: Stored[Token]) -> None:
 
 def show(stored: Stored[Token], site: Site) -> dict[str, Any]:
     """Its rights; with a warning where they undo the separation of the two APIs (M1, M2)."""
-    shown = show_entity(stored, site, hide=frozenset({"sha256"}))
+    shown = show_entity(stored, site, hide=HIDDEN)
     return shown | {"warnings": [WARNING] if mixes_apis(stored.entity.scopes) else []}
 
 
@@ -112,5 +125,15 @@ async def _retire(unit: Unit, stored: Stored[Token], successor: str, overlap_sec
 
 
 RESOURCE = Resource(
-    noun="tokens", model=Token, new=NewToken, patch=TokenPatch, create=create, change=change, show=show, remove=remove
+    noun="tokens",
+    model=Token,
+    new=NewToken,
+    patch=TokenPatch,
+    create=create,
+    change=change,
+    show=show,
+    remove=remove,
+    hidden=HIDDEN,
+    also=Warnings,
+    once=TokenMade,
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import StringConstraints, model_validator
+from pydantic import BaseModel, StringConstraints, model_validator
 
 from contracts.ids import PEER_ID, uuid7
 from contracts.registry import Channel, Flow, Token, Trigger, TriggerAuth
@@ -63,6 +63,20 @@ class NewTrigger(TriggerFields):
 
 class TriggerPatch(TriggerFields):
     """Without a token (`token_id: null`) the trigger answers 401 until it has one."""
+
+
+class Instructions(BaseModel):
+    """How to call it: the URL, a complete body, and what is left to fill in."""
+
+    url: str
+    body_example: dict[str, Any]
+    hint: str
+
+
+class TriggerMade(BaseModel):
+    """The trigger's new token, shown this once."""
+
+    token: str | None = None
 
 
 async def create(unit: Unit, new: NewTrigger) -> Made[Trigger]:
@@ -180,4 +194,6 @@ RESOURCE = Resource(
     show=show,
     remove=remove,
     filters={"bot": "bot_id", "flow": "flow_id", "state": "state"},
+    also=Instructions,
+    once=TriggerMade,
 )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias
 
 import asyncpg
 import structlog
@@ -13,7 +13,8 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 
-from contracts.registry import Scope, Token
+from contracts.registry import Token
+from contracts.routes import Route
 from registry import errors
 from registry.site import Site
 from registry.store import postgres_entities
@@ -24,7 +25,10 @@ from servicekit.credentials import tokens
 from servicekit.database import Database
 from servicekit.web.auth import Authoriser, Caller, bearer
 from servicekit.web.problems import ProblemError, unavailable
+from servicekit.web.routes import prove
 
+Handler: TypeAlias = Callable[..., Awaitable[Response]]
+"""As FastAPI calls it: with the request, the path's parameters, and the body as the model that it is annotated with."""
 IDEMPOTENT_METHODS = frozenset({"POST"})
 
 log = structlog.get_logger()
@@ -55,30 +59,30 @@ class Api:
         self.database, self.writes, self.site = database, writes, site
         self._admin_token = admin_token
 
-    async def caller(self, request: Request, scope: Scope = "admin") -> Caller:
-        """Raises ProblemError 401 or 403."""
+    async def prove(self, row: Route, request: Request) -> Caller:
+        """Who calls a route, and may. Raises ProblemError 401 or 403."""
         authorization = request.headers.get("authorization")
         async with self.database.pool.acquire() as connection:
             found = await postgres_entities.find_token(connection, tokens.digest(bearer(authorization)))
         authoriser = Authoriser(OneToken(found.entity if found else None), self._admin_token)
-        client_ip = request.client.host if request.client else None
-        project = request.query_params.get("project")
-        return await authoriser.authorise(authorization, scope, client_ip, project=project)
+        return await prove(row, authoriser, request)
 
     @contextlib.asynccontextmanager
     async def reading(self, request: Request) -> AsyncIterator[Unit]:
-        """For a GET by somebody with the scope `admin`."""
-        caller = await self.caller(request)
+        """For a GET."""
         async with self.database.pool.acquire() as connection:
-            yield Unit(connection, caller.project, 0, self.site)
+            yield Unit(connection, _caller(request).project, 0, self.site)
 
     async def write(self, request: Request, work: Work, then: FollowUp | None = None) -> Response:
-        """For a write by somebody with the scope `admin`."""
-        return await self.write_as(await self.caller(request), request, work, then)
-
-    async def write_as(self, caller: Caller, request: Request, work: Work, then: FollowUp | None = None) -> Response:
+        """Do the work, for the caller's project."""
+        caller = _caller(request)
         key = await _key(caller, request)
         return await self.writes.answer(caller.project, key, work, then)
+
+
+def _caller(request: Request) -> Caller:
+    caller: Caller = request.state.caller
+    return caller
 
 
 async def _key(caller: Caller, request: Request) -> idempotency.Key | None:

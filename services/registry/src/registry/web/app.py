@@ -1,68 +1,34 @@
-"""The application: every route of the registry over one Api."""
+"""The application: every row of the route table over one Api, and the pages that document all of the API."""
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from collections.abc import Sequence
 
-from flowlang.language.schema import node_types
-from registry.kafka.channel_checks import ChannelChecks
+from fastapi import APIRouter, FastAPI
+
+from contracts.routes import ROUTES, Route, bind
 from registry.kafka.dispatcher_calls import DispatcherCalls
-from registry.resources import (
-    api_calls,
-    bots,
-    channels,
-    endpoints,
-    flows,
-    hook_urls,
-    projects,
-    secret_values,
-    tokens,
-    triggers,
-)
-from registry.web import actions_routes as http_actions
+from registry.resources.kinds import RESOURCES
+from registry.resources.resource import AnyResource
+from registry.web import docs_pages, openapi
 from registry.web.api import Api, install_database_errors
-from registry.web.crud_routes import add_crud
-from registry.web.strict_json import StrictRoute
+from registry.web.routes import handlers
+from registry.web.table_route import route_class
 from servicekit.web.fastapi_app import api_app
+from servicekit.web.openapi import document
 from servicekit.web.requests import RequestGuard
 
 
-def build_app(api: Api, calls: DispatcherCalls) -> FastAPI:
-    """Served by `servicekit.web.server.serve`."""
+def build_app(
+    api: Api, calls: DispatcherCalls, resources: Sequence[AnyResource] = RESOURCES, table: Sequence[Route] = ROUTES
+) -> FastAPI:
+    """Served by `servicekit.web.server.serve`. Raises UnboundRoute when rows and handlers do not match."""
     app = api_app("registry")
     install_database_errors(app)
     app.add_middleware(RequestGuard)
-    checks = ChannelChecks(api.writes, calls, api.site)
-    app.include_router(_routes(api, calls, checks))
+    router = APIRouter(route_class=route_class(api, table))
+    for row, handler in bind("registry", handlers(api, calls, resources), table):
+        router.add_api_route(row.path, handler, methods=[row.method])
+    app.include_router(router)
+    docs_pages.add(app, document("registry", openapi.operations(resources), table))
     return app
-
-
-def _routes(api: Api, calls: DispatcherCalls, checks: ChannelChecks) -> APIRouter:
-    router = APIRouter(route_class=StrictRoute)
-    http_actions.add_project_routes(router, api)
-    http_actions.add_token_routes(router, api)
-    http_actions.add_endpoint_routes(router, api)
-    http_actions.add_flow_routes(router, api)
-    http_actions.add_trigger_routes(router, api)
-    http_actions.add_outgoing_routes(router, api, calls, checks)
-    add_crud(router, api, projects.RESOURCE)
-    add_crud(router, api, tokens.RESOURCE)
-    add_crud(router, api, bots.RESOURCE)
-    add_crud(router, api, channels.RESOURCE, then=checks.after_create)
-    add_crud(router, api, flows.RESOURCE)
-    add_crud(router, api, triggers.RESOURCE)
-    add_crud(router, api, hook_urls.RESOURCE)
-    add_crud(router, api, api_calls.RESOURCE)
-    add_crud(router, api, endpoints.RESOURCE)
-    add_crud(router, api, secret_values.RESOURCE)
-    _add_node_types(router, api)
-    return router
-
-
-def _add_node_types(router: APIRouter, api: Api) -> None:
-    @router.get("/v1/node-types")
-    async def list_node_types(request: Request) -> Response:
-        await api.caller(request)
-        return JSONResponse({"items": node_types()})

@@ -1,11 +1,10 @@
-"""The five routes that every kind of entity has: list, make, show, change, delete."""
+"""The handlers that every kind of entity has: list, make, show, change, delete."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -13,7 +12,7 @@ from registry.entities import M, Stored
 from registry.resources.flows import refuse_stale
 from registry.resources.resource import Made, N, P, Resource
 from registry.store import postgres_entities
-from registry.web.api import Api
+from registry.web.api import Api, Handler
 from registry.writing.answers import Answer
 from registry.writing.unit import Unit
 from registry.writing.writes import FollowUp
@@ -38,19 +37,21 @@ async def load_to_change(unit: Unit, resource: Resource[M, N, P], id: str, reque
     return stored
 
 
-def add_crud(
-    router: APIRouter, api: Api, resource: Resource[M, N, P], then: Callable[[N], FollowUp] | None = None
-) -> None:
-    """Add the routes; those that a kind does not have answer 405. `then` follows the making of one."""
-    path, one = f"/v1/{resource.noun}", f"/v1/{resource.noun}/{{id}}"
-    _add_list(router, api, resource, path)
-    _add_create(router, api, resource, path, then)
-    _add_show(router, api, resource, one)
-    _add_change(router, api, resource, one)
-    _add_delete(router, api, resource, one)
+def crud(api: Api, resource: Resource[M, N, P], then: Callable[[N], FollowUp] | None = None) -> dict[str, Handler]:
+    """By the names of their rows. `then` follows the making of one."""
+    many, one = f"/v1/{resource.noun}", f"/v1/{resource.noun}/{{id}}"
+    handlers = {
+        f"GET {many}": _list(api, resource),
+        f"POST {many}": _create(api, resource, then),
+        f"GET {one}": _show(api, resource),
+        f"DELETE {one}": _delete(api, resource),
+    }
+    if resource.change is not None:
+        handlers[f"PATCH {one}"] = _change(api, resource)
+    return handlers
 
 
-def _add_list(router: APIRouter, api: Api, resource: Resource[M, N, P], path: str) -> None:
+def _list(api: Api, resource: Resource[M, N, P]) -> Handler:
     async def list_entities(request: Request) -> Response:
         query = request.query_params
         after = decode_cursor(query.get("cursor"), int) or (0,)
@@ -63,58 +64,47 @@ def _add_list(router: APIRouter, api: Api, resource: Resource[M, N, P], path: st
         items = [resource.show(stored, api.site) for stored in found]
         return JSONResponse({"items": items, "next": following and encode_cursor(following)})
 
-    router.add_api_route(path, list_entities, methods=["GET"], summary=f"List {resource.noun}")
+    return list_entities
 
 
-def _add_create(
-    router: APIRouter, api: Api, resource: Resource[M, N, P], path: str, then: Callable[[N], FollowUp] | None
-) -> None:
+def _create(api: Api, resource: Resource[M, N, P], then: Callable[[N], FollowUp] | None) -> Handler:
     async def create(request: Request, body: Any) -> Response:
         async def work(unit: Unit) -> Answer:
             return made_answer(resource, unit, await resource.create(unit, body))
 
-        caller = await api.caller(request)
-        if resource.operator_only:
-            caller.require_operator()
-        return await api.write_as(caller, request, work, then and then(body))
+        return await api.write(request, work, then and then(body))
 
     create.__annotations__["body"] = resource.new
-    router.add_api_route(path, create, methods=["POST"], status_code=201, summary=f"Add to {resource.noun}")
+    return create
 
 
-def _add_show(router: APIRouter, api: Api, resource: Resource[M, N, P], path: str) -> None:
+def _show(api: Api, resource: Resource[M, N, P]) -> Handler:
     async def show(request: Request, id: str) -> Response:
         async with api.reading(request) as unit:
             return shown_answer(resource, unit, await unit.load(resource.model, id)).response()
 
-    router.add_api_route(path, show, methods=["GET"], summary=f"Show one of {resource.noun}")
+    return show
 
 
-def _add_change(router: APIRouter, api: Api, resource: Resource[M, N, P], path: str) -> None:
-    change = resource.change
-    if change is None or resource.patch is None:
-        return
-
+def _change(api: Api, resource: Resource[M, N, P]) -> Handler:
     async def patch(request: Request, id: str, body: Any) -> Response:
         async def work(unit: Unit) -> Answer:
+            assert resource.change is not None
             stored = await load_to_change(unit, resource, id, request)
-            return shown_answer(resource, unit, await change(unit, stored, body))
+            return shown_answer(resource, unit, await resource.change(unit, stored, body))
 
         return await api.write(request, work)
 
     patch.__annotations__["body"] = resource.patch
-    router.add_api_route(path, patch, methods=["PATCH"], summary=f"Change one of {resource.noun}")
+    return patch
 
 
-def _add_delete(router: APIRouter, api: Api, resource: Resource[M, N, P], path: str) -> None:
+def _delete(api: Api, resource: Resource[M, N, P]) -> Handler:
     async def delete(request: Request, id: str) -> Response:
         async def work(unit: Unit) -> Answer:
             await resource.remove(unit, await load_to_change(unit, resource, id, request))
             return Answer(204, published=unit.published)
 
-        caller = await api.caller(request)
-        if resource.operator_only:
-            caller.require_operator()
-        return await api.write_as(caller, request, work)
+        return await api.write(request, work)
 
-    router.add_api_route(path, delete, methods=["DELETE"], status_code=204, summary=f"Delete one of {resource.noun}")
+    return delete

@@ -1,11 +1,10 @@
-"""The routes beside the five: what can be done with one entity."""
+"""The handlers beside the five: what can be done with one entity. By the names of their rows."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from typing import Any, Literal
 
-from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -20,8 +19,8 @@ from registry.resources.flows import Check, Draft, Rollback
 from registry.resources.projects import RateLimits
 from registry.resources.tokens import Rotation
 from registry.store import postgres_drafts, postgres_trigger_requests
-from registry.web.api import Api
-from registry.web.crud_routes import load_to_change, made_answer, shown_answer
+from registry.web.api import Api, Handler
+from registry.web.crud import load_to_change, made_answer, shown_answer
 from registry.writing.answers import Answer
 from registry.writing.unit import Unit
 
@@ -38,14 +37,12 @@ def answering(result: Result) -> Callable[[Unit], Awaitable[Answer]]:
     return work
 
 
-def add_project_routes(router: APIRouter, api: Api) -> None:
-    @router.get("/v1/projects/{id}/rate-limits")
+def project_handlers(api: Api) -> dict[str, Handler]:
     async def rate_limits(request: Request, id: str) -> Response:
         async with api.reading(request) as unit:
             stored = await unit.load(Project, id)
         return JSONResponse(stored.entity.rate_limits, headers={"ETag": stored.etag})
 
-    @router.put("/v1/projects/{id}/rate-limits")
     async def set_rate_limits(request: Request, id: str, body: RateLimits) -> Response:
         async def work(unit: Unit) -> Answer:
             stored = await load_to_change(unit, projects.RESOURCE, id, request)
@@ -54,9 +51,13 @@ def add_project_routes(router: APIRouter, api: Api) -> None:
 
         return await api.write(request, work)
 
+    return {
+        "GET /v1/projects/{id}/rate-limits": rate_limits,
+        "PUT /v1/projects/{id}/rate-limits": set_rate_limits,
+    }
 
-def add_token_routes(router: APIRouter, api: Api) -> None:
-    @router.post("/v1/tokens/{id}/rotate", status_code=201)
+
+def token_handlers(api: Api) -> dict[str, Handler]:
     async def rotate(request: Request, id: str, body: Rotation | None = None) -> Response:
         async def work(unit: Unit) -> Answer:
             stored = await load_to_change(unit, tokens.RESOURCE, id, request)
@@ -64,8 +65,12 @@ def add_token_routes(router: APIRouter, api: Api) -> None:
 
         return await api.write(request, work)
 
+    return {
+        "POST /v1/tokens/{id}/rotate": rotate,
+    }
 
-def add_endpoint_routes(router: APIRouter, api: Api) -> None:
+
+def endpoint_handlers(api: Api) -> dict[str, Handler]:
     async def set_state(request: Request, id: str, state: Literal["enabled", "disabled"]) -> Response:
         async def work(unit: Unit) -> Answer:
             stored = await load_to_change(unit, endpoints.RESOURCE, id, request)
@@ -73,15 +78,12 @@ def add_endpoint_routes(router: APIRouter, api: Api) -> None:
 
         return await api.write(request, work)
 
-    @router.post("/v1/endpoints/{id}/enable")
     async def enable(request: Request, id: str) -> Response:
         return await set_state(request, id, "enabled")
 
-    @router.post("/v1/endpoints/{id}/disable")
     async def disable(request: Request, id: str) -> Response:
         return await set_state(request, id, "disabled")
 
-    @router.post("/v1/endpoints/{id}/rotate-secret")
     async def rotate_secret(request: Request, id: str, body: SecretRotation | None = None) -> Response:
         async def work(unit: Unit) -> Answer:
             stored = await load_to_change(unit, endpoints.RESOURCE, id, request)
@@ -90,14 +92,18 @@ def add_endpoint_routes(router: APIRouter, api: Api) -> None:
 
         return await api.write(request, work)
 
+    return {
+        "POST /v1/endpoints/{id}/enable": enable,
+        "POST /v1/endpoints/{id}/disable": disable,
+        "POST /v1/endpoints/{id}/rotate-secret": rotate_secret,
+    }
 
-def add_flow_routes(router: APIRouter, api: Api) -> None:
-    @router.post("/v1/flows/check")
+
+def flow_handlers(api: Api) -> dict[str, Handler]:
     async def check(request: Request, body: Check) -> Response:
         async with api.reading(request) as unit:
             return JSONResponse(await flows.check(unit, body))
 
-    @router.put("/v1/flows/{id}/draft")
     async def save_draft(request: Request, id: str, body: Draft) -> Response:
         async def result(unit: Unit) -> dict[str, Any]:
             stored = await _flow_to_change(unit, id)
@@ -105,21 +111,25 @@ def add_flow_routes(router: APIRouter, api: Api) -> None:
 
         return await api.write(request, answering(result))
 
-    @router.post("/v1/flows/{id}/publish")
     async def publish(request: Request, id: str) -> Response:
         async def result(unit: Unit) -> dict[str, Any]:
             return await flows.publish(unit, await load_to_change(unit, flows.RESOURCE, id, request))
 
         return await api.write(request, answering(result))
 
-    @router.post("/v1/flows/{id}/rollback")
     async def roll_back(request: Request, id: str, body: Rollback) -> Response:
         async def result(unit: Unit) -> dict[str, Any]:
             return await flows.roll_back(unit, await load_to_change(unit, flows.RESOURCE, id, request), body)
 
         return await api.write(request, answering(result))
 
-    _add_flow_reads(router, api)
+    return {
+        "POST /v1/flows/check": check,
+        "PUT /v1/flows/{id}/draft": save_draft,
+        "POST /v1/flows/{id}/publish": publish,
+        "POST /v1/flows/{id}/rollback": roll_back,
+        **_flow_reads(api),
+    }
 
 
 async def _flow_to_change(unit: Unit, id: str) -> Any:
@@ -128,8 +138,7 @@ async def _flow_to_change(unit: Unit, id: str) -> Any:
     return stored
 
 
-def _add_flow_reads(router: APIRouter, api: Api) -> None:
-    @router.get("/v1/flows/{id}/draft")
+def _flow_reads(api: Api) -> dict[str, Handler]:
     async def draft(request: Request, id: str) -> Response:
         async with api.reading(request) as unit:
             stored = await unit.load(Flow, id)
@@ -139,13 +148,11 @@ def _add_flow_reads(router: APIRouter, api: Api) -> None:
         body = {"draft_version": found.version, "document": found.document, **problems}
         return JSONResponse(body, headers={"ETag": f'"{found.version}"'})
 
-    @router.get("/v1/flows/{id}/versions")
     async def versions(request: Request, id: str) -> Response:
         async with api.reading(request) as unit:
             listed = await flows.versions(unit, await unit.load(Flow, id))
         return JSONResponse({"items": listed, "next": None})
 
-    @router.get("/v1/flows/{id}/versions/{version}")
     async def show_version(request: Request, id: str, version: int) -> Response:
         async with api.reading(request) as unit:
             stored = await unit.load(Flow, id)
@@ -153,17 +160,25 @@ def _add_flow_reads(router: APIRouter, api: Api) -> None:
         shown = flows.show_version(found, stored.entity.published)
         return JSONResponse(shown | {"document": found.entity.document})
 
+    return {
+        "GET /v1/flows/{id}/draft": draft,
+        "GET /v1/flows/{id}/versions": versions,
+        "GET /v1/flows/{id}/versions/{version}": show_version,
+    }
 
-def add_trigger_routes(router: APIRouter, api: Api) -> None:
-    @router.get("/v1/triggers/{id}/requests")
+
+def trigger_handlers(api: Api) -> dict[str, Handler]:
     async def requests(request: Request, id: str) -> Response:
         async with api.reading(request) as unit:
             await unit.load(Trigger, id)
             return JSONResponse({"items": await postgres_trigger_requests.latest(unit.connection, id), "next": None})
 
+    return {
+        "GET /v1/triggers/{id}/requests": requests,
+    }
 
-def add_outgoing_routes(router: APIRouter, api: Api, calls: DispatcherCalls, checks: ChannelChecks) -> None:
-    @router.post("/v1/api-calls/{id}/test")
+
+def outgoing_handlers(api: Api, calls: DispatcherCalls, checks: ChannelChecks) -> dict[str, Handler]:
     async def test(request: Request, id: str, body: api_calls.Test | None = None) -> Response:
         async with api.reading(request) as unit:
             stored = await unit.load(ApiCall, id)
@@ -172,8 +187,12 @@ def add_outgoing_routes(router: APIRouter, api: Api, calls: DispatcherCalls, che
             raise errors.no_answer()
         return JSONResponse(reply.model_dump(mode="json", include={"request", "status", "took_ms", "body", "problems"}))
 
-    @router.post("/v1/channels/{id}/check")
     async def check(request: Request, id: str) -> Response:
         async with api.reading(request) as unit:
             stored = await unit.load(Channel, id)
         return JSONResponse(channel_checks.shown(await checks.check(stored.entity)))
+
+    return {
+        "POST /v1/api-calls/{id}/test": test,
+        "POST /v1/channels/{id}/check": check,
+    }

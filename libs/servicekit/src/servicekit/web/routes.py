@@ -1,0 +1,61 @@
+"""Mounts a service's handlers from the table of routes and proves the caller as a row asks, before the handler runs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route as Mounted
+from starlette.types import ASGIApp
+
+from contracts.routes import ROUTES, Route, Service, bind
+from servicekit.web.auth import Authoriser, Caller
+from servicekit.web.openapi import Operation, document, document_path
+from servicekit.web.problems import install_problems
+from servicekit.web.requests import RequestGuard
+
+Handler = Callable[[Request, Caller], Awaitable[Response]]
+
+
+async def prove(row: Route, authoriser: Authoriser, request: Request) -> Caller:
+    """The caller of a route that asks for a token. Raises ProblemError 401 or 403."""
+    return await authoriser.admit(
+        row,
+        request.headers.get("authorization"),
+        request.client.host if request.client else None,
+        project=request.query_params.get("project"),
+    )
+
+
+def api(
+    service: Service,
+    handlers: Mapping[str, Handler],
+    operations: Mapping[str, Operation],
+    authoriser: Authoriser,
+    table: Sequence[Route] = ROUTES,
+) -> ASGIApp:
+    """A service's HTTP: every row of the table, and its OpenAPI document. Raises UnboundRoute when they do not match."""
+    described = document(service, operations, table)
+    by_path: dict[str, dict[str, tuple[Route, Handler]]] = {}
+    for row, handler in bind(service, handlers, table):
+        by_path.setdefault(row.path, {})[row.method] = (row, handler)
+
+    async def show_document(_: Request) -> Response:
+        return JSONResponse(described)
+
+    mounted = [_mounted(path, methods, authoriser) for path, methods in by_path.items()]
+    app = Starlette(routes=[*mounted, Mounted(document_path(service), show_document, methods=["GET"])])
+    install_problems(app)
+    return RequestGuard(app)
+
+
+def _mounted(path: str, methods: dict[str, tuple[Route, Handler]], authoriser: Authoriser) -> Mounted:
+    """One route of Starlette's for all methods of a path, so that a 405 names them all."""
+
+    async def answer(request: Request) -> Response:
+        row, handler = methods["GET" if request.method == "HEAD" else request.method]
+        return await handler(request, await prove(row, authoriser, request))
+
+    return Mounted(path, answer, methods=list(methods))

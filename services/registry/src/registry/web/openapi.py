@@ -1,0 +1,202 @@
+"""What the registry's OpenAPI document says of its routes. `python -m registry.web.openapi` prints it.
+
+The five routes of a kind follow from its Resource; the bodies of the others are those of their handlers.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from pydantic import BaseModel, create_model
+
+from registry.resources import api_calls, endpoints, flows, projects, tokens
+from registry.resources.kinds import RESOURCES
+from registry.resources.resource import AnyResource
+from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Said, Schema, document
+
+KEY: dict[str, Schema] = {"Idempotency-Key": {"type": "string", "maxLength": 255}}
+MATCH: dict[str, Schema] = {"If-Match": {"type": "string", "description": "The ETag of the version that was seen"}}
+PENDING = "With `Switchhook-State: pending` it is saved, and the other services will hear of it once Kafka answers."
+
+
+class Pending(BaseModel):
+    """Deleted here; in force elsewhere until Kafka has it."""
+
+    state: Literal["pending"]
+
+
+class FlowProblem(BaseModel):
+    """Something wrong with a flow document; only an `error` forbids publishing."""
+
+    pointer: str
+    severity: str
+    code: str
+    detail: str
+
+
+class FlowProblems(BaseModel):
+    """Errors and warnings."""
+
+    problems: list[FlowProblem]
+
+
+class DraftSaved(FlowProblems):
+    """`draft_version` counts the times it was saved."""
+
+    draft_version: int
+
+
+class DraftShown(DraftSaved):
+    """The draft, and what is wrong with it."""
+
+    document: dict[str, Any]
+
+
+class Published(BaseModel):
+    """What new sessions start on."""
+
+    version: int
+
+
+class PublishedNow(FlowProblems):
+    """`problems` are warnings."""
+
+    version: int
+
+
+class VersionShown(BaseModel):
+    """`published`: new sessions start on it."""
+
+    version: int
+    published: bool
+    created_at: str
+
+
+class VersionWithDocument(VersionShown):
+    """A version never changes."""
+
+    document: dict[str, Any]
+
+
+class Versions(BaseModel):
+    """All of them, the newest first."""
+
+    items: list[VersionShown]
+    next: None
+
+
+class TriggerRequest(BaseModel):
+    """A call of the trigger, without its credentials, and what it was answered."""
+
+    event_id: str
+    at: str
+    ip: str | None = None
+    content_length: int | None = None
+    body: Any = None
+    status: int | None = None
+    problem: dict[str, Any] | None = None
+
+
+class TriggerRequests(BaseModel):
+    """The last 50, the newest first."""
+
+    items: list[TriggerRequest]
+    next: None
+
+
+class CallShown(BaseModel):
+    """What was sent, without secrets, and what came back."""
+
+    request: dict[str, Any]
+    status: int | None
+    took_ms: int
+    body: Any
+    problems: list[str]
+
+
+class ChannelChecked(BaseModel):
+    """What the platform said, and what is left to do."""
+
+    external_id: str | None = None
+    url: str | None = None
+    webhook_set: bool
+    hints: list[str]
+
+
+class NodeTypes(BaseModel):
+    """For each node its JSON Schema, ports and labels."""
+
+    items: list[dict[str, Any]]
+
+
+def operations(resources: Sequence[AnyResource]) -> dict[str, Operation]:
+    """By the names of their rows."""
+    found = dict(ACTIONS)
+    for resource in resources:
+        shown = resource.shown_model()
+        made = resource.made_model(shown)
+        found |= _crud(resource, shown, made)
+        found |= {
+            name: Operation({200 if name.endswith("secret") else 201: Said("The new one", made)}, body, PROJECT, KEY)
+            for name, body in REPLACING.items()
+            if name.split("/")[2] == resource.noun
+        } | {
+            name: Operation({200: Said("As it is now", shown)}, query=PROJECT, headers=MATCH | KEY)
+            for name in SWITCHING
+            if name.split("/")[2] == resource.noun
+        }
+    return found
+
+
+def _crud(resource: AnyResource, shown: type[BaseModel], made: type[BaseModel]) -> dict[str, Operation]:
+    many, one = f"/v1/{resource.noun}", f"/v1/{resource.noun}/{{id}}"
+    page = create_model(f"{shown.__name__}Page", __doc__="One page.", items=(list[shown], ...), next=(str | None, ...))  # type: ignore[valid-type]
+    found = {
+        f"GET {many}": Operation(
+            {200: Said("One page", page)}, query=dict.fromkeys(resource.filters, TEXT) | PAGE | PROJECT
+        ),
+        f"POST {many}": Operation({201: Said("Made", made)}, resource.new, PROJECT, KEY, PENDING),
+        f"GET {one}": Operation({200: Said("As it is", shown)}, query=PROJECT),
+        f"DELETE {one}": Operation(
+            {204: Said("Deleted"), 202: Said("Deleted here", Pending)}, query=PROJECT, headers=MATCH
+        ),
+    }
+    if resource.change is not None:
+        found[f"PATCH {one}"] = Operation({200: Said("Changed", shown)}, resource.patch, PROJECT, MATCH, PENDING)
+    return found
+
+
+REPLACING = {
+    "POST /v1/tokens/{id}/rotate": tokens.Rotation,
+    "POST /v1/endpoints/{id}/rotate-secret": endpoints.SecretRotation,
+}
+"""Answered with what is told once, as the making is."""
+SWITCHING = ("POST /v1/endpoints/{id}/enable", "POST /v1/endpoints/{id}/disable")
+ACTIONS: dict[str, Operation] = {
+    "GET /v1/projects/{id}/rate-limits": Operation({200: Said("The limits", projects.RateLimits)}, query=PROJECT),
+    "PUT /v1/projects/{id}/rate-limits": Operation(
+        {200: Said("The limits", projects.RateLimits)}, projects.RateLimits, PROJECT, MATCH, PENDING
+    ),
+    "POST /v1/channels/{id}/check": Operation({200: Said("What the platform said", ChannelChecked)}, query=PROJECT),
+    "POST /v1/flows/check": Operation({200: Said("What is wrong", FlowProblems)}, flows.Check, PROJECT),
+    "PUT /v1/flows/{id}/draft": Operation({200: Said("Saved", DraftSaved)}, flows.Draft, PROJECT, MATCH),
+    "GET /v1/flows/{id}/draft": Operation({200: Said("The draft", DraftShown)}, query=PROJECT),
+    "POST /v1/flows/{id}/publish": Operation(
+        {200: Said("Published", PublishedNow)}, query=PROJECT, headers=MATCH | KEY, text=PENDING
+    ),
+    "POST /v1/flows/{id}/rollback": Operation(
+        {200: Said("Published again", Published)}, flows.Rollback, PROJECT, MATCH | KEY, PENDING
+    ),
+    "GET /v1/flows/{id}/versions": Operation({200: Said("The versions", Versions)}, query=PROJECT),
+    "GET /v1/flows/{id}/versions/{version}": Operation({200: Said("The version", VersionWithDocument)}, query=PROJECT),
+    "GET /v1/triggers/{id}/requests": Operation({200: Said("The requests", TriggerRequests)}, query=PROJECT),
+    "POST /v1/api-calls/{id}/test": Operation({200: Said("What came back", CallShown)}, api_calls.Test, PROJECT),
+    "GET /v1/node-types": Operation({200: Said("All node types", NodeTypes)}),
+}
+
+
+if __name__ == "__main__":
+    json.dump(document("registry", operations(RESOURCES)), sys.stdout)

@@ -1,0 +1,39 @@
+"""Which handler answers which row of the route table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from flowlang.language.schema import node_types
+from registry.kafka.channel_checks import ChannelChecks
+from registry.kafka.dispatcher_calls import DispatcherCalls
+from registry.resources import channels
+from registry.resources.resource import AnyResource
+from registry.web import actions
+from registry.web.api import Api, Handler
+from registry.web.crud import crud
+
+
+def handlers(api: Api, calls: DispatcherCalls, resources: Sequence[AnyResource]) -> dict[str, Handler]:
+    """All handlers of the registry, by the names of their rows."""
+    checks = ChannelChecks(api.writes, calls, api.site)
+    found: dict[str, Handler] = {
+        **actions.project_handlers(api),
+        **actions.token_handlers(api),
+        **actions.endpoint_handlers(api),
+        **actions.flow_handlers(api),
+        **actions.trigger_handlers(api),
+        **actions.outgoing_handlers(api, calls, checks),
+        "GET /v1/node-types": list_node_types,
+    }
+    for resource in resources:
+        found |= crud(api, resource, checks.after_create if resource is channels.RESOURCE else None)
+    return found
+
+
+async def list_node_types(request: Request) -> Response:
+    """What editors build their forms from."""
+    return JSONResponse({"items": node_types()})

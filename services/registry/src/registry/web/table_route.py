@@ -1,0 +1,48 @@
+"""How FastAPI mounts a row of the route table: the caller is proved and the body's shape checked before it is parsed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from contracts.routes import Route
+from registry.web.api import Api
+from servicekit.web.requests import parse_json
+
+
+def route_class(api: Api, table: Sequence[Route]) -> type[APIRoute]:
+    """The class of routes of one application. Making a route that has no row raises KeyError."""
+    rows = {row.name: row for row in table}
+    mounted: list[APIRoute] = []
+
+    class TableRoute(APIRoute):
+        """One row. JSON that no database and no record can hold is refused before FastAPI's parser takes it."""
+
+        def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+            handle = super().get_route_handler()
+            mounted.append(self)
+            method = next(iter(self.methods or ()))
+            row = rows[f"{method} {self.path}"]
+
+            async def guarded(request: Request) -> Response:
+                request.state.caller = await api.prove(row, request)
+                body = await request.body()
+                if body:
+                    parse_json(body)
+                return await handle(request)
+
+            return guarded
+
+        async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["method"] not in (self.methods or ()):
+                here = (route.methods or () for route in mounted if route.path_regex.match(scope["path"]))
+                raise HTTPException(405, headers={"Allow": ", ".join(sorted(set().union(*here)))})
+            await super().handle(scope, receive, send)
+
+    return TableRoute

@@ -1,0 +1,107 @@
+"""The OpenAPI documents: every row in its service's, complete, valid, and all of them in the one that is shipped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from contracts.routes import ROUTES, Route, Service
+from devstack import openapi
+from support import asgi
+from support.every_app import every_app
+
+SERVICES: list[Service] = ["ingress", "flow-engine", "dispatcher", "registry"]
+APPS, _ = every_app()
+WITHOUT_BODY = {"GET", "DELETE"}
+ACTIONS_WITHOUT_BODY = re.compile(r"/(publish|enable|disable|check|replay)$")
+
+
+async def document(service: Service) -> Any:
+    answer = await asgi.call(APPS[service], "GET", f"/openapi/{service}.json")
+    assert answer.status == 200
+    return answer.json
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        yield from [node["$ref"]] if "$ref" in node else []
+        for child in node.values():
+            yield from references(child)
+    elif isinstance(node, list):
+        for child in node:
+            yield from references(child)
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_document_has_the_rows_of_its_service_and_no_others(service: Service) -> None:
+    described = {(method.upper(), path) for path, item in (await document(service))["paths"].items() for method in item}
+    assert described == {(row.method, row.path) for row in ROUTES if row.service == service}
+
+
+@pytest.mark.parametrize("row", ROUTES, ids=lambda row: row.name)
+async def test_each_row_says_what_goes_in_what_comes_out_and_how_it_is_refused(row: Route) -> None:
+    operation = (await document(row.service))["paths"][row.path][row.method.lower()]
+    assert operation["summary"] == row.what
+    assert [each["name"] for each in operation["parameters"] if each["in"] == "path"] == list(row.parameters)
+    has_body = row.method not in WITHOUT_BODY and not (
+        row.service in ("registry", "dispatcher")
+        and ACTIONS_WITHOUT_BODY.search(row.path)
+        and row.path != "/v1/flows/check"
+    )
+    assert ("requestBody" in operation) == has_body
+    answers = operation["responses"]
+    assert any(status[0] in "23" for status in answers)
+    assert answers["default"]["content"].keys() == {"application/problem+json"}
+    assert ({"401", "403"} <= answers.keys()) == (row.scope is not None)
+    assert operation["security"][:1] == ([{"token": [row.scope]}] if row.scope else operation["security"][:1])
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_every_reference_leads_somewhere_and_every_schema_is_one(service: Service) -> None:
+    found = await document(service)
+    schemas = found["components"]["schemas"]
+    assert {each.removeprefix("#/components/schemas/") for each in references(found)} <= schemas.keys()
+    for schema in schemas.values():
+        Draft202012Validator.check_schema(schema)
+
+
+async def test_operations_have_names_of_their_own() -> None:
+    operations = [
+        operation["operationId"]
+        for service in SERVICES
+        for item in (await document(service))["paths"].values()
+        for operation in item.values()
+    ]
+    assert len(operations) == len(set(operations))
+
+
+async def test_the_shipped_document_is_that_of_the_services() -> None:
+    merged = openapi.merge({service: await document(service) for service in openapi.SERVICES})
+    assert openapi.FILE.read_text() == openapi.as_text(merged), "run ./switchhook schemas and commit what it writes"
+
+
+async def test_the_registry_shows_the_shipped_document() -> None:
+    answer = await asgi.call(APPS["registry"], "GET", "/openapi.json")
+    assert (answer.status, answer.headers["content-type"]) == (200, "application/json")
+    assert answer.json["paths"].keys() == {row.path for row in ROUTES}
+
+
+async def test_the_page_loads_nothing_from_elsewhere() -> None:
+    page = await asgi.call(APPS["registry"], "GET", "/docs")
+    assert page.status == 200
+    assert "'unsafe-eval'" not in page.headers["content-security-policy"]
+    assert "script-src 'self';" in page.headers["content-security-policy"]
+    loaded = re.findall(r'(?:src|href)="([^"]*)"', page.body.decode())
+    assert loaded
+    for path in loaded:
+        assert path.startswith("/docs/")
+        asset = await asgi.call(APPS["registry"], "GET", path)
+        assert asset.status == 200
+        assert asset.body
+    assert "<script>" not in page.body.decode()
+    style = await asgi.call(APPS["registry"], "GET", "/docs/swagger-ui.css")
+    assert not re.search(rb"(@import|url\((?!data:|\"data:|'data:))", style.body)

@@ -1,0 +1,1 @@
+"""Somebody else's package: it brings a trigger kind."""

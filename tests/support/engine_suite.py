@@ -1,0 +1,470 @@
+"""Events in, turns, and what leaves: one suite, over the twin in memory and over PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from contracts.actions import ActionAdapter
+from contracts.cloudevents import headers
+from contracts.events import Event, EventData
+from contracts.ids import derived_id
+from contracts.replies import ReplyAdapter
+from flow_engine.batch import parking
+from flow_engine.state.ids import conversation_id
+from servicekit.loop.batches import Infrastructure
+from support.engine_flows import LECTURE
+from support.engine_world import AT, BOT, PROJECT, TELEGRAM, WEB, EngineWorld, flow, flow_version
+
+REPLY: dict[str, Any] = {"instance": "ingress-1", "partition": 1}
+PAID: dict[str, Any] = {"source": "trigger", "flow_id": "flow-1", "entry": "bought", "variables": {"order_id": "n1"}}
+CODE: dict[str, Any] = {"link_id": "link", "command": "/code", "content": "x"}
+KEY = f"{BOT}/{WEB}/p1"
+
+
+def replies(world: EngineWorld) -> list[dict[str, Any]]:
+    """The replies so far; each is what contracts says."""
+    found = world.bodies("replies")
+    for body in found:
+        ReplyAdapter.validate_python(body)
+    return found
+
+
+def by_request(world: EngineWorld) -> dict[str, dict[str, Any]]:
+    return {body["request_id"]: body for body in replies(world)}
+
+
+def texts(messages: list[dict[str, Any]]) -> list[str]:
+    return [message["content"]["text"] for message in messages]
+
+
+def asked(number: int, **more: Any) -> dict[str, Any]:
+    """The `reply_to` of a caller who waits."""
+    return {"reply_to": REPLY | {"request_id": f"r{number}"} | more}
+
+
+class ConversationSuite:
+    """What a conversation sees. Test classes inherit it and give a `world` with the flows of support.engine_flows."""
+
+    async def test_a_person_is_asked_answers_wrongly_and_rightly(self, world: EngineWorld) -> None:
+        await world.say("/start", profile={"name": "Anna"})
+        await world.say("what?")
+        await world.say("Webhooks")
+        assert await world.said() == ["Which lecture, Anna?", "One of these, please.", "You chose 2."]
+        person = await world.contact()
+        assert (person.profile, person.variables) == ({"name": "Anna"}, {"lecture": "2"})
+        (received, *_) = world.events("message.received")
+        assert EventData.model_validate(received).contact is not None
+        assert (received["bot"]["name"], received["channel"]["type"]) == ("Conference", "webchat")
+        assert received["conversation_id"] == conversation_id(KEY)
+        for type in ("contact.created", "bot.subscribed", "flow.launched", "flow.completed"):
+            assert len(world.events(type)) == 1, type
+        assert len(world.events("message.sent")) == 3
+        for body in world.bodies("events"):
+            Event.model_validate(body)
+        assert world.bodies("actions") == []
+
+    async def test_messages_of_a_platform_go_through_the_dispatcher_in_their_sequence(self, world: EngineWorld) -> None:
+        await world.say("/start", channel=TELEGRAM, callback_id="tap-1")
+        await world.say("Kafka", channel=TELEGRAM)
+        await world.say("Kafka", channel=TELEGRAM, callback_id="tap-2", type="event")
+        assert await world.said(channel=TELEGRAM) == ["Which lecture, ?", "Kafka it is.", "Sorry."]
+        actions = [ActionAdapter.validate_python(body) for body in world.bodies("actions")]
+        said = [(action.seq, action.content.text) for action in actions]
+        assert said == [(1, "Which lecture, ?"), (2, "Kafka it is."), (3, "Sorry.")]
+        assert [action.callback_id for action in actions] == ["tap-1", None, "tap-2"]
+        assert actions[0].channel_type == "telegram"
+        assert world.events("message.sent") == []
+        result: dict[str, Any] = {"channel": TELEGRAM, "kind": "message_result"}
+        await world.send(**result, action_id=actions[0].id, seq=1, outcome="sent")
+        await world.send(**result, action_id=actions[1].id, seq=2, outcome="failed", unreachable="blocked")
+        assert len(world.events("bot.blocked")) == 1
+        assert [event["message"]["seq"] for event in world.events("message.sent")] == [1]
+        assert [event["message"]["seq"] for event in world.events("message.failed")] == [2]
+
+    async def test_a_tap_that_no_message_answers_is_acknowledged(self, world: EngineWorld) -> None:
+        await world.say("/seats", channel=TELEGRAM, callback_id="tap-1")
+        call, acknowledged = world.bodies("actions")
+        assert (call["kind"], acknowledged["kind"], acknowledged["callback_id"]) == (
+            "call_api",
+            "acknowledge_tap",
+            "tap-1",
+        )
+        await world.say("/seats", callback_id="tap-2")
+        assert [body["kind"] for body in world.bodies("actions")[2:]] == ["call_api"]
+
+    async def test_a_stranger_is_not_written_to(self, world: EngineWorld) -> None:
+        start: dict[str, Any] = {"source": "trigger", "flow_id": "flow-1", "entry": "bought", "trigger_id": "t1"}
+        id = await world.send("start", **asked(1, until="verdict"), **start)
+        (refused,) = replies(world)
+        assert (refused["status"], refused["event_id"]) == ("rejected", id)
+        problem = refused["problem"]
+        assert (problem["type"], problem["status"], problem["reason"]) == ("peer-not-reachable", 409, "has-not-talked")
+        (event,) = world.events("trigger.rejected")
+        assert event["problem"]["reason"] == "has-not-talked"
+        assert (await world.stored()).loaded is None
+        await world.say("hello?")
+        await world.send("start", **asked(2), variables={"order_id": "n1"}, **start)
+        assert await world.said() == ["Sorry.", "Paid: n1"]
+        ran = by_request(world)["r2"]
+        assert (ran["status"], ran["answer"], texts(ran["messages"])) == ("completed", "Paid: n1", ["Paid: n1"])
+
+    async def test_two_refusals_of_a_stranger_are_told_by_records_of_their_own(self, world: EngineWorld) -> None:
+        for _ in range(2):
+            await world.send("start", trigger_id="t1", **PAID)
+        first, second = (dict(record.headers)["ce_id"] for record in world.out("events"))
+        assert first != second
+
+    async def test_who_waits_is_answered_when_the_call_has_come_back(self, world: EngineWorld) -> None:
+        await world.say("hello?")
+        event = await world.send("start", source="trigger", flow_id="flow-2", entry="asked", **asked(1))
+        (call,) = world.bodies("actions")
+        assert (call["kind"], call["api_call_id"]) == ("call_api", "api-1")
+        assert replies(world) == []
+        body = {"memory": {"seats": 4}}
+        answer: dict[str, Any] = {
+            "action_id": call["id"],
+            "wait": call["wait"],
+            "outcome": "ok",
+            "status": 200,
+            "body": body,
+        }
+        await world.send("call_result", **answer)
+        (ran,) = replies(world)
+        assert (ran["event_id"], ran["status"], ran["answer"]) == (event, "completed", "Seats: 4")
+        assert texts(ran["messages"]) == ["Seats: 4"]
+        assert (await world.logged(event)).status == "completed"
+        await world.send("call_result", **answer)
+        await world.say("/seats")
+        assert len(world.bodies("actions")) == 2
+        assert await world.said() == ["Sorry.", "Seats: 4"]
+
+    async def test_a_call_that_nobody_has_defined_takes_the_error_way(self, world: EngineWorld) -> None:
+        await world.say("/nowhere")
+        assert await world.said() == ["No answer."]
+
+    async def test_an_attached_instance_gets_the_backlog_and_then_copies(self, world: EngineWorld) -> None:
+        await world.say("/start")
+        attach: dict[str, Any] = {"instance": "ingress-1", "partition": 2, "until": "2099-01-01T00:00:00.000Z"}
+        await world.send("attach", after=0, request_id="r1", **attach)
+        await world.say("Kafka")
+        await world.send("attach", after=1, request_id="r2", **attach)
+        assert [(body.get("request_id"), [m["seq"] for m in body["messages"]]) for body in replies(world)] == [
+            ("r1", [1]),
+            (None, [2]),
+            ("r2", [2]),
+        ]
+        assert all(record.partition == 2 for record in world.out("replies"))
+
+    async def test_an_attach_in_the_batch_of_what_it_asks_for_gets_it_once(self, world: EngineWorld) -> None:
+        attach: dict[str, Any] = {
+            "instance": "i",
+            "partition": 2,
+            "until": "2099-01-01T00:00:00.000Z",
+            "request_id": "r1",
+        }
+        world.put("message", message_id="1", text="/start")
+        world.put("attach", after=0, **attach)
+        await world.settle()
+        assert [[m["seq"] for m in body["messages"]] for body in replies(world)] == [[1]]
+
+    async def test_who_is_named_otherwise_is_found_and_others_are_not(self, world: EngineWorld) -> None:
+        await world.say("hello?", profile={"email": "a@example.com"})
+        await world.say("hello?", "p2", profile={"email": "b@example.com", "phone": "+1"})
+        await world.say("hello?", "p3", profile={"phone": "+1"})
+        people = [{"email": "a@example.com"}, {"email": "nobody@example.com"}, {"phone": "+1"}, {"contact_id": "x"}]
+        for number, person in enumerate(people):
+            ((field, value),) = person.items()
+            key = f"{BOT}/-/{field}:{value}"
+            world.put("start", "-", channel="-", key=key, person=person, **asked(number, until="verdict"), **PAID)
+        await world.settle()
+        assert await world.said() == ["Sorry.", "Paid: n1"]
+        found = by_request(world)
+        assert found["r0"]["status"] == "started"
+        assert [found[f"r{n}"]["problem"]["type"] for n in (1, 2, 3)] == [
+            "contact-not-found", "contact-ambiguous", "contact-not-found"
+        ]  # fmt: skip
+        assert found["r2"]["problem"]["status"] == 409
+        assert len(world.events("trigger.rejected")) == 3
+
+    async def test_a_generated_url_answers_its_caller_and_a_failed_command_says_why(self, world: EngineWorld) -> None:
+        for number, content in enumerate(["n1", "bad"]):
+            link: dict[str, Any] = {"link_id": f"link-{number}", "command": "/code", "content": content}
+            await world.send("url", f"link-{number}", channel="-", **link, **asked(number))
+        found = by_request(world)
+        assert (found["r0"]["status"], found["r0"]["answer"]) == ("completed", "Got n1")
+        assert found["r1"]["status"] == "failed"
+        assert (found["r1"]["problem"]["type"], found["r1"]["problem"]["status"]) == ("command-failed", 503)
+        assert found["r1"]["problem"]["detail"] == "no money"
+
+    async def test_a_single_use_url_works_once(self, world: EngineWorld) -> None:
+        for number in range(2):
+            await world.send("url", "link", channel="-", single_use=True, **CODE, **asked(number))
+        found = by_request(world)
+        assert found["r0"]["status"] == "completed"
+        assert (found["r1"]["problem"]["type"], found["r1"]["problem"]["status"]) == ("link-gone", 404)
+
+    async def test_a_command_for_another_person_comes_to_them(self, world: EngineWorld) -> None:
+        await world.say("hello?", "p9")
+        await world.send("url", content="tell", link_id="l", command="/code")
+        assert await world.said(peer="p9") == ["Sorry."]
+        assert await world.said() == []
+        await world.say("hello?")
+        await world.send("url", content="tell", link_id="l", command="/code")
+        assert await world.said(peer="p9") == ["Sorry.", "Which lecture, ?"]
+        assert await world.said() == ["Sorry.", "Got tell"]
+
+    async def test_a_webhook_step_carries_the_contact_as_it_was_at_that_step(self, world: EngineWorld) -> None:
+        await world.say("/report", profile={"name": "Anna"})
+        (post,) = world.bodies("actions")
+        assert (post["kind"], post["title"], post["url"]) == (
+            "post_webhook",
+            "Points 7",
+            "https://crm.example.com/hook",
+        )
+        assert post["data"]["contact"]["variables"] == {"points": 7}
+        assert post["data"]["contact"]["tags"] == ["vip"]
+        assert (post["data"]["flow"]["slug"], post["data"]["node"]) == ("report", "send")
+        (pushed,) = world.events("profile.pushed")
+        assert pushed["contact"]["name"] == "Anna"
+        assert [event["tag"] for event in world.events("tag.added")] == ["vip"]
+        assert world.events("contact.updated")[0]["changed"] == ["variables.points"]
+        person = await world.contact()
+        assert (person.variables, person.tags) == ({"points": 7}, ["vip"])
+
+    async def test_another_program_changes_a_contact(self, world: EngineWorld) -> None:
+        await world.say("hello?", profile={"name": "Anna", "city": "Riga"})
+        change: dict[str, Any] = {
+            "profile": {"phone": "+371"},
+            "variables": {"age": 30, "x\x00": "a\x00b"},
+            "add_tags": ["new"],
+        }
+        await world.send("contact_update", **change)
+        assert len(world.events("contact.updated")) == 1
+        person = await world.contact()
+        assert person.profile == {"name": "Anna", "city": "Riga", "phone": "+371"}
+        assert (person.variables, person.tags) == ({"age": 30, "x": "ab"}, ["new"])
+        await world.send("contact_update", variables={"age": None}, remove_tags=["new"])
+        assert [event["tag"] for event in world.events("tag.removed")] == ["new"]
+        person = await world.contact()
+        assert (person.variables, person.tags) == ({"x": "ab"}, [])
+
+    async def test_a_change_of_somebody_who_never_wrote_does_nothing(self, world: EngineWorld) -> None:
+        event = await world.send("contact_update", variables={"age": 30})
+        assert world.out("events") == []
+        assert (await world.logged(event)).status == "started"
+
+    async def test_reachability_is_told_when_it_is_news(self, world: EngineWorld) -> None:
+        await world.say("hello?")
+        for state in ("blocked", "blocked", "subscribed", "not_in_chat"):
+            await world.send("reachability", state=state, reason="my_chat_member")
+        types = [body["type"] for body in world.bodies("events")]
+        assert [type for type in types if type.startswith("bot.")] == [
+            "bot.subscribed",
+            "bot.blocked",
+            "bot.subscribed",
+        ]
+        assert world.events("bot.blocked")[0]["reason"] == "my_chat_member"
+        await world.send("reachability", "p2", state="blocked", profile={"name": "Ben"})
+        assert (await world.contact("p2")).profile == {"name": "Ben"}
+
+    async def test_a_turn_past_its_limits_fails_and_the_next_one_works(self, world: EngineWorld) -> None:
+        await world.say("/huge")
+        (failed,) = world.events("flow.failed")
+        assert failed["error"]["type"] == "too-large"
+        assert await world.said() == []
+        await world.say("/start")
+        assert await world.said() == ["Which lecture, ?"]
+
+    async def test_an_event_that_does_not_fit_and_moves_no_session_ends_none(self, world: EngineWorld) -> None:
+        await world.say("/start")
+        await world.send("contact_update", variables={"long": "x" * 70_000}, **asked(1, until="verdict"))
+        (refused,) = replies(world)
+        assert (refused["status"], refused["problem"]["type"]) == ("rejected", "too-large")
+        assert world.events("flow.failed") == []
+        assert (await world.contact()).variables == {}
+        await world.say("Kafka")
+        assert await world.said() == ["Which lecture, ?", "Kafka it is."]
+
+    async def test_an_event_too_many_hops_from_its_cause_is_refused(self, world: EngineWorld) -> None:
+        await world.say("/start", hops=17)
+        (failed,) = world.events("flow.failed")
+        assert failed["error"]["type"] == "too-many-hops"
+        assert await world.said() == []
+        await world.say("/start", hops=16)
+        assert await world.said() == ["Which lecture, ?"]
+
+
+class BatchSuite:
+    """What a batch does: repeats, poison, held conversations, limits. Test classes give a `world` as above."""
+
+    async def test_events_of_one_batch_are_applied_in_their_order(self, world: EngineWorld) -> None:
+        for text in ("/start", "what?", "Kafka"):
+            world.put("message", message_id=text, text=text)
+            world.put("message", "p2", message_id=text, text=text)
+        await world.settle()
+        assert world.batches == [6]
+        for peer in ("p1", "p2"):
+            assert await world.said(peer) == ["Which lecture, ?", "One of these, please.", "Kafka it is."]
+        loaded = (await world.stored()).loaded
+        assert loaded is not None
+        assert loaded.read_version == 3
+
+    async def test_the_same_event_makes_one_turn_and_its_repeat_gets_the_first_answer(self, world: EngineWorld) -> None:
+        await world.say("hello?")
+        id = await world.send("start", id="6b1c2c64-0000-5000-8000-000000000001", **PAID)
+        assert await world.said() == ["Sorry.", "Paid: n1"]
+        await world.send("start", id=id, **asked(2), **PAID)
+        (again,) = replies(world)
+        assert (again["request_id"], again["status"], again["answer"]) == ("r2", "completed", "Paid: n1")
+        assert texts(again["messages"]) == ["Paid: n1"]
+        assert await world.said() == ["Sorry.", "Paid: n1"]
+
+    async def test_a_repeat_in_the_same_batch_gets_the_first_answer(self, world: EngineWorld) -> None:
+        await world.say("hello?")
+        for number in range(2):
+            world.put("start", id="6b1c2c64-0000-5000-8000-000000000001", **asked(number), **PAID)
+        await world.settle()
+        assert [body["answer"] for body in replies(world)] == ["Paid: n1", "Paid: n1"]
+        assert await world.said() == ["Sorry.", "Paid: n1"]
+
+    async def test_a_repeat_of_what_still_runs_waits_with_the_first(self, world: EngineWorld) -> None:
+        await world.say("hello?")
+        start: dict[str, Any] = {"source": "trigger", "flow_id": "flow-2", "entry": "asked"}
+        for number in range(2):
+            await world.send("start", id="6b1c2c64-0000-5000-8000-000000000001", **asked(number), **start)
+        (call,) = world.bodies("actions")
+        result: dict[str, Any] = {
+            "action_id": call["id"],
+            "wait": call["wait"],
+            "outcome": "ok",
+            "body": {"memory": {"seats": 4}},
+        }
+        await world.send("call_result", **result)
+        assert {name: body["answer"] for name, body in by_request(world).items()} == {
+            "r0": "Seats: 4",
+            "r1": "Seats: 4",
+        }
+
+    async def test_a_batch_that_is_applied_again_makes_the_same_records(self, world: EngineWorld) -> None:
+        """As after a commit whose outcome is not known, when nothing was saved."""
+        world.put("message", message_id="1", text="/start", id="6b1c2c64-0000-5000-8000-00000000000a", channel=TELEGRAM)
+        commits = [await world.compute() for _ in range(2)]
+        assert commits[0].outgoing == commits[1].outgoing
+
+    async def test_poison_goes_to_the_dead_letters_and_holds_nothing_up(self, world: EngineWorld) -> None:
+        good = headers(id="e1", type="inbound.message", source="test", time=AT)
+        world.lay(b"not json", KEY, good)
+        world.lay(b'{"kind": "message"}', KEY, good)
+        world.lay(b"{}", KEY, headers(id="e2", type="inbound.unheard_of", source="test", time=AT))
+        world.lay(b"{}", KEY, [*good, ("odd", b"\xff\xfe")])
+        world.lay(b'"' + b"x" * 2_000_000 + b'"', KEY, good)
+        await world.say("hello?")
+        assert await world.said() == ["Sorry."]
+        assert world.dead() == ["not-json", "wrong-schema", "unknown-type", "bad-header", "too-large"]
+
+    async def test_a_failing_event_holds_its_conversation_and_no_other(self, world: EngineWorld) -> None:
+        await world.say("/start")
+        world.handler.bugs[b"bad"] = KeyError("a bug")
+        world.put("message", message_id="2", text="what?", id="bad")
+        world.put("message", message_id="3", text="Kafka")
+        world.put("message", "p2", message_id="1", text="hello?")
+        await world.settle()
+        assert await world.said(peer="p2") == ["Sorry."]
+        assert world.dead() == ["failed"]
+        assert (await world.held(), await world.said()) == (2, ["Which lecture, ?"])
+        world.handler.bugs.clear()
+        world.put("message", message_id="4", text="hello?")
+        world.put("redrive")
+        world.put("message", message_id="5", text="hello?")
+        await world.settle()
+        assert await world.said() == [
+            "Which lecture, ?", "One of these, please.", "Kafka it is.", "Sorry.", "Sorry."
+        ]  # fmt: skip
+        assert await world.held() == 0
+
+    async def test_a_redrive_that_fails_again_leaves_everything_held(self, world: EngineWorld) -> None:
+        world.handler.bugs = {b"bad": KeyError("a bug"), b"redrive": KeyError("still a bug")}
+        world.put("message", message_id="1", text="/start", id="bad")
+        world.put("message", message_id="2", text="Kafka")
+        world.put("redrive", id="redrive")
+        await world.settle()
+        assert world.dead() == ["failed", "failed"]
+        assert await world.held() == 2
+
+    async def test_a_redrive_of_many_goes_on_by_itself(self, world: EngineWorld) -> None:
+        world.handler.bugs[b"bad"] = KeyError("a bug")
+        world.put("message", message_id="0", text="hello?", id="bad")
+        for number in range(2 * parking.AT_ONCE):
+            world.put("message", message_id=str(number), text="hello?")
+        await world.settle()
+        assert await world.held() == 2 * parking.AT_ONCE + 1
+        world.handler.bugs.clear()
+        await world.send("redrive")
+        assert (await world.held(), len(world.out("inbound"))) == (0, 2)
+        assert len(world.events("message.received")) == 2 * parking.AT_ONCE + 1
+
+    async def test_a_held_conversation_takes_no_more_than_its_limit(self, world: EngineWorld) -> None:
+        world.handler.bugs[b"bad"] = KeyError("a bug")
+        world.put("message", message_id="0", text="hello?", id="bad")
+        for number in range(parking.MOST_HELD + 1):
+            world.put("message", message_id=str(number), text="hello?")
+        await world.settle()
+        assert await world.held() == parking.MOST_HELD
+        assert world.dead() == ["failed", "failed", "failed"]
+
+    async def test_a_redrive_of_what_is_not_held_does_nothing(self, world: EngineWorld) -> None:
+        await world.say("/start")
+        await world.send("redrive")
+        await world.send("redrive", "p2")
+        assert await world.said() == ["Which lecture, ?"]
+        assert (world.dead(), world.out("inbound")) == ([], [])
+
+    async def test_a_delay_ends_by_its_timer_once(self, world: EngineWorld) -> None:
+        await world.say("/later")
+        assert await world.said() == ["Soon."]
+        assert await world.timers.fire_due() >= 0
+        await world.timers.fire_due()
+        await world.settle()
+        assert await world.said() == ["Soon.", "Here I am."]
+        (fired,) = world.out("inbound")
+        world.lay(fired.value, KEY, fired.headers)
+        await world.settle()
+        assert await world.said() == ["Soon.", "Here I am."]
+        await world.timers.fire_due()
+        assert len(world.out("inbound")) == 1
+
+    async def test_a_timer_without_a_row_does_nothing(self, world: EngineWorld) -> None:
+        await world.say("/later")
+        timer = derived_id("timer", "of nobody")
+        await world.send("timer", id=derived_id("timer", timer), timer_id=timer, wait="w")
+        assert await world.said() == ["Soon."]
+        loaded = (await world.stored()).loaded
+        assert loaded is not None
+        assert loaded.read_version == 1
+
+    async def test_an_event_waits_for_the_flow_that_its_writer_knew(self, world: EngineWorld) -> None:
+        about = headers(id="e1", type="inbound.message", source="test", time=AT)
+        body = {"kind": "message", "project_id": PROJECT, "bot_id": BOT, "channel_id": WEB, "channel_type": "webchat",
+                "peer_id": "p1", "received_at": AT, "message_id": "1", "text": "/new"}  # fmt: skip
+        ahead = str(world.view.offset + 2).encode()
+        world.lay(orjson.dumps(body), KEY, [*about, ("swh-registry-offset", ahead)])
+        with pytest.raises(Infrastructure):
+            await world.compute()
+        new = {"id": "new", "type": "command", "value": "/new", "to": "kafka"}
+        document = {**LECTURE, "slug": "newer", "triggers": [new]}
+        world.view.put(flow_version(document, flow="flow-99"), flow("newer", id="flow-99"))
+        await world.settle()
+        assert await world.said() == ["Kafka it is."]
+
+    async def test_a_batch_ends_early_when_its_budget_is_spent_and_the_rest_comes_again(
+        self, world: EngineWorld
+    ) -> None:
+        for number in range(3):
+            world.put("message", message_id=str(number), text="hello?")
+        world.restart(compute_budget=0)
+        await world.settle()
+        assert world.batches == [1, 1, 1]
+        assert await world.said() == ["Sorry."] * 3

@@ -1,0 +1,101 @@
+"""When timers are looked for, and by whom."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from contracts.ids import derived_id
+from contracts.inbound import InboundAdapter
+from flow_engine.batch.timers import AT_ONCE, LONGEST_SLEEP, Save, Timers
+from flow_engine.state.ids import timer_id
+from flow_engine.state.rows import TimerRow
+from flow_engine.state.work import Work
+from flow_engine.store.port import DueTimers
+from servicekit.kafka.records import Outgoing
+from support.conversations_in_memory import ConversationsInMemory
+
+KEY = "bot-1/web-1/p1"
+NOW = datetime(2026, 11, 21, tzinfo=UTC)
+
+
+class Loop:
+    """Holds partitions as the test says."""
+
+    topic = "inbound"
+
+    def __init__(self, *assigned: int) -> None:
+        self.assigned = set(assigned)
+        self.made: list[Outgoing] = []
+
+    async def transact(self, partition: int, save: Save) -> bool:
+        if partition not in self.assigned:
+            return False
+        connection: Any = None
+        self.made += await save(connection)
+        return True
+
+
+async def store_with(*due: datetime, part: int = 1) -> ConversationsInMemory:
+    """A store in which it is NOW."""
+    store, work = ConversationsInMemory(now=lambda: NOW), Work()
+    for number, moment in enumerate(due):
+        work.start_timers([TimerRow(timer_id(KEY, f"w{number}"), part, KEY, "project-1", f"w{number}", moment)])
+    await store.save(work, None)
+    return store
+
+
+async def test_a_due_timer_becomes_an_event_whose_id_follows_from_it() -> None:
+    loop = Loop(1)
+    timers = Timers(loop, await store_with(NOW, NOW + timedelta(milliseconds=100)))
+    await timers.fire_due()
+    (made,) = loop.made
+    body = InboundAdapter.validate_json(made.value or b"")
+    assert (made.topic, made.key, body.wait, body.timer_id) == ("inbound", KEY.encode(), "w0", timer_id(KEY, "w0"))
+    assert dict(made.headers)["ce_id"].decode() == derived_id("timer", body.timer_id)
+    assert await timers.fire_due() == pytest.approx(0.1)
+    assert len(loop.made) == 1
+
+
+async def test_nothing_is_fired_for_partitions_of_others() -> None:
+    for loop in (Loop(), Loop(2)):
+        assert await Timers(loop, await store_with(NOW)).fire_due() == LONGEST_SLEEP
+        assert loop.made == []
+
+
+async def test_a_partition_that_was_lost_meanwhile_keeps_its_timers() -> None:
+    loop, store = Loop(1), await store_with(NOW)
+    look = store.due_timers
+
+    async def as_it_is_lost(parts: list[int]) -> list[DueTimers]:
+        loop.assigned.clear()
+        return await look(parts)
+
+    store.due_timers = as_it_is_lost  # type: ignore[method-assign]
+    await Timers(loop, store).fire_due()
+    assert (loop.made, [armed.fired for armed in store.armed.values()]) == ([], [False])
+
+
+async def test_more_than_one_transaction_takes_are_fired_without_a_pause() -> None:
+    loop = Loop(1)
+    timers = Timers(loop, await store_with(*[NOW] * (AT_ONCE + 1)))
+    assert await timers.fire_due() == 0
+    assert await timers.fire_due() == LONGEST_SLEEP
+    assert len(loop.made) == AT_ONCE + 1
+
+
+async def test_an_outage_delays_timers_and_a_bug_ends_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flow_engine.batch.timers.LONGEST_SLEEP", 0)
+    store, errors = await store_with(NOW), [ConnectionResetError("away"), KeyError("a bug")]
+
+    async def failing(parts: list[int]) -> Any:
+        raise errors.pop(0)
+
+    store.due_timers = failing  # type: ignore[method-assign]
+    with pytest.raises(KeyError):
+        async with asyncio.timeout(10):
+            await Timers(Loop(1), store).run()
+    assert errors == []

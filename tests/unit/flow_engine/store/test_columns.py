@@ -1,0 +1,27 @@
+"""Rows as arrays of one statement."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pytest
+
+from flow_engine.store.columns import Columns
+
+
+class Row(NamedTuple):
+    id: str
+    size: int
+
+
+def test_names_types_and_parameters_go_together() -> None:
+    columns = Columns(Row, "uuid bigint")
+    assert columns.unnest(after=2) == "unnest($3::uuid[], $4::bigint[]) u(id, size)"
+    assert columns.insert("t") == "INSERT INTO t (id, size) SELECT * FROM unnest($1::uuid[], $2::bigint[]) u(id, size)"
+    assert columns.arrays([Row("a", 1), Row("b", 2)]) == [("a", "b"), (1, 2)]
+    assert columns.arrays([]) == [(), ()]
+
+
+def test_a_field_without_a_type_is_refused() -> None:
+    with pytest.raises(ValueError, match="2 fields"):
+        Columns(Row, "uuid")

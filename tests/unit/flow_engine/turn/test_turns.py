@@ -1,0 +1,80 @@
+"""Turns on the twin: code nodes, failed turns, effects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from flow_engine.turn.effects import WRITERS
+from flow_engine.turn.kinds import KINDS
+from flow_engine.turn.turn_writer import TurnWriter
+from flow_engine.turn.turns import MOST_CODE_RUNS
+from support.engine_flows import CODE
+from support.engine_world import EngineWorld, ScriptedSandbox, flow, flow_version
+
+REPLY = {"instance": "ingress-1", "partition": 1, "request_id": "r1"}
+
+
+def many_code_nodes(count: int) -> dict[str, object]:
+    nodes: dict[str, object] = {
+        f"run{number}": {
+            "type": "code",
+            "source": "1",
+            **({"ports": {"next": f"run{number + 1}"}} if number < count else {}),
+        }
+        for number in range(1, count + 1)
+    }
+    triggers = [{"id": "many", "type": "command", "value": "/many", "to": "run1"}]
+    return {**CODE, "slug": "many", "start": "run1", "triggers": triggers, "nodes": nodes}
+
+
+@pytest.mark.parametrize("count", [MOST_CODE_RUNS, MOST_CODE_RUNS + 1])
+async def test_a_turn_runs_so_many_code_nodes_and_no_more(world: EngineWorld, count: int) -> None:
+    world.sandbox = sandbox = ScriptedSandbox()
+    world.restart(compute_budget=10)
+    world.view.put(flow_version(many_code_nodes(count), flow="many"), flow("many", id="many"))
+    await world.say("/many")
+    failed = [event["error"]["type"] for event in world.events("flow.failed")]
+    assert failed == (["too-much-code"] if count > MOST_CODE_RUNS else [])
+    assert len(sandbox.ran) == MOST_CODE_RUNS
+
+
+async def test_what_the_sandbox_made_leaves_in_the_turn(world: EngineWorld) -> None:
+    world.sandbox = ScriptedSandbox(sent=["one", "two"], runs=[{"command": "/start", "user_id": None, "content": None}])
+    world.restart(compute_budget=10)
+    await world.say("/code")
+    assert await world.said() == ["one", "two", "Which lecture, ?"]
+    (command,) = world.bodies("inbound")
+    assert (command["kind"], command["command"], command["hops"]) == ("command", "/start", 1)
+
+
+async def test_a_failed_turn_ends_the_session_and_answers_all_who_wait(world: EngineWorld) -> None:
+    await world.say("hello?")
+    waiting = await world.send("start", source="trigger", flow_id="flow-2", entry="asked", reply_to=REPLY)
+    assert world.bodies("replies") == []
+    await world.say("too far", hops=17)
+    (answered,) = world.bodies("replies")
+    assert (answered["event_id"], answered["status"]) == (waiting, "failed")
+    assert answered["problem"]["reason"] == "too-many-hops"
+    assert (await world.logged(waiting)).status == "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Remember:
+    """An effect that no module of the product knows."""
+
+    what: str
+
+
+async def test_an_effect_is_one_row(world: EngineWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    def remember(writer: TurnWriter, effect: Remember) -> None:
+        writer.action("remember", {"what": effect.what, **writer.place_of_person()})
+
+    asks_for_it = replace(KINDS["signal"], before=lambda event, work, catalogue: [Remember(event.body.name)])
+    monkeypatch.setitem(KINDS, "signal", asks_for_it)
+    monkeypatch.setitem(WRITERS, Remember, remember)
+    event = await world.send("signal", name="paid")
+    (action,) = world.bodies("actions")
+    assert (action["kind"], action["what"], action["peer_id"], action["bot_id"]) == ("remember", "paid", "p1", "bot-1")
+    assert (await world.logged(event)).parts[0]["deliveries"] == [{"id": action["id"], "kind": "remember"}]
