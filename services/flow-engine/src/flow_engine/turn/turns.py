@@ -139,7 +139,7 @@ class Turns:
         work.messages.extend(writer.messages)
         if writer.said:
             work.said.setdefault(event.loaded.id, []).extend(writer.said)
-        work.timers.update(writer.timers)
+        work.start_timers(writer.timers.values())
         work.end_timers(writer.ended_timers)
         work.outcomes[event.id] = outcome
         logged(work, event, turn, writer, outcome)

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from contracts import commands
-from contracts.events import EventType
+from contracts.event_types import EventType
 from contracts.ids import derived_id
 from ingress.commands.command_intake import Accepted, CommandIntake, Rejected, Who
 from ingress.intake.publishing import Intake

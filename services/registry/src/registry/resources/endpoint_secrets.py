@@ -38,8 +38,7 @@ async def retire_due(connection: Connection) -> None:
 async def _retire(connection: Connection, stored: Stored[Endpoint]) -> None:
     entity = stored.entity.model_copy(update={"secrets": stored.entity.secrets[:1]})
     extra = {name: value for name, value in stored.extra.items() if name != RETIRE_AT}
-    unique = await postgres_entities.unique_key_of(connection, entity)
-    saved = await postgres_entities.update(connection, entity, extra=extra, unique_key=unique)
+    saved = await postgres_entities.update(connection, entity, extra=extra)
     if saved is not None:
         generation = await publications.generation(connection)
         record = record_of(entity, version=saved.version, generation=generation)

@@ -9,8 +9,7 @@ from pydantic import BaseModel, Field
 from channels.discovery import Connectors
 from contracts.cloudevents import rfc3339
 from contracts.ids import uuid7
-from contracts.model import Model
-from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion
+from contracts.registry import ApiCall, Bot, Channel, Entity, Flow, FlowVersion, in_project
 from flowlang.building.compiler import Surroundings
 from registry import errors
 from registry.entities import Stored
@@ -66,7 +65,7 @@ async def create(unit: Unit, new: NewFlow) -> Made[Flow]:
     bot = await unit.named(Bot, "/bot", new.bot)
     document = flow_documents.read(new.document)
     entity = Flow(id=str(uuid7()), project_id=unit.project, bot_id=bot.id, **flow_documents.names_of(document))
-    stored = await unit.add(entity, extra={DRAFT: 1}, unique=_unique(entity), uses=[bot.entity])
+    stored = await unit.add(entity, extra={DRAFT: 1}, uses=[bot.entity])
     await postgres_drafts.put(unit.connection, entity.id, document)
     return Made(stored, {"problems": await _problems(unit, bot.id, document, entity.id)})
 
@@ -82,7 +81,7 @@ async def save_draft(unit: Unit, stored: Stored[Flow], draft: Draft, expected: s
         current.document
     ):
         renamed = stored.entity.model_copy(update=flow_documents.names_of(document))
-        await unit.save(renamed, extra=stored.extra | {DRAFT: version}, unique=_unique(renamed))
+        await unit.save(renamed, extra=stored.extra | {DRAFT: version})
     return {DRAFT: version, "problems": await _problems(unit, stored.entity.bot_id, document, stored.id)}
 
 
@@ -162,18 +161,14 @@ def refuse_stale(etag: str, expected: str | None) -> None:
         raise errors.stale(etag)
 
 
-def _unique(entity: Flow) -> str:
-    return f"{entity.bot_id}/{entity.slug}"
-
-
 async def _go_live(unit: Unit, entity: Flow, document: Document, extra: dict[str, Any]) -> None:
     bot = await unit.load(Bot, entity.bot_id)
-    uses: list[Model] = [bot.entity]
+    uses: list[Entity] = [bot.entity]
     for name in flow_documents.called_apis(document):
-        found = await postgres_entities.find_unique(unit.connection, ApiCall, f"{entity.project_id}/{name}")
+        found = await postgres_entities.find_unique(unit.connection, ApiCall, in_project(entity.project_id, name))
         if found is not None:
             uses.append(found.entity)
-    await unit.save(entity, extra=extra, unique=_unique(entity), uses=uses)
+    await unit.save(entity, extra=extra, uses=uses)
 
 
 async def _problems(unit: Unit, bot_id: str, document: Document, flow_id: str | None) -> list[dict[str, Any]]:

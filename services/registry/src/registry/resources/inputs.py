@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from contracts.cloudevents import rfc3339
-from contracts.events import EVENT_TYPES, NEVER_DELIVERED
+from contracts.event_types import offered
 
 URL_LIMIT = 2048
 HEADERS_LIMIT = 32
@@ -76,10 +76,9 @@ def _types_of(choice: str) -> tuple[str, ...]:
     if choice == "*":
         return ("*",)
     group = choice[:-1] if choice.endswith(".*") else None
-    found = tuple(kind for kind in EVENT_TYPES if kind == choice or (group and kind.startswith(group)))
-    found = tuple(kind for kind in found if kind not in NEVER_DELIVERED)
+    found = tuple(kind for kind in offered() if kind == choice or (group and kind.startswith(group)))
     if not found:
-        raise ValueError(f"no event {choice!r}; there are *, groups such as flag.*, and {', '.join(EVENT_TYPES)}")
+        raise ValueError(f"no event {choice!r}; there are *, groups such as flag.*, and {', '.join(offered())}")
     return found
 
 

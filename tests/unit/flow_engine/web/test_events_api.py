@@ -13,51 +13,48 @@ from contracts.registry import Token, Trigger, TriggerAuth
 from flow_engine.web.routes import make_app
 from servicekit.credentials.tokens import generate_token
 from servicekit.web.auth import Authoriser
-from support.engine import RunningEngine
-from support.engine_world import FLOW, PROJECT
-from support.waiting import eventually
+from support.engine_world import FLOW, PROJECT, EngineWorld
 
 OPERATOR = "operator-token-of-at-least-32-characters"
 
 
 @pytest.fixture
-async def http(engine: RunningEngine) -> AsyncIterator[httpx.AsyncClient]:
+async def http(world: EngineWorld) -> AsyncIterator[httpx.AsyncClient]:
     deps = SimpleNamespace(
-        authoriser=Authoriser(engine.view, SecretStr(OPERATOR)),
-        store=engine.store,
-        trigger=lambda id: engine.view.get("trigger", id),
+        authoriser=Authoriser(world.view, SecretStr(OPERATOR)),
+        store=world.store,
+        trigger=lambda id: world.view.get("trigger", id),
     )
     transport = httpx.ASGITransport(make_app(deps), client=("203.0.113.7", 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
         yield client
 
 
-async def token(engine: RunningEngine, id: str, *scopes: str, project: str = PROJECT) -> dict[str, str]:
+def token(world: EngineWorld, id: str, *scopes: str, project: str = PROJECT) -> dict[str, str]:
     """The headers of a caller with a token of these scopes."""
     text, _, sha256 = generate_token()
-    await engine.registry.put(
+    world.view.put(
         Token.model_validate({"id": id, "project_id": project, "name": id, "sha256": sha256, "scopes": scopes})
     )
     return {"authorization": f"Bearer {text}"}
 
 
 async def test_an_event_is_shown_to_who_may_read_and_to_who_caused_it(
-    engine: RunningEngine, http: httpx.AsyncClient
+    world: EngineWorld, http: httpx.AsyncClient
 ) -> None:
-    reader = await token(engine, "reader", "data:read")
-    shop = await token(engine, "shop", "flows:execute")
-    other_shop = await token(engine, "other-shop", "flows:execute")
-    stranger = await token(engine, "stranger", "admin", project="project-2")
-    await engine.registry.put(
+    reader = token(world, "reader", "data:read")
+    shop = token(world, "shop", "flows:execute")
+    other_shop = token(world, "other-shop", "flows:execute")
+    stranger = token(world, "stranger", "admin", project="project-2")
+    world.view.put(
         Trigger(
             id="t1", project_id=PROJECT, bot_id="bot-1", flow_id=FLOW, entry="bought", auth=TriggerAuth(token_id="shop")
         )
     )
-    await engine.say("hello?")
+    await world.say("hello?")
     started = {"source": "trigger", "flow_id": FLOW, "entry": "bought", "trigger_id": "t1"}
-    event = await engine.send("start", variables={"order_id": "n1"}, **started)
+    event = await world.send("start", variables={"order_id": "n1"}, **started)
     path = f"/v1/events/{event}"
-    await eventually(lambda: found(http, path, reader))
     shown = (await http.get(path, headers=reader)).json()
     assert (shown["event_id"], shown["status"], shown["answer"]) == (event, "completed", "Paid: n1")
     assert [message["content"]["text"] for message in shown["messages"]] == ["Paid: n1"]
@@ -73,14 +70,9 @@ async def test_an_event_is_shown_to_who_may_read_and_to_who_caused_it(
     assert (await http.get("/v1/events/unheard-of", headers=reader)).status_code == 404
 
 
-async def found(http: httpx.AsyncClient, path: str, headers: dict[str, str]) -> bool:
-    return (await http.get(path, headers=headers)).status_code == 200
-
-
-async def test_a_refused_event_has_its_problem(engine: RunningEngine, http: httpx.AsyncClient) -> None:
-    reader = await token(engine, "reader", "data:read")
-    event = await engine.send("start", source="trigger", flow_id=FLOW, entry="bought")
+async def test_a_refused_event_has_its_problem(world: EngineWorld, http: httpx.AsyncClient) -> None:
+    reader = token(world, "reader", "data:read")
+    event = await world.send("start", source="trigger", flow_id=FLOW, entry="bought")
     path = f"/v1/events/{event}"
-    await eventually(lambda: found(http, path, reader))
     shown = (await http.get(path, headers=reader)).json()
     assert (shown["status"], shown["problem"]["reason"]) == ("rejected", "has-not-talked")
