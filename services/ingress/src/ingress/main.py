@@ -54,7 +54,7 @@ def main() -> None:
             await publisher.stop()
             shutdown_tracing()
 
-    # Ready does not mean that Kafka is there: ingress says so itself, with 503 (implementation.md).
+    # Ready does not mean that Kafka is there: ingress says so itself, with 503, and liveness must not end it for that.
     health = Health({
         "registry": lambda: None if view.ready else view.problem(),
         "replies": asker.problem,

@@ -40,14 +40,14 @@ async def add_record(connection: Connection, record: EntityRecord) -> None:
 
 
 async def add_snapshot(connection: Connection) -> None:
-    """Tell readers how many entities there are; all that it counts stands before it on the topic (hardening 8)."""
+    """Tell readers how many entities there are; all that it counts stands before it on the topic."""
     counts = {row["kind"]: row["entities"] for row in await connection.fetch(COUNTS)}
     marker: Model = Snapshot(generation=await generation(connection), counts=counts)
     await add(connection, [(SNAPSHOT_KEY, marker.encode())])
 
 
 async def next_batch(connection: Connection, limit: int) -> list[Publication]:
-    return [Publication(*row) for row in await connection.fetch(NEXT, limit)]
+    return [Publication(row["position"], row["key"], row["value"]) for row in await connection.fetch(NEXT, limit)]
 
 
 async def forget(connection: Connection, batch: list[Publication]) -> None:
