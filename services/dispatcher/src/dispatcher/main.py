@@ -9,24 +9,19 @@ from collections.abc import AsyncIterator
 import asyncpg
 import structlog
 
+from dispatcher.assembly import Works, assemble
 from dispatcher.intake import actions_handler, events_handler
 from dispatcher.intake.actions_handler import ActionsHandler
-from dispatcher.intake.decoding import DayWindow
+from dispatcher.intake.decoding import ActionDecoder, DayWindow
 from dispatcher.intake.events_handler import EventsHandler
 from dispatcher.intake.takeover import Takeover
-from dispatcher.results.recorder import Recorder
+from dispatcher.kinds.table import DELIVERY_KINDS, Kinds
+from dispatcher.model.catalogue import Catalogue
+from dispatcher.model.delivery import SendContext
 from dispatcher.results.retention import keep_up_for_ever
-from dispatcher.scheduling.claims import Claims
-from dispatcher.scheduling.destinations import Lanes
-from dispatcher.scheduling.holdings import Holdings
-from dispatcher.scheduling.pulse import Pulse
 from dispatcher.scheduling.replicas import Replicas
-from dispatcher.sending.catalogue import Catalogue
 from dispatcher.sending.rendering import render
-from dispatcher.sending.request_maker import RequestMaker
-from dispatcher.sending.sender import Sender
 from dispatcher.settings import Settings
-from dispatcher.store.queues import Queues
 from dispatcher.web.routes import make_app
 from servicekit.credentials.sealing import KeyRing
 from servicekit.database import connect
@@ -47,7 +42,7 @@ CONNECTIONS_PER_HOST = 256
 """The most that an endpoint may ask for (contracts.registry)."""
 
 EVENTS_PATIENCE_MS = 20
-"""What a subscription's webhook may wait for company while events keep coming."""
+"""What a subscription's webhook may wait for others while events keep coming."""
 
 log = structlog.get_logger()
 
@@ -55,24 +50,23 @@ log = structlog.get_logger()
 class Dispatcher:
     """Everything one process has. `run` works until it is cancelled or cannot go on."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, kinds: Kinds = DELIVERY_KINDS) -> None:
+        self.settings, self.kinds = settings, kinds
         self.view = RegistryView(settings.cluster)
         self.authoriser = Authoriser(self.view, settings.admin_token)
         self.loops: list[PartitionLoop] = []
-        self.claims: Claims | None = None
         self._catalogue = Catalogue(self.view, KeyRing(settings.kek))
         self.view.on_change(lambda kind, id, _: self._catalogue.forget(kind, id))
+        self._due = asyncio.Event()
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self._lanes: Lanes | None = None
-        self._recorder: Recorder | None = None
+        self._works: Works | None = None
 
-    def _handlers(self, takeover: Takeover, holdings: Holdings, lanes: Lanes) -> dict[str, Handler]:
+    def _handlers(self, takeover: Takeover) -> dict[str, Handler]:
         """By the name of their topic."""
         days = DayWindow(self.settings.retention_days)
         return {
-            actions_handler.NAME: ActionsHandler(takeover, holdings, lanes, days),
-            events_handler.NAME: EventsHandler(takeover, holdings, lanes, days, self.view),
+            actions_handler.NAME: ActionsHandler(takeover, days, ActionDecoder(self.kinds.values())),
+            events_handler.NAME: EventsHandler(takeover, days, self.view),
         }
 
     @property
@@ -84,8 +78,7 @@ class Dispatcher:
 
     def wake(self) -> None:
         """Something became due."""
-        if self.claims is not None:
-            self.claims.wake()
+        self._due.set()
 
     async def run(self) -> None:
         """Take over actions and events, and deliver."""
@@ -102,33 +95,22 @@ class Dispatcher:
 
     async def _work(self, pool: asyncpg.Pool[asyncpg.Record], publisher: KafkaPublisher, http: GuardedClient) -> None:
         settings, partitioned = self.settings, asyncio.Event()
-        lease = settings.lease_seconds
-        pulse, queues = Pulse(settings.session_timeout_seconds / 2), Queues(pool)
-        holdings = Holdings(pulse, lease)
-        maker = RequestMaker(self._catalogue, render, settings.longest_request)
-        sender = Sender(http, maker, settings.longest_request, holdings.still_ours)
-        recorder = self._recorder = Recorder(pool, publisher, queues, holdings, lease_seconds=lease)
-        lanes = self._lanes = recorder.lanes = Lanes(
-            sender.attempt, recorder.add, maker.limits, most=settings.max_in_flight, starved=self.wake
-        )
-        takeover = Takeover(
-            pool, lanes, queues, recorder.check, lease_seconds=lease, first_attempts=settings.first_attempts
-        )
-        self.claims = Claims(pool, lanes, holdings, recorder, lease_seconds=lease)
+        context = SendContext(self._catalogue, render, settings.longest_request)
+        works = self._works = assemble(settings, self.kinds, context, self._due, pool, publisher, http)
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(pulse.run())
-            tasks.create_task(keep_up_for_ever(pool, settings.retention_days, first=partitioned))
+            tasks.create_task(works.pulse.run())
+            tasks.create_task(keep_up_for_ever(pool, settings.retention_days, self.kinds, first=partitioned))
             await partitioned.wait()
             await self.view.wait_ready()
-            tasks.create_task(recorder.run())
-            replicas = Replicas(pool, lanes, settings.instance)
+            tasks.create_task(works.recorder.run())
+            replicas = Replicas(pool, works.destinations, settings.instance)
             self.view.on_change(replicas.changed)
             tasks.create_task(replicas.run())
-            handlers = self._handlers(takeover, holdings, lanes)
+            handlers = self._handlers(works.takeover)
             self.loops = [self._loop(name, handler, pool, publisher) for name, handler in handlers.items()]
             for loop in self.loops:
                 tasks.create_task(loop.run())
-            tasks.create_task(self.claims.run())
+            tasks.create_task(works.claims.run())
 
     def _loop(
         self, name: str, handler: Handler, pool: asyncpg.Pool[asyncpg.Record], publisher: KafkaPublisher
@@ -149,9 +131,9 @@ class Dispatcher:
         """Take nothing more over; finish what is on the wire and save it."""
         for loop in self.loops:
             await loop.close()
-        if self._lanes is not None and self._recorder is not None:
-            await self._lanes.drained(self.settings.drain_seconds / 2)
-            await self._recorder.drained(self.settings.drain_seconds / 2)
+        if self._works is not None:
+            await self._works.destinations.drained(self.settings.drain_seconds / 2)
+            await self._works.recorder.drained(self.settings.drain_seconds / 2)
 
     async def close(self) -> None:
         """Let go of what `run` opened."""

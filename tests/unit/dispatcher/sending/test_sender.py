@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,10 +11,13 @@ import pytest
 from multidict import CIMultiDict
 
 from dispatcher.errors import NoRequest, NotYetKnown
-from dispatcher.model import Delivery, Result
+from dispatcher.kinds.event import KIND as EVENT
+from dispatcher.model.delivery import Delivery, Result, SendContext
 from dispatcher.requests import Reading, Request
+from dispatcher.sending.rendering import render
 from dispatcher.sending.sender import Sender
 from servicekit.http_client.guarded_http import Answer, Unreachable
+from support.deliveries import catalogue_of
 from support.leased import delivery
 
 REQUEST = Request(
@@ -38,26 +42,21 @@ class Http:
 
 
 class Maker:
-    """Gives one request and one reading."""
+    """A kind of deliveries with one request and one reading."""
 
     def __init__(self) -> None:
         self.fails: Exception | None = None
         self.reading = Reading("succeeded")
         self.idempotent = True
+        self.kind = replace(
+            EVENT, request=self.make, read=lambda *_: self.reading, own_delays=lambda *_: None,
+            repeatable=lambda *_: self.idempotent,
+        )  # fmt: skip
 
-    def make(self, _: Delivery) -> Request:
+    def make(self, _: Delivery, context: SendContext) -> Request:
         if self.fails is not None:
             raise self.fails
         return REQUEST
-
-    def read(self, *_: Any) -> Reading:
-        return self.reading
-
-    def own_delays(self, _: Delivery) -> None:
-        return None
-
-    def repeatable(self, _: Delivery) -> bool:
-        return self.idempotent
 
 
 @pytest.fixture
@@ -71,7 +70,9 @@ def maker() -> Maker:
 
 
 async def attempt(http: Http, maker: Maker, one: Delivery, *, ours: bool = True, longest: float = 30.0) -> Result:
-    sender = Sender(http, maker, longest, lambda _: ours)  # type: ignore[arg-type]  # played
+    one.kind = maker.kind
+    context = SendContext(catalogue_of(), render, longest)
+    sender = Sender(http, context, lambda _: ours)  # type: ignore[arg-type]  # played
     return await sender.attempt(one)
 
 

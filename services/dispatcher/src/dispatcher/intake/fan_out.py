@@ -1,8 +1,4 @@
-"""Which endpoints an event goes to. Pure.
-
-An event about a delivery is never delivered in a way that makes another: none about an endpoint goes to that endpoint,
-and deliveries of what tells of deliveries (contracts.event_types) make no events themselves.
-"""
+"""Which endpoints an event goes to. Pure. An event about an endpoint never goes to that endpoint."""
 
 from __future__ import annotations
 

@@ -9,10 +9,10 @@ from typing import Any
 from contracts.actions import PostWebhook, WebhookFormat
 from contracts.registry import Endpoint
 from dispatcher.errors import NoRequest
-from dispatcher.model import Delivery
+from dispatcher.model.catalogue import Catalogue
+from dispatcher.model.delivery import Delivery
 from dispatcher.requests import FINDING_SECONDS, Reading, Request, checked_headers, shown_headers
 from dispatcher.sending import formats
-from dispatcher.sending.catalogue import Catalogue
 from dispatcher.sending.formats import RenderTemplate, Report, Sender
 from dispatcher.sending.signature import signature
 

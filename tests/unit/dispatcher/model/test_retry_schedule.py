@@ -6,18 +6,25 @@ from itertools import count
 
 import pytest
 
-from dispatcher.model import Kind
-from dispatcher.results.retry_schedule import CALL_LIMIT, HOUR, longest, next_delay
+from dispatcher.kinds.table import DELIVERY_KINDS
+from dispatcher.model.retry_schedule import HOUR, WEBHOOKS, longest, next_delay
+from dispatcher.sending.api_calls import CALL_SECONDS
 
+MESSAGES = DELIVERY_KINDS["message"].schedule
 MIDDLE = 0.5
-"""The dice that changes nothing."""
+"""The random number that changes nothing."""
 
 
-def delays(kind: Kind, *, life: float | None = None, dice: float = MIDDLE) -> list[float]:
+def delays(kind: str, *, life: float | None = None, random_unit: float = MIDDLE) -> list[float]:
     """All the delays of a delivery whose attempts take no time."""
     found, passed = list[float](), 0.0
     for attempt in count(1):
-        delay = next_delay(kind, attempt, dice=dice, left=None if life is None else life - passed)
+        delay = next_delay(
+            DELIVERY_KINDS[kind].schedule,
+            attempt,
+            random_unit=random_unit,
+            left=None if life is None else life - passed,
+        )
         if delay is None:
             return found
         found.append(delay)
@@ -26,7 +33,7 @@ def delays(kind: Kind, *, life: float | None = None, dice: float = MIDDLE) -> li
 
 
 @pytest.mark.parametrize("kind", ["event", "webhook"])
-def test_a_webhook_is_tried_ten_times_in_three_days(kind: Kind) -> None:
+def test_a_webhook_is_tried_ten_times_in_three_days(kind: str) -> None:
     hours = [2, 5, 10, 14, 20, 24]
     assert delays(kind) == [5, 300, 1800, *(each * HOUR for each in hours)]
     assert sum(delays(kind)) == 75 * HOUR + 35 * 60 + 5
@@ -37,18 +44,18 @@ def test_a_message_is_tried_until_it_expires() -> None:
 
 
 def test_a_call_gives_up_after_half_a_minute() -> None:
-    assert delays("call", life=CALL_LIMIT) == [0.5, 1, 2, 4, 8, 8]
+    assert delays("call", life=CALL_SECONDS) == [0.5, 1, 2, 4, 8, 8]
 
 
 @pytest.mark.parametrize("kind", ["acknowledge", "channel_call"])
-def test_a_courtesy_is_tried_once(kind: Kind) -> None:
+def test_a_courtesy_is_tried_once(kind: str) -> None:
     assert delays(kind) == []
 
 
 def test_webhooks_are_spread_by_a_fifth_and_messages_are_not() -> None:
-    assert next_delay("event", 2, dice=0.0) == pytest.approx(240)
-    assert next_delay("event", 2, dice=0.999999) == pytest.approx(360, rel=1e-4)
-    assert next_delay("message", 3, dice=0.0) == next_delay("message", 3, dice=0.999999) == 5
+    assert next_delay(WEBHOOKS, 2, random_unit=0.0) == pytest.approx(240)
+    assert next_delay(WEBHOOKS, 2, random_unit=0.999999) == pytest.approx(360, rel=1e-4)
+    assert next_delay(MESSAGES, 3, random_unit=0.0) == next_delay(MESSAGES, 3, random_unit=0.999999) == 5
 
 
 @pytest.mark.parametrize(
@@ -63,20 +70,20 @@ def test_webhooks_are_spread_by_a_fifth_and_messages_are_not() -> None:
     ],
 )
 def test_an_endpoints_retry_after_lengthens_within_bounds(attempt: int, asked: float, given: float) -> None:
-    assert next_delay("event", attempt, dice=MIDDLE, retry_after=asked) == given
+    assert next_delay(WEBHOOKS, attempt, random_unit=MIDDLE, retry_after=asked) == given
 
 
 def test_a_platforms_retry_after_is_obeyed_in_full() -> None:
-    assert next_delay("message", 1, dice=MIDDLE, retry_after=600) == 600
-    assert next_delay("message", 1, dice=MIDDLE, retry_after=600, left=300) is None
+    assert next_delay(MESSAGES, 1, random_unit=MIDDLE, retry_after=600) == 600
+    assert next_delay(MESSAGES, 1, random_unit=MIDDLE, retry_after=600, left=300) is None
 
 
 def test_a_retry_after_adds_no_attempt() -> None:
-    assert next_delay("event", 10, dice=MIDDLE, retry_after=10) is None
+    assert next_delay(WEBHOOKS, 10, random_unit=MIDDLE, retry_after=10) is None
 
 
 def test_an_endpoint_has_its_own_schedule() -> None:
-    assert [next_delay("event", n, dice=MIDDLE, own_delays=(10, 20)) for n in (1, 2, 3)] == [10, 20, None]
-    assert next_delay("event", 1, dice=MIDDLE, own_delays=()) is None
+    assert [next_delay(WEBHOOKS, n, random_unit=MIDDLE, own_delays=(10, 20)) for n in (1, 2, 3)] == [10, 20, None]
+    assert next_delay(WEBHOOKS, 1, random_unit=MIDDLE, own_delays=()) is None
     assert longest((10, 20)) == pytest.approx(36)
     assert longest() < 4 * 24 * HOUR

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.registry import Secret
 from dispatcher.errors import NoRequest, NotYetKnown
-from dispatcher.sending.catalogue import Catalogue
+from dispatcher.model.catalogue import Catalogue
 from servicekit.credentials.sealing import KeyRing
 from support.deliveries import API_CALL, ENDPOINT, KEYS, PROJECT, Registry, channel, endpoint, secret, webhook_secret
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
 from contracts.model import Model
 from contracts.registry import ApiCall, Bot, Channel, Endpoint, Project, Sealed, Secret
 from dispatcher.errors import NoRequest, NotYetKnown
-from dispatcher.sending.signature import signing_key
 from servicekit.credentials.channel_credentials import open_credentials
 from servicekit.credentials.sealing import KeyRing, SealError
 
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
+
+
+PREFIX = "whsec_"
+
+
+def signing_key(secret: str) -> bytes:
+    """The key bytes of a `whsec_` secret. Raises ValueError when it is not base64."""
+    return b64decode(secret.removeprefix(PREFIX), validate=True)
 
 
 class View(Protocol):
