@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 from uuid import uuid4
@@ -10,11 +11,11 @@ import asyncpg
 
 from bench.measure import median
 from bench.rig import Rig, rig
-from dispatcher.model import Delivery, Result
+from dispatcher.kinds.table import DELIVERY_KINDS
+from dispatcher.model.delivery import Delivery, Limits, Result
 from dispatcher.results.retention import ensure_days
 from dispatcher.scheduling.claims import Claims
-from dispatcher.scheduling.destination import Limits
-from dispatcher.scheduling.destinations import Lanes
+from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
 from dispatcher.scheduling.pulse import Pulse
 
@@ -37,9 +38,15 @@ class Measured:
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self.taken: list[Delivery] = []
-        self.lanes = Lanes(self._attempt, lambda result: None, lambda name: Limits(256), most=10_000)
+        self.destinations = Destinations(self._attempt, lambda result: None, lambda name: Limits(256), most=10_000)
         holdings = Holdings(Pulse(60), 60)
-        self.claims = Claims(pool, self.lanes, holdings, None, lease_seconds=60)  # type: ignore[arg-type]  # no sweeps
+        self.claims = Claims(
+            pool, self.destinations, holdings, DELIVERY_KINDS,
+            due=asyncio.Event(), sweep_results=self._nothing, lease_seconds=60,
+        )  # fmt: skip
+
+    async def _nothing(self, age: str) -> None:
+        """No results are published here."""
 
     async def _attempt(self, delivery: Delivery) -> Result:
         self.taken.append(delivery)
@@ -66,7 +73,7 @@ async def claims_cost() -> dict[str, Any]:
 async def _median(pool: asyncpg.Pool[asyncpg.Record], bench: Rig) -> float:
     times = []
     measured = Measured(pool)
-    measured.lanes.pause("host:dead:443", 3600)  # its circuit is open
+    measured.destinations.pause("host:dead:443", 3600)  # its circuit is open
     for _ in range(ROUNDS):
         queue = await pool.fetchval(_QUEUE, f"host:{uuid4()}:443")
         await pool.execute(_ROWS, queue, DUE, PAYLOAD)

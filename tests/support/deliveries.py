@@ -11,8 +11,9 @@ import orjson
 
 from contracts.actions import ActionBase, CallApi, MessageContent, PostWebhook, SendMessage
 from contracts.registry import ENTITY_MODELS, ApiCall, Channel, Endpoint, Project, Sealed, Secret
-from dispatcher.model import KIND_OF_ACTION, Delivery
-from dispatcher.sending.catalogue import Catalogue
+from dispatcher.kinds.table import DELIVERY_KINDS
+from dispatcher.model.catalogue import Catalogue
+from dispatcher.model.delivery import Delivery
 from servicekit.credentials.sealing import KeyRing
 
 PROJECT, BOT, ENDPOINT, CHANNEL, API_CALL = "project-1", "bot-1", "endpoint-1", "channel-1", "api-call-1"
@@ -94,16 +95,16 @@ def event_delivery(event: dict[str, Any], **fields: Any) -> Delivery:
 
 def action_delivery(action: ActionBase, **fields: Any) -> Delivery:
     """An action, as it is during its first attempt."""
-    kind = KIND_OF_ACTION[action.kind]  # type: ignore[attr-defined]  # every model of the union has one
-    return _delivery(kind, action.encode(), **({"destination": "-", "conversation": action.conversation} | fields))
+    [kind] = (each for each in DELIVERY_KINDS.values() if each.action is type(action))
+    return _delivery(kind.name, action.encode(), **({"destination": "-", "conversation": action.conversation} | fields))
 
 
-def _delivery(kind: Any, payload: bytes, **fields: Any) -> Delivery:
+def _delivery(kind: str, payload: bytes, **fields: Any) -> Delivery:
     return Delivery(
         key=UUID(DELIVERY_ID),
         day=DAY,
         project_id=PROJECT,
-        kind=kind,
+        kind=DELIVERY_KINDS[kind],
         queue_id=1,
         source="events/0",
         payload=payload,

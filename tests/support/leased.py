@@ -7,15 +7,16 @@ from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
-from dispatcher.model import Attempt, Delivery, Result
+from dispatcher.kinds.table import DELIVERY_KINDS
+from dispatcher.model.delivery import Attempt, Delivery, DeliveryKind, Result
 
 CONVERSATION = "bot-1/tg-1/77"
 
 
-def delivery(**more: Any) -> Delivery:
+def delivery(*, kind: str | DeliveryKind = "event", **more: Any) -> Delivery:
     """A leased event for endpoint e1, on its first attempt, unless told otherwise."""
     fields: dict[str, Any] = {
-        "key": uuid4(), "day": date(2026, 11, 21), "project_id": "project-1", "kind": "event", "queue_id": 1,
+        "key": uuid4(), "day": date(2026, 11, 21), "project_id": "project-1", "kind": DELIVERY_KINDS[kind] if isinstance(kind, str) else kind, "queue_id": 1,
         "destination": "endpoint:e1", "source": "events/0", "payload": b"{}", "lease": uuid4(),
         "lease_ends": time.monotonic() + 60, "conversation": CONVERSATION,
     }  # fmt: skip

@@ -18,7 +18,7 @@ class ViewInMemory:
     def __init__(self, *models: Any) -> None:
         self._index = RegistryIndex()
         self._listeners: list[Callable[[str, str, Any], None]] = []
-        self.offset = -1
+        self.offset, self.ready = -1, True
         self.put(*models)
 
     def put(self, *models: Any) -> None:
@@ -38,6 +38,10 @@ class ViewInMemory:
         self._index.apply(Record(TOPIC.name, 0, self.offset, 0, entity_key(kind, id).encode(), body.encode()))
         for listener in self._listeners:
             listener(kind, id, self.get(kind, id))
+
+    async def current(self) -> bool:
+        """Whether all there is has been read."""
+        return True
 
     def on_change(self, listener: Callable[[str, str, Any], None]) -> None:
         self._listeners.append(listener)

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
+from contracts.cloudevents import TYPE_PREFIX
 from contracts.inbound import ChannelType, ReplyTo
 from contracts.model import Model
 from contracts.topic import Topic
@@ -45,6 +46,11 @@ class ActionBase(Model):
     day: str
     created_at: str
     hops: int = 0
+
+
+def action_type(action: type[ActionBase]) -> str:
+    """The CloudEvents type of an action's records, by its field `kind`."""
+    return f"{TYPE_PREFIX}action.{action.model_fields['kind'].default}"
 
 
 class SendMessage(ActionBase):

@@ -1,39 +1,23 @@
 """`switchhook.events.v1`: what happened, for the outside. CloudEvents binary mode; key: conversation or bot.
 
 The value is the Standard Webhooks body `{type, timestamp, data}`. `data` always has what `EventData` names, where it is
-known, beside what the type adds (in brackets in EVENT_TYPES).
+known, beside what the type adds (contracts.event_types).
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Any
 
 from pydantic import Field
 
 from contracts.actions import ACTION_LIMIT
+from contracts.event_types import EventType
 from contracts.inbound import ChannelType
 from contracts.model import Model
 from contracts.people import ContactView
 from contracts.topic import Topic
 
 EVENT_LIMIT = ACTION_LIMIT
-
-EventType = Literal[
-    "bot.subscribed", "bot.unsubscribed", "bot.blocked",
-    "message.received", "message.sent", "message.failed",
-    "live_chat.opened", "live_chat.closed",
-    "flow.launched", "flow.completed", "flow.failed", "session.expired",
-    "redirect.followed", "trigger.rejected", "trigger.request",
-    "command.accepted", "command.rejected",
-    "contact.created", "contact.updated", "contact.erased",
-    "tag.added", "tag.removed", "flag.assigned", "flag.removed",
-    "agent.logged_in", "agent.logged_out",
-    "profile.pushed", "webhook.sent",
-    "endpoint.failing", "endpoint.disabled", "channel.paused", "delivery.exhausted",
-]  # fmt: skip
-EVENT_TYPES: tuple[str, ...] = get_args(EventType)
-NEVER_DELIVERED = frozenset({"trigger.request"})
-"""For the registry's request log only (contracts.findings), never sent to endpoints."""
 
 
 class BotRef(Model):

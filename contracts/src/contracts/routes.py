@@ -77,8 +77,8 @@ def prefixes(table: Sequence[Route]) -> dict[str, Service]:
     return found
 
 
-def _crud(noun: str, one: str, *, changes: bool = True, made_by: Proof = "token") -> Iterator[Route]:
-    """The routes that every kind of entity has; `made_by` also deletes."""
+def crud(noun: str, one: str, *, changes: bool = True, made_by: Proof = "token") -> Iterator[Route]:
+    """The routes that every kind of entity has: `/v1/<noun>`, and `one` in words. `made_by`: who may make and delete."""
     many, path = f"/v1/{noun}", f"/v1/{noun}/{{id}}"
     yield Route("GET", many, "registry", f"List {noun}", "admin")
     yield Route("POST", many, "registry", f"Make {one}", "admin", made_by)
@@ -111,15 +111,15 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/deliveries", "dispatcher", "List deliveries, the newest first", "deliveries:read"),
     Route("GET", "/v1/deliveries/{id}", "dispatcher", "Show a delivery with its attempts", "deliveries:read"),
     Route("POST", "/v1/deliveries/{id}/replay", "dispatcher", "Deliver it again", "deliveries:write"),
-    *_crud("projects", "a project", made_by="operator"),
+    *crud("projects", "a project", made_by="operator"),
     Route("GET", "/v1/projects/{id}/rate-limits", "registry", "Show a project's rate limits", "admin"),
     Route("PUT", "/v1/projects/{id}/rate-limits", "registry", "Set a project's rate limits", "admin"),
-    *_crud("tokens", "a token"),
+    *crud("tokens", "a token"),
     Route("POST", "/v1/tokens/{id}/rotate", "registry", "Replace a token by a new one", "admin"),
-    *_crud("bots", "a bot"),
-    *_crud("channels", "a channel"),
+    *crud("bots", "a bot"),
+    *crud("channels", "a channel"),
     Route("POST", "/v1/channels/{id}/check", "registry", "Ask the platform about a channel", "admin"),
-    *_crud("flows", "a flow", changes=False),
+    *crud("flows", "a flow", changes=False),
     Route("POST", "/v1/flows/check", "registry", "Check a flow document without saving it", "admin"),
     Route("PUT", "/v1/flows/{id}/draft", "registry", "Save a flow's draft", "admin"),
     Route("GET", "/v1/flows/{id}/draft", "registry", "Show a flow's draft", "admin"),
@@ -127,16 +127,16 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/flows/{id}/rollback", "registry", "Publish an earlier version again", "admin"),
     Route("GET", "/v1/flows/{id}/versions", "registry", "List a flow's versions", "admin"),
     Route("GET", "/v1/flows/{id}/versions/{version}", "registry", "Show a version with its document", "admin"),
-    *_crud("triggers", "a trigger"),
+    *crud("triggers", "a trigger"),
     Route("GET", "/v1/triggers/{id}/requests", "registry", "A trigger's last requests", "admin"),
-    *_crud("hook-urls", "a generated URL", changes=False),
-    *_crud("api-calls", "an API call"),
+    *crud("hook-urls", "a generated URL", changes=False),
+    *crud("api-calls", "an API call"),
     Route("POST", "/v1/api-calls/{id}/test", "registry", "Make an API call once", "admin"),
-    *_crud("endpoints", "an endpoint"),
+    *crud("endpoints", "an endpoint"),
     Route("POST", "/v1/endpoints/{id}/enable", "registry", "Enable an endpoint", "admin"),
     Route("POST", "/v1/endpoints/{id}/disable", "registry", "Disable an endpoint", "admin"),
     Route("POST", "/v1/endpoints/{id}/rotate-secret", "registry", "Replace an endpoint's signing secret", "admin"),
-    *_crud("secrets", "a secret"),
+    *crud("secrets", "a secret"),
     Route("GET", "/v1/node-types", "registry", "The nodes that flows are made of", "admin"),
 )
 ROWS: dict[str, Route] = {row.name: row for row in ROUTES}

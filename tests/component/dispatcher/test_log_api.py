@@ -17,8 +17,8 @@ from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 from contracts.registry import Scope, Token
+from dispatcher.kinds.table import DELIVERY_KINDS
 from dispatcher.results.retention import drop_before, ensure_days
-from dispatcher.sending.sender import PAYLOAD
 from dispatcher.web.routes import make_app
 from servicekit.credentials.tokens import generate_token
 from servicekit.database import connect
@@ -108,7 +108,7 @@ class Log:
     async def add_attempt(self, delivery: UUID, number: int, **fields: Any) -> None:
         row = {
             "delivery_id": delivery, "day": NOW.date(), "number": number, "took_ms": 12, "outcome": "retry",
-            "started_at": NOW + timedelta(seconds=number), "request": orjson.dumps({"body": PAYLOAD}),
+            "started_at": NOW + timedelta(seconds=number), "request": orjson.dumps({"body": None}),
         } | fields  # fmt: skip
         names, marks = ", ".join(row), ", ".join(f"${n}" for n in range(1, len(row) + 1))
         await self.deps.pool.execute(f"INSERT INTO attempt ({names}) VALUES ({marks})", *row.values())
@@ -219,7 +219,7 @@ async def test_a_delivery_is_shown_with_its_attempts(log: Log) -> None:
     )
     await log.add_attempt(
         id, 1, status=500, code="http-500", detail="The receiver answered 500.",
-        request=orjson.dumps(request | {"body": PAYLOAD}), response=orjson.dumps(refusal),
+        request=orjson.dumps(request | {"body": None}), response=orjson.dumps(refusal),
     )  # fmt: skip
     shown = (await log.get(f"/v1/deliveries/{id}")).json
     assert (shown["id"], shown["status"], shown["attempts_made"]) == (str(id), "succeeded", 2)
@@ -330,8 +330,8 @@ async def test_days_are_made_once_and_dropped_when_their_time_is_over(log: Log) 
         unfinished = await log.add(day=days[0], state="retrying", finished_at=None, due=NOW)
         kept = await log.add(day=days[1])
         await log.add_attempt(ended, 1, day=days[0])
-        await drop_before(connection, days[1])
-        await drop_before(connection, days[1])
+        await drop_before(connection, days[1], DELIVERY_KINDS)
+        await drop_before(connection, days[1], DELIVERY_KINDS)
     assert await log.listed() == [str(kept)]
     assert (await log.get(f"/v1/deliveries/{unfinished}")).status == 404
     assert await log.deps.pool.fetchval("SELECT count(*) FROM attempt WHERE delivery_id = $1", ended) == 0

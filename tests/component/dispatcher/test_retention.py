@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, timedelta
 
 from dispatcher.intake import fan_out
+from dispatcher.kinds.table import DELIVERY_KINDS
 from dispatcher.results.retention import drop_before, ensure_days
 from support.dispatcher import RunningDispatcher, endpoint
 from support.receiver import Receiver
@@ -64,7 +65,7 @@ async def test_a_dropped_day_ends_what_is_unfinished_with_an_event(
     await dispatcher.stop()
     async with dispatcher.pool.acquire() as connection:
         await ensure_days(connection, [TODAY + timedelta(days=3)])
-        await drop_before(connection, TODAY + timedelta(days=3))
+        await drop_before(connection, TODAY + timedelta(days=3), DELIVERY_KINDS)
     assert await dispatcher.row(str(fan_out.delivery_id(id, "e1"))) is None
     await dispatcher.start()
     [event] = await eventually(lambda: dispatcher.events("delivery.exhausted"))

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import asyncpg
 
-from dispatcher.model import Delivery
+from dispatcher.model.delivery import Delivery
 from dispatcher.results.retention import ensure_days
 from dispatcher.scheduling.holdings import Holdings
 from dispatcher.scheduling.pulse import Pulse
@@ -52,12 +52,12 @@ async def test_a_head_that_is_being_recorded_leaves_no_blocked_lane(dispatcher: 
     await dispatcher.start()
     pool, holdings = dispatcher.pool, Holdings(Pulse(3), 60)
     head, following = await _lane_of_two(pool)
-    lanes: Any = SimpleNamespace(on_the_wire={})
+    destinations: Any = SimpleNamespace(on_the_wire={})
     async with pool.acquire() as recording, pool.acquire() as taking:
         transaction = recording.transaction()
         await transaction.start()
         assert await record(recording, [attempted(head)], [], []) == {head.key}
-        taken = asyncio.create_task(holdings.take({SOURCE}, lanes, taking))
+        taken = asyncio.create_task(holdings.take({SOURCE}, destinations, taking))
         await eventually(lambda: _waits_for_a_lock(pool))
         await transaction.commit()
         await taken
@@ -69,7 +69,7 @@ async def test_what_we_are_sending_goes_on_and_its_lane_is_looked_after(dispatch
     await dispatcher.start()
     pool, holdings = dispatcher.pool, Holdings(Pulse(3), 60)
     head, _ = await _lane_of_two(pool)
-    lanes: Any = SimpleNamespace(on_the_wire={head.key: head})
+    destinations: Any = SimpleNamespace(on_the_wire={head.key: head})
     async with pool.acquire() as taking:
-        assert await holdings.take({SOURCE}, lanes, taking) == {"b/c/1"}
+        assert await holdings.take({SOURCE}, destinations, taking) == {"b/c/1"}
     assert await pool.fetchval("SELECT state FROM delivery WHERE id = $1", head.key) == "in_flight"

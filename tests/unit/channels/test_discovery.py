@@ -13,8 +13,9 @@ from channels.discovery import GROUP, BrokenConnector, installed, load
 from channels.http import CONNECTOR as HTTP
 from channels.port import Connector
 
-TOY = Connector(Descriptor(type="toy", title="Toy"))
+TOY = Connector(Descriptor(type="toy", title="Toy", inbound_path="toys/{channel}"))
 MISNAMED = Connector(Descriptor(type="other", title="Other"))
+HOMELESS = Connector(Descriptor(type="toy", title="Toy"))
 TWICE = Connector(Descriptor(type="toy", title="Toy", credentials=(Credential("a", "A"), Credential("a", "A"))))
 NO_CONNECTOR = "toy"
 
@@ -65,6 +66,7 @@ def test_two_packages_with_one_type_are_both_named(tmp_path: Path) -> None:
         ("no_such_module_anywhere:TOY", "raises ModuleNotFoundError"),
         ("toys:NO_CONNECTOR", "toys:NO_CONNECTOR is no channels.port.Connector"),
         ("toys:MISNAMED", "named otherwise than its type, 'other'"),
+        ("toys:HOMELESS", "without a door that no other has; this one's is 'in'"),
         ("toys:TWICE", "two credentials have one name"),
     ],
 )

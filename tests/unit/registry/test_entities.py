@@ -5,10 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from pydantic import ValidationError
 
-from contracts.model import Model
-from contracts.registry import ENTITY_MODELS, Bot, EntityRecord, FlowVersion, Project, Sealed, Trigger, TriggerAuth
-from registry.entities import KINDS, Stored, id_of, key_of, kind_of, project_of, record_of
+from contracts.registry import (
+    ENTITY_MODELS,
+    Bot,
+    Entity,
+    EntityRecord,
+    FlowVersion,
+    Project,
+    Sealed,
+    Trigger,
+    TriggerAuth,
+)
+from registry.entities import Stored, key_of, record_of
 from registry.resources.tokens import mixes_apis
 from registry.resources.triggers import body_example, hint
 from registry.writing.answers import Answer
@@ -25,13 +35,19 @@ NOW = datetime(2026, 11, 21, tzinfo=UTC)
         (FlowVersion(flow_id="f", project_id="p", bot_id="b", version=3, document={}), "flow_version", "f/3", "p"),
     ],
 )
-def test_every_entity_says_what_it_is_and_whose(entity: Model, kind: str, id: str, project: str) -> None:
-    assert (kind_of(entity), id_of(entity), project_of(entity)) == (kind, id, project)
+def test_every_entity_says_what_it_is_and_whose(entity: Entity, kind: str, id: str, project: str) -> None:
+    assert (entity.KIND, entity.entity_id, entity.owner_id) == (kind, id, project)
     assert key_of(record_of(entity, version=1, generation=1)) == f"{kind}/{id}"
 
 
-def test_every_kind_of_the_contract_is_known() -> None:
-    assert set(KINDS.values()) == set(ENTITY_MODELS)
+def test_a_record_is_of_a_kind_that_the_table_has() -> None:
+    with pytest.raises(ValidationError, match="no kind of entity"):
+        EntityRecord(kind="nothing", id="b", project_id="p", version=1)
+
+
+@pytest.mark.parametrize("model", ENTITY_MODELS.values(), ids=lambda model: model.KIND)
+def test_what_a_kind_is_looked_up_by_are_fields_of_it(model: type[Entity]) -> None:
+    assert {field for fields in model.INDEXES.values() for field in fields} <= model.model_fields.keys()
 
 
 def test_a_delete_marker_has_no_data() -> None:

@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from channels.port import Connector
 
 GROUP = "switchhook.channels"
+PLATFORM_DOOR = "in"
 Connectors = Mapping[str, Connector]
 """By type, in the order of the types' names."""
 
@@ -30,7 +31,22 @@ def load(found: Iterable[EntryPoint]) -> Connectors:
             both = f"{origins[point.name]} and {_origin(point)}"
             raise BrokenConnector(f"The channel type {point.name!r} comes from two packages, {both}: uninstall one.")
         connectors[point.name], origins[point.name] = _connector(point), _origin(point)
+    _check_doors(connectors, origins)
     return connectors
+
+
+def _check_doors(connectors: Connectors, origins: Mapping[str, str]) -> None:
+    """A door of ingress serves one in-house type, and platforms share theirs."""
+    served: dict[str, str] = {}
+    for name, connector in connectors.items():
+        door = connector.descriptor.door
+        if connector.in_house == (door == PLATFORM_DOOR) or door in served:
+            raise BrokenConnector(
+                f"The channel {name!r} of {origins[name]} cannot be used: a type with a platform has the door "
+                f"{PLATFORM_DOOR!r}, one without a door that no other has; this one's is {door!r}."
+            )
+        if connector.in_house:
+            served[door] = name
 
 
 def _connector(point: EntryPoint) -> Connector:

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from contracts.event_types import EVENTS
+from contracts.events import EventData
 from contracts.routes import ROUTES, Proof
 from contracts.topics import TOPICS
 from devstack.paths import ROOT
@@ -25,6 +27,7 @@ def pages() -> dict[str, str]:
     return {
         "topics.md": topics(),
         "http.md": http(),
+        "events.md": events(),
         "metrics.md": metrics(),
         "settings.md": settings(),
         "flow-nodes.md": flow_nodes(),
@@ -74,6 +77,21 @@ def http() -> str:
         "`/openapi/<service>.json` for one service. Every refusal is a [problem](problems.md).\n"
     )
     return f"# HTTP routes\n{NOTE}{said}\n{table(('method', 'path', 'what', 'service', 'needs'), rows)}"
+
+
+def events() -> str:
+    """The page about event types."""
+    said = (
+        "\nWhat endpoints subscribe to and `switchhook.events.v1` holds. A body is `{type, timestamp, data}`; `data` has, where they\n"
+        f"are known, {', '.join(f'`{name}`' for name in EventData.model_fields)}, and what is shown here. An endpoint chooses types,\n"
+        "groups such as `tag.*`, or `*`.\n"
+    )
+    rows = (
+        (f"`{each.name}`", each.what, each.key, f"`{json.dumps(each.sample)}`" if each.sample else "—")
+        for each in EVENTS.values()
+        if each.offered
+    )
+    return f"# Events\n{NOTE}{said}\n{table(('type', 'what happened', 'in order for one', 'more in `data`'), rows)}"
 
 
 def needed_for(scope: str | None, proof: Proof) -> str:

@@ -163,7 +163,7 @@ class PostWebhook(Effect):
 
 @dataclass(frozen=True, slots=True)
 class EmitEvent(Effect):
-    """Tell the outside. `type` is one of contracts.events.EVENT_TYPES; the engine adds bot, channel, conversation."""
+    """Tell the outside. `type` is one of contracts.event_types.EVENTS; the engine adds bot, channel, conversation."""
 
     type: str
     data: dict[str, Any]

@@ -7,7 +7,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from dispatcher.results import retry_schedule
+from dispatcher.model import retry_schedule
 from servicekit.settings import ServiceSettings
 
 LONGEST_TIMEOUT = 30.0

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from channels.discovery import Connectors, installed
-from contracts.model import Model
-from contracts.registry import Sealed
-from registry.entities import id_of, project_of
+from contracts.registry import Entity, Sealed
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.sealing import KeyRing
 
@@ -33,6 +31,6 @@ class Site:
     def seal(self, plaintext: str, *, project: str, entity: str, field: str) -> Sealed:
         return self.keys.seal(plaintext.encode(), project=project, entity=entity, field=field)
 
-    def open(self, sealed: Sealed, *, of: Model, field: str) -> str:
+    def open(self, sealed: Sealed, *, of: Entity, field: str) -> str:
         """A secret of an entity. Raises SealError when its key is not here any more."""
-        return self.keys.open_sealed(sealed, project=project_of(of), entity=id_of(of), field=field).decode()
+        return self.keys.open_sealed(sealed, project=of.owner_id, entity=of.entity_id, field=field).decode()

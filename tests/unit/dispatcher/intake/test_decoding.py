@@ -11,7 +11,8 @@ import pytest
 
 from contracts.cloudevents import HOPS
 from dispatcher.errors import Unreadable
-from dispatcher.intake.decoding import RECORD_LIMIT, Arrived, DayWindow, decode_action, decode_event
+from dispatcher.intake.decoding import RECORD_LIMIT, ActionDecoder, Arrived, DayWindow, decode_event
+from dispatcher.kinds.table import DELIVERY_KINDS
 from servicekit.kafka.records import Record
 from support.deliveries import AT, CONVERSATION, PROJECT, say
 
@@ -26,6 +27,10 @@ def record(value: bytes | None, headers: dict[str, bytes | None], *, key: str = 
 
 def an_event(body: Any = EVENT, **headers: bytes | None) -> Record:
     return record(orjson.dumps(body), {**EVENT_HEADERS, **headers})
+
+
+def decode_action(given: Record) -> Arrived:
+    return ActionDecoder(DELIVERY_KINDS.values()).decode(given)[0]
 
 
 def refused(decode: Callable[[Record], Arrived], given: Record) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from contracts.events import EVENT_TYPES, NEVER_DELIVERED
+from contracts.event_types import EVENTS, offered
 from dispatcher.intake import fan_out
 from support.deliveries import AT, BOT, ENDPOINT, endpoint
 
@@ -17,7 +17,7 @@ def event(type: str = "tag.added", **data: Any) -> dict[str, Any]:
 
 def test_an_endpoint_gets_the_types_that_it_chose() -> None:
     chosen = endpoint(events=("tag.added", "bot.blocked"))
-    assert [each for each in EVENT_TYPES if fan_out.wanted(each, chosen)] == ["bot.blocked", "tag.added"]
+    assert [each for each in EVENTS if fan_out.wanted(each, chosen)] == ["bot.blocked", "tag.added"]
 
 
 @pytest.mark.parametrize("events", [("*",), ("trigger.request",), ("*", "trigger.request")])
@@ -27,7 +27,7 @@ def test_the_request_log_is_never_delivered(events: tuple[str, ...]) -> None:
 
 
 def test_all_is_every_other_type() -> None:
-    assert set(fan_out.by_type([endpoint()])) == set(EVENT_TYPES) - NEVER_DELIVERED
+    assert set(fan_out.by_type([endpoint()])) == set(offered())
 
 
 def test_endpoints_are_found_by_type_in_a_fixed_order() -> None:

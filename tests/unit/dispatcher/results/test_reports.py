@@ -9,7 +9,7 @@ import pytest
 
 from contracts.actions import CallApi, PostWebhook, SendMessage
 from contracts.cloudevents import header
-from dispatcher.model import Result
+from dispatcher.model.delivery import Result
 from dispatcher.results import reports
 from servicekit.kafka.records import Outgoing
 from support.leased import CONVERSATION, attempted, delivery

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from dispatcher.model import Delivery, Result
-from dispatcher.scheduling.destination import Destination, Limits
-from dispatcher.scheduling.destinations import Lanes
+from dispatcher.model.delivery import Delivery, Limits, Result
+from dispatcher.scheduling.destination import Destination
+from dispatcher.scheduling.destinations import Destinations
 from support.leased import attempted, delivery
 from support.waiting import eventually
 
@@ -25,7 +25,7 @@ class World:
         self.starved = 0
         self._limits = limits
         self._open: dict[Any, asyncio.Future[Result]] = {}
-        self.lanes = Lanes(self.attempt, self.results.append, self.limits, most=most, starved=self.starve)
+        self.destinations = Destinations(self.attempt, self.results.append, self.limits, most=most, starved=self.starve)
 
     def limits(self, name: str) -> Limits:
         return self._limits.get(name, Limits(2))
@@ -45,7 +45,7 @@ class World:
         return await eventually(lambda: len(self.begun) >= count and self.begun, seconds=2)
 
     def in_flight(self) -> Counter[str]:
-        return Counter(one.destination for one in self.lanes.on_the_wire.values())
+        return Counter(one.destination for one in self.destinations.on_the_wire.values())
 
 
 def to(name: str, count: int) -> list[Delivery]:
@@ -55,7 +55,7 @@ def to(name: str, count: int) -> list[Delivery]:
 async def test_a_destination_gets_no_more_at_once_than_it_takes_and_the_rest_in_order() -> None:
     world = World()
     given = to("a", 5)
-    world.lanes.offer(given)
+    world.destinations.offer(given)
     await world.began(2)
     assert world.in_flight() == {"a": 2}
     for number, one in enumerate(given):
@@ -67,10 +67,10 @@ async def test_a_destination_gets_no_more_at_once_than_it_takes_and_the_rest_in_
 
 async def test_a_destination_that_never_answers_does_not_hold_up_another() -> None:
     world = World()
-    world.lanes.offer(to("stuck", 10))
+    world.destinations.offer(to("stuck", 10))
     await world.began(2)
     quick = to("quick", 3)
-    world.lanes.offer(quick)
+    world.destinations.offer(quick)
     for one in quick:
         await eventually(lambda one=one: one in world.begun, seconds=2)  # type: ignore[misc]  # bound at once
         world.end(one)
@@ -79,40 +79,40 @@ async def test_a_destination_that_never_answers_does_not_hold_up_another() -> No
 
 async def test_limits_are_shared_among_the_replicas() -> None:
     world = World(a=Limits(10, rate=9.0))
-    world.lanes.replicas = 3
-    assert world.lanes.destination("a").limits == Limits(4, 3.0)
+    world.destinations.replicas = 3
+    assert world.destinations.destination("a").limits == Limits(4, 3.0)
 
 
 async def test_five_failures_open_the_circuit_and_what_waits_goes_back_untried() -> None:
     world = World(a=Limits(1))
-    world.lanes.offer(to("a", 8))
+    world.destinations.offer(to("a", 8))
     for number in range(5):
         one = (await world.began(number + 1))[number]
         world.end(one, "retry", healthy=False)
     await eventually(lambda: len(world.results) == 8, seconds=2)
     assert [result.outcome for result in world.results] == ["retry"] * 5 + ["deferred"] * 3
-    assert (world.lanes.room("a"), world.lanes.closed_for("a") > 4) == (0, True)
+    assert (world.destinations.room("a"), world.destinations.closed_for("a") > 4) == (0, True)
 
 
 async def test_a_pause_gives_back_what_waits_and_a_change_of_the_entity_ends_it() -> None:
     world = World(a=Limits(1))
-    world.lanes.offer(to("a", 2))
+    world.destinations.offer(to("a", 2))
     await world.began(1)
-    world.lanes.pause("a", 60)
+    world.destinations.pause("a", 60)
     world.end(world.begun[0])
     await eventually(lambda: len(world.results) == 2, seconds=2)
     assert [result.outcome for result in world.results] == ["succeeded", "deferred"]
-    world.lanes.resume("a")
-    world.lanes.offer(to("a", 1))
+    world.destinations.resume("a")
+    world.destinations.offer(to("a", 1))
     await world.began(2)
 
 
 async def test_a_rate_spreads_what_would_go_at_once() -> None:
     world = World(a=Limits(10, rate=20.0))
-    world.lanes.destination("a").bucket.take(0)  # type: ignore[union-attr]  # it has a rate
+    world.destinations.destination("a").bucket.take(0)  # type: ignore[union-attr]  # it has a rate
     given = to("a", 24)
     began = asyncio.get_running_loop().time()
-    world.lanes.offer(given)
+    world.destinations.offer(given)
     for number in range(24):
         world.end((await world.began(number + 1))[number])
     assert asyncio.get_running_loop().time() - began > 0.1
@@ -120,9 +120,9 @@ async def test_a_rate_spreads_what_would_go_at_once() -> None:
 
 async def test_starved_is_called_when_there_is_room_for_what_was_left_behind() -> None:
     world = World(a=Limits(1))
-    world.lanes.offer(to("a", 1))
+    world.destinations.offer(to("a", 1))
     await world.began(1)
-    world.lanes.left_behind("a")
+    world.destinations.left_behind("a")
     world.end(world.begun[0])
     await eventually(lambda: world.starved == 1, seconds=2)
 
@@ -131,11 +131,11 @@ async def test_slow_destinations_leave_a_share_of_all_requests_to_the_quick_ones
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     world = World(most=4, slow=Limits(10))
-    world.lanes.destination("slow").seconds = 5.0
-    world.lanes.offer(to("slow", 10))
+    world.destinations.destination("slow").seconds = 5.0
+    world.destinations.offer(to("slow", 10))
     await world.began(3)
     assert world.in_flight() == {"slow": 3}
-    world.lanes.offer(to("quick", 1))
+    world.destinations.offer(to("quick", 1))
     await world.began(4)
     assert world.in_flight() == {"slow": 3, "quick": 1}
     for one in world.begun[2:4]:
@@ -145,10 +145,10 @@ async def test_slow_destinations_leave_a_share_of_all_requests_to_the_quick_ones
 
 async def test_a_batch_waits_for_a_quick_destination_to_make_room() -> None:
     world = World(a=Limits(1))
-    world.lanes.destination("a").seconds = 0.01
-    world.lanes.offer(to("a", world.lanes.destination("a").places))
+    world.destinations.destination("a").seconds = 0.01
+    world.destinations.offer(to("a", world.destinations.destination("a").places))
     await world.began(1)
-    waiting = asyncio.create_task(world.lanes.make_room({"a": 5}))
+    waiting = asyncio.create_task(world.destinations.make_room({"a": 5}))
     await asyncio.sleep(0)
     assert not waiting.done()
     for number in range(10):
@@ -158,19 +158,19 @@ async def test_a_batch_waits_for_a_quick_destination_to_make_room() -> None:
 
 async def test_a_batch_does_not_wait_for_a_slow_destination() -> None:
     world = World(a=Limits(1))
-    world.lanes.destination("a").seconds = 5.0
-    world.lanes.offer(to("a", 3))
-    await asyncio.wait_for(world.lanes.make_room({"a": 100}), 0.2)
+    world.destinations.destination("a").seconds = 5.0
+    world.destinations.offer(to("a", 3))
+    await asyncio.wait_for(world.destinations.make_room({"a": 100}), 0.2)
 
 
 async def test_what_is_anothers_now_is_forgotten_but_what_is_on_the_wire_goes_on() -> None:
     world = World(a=Limits(1))
-    world.lanes.offer(to("a", 3))
+    world.destinations.offer(to("a", 3))
     await world.began(1)
-    world.lanes.drop(lambda one: True)
+    world.destinations.drop(lambda one: True)
     world.end(world.begun[0])
     await eventually(lambda: len(world.results) == 1, seconds=2)
-    assert (len(world.begun), len(world.lanes.on_the_wire)) == (1, 0)
+    assert (len(world.begun), len(world.destinations.on_the_wire)) == (1, 0)
 
 
 def room(change: Callable[[Destination], None]) -> int:
@@ -190,8 +190,8 @@ def test_a_destination_has_room_by_how_quick_it_is() -> None:
 
 async def test_idle_destinations_are_forgotten() -> None:
     world = World()
-    world.lanes.offer(to("a", 1))
+    world.destinations.offer(to("a", 1))
     world.end((await world.began(1))[0])
     await eventually(lambda: world.results, seconds=2)
-    world.lanes.forget_idle()
-    assert world.lanes._destinations == {}
+    world.destinations.forget_idle()
+    assert world.destinations._destinations == {}

@@ -12,7 +12,7 @@ from dispatcher.scheduling.pulse import Pulse
 from support.leased import delivery
 
 
-class Lanes:
+class Destinations:
     on_the_wire: dict[Any, Any]
 
     def __init__(self) -> None:
@@ -37,7 +37,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 async def holding(clock: list[float]) -> Holdings:
     made = Holdings(Pulse(3.0), lease_seconds=20)
     clock[0] += 0.2
-    await made.take({"events/0"}, Lanes(), Nothing())  # type: ignore[arg-type]  # played
+    await made.take({"events/0"}, Destinations(), Nothing())  # type: ignore[arg-type]  # played
     clock[0] += 0.2
     return made
 
@@ -57,10 +57,10 @@ async def test_a_partition_that_was_left_is_not_ours_nor_are_leases_from_before_
 ) -> None:
     holdings = await holding(clock)
     before = leased(clock)
-    holdings.leave({"events/0"}, Lanes())  # type: ignore[arg-type]  # played
+    holdings.leave({"events/0"}, Destinations())  # type: ignore[arg-type]  # played
     assert not holdings.still_ours(before)
     clock[0] += 0.2
-    await holdings.take({"events/0"}, Lanes(), Nothing())  # type: ignore[arg-type]  # played
+    await holdings.take({"events/0"}, Destinations(), Nothing())  # type: ignore[arg-type]  # played
     assert not holdings.still_ours(before)
     clock[0] += 0.2
     assert holdings.still_ours(leased(clock))

@@ -7,7 +7,8 @@ import time
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from dispatcher.sending.signature import signature, signing_key
+from dispatcher.model.catalogue import signing_key
+from dispatcher.sending.signature import signature
 from support.deliveries import webhook_secret
 
 BODY = '{"type":"message.received","timestamp":"2026-11-21T00:00:00Z","data":{"text":"Größe?"}}'.encode()

@@ -11,9 +11,9 @@ from standardwebhooks import Webhook
 
 from contracts.registry import Bot
 from dispatcher.errors import NoRequest, NotYetKnown
+from dispatcher.model.catalogue import Catalogue
 from dispatcher.requests import FINDING_SECONDS, HIDDEN, Request
 from dispatcher.sending import webhooks
-from dispatcher.sending.catalogue import Catalogue
 from dispatcher.sending.rendering import render
 from support.deliveries import (
     AT,

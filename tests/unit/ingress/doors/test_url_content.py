@@ -30,8 +30,17 @@ def test_json_that_is_nested_beyond_reason_is_refused_rather_than_taken_as_text(
 
 
 def test_options_hold_the_request_without_credentials():
-    head = {b"authorization": b"Bearer x", b"cookie": b"session=1", b"x-api-key": b"k", b"x-shop": b"7"}
-    options = options_of(url="https://host/v1/w/s?a=1", method="POST", query_text="a=1", head=head, ip="203.0.113.9")
+    head = {
+        b"authorization": b"Bearer x",
+        b"cookie": b"session=1",
+        b"x-api-key": b"k",
+        b"x-shop": b"7",
+        b"x-proof": b"p",
+    }
+    options = options_of(
+        url="https://host/v1/w/s?a=1", method="POST", query_text="a=1", head=head, ip="203.0.113.9",
+        proof_headers={"x-proof"},
+    )  # fmt: skip
     assert options == {
         "url": "https://host/v1/w/s?a=1",
         "method": "POST",

@@ -17,17 +17,6 @@ from servicekit.kafka.records import Record
 
 PARSED_KEPT = 10_000
 Value: TypeAlias = str | tuple[str, ...]
-INDEXES: dict[str, dict[str, tuple[str, ...]]] = {
-    "token": {"sha256": ("sha256",)},
-    "channel": {"bot_id": ("bot_id",)},
-    "flow": {"bot_id": ("bot_id",), "slug": ("bot_id", "slug")},
-    "flow_version": {"flow_id": ("flow_id",)},
-    "trigger": {"flow_id": ("flow_id",)},
-    "hook_url": {"bot_id": ("bot_id",)},
-    "api_call": {"name": ("project_id", "name")},
-    "secret": {"name": ("project_id", "name")},
-}
-"""kind -> name of the index -> the fields that it is by; one of several fields is looked up by a tuple."""
 
 
 class Stored(msgspec.Struct, gc=False):
@@ -107,7 +96,7 @@ class RegistryIndex:
 
     @property
     def complete(self) -> bool:
-        """Whether a snapshot was seen and all that it counts is here (hardening 8)."""
+        """Whether a snapshot was seen and all that it counts is here (guarantees.md 7.1)."""
         if self.snapshot is None:
             return False
         counts = self.counts()
@@ -130,7 +119,7 @@ class RegistryIndex:
 
     def find(self, kind: str, index: str, value: Value) -> Iterator[Model]:
         """The entities under that value of a declared index, in the order of their ids. Raises KeyError for no index."""
-        if index not in INDEXES[kind]:
+        if index not in ENTITY_MODELS[kind].INDEXES:
             raise KeyError(index)
         yield from self._models(kind, self._by.get((kind, index, value), ()))
 
@@ -184,7 +173,7 @@ class RegistryIndex:
 
 
 def _entries(kind: str, fields: dict[str, Any]) -> Iterator[tuple[str, str, Value]]:
-    for index, names in INDEXES.get(kind, {}).items():
+    for index, names in ENTITY_MODELS[kind].INDEXES.items():
         values = tuple(str(fields.get(name)) for name in names)
         yield kind, index, values if len(values) > 1 else values[0]
 

@@ -1,4 +1,4 @@
-"""The actions topic: each record becomes one delivery."""
+"""The actions topic: each record becomes one delivery, of the kind that its action has in the table of kinds."""
 
 from __future__ import annotations
 
@@ -6,16 +6,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from contracts import actions
-from contracts.actions import ChannelCall, PostWebhook, SendMessage
 from dispatcher.errors import Unreadable
-from dispatcher.intake import decoding
-from dispatcher.intake.decoding import Arrived, DayWindow
-from dispatcher.intake.egress_host import host_of
+from dispatcher.intake.decoding import ActionDecoder, Arrived, DayWindow
 from dispatcher.intake.takeover import Takeover
-from dispatcher.model import KIND_OF_ACTION, Delivery
-from dispatcher.results.conclusions import call_expiry
-from dispatcher.scheduling.destinations import Lanes
-from dispatcher.scheduling.holdings import Holdings
+from dispatcher.model.delivery import Delivery, DeliveryKind
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord
 
@@ -27,14 +21,15 @@ class ActionsHandler:
 
     topic = actions.TOPIC.name
 
-    def __init__(self, takeover: Takeover, holdings: Holdings, lanes: Lanes, days: DayWindow) -> None:
-        self._takeover, self._holdings, self._lanes, self._days = takeover, holdings, lanes, days
+    def __init__(self, takeover: Takeover, days: DayWindow, decoder: ActionDecoder) -> None:
+        self._takeover, self._days, self._decoder = takeover, days, decoder
 
     async def apply(self, batch: Batch) -> Commit:
-        deliveries, dead = list[Delivery](), list[DeadRecord]()
+        deliveries, dead, now = list[Delivery](), list[DeadRecord](), datetime.now(UTC)
         for record in batch.records:
             try:
-                deliveries.append(delivery_of(decoding.decode_action(record), self._days))
+                arrived, kind = self._decoder.decode(record)
+                deliveries.append(delivery_of(arrived, kind, self._days, now))
             except Unreadable as error:
                 dead.append(DeadRecord(record, error.code, str(error)))
         return await self._takeover.commit(deliveries, dead)
@@ -44,50 +39,38 @@ class ActionsHandler:
         return []
 
     async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
-        self._takeover.check(await self._holdings.take(map(source_of, partitions), self._lanes, connection))
+        await self._takeover.take(map(source_of, partitions), connection)
 
     def on_revoked(self, partitions: set[int]) -> None:
-        self._holdings.leave(map(source_of, partitions), self._lanes)
+        self._takeover.leave(map(source_of, partitions))
 
 
 def source_of(partition: int) -> str:
     return f"{NAME}/{partition}"
 
 
-def delivery_of(arrived: Arrived, days: DayWindow) -> Delivery:
+def delivery_of(arrived: Arrived, kind: DeliveryKind, days: DayWindow, now: datetime) -> Delivery:
     """The row that an action becomes. Raises Unreadable for an id or a time that is none."""
-    action = arrived.body
+    action: actions.ActionBase = arrived.body
     try:
-        delivery = Delivery(
+        lane, seq = kind.lane(action) or (None, None)
+        return Delivery(
             key=UUID(action.id),
             day=days.day_of(action.day),
             project_id=action.project_id,
-            kind=KIND_OF_ACTION[action.kind],
+            kind=kind,
             queue_id=0,
-            destination=destination_of(action),
+            destination=f"{kind.prefix}:{kind.target(action)}",
             source=source_of(arrived.record.partition),
             payload=arrived.record.value or b"",
+            lane=lane,
+            seq=seq,
+            expires_at=kind.expires(action, now),
             conversation=action.conversation,
             contact_id=action.contact_id,
             traceparent=arrived.traceparent,
             hops=action.hops,
             parsed=action,
         )
-        if isinstance(action, SendMessage):
-            delivery.lane, delivery.seq = action.conversation, action.seq
-            delivery.expires_at = datetime.fromisoformat(action.expires_at)
-        elif delivery.kind in ("call", "channel_call", "acknowledge"):
-            delivery.expires_at = call_expiry(datetime.now(UTC))
     except ValueError as error:
         raise Unreadable("wrong-schema", str(error)[:500]) from error
-    return delivery
-
-
-def destination_of(action: actions.ActionBase) -> str:
-    """What shares a concurrency, a rate and a circuit: a channel, an API call, the host of an inline URL."""
-    if isinstance(action, PostWebhook):
-        return f"host:{host_of(action.url)}"
-    if isinstance(action, actions.CallApi):
-        return f"api:{action.api_call_id}"
-    prefix = "channel-call" if isinstance(action, ChannelCall) else "channel"
-    return f"{prefix}:{action.channel_id}"  # type: ignore[attr-defined]  # the remaining kinds have one

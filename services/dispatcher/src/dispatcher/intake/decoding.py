@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, get_args
+from typing import Any
 
 import orjson
 from pydantic import ValidationError
 
-from contracts import actions
-from contracts.actions import ACTION_LIMIT
+from contracts.actions import ACTION_LIMIT, action_type
 from contracts.cloudevents import HOPS, PROJECT, TYPE_PREFIX
-from contracts.events import EVENT_TYPES
+from contracts.event_types import EVENTS
 from dispatcher.errors import Unreadable
+from dispatcher.model.delivery import DeliveryKind
 from servicekit.kafka.records import Record
 
-_MODELS: dict[str, Any] = {
-    f"{TYPE_PREFIX}action.{model.model_fields['kind'].default}": model.__pydantic_validator__
-    for model in get_args(get_args(actions.Action)[0])
-}
-_EVENT_TYPES = frozenset(TYPE_PREFIX + name for name in EVENT_TYPES)
 RECORD_LIMIT = 4 * ACTION_LIMIT
 """Bytes; the writers' own limit is a quarter of it."""
 
@@ -72,27 +68,33 @@ class DayWindow:
         return day
 
 
-def decode_action(record: Record) -> Arrived:
-    """An actions record."""
-    headers = _headers(record)
-    validator = _MODELS.get(headers["ce_type"])
-    if validator is None:
-        raise Unreadable("unknown-type", f"no action has the type {headers['ce_type'][:100]}")
-    try:
-        body = validator.validate_json(_value(record))
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        code = "not-json" if first["type"] == "json_invalid" else "wrong-schema"
-        raise Unreadable(code, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:500]) from error
-    if (record.key or b"") != body.conversation.encode() and body.conversation != "-":
-        raise Unreadable("wrong-schema", "the body names another conversation than the key")
-    return Arrived(record, body.id, body.project_id, body, body.hops, headers.get("traceparent"))
+class ActionDecoder:
+    """Actions records, by the kinds of deliveries that are made from them."""
+
+    def __init__(self, kinds: Iterable[DeliveryKind]) -> None:
+        self._kinds = {action_type(kind.action): kind for kind in kinds if kind.action is not None}
+
+    def decode(self, record: Record) -> tuple[Arrived, DeliveryKind]:
+        """Raises Unreadable."""
+        headers = _headers(record)
+        kind = self._kinds.get(headers["ce_type"])
+        if kind is None:
+            raise Unreadable("unknown-type", f"no action has the type {headers['ce_type'][:100]}")
+        try:
+            body = kind.parse(_value(record))
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            code = "not-json" if first["type"] == "json_invalid" else "wrong-schema"
+            raise Unreadable(code, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:500]) from error
+        if (record.key or b"") != body.conversation.encode() and body.conversation != "-":
+            raise Unreadable("wrong-schema", "the body names another conversation than the key")
+        return Arrived(record, body.id, body.project_id, body, body.hops, headers.get("traceparent")), kind
 
 
 def decode_event(record: Record) -> Arrived:
     """An events record. Its data is shown to subscribers as it is, so only its frame is checked."""
     headers = _headers(record)
-    if headers["ce_type"] not in _EVENT_TYPES:
+    if headers["ce_type"].removeprefix(TYPE_PREFIX) not in EVENTS:
         raise Unreadable("unknown-type", f"no event has the type {headers['ce_type'][:100]}")
     try:
         body = orjson.loads(_value(record))

@@ -15,9 +15,8 @@ from dispatcher.errors import Unreadable
 from dispatcher.intake import decoding, fan_out
 from dispatcher.intake.decoding import Arrived, DayWindow
 from dispatcher.intake.takeover import Takeover
-from dispatcher.model import Delivery
-from dispatcher.scheduling.destinations import Lanes
-from dispatcher.scheduling.holdings import Holdings
+from dispatcher.kinds import event
+from dispatcher.model.delivery import Delivery
 from dispatcher.sending.event_scopes import EventScopes
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Infrastructure
@@ -37,10 +36,8 @@ class EventsHandler:
 
     topic = events.TOPIC.name
 
-    def __init__(
-        self, takeover: Takeover, holdings: Holdings, lanes: Lanes, days: DayWindow, view: RegistryView
-    ) -> None:
-        self._takeover, self._holdings, self._lanes, self._days, self._view = takeover, holdings, lanes, days, view
+    def __init__(self, takeover: Takeover, days: DayWindow, view: RegistryView) -> None:
+        self._takeover, self._days, self._view = takeover, days, view
         self._chosen: dict[str, dict[str, tuple[Endpoint, ...]]] = {}
         view.on_change(self._changed)
 
@@ -59,13 +56,13 @@ class EventsHandler:
         return []
 
     async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
-        self._takeover.check(await self._holdings.take(map(source_of, partitions), self._lanes, connection))
+        await self._takeover.take(map(source_of, partitions), connection)
 
     def on_revoked(self, partitions: set[int]) -> None:
-        self._holdings.leave(map(source_of, partitions), self._lanes)
+        self._takeover.leave(map(source_of, partitions))
 
     async def _reach(self, records: list[Record]) -> None:
-        """The registry as the writers knew it (hardening 7)."""
+        """The registry as the writers knew it: an endpoint made before an event gets that event."""
         offset = max((_registry_offset(record) for record in records), default=-1)
         if offset > self._view.offset and not await self._view.reached(offset, VIEW_SECONDS):
             raise Infrastructure(f"the registry view has not reached offset {offset}")
@@ -104,14 +101,14 @@ def _condition(source: str) -> Expression:
     return Expression(source)
 
 
-def _matches(endpoint: Endpoint, event: Mapping[str, Any]) -> bool:
+def _matches(endpoint: Endpoint, body: Mapping[str, Any]) -> bool:
     """Whether the event goes to the endpoint; a filter that cannot be judged lets it through, and is logged."""
 
     def judged(scopes: Mapping[str, Any]) -> bool:
         return _condition(endpoint.filter or "true").evaluate(EventScopes(scopes)) is True
 
     try:
-        return fan_out.matches(endpoint, event, judged if endpoint.filter else None)
+        return fan_out.matches(endpoint, body, judged if endpoint.filter else None)
     except Exception as error:  # noqa: BLE001 (whatever a filter does, the event is not lost)
         log.warning("filter.failed", endpoint=endpoint.id, error=str(error)[:200])
         return True
@@ -120,18 +117,18 @@ def _matches(endpoint: Endpoint, event: Mapping[str, Any]) -> bool:
 def _delivery(arrived: Arrived, endpoint: Endpoint, days: DayWindow) -> Delivery:
     data = arrived.body["data"]
     conversation = data.get("conversation_id")
-    disabled = endpoint.state == "disabled"
+    disabled, ordered = endpoint.state == "disabled", endpoint.ordered
     return Delivery(
         key=fan_out.delivery_id(arrived.id, endpoint.id),
         day=days.day_of(arrived.body["timestamp"]),
         project_id=arrived.project_id,
-        kind="event",
+        kind=event.KIND,
         queue_id=0,
-        destination=f"endpoint:{endpoint.id}",
+        destination=f"{event.KIND.prefix}:{event.KIND.target(endpoint)}",
         source=source_of(arrived.record.partition),
         payload=arrived.record.value or b"",
-        lane=f"{endpoint.id}/{conversation or '-'}" if endpoint.ordered and not disabled else None,
-        seq=arrived.record.offset if endpoint.ordered else None,
+        lane=f"{endpoint.id}/{conversation or '-'}" if ordered and not disabled else None,
+        seq=arrived.record.offset if ordered else None,
         state="discarded" if disabled else "in_flight",
         conversation=conversation,
         contact_id=(data.get("contact") or {}).get("id"),

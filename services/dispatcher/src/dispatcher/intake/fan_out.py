@@ -1,8 +1,4 @@
-"""Which endpoints an event goes to. Pure.
-
-An event about a delivery is never delivered in a way that makes another (hardening 22): none about an endpoint goes to
-that endpoint, and deliveries of ABOUT_DELIVERIES make no events themselves.
-"""
+"""Which endpoints an event goes to. Pure. An event about an endpoint never goes to that endpoint."""
 
 from __future__ import annotations
 
@@ -10,10 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
-from contracts.events import EVENT_TYPES, NEVER_DELIVERED
+from contracts.event_types import EVENTS, offered
 from contracts.registry import Endpoint
 
-ABOUT_DELIVERIES = frozenset({"webhook.sent", "endpoint.failing", "endpoint.disabled", "delivery.exhausted"})
 ALL = "*"
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:switchhook:delivery")
 
@@ -28,13 +23,13 @@ def delivery_id(event_id: str, endpoint_id: str) -> UUID:
 
 def wanted(event_type: str, endpoint: Endpoint) -> bool:
     """Whether the endpoint chose events of this type."""
-    return event_type not in NEVER_DELIVERED and (event_type in endpoint.events or ALL in endpoint.events)
+    return EVENTS[event_type].offered and (event_type in endpoint.events or ALL in endpoint.events)
 
 
 def by_type(endpoints: Iterable[Endpoint]) -> dict[str, tuple[Endpoint, ...]]:
     """A project's endpoints, by the event types that they chose."""
     ordered = sorted(endpoints, key=lambda one: one.id)
-    return {kind: chosen for kind in EVENT_TYPES if (chosen := tuple(one for one in ordered if wanted(kind, one)))}
+    return {kind: chosen for kind in offered() if (chosen := tuple(one for one in ordered if wanted(kind, one)))}
 
 
 def matches(endpoint: Endpoint, event: Mapping[str, Any], condition: Condition | None) -> bool:

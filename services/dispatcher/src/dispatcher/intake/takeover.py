@@ -12,9 +12,10 @@ from uuid import UUID, uuid4
 
 import asyncpg
 
-from dispatcher.model import Delivery
+from dispatcher.model.delivery import Delivery
 from dispatcher.results.retention import ensure_days
-from dispatcher.scheduling.destinations import Lanes
+from dispatcher.scheduling.destinations import Destinations
+from dispatcher.scheduling.holdings import Holdings
 from dispatcher.store import postgres_deliveries
 from dispatcher.store.postgres_deliveries import Lease
 from dispatcher.store.queues import Queues
@@ -23,21 +24,31 @@ from servicekit.loop.batches import Commit, Connection, DeadRecord
 
 
 class Takeover:
-    """Shared by both handlers. `check(lanes)`: have their heads looked after once more (see Recorder.check)."""
+    """Shared by both handlers. `look_after(lanes)`: have it looked at whether their heads are blocked."""
 
     def __init__(
         self,
         pool: asyncpg.Pool[asyncpg.Record],
-        lanes: Lanes,
+        destinations: Destinations,
+        holdings: Holdings,
         queues: Queues,
-        check: Callable[[Iterable[str]], None],
+        look_after: Callable[[Iterable[str]], None],
         *,
         lease_seconds: float,
         first_attempts: bool = True,
     ) -> None:
-        self._pool, self._lanes, self._queues, self.check = pool, lanes, queues, check
+        self._pool, self._destinations, self._holdings, self._queues = pool, destinations, holdings, queues
+        self._look_after = look_after
         self._lease_seconds, self._first_attempts = lease_seconds, first_attempts
         self._days: set[date] = set()
+
+    async def take(self, sources: Iterable[str], connection: Connection) -> None:
+        """The lanes of these partitions are this process's (again)."""
+        self._look_after(await self._holdings.take(sources, self._destinations, connection))
+
+    def leave(self, sources: Iterable[str]) -> None:
+        """They are another's, or about to be taken anew."""
+        self._holdings.leave(sources, self._destinations)
 
     async def commit(self, deliveries: Sequence[Delivery], dead: list[DeadRecord]) -> Commit:
         """What the partition loop has to save, and what to start afterwards."""
@@ -65,7 +76,9 @@ class Takeover:
                 await ensure_days(connection, days)
             self._days |= days
         if self._first_attempts:
-            await self._lanes.make_room(Counter(each.destination for each in deliveries if each.state != "discarded"))
+            await self._destinations.make_room(
+                Counter(each.destination for each in deliveries if each.state != "discarded")
+            )
         await self._queues.know((each.destination, queue_source(each)) for each in deliveries)
         room: dict[str, int] = {}
         for each in deliveries:
@@ -74,12 +87,12 @@ class Takeover:
                 continue
             left = room.get(each.destination)
             if left is None:
-                left = self._lanes.room(each.destination) if self._first_attempts else 0
+                left = self._destinations.room(each.destination) if self._first_attempts else 0
             each.state = "in_flight" if left > 0 else "pending"
             room[each.destination] = left - 1
         for destination, left in room.items():
             if left < 0:
-                self._lanes.left_behind(destination)
+                self._destinations.left_behind(destination)
 
     def _start(self, deliveries: Sequence[Delivery], states: dict[UUID, str], lease: Lease) -> None:
         started, looked_after = [], set()
@@ -90,11 +103,11 @@ class Takeover:
                 started.append(each)
             elif each.lane is not None and state != "pending":
                 looked_after.add(each.lane)
-        self._lanes.offer(started)
+        self._destinations.offer(started)
         if looked_after:
-            self.check(looked_after)
+            self._look_after(looked_after)
 
 
 def queue_source(delivery: Delivery) -> str:
-    """Rows of ordered lanes are in their partition's own queue; any dispatcher may claim the others."""
+    """Rows of lanes are in their partition's own queue; any dispatcher may claim the others."""
     return delivery.source if delivery.lane is not None else ""

@@ -1,12 +1,12 @@
-"""From what one attempt came to, to what becomes of the delivery. Pure: time and dice are given."""
+"""From what one attempt came to, to what becomes of the delivery. Pure: time and randomness are given."""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from dispatcher.model import Attempt, Delivery, Result
+from dispatcher.model.delivery import Attempt, Delivery, Result
+from dispatcher.model.retry_schedule import next_delay
 from dispatcher.requests import Reading
-from dispatcher.results.retry_schedule import CALL_LIMIT, next_delay
 
 
 def conclude(
@@ -15,7 +15,7 @@ def conclude(
     attempt: Attempt,
     *,
     now: datetime,
-    dice: float,
+    random_unit: float,
     own_delays: tuple[int, ...] | None,
 ) -> Result:
     """The result of an attempt that was made."""
@@ -36,9 +36,9 @@ def conclude(
     )
     if reading.verdict == "retry":
         result.delay = next_delay(
-            delivery.kind,
+            delivery.kind.schedule,
             delivery.attempts - delivery.base,
-            dice=dice,
+            random_unit=random_unit,
             retry_after=reading.retry_after,
             left=seconds_left(delivery, now),
             own_delays=own_delays,
@@ -59,8 +59,3 @@ def expired(delivery: Delivery, now: datetime) -> Result | None:
     if left is None or left > 0:
         return None
     return Result(delivery, "exhausted", code="expired", detail="It could not be delivered in the time it had.")
-
-
-def call_expiry(taken_over: datetime) -> datetime:
-    """When a call is given up. Its time begins here: after an outage the engine writes old calls with old times."""
-    return taken_over + timedelta(seconds=CALL_LIMIT)

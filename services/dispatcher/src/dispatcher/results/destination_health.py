@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dispatcher.model import Delivery, Result
+from dispatcher.model.delivery import Delivery, Result
 from dispatcher.requests import FINDING_SECONDS
 from dispatcher.results import reports
 from servicekit.kafka.records import Outgoing
@@ -63,7 +63,7 @@ async def _note_failures(
     made, told, disabled = list[Outgoing](), list[str](), list[str]()
     for row in rows:
         delivery = failed[row["name"]].delivery
-        if delivery.kind != "event":
+        if not delivery.kind.owner_warned:
             continue
         if row["too_long"]:
             disabled.append(row["name"])

@@ -1,25 +1,23 @@
-"""Outcomes, in batches: rows, attempts, what the engine and the outside must hear, and the next of an ordered lane.
+"""Outcomes, in batches: rows, attempts, what the engine and the outside must hear, and the next of a lane.
 
-One transaction at a time. What is to be heard is a row in the transaction that ends the delivery (hardening 13); Kafka
-gets it right after, or at the next sweep.
+One transaction at a time. What is to be heard is a row in the transaction that ends the delivery, so that a crash does not
+lose it; Kafka gets it right after, or at the next sweep.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from uuid import UUID
 
 import asyncpg
 import structlog
 
 from contracts.cloudevents import now_text
-from dispatcher.model import Delivery, Result
+from dispatcher.model.delivery import Delivery, DeliveryKind, Result
 from dispatcher.results import destination_health as health
 from dispatcher.results import reports
-from dispatcher.scheduling.destinations import Lanes
-from dispatcher.scheduling.holdings import Holdings
+from dispatcher.results.outcomes import Batch, Outcomes
 from dispatcher.store import postgres_deliveries, result_outbox
 from dispatcher.store.postgres_deliveries import Lease
 from dispatcher.store.queues import Queues
@@ -33,105 +31,79 @@ from servicekit.observability.metrics import counter
 
 AT_ONCE = 500
 RETRY_SECONDS = 0.5
-SWEEP_AGE = "20 seconds"
-COMPANY_SECONDS = 0.02
-"""What a result waits for others when nobody waits for it: a transaction for each would cost more than its request."""
-PATIENT = frozenset({"webhook", "event", "acknowledge"})
-"""Kinds of deliveries behind which nothing waits: no lane, no conversation, no caller."""
 
 log = structlog.get_logger()
 
 
 class Recorder:
-    """`add` results as they come; `run` saves them. `lanes` is set once there are some."""
-
-    lanes: Lanes
+    """`run` saves what comes into `outcomes`. `offer` takes the lanes' next deliveries; `holds(source)`: whether the lanes
+    of that partition are this process's."""
 
     def __init__(
         self,
         pool: asyncpg.Pool[asyncpg.Record],
         publisher: KafkaPublisher,
         queues: Queues,
-        holdings: Holdings,
+        outcomes: Outcomes,
         *,
+        offer: Callable[[list[Delivery]], None],
+        holds: Callable[[str], bool],
+        kinds: Mapping[str, DeliveryKind],
         lease_seconds: float,
     ) -> None:
-        self._pool, self._publisher, self._queues, self._holdings = pool, publisher, queues, holdings
+        self._pool, self._publisher, self._queues, self._outcomes = pool, publisher, queues, outcomes
+        self._offer, self._holds, self._kinds = offer, holds, kinds
         self._connection = LoopConnection(pool)
         self._lease_seconds = lease_seconds
-        self._results: list[Result] = []
         self._at_once = AT_ONCE
-        self._check: set[str] = set()
         self._published: list[UUID] = []
-        self._work, self._idle, self._hurry = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._publishing: set[asyncio.Task[None]] = set()
         self._finished = counter("switchhook_deliveries_total")
-
-    def add(self, result: Result) -> None:
-        """Have a result saved, if the delivery's lease is still ours then."""
-        self._results.append(result)
-        self._idle.clear()
-        self._work.set()
-        if result.delivery.kind not in PATIENT or len(self._results) >= AT_ONCE:
-            self._hurry.set()
-
-    def check(self, lanes: Iterable[str]) -> None:
-        """Look once more whether the head of these lanes is blocked: it may have been put behind one that just ended."""
-        self._check.update(lanes)
-        self._work.set()
-        self._hurry.set()
 
     async def run(self) -> None:
         """For ever. Postgres being away delays, and loses nothing: the rows are leased."""
         try:
             while True:
-                self._idle.set()
-                await self._work.wait()
-                self._work.clear()
-                await self._company()
-                while self._results or self._check:
-                    await self._try_to_save()
+                await self._outcomes.some()
+                while self._outcomes:
+                    await self._try_to_save(self._outcomes.batch(self._at_once))
         finally:
             await self._connection.close()
 
-    async def _company(self) -> None:
-        """Wait a moment for more results, unless somebody waits for one of these."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(COMPANY_SECONDS):
-                await self._hurry.wait()
-        self._hurry.clear()
-
-    async def _try_to_save(self) -> None:
+    async def _try_to_save(self, batch: Batch) -> None:
         try:
-            await self._save(self._results[: self._at_once], set(self._check))
-            self._at_once = AT_ONCE
+            await self._save(batch.results, batch.lanes)
         except Exception as error:  # noqa: BLE001 (told apart, and logged, in _set_apart)
             cause = error.cause if isinstance(error, OutcomeUnknown) else error
             if not is_infrastructure(cause):
-                self._set_apart()
+                self._set_apart(batch)
                 return
+            self._outcomes.unsaved(batch)
             log.warning("recorder.held", error=repr(cause))
             await asyncio.sleep(RETRY_SECONDS)
+        else:
+            self._at_once = AT_ONCE
+            self._outcomes.saved(batch)
 
-    def _set_apart(self) -> None:
+    def _set_apart(self, batch: Batch) -> None:
         """A result that cannot be saved is looked for one by one, and left to its lease's end."""
-        if self._at_once > 1 and len(self._results) > 1:
+        if len(batch.results) > 1:
             self._at_once = 1
+            self._outcomes.unsaved(batch)
             return
-        log.exception("result.unsaveable", deliveries=[each.delivery.id for each in self._results[:1]])
-        del self._results[:1]
-        if not self._results:
-            self._check.clear()
+        log.exception("result.unsaveable", deliveries=[each.delivery.id for each in batch.results])
+        if batch.results:
+            self._outcomes.unsaved(batch)  # Its lanes: the fault is likely the result's.
+        self._outcomes.saved(batch)
 
     async def drained(self, seconds: float) -> None:
-        """Wait until everything added is saved and published, at most so long."""
+        """Wait until everything is saved and published, at most so long."""
         try:
             async with asyncio.timeout(seconds):
-                self._hurry.set()
-                await self._idle.wait()
+                await self._outcomes.drained()
                 await asyncio.gather(*self._publishing)
         except TimeoutError:
-            log.warning("recorder.left", results=len(self._results))
+            log.warning("recorder.left", outcomes=len(self._outcomes))
 
     async def _save(self, results: list[Result], check: set[str]) -> None:
         await failpoint("before_record")
@@ -147,13 +119,12 @@ class Recorder:
             return mine, outgoing, name, await self._next_of(connection, ours, check, lease)
 
         mine, outgoing, name, rows = await self._connection.transaction(work)
-        del self._results[: len(results)], self._published[: len(deleted)]
-        self._check -= check
+        del self._published[: len(deleted)]
         await failpoint("after_record")
         if name is not None:
             self._publish(name, outgoing)
         self._count(results, mine)
-        self.lanes.offer([await self._delivery(row, lease) for row in rows])
+        self._offer([await self._delivery(row, lease) for row in rows])
 
     async def _heard(self, connection: Connection, results: list[Result]) -> list[Outgoing]:
         """What has to be heard of these results and of their destinations."""
@@ -168,13 +139,13 @@ class Recorder:
         ended = {
             each.delivery.lane
             for each in results
-            if each.final and each.delivery.lane is not None and each.delivery.source in self._holdings.sources
+            if each.final and each.delivery.lane is not None and self._holds(each.delivery.source)
         }
         lanes = ended | check
         return await postgres_deliveries.unblock(connection, lanes, lease) if lanes else []
 
     async def _delivery(self, row: asyncpg.Record, lease: Lease) -> Delivery:
-        return postgres_deliveries.delivery_of(row, await self._queues.destination(row["queue_id"]), lease)
+        return postgres_deliveries.delivery_of(row, await self._queues.destination(row["queue_id"]), lease, self._kinds)
 
     def _publish(self, name: UUID, outgoing: list[Outgoing]) -> None:
         task = asyncio.create_task(self._publish_row(name, outgoing))
@@ -189,7 +160,7 @@ class Recorder:
             return
         self._published.append(name)
 
-    async def sweep(self, age: str = SWEEP_AGE) -> None:
+    async def sweep(self, age: str) -> None:
         """Publish what was written down longer ago than `age` and not deleted since; delete what is published."""
         deleted = list(self._published)
         if broken("outbox"):
@@ -206,4 +177,4 @@ class Recorder:
             if each.delivery.key not in mine:
                 log.info("result.stale", delivery=each.delivery.id, outcome=each.outcome)
             elif each.final:
-                self._finished.labels(each.delivery.kind, each.outcome).inc()
+                self._finished.labels(each.delivery.kind.name, each.outcome).inc()

@@ -1,4 +1,4 @@
-"""What the engine, waiting callers and subscribers hear of a result. Pure."""
+"""The records by which the engine, waiting callers and subscribers hear of a result. Pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from typing import Any
 import orjson
 
 from contracts import cloudevents, events, findings, inbound, replies
-from contracts.actions import CallApi, ChannelCall, PostWebhook, SendMessage
+from contracts.event_types import EventType
 from contracts.ids import derived_id, split_conversation_key
-from dispatcher.intake.fan_out import ABOUT_DELIVERIES
-from dispatcher.model import Delivery, Result
+from dispatcher.model.delivery import Delivery, Result
 from servicekit.kafka.records import Outgoing
 
 SOURCE = "switchhook/dispatcher"
@@ -19,49 +18,16 @@ SOURCE = "switchhook/dispatcher"
 
 def of(result: Result, now: str) -> list[Outgoing]:
     """The records that a result makes, if any. `now` is RFC 3339."""
-    if not result.final:
-        return channel_paused(result, now)
-    match result.delivery.kind:
-        case "call":
-            return [of_call(result, now)]
-        case "channel_call":
-            return [call_reply(result, result.delivery.content())]
-        case "message":
-            return [of_message(result, now), *channel_paused(result, now)]
-        case "webhook":
-            return of_step(result, now)
-        case "event":
-            return of_subscription(result, now)
-    return []
+    return result.delivery.kind.report(result, now) if result.final else channel_paused(result, now)
 
 
-def of_call(result: Result, now: str) -> Outgoing:
-    """The call's answer goes back to the conversation, or to who tests it."""
-    action: CallApi = result.delivery.content()
-    if action.reply_to is not None:
-        return call_reply(result, action)
-    body = inbound.CallResult(
-        **_place(result.delivery, now),
-        action_id=action.id,
-        wait=action.wait,
-        outcome=_call_outcome(result),
-        status=result.status,
-        body=result.answer,
-        error=None if result.outcome == "succeeded" else failure(result),
-    )
-    return to_engine(result.delivery, body, now)
+def of_dropped(delivery: Delivery, why: str, now: str) -> list[Outgoing]:
+    """The records about a delivery that outlived the time that deliveries are kept."""
+    return delivery.kind.dropped(Result(delivery, "discarded", code="too-old", detail=why), now)
 
 
-def _call_outcome(result: Result) -> Any:
-    if result.outcome == "succeeded":
-        return "ok"
-    return "timeout" if result.code in ("timeout", "expired") else "error"
-
-
-def call_reply(result: Result, action: CallApi | ChannelCall) -> Outgoing:
+def call_reply(result: Result, reply_to: inbound.ReplyTo) -> Outgoing:
     """For who waits at the registry."""
-    reply_to = action.reply_to
-    assert reply_to is not None
     reply = replies.CallReply(
         instance=reply_to.instance,
         request_id=reply_to.request_id,
@@ -76,50 +42,8 @@ def call_reply(result: Result, action: CallApi | ChannelCall) -> Outgoing:
     return Outgoing(replies.TOPIC.name, reply_to.request_id.encode(), reply.encode(), headers, reply_to.partition)
 
 
-def of_message(result: Result, now: str) -> Outgoing:
-    """What became of a message, for the engine: message.sent and message.failed are its events, with the contact in them."""
-    action: SendMessage = result.delivery.content()
-    sent = result.outcome == "succeeded"
-    body = inbound.MessageResult(
-        **_place(result.delivery, now),
-        action_id=action.id,
-        seq=action.seq,
-        outcome="sent" if sent else "failed",
-        provider_message_id=result.provider_message_id,
-        error=None if sent else failure(result),
-        unreachable=result.unreachable,
-    )
-    return to_engine(result.delivery, body, now)
-
-
-def of_step(result: Result, now: str) -> list[Outgoing]:
-    """A send_webhook step's title counts as received when the receiver answered 2xx."""
-    action: PostWebhook = result.delivery.content()
-    if result.outcome == "succeeded":
-        data = {**action.data, "title": action.title, "delivery": {"id": result.delivery.id}}
-        return [event("webhook.sent", result.delivery, data, now)]
-    return [exhausted(result, {"title": action.title}, now)] if result.outcome == "exhausted" else []
-
-
-def of_subscription(result: Result, now: str) -> list[Outgoing]:
-    """No event about a delivery of an event about a delivery (hardening 22)."""
-    made = []
-    if result.code == "gone":
-        made += endpoint_disabled(result.delivery, "The receiver answered 410 Gone.", now)
-    if result.outcome == "exhausted" and result.delivery.event_type not in ABOUT_DELIVERIES:
-        made.append(exhausted(result, {"endpoint": {"id": result.delivery.target}}, now))
-    return made
-
-
-def of_dropped(delivery: Delivery, why: str, now: str) -> list[Outgoing]:
-    """A webhook that outlived the time that deliveries are kept."""
-    if delivery.kind not in ("event", "webhook") or delivery.event_type in ABOUT_DELIVERIES:
-        return []
-    about = {"endpoint": {"id": delivery.target}} if delivery.kind == "event" else {}
-    return [exhausted(Result(delivery, "discarded", code="too-old", detail=why), about, now)]
-
-
 def exhausted(result: Result, about: Mapping[str, Any], now: str) -> Outgoing:
+    """No more attempts are made; `about` names the target in the event's data."""
     delivery = {
         "id": result.delivery.id,
         "attempts": result.delivery.attempts,
@@ -147,18 +71,19 @@ def endpoint_failing(delivery: Delivery, now: str) -> Outgoing:
     return event("endpoint.failing", delivery, {"endpoint": {"id": delivery.target}}, now, key=delivery.target)
 
 
-def found(type: events.EventType, delivery: Delivery, data: Mapping[str, Any], now: str) -> list[Outgoing]:
+def found(type: EventType, delivery: Delivery, data: Mapping[str, Any], now: str) -> list[Outgoing]:
     """An event about the delivery's target: for the outside, and for the registry, which marks the target."""
     told = event(type, delivery, data, now, key=delivery.target)
     return [told, told._replace(topic=findings.TOPIC.name)]
 
 
 def failure(result: Result) -> inbound.CallFailure:
+    """Why it did not succeed."""
     return inbound.CallFailure(type=result.code or "failed", detail=result.detail or "It failed.", status=result.status)
 
 
 def event(
-    type: events.EventType, delivery: Delivery, data: Mapping[str, Any], now: str, *, key: str | None = None
+    type: EventType, delivery: Delivery, data: Mapping[str, Any], now: str, *, key: str | None = None
 ) -> Outgoing:
     """An event record; its id follows from the delivery, so that a repeat is one event."""
     subject = key or delivery.conversation or delivery.project_id
@@ -183,7 +108,8 @@ def to_engine(delivery: Delivery, body: inbound.InboundBase, now: str) -> Outgoi
     return Outgoing(inbound.TOPIC.name, (delivery.conversation or "").encode(), body.encode(), headers)
 
 
-def _place(delivery: Delivery, now: str) -> dict[str, Any]:
+def place(delivery: Delivery, now: str) -> dict[str, Any]:
+    """The fields that every record to the engine about a delivery has."""
     bot_id, channel_id, peer_id = split_conversation_key(delivery.conversation or "--/-/-")
     return {
         "project_id": delivery.project_id,

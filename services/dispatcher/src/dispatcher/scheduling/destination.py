@@ -7,7 +7,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from dispatcher.model import Delivery
+from dispatcher.model.delivery import Delivery, Limits
 from dispatcher.scheduling.breaker import Breaker
 from dispatcher.scheduling.rate import TokenBucket
 
@@ -19,16 +19,10 @@ LONGEST_WAIT = 2.0
 """Seconds that a delivery waits in memory for a pause or a circuit; longer waits are Postgres's."""
 QUICK_SECONDS = 0.5
 """A destination that answers within this is quick."""
+ONE = Limits(1)
+"""Until its own are known."""
 _NEWEST = 0.2
 """Weight of the last attempt in the mean."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a destination takes: requests at once, and requests a second (None: any)."""
-
-    in_flight: int
-    rate: float | None = None
 
 
 @dataclass(slots=True)
@@ -36,7 +30,7 @@ class Destination:
     """`began`: when each attempt under way began. Moments are on the monotonic clock, `seconds` is the mean attempt."""
 
     name: str
-    limits: Limits = Limits(1)
+    limits: Limits = ONE
     waiting: deque[Delivery] = field(default_factory=deque)
     began: dict[UUID, float] = field(default_factory=dict)
     seconds: float = 0.0

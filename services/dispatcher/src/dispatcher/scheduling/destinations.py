@@ -1,4 +1,4 @@
-"""Destinations and what waits for them here: a bad neighbour holds up only itself (guarantee 7).
+"""Destinations and what waits for them here: a slow or dead one holds up only itself.
 
 Each destination has its own bound of requests at once, rate, pause and circuit. What it cannot take soon is left to
 Postgres, so that memory stays bounded whatever it does.
@@ -15,8 +15,8 @@ from uuid import UUID
 
 import structlog
 
-from dispatcher.model import Delivery, Result
-from dispatcher.scheduling.destination import LONGEST_WAIT, Destination, Limits
+from dispatcher.model.delivery import Delivery, Limits, Result
+from dispatcher.scheduling.destination import LONGEST_WAIT, Destination
 from servicekit.observability.metrics import gauge
 
 ROOM_SECONDS = 1.0
@@ -27,7 +27,7 @@ SLOW_SHARE = 0.75
 log = structlog.get_logger()
 
 
-class Lanes:
+class Destinations:
     """Starts attempts as destinations can take them. `attempt` does one and never raises; `record` takes its result.
 
     `starved()` is called when a destination has room again that left deliveries in Postgres for want of it.

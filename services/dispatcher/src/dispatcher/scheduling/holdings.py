@@ -1,12 +1,12 @@
-"""Which partitions' ordered lanes are this process's, and whether it can still be sure of that."""
+"""Which partitions' lanes are this process's, and whether it can still be sure of that."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
 
-from dispatcher.model import Delivery
-from dispatcher.scheduling.destinations import Lanes
+from dispatcher.model.delivery import Delivery
+from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.pulse import Pulse
 from dispatcher.store.postgres_deliveries import take_leases
 from servicekit.loop.batches import Connection
@@ -20,29 +20,33 @@ class Holdings:
         self._taken_at: dict[str, float] = {}
         self._pulse, self._lease_seconds = pulse, lease_seconds
 
-    async def take(self, sources: Iterable[str], lanes: Lanes, connection: Connection) -> set[str]:
+    async def take(self, sources: Iterable[str], destinations: Destinations, connection: Connection) -> set[str]:
         """They are ours: what a predecessor leased is due at once, but what we are sending ourselves goes on.
 
         Twice: a head whose outcome was being saved during the first look is passed over there, and its next one is still
-        blocked. Gives the lanes whose heads have to be looked after by Recorder.check: what we are sending may end before
+        blocked. Gives the lanes whose heads have to be looked after (Outcomes.look_after): what we are sending may end before
         these sources are ours again, and then nobody leases the next.
         """
         taken, going_on = set(sources), set[str]()
         for _ in range(2):
-            going_on |= {each.lane for each in lanes.on_the_wire.values() if each.lane and each.source in taken}
-            await take_leases(connection, taken, list(lanes.on_the_wire))
+            going_on |= {each.lane for each in destinations.on_the_wire.values() if each.lane and each.source in taken}
+            await take_leases(connection, taken, list(destinations.on_the_wire))
         self.sources |= taken
         self._taken_at |= dict.fromkeys(taken, time.monotonic())
         return going_on
 
-    def leave(self, sources: Iterable[str], lanes: Lanes) -> None:
+    def leave(self, sources: Iterable[str], destinations: Destinations) -> None:
         """They are another's, or about to be taken anew."""
         left = set(sources)
         self.sources -= left
-        lanes.drop(lambda delivery: delivery.lane is not None and delivery.source in left)
+        destinations.drop(lambda delivery: delivery.lane is not None and delivery.source in left)
+
+    def holds(self, source: str) -> bool:
+        """Whether the lanes of that source are ours."""
+        return source in self.sources
 
     def still_ours(self, delivery: Delivery) -> bool:
-        """Whether a row of an ordered lane may be sent now."""
+        """Whether a row of a lane may be sent now."""
         leased_at = delivery.lease_ends - self._lease_seconds
         if delivery.source not in self.sources or leased_at < self._taken_at[delivery.source]:
             return False

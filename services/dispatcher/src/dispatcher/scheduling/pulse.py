@@ -1,4 +1,4 @@
-"""Notices that this process stood still: then others may own its lanes without its having heard of it (hardening 6)."""
+"""Notices that this process stood still: then others may own its lanes without its having heard of it."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import asyncpg
 import structlog
 
 from dispatcher.results import destination_health as health
-from dispatcher.scheduling.destinations import Lanes
+from dispatcher.scheduling.destinations import Destinations
 from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.observability.metrics import gauge
 
@@ -19,7 +19,6 @@ INSERT INTO replica (instance, seen_at) VALUES ($1, now()) ON CONFLICT (instance
 """
 _LIVE = "SELECT count(*) FROM replica WHERE seen_at > now() - interval '6 seconds'"
 _FORGET = "DELETE FROM replica WHERE seen_at < now() - interval '1 hour'"
-_LEAVE = "DELETE FROM replica WHERE instance = $1"
 
 log = structlog.get_logger()
 
@@ -27,8 +26,8 @@ log = structlog.get_logger()
 class Replicas:
     """Says that this one lives, counts the others, and obeys their pauses."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], lanes: Lanes, instance: str) -> None:
-        self._pool, self._lanes, self._instance = pool, lanes, instance
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], destinations: Destinations, instance: str) -> None:
+        self._pool, self._destinations, self._instance = pool, destinations, instance
         self._changed: set[str] = set()
         self._work = asyncio.Event()
         self._gauge = gauge("switchhook_live_instances")
@@ -64,15 +63,10 @@ class Replicas:
                 await health.resume(connection, changed)
                 self._changed -= changed
             pauses = await health.pauses(connection)
-        self._lanes.replicas = max(1, live)
+        self._destinations.replicas = max(1, live)
         self._gauge.set(live)
         for name in changed:
-            self._lanes.resume(name)
-        self._lanes.forget_idle()
+            self._destinations.resume(name)
+        self._destinations.forget_idle()
         for name, seconds in pauses.items():
-            self._lanes.pause(name, seconds)
-
-    async def leave(self) -> None:
-        """The others may have our share at once."""
-        async with self._pool.acquire() as connection:
-            await connection.execute(_LEAVE, self._instance)
+            self._destinations.pause(name, seconds)

@@ -1,20 +1,30 @@
-"""Named API calls (D1): parameters in the query on GET, in a JSON body on POST; the answer is JSON of at most 64 KiB."""
+"""Named API calls: parameters in the query on GET, in a JSON body on POST; the answer is JSON of at most 64 KiB."""
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any, Literal
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
 import orjson
 
-from contracts.actions import CallApi
+from contracts.actions import ActionBase, CallApi
 from contracts.registry import ApiCall
-from dispatcher.model import Delivery
+from dispatcher.model.catalogue import Catalogue
+from dispatcher.model.delivery import Delivery
 from dispatcher.requests import HIDDEN, Reading, Request, checked_headers, shown_headers
-from dispatcher.sending.catalogue import Catalogue
 
 ANSWER_LIMIT = 64 * 1024
 """Bytes of an answer; the HTTP client reads no more."""
+CALL_SECONDS = 30.0
+"""The whole life of what somebody waits for."""
+NOBODY_WAITS = "Whoever asked for it no longer waits."
+"""Why a finished call is not made again."""
+
+
+def expires(action: ActionBase, now: datetime) -> datetime:
+    """When a call is given up. Its time begins when it is taken over: after an outage old calls come with old times."""
+    return now + timedelta(seconds=CALL_SECONDS)
 
 
 def request(delivery: Delivery, catalogue: Catalogue) -> Request:

@@ -1,21 +1,20 @@
-"""One attempt: the lease is checked right before the socket write (hardening 6), a refusal is an answer."""
+"""One attempt: the lease is checked right before the socket write, and a refusal is an answer."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 import structlog
 
 from dispatcher.errors import ChannelPaused, LeaseLost, NoRequest, NotYetKnown
-from dispatcher.model import Attempt, Delivery, Result
-from dispatcher.requests import BODY_LIMIT, HIDDEN, Reading, Request
+from dispatcher.model.delivery import Attempt, Delivery, Result, SendContext
+from dispatcher.requests import Reading, Request
 from dispatcher.results import conclusions
-from dispatcher.sending.request_maker import RequestMaker
+from dispatcher.sending import attempt_log, channel_requests
 from servicekit.failpoints import broken, failpoint
 from servicekit.http_client.guarded_http import Answer, GuardedClient, Unreachable
 from servicekit.observability.metrics import counter, histogram
@@ -25,9 +24,6 @@ UNKNOWN_SECONDS = 1.0
 """How long to wait for what the registry does not know yet."""
 PAUSED_SECONDS = 15.0
 """How long a paused channel is left alone; then what has expired meanwhile is ended. A change of the channel ends it, too."""
-KEPT_HEADERS = ("content-type", "content-length", "retry-after", "location", "server", "date")
-PAYLOAD = "payload"
-"""Stands for a stored request's body that is the delivery's payload."""
 
 log = structlog.get_logger()
 
@@ -35,10 +31,8 @@ log = structlog.get_logger()
 class Sender:
     """`still_ours(delivery)`: whether a row of an ordered lane is this process's as far as it can know."""
 
-    def __init__(
-        self, http: GuardedClient, maker: RequestMaker, longest: float, still_ours: Callable[[Delivery], bool]
-    ) -> None:
-        self._http, self._maker, self._longest, self._still_ours = http, maker, longest, still_ours
+    def __init__(self, http: GuardedClient, context: SendContext, still_ours: Callable[[Delivery], bool]) -> None:
+        self._http, self._context, self._still_ours = http, context, still_ours
         self._attempts: dict[tuple[str, str], Any] = {}
         self._seconds: dict[str, Any] = {}
 
@@ -62,7 +56,7 @@ class Sender:
             fault = Reading("retry", "internal", "An error of the dispatcher's own; its log has it.")
             none_made = Attempt(delivery.attempts, datetime.now(UTC), 0, None, b"{}", None)
             result = self._concluded(delivery, fault, none_made)
-        self._count(delivery.kind, result)
+        self._count(delivery.kind.name, result)
         return result
 
     def _count(self, kind: str, result: Result) -> None:
@@ -80,34 +74,44 @@ class Sender:
         over = conclusions.expired(delivery, datetime.now(UTC))
         if over is not None:
             return over
-        request = self._maker.make(delivery)
+        request = delivery.kind.request(delivery, self._context)
         await failpoint("before_send")
-        with traced(f"deliver {delivery.kind}", delivery.traceparent) as span:
+        with traced(f"deliver {delivery.kind.name}", delivery.traceparent) as span:
             if span.traceparent and "traceparent" in request.headers:
                 request.headers["traceparent"] = span.traceparent
             return await self._send(delivery, request)
 
     async def _send(self, delivery: Delivery, request: Request) -> Result:
-        timeout = min(request.timeout, self._longest)
+        timeout = min(request.timeout, self._context.longest)
         if not self._may_send(delivery, timeout):
             raise LeaseLost
-        if request.before is not None:
-            await self._beforehand(request.before, timeout)
+        for courtesy in request.before:
+            await self._beforehand(courtesy, timeout)
         started_at, began = datetime.now(UTC), time.monotonic()
-        answer, reading = await self._exchange(delivery, request, timeout)
-        if reading.resend and self._may_send(delivery, timeout):
-            delivery.parsed = self._maker.moved(delivery, reading)
-            request = self._maker.make(delivery)
-            answer, reading = await self._exchange(delivery, request, timeout)
+        request, answer, reading = await self._follow(delivery, request, timeout)
+        if reading.moved_to is not None and self._may_send(delivery, timeout):
+            delivery.parsed = channel_requests.moved(delivery, reading.moved_to)
+            request = delivery.kind.request(delivery, self._context)
+            request, answer, reading = await self._follow(delivery, request, timeout)
         took = time.monotonic() - began
         attempt = Attempt(
-            delivery.attempts, started_at, int(took * 1000), answer.status if answer else None, shown(request),
-            seen(request, answer),
+            delivery.attempts, started_at, int(took * 1000), answer.status if answer else None,
+            attempt_log.kept_request(request), attempt_log.kept_answer(request, answer),
         )  # fmt: skip
         result = self._concluded(delivery, reading, attempt)
-        if delivery.kind in ("call", "channel_call"):
-            result.request = {"method": request.method, "url": request.shown_url, "headers": request.shown_headers}
+        if delivery.kind.answered:
+            result.request = attempt_log.for_the_caller(request)
         return result
+
+    async def _follow(
+        self, delivery: Delivery, request: Request, timeout: float
+    ) -> tuple[Request, Answer | None, Reading]:
+        """Send it, and what follows from its answer: up to the last request, or the first that did not succeed."""
+        answer, reading = await self._exchange(delivery, request, timeout)
+        while reading.verdict == "succeeded" and request.then is not None:
+            request = request.then(reading)
+            answer, reading = await self._exchange(delivery, request, timeout)
+        return request, answer, reading
 
     async def _exchange(self, delivery: Delivery, request: Request, timeout: float) -> tuple[Answer | None, Reading]:
         try:
@@ -117,15 +121,16 @@ class Sender:
                 headers=request.headers,
                 body=request.body,
                 timeout=timeout,
+                max_body=request.answer_limit,
                 may_send=lambda: self._may_send(delivery, timeout),
             )
         except Unreachable as error:
             if error.code == "withdrawn":
                 raise LeaseLost from error
-            again = self._maker.repeatable(delivery) or not error.sent
+            again = not error.sent or delivery.kind.repeatable(delivery, self._context)
             code = "timeout" if error.code == "timeout" else error.code
             return None, Reading("retry" if again else "exhausted", code, str(error), healthy=False)
-        return answer, self._maker.read(delivery, answer.status, answer.headers, answer.body, answer.truncated)
+        return answer, delivery.kind.read(delivery, request, answer, self._context)
 
     async def _beforehand(self, request: Request, timeout: float) -> None:
         """Sent for courtesy; what comes of it changes nothing."""
@@ -149,34 +154,6 @@ class Sender:
             reading,
             attempt,
             now=datetime.now(UTC),
-            dice=random.random(),  # noqa: S311 (jitter)
-            own_delays=self._maker.own_delays(delivery),
+            random_unit=random.random(),  # noqa: S311 (jitter)
+            own_delays=delivery.kind.own_delays(delivery, self._context),
         )
-
-
-def shown(request: Request) -> bytes:
-    """The request as it may be stored: without secrets, its body cut; a payload that is stored already is not repeated."""
-    body = PAYLOAD if request.shown_body is None else request.shown_body[:BODY_LIMIT].decode("utf-8", "replace")
-    return orjson.dumps(
-        {"method": request.method, "url": request.shown_url, "headers": dict(request.shown_headers), "body": body}
-    )
-
-
-def seen(request: Request, answer: Answer | None) -> bytes | None:
-    """The answer as it may be stored: a receiver that echoes our secrets does not get them into the log."""
-    if answer is None:
-        return None
-    body = answer.body[:BODY_LIMIT].decode("utf-8", "replace")
-    return orjson.dumps(
-        {"status": answer.status, "headers": _kept(answer.headers, request), "body": _hidden(body, request)}
-    )
-
-
-def _kept(headers: Mapping[str, str], request: Request) -> dict[str, str]:
-    return {name: _hidden(headers[name], request) for name in KEPT_HEADERS if name in headers}
-
-
-def _hidden(text: str, request: Request) -> str:
-    for secret in request.secrets:
-        text = text.replace(secret, HIDDEN)
-    return text

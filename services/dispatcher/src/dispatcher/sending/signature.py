@@ -3,14 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from base64 import b64decode, b64encode
-
-PREFIX = "whsec_"
-
-
-def signing_key(secret: str) -> bytes:
-    """The key bytes of a `whsec_` secret. Raises ValueError when it is not base64."""
-    return b64decode(secret.removeprefix(PREFIX), validate=True)
+from base64 import b64encode
 
 
 def signature(keys: tuple[bytes, ...], webhook_id: str, timestamp: int, body: bytes) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
 
-from dispatcher.model import Delivery, Result
+from dispatcher.model.delivery import Delivery, DeliveryKind, Result, unknown_kind
 from servicekit.loop.batches import Connection
 
 Row = asyncpg.Record
@@ -184,7 +184,7 @@ def _place(delivery: Delivery, places: dict[str, int]) -> int:
 def _column_values(one: Delivery, place: int) -> tuple[object, ...]:
     """What is usual is None: see _arrays."""
     return (
-        one.key, one.day, one.project_id, one.kind, one.queue_id, one.source, one.lane, one.seq, place or None,
+        one.key, one.day, one.project_id, one.kind.name, one.queue_id, one.source, one.lane, one.seq, place or None,
         None if one.state == "in_flight" else one.state, one.expires_at, one.conversation, one.contact_id,
         one.event_type, one.event_id, one.traceparent, one.hops or None, one.error, one.payload,
     )  # fmt: skip
@@ -285,13 +285,13 @@ def state_after(result: Result) -> str:
     return "retrying" if result.outcome == "retry" else result.outcome
 
 
-def delivery_of(row: Row, destination: str, lease: Lease) -> Delivery:
+def delivery_of(row: Row, destination: str, lease: Lease, kinds: Mapping[str, DeliveryKind]) -> Delivery:
     """A row that `claim` or `unblock` gave, as it travels through this process."""
     return Delivery(
         key=row["id"],
         day=row["day"],
         project_id=row["project_id"],
-        kind=row["kind"],
+        kind=kinds.get(row["kind"]) or unknown_kind(row["kind"]),
         queue_id=row["queue_id"],
         destination=destination,
         source=row["source"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -47,9 +48,6 @@ UPDATE delivery d
   FROM chosen, common WHERE d.id = chosen.id AND d.day = chosen.day
 RETURNING d.id
 """
-REPLAYABLE = ("event", "webhook")
-"""Kinds that nobody waits for in order."""
-
 Row = Any
 
 
@@ -84,9 +82,9 @@ async def attempts(connection: Connection, id: UUID) -> list[Row]:
     return list(await connection.fetch(_ATTEMPTS, id))
 
 
-async def replay(connection: Connection, id: UUID, project: str) -> bool:
+async def replay(connection: Connection, id: UUID, project: str, kinds: Collection[str]) -> bool:
     """Make a finished delivery due again under its own id, outside its ordered lane, where others have gone before it.
 
-    False when it is not finished, or not of a REPLAYABLE kind.
+    False when it is not finished, or of none of these kinds.
     """
-    return await connection.fetchval(_REPLAY, id, project, REPLAYABLE) is not None
+    return await connection.fetchval(_REPLAY, id, project, list(kinds)) is not None

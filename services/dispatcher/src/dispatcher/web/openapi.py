@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from dispatcher.model.states import State
 from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Said, Schema, document
 
-Status = Literal["blocked", "pending", "in_flight", "retrying", "succeeded", "exhausted", "cancelled", "discarded"]
-STATUSES: tuple[str, ...] = get_args(Status)
+STATUSES: tuple[str, ...] = get_args(State)
 TIME: Schema = {"type": "string", "format": "date-time"}
 
 
@@ -34,7 +34,7 @@ class DeliveryShown(BaseModel):
 
     id: str
     kind: str
-    status: Status
+    status: State
     target: Target
     event: EventRef | None
     conversation_id: str | None

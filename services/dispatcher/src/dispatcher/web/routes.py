@@ -8,20 +8,22 @@ from typing import Any, Protocol
 from uuid import UUID
 
 import asyncpg
-import orjson
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from contracts.cloudevents import rfc3339
-from dispatcher.requests import BODY_LIMIT
-from dispatcher.sending.sender import PAYLOAD
+from dispatcher.kinds.table import DELIVERY_KINDS
+from dispatcher.model.delivery import unknown_kind
+from dispatcher.sending import attempt_log
 from dispatcher.store import postgres_log
 from dispatcher.web.openapi import OPERATIONS, STATUSES
 from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.pagination import decode_cursor, page, page_limit
 from servicekit.web.problems import ProblemError, not_found
 from servicekit.web.routes import Handler, api
+
+REPLAYABLE = [name for name, kind in DELIVERY_KINDS.items() if kind.not_replayable is None]
 
 
 class Deps(Protocol):
@@ -73,7 +75,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
             row = await postgres_log.find(connection, id, project)
             if row is None:
                 raise not_found("The delivery")
-            if not await postgres_log.replay(connection, id, project):
+            if not await postgres_log.replay(connection, id, project, REPLAYABLE):
                 raise _not_replayable(row)
             row = await postgres_log.find(connection, id, project)
         deps.wake()
@@ -111,9 +113,6 @@ def summary(row: Mapping[str, Any] | Any) -> dict[str, Any]:
 
 def attempt(row: Mapping[str, Any] | Any, payload: bytes) -> dict[str, Any]:
     """One attempt; secrets were never stored."""
-    request = orjson.loads(row["request"])
-    if request.get("body") == PAYLOAD:
-        request["body"] = payload[:BODY_LIMIT].decode("utf-8", "replace")
     return {
         "number": row["number"],
         "started_at": _text(row["started_at"]),
@@ -122,18 +121,14 @@ def attempt(row: Mapping[str, Any] | Any, payload: bytes) -> dict[str, Any]:
         "status": row["status"],
         "code": row["code"],
         "detail": row["detail"],
-        "request": request,
-        "response": orjson.loads(row["response"]) if row["response"] else None,
+        "request": attempt_log.shown_request(row["request"], payload),
+        "response": attempt_log.shown_answer(row["response"]) if row["response"] else None,
     }
 
 
 def _not_replayable(row: Mapping[str, Any] | Any) -> ProblemError:
-    if row["kind"] == "message":
-        detail = "A message belongs to a conversation, which has gone on since."
-    elif row["kind"] not in postgres_log.REPLAYABLE:
-        detail = "Whoever asked for it no longer waits."
-    else:
-        detail = "It is not finished: it will be attempted by itself."
+    kind = DELIVERY_KINDS.get(row["kind"]) or unknown_kind(row["kind"])
+    detail = kind.not_replayable or "It is not finished: it will be attempted by itself."
     return ProblemError("not-replayable", 409, "Not replayable", detail)
 
 

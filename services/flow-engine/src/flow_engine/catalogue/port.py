@@ -10,18 +10,19 @@ import orjson
 from contracts.registry import ApiCall
 from flowlang.model import Conversation, Tools
 
-IN_HOUSE = frozenset({"webchat", "http"})
-"""Channels whose messages go to replies and the chat log, never through the dispatcher."""
-
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """`flows` is the bot's flowlang.running.bot_flows.BotFlows. `bot` and `channel` are as events name them, encoded."""
+    """`flows` is the bot's flowlang.running.bot_flows.BotFlows. `bot` and `channel` are as events name them, encoded.
+
+    `in_house`: types of channel whose messages go to replies and the chat log, never through the dispatcher.
+    """
 
     flows: Any
     tools: Tools
     bot: orjson.Fragment
     channel: orjson.Fragment
+    in_house: frozenset[str]
 
 
 class Catalogue(Protocol):

@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import structlog
 
+from channels.discovery import installed
 from contracts.ids import conversation_key, split_conversation_key
 from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion, Trigger
 from flow_engine.catalogue.links import LinkMaker
@@ -35,6 +36,7 @@ class RegistryCatalogue:
         self._view, self._links, self._most_graphs = view, links, compiled_flows
         self._graphs: OrderedDict[tuple[str, int], Graph] = OrderedDict()
         self._around: OrderedDict[tuple[str, str], Surroundings] = OrderedDict()
+        self._in_house = frozenset(name for name, connector in installed().items() if connector.in_house)
         view.on_change(self._changed)
 
     def _changed(self, kind: str, id: str, model: Any) -> None:
@@ -70,7 +72,7 @@ class RegistryCatalogue:
             shown_channel | {"name": channel.name if channel else None},
             project_id,
         )
-        return Surroundings(self._flows_of(bot_id), tools, _encoded(shown_bot), _encoded(shown_channel))
+        return Surroundings(self._flows_of(bot_id), tools, _encoded(shown_bot), _encoded(shown_channel), self._in_house)
 
     def _flows_of(self, bot_id: str) -> BotFlows:
         flows: list[Flow] = self._view.find_all("flow", "bot_id", bot_id)

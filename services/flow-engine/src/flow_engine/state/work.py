@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -106,7 +107,7 @@ class Work:
         """Note an event's own turn."""
         self.log_rows[row.id] = row
 
-    def start_timers(self, rows: list[TimerRow]) -> None:
+    def start_timers(self, rows: Iterable[TimerRow]) -> None:
         """These waits have begun."""
         self.timers.update((row.id, row) for row in rows)
 

@@ -69,7 +69,7 @@ async def keep_up(connection: Connection, tables: tuple[Log, ...]) -> None:
         await connection.execute(_LOCK)
         today: date = await connection.fetchval("SELECT CURRENT_DATE")
         for table in tables:
-            names = [row[0] for row in await connection.fetch(_EXISTING, table.table)]
+            names = [row["relname"] for row in await connection.fetch(_EXISTING, table.table)]
             for name, start, end in wanted(table, today):
                 if name not in names:
                     await connection.execute(

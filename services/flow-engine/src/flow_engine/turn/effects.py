@@ -10,7 +10,6 @@ from typing import Any
 
 from contracts.ids import NOBODY, conversation_key, derived_id
 from contracts.people import Person
-from flow_engine.catalogue.port import IN_HOUSE
 from flow_engine.state.limits import MOST_EFFECTS, TooLarge
 from flow_engine.turn.outputs import message_deadline
 from flow_engine.turn.turn_writer import TurnWriter
@@ -29,7 +28,7 @@ def say(writer: TurnWriter, effect: model.Say) -> None:
     if conversation.channel_id == NOBODY:
         return
     writer.bot_said(effect.seq, id, content)
-    if conversation.channel_type in IN_HOUSE:
+    if conversation.channel_type in writer.event.around.in_house:
         writer.event_for_outside("message.sent", {"message": {"id": id, "seq": effect.seq, **content}})
     else:
         _send(writer, id, effect.seq, content)
@@ -50,7 +49,7 @@ def _send(writer: TurnWriter, id: str, seq: int, content: dict[str, Any]) -> Non
 def _acknowledge(writer: TurnWriter, tap: str) -> None:
     """A tap that no message answers: the person's button would show that it is still at work."""
     conversation = writer.conversation
-    if conversation.channel_type not in IN_HOUSE:
+    if conversation.channel_type not in writer.event.around.in_house:
         place = {"channel_id": conversation.channel_id, "channel_type": conversation.channel_type}
         writer.action("acknowledge_tap", place | {"callback_id": tap})
 

@@ -1,28 +1,26 @@
-"""/v1/in/{channel}/{random}: what a platform calls. Its secret is proved, its words are normalised, Kafka has them: 200."""
+"""/v1/in/{channel}/{random}: what a platform calls. It is proved, its words become events, Kafka has them: its reply."""
 
 from __future__ import annotations
 
-from hashlib import sha256
-from hmac import compare_digest
+from urllib.parse import parse_qsl
 
 import structlog
 
+from channels.port import Connector, Platform
+from channels.proof import has_digest
+from channels.receiving import Event, InboundCall, NotProven, Taken
 from contracts.cloudevents import now_text
-from contracts.inbound import InboundBase
 from contracts.registry import Channel
-from ingress.channels import NORMALISERS
 from ingress.intake.publishing import Intake
-from ingress.lookup.catalogue import Catalog
+from ingress.lookup.accounts import Accounts
+from ingress.lookup.catalogue import Catalogue
 from ingress.lookup.people import Address
-from ingress.web.http import JSON, Answer, Request, object_of
-from ingress.web.problems import not_allowed
+from ingress.wire.http import Answer, Request, object_of
+from ingress.wire.problems import not_allowed
 from servicekit.kafka.records import Outgoing, Record, dead_letter
 from servicekit.observability.telemetry import traced
 from servicekit.web.auth import unauthorised
 from servicekit.web.problems import not_found
-
-TELEGRAM_SECRET = b"x-telegram-bot-api-secret-token"
-NOTHING = sha256(b"").hexdigest()
 
 log = structlog.get_logger()
 
@@ -30,49 +28,46 @@ log = structlog.get_logger()
 class PlatformInbound:
     """The door for platforms. Only the channel's own type decides which words are understood."""
 
-    def __init__(self, catalog: Catalog, intake: Intake) -> None:
-        self._catalog, self._intake = catalog, intake
+    def __init__(self, catalogue: Catalogue, accounts: Accounts, intake: Intake) -> None:
+        self._catalogue, self._accounts, self._intake = catalogue, accounts, intake
 
     async def __call__(self, request: Request) -> Answer:
-        if len(request.rest) != 2:
-            raise not_found("The channel")
         id, random = request.rest
-        channel = await self._catalog.caught_up(lambda: self._catalog.channel(id))
-        if channel.type not in NORMALISERS or not is_secret(random, channel.inbound_sha256):
+        channel = await self._catalogue.caught_up(lambda: self._catalogue.channel(id))
+        connector = self._catalogue.connectors.get(channel.type)
+        platform = connector.platform if connector else None
+        if connector is None or platform is None or not has_digest(random, channel.inbound_sha256):
             raise not_found("The channel")
-        if request.method != "POST":
-            raise not_allowed("POST")
-        if not is_secret(request.header(TELEGRAM_SECRET) or "", channel.secret_token_sha256):
-            raise unauthorised("The secret token of the channel is missing or not its own.")
-        body = await request.body()
+        if request.method not in connector.descriptor.methods:
+            raise not_allowed(*connector.descriptor.methods)
+        taken, body = await self._taken(request, channel, connector, platform)
         with traced("ingress.platform", request.header(b"traceparent")) as span:
-            await self._take(channel, body, span.traceparent)
-        return Answer(200, b"{}", [JSON])
+            for event in taken.events:
+                await self._accept(event, span.traceparent)
+            if taken.unread is not None:
+                log.warning("channel.unreadable", channel_id=channel.id, error=taken.unread.partition(":")[0])
+                await self._intake.publish(unreadable(channel, body, taken.unread))
+        return Answer(taken.reply.status, taken.reply.body, [(b"content-type", taken.reply.media_type.encode())])
 
-    async def _take(self, channel: Channel, body: bytes, traceparent: str) -> None:
-        update = object_of(body)
-        try:
-            made = NORMALISERS[channel.type](update, channel, now_text())
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            # Refused, the platform would bring it again for a day and hold back what came after it.
-            log.warning("channel.unreadable", channel_id=channel.id, error=type(error).__name__)
-            await self._intake.publish(unreadable(channel, body, error))
-            return
-        for event_id, record in made:
-            await self._accept(record, event_id, traceparent)
+    async def _taken(
+        self, request: Request, channel: Channel, connector: Connector, platform: Platform
+    ) -> tuple[Taken, bytes]:
+        """What the platform's module makes of the call, and its body. Raises ProblemError 401 when it is not proved."""
+        account = self._accounts.of(channel, opened=connector.descriptor.opens_secrets)
+        body = await request.body()
+        query = dict(parse_qsl(request.query_text, keep_blank_values=True)) if request.query_text else {}
+        taken = platform.receive(account, InboundCall(request.method, query, request.head, body, now_text(), object_of))
+        if isinstance(taken, NotProven):
+            raise unauthorised(taken.detail)
+        return taken, body
 
-    async def _accept(self, record: InboundBase, event_id: str, traceparent: str) -> None:
+    async def _accept(self, event: Event, traceparent: str) -> None:
+        record = event.record
         key = Address(record.bot_id, record.channel_id, record.peer_id, record.channel_type).key
-        await self._intake.accept(record, key=key, event_id=event_id, traceparent=traceparent, source="channel")
+        await self._intake.accept(record, key=key, event_id=event.id, traceparent=traceparent, source="channel")
 
 
-def is_secret(given: str, digest: str | None) -> bool:
-    """Whether the text has that SHA-256 (hex); in constant time, and never for a channel that has none."""
-    found = sha256(given.encode("latin-1", "replace")).hexdigest()
-    return compare_digest(found, digest or NOTHING) and digest is not None
-
-
-def unreadable(channel: Channel, body: bytes, error: Exception) -> Outgoing:
-    """The dead letter of an update that its platform's module could not read."""
+def unreadable(channel: Channel, body: bytes, why: str) -> Outgoing:
+    """The dead letter of a call that its platform's module could not read whole."""
     record = Record(f"/v1/in/{channel.id}", 0, 0, 0, channel.id.encode(), body)
-    return dead_letter("ingress", record, "wrong-schema", f"{type(error).__name__}: {error}")
+    return dead_letter("ingress", record, "wrong-schema", why)

@@ -1,11 +1,12 @@
-"""What a command that a generated URL runs sees of the request (B2, B3). Pure."""
+"""What a command that a generated URL runs sees of the request. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from ingress.web.http import collect
+from ingress.wire.http import collect
 from servicekit.web.problems import ProblemError
 from servicekit.web.requests import Head, parse_json
 
@@ -13,7 +14,6 @@ FORM = "application/x-www-form-urlencoded"
 FORM_FIELDS = 1_000
 CREDENTIALS = frozenset({
     "authorization", "proxy-authorization", "cookie", "x-api-key", "x-auth-token", "x-access-token", "x-csrf-token",
-    "x-telegram-bot-api-secret-token",
 })  # fmt: skip
 
 
@@ -55,16 +55,21 @@ def _form(text: str) -> list[tuple[str, str]]:
         raise ProblemError("form-too-large", 400, "Form too large", f"At most {FORM_FIELDS} fields.") from None
 
 
-def options_of(*, url: str, method: str, query_text: str, head: Head, ip: str) -> dict[str, Any]:
+def options_of(
+    *, url: str, method: str, query_text: str, head: Head, ip: str, proof_headers: Collection[str]
+) -> dict[str, Any]:
     """`options` for the command: url (the public one), method, params, headers by lower-case name, ip.
 
-    Credentials and cookies are left out, so that no flow can pass a caller's on (hardening 18).
+    Credentials, cookies and what platforms prove themselves with (`proof_headers`) are left out, so that no flow can pass
+    a caller's on.
     """
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.items()}
     return {
         "url": url,
         "method": method,
         "params": collect(parse_qsl(query_text, keep_blank_values=True)),
-        "headers": {name: value for name, value in headers.items() if name not in CREDENTIALS},
+        "headers": {
+            name: value for name, value in headers.items() if name not in CREDENTIALS and name not in proof_headers
+        },
         "ip": ip,
     }

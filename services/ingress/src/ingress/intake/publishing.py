@@ -1,4 +1,4 @@
-"""The one way into Kafka: a record is built once, acknowledged, and only then is the caller told so (guarantee 1)."""
+"""The one way into Kafka: a record is built once, acknowledged, and only then is the caller told so (guarantees.md 1.1)."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any, Literal, NamedTuple
 import structlog
 
 from contracts import cloudevents, events, inbound
-from contracts.events import Event, EventType
+from contracts.event_types import EventType
+from contracts.events import Event
 from contracts.ids import derived_id, new_id
 from contracts.inbound import InboundBase, ReplyTo
 from contracts.replies import RunReply

@@ -6,11 +6,12 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, NamedTuple, TypeVar
 
+from channels.discovery import Connectors
 from contracts.registry import Bot, Channel, Flow, FlowVersion, Project, Trigger
 from ingress.intake.rate_limits import DEFAULTS, Limits, limits_of
 from ingress.lookup.variables import Accepts, accepts_of
 from ingress.ports import View
-from ingress.web.problems import unpublished
+from ingress.wire.problems import unpublished
 from servicekit.web.auth import CATCH_UP_PAUSE, Paced
 from servicekit.web.problems import ProblemError, not_found, unavailable
 
@@ -53,11 +54,14 @@ class Remembered(Generic[T]):
         return value
 
 
-class Catalog:
+class Catalogue:
     """Typed look-ups; each raises ProblemError 404 for what is not there, 503 when that cannot be known."""
 
-    def __init__(self, view: View) -> None:
-        self.view = view
+    def __init__(self, view: View, connectors: Connectors) -> None:
+        self.view, self.connectors = view, connectors
+        self.types_at = {each.descriptor.door: name for name, each in connectors.items() if each.in_house}
+        """Door -> the type of our own channels that it serves."""
+        self.proof_headers = frozenset(name for each in connectors.values() for name in each.descriptor.proof_headers)
         self._catch_up = Paced(view.current, CATCH_UP_PAUSE)
         self._accepts: OrderedDict[tuple[str, int, str | None], Accepts] = OrderedDict()
         self._entrances, self._bound = Remembered[Entrance](view), Remembered[Bound](view)
@@ -93,7 +97,7 @@ class Catalog:
     def http_channel(self, bot: Bot) -> Channel:
         """The bot's own channel of type http, the one the Bot API works in."""
         for one in self.view.all("channel", bot.project_id):
-            if one.bot_id == bot.id and one.type == "http":
+            if one.bot_id == bot.id and one.type == self.types_at["talk"]:
                 found: Channel = one
                 return found
         raise not_found("The bot's channel of type http")

@@ -1,4 +1,7 @@
-"""Asks the dispatcher to make an outgoing call, and waits for what came back (hardening 26)."""
+"""Asks the dispatcher to make an outgoing call, and waits for what came back.
+
+The registry makes none itself: one service holds the guard against addresses inside the network.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Named webhooks that flows call (D1). The test button's call is made by the dispatcher (hardening 26)."""
+"""API calls that flows make by their names. One that is made as a test is made by the dispatcher, as all others."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from contracts.ids import uuid7
-from contracts.registry import ApiCall, Secret
+from contracts.registry import ApiCall, Secret, in_project
 from registry import errors
 from registry.entities import Stored
-from registry.resources import secret_values
-from registry.resources.inputs import Headers, HttpUrl, Identifier, Input, SecretRef
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.store import postgres_entities
+from registry.values.inputs import Headers, HttpUrl, Identifier, Input, SecretRef
 from registry.writing.unit import Unit
 
 HIDDEN = frozenset({"auth_secret"})
@@ -66,14 +65,14 @@ class Auth(BaseModel):
 
 async def create(unit: Unit, new: NewApiCall) -> Made[ApiCall]:
     entity = ApiCall(id=str(uuid7()), project_id=unit.project, **new.fields())
-    return Made(await unit.add(entity, unique=_unique(entity), uses=await _secrets(unit, entity)))
+    return Made(await unit.add(entity, uses=await _secrets(unit, entity)))
 
 
 async def change(unit: Unit, stored: Stored[ApiCall], patch: ApiCallPatch) -> Stored[ApiCall]:
     entity = stored.entity.model_copy(update=patch.fields())
     if entity.name != stored.entity.name:
         await unit.refuse_if_used(entity)  # Published flows call it by its name.
-    return await unit.save(entity, extra=stored.extra, unique=_unique(entity), uses=await _secrets(unit, entity))
+    return await unit.save(entity, extra=stored.extra, uses=await _secrets(unit, entity))
 
 
 def show(stored: Stored[ApiCall], site: Site) -> dict[str, Any]:
@@ -82,15 +81,11 @@ def show(stored: Stored[ApiCall], site: Site) -> dict[str, Any]:
     return shown | ({"auth": f"secret.{secret}"} if secret else {})
 
 
-def _unique(entity: ApiCall) -> str:
-    return f"{entity.project_id}/{entity.name}"
-
-
 async def _secrets(unit: Unit, entity: ApiCall) -> list[Secret]:
     if entity.auth_secret is None:
         return []
-    unique = secret_values.unique_key(unit.project, entity.auth_secret)
-    secret = await postgres_entities.find_unique(unit.connection, Secret, unique)
+    name = in_project(unit.project, entity.auth_secret)
+    secret = await postgres_entities.find_unique(unit.connection, Secret, name)
     if secret is None:
         raise errors.invalid("/auth", f"There is no secret {entity.auth_secret!r} in this project.")
     return [secret.entity]

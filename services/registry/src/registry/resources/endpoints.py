@@ -1,4 +1,4 @@
-"""Endpoints: whose URL gets which events (P2, M3, M4), in which format, signed with which secrets."""
+"""Endpoints: whose URL gets which events, in which format, signed with which secrets."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from pydantic import BaseModel, Field, model_validator
 
 from contracts.actions import WebhookFormat
 from contracts.cloudevents import now_text, rfc3339
-from contracts.events import EventType
+from contracts.event_types import EventType
 from contracts.ids import uuid7
 from contracts.registry import Bot, Endpoint
 from registry import errors
 from registry.entities import Stored
-from registry.resources.endpoint_secrets import RETIRE_AT, new_secret
-from registry.resources.expressions import Filter, Template
-from registry.resources.inputs import EventTypes, Headers, HttpUrl, Id, Input, Name
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
+from registry.values.endpoint_secrets import RETIRE_AT, new_secret
+from registry.values.expressions import Filter, Template
+from registry.values.inputs import EventTypes, Headers, HttpUrl, Id, Input, Name
 from registry.writing.unit import Unit
 
 ATTEMPTS_LIMIT = 20
@@ -107,14 +107,14 @@ async def create(unit: Unit, new: NewEndpoint) -> Made[Endpoint]:
         new.fields() | named | {"id": id, "project_id": unit.project, "secrets": (_seal(unit, id, secret),)}
     )
     _check(entity)
-    stored = await unit.add(entity, unique=_unique(entity), uses=await _bots(unit, entity))
+    stored = await unit.add(entity, uses=await _bots(unit, entity))
     return Made(stored, {"secret": secret})
 
 
 async def change(unit: Unit, stored: Stored[Endpoint], patch: EndpointPatch) -> Stored[Endpoint]:
     entity = Endpoint.model_validate(stored.entity.model_dump() | patch.fields())
     _check(entity)
-    return await unit.save(entity, extra=stored.extra, unique=_unique(entity), uses=await _bots(unit, entity))
+    return await unit.save(entity, extra=stored.extra, uses=await _bots(unit, entity))
 
 
 async def rotate_secret(unit: Unit, stored: Stored[Endpoint], rotation: SecretRotation) -> Made[Endpoint]:
@@ -126,7 +126,7 @@ async def rotate_secret(unit: Unit, stored: Stored[Endpoint], rotation: SecretRo
         sealed += stored.entity.secrets[:1]
         extra[RETIRE_AT] = rfc3339(datetime.now(UTC) + timedelta(seconds=rotation.overlap_seconds))
     entity = stored.entity.model_copy(update={"secrets": sealed})
-    return Made(await unit.save(entity, extra=extra, unique=_unique(entity)), {"secret": secret})
+    return Made(await unit.save(entity, extra=extra), {"secret": secret})
 
 
 async def set_state(
@@ -134,7 +134,7 @@ async def set_state(
 ) -> Stored[Endpoint]:
     """`reason` is shown while it is disabled."""
     entity = stored.entity.model_copy(update={"state": state})
-    return await unit.save(entity, extra=stored.extra | {"reason": reason, SINCE: now_text()}, unique=_unique(entity))
+    return await unit.save(entity, extra=stored.extra | {"reason": reason, SINCE: now_text()})
 
 
 def show(stored: Stored[Endpoint], site: Site) -> dict[str, Any]:
@@ -144,15 +144,6 @@ def show(stored: Stored[Endpoint], site: Site) -> dict[str, Any]:
     if stored.entity.state == "disabled" and stored.extra.get("reason"):
         shown["reason"] = stored.extra["reason"]
     return shown
-
-
-def unique_key(project_id: str, name: str) -> str:
-    return f"{project_id}/{name}"
-
-
-def _unique(entity: Endpoint) -> str | None:
-    """Only the project's own webhook has a name that no other endpoint may have."""
-    return unique_key(entity.project_id, entity.name) if entity.name == "project" else None
 
 
 def _check(entity: Endpoint) -> None:

@@ -9,18 +9,17 @@ from pydantic import BaseModel, Field
 from channels.discovery import Connectors
 from contracts.cloudevents import rfc3339
 from contracts.ids import uuid7
-from contracts.model import Model
-from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion
+from contracts.registry import ApiCall, Bot, Channel, Entity, Flow, FlowVersion, in_project
 from flowlang.building.compiler import Surroundings
 from registry import errors
 from registry.entities import Stored
-from registry.resources import flow_documents
-from registry.resources.flow_documents import Document
-from registry.resources.inputs import Id, Input
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.store import postgres_drafts, postgres_entities
+from registry.values import flow_documents
+from registry.values.flow_documents import Document
+from registry.values.inputs import Id, Input
 from registry.writing.unit import Unit
 
 VERSIONS = "versions"
@@ -66,7 +65,7 @@ async def create(unit: Unit, new: NewFlow) -> Made[Flow]:
     bot = await unit.named(Bot, "/bot", new.bot)
     document = flow_documents.read(new.document)
     entity = Flow(id=str(uuid7()), project_id=unit.project, bot_id=bot.id, **flow_documents.names_of(document))
-    stored = await unit.add(entity, extra={DRAFT: 1}, unique=_unique(entity), uses=[bot.entity])
+    stored = await unit.add(entity, extra={DRAFT: 1}, uses=[bot.entity])
     await postgres_drafts.put(unit.connection, entity.id, document)
     return Made(stored, {"problems": await _problems(unit, bot.id, document, entity.id)})
 
@@ -75,14 +74,14 @@ async def save_draft(unit: Unit, stored: Stored[Flow], draft: Draft, expected: s
     """`{draft_version, problems}`. `expected` is the ETag of the draft that the caller has seen."""
     document = flow_documents.read(draft.document)
     current = await postgres_drafts.get(unit.connection, stored.id)
-    refuse_stale(f'"{current.version}"', expected)
+    errors.refuse_stale(f'"{current.version}"', expected)
     version = await postgres_drafts.put(unit.connection, stored.id, document)
     await unit.note(stored.entity, stored.extra | {DRAFT: version})
     if stored.entity.published is None and flow_documents.names_of(document) != flow_documents.names_of(
         current.document
     ):
         renamed = stored.entity.model_copy(update=flow_documents.names_of(document))
-        await unit.save(renamed, extra=stored.extra | {DRAFT: version}, unique=_unique(renamed))
+        await unit.save(renamed, extra=stored.extra | {DRAFT: version})
     return {DRAFT: version, "problems": await _problems(unit, stored.entity.bot_id, document, stored.id)}
 
 
@@ -142,7 +141,7 @@ async def current_document(unit: Unit, stored: Stored[Flow]) -> Document:
 
 
 async def remove(unit: Unit, stored: Stored[Flow]) -> None:
-    """Its versions stay: conversations may stand on them (hardening 7)."""
+    """Its versions stay: conversations may stand on them."""
     await unit.remove(stored.entity)
     await postgres_drafts.delete(unit.connection, stored.id)
 
@@ -156,24 +155,14 @@ def show_version(version: Stored[FlowVersion], published: int | None) -> dict[st
     return {"version": number, "published": number == published, "created_at": rfc3339(version.created_at)}
 
 
-def refuse_stale(etag: str, expected: str | None) -> None:
-    """Raise ProblemError 412 when the caller has seen another version (If-Match)."""
-    if expected is not None and expected not in ("*", etag):
-        raise errors.stale(etag)
-
-
-def _unique(entity: Flow) -> str:
-    return f"{entity.bot_id}/{entity.slug}"
-
-
 async def _go_live(unit: Unit, entity: Flow, document: Document, extra: dict[str, Any]) -> None:
     bot = await unit.load(Bot, entity.bot_id)
-    uses: list[Model] = [bot.entity]
+    uses: list[Entity] = [bot.entity]
     for name in flow_documents.called_apis(document):
-        found = await postgres_entities.find_unique(unit.connection, ApiCall, f"{entity.project_id}/{name}")
+        found = await postgres_entities.find_unique(unit.connection, ApiCall, in_project(entity.project_id, name))
         if found is not None:
             uses.append(found.entity)
-    await unit.save(entity, extra=extra, unique=_unique(entity), uses=uses)
+    await unit.save(entity, extra=extra, uses=uses)
 
 
 async def _problems(unit: Unit, bot_id: str, document: Document, flow_id: str | None) -> list[dict[str, Any]]:

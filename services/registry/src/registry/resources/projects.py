@@ -1,4 +1,4 @@
-"""Projects: made by the operator. `webhook_url` is the endpoint named "project" (M3, M4)."""
+"""Projects: made by the operator. `webhook_url` is the endpoint named "project"."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from contracts.ids import uuid7
-from contracts.registry import Endpoint, Project
+from contracts.registry import PROJECT_WEBHOOK, Endpoint, Project, in_project
 from registry.entities import Stored
 from registry.resources import endpoints
-from registry.resources.endpoint_secrets import new_secret
-from registry.resources.inputs import Cidr, HttpUrl, Input, Name
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.store import postgres_entities
+from registry.values.endpoint_secrets import new_secret
+from registry.values.inputs import Cidr, HttpUrl, Input, Name
 from registry.writing.unit import Unit
 
 SLUG_LENGTH = 40
 HIDDEN = frozenset({"signing_secret"})
-WEBHOOK_NAME = "project"
 WEBHOOK_EVENTS = ("profile.pushed", "agent.*", "contact.updated", "flag.*")
 
 
@@ -43,7 +42,7 @@ class Rate(Input):
 
 
 class RateLimits(Input):
-    """B7. Addresses in `exempt_cidrs` are not limited."""
+    """Of requests to ingress. Addresses in `exempt_cidrs` are not limited."""
 
     per_address: Rate | None = None
     per_trigger: Rate | None = None
@@ -69,7 +68,7 @@ async def create(unit: Unit, new: NewProject) -> Made[Project]:
     secret = new_secret()
     slug = await _free_slug(unit, new.name, id)
     sealed = unit.site.seal(secret, project=id, entity=id, field="signing_secret")
-    stored = await unit.add(Project(id=id, name=new.name, slug=slug, signing_secret=sealed), unique=slug)
+    stored = await unit.add(Project(id=id, name=new.name, slug=slug, signing_secret=sealed))
     unit.project_id = id
     once: dict[str, Any] = {"signing_secret": secret}
     if new.webhook_url:
@@ -82,12 +81,12 @@ async def change(unit: Unit, stored: Stored[Project], patch: ProjectPatch) -> St
     if "webhook_url" in given:
         await _set_webhook(unit, stored.id, patch.webhook_url)
     named = {"name": patch.name} if "name" in given else {}
-    return await unit.save(stored.entity.model_copy(update=named), extra=stored.extra, unique=stored.entity.slug)
+    return await unit.save(stored.entity.model_copy(update=named), extra=stored.extra)
 
 
 async def set_rate_limits(unit: Unit, stored: Stored[Project], limits: RateLimits) -> Stored[Project]:
     entity = stored.entity.model_copy(update={"rate_limits": limits.model_dump(mode="json", exclude_none=True)})
-    return await unit.save(entity, extra=stored.extra, unique=stored.entity.slug)
+    return await unit.save(entity, extra=stored.extra)
 
 
 def show(stored: Stored[Project], site: Site) -> dict[str, Any]:
@@ -101,13 +100,11 @@ async def _free_slug(unit: Unit, name: str, id: str) -> str:
 
 
 async def _webhook(unit: Unit, project_id: str) -> Stored[Endpoint] | None:
-    return await postgres_entities.find_unique(
-        unit.connection, Endpoint, endpoints.unique_key(project_id, WEBHOOK_NAME)
-    )
+    return await postgres_entities.find_unique(unit.connection, Endpoint, in_project(project_id, PROJECT_WEBHOOK))
 
 
 async def _add_webhook(unit: Unit, url: str) -> dict[str, Any]:
-    made = await endpoints.create(unit, endpoints.NewEndpoint(name=WEBHOOK_NAME, url=url, events=WEBHOOK_EVENTS))
+    made = await endpoints.create(unit, endpoints.NewEndpoint(name=PROJECT_WEBHOOK, url=url, events=WEBHOOK_EVENTS))
     return {"endpoint_id": made.stored.id, **made.once}
 
 

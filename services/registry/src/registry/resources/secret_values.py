@@ -9,10 +9,10 @@ from pydantic import Field, SecretStr
 from contracts.ids import uuid7
 from contracts.registry import Secret
 from registry.entities import Stored
-from registry.resources.inputs import Identifier, Input
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
+from registry.values.inputs import Identifier, Input
 from registry.writing.unit import Unit
 
 HIDDEN = frozenset({"value"})
@@ -32,7 +32,7 @@ async def create(unit: Unit, new: NewSecret) -> Made[Secret]:
     id = str(uuid7())
     sealed = unit.site.seal(new.value.get_secret_value(), project=unit.project, entity=id, field="value")
     entity = Secret(id=id, project_id=unit.project, name=new.name, value=sealed)
-    return Made(await unit.add(entity, unique=unique_key(unit.project, new.name)))
+    return Made(await unit.add(entity))
 
 
 async def change(unit: Unit, stored: Stored[Secret], patch: SecretPatch) -> Stored[Secret]:
@@ -40,16 +40,11 @@ async def change(unit: Unit, stored: Stored[Secret], patch: SecretPatch) -> Stor
     sealed = unit.site.seal(
         patch.value.get_secret_value(), project=secret.project_id, entity=secret.id, field="value"
     )  # fmt: skip
-    unique = unique_key(secret.project_id, secret.name)
-    return await unit.save(secret.model_copy(update={"value": sealed}), extra=stored.extra, unique=unique)
+    return await unit.save(secret.model_copy(update={"value": sealed}), extra=stored.extra)
 
 
 def show(stored: Stored[Secret], site: Site) -> dict[str, Any]:
     return show_entity(stored, site, hide=HIDDEN)
-
-
-def unique_key(project_id: str, name: str) -> str:
-    return f"{project_id}/{name}"
 
 
 RESOURCE = Resource(

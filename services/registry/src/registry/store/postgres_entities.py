@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from contracts.model import Model
-from contracts.registry import Token
-from registry.entities import KINDS, M, Stored, data_of, id_of, kind_of, project_of
+from contracts.registry import Entity, Token
+from registry.entities import M, Stored, data_of
 from registry.store.postgres import as_json
 from servicekit.loop.batches import Connection
 
@@ -31,7 +30,7 @@ DELETE = """
         deleted_at = now()
     WHERE kind = $1 AND id = $2 AND deleted_at IS NULL RETURNING version
 """
-SELECT = f"SELECT {COLUMNS}, unique_key FROM entity WHERE deleted_at IS NULL AND kind = $1"
+SELECT = f"SELECT {COLUMNS} FROM entity WHERE deleted_at IS NULL AND kind = $1"
 BY_ID = f"{SELECT} AND id = $2"
 BY_UNIQUE_KEY = f"{SELECT} AND unique_key = $2"
 TOKEN_BY_SHA256 = f"{SELECT} AND kind = 'token' AND data ->> 'sha256' = $2"
@@ -60,43 +59,47 @@ INHABITANTS = """
 """
 
 
-async def insert(connection: Connection, entity: M, *, extra: dict[str, Any], unique_key: str | None) -> Stored[M]:
-    """Raises asyncpg.UniqueViolationError when the id or the unique key is taken."""
+async def insert(connection: Connection, entity: M, *, extra: dict[str, Any]) -> Stored[M]:
+    """Raises asyncpg.UniqueViolationError when the id or the unique name is taken."""
     row = await connection.fetchrow(
-        INSERT, kind_of(entity), id_of(entity), project_of(entity), unique_key, as_json(data_of(entity)), as_json(extra)
+        INSERT,
+        entity.KIND,
+        entity.entity_id,
+        entity.owner_id,
+        entity.unique_name,
+        as_json(data_of(entity)),
+        as_json(extra),
     )
     assert row is not None
     return stored(type(entity), row)
 
 
-async def update(
-    connection: Connection, entity: M, *, extra: dict[str, Any], unique_key: str | None
-) -> Stored[M] | None:
+async def update(connection: Connection, entity: M, *, extra: dict[str, Any]) -> Stored[M] | None:
     """The entity at its next version; None when it is gone."""
     row = await connection.fetchrow(
-        UPDATE, kind_of(entity), id_of(entity), unique_key, as_json(data_of(entity)), as_json(extra)
+        UPDATE, entity.KIND, entity.entity_id, entity.unique_name, as_json(data_of(entity)), as_json(extra)
     )
     return None if row is None else stored(type(entity), row)
 
 
-async def note(connection: Connection, entity: Model, extra: dict[str, Any]) -> None:
-    await connection.execute(NOTE, kind_of(entity), id_of(entity), as_json(extra))
+async def note(connection: Connection, entity: Entity, extra: dict[str, Any]) -> None:
+    await connection.execute(NOTE, entity.KIND, entity.entity_id, as_json(extra))
 
 
-async def delete(connection: Connection, entity: Model) -> int | None:
+async def delete(connection: Connection, entity: Entity) -> int | None:
     """The version of the delete, None when it was gone. The row stays without its data, so that versions only grow."""
-    version: int | None = await connection.fetchval(DELETE, kind_of(entity), id_of(entity))
+    version: int | None = await connection.fetchval(DELETE, entity.KIND, entity.entity_id)
     return version
 
 
 async def find(connection: Connection, model: type[M], id: str, *, lock: str = "") -> Stored[M] | None:
     """`lock`: "FOR UPDATE", "FOR SHARE" or nothing."""
-    row = await connection.fetchrow(f"{BY_ID} {lock}", KINDS[model], id)
+    row = await connection.fetchrow(f"{BY_ID} {lock}", model.KIND, id)
     return None if row is None else stored(model, row)
 
 
-async def find_unique(connection: Connection, model: type[M], unique_key: str) -> Stored[M] | None:
-    row = await connection.fetchrow(BY_UNIQUE_KEY, KINDS[model], unique_key)
+async def find_unique(connection: Connection, model: type[M], unique_name: str) -> Stored[M] | None:
+    row = await connection.fetchrow(BY_UNIQUE_KEY, model.KIND, unique_name)
     return None if row is None else stored(model, row)
 
 
@@ -105,14 +108,9 @@ async def find_token(connection: Connection, sha256: str) -> Stored[Token] | Non
     return None if row is None else stored(Token, row)
 
 
-async def unique_key_of(connection: Connection, entity: Model) -> str | None:
-    row = await connection.fetchrow(BY_ID, kind_of(entity), id_of(entity))
-    return None if row is None else row["unique_key"]
-
-
 async def matching(connection: Connection, model: type[M], project_id: str, fields: dict[str, Any]) -> list[Stored[M]]:
     """All of the project whose data contain `fields`, oldest first: `{"bot_id": …}`."""
-    rows = await connection.fetch(MATCHING, KINDS[model], project_id, as_json(fields))
+    rows = await connection.fetch(MATCHING, model.KIND, project_id, as_json(fields))
     return [stored(model, row) for row in rows]
 
 
@@ -126,25 +124,25 @@ async def page(
     fields: dict[str, Any],
 ) -> tuple[list[Stored[M]], int | None]:
     """Up to `limit` entities made after position `after`, and the position to go on from (None: that was all)."""
-    rows = await connection.fetch(PAGE, KINDS[model], project_id, after, as_json(fields), limit + 1)
+    rows = await connection.fetch(PAGE, model.KIND, project_id, after, as_json(fields), limit + 1)
     following = rows[limit - 1]["seq"] if len(rows) > limit else None
     return [stored(model, row) for row in rows[:limit]], following
 
 
-async def use(connection: Connection, entity: Model, used: list[tuple[str, str]]) -> bool:
+async def use(connection: Connection, entity: Entity, used: list[tuple[str, str]]) -> bool:
     """Remember what this entity uses, and hold it until the commit; False when some of it was deleted meanwhile."""
     kinds, ids = [kind for kind, _ in used], [id for _, id in used]
-    await connection.execute(FORGET_USES, kind_of(entity), id_of(entity))
+    await connection.execute(FORGET_USES, entity.KIND, entity.entity_id)
     if not used:
         return True
     held = await connection.fetch(HOLD_USED, kinds, ids)
-    await connection.execute(ADD_USES, kind_of(entity), id_of(entity), kinds, ids)
+    await connection.execute(ADD_USES, entity.KIND, entity.entity_id, kinds, ids)
     return len(held) == len(used)
 
 
-async def users(connection: Connection, entity: Model) -> list[dict[str, Any]]:
+async def users(connection: Connection, entity: Entity) -> list[dict[str, Any]]:
     """Who uses it: `{kind, id, name}`, at most 100."""
-    return [dict(row) for row in await connection.fetch(USERS, kind_of(entity), id_of(entity))]
+    return [dict(row) for row in await connection.fetch(USERS, entity.KIND, entity.entity_id)]
 
 
 async def inhabitants(connection: Connection, project_id: str) -> list[dict[str, Any]]:

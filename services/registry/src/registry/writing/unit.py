@@ -11,16 +11,15 @@ from typing import Any
 
 import asyncpg
 
-from contracts.model import Model
-from contracts.registry import ENTITY_LIMIT, Project
+from contracts.registry import ENTITY_LIMIT, Entity, Project
 from registry import errors
-from registry.entities import KINDS, M, Stored, id_of, key_of, kind_of, record_of
+from registry.entities import M, Stored, key_of, record_of
 from registry.site import Site
 from registry.store import postgres_entities, publications
 from servicekit.loop.batches import Connection
 from servicekit.web.problems import not_found
 
-Uses = Iterable[Model]
+Uses = Iterable[Entity]
 
 
 @dataclass(slots=True)
@@ -44,55 +43,51 @@ class Unit:
         """An entity of this project. Raises ProblemError 404, another project's included."""
         found = await postgres_entities.find(self.connection, model, id, lock=lock)
         if found is None or self.project_id not in (None, found.project_id):
-            raise not_found(f"{KINDS[model]} {id}")
+            raise not_found(f"{model.KIND} {id}")
         return found
 
     async def named(self, model: type[M], pointer: str, id: str, *, lock: str = "") -> Stored[M]:
         """An entity that a field of the body names. Raises ProblemError 422 pointing at it."""
         found = await postgres_entities.find(self.connection, model, id, lock=lock)
         if found is None or found.project_id != self.project:
-            raise errors.invalid(pointer, f"{KINDS[model]} {id} was not found.")
+            raise errors.invalid(pointer, f"{model.KIND} {id} was not found.")
         return found
 
-    async def add(
-        self, entity: M, *, extra: dict[str, Any] | None = None, unique: str | None = None, uses: Uses = ()
-    ) -> Stored[M]:
-        """Make it. `unique` is a name that no other living entity of the kind may have: 409."""
+    async def add(self, entity: M, *, extra: dict[str, Any] | None = None, uses: Uses = ()) -> Stored[M]:
+        """Make it. Raises ProblemError 409 when its unique name is taken."""
         if not isinstance(entity, Project):
             await self._hold_project()
         try:
-            made = await postgres_entities.insert(self.connection, entity, extra=extra or {}, unique_key=unique)
+            made = await postgres_entities.insert(self.connection, entity, extra=extra or {})
         except asyncpg.UniqueViolationError:
-            raise errors.taken(_last_part(unique or id_of(entity))) from None
+            raise errors.taken(_name_of(entity)) from None
         await self._use(entity, uses)
         await self._publish(entity, made.version)
         return made
 
-    async def save(
-        self, entity: M, *, extra: dict[str, Any], unique: str | None = None, uses: Uses | None = None
-    ) -> Stored[M]:
-        """Store its next version. `uses` None: as before. `unique` None: none any more."""
+    async def save(self, entity: M, *, extra: dict[str, Any], uses: Uses | None = None) -> Stored[M]:
+        """Store its next version. `uses` None: as before. Raises ProblemError 409 when its unique name is taken."""
         try:
-            saved = await postgres_entities.update(self.connection, entity, extra=extra, unique_key=unique)
+            saved = await postgres_entities.update(self.connection, entity, extra=extra)
         except asyncpg.UniqueViolationError:
-            raise errors.taken(_last_part(unique or "")) from None
+            raise errors.taken(_name_of(entity)) from None
         if saved is None:
-            raise not_found(f"{kind_of(entity)} {id_of(entity)}")
+            raise not_found(f"{entity.KIND} {entity.entity_id}")
         if uses is not None:
             await self._use(entity, uses)
         await self._publish(entity, saved.version)
         return saved
 
-    async def note(self, entity: Model, extra: dict[str, Any]) -> None:
+    async def note(self, entity: Entity, extra: dict[str, Any]) -> None:
         """Store what only the registry knows of it: the same version, nothing published."""
         await postgres_entities.note(self.connection, entity, extra)
 
-    async def remove(self, entity: Model) -> None:
+    async def remove(self, entity: Entity) -> None:
         """Delete it. Raises ProblemError 409 naming those who use it."""
         await self.refuse_if_used(entity)
         await self.drop(entity)
 
-    async def refuse_if_used(self, entity: Model) -> None:
+    async def refuse_if_used(self, entity: Entity) -> None:
         """Raise ProblemError 409 naming those who use it."""
         users = await postgres_entities.users(self.connection, entity)
         if isinstance(entity, Project):
@@ -100,30 +95,30 @@ class Unit:
         if users:
             raise errors.in_use(users)
 
-    async def drop(self, entity: Model) -> None:
+    async def drop(self, entity: Entity) -> None:
         """Delete it, whoever uses it."""
         version = await postgres_entities.delete(self.connection, entity)
         if version is None:
-            raise not_found(f"{kind_of(entity)} {id_of(entity)}")
+            raise not_found(f"{entity.KIND} {entity.entity_id}")
         await self._use(entity, ())
         await self._publish(entity, version, deleted=True)
 
     async def _hold_project(self) -> None:
         await self.load(Project, self.project, lock="FOR SHARE")
 
-    async def _use(self, entity: Model, uses: Uses) -> None:
-        used = sorted({(kind_of(one), id_of(one)) for one in uses})
+    async def _use(self, entity: Entity, uses: Uses) -> None:
+        used = sorted({(one.KIND, one.entity_id) for one in uses})
         if not await postgres_entities.use(self.connection, entity, used):
             raise errors.busy()
 
-    async def _publish(self, entity: Model, version: int, *, deleted: bool = False) -> None:
+    async def _publish(self, entity: Entity, version: int, *, deleted: bool = False) -> None:
         record = record_of(entity, version=version, generation=self.generation, deleted=deleted)
         value = record.encode()
         if len(value) > ENTITY_LIMIT:
-            raise errors.too_large(kind_of(entity), len(value), ENTITY_LIMIT)
+            raise errors.too_large(entity.KIND, len(value), ENTITY_LIMIT)
         self.published[key_of(record)] = version
         await publications.add(self.connection, [(key_of(record), value)])
 
 
-def _last_part(unique: str) -> str:
-    return f"The name {unique.rsplit('/', 1)[-1]!r}"
+def _name_of(entity: Entity) -> str:
+    return f"The name {(entity.unique_name or entity.entity_id).rsplit('/', 1)[-1]!r}"

@@ -23,7 +23,7 @@ CREATE TABLE conversation (
 CREATE INDEX conversation_contact ON conversation (contact_id);
 COMMENT ON TABLE conversation IS 'A person on a channel of a bot, for ever. id = UUIDv5 of key bot/channel/peer';
 COMMENT ON COLUMN conversation.version IS 'turns applied; saved only where it is what was read';
-COMMENT ON COLUMN conversation.seen IS 'event ids applied: 8-byte hash and 2-byte day each (flow_engine.seen)';
+COMMENT ON COLUMN conversation.seen IS 'event ids applied: 8-byte hash and 2-byte day each (flow_engine.state.seen)';
 COMMENT ON COLUMN conversation.listeners IS 'callers who wait, attached instances, used links; null: nobody';
 
 CREATE TABLE contact (

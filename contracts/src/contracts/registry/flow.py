@@ -1,0 +1,44 @@
+"""A flow, and its versions."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from contracts.registry.entity import Entity, Indexes, Owned
+
+
+class Flow(Owned):
+    """`published` is the version that new sessions start on; None: never published."""
+
+    KIND = "flow"
+    INDEXES: ClassVar[Indexes] = {"bot_id": ("bot_id",), "slug": ("bot_id", "slug")}
+
+    bot_id: str
+    slug: str
+    name: str
+    published: int | None = None
+
+    @property
+    def unique_name(self) -> str:
+        return f"{self.bot_id}/{self.slug}"
+
+
+class FlowVersion(Entity):
+    """Immutable; entity id `<flow id>/<n>`."""
+
+    KIND = "flow_version"
+    INDEXES: ClassVar[Indexes] = {"flow_id": ("flow_id",)}
+
+    flow_id: str
+    project_id: str
+    bot_id: str
+    version: int
+    document: dict[str, Any]
+
+    @property
+    def entity_id(self) -> str:
+        return f"{self.flow_id}/{self.version}"
+
+    @property
+    def owner_id(self) -> str:
+        return self.project_id

@@ -1,0 +1,34 @@
+"""A project: whom everything else belongs to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from contracts.registry.entity import Entity, Sealed
+
+
+class Project(Entity):
+    """`signing_secret` signs webhooks that a step posts to an inline URL (a whsec_ string inside)."""
+
+    KIND = "project"
+
+    id: str
+    name: str
+    slug: str
+    signing_secret: Sealed
+    rate_limits: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def entity_id(self) -> str:
+        return self.id
+
+    @property
+    def owner_id(self) -> str:
+        """Itself."""
+        return self.id
+
+    @property
+    def unique_name(self) -> str:
+        return self.slug

@@ -1,0 +1,60 @@
+"""A send_webhook step's request to its inline URL."""
+
+from __future__ import annotations
+
+import time
+
+from contracts.actions import PostWebhook
+from dispatcher.model.catalogue import Catalogue
+from dispatcher.model.delivery import Delivery, DeliveryKind, Limits, Result, SendContext
+from dispatcher.model.retry_schedule import WEBHOOKS
+from dispatcher.requests import Reading, Request
+from dispatcher.results import reports
+from dispatcher.sending import webhooks
+from dispatcher.sending.url_host import host_of
+from servicekit.http_client.guarded_http import Answer
+from servicekit.kafka.records import Outgoing
+
+
+def _target(action: PostWebhook) -> str:
+    return host_of(action.url)
+
+
+def _limits(target: str, catalogue: Catalogue) -> Limits:
+    return Limits(64)
+
+
+def _request(delivery: Delivery, context: SendContext) -> Request:
+    return webhooks.step_request(delivery, context.catalogue, context.render, time.time())
+
+
+def _read(delivery: Delivery, request: Request, answer: Answer, context: SendContext) -> Reading:
+    return webhooks.read(answer.status, answer.headers, time.time())
+
+
+def _report(result: Result, now: str) -> list[Outgoing]:
+    """A step's title counts as received when the receiver answered 2xx."""
+    action: PostWebhook = result.delivery.content()
+    if result.outcome == "succeeded":
+        data = {**action.data, "title": action.title, "delivery": {"id": result.delivery.id}}
+        return [reports.event("webhook.sent", result.delivery, data, now)]
+    return [reports.exhausted(result, {"title": action.title}, now)] if result.outcome == "exhausted" else []
+
+
+def _dropped(result: Result, now: str) -> list[Outgoing]:
+    return [reports.exhausted(result, {}, now)]
+
+
+KIND = DeliveryKind(
+    name="webhook",
+    action=PostWebhook,
+    prefix="host",
+    target=_target,
+    limits=_limits,
+    schedule=WEBHOOKS,
+    batched=True,
+    request=_request,
+    read=_read,
+    report=_report,
+    dropped=_dropped,
+)

@@ -1,0 +1,82 @@
+"""The queue between attempts and the recorder: results that are to be saved, and lanes whose head is to be looked at."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from dispatcher.model.delivery import Result
+
+BATCH_WINDOW_SECONDS = 0.02
+"""What a result waits for others when nobody waits for it: a transaction for each would cost more than its request."""
+
+
+class Batch(NamedTuple):
+    """What is saved together."""
+
+    results: list[Result]
+    lanes: set[str]
+
+
+class Outcomes:
+    """`add` and `look_after` put in; the recorder waits for `some`, takes a `batch`, and says whether it was `saved`.
+
+    `full`: with so many results there is no waiting for more.
+    """
+
+    def __init__(self, full: int) -> None:
+        self._full = full
+        self._results: list[Result] = []
+        self._lanes: set[str] = set()
+        self._work, self._hurry, self._empty = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._empty.set()
+
+    def __len__(self) -> int:
+        return len(self._results) + len(self._lanes)
+
+    def add(self, result: Result) -> None:
+        """Have a result saved, if the delivery's lease is still ours then."""
+        self._results.append(result)
+        self._begin(hurry=not result.delivery.kind.batched or len(self._results) >= self._full)
+
+    def look_after(self, lanes: Iterable[str]) -> None:
+        """Have it looked at whether the head of these lanes is blocked: it may have been put behind one that just ended."""
+        self._lanes.update(lanes)
+        self._begin(hurry=True)
+
+    def _begin(self, *, hurry: bool) -> None:
+        self._empty.clear()
+        self._work.set()
+        if hurry:
+            self._hurry.set()
+
+    async def some(self) -> None:
+        """Wait until there is something, and a moment longer for more of it, unless somebody waits for it."""
+        await self._work.wait()
+        self._work.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(BATCH_WINDOW_SECONDS):
+                await self._hurry.wait()
+        self._hurry.clear()
+
+    def batch(self, most: int) -> Batch:
+        """The first results and all lanes. A lane that is named again from now on is looked after again."""
+        lanes, self._lanes = self._lanes, set()
+        return Batch(self._results[:most], lanes)
+
+    def saved(self, batch: Batch) -> None:
+        """It is done with."""
+        del self._results[: len(batch.results)]
+        if not self:
+            self._empty.set()
+
+    def unsaved(self, batch: Batch) -> None:
+        """It is to come again."""
+        self._lanes |= batch.lanes
+
+    async def drained(self) -> None:
+        """Wait until nothing is in it, without the moment for more."""
+        self._hurry.set()
+        await self._empty.wait()

@@ -1,0 +1,57 @@
+"""What of a request and its answer is kept in the log: without secrets, bodies cut. Pure."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from dispatcher.requests import BODY_LIMIT, HIDDEN, Request
+from servicekit.http_client.guarded_http import Answer
+
+KEPT_HEADERS = ("content-type", "content-length", "retry-after", "location", "server", "date")
+
+
+def kept_request(request: Request) -> bytes:
+    """The request as it may be stored, JSON. A body that is the delivery's payload, which is stored already, is null."""
+    body = None if request.shown_body is None else _text(request.shown_body)
+    return orjson.dumps(
+        {"method": request.method, "url": request.shown_url, "headers": dict(request.shown_headers), "body": body}
+    )
+
+
+def shown_request(kept: bytes, payload: bytes) -> dict[str, Any]:
+    """The stored request as the API shows it; `payload` is the delivery's."""
+    request: dict[str, Any] = orjson.loads(kept)
+    if "body" in request and request["body"] is None:
+        request["body"] = _text(payload)
+    return request
+
+
+def kept_answer(request: Request, answer: Answer | None) -> bytes | None:
+    """The answer as it may be stored: a receiver that echoes our secrets does not get them into the log."""
+    if answer is None:
+        return None
+    headers = {name: _hidden(answer.headers[name], request) for name in KEPT_HEADERS if name in answer.headers}
+    return orjson.dumps({"status": answer.status, "headers": headers, "body": _hidden(_text(answer.body), request)})
+
+
+def shown_answer(kept: bytes) -> dict[str, Any]:
+    """The stored answer as the API shows it."""
+    answer: dict[str, Any] = orjson.loads(kept)
+    return answer
+
+
+def for_the_caller(request: Request) -> dict[str, Any]:
+    """The request for who waits for a test call, without secrets."""
+    return {"method": request.method, "url": request.shown_url, "headers": request.shown_headers}
+
+
+def _text(body: bytes) -> str:
+    return body[:BODY_LIMIT].decode("utf-8", "replace")
+
+
+def _hidden(text: str, request: Request) -> str:
+    for secret in request.secrets:
+        text = text.replace(secret, HIDDEN)
+    return text

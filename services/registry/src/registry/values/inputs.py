@@ -1,0 +1,108 @@
+"""What fields of requests have in common."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from ipaddress import ip_network
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from contracts.cloudevents import rfc3339
+from contracts.event_types import offered
+
+URL_LIMIT = 2048
+HEADERS_LIMIT = 32
+CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
+OUR_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection", "idempotency-key"})
+HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")
+
+
+class Input(BaseModel):
+    """A body: what it does not know, it refuses by name."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def given(self) -> dict[str, object]:
+        """The fields that the caller sent; a null counts as sent."""
+        return {name: getattr(self, name) for name in self.model_fields_set}
+
+
+def http_url(text: str) -> str:
+    """An absolute http(s) URL whose host is literal and which carries no credentials. Raises ValueError."""
+    if len(text) > URL_LIMIT or re.search(r"[\x00-\x20\x7f\\]", text):
+        raise ValueError(f"at most {URL_LIMIT} characters, none of them a space, a backslash or a control character")
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("an absolute URL that begins with http:// or https://")
+    if "@" in parts.netloc:
+        raise ValueError("no user or password in a URL: use auth")
+    if "{" in parts.netloc:
+        raise ValueError("scheme, host and port are literal: no merge tags there")
+    try:
+        parts.port  # noqa: B018 (a property that raises)
+    except ValueError:
+        raise ValueError("the port is a number up to 65535") from None
+    return text
+
+
+def _cidr(text: str) -> str:
+    return str(ip_network(text, strict=False))
+
+
+def _headers(headers: dict[str, str]) -> dict[str, str]:
+    if len(headers) > HEADERS_LIMIT:
+        raise ValueError(f"at most {HEADERS_LIMIT} headers")
+    for name, value in headers.items():
+        if not HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not a header name")
+        if name.lower() in CREDENTIAL_HEADERS:
+            raise ValueError(f"{name} is a credential: make a secret and name it in auth")
+        if name.lower() in OUR_HEADERS or name.lower().startswith("webhook-"):
+            raise ValueError(f"{name} is set by the sender")
+        if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
+            raise ValueError(f"{name}: no control characters in a header")
+    return headers
+
+
+def event_types(choices: tuple[str, ...]) -> tuple[str, ...]:
+    """The types that are meant: a group such as `flag.*` in full, `*` as it is. Raises ValueError for an unknown one."""
+    return tuple(dict.fromkeys(kind for choice in choices for kind in _types_of(choice)))
+
+
+def _types_of(choice: str) -> tuple[str, ...]:
+    if choice == "*":
+        return ("*",)
+    group = choice[:-1] if choice.endswith(".*") else None
+    found = tuple(kind for kind in offered() if kind == choice or (group and kind.startswith(group)))
+    if not found:
+        raise ValueError(f"no event {choice!r}; there are *, groups such as flag.*, and {', '.join(offered())}")
+    return found
+
+
+def _later(moment: datetime) -> str:
+    if moment <= datetime.now(UTC):
+        raise ValueError("lies in the past")
+    return rfc3339(moment)
+
+
+def _secret_name(text: object) -> object:
+    """`auth` reads `secret.<name>`, as in flow documents."""
+    if isinstance(text, str) and text.startswith("secret."):
+        return text.removeprefix("secret.")
+    raise ValueError("name a secret: secret.<name>")
+
+
+Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
+"""A name that flow documents write: of an API call, of a secret."""
+Id = Annotated[str, StringConstraints(min_length=1, max_length=128)]
+HttpUrl = Annotated[str, AfterValidator(http_url)]
+Cidr = Annotated[str, AfterValidator(_cidr)]
+Headers = Annotated[dict[str, str], AfterValidator(_headers)]
+EventTypes = Annotated[tuple[str, ...], Field(min_length=1, max_length=100), AfterValidator(event_types)]
+FutureTime = Annotated[AwareDatetime, AfterValidator(_later)]
+"""Arrives as RFC 3339 with an offset, and is a string in UTC from then on."""
+SecretRef = Annotated[Identifier, BeforeValidator(_secret_name)]

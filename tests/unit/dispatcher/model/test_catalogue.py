@@ -1,0 +1,60 @@
+"""What the registry says about targets: deleted is not the same as never seen."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+
+import pytest
+
+from contracts.registry import Secret
+from dispatcher.errors import NoRequest, NotYetKnown
+from dispatcher.model.catalogue import Catalogue
+from servicekit.credentials.sealing import KeyRing
+from support.deliveries import API_CALL, ENDPOINT, KEYS, PROJECT, Registry, channel, endpoint, secret, webhook_secret
+
+
+def test_deleted_ends_a_delivery_and_unknown_makes_it_wait() -> None:
+    registry = Registry()
+    registry.gone.add(("api_call", API_CALL))
+    catalogue = Catalogue(registry, KEYS)
+    with pytest.raises(NoRequest, match="The api call was deleted") as refused:
+        catalogue.api_call(API_CALL)
+    assert (refused.value.outcome, refused.value.code) == ("cancelled", "api-call-deleted")
+    with pytest.raises(NotYetKnown):
+        catalogue.endpoint(ENDPOINT)
+
+
+def test_what_only_decorates_may_be_missing() -> None:
+    catalogue = Catalogue(Registry(), KEYS)
+    assert (catalogue.bot("b"), catalogue.known_channel("c"), catalogue.known_endpoint("e")) == (None, None, None)
+
+
+def test_a_changed_entity_is_opened_anew() -> None:
+    catalogue = Catalogue(Registry(), KEYS)
+    before, after = endpoint(secrets=(webhook_secret(1),)), endpoint(secrets=(webhook_secret(2), webhook_secret(1)))
+    assert len(catalogue.endpoint_keys(before)) == 1
+    assert catalogue.endpoint_keys(before) is catalogue.endpoint_keys(before)
+    assert catalogue.endpoint_keys(after) == (bytes([2]) * 32, bytes([1]) * 32)
+
+
+def test_a_channels_credentials_are_opened() -> None:
+    catalogue = Catalogue(Registry(), KEYS)
+    assert catalogue.credentials(channel(credentials={"token": "1:a"})) == {"token": "1:a"}
+    assert catalogue.credentials(channel(id="another")) == {}
+
+
+def test_a_key_that_is_not_in_the_ring_may_still_come() -> None:
+    other = KeyRing(b64encode(bytes(32)).decode())
+    with pytest.raises(NotYetKnown):
+        Catalogue(Registry(), other).endpoint_keys(endpoint())
+
+
+def test_a_secret_moved_to_another_place_does_not_open() -> None:
+    key = secret("key", "abc123")
+    moved = Secret(id="secret-moved", project_id=PROJECT, name="moved", value=key.value)
+    catalogue = Catalogue(Registry(key, moved), KEYS)
+    assert catalogue.secret(PROJECT, "key") == "abc123"
+    with pytest.raises(NotYetKnown):
+        catalogue.secret(PROJECT, "moved")
+    with pytest.raises(NoRequest):
+        catalogue.secret("another project", "key")
