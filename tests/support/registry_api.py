@@ -21,7 +21,6 @@ from registry.resources.kinds import RESOURCES
 from registry.resources.resource import AnyResource
 from registry.settings import Settings
 from registry.site import Site
-from registry.store.database import Database
 from registry.web.api import Api
 from registry.web.app import build_app
 from registry.web.openapi import operations
@@ -29,7 +28,7 @@ from registry.writing.topic_tail import TopicTail
 from registry.writing.writes import Writes
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.sealing import KeyRing
-from servicekit.database import connect
+from servicekit.database import Database, connect
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Outgoing
 from support.described import Described
@@ -101,6 +100,7 @@ class RegistryUnderTest:
         confirm_seconds: float,
         resources: Sequence[AnyResource] = RESOURCES,
         table: Sequence[Route] = ROUTES,
+        calls: DispatcherCalls | None = None,
     ) -> None:
         self.settings, self.database = settings, database
         self.site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
@@ -109,7 +109,7 @@ class RegistryUnderTest:
         self.dispatcher = FakeDispatcher()
         writes = Writes(database, self.tail, self.site, confirm_seconds=confirm_seconds)
         api = Api(database, writes, self.site, settings.admin_token)
-        self.app = build_app(api, DispatcherCalls(self.dispatcher, self.dispatcher), resources, table)
+        self.app = build_app(api, calls or DispatcherCalls(self.dispatcher, self.dispatcher), resources, table)
         self.client = self.as_token(ADMIN_TOKEN)
 
     def as_token(self, token: str) -> httpx.AsyncClient:
@@ -138,12 +138,14 @@ async def running_registry(
 ) -> AsyncIterator[RegistryUnderTest]:
     """A replica over a migrated database and an existing topic; `cut_off`: its `kafka` is nobody's address.
 
-    `parts`: other resources and another route table than the product's.
+    `parts`: other resources and another route table than the product's, calls of a dispatcher that is not played.
     """
     settings = settings_for(cluster, dsn)
     pool = await connect(settings, "registry")
     try:
-        replica = RegistryUnderTest(settings, Database(pool), confirm_seconds=0.2 if cut_off else 5.0, **parts)
+        replica = RegistryUnderTest(
+            settings, Database("registry", pool), confirm_seconds=0.2 if cut_off else 5.0, **parts
+        )
         async with replica.running(cut_off=cut_off):
             yield replica
     finally:

@@ -1,4 +1,4 @@
-"""The partition loop: exactly-once effect of a topic's records on Postgres and on other topics (guarantees 3 and 4).
+"""The partition loop: exactly-once effect of a topic's records on Postgres and on other topics (guarantees.md 2).
 
     Kafka -> GroupReader -> Assignment -> cut -> Handler.apply -> one transaction -> publish -> delete the row
                                 ^                                       |               |
@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
 from itertools import count
 from uuid import uuid4
@@ -42,7 +42,17 @@ from servicekit.loop.positions import Positions, advance, stored
 from servicekit.loop.preparation import Portion, Prepared, Stamps, batch_of, check_sizes, covered, cut, prepare, step_of
 from servicekit.loop.recovery import Recovery
 
-__all__ = ["Batch", "Commit", "Connection", "DeadRecord", "Fatal", "Handler", "Infrastructure", "PartitionLoop"]
+__all__ = [
+    "Batch",
+    "Commit",
+    "Connection",
+    "DeadRecord",
+    "Fatal",
+    "Handler",
+    "Infrastructure",
+    "PartitionLoop",
+    "problem_of",
+]
 
 MAX_RECORDS = 250
 COMMIT_SECONDS = 2.0
@@ -434,6 +444,13 @@ class PartitionLoop:
         if self._own_publisher:
             await self._publisher.stop()
         self._ended.set()
+
+
+def problem_of(loops: Sequence[PartitionLoop]) -> str | None:
+    """Why a service whose work these loops are is not ready, None when it is."""
+    if not loops:
+        return "waiting for Postgres and the registry"
+    return next((problem for loop in loops if (problem := loop.problem())), None)
 
 
 def _goes_alone(portions: list[Portion]) -> bool:

@@ -1,4 +1,4 @@
-"""The registry as a service sees it: its topic read from the start, kept current, and known to be whole (hardening 7, 8)."""
+"""The registry as a service sees it: its topic read from the start, kept current, and known to be whole (guarantees.md 7)."""
 
 from __future__ import annotations
 
@@ -83,6 +83,12 @@ class RegistryView:
         return -1 if position is None or self._filling is not self._index else position - 1
 
     @property
+    def stack_id(self) -> str | None:
+        """Which installation's registry this is; None while no snapshot was read, or one that names none."""
+        snapshot = self._index.snapshot
+        return snapshot.stack_id if snapshot is not None else None
+
+    @property
     def behind_seconds(self) -> float:
         """For how long the view has not had all of its topic."""
         since = self._reader.behind_since
@@ -120,7 +126,7 @@ class RegistryView:
         return list(self._index.all(kind, project_id))
 
     def deleted(self, kind: str, id: str) -> bool:
-        """Whether a delete of it was seen. What is merely unknown is not deleted (hardening 8)."""
+        """Whether a delete of it was seen. What is merely unknown is not deleted (guarantees.md 7.2)."""
         return self._index.deleted(kind, id)
 
     def on_change(self, listener: OnChange) -> None:
@@ -128,7 +134,7 @@ class RegistryView:
         self._listeners.append(listener)
 
     async def reached(self, offset: int, timeout: float) -> bool:
-        """Wait until the record at `offset` is in the view (hardening 7); False when that took too long."""
+        """Wait until the record at `offset` is in the view (guarantees.md 7.3); False when that took too long."""
         return await self._reader.reached(offset + 1, timeout)
 
     async def current(self) -> bool:
