@@ -146,10 +146,8 @@ class PartitionLoop:
         self._work.set()
 
     async def ended(self, seconds: float) -> None:
-        """After `close`: wait until `run` has let go of everything, at most so long.
-
-        Who cancels `run` before that may keep it from leaving the group, and its partitions stand still for a session.
-        """
+        """After `close`: wait until `run` has let go of everything, at most so long. To cancel it before that cuts short
+        what it still has to save and to tell Kafka."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._ended.wait(), seconds)
 
