@@ -2,7 +2,7 @@
 
 An epoch is a counter and a random owner id (after a failover that lost a second the counter may come again, the id does
 not). It is only ever got by bumping, in a statement of its own that is committed before anything else is read: read in
-one statement, the outbox would be seen as of before the wait for the previous owner's lock (hardening 1).
+one statement, the outbox would be seen as of before the wait for the previous owner's lock (guarantees.md 2.1).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from uuid import UUID
 
 import orjson
 
+from servicekit.database import Connection
 from servicekit.failpoints import broken
 from servicekit.kafka.records import Source
-from servicekit.loop.batches import Connection
 
 Seen = dict[str, tuple[int, int]]
-"""`topic/partition` of a source -> the highest (offset, ordinal) whose effect was applied (guarantee 4)."""
+"""`topic/partition` of a source -> the highest (offset, ordinal) whose effect was applied (guarantees.md 2.5)."""
 
 _BUMP = """
 UPDATE checkpoint SET epoch = epoch + 1, owner = $3
@@ -38,7 +38,8 @@ _BROKEN = {
     "next_offset": "greatest(c.next_offset, u.new)",
     "last_id": "CASE WHEN u.new > c.next_offset THEN u.last_id ELSE c.last_id END",
 }
-"""Without the fence: who comes late writes, and does not even have what it undoes done again from its old position."""
+"""Without the fence: who comes late writes all the same. The position never goes back, or else what was overwritten would be
+applied again, and the harm would not show."""
 _ADVANCE = """
 WITH moved AS (
     UPDATE checkpoint c SET next_offset = {next_offset}, last_id = {last_id}, seen = coalesce(u.seen::jsonb, c.seen)
@@ -156,7 +157,7 @@ async def lock(connection: Connection, topic: str, hold: Hold) -> bool:
 
 
 def is_repeat(seen: Seen, source: Source) -> bool:
-    """Whether that effect, or a later one of the same source partition, was applied already (guarantee 4)."""
+    """Whether that effect, or a later one of the same source partition, was applied already (guarantees.md 2.5)."""
     if broken("dedupe"):
         return False
     return (source.offset, source.ordinal) <= seen.get(f"{source.topic}/{source.partition}", (-1, -1))
