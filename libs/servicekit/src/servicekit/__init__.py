@@ -1,6 +1,7 @@
-"""What every service is made of, from the process down to a Kafka connection.
+"""What every service needs to run. Each room and module knows only those after it (import-linter, pyproject.toml).
 
-`process` runs a service; `loop` applies a topic's records to Postgres, `registry_view` holds the registry in memory;
-`checkpoints` and `database` are their SQL; `web` and `http_client` are HTTP in and out; `credentials`, `settings`,
-`failpoints`, `kafka` and `observability` stand below. Arrows go down that list only (import-linter, pyproject.toml).
+`process` (the life of a service's process) · `loop` (a topic applied batch by batch behind a fence) and `registry_view` (the
+registry in memory) · `checkpoints` (the loop's tables) · `database` (the pool) · `web` (HTTP in) and `http_client` (HTTP out) ·
+`credentials` (tokens, sealing, signed links) · `settings` · `kafka` (clients, records, publishing, waiting for replies) and
+`failpoints` · `observability` (logs, metrics, traces) · `memory`, `migrate`, `misconfigured`.
 """

@@ -1,6 +1,9 @@
-"""What a partition loop keeps in its service's schema: how far it is, who holds a partition, what Kafka has to get.
+"""A partition's checkpoint and its outbox, in the schema of the service that owns them.
 
-Enters: holds and steps of the loop, records to be published. Leaves: SQL, in the caller's transaction, and whether the
-hold was still good. Words: *hold* (this process's right to a partition), *epoch* (raised with every takeover), *step* (how
-a batch moves a checkpoint), *outbox row* (what a transaction has to say to Kafka).
+Enters: how a batch moves a partition, and the records that have to leave. Leaves: which partitions moved, and what a
+predecessor left unsent. Only this room writes a checkpoint.
+
+Words: *checkpoint* (next offset, epoch, owner, marks), *epoch* and *fence* (only the process that raised the epoch last
+may write), *mark* (the highest source applied, by which a repeat is known), *outbox* (records committed and not yet
+acknowledged by Kafka).
 """

@@ -19,7 +19,7 @@ from servicekit.failpoints import broken
 from servicekit.kafka.records import Source
 
 Seen = dict[str, tuple[int, int]]
-"""`topic/partition` of a source -> the highest (offset, ordinal) whose effect was applied (guarantees.md 2.5)."""
+"""`topic/partition` of a source -> the highest (offset, ordinal) whose effect was applied: the marks (guarantees.md 2.5)."""
 
 _BUMP = """
 UPDATE checkpoint SET epoch = epoch + 1, owner = $3

@@ -1,7 +1,7 @@
-"""The partition loop: a topic's records take effect in Postgres and on other topics, once (docs/explanation/guarantees.md 2).
+"""A topic's records applied batch by batch, each effect once. Enters: a handler. Leaves: its effects, in Postgres and Kafka.
 
-Enters: records of the partitions that the group gave us, and a service's `Handler`. Leaves: one transaction per batch
-(checkpoint, the handler's rows, outbox), then the records that it said. Words: *batch*, *portion* (one partition's part of
-it), *commit* (what the handler made of it), *recovery* (the one road back from whatever is not known to be good),
-*parallel batches*, *dead record*.
+The way of a batch is drawn in `partition_loop`. Words: *batch* and *commit* (what a handler gets and gives), *portion* (one
+partition's part of a batch), *position* (how far a checkpoint could move), *outlet* (publishes what was committed),
+*recovery* (raise the epoch, publish what is unsent, seek, go on), *fenced* (another process holds the partition), *stopped*
+(an operator has to decide).
 """

@@ -39,7 +39,7 @@ class Assignment:
         yield from parts[: self._first]
 
     def recover(self, part: Partition, cause: str) -> None:
-        """Take the one road back. Does nothing for a partition that is gone, on that road already, or stands still."""
+        """Begin its recovery. Does nothing for a partition that is gone, in recovery already, or stopped."""
         if self.partitions.get(part.number) is not part or part.state is not State.READY:
             return
         part.again()

@@ -19,8 +19,7 @@ _ORDINALS = [(cloudevents.SOURCE_INDEX, b"%d" % ordinal) for ordinal in range(25
 
 @dataclass(slots=True)
 class Portion:
-    """One partition's records of a batch. `fresh` are those for the handler; `seen`: what has been applied
-    of each source once all of them are."""
+    """One partition's records of a batch. `fresh` are those for the handler; `seen` are the marks after all of them."""
 
     partition: Partition
     hold: Hold
@@ -102,7 +101,7 @@ def covered(portions: list[Portion], applied: int | None) -> list[Portion]:
 
 
 class Stamps:
-    """Adds to each record what a repeat is known by (guarantees.md 2.5): the topic, partition and offset it comes from, and its ordinal."""
+    """Adds to each record its source: topic, partition and offset, and its ordinal (guarantees.md 2.5)."""
 
     def __init__(self, topic: str) -> None:
         self._topic = (cloudevents.SOURCE_TOPIC, topic.encode())

@@ -1,4 +1,4 @@
-"""The one road back: bump the epoch, publish what is unsent, seek, go on (guarantees.md 6.1).
+"""Recovery: raise the epoch, publish what is unsent, seek, go on (guarantees.md 6.1).
 
 It is taken after an assignment and after every result that is not known to be good: a failed, fenced or unanswered
 commit, a failed publish, a position outside the log.

@@ -1,6 +1,5 @@
-"""The registry in a service's memory, and whether it is the whole of it and the right one.
+"""The registry in a service's memory. Enters: the registry's topic. Leaves: look-ups, and what changed.
 
-Enters: the registry's topic, from its start. Leaves: look-ups by id and by index, changes to who listens, the sentence why
-it cannot be relied upon. Words: *view*, *index*, *snapshot* (the marker that says how much there is), *whole*, *stack id*
-(which installation's registry it is).
+Words: *view* (all that the topic holds), *whole* (a snapshot was seen and all that it counts is there), *index* (another
+field than the id to find entities by), *stack id* (which installation's registry it is).
 """

@@ -1,5 +1,5 @@
-"""HTTP into a service: the server, who calls, what a request may be, how a refusal looks, health.
+"""HTTP in. Enters: requests. Leaves: answers, refusals as problems, and whether this process is well.
 
-Enters: ASGI requests. Leaves: a judged caller, a bounded body, problem documents, readiness and metrics. Words: *caller*,
-*scope*, *problem* (an error document), *readiness* and *liveness* (health: of this process, and of nothing else).
+Words: *caller* (who sent a request, and what they may do), *scope* (one right of a token), *problem* (a refusal, RFC 9457),
+*health* (liveness and readiness, nothing else), *route* (a row of contracts.routes with its handler).
 """
