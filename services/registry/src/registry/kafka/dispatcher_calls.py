@@ -27,9 +27,12 @@ PLATFORM_SECONDS = 10.0
 class Asker(Protocol):
     """The part of servicekit.kafka.asker that is used here."""
 
-    async def wait_ready(self) -> None: ...
+    async def wait_ready(self) -> None:
+        """Return once replies would be seen."""
 
-    def ask(self, until: Literal["verdict", "rest"]) -> tuple[ReplyTo, asyncio.Future[Any]]: ...
+    def ask(self, until: Literal["verdict", "rest"]) -> tuple[ReplyTo, asyncio.Future[Any]]:
+        """An address for one reply, and the reply to come."""
+        ...
 
 
 class DispatcherCalls:
