@@ -22,7 +22,8 @@ from servicekit.credentials.sealing import KeyRing
 from servicekit.database import Database, Pool
 from servicekit.http_client.guarded_http import GuardedClient
 from servicekit.kafka.publisher import KafkaPublisher
-from servicekit.loop.partition_loop import Handler, PartitionLoop, problem_of
+from servicekit.loop.partition_loop import Handler, PartitionLoop
+from servicekit.loop.readiness import problem_of
 from servicekit.process import Service, run
 from servicekit.registry_view.stack_id import StackId
 from servicekit.registry_view.view import RegistryView

@@ -67,30 +67,21 @@ def of_plan(plan: Plan | Refusal) -> Request:
     """The plan's first request, with the courtesies before it and the others following. Raises NoRequest for a refusal."""
     if isinstance(plan, Refusal):
         raise NoRequest("exhausted", plan.code, plan.detail)
-    needed = [step for step in plan.steps if step.role != "courtesy"] or plan.steps
-    first = _request(needed, ())
-    if len(needed) == len(plan.steps):
-        return first
-    return first._replace(before=tuple(_request([step], ()) for step in plan.steps if step.role == "courtesy"))
+    steps = plan.steps
+    if steps[0].role != "courtesy":
+        return _request(steps, ())
+    needed = [step for step in steps if step.role != "courtesy"]
+    return _request(needed, ())._replace(before=tuple(_request((each,), ()) for each in steps if each not in needed))
 
 
 def _request(steps: Sequence[Step], done: tuple[Told, ...]) -> Request:
-    step, rest = steps[0], steps[1:]
-    made = step.make(done)
+    step = steps[0]
+    method, url, headers, body, shown_url, shown_headers, shown_body, secrets, answer_limit = step.make(done)
+    then = (lambda reading: _request(steps[1:], (*done, reading.told))) if len(steps) > 1 else None
     return Request(
-        made.method,
-        made.url,
-        dict(made.headers),
-        made.body,
-        CHANNEL_TIMEOUT,
-        made.shown_url,
-        dict(made.shown_headers),
-        made.shown_body,
-        made.secrets,
-        step.name,
-        then=(lambda reading: _request(rest, (*done, reading.told))) if rest else None,
-        answer_limit=made.answer_limit or ANSWER_LIMIT,
-    )
+        method, url, headers, body, CHANNEL_TIMEOUT, shown_url, shown_headers, shown_body, secrets,
+        step.name, (), then, answer_limit or ANSWER_LIMIT,
+    )  # fmt: skip
 
 
 def read(delivery: Delivery, request: Request, answer: Answer, context: SendContext) -> Reading:
