@@ -76,7 +76,6 @@ async def test_a_loop_that_is_cancelled_while_it_stops_gives_its_connection_back
     await stopping.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    await loop.ended(1)
     assert pool.get_idle_size() == pool.get_size()
 
 

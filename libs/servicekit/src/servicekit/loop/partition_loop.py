@@ -13,7 +13,6 @@ effect or every COMMIT_SECONDS; after a crash such records are read once more.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
@@ -98,7 +97,7 @@ class PartitionLoop:
         self._own_publisher = publisher is None
         self._publisher = publisher or KafkaPublisher(cluster, client_id=f"{group}-{instance}")
         self._metrics, self._stamps = LoopMetrics(topic), Stamps(topic)
-        self._work, self._closing, self._ended = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._work, self._closing = asyncio.Event(), asyncio.Event()
         self._reader = GroupReader(
             cluster=cluster,
             topic=topic,
@@ -142,12 +141,6 @@ class PartitionLoop:
         """Have the batch in hand finished; `run` then returns."""
         self._closing.set()
         self._work.set()
-
-    async def ended(self, seconds: float) -> None:
-        """After `close`: wait until `run` has let go of everything, at most so long. To cancel it before that cuts short
-        what it still has to save and to tell Kafka."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ended.wait(), seconds)
 
     def wake(self) -> None:
         """Look for work now."""
@@ -399,7 +392,6 @@ class PartitionLoop:
         await self._connection.close()
         if self._own_publisher:
             await self._publisher.stop()
-        self._ended.set()
 
 
 def _goes_alone(portions: list[Portion]) -> bool:
