@@ -28,6 +28,7 @@ from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
 from support.ledger import read_all
 from support.registry_writer import RegistryWriter
+from support.stack import SESSION_SECONDS
 from support.topics import create_topics, delete_topics
 
 PROJECT, BOT, CHANNEL = "project-1", "bot-1", "tg-1"
@@ -49,7 +50,7 @@ def settings_for(cluster: Cluster, dsn: str, **more: Any) -> Settings:
         "kek": KEK,
         "allowed_networks": "127.0.0.0/8",
         "instance": "a",
-        "session_timeout_seconds": 6,
+        "session_timeout_seconds": SESSION_SECONDS,
         "lease_seconds": 20,
     }
     return Settings(**(defaults | more))

@@ -32,6 +32,7 @@ from support.engine_database import engine_pool
 from support.engine_world import BOT, ENTITIES, WEB, BuggyHandler, inbound_record, published
 from support.ledger import read_all
 from support.registry_writer import RegistryWriter
+from support.stack import SESSION_SECONDS
 from support.topics import create_topics, delete_topics
 
 TOPICS = (inbound.TOPIC, actions.TOPIC, events.TOPIC, replies.TOPIC)
@@ -53,7 +54,7 @@ class RunningEngine:
     loop: PartitionLoop | None = None
     handler: BuggyHandler | None = None
     timers: asyncio.Task[None] | None = None
-    session_timeout: float = 6.0
+    session_timeout: float = SESSION_SECONDS
 
     async def start(self, instance: str = "a") -> None:
         """Begin to apply events."""

@@ -19,6 +19,7 @@ from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.inside_aiokafka.consumers import partitions_of
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.partition_loop import Batch, Commit, Connection, DeadRecord, Handler, PartitionLoop
+from support.stack import SESSION_SECONDS
 
 TABLES = LOOP_TABLES + "CREATE TABLE total (key text PRIMARY KEY, amount bigint NOT NULL, turns bigint NOT NULL);"
 SAVE = """
@@ -113,7 +114,12 @@ class WithPool(Handler, Protocol):
 
 
 def make_loop(
-    ledger: WithPool, kafka: str | Cluster, *, instance: str = "a", session_timeout: float = 6, **more: Any
+    ledger: WithPool,
+    kafka: str | Cluster,
+    *,
+    instance: str = "a",
+    session_timeout: float = SESSION_SECONDS,
+    **more: Any,
 ) -> PartitionLoop:
     """A loop of a group that is named like its topic."""
     return PartitionLoop(
