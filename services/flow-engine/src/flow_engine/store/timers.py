@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from flow_engine.state.rows import TimerRow
-from flow_engine.store.columns import Columns
+from servicekit.columns import Columns
 from flow_engine.store.port import DueTimers, FiredTimer
 from servicekit.loop.batches import Connection
 
