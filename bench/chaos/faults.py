@@ -55,6 +55,7 @@ async def arm(stack: Stack, seed: int, broken: str | None) -> None:
         env = stack.service(instance).env
         env["SWITCHHOOK_FAILPOINTS"] = inside(seed + number, instance, broken)
         env["SWITCHHOOK_BROKEN"] = broken or ""
+        env["SWITCHHOOK_CHAOS"] = "1"
     await restart(stack)
 
 
@@ -66,7 +67,7 @@ def armed(stack: Stack) -> bool:
 async def disarm(stack: Stack) -> None:
     """Start the processes anew, without failpoints and with every protection; Kafka takes all writes again."""
     for instance in FAULTY:
-        for name in ("SWITCHHOOK_FAILPOINTS", "SWITCHHOOK_BROKEN"):
+        for name in ("SWITCHHOOK_FAILPOINTS", "SWITCHHOOK_BROKEN", "SWITCHHOOK_CHAOS"):
             stack.service(instance).env.pop(name, None)
     await asyncio.gather(restart(stack), take_writes(stack, actions.TOPIC.name))
 

@@ -98,7 +98,7 @@ class RunningDispatcher:
     async def start(self, instance: str = "a", **more: Any) -> Dispatcher:
         """One more replica, in this process."""
         made = Dispatcher(settings_for(self.cluster, self.dsn, instance=instance, **more))
-        self.workers.append((made, asyncio.create_task(made.run())))
+        self.workers.append((made, asyncio.create_task(made.work())))
         return made
 
     async def stop(self) -> None:
@@ -124,7 +124,10 @@ class RunningDispatcher:
             chosen,
         ]
         path = os.pathsep.join(["tests", *sys.path])
-        child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path, "SWITCHHOOK_FAILPOINTS": failpoints})
+        child = subprocess.Popen(
+            command,
+            env={**os.environ, "PYTHONPATH": path, "SWITCHHOOK_FAILPOINTS": failpoints, "SWITCHHOOK_CHAOS": "1"},
+        )
         try:
             yield child
         finally:
@@ -229,7 +232,7 @@ async def dispatcher_on(kafka: str, dsn: str, *entities: Any) -> AsyncIterator[R
 
 async def _run_process(kafka: str, prefix: str, dsn: str, chosen: str) -> None:
     dispatcher = Dispatcher(settings_for(Cluster(kafka, prefix), dsn, **orjson.loads(chosen)))
-    await dispatcher.run()
+    await dispatcher.work()
 
 
 if __name__ == "__main__":

@@ -19,13 +19,13 @@ from ingress.assembly import build
 from ingress.settings import Settings
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.site import Site
-from registry.store.database import Database
 from registry.web.api import Api
 from registry.web.app import build_app
 from registry.writing.writes import Writes
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.sealing import KeyRing
 from servicekit.credentials.tokens import generate_token
+from servicekit.database import Database
 from servicekit.web.auth import Authoriser
 from support.ingress_fakes import BOT, PROJECT, FakeAsker, FakePublisher, FakeView, registry
 from support.registry_api import ADMIN_TOKEN, KEK, LINK_KEY, PUBLIC_URL, FakeDispatcher
@@ -77,7 +77,7 @@ def every_app() -> tuple[dict[Service, ASGIApp], FakeView]:
 def registry_app(view: FakeView) -> ASGIApp:
     """The registry's application, whose database knows nothing but tokens."""
     pool: Any = TokensOnly(view)
-    database = Database(pool)
+    database = Database("registry", pool)
     site = Site(PUBLIC_URL, KeyRing(SecretStr(KEK)), LinkKeys(SecretStr(LINK_KEY)))
     confirmation: Any = None
     api = Api(database, Writes(database, confirmation, site), site, SecretStr(ADMIN_TOKEN))

@@ -21,7 +21,6 @@ from registry.resources.kinds import RESOURCES
 from registry.resources.resource import AnyResource
 from registry.settings import Settings
 from registry.site import Site
-from registry.store.database import Database
 from registry.web.api import Api
 from registry.web.app import build_app
 from registry.web.openapi import operations
@@ -29,7 +28,7 @@ from registry.writing.topic_tail import TopicTail
 from registry.writing.writes import Writes
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.sealing import KeyRing
-from servicekit.database import connect
+from servicekit.database import Database, connect
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Outgoing
 from support.described import Described
@@ -143,7 +142,9 @@ async def running_registry(
     settings = settings_for(cluster, dsn)
     pool = await connect(settings, "registry")
     try:
-        replica = RegistryUnderTest(settings, Database(pool), confirm_seconds=0.2 if cut_off else 5.0, **parts)
+        replica = RegistryUnderTest(
+            settings, Database("registry", pool), confirm_seconds=0.2 if cut_off else 5.0, **parts
+        )
         async with replica.running(cut_off=cut_off):
             yield replica
     finally:

@@ -44,9 +44,9 @@ class RegistryWriter:
         """Write that an entity is gone."""
         await self._write(kind, id, project_id, deleted=True)
 
-    async def snapshot(self) -> None:
+    async def snapshot(self, *, stack_id: str | None = None) -> None:
         """Write the marker that says how much there is."""
-        await self._send(SNAPSHOT_KEY, Snapshot(generation=1, counts=dict(self._keys)))
+        await self._send(SNAPSHOT_KEY, Snapshot(generation=1, counts=dict(self._keys), stack_id=stack_id))
 
     async def _write(self, kind: Any, id: str, project_id: str, **fields: Any) -> None:
         self._version += 1

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeAlias
 import asyncpg
 import pytest
 
-from servicekit.failpoints import BROKEN, FAILPOINTS
+from servicekit.failpoints import BROKEN, CHAOS, FAILPOINTS
 from support.ledger import produce
 from support.ledger_worker import FOLLOWED
 from support.waiting import eventually
@@ -36,7 +36,7 @@ class Worker:
 
     async def run(self, log: Path) -> None:
         tests = str(Path(__file__).parents[2])
-        env = {**os.environ, **self._env, "PYTHONPATH": tests}
+        env = {**os.environ, **self._env, CHAOS: "1", "PYTHONPATH": tests}
         with log.open("ab") as out:
             while True:
                 command = [sys.executable, "-m", "support.ledger_worker", *self._arguments]

@@ -58,6 +58,8 @@ class Snapshot(Model):
 
     generation: int
     counts: dict[str, int]
+    stack_id: str | None = None
+    """Which installation's registry this is; from before there were ids: none."""
 
 
 def entity_key(kind: str, id: str) -> str:

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from typing import TypeAlias
 
 import asyncpg
 import structlog
 
 from servicekit.loop.batches import Connection
+from servicekit.misconfigured import Misconfigured
 from servicekit.settings import ServiceSettings
+from servicekit.web.problems import unavailable
 
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Pauses between attempts to connect; the last one is repeated for ever."""
 WRONG_SETTINGS = (
@@ -24,16 +29,45 @@ NOT_THERE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceErro
 log = structlog.get_logger()
 
 
+class Database:
+    """A service's pool, which may come later than the process. A connection that breaks afterwards is replaced."""
+
+    def __init__(self, schema: str, pool: Pool | None = None) -> None:
+        self._schema, self._pool = schema, pool
+
+    @property
+    def pool(self) -> Pool:
+        """Raises ProblemError 503 until Postgres was there for the first time."""
+        if self._pool is None:
+            raise unavailable("The database is not there yet.")
+        return self._pool
+
+    async def connect(self, settings: ServiceSettings) -> Pool:
+        """Wait for Postgres, as long as it takes. Raises what `connect` does."""
+        self._pool = await connect(settings, self._schema)
+        return self._pool
+
+    async def close(self) -> None:
+        """Let go of the connections; of those that do not end within 5 s, too."""
+        if self._pool is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._pool.close(), 5)
+
+    def problem(self) -> str | None:
+        """For readiness."""
+        return "Postgres was not reached yet" if self._pool is None else None
+
+
 async def connect(
     settings: ServiceSettings, schema: str, *, min_size: int = 1, max_size: int = 10
 ) -> asyncpg.Pool[asyncpg.Record]:
     """A pool whose connections look into `schema`; waits for Postgres as long as it takes.
 
-    A connection that broke is replaced on the next `acquire`. Raises ValueError without a DSN, asyncpg's error when
+    A connection that broke is replaced on the next `acquire`. Raises Misconfigured without a DSN, asyncpg's error when
     the DSN is refused for what it says (password, database).
     """
     if settings.database is None:
-        raise ValueError("SWITCHHOOK_DATABASE is not set")
+        raise Misconfigured("SWITCHHOOK_DATABASE is not set")
     attempt = 0
     while True:
         try:

@@ -5,7 +5,7 @@ Off unless SWITCHHOOK_FAILPOINTS is set, for example
 `kill` and `freeze` act with that probability each time one of the named points is passed; the other two are points of
 their own. With `calm=4s` nothing acts in the first four seconds after the first point, nor after a freeze.
 SWITCHHOOK_BROKEN=outbox|fence|dedupe|lease names a protection to leave out, so that a checker can prove that it would
-notice.
+notice. Neither has an effect, and no service starts with one of them, unless SWITCHHOOK_CHAOS=1.
 """
 
 from __future__ import annotations
@@ -19,8 +19,12 @@ from functools import cache
 
 import structlog
 
+from servicekit.misconfigured import Misconfigured
+
 FAILPOINTS = "SWITCHHOOK_FAILPOINTS"
 BROKEN = "SWITCHHOOK_BROKEN"
+CHAOS = "SWITCHHOOK_CHAOS"
+PROTECTIONS = frozenset({"outbox", "fence", "dedupe", "lease"})
 
 log = structlog.get_logger()
 
@@ -29,7 +33,7 @@ log = structlog.get_logger()
 class Failpoints:
     """What a setting asks for. `kill` and `freeze`: point -> probability; `seconds` is how long a freeze lasts."""
 
-    dice: random.Random
+    generator: random.Random
     kill: dict[str, float] = field(default_factory=dict)
     freeze: dict[str, tuple[float, float]] = field(default_factory=dict)
     windows: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -47,19 +51,19 @@ class Failpoints:
             return False
         if now < self.open_until.get(point, 0.0):
             return True
-        if self.dice.random() >= probability:
+        if self.generator.random() >= probability:
             return False
         self.open_until[point] = now + seconds
         return True
 
     def pass_by(self, point: str) -> None:
-        """Die or freeze here, if the dice say so."""
+        """Die or freeze here, if chance has it."""
         if time.monotonic() < self.calm_until:
             return
-        if self.dice.random() < self.kill.get(point, 0.0):
+        if self.generator.random() < self.kill.get(point, 0.0):
             os.kill(os.getpid(), signal.SIGKILL)
         probability, seconds = self.freeze.get(point, (0.0, 0.0))
-        if self.dice.random() < probability:
+        if self.generator.random() < probability:
             log.warning("failpoint.freeze", point=point, seconds=seconds)
             time.sleep(seconds)
             log.warning("failpoint.woke", point=point)
@@ -75,7 +79,7 @@ def parse(text: str, *, salt: int = 0) -> Failpoints:
         chance, _, duration = amount.partition(":")
         seconds = float(duration.removesuffix("s") or 0)
         if name == "seed":
-            found.dice.seed(f"{chance}/{salt}")
+            found.generator.seed(f"{chance}/{salt}")
         elif name == "calm":
             found.calm = float(chance.removesuffix("s"))
             found.calm_until = time.monotonic() + found.calm
@@ -86,13 +90,34 @@ def parse(text: str, *, salt: int = 0) -> Failpoints:
         elif name in ("commit_unknown", "publish_fails"):
             found.windows[name] = (float(chance), seconds)
         else:
-            raise ValueError(f"{FAILPOINTS}: unknown failpoint {name!r}")
+            raise ValueError(f"unknown failpoint {name!r}")
     return found
+
+
+def chaos() -> str | None:
+    """What this process does to itself on purpose, in a sentence; None: nothing. Raises Misconfigured unless it may."""
+    given = {name: value for name in (FAILPOINTS, BROKEN) if (value := os.environ.get(name))}
+    if not given:
+        return None
+    if not _allowed():
+        raise Misconfigured(f"{' and '.join(given)} would make it fail on purpose, which takes {CHAOS}=1, too")
+    try:
+        parse(given.get(FAILPOINTS, ""))
+    except ValueError as error:
+        raise Misconfigured(f"{FAILPOINTS} cannot be read: {error}") from error
+    unknown = sorted(set(given.get(BROKEN, "").split(",")) - PROTECTIONS - {""})
+    if unknown:
+        raise Misconfigured(f"{BROKEN} names {', '.join(unknown)}, which is none of {', '.join(sorted(PROTECTIONS))}")
+    return "it fails on purpose: " + ", ".join(f"{name}={value}" for name, value in given.items())
+
+
+def _allowed() -> bool:
+    return os.environ.get(CHAOS) == "1"
 
 
 @cache
 def _active() -> Failpoints | None:
-    text = os.environ.get(FAILPOINTS)
+    text = os.environ.get(FAILPOINTS) if _allowed() else None
     return parse(text, salt=os.getpid()) if text else None
 
 
@@ -118,4 +143,4 @@ def armed(point: str) -> bool:
 @cache
 def broken(protection: str) -> bool:
     """Whether that protection (outbox, fence, dedupe, lease) is to be left out."""
-    return protection in os.environ.get(BROKEN, "").split(",")
+    return _allowed() and protection in os.environ.get(BROKEN, "").split(",")

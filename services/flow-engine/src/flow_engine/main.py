@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
-
-import asyncpg
-import structlog
 
 from contracts.registry import Trigger
 from flow_engine.batch.handler import EngineHandler
@@ -20,72 +15,71 @@ from flow_engine.store.postgres import PostgresConversations
 from flow_engine.turn.sandbox import Sandbox
 from flow_engine.web.routes import make_app
 from servicekit.credentials.links import LinkKeys
-from servicekit.database import connect
-from servicekit.loop.partition_loop import PartitionLoop
-from servicekit.observability.logging import configure_logging
-from servicekit.observability.telemetry import configure_tracing, shutdown_tracing
+from servicekit.database import Database, Pool
+from servicekit.loop.partition_loop import PartitionLoop, problem_of
+from servicekit.process import Service, run
+from servicekit.registry_view.stack_id import StackId
 from servicekit.registry_view.view import RegistryView
 from servicekit.web.auth import Authoriser
-from servicekit.web.health import Health
-from servicekit.web.problems import unavailable
-from servicekit.web.server import serve, stop_process
+from servicekit.web.health import Checks
 
 SERVICE = "flow-engine"
 SCHEMA = "flow_engine"
 
-log = structlog.get_logger()
 
-
-class Engine:
-    """Everything one process has. `run` works until it is cancelled or cannot go on."""
+class Engine(Service):
+    """One flow engine."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings = settings
+        self.settings, self.database = settings, Database(SCHEMA)
         self.view = RegistryView(settings.cluster)
         self.authoriser = Authoriser(self.view, settings.admin_token)
-        self.loop: PartitionLoop | None = None
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
-        self._store: PostgresConversations | None = None
+        self.stack = StackId(lambda: self.view.stack_id)
+        self.loops: list[PartitionLoop] = []
         keys = LinkKeys(settings.link_key) if settings.link_key else None
         self.catalogue = RegistryCatalogue(
             self.view, LinkMaker(keys, settings.public_url), compiled_flows=settings.compiled_flows
         )
+        self.app = make_app(self)
 
     @property
     def store(self) -> PostgresConversations:
         """Raises ProblemError 503 before Postgres was there for the first time."""
-        if self._store is None:
-            raise unavailable("The database is not there yet.")
-        return self._store
+        return PostgresConversations(self.database.pool)
 
     def trigger(self, trigger_id: str) -> Trigger | None:
         """A trigger by id."""
         found: Trigger | None = self.view.get("trigger", trigger_id)
         return found
 
-    async def run(self) -> None:
+    def checks(self) -> Checks:
+        """The registry is known and ours, and every partition that we have can go on."""
+        return {"registry": self.view.problem, "stack": self.stack.problem, "partitions": self._problem_of_loops}
+
+    async def work(self) -> None:
         """Apply events and fire timers."""
         settings = self.settings
         await self.view.start()
-        self._pool = pool = await connect(settings, SCHEMA)
-        self._store = store = PostgresConversations(pool)
+        pool = await self.database.connect(settings)
+        store = PostgresConversations(pool)
         logs = log_partitions.logs(settings.chat_log_days, settings.event_log_days)
         async with Sandbox(settings.code_workers) as sandbox:
             handler = EngineHandler(store, self.catalogue, sandbox, compute_budget=settings.compute_budget_ms / 1000)
             try:
-                await self._work(pool, handler, logs)
+                await self._apply(pool, store, handler, logs)
             finally:
                 await store.close()
 
-    async def _work(
-        self, pool: asyncpg.Pool[asyncpg.Record], handler: EngineHandler, logs: tuple[log_partitions.Log, ...]
+    async def _apply(
+        self, pool: Pool, store: PostgresConversations, handler: EngineHandler, logs: tuple[log_partitions.Log, ...]
     ) -> None:
         settings, partitioned = self.settings, asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(log_partitions.keep_up_for_ever(pool, logs, first=partitioned))
             await partitioned.wait()
             await self.view.wait_ready()
-            self.loop = PartitionLoop(
+            await self.stack.settle(pool)
+            loop = PartitionLoop(
                 handler,
                 cluster=settings.cluster,
                 group=SERVICE,
@@ -96,50 +90,25 @@ class Engine:
                 max_records=settings.max_records,
                 parallel_batches=settings.parallel_batches,
             )
-            tasks.create_task(self.loop.run())
-            tasks.create_task(Timers(self.loop, self.store).run())
+            self.loops.append(loop)
+            tasks.create_task(self.stack.keep(pool))
+            tasks.create_task(loop.run())
+            tasks.create_task(Timers(loop, store).run())
+
+    async def drain(self) -> None:
+        """Finish the batch in hand."""
+        for loop in self.loops:
+            await loop.close()
 
     async def close(self) -> None:
-        """Let go of what `run` opened."""
+        """Let go of the registry and the database."""
         await self.view.stop()
-        if self._pool is not None:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._pool.close(), 5)
+        await self.database.close()
 
-    def checks(self) -> Health:
-        """Ready: the registry is known, and every partition that is ours can go on."""
-        return Health({"registry": self._registry_problem, "partitions": self._loop_problem})
-
-    def _registry_problem(self) -> str | None:
-        return self.view.problem()
-
-    def _loop_problem(self) -> str | None:
-        return self.loop.problem() if self.loop else "waiting for Postgres and the registry"
-
-
-@contextlib.asynccontextmanager
-async def _running(engine: Engine) -> AsyncIterator[None]:
-    """Work in the background; if that ends by itself, so does the process."""
-    work = asyncio.create_task(engine.run(), name="engine")
-    work.add_done_callback(lambda done: None if done.cancelled() else stop_process())
-    try:
-        yield
-        if engine.loop is not None:
-            await engine.loop.close()
-    finally:
-        work.cancel()
-        result = await asyncio.gather(work, return_exceptions=True)
-        await engine.close()
-        shutdown_tracing()
-    if isinstance(result[0], Exception):
-        log.error("engine.ended", error=repr(result[0]))
-        raise result[0]
+    def _problem_of_loops(self) -> str | None:
+        return problem_of(self.loops)
 
 
 def main() -> None:
     """Run until SIGTERM."""
-    settings = Settings()
-    configure_logging(SERVICE, settings.log_level)
-    configure_tracing(SERVICE, settings)
-    engine = Engine(settings)
-    serve(make_app(engine), settings, lambda: _running(engine), health=engine.checks())
+    run(SERVICE, Settings, Engine)

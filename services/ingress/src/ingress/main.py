@@ -1,98 +1,80 @@
-"""Wires ingress together and runs it."""
+"""Ingress's process: HTTP at once; the registry, the replies and the bridge as Kafka comes."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
-from collections.abc import AsyncIterator
 
-from ingress.assembly import Ingress, build
+from ingress.assembly import build
 from ingress.commands.bridge import Bridge
 from ingress.settings import Settings
 from servicekit.kafka.asker import Asker
+from servicekit.kafka.inside_aiokafka.connections import refusal
 from servicekit.kafka.publisher import KafkaPublisher
-from servicekit.observability.logging import configure_logging
-from servicekit.observability.telemetry import configure_tracing, shutdown_tracing
+from servicekit.process import Service, run
 from servicekit.registry_view.view import RegistryView
-from servicekit.web.health import Health
-from servicekit.web.server import serve
+from servicekit.web.health import Checks
 
+SERVICE = "ingress"
 YOUNG_OBJECTS = 20_000
 """Objects between two collections of the youngest: a request makes some hundred and no cycles, so the default of 700
 collects for nothing at every fifth request."""
-STOP_CHECK_SECONDS = 0.25
+
+
+class IngressService(Service):
+    """One replica of ingress."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.publisher = KafkaPublisher(settings.cluster, client_id=f"ingress-{settings.instance}")
+        self.view = RegistryView(settings.cluster, client_id=f"ingress-view-{settings.instance}")
+        self.asker = Asker(settings.cluster, settings.instance, publisher=self.publisher)
+        self.ingress = build(settings, self.view, self.asker, self.publisher)
+        self.asker.subscribe(self.ingress.attachments.on_messages)
+        self.app = self.ingress.app
+
+    def checks(self) -> Checks:
+        """The registry was known once and the replies are read. Kafka may be away: ingress says so itself, with 503."""
+        return {
+            "kafka": lambda: None if self.view.ready else refusal(),
+            "registry": lambda: None if self.view.ready else self.view.problem(),
+            "replies": self.asker.problem,
+        }
+
+    async def work(self) -> None:
+        """Read the registry and the replies; take commands from Kafka, too, if this replica is a bridge."""
+        gc.freeze()
+        gc.set_threshold(YOUNG_OBJECTS, 20, 50)
+        await self.publisher.start()
+        await self.view.start()
+        await self.asker.start()
+        await self.view.wait_ready()
+        if self.settings.bridge:
+            await self._bridge().run()
+        await asyncio.Event().wait()
+
+    def stopping(self) -> None:
+        """Streams and long polls would hold back a graceful stop until they time out."""
+        self.ingress.attachments.close()
+
+    async def close(self) -> None:
+        """Have what was accepted written, then let go of Kafka."""
+        await self.ingress.intake.drained()
+        await self.asker.stop()
+        await self.view.stop()
+        await self.publisher.stop()
+
+    def _bridge(self) -> Bridge:
+        return Bridge(
+            self.settings.cluster,
+            self.settings.instance,
+            self.settings.session_timeout_seconds,
+            self.ingress.commands,
+            self.ingress.intake,
+            self.publisher,
+        )
 
 
 def main() -> None:
-    """Run until SIGTERM. Without its settings it does not start."""
-    settings = Settings()
-    configure_logging("ingress", settings.log_level)
-    configure_tracing("ingress", settings)
-    publisher = KafkaPublisher(settings.cluster, client_id=f"ingress-{settings.instance}")
-    view = RegistryView(settings.cluster, client_id=f"ingress-view-{settings.instance}")
-    asker = Asker(settings.cluster, settings.instance, publisher=publisher)
-    ingress = build(settings, view, asker, publisher)
-
-    @contextlib.asynccontextmanager
-    async def lifespan() -> AsyncIterator[None]:
-        gc.freeze()
-        gc.set_threshold(YOUNG_OBJECTS, 20, 50)
-        asker.subscribe(ingress.attachments.on_messages)
-        await publisher.start()
-        await view.start()
-        await asker.start()
-        ending = asyncio.create_task(_send_listeners_home(health, ingress), name="listeners")
-        try:
-            async with _bridging(settings, ingress, view, publisher):
-                yield
-        finally:
-            ending.cancel()
-            await ingress.intake.drained()
-            await asker.stop()
-            await view.stop()
-            await publisher.stop()
-            shutdown_tracing()
-
-    # Ready does not mean that Kafka is there: ingress says so itself, with 503 (implementation.md).
-    health = Health({
-        "registry": lambda: None if view.ready else view.problem(),
-        "replies": asker.problem,
-    })  # fmt: skip
-    serve(ingress.app, settings, lifespan, health=health)
-
-
-async def _send_listeners_home(health: Health, ingress: Ingress) -> None:
-    """Streams and long polls would hold back a graceful stop until they time out."""
-    while not health.stopping:  # noqa: ASYNC110 (a plain flag, which the signal sets)
-        await asyncio.sleep(STOP_CHECK_SECONDS)
-    ingress.attachments.close()
-
-
-@contextlib.asynccontextmanager
-async def _bridging(
-    settings: Settings, ingress: Ingress, view: RegistryView, publisher: KafkaPublisher
-) -> AsyncIterator[None]:
-    """The bridge beside the requests, from when the registry is known."""
-    if not settings.bridge:
-        yield
-        return
-    bridge = Bridge(
-        settings.cluster,
-        settings.instance,
-        settings.session_timeout_seconds,
-        ingress.commands,
-        ingress.intake,
-        publisher,
-    )
-
-    async def run() -> None:
-        await view.wait_ready()
-        await bridge.run()
-
-    task = asyncio.create_task(run(), name="bridge")
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    """Run until SIGTERM."""
+    run(SERVICE, Settings, IngressService)

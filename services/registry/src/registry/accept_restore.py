@@ -19,11 +19,12 @@ from registry.resources import tokens
 from registry.settings import Settings
 from registry.site import Site
 from registry.store import postgres_entities, publications
-from registry.store.database import Database
+from registry.store.postgres import SCHEMA
 from registry.writing.topic_tail import TopicTail
 from registry.writing.unit import Unit
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.sealing import KeyRing
+from servicekit.database import Database
 from servicekit.loop.batches import Connection
 
 NEW_GENERATION = "UPDATE generation SET number = number + 1 RETURNING number"
@@ -76,7 +77,7 @@ async def _end_unknown(connection: Connection, tail: TopicTail) -> int:
 async def run(settings: Settings) -> Outcome:
     """Read the topic, then decide."""
     site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
-    database, tail = Database(), TopicTail(settings.cluster)
+    database, tail = Database(SCHEMA), TopicTail(settings.cluster)
     reading = asyncio.create_task(tail.run())
     try:
         pool = await database.connect(settings)

@@ -22,6 +22,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
+from servicekit.misconfigured import Misconfigured
+
 Purpose = Literal["w", "r", "s", "m"]
 """`w` runs a command, `r` is a tracked redirect, `s` a chat session, `m` a file."""
 
@@ -48,11 +50,11 @@ class LinkKeys:
     """Makes and opens texts; the same for every process that has the same link key."""
 
     def __init__(self, link_key: SecretStr | str | None) -> None:
-        """`link_key`: one secret, or several separated by commas: the first signs, all open. Raises ValueError if none."""
+        """`link_key`: one secret, or several separated by commas: the first signs, all open. Raises Misconfigured if none."""
         text = link_key.get_secret_value() if isinstance(link_key, SecretStr) else link_key or ""
         secrets = [part.strip().encode() for part in text.split(",") if part.strip()]
         if not secrets:
-            raise ValueError("SWITCHHOOK_LINK_KEY is not set")
+            raise Misconfigured("SWITCHHOOK_LINK_KEY is not set")
         self._secrets = {_key_id(secret): secret for secret in secrets}
         self._current = _key_id(secrets[0])
 

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
 from contracts.registry import Sealed
+from servicekit.misconfigured import Misconfigured
 
 KEY_BYTES, NONCE_BYTES = 32, 12
 
@@ -29,12 +30,12 @@ class KeyRing:
     def __init__(self, keks: SecretStr | str | None) -> None:
         """`keks`: `id:base64` of 32 bytes, separated by commas; an id left out is made from the key.
 
-        Raises ValueError when there is none or one is not 32 bytes.
+        Raises Misconfigured when there is none or one is not 32 bytes.
         """
         text = keks.get_secret_value() if isinstance(keks, SecretStr) else keks or ""
         pairs = [_parse(part.strip()) for part in text.split(",") if part.strip()]
         if not pairs:
-            raise ValueError("SWITCHHOOK_KEK is not set")
+            raise Misconfigured("SWITCHHOOK_KEK is not set")
         self._keys = {kek_id: AESGCM(key) for kek_id, key in reversed(pairs)}
         self.current = pairs[0][0]
 
@@ -87,7 +88,7 @@ def _parse(part: str) -> tuple[str, bytes]:
     except ValueError:
         key = b""
     if len(key) != KEY_BYTES:
-        raise ValueError("SWITCHHOOK_KEK: each key is the base64 of 32 bytes")
+        raise Misconfigured("SWITCHHOOK_KEK: each key is the base64 of 32 bytes")
     return kek_id or sha256(key).hexdigest()[:8], key
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
 from itertools import count
 from uuid import uuid4
@@ -41,7 +41,17 @@ from servicekit.loop.positions import Positions, advance, stored
 from servicekit.loop.preparation import Portion, Prepared, Stamps, batch_of, check_sizes, covered, cut, prepare, step_of
 from servicekit.loop.recovery import Recovery
 
-__all__ = ["Batch", "Commit", "Connection", "DeadRecord", "Fatal", "Handler", "Infrastructure", "PartitionLoop"]
+__all__ = [
+    "Batch",
+    "Commit",
+    "Connection",
+    "DeadRecord",
+    "Fatal",
+    "Handler",
+    "Infrastructure",
+    "PartitionLoop",
+    "problem_of",
+]
 
 MAX_RECORDS = 250
 COMMIT_SECONDS = 2.0
@@ -418,6 +428,13 @@ class PartitionLoop:
         await self._connection.close()
         if self._own_publisher:
             await self._publisher.stop()
+
+
+def problem_of(loops: Sequence[PartitionLoop]) -> str | None:
+    """Why a service whose work these loops are is not ready, None when it is."""
+    if not loops:
+        return "waiting for Postgres and the registry"
+    return next((problem for loop in loops if (problem := loop.problem())), None)
 
 
 def _goes_alone(portions: list[Portion]) -> bool:

@@ -83,6 +83,12 @@ class RegistryView:
         return -1 if position is None or self._filling is not self._index else position - 1
 
     @property
+    def stack_id(self) -> str | None:
+        """Which installation's registry this is; None while no snapshot was read, or one that names none."""
+        snapshot = self._index.snapshot
+        return snapshot.stack_id if snapshot is not None else None
+
+    @property
     def behind_seconds(self) -> float:
         """For how long the view has not had all of its topic."""
         since = self._reader.behind_since

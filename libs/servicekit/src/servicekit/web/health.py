@@ -17,8 +17,10 @@ Checks = Mapping[str, Callable[[], str | None]]
 class Health:
     """Readiness of one process, and its end: from `stop` on it is red for good, so that no new work is routed here."""
 
-    def __init__(self, checks: Checks | None = None) -> None:
+    def __init__(self, checks: Checks | None = None, *, warnings: Mapping[str, str] | None = None) -> None:
+        """`warnings`: what makes nothing red and has to be known all the same."""
         self.checks: dict[str, Callable[[], str | None]] = dict(checks or {})
+        self._warnings = dict(warnings or {})
         self._stop = asyncio.Event()
 
     @property
@@ -45,7 +47,8 @@ class Health:
             return _json({"alive": True}, 200)
         if path == "/health/ready":
             reasons = self.reasons()
-            return _json({"ready": not reasons, "reasons": reasons}, 503 if reasons else 200)
+            body = {"ready": not reasons, "reasons": reasons}
+            return _json(body | ({"warnings": self._warnings} if self._warnings else {}), 503 if reasons else 200)
         if path == "/metrics":
             return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
         return None

@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 
 from contracts import inbound
-from flow_engine.batch import finding, parking
+from flow_engine.batch import parking, person_lookup
 from flow_engine.batch.decoding import decode
 from flow_engine.batch.loading import LoadedBatch, load
 from flow_engine.batch.without_turn import answer_repeat, attach, refuse
@@ -138,15 +138,15 @@ class EngineHandler:
         """Send a person-keyed record to the conversation of the person it names, or refuse it."""
         body = arrived.body
         wanted = self._catalogue.channel_for(body)
-        name = finding.named(arrived)
-        target = finding.choose(batch.found.get(name) if name else None, wanted)
+        name = person_lookup.named(arrived)
+        target = person_lookup.choose(batch.found.get(name) if name else None, wanted)
         if name is None and (key := self._catalogue.only_channel_key(body)):
             target = key
         if isinstance(target, Refused):
             refuse(arrived, target, batch)
             return
         channel_type = self._catalogue.channel_type(target)
-        batch.work.send(arrived.record, [finding.forwarded(arrived, target, channel_type)])
+        batch.work.send(arrived.record, [person_lookup.forwarded(arrived, target, channel_type)])
 
 
 def _decode(record: Record) -> Arrived | DeadRecord:

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.ids import split_conversation_key
-from flow_engine.batch.finding import named
 from flow_engine.batch.parking import AT_ONCE
+from flow_engine.batch.person_lookup import named
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.seen import contains, fingerprint
 from flow_engine.state.work import LoadedConversation, Work

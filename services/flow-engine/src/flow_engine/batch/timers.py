@@ -35,7 +35,9 @@ class HoldsPartitions(Protocol):
     """What timers need of the partition loop."""
 
     @property
-    def topic(self) -> str: ...
+    def topic(self) -> str:
+        """The topic whose partitions it holds."""
+        ...
 
     @property
     def assigned(self) -> set[int]:

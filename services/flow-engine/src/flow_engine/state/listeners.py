@@ -13,7 +13,7 @@ CALLER_MS = 60_000
 MOST_CALLERS, MOST_ATTACHED, MOST_LINKS = 32, 64, 256
 
 
-class Caller(msgspec.Struct):
+class WaitingCaller(msgspec.Struct):
     """Waits for what becomes of the event `cause`. `messages` are ChatMessage objects sent meanwhile."""
 
     cause: str
@@ -35,16 +35,16 @@ class Attached(msgspec.Struct):
 class Listeners(msgspec.Struct, omit_defaults=True):
     """Empty for almost every conversation, and then nothing is stored."""
 
-    callers: list[Caller] = []
+    callers: list[WaitingCaller] = []
     attached: dict[str, Attached] = {}
     used_links: list[str] = []
 
     def add_caller(self, reply_to: ReplyTo, *, event_id: str, at_ms: int, is_url: bool) -> None:
         """Keep a caller whose event is not at rest after this turn."""
-        caller = Caller(event_id, reply_to.instance, reply_to.partition, reply_to.request_id, at_ms, is_url)
+        caller = WaitingCaller(event_id, reply_to.instance, reply_to.partition, reply_to.request_id, at_ms, is_url)
         self.callers = [*self.callers, caller][-MOST_CALLERS:]
 
-    def take_callers(self, cause: str) -> list[Caller]:
+    def take_callers(self, cause: str) -> list[WaitingCaller]:
         """Those who wait for that event; they are removed."""
         taken = [caller for caller in self.callers if caller.cause == cause]
         if taken:

@@ -1,6 +1,6 @@
 """One event applied to its conversation, without I/O but for the sandbox's.
 
-Enters: an `Event`, one decoded record with its loaded conversation. Leaves: rows, records and listeners in the batch's
+Enters: an `InboundEvent`, one decoded record with its loaded conversation. Leaves: rows, records and listeners in the batch's
 `Work`, all of them or (past a limit) those of a failed turn.
 
 Words: a *kind* of event says what the engine does itself before the interpreter steps; an *effect* is what a turn asks

@@ -6,7 +6,7 @@ from typing import Any
 
 from contracts.inbound import ReplyTo
 from flow_engine.state.json_text import encode
-from flow_engine.state.listeners import Caller, Listeners
+from flow_engine.state.listeners import Listeners, WaitingCaller
 from flow_engine.state.work import Outcome
 from flow_engine.turn.outputs import Outputs, in_portions, newest_that_fit
 from flowlang.model import Refused, RunEnd, Turn
@@ -53,7 +53,7 @@ def outcome_of(turn: Turn, event_id: str, said: list[dict[str, Any]], *, is_url:
     return Outcome("started")
 
 
-def answer(outputs: Outputs, to: ReplyTo | Caller, event_id: str, outcome: Outcome) -> None:
+def answer(outputs: Outputs, to: ReplyTo | WaitingCaller, event_id: str, outcome: Outcome) -> None:
     """Send a RunReply."""
     body: dict[str, Any] = {
         "kind": "run",

@@ -34,7 +34,7 @@ class Certain(NamedTuple):
     effects: list[Effect]
 
 
-class Event:
+class InboundEvent:
     """One record on its way through a turn. `mark` stands for its id among those that the conversation has seen."""
 
     __slots__ = ("around", "arrived", "body", "certain", "contact", "loaded", "mark", "now", "reachable_before", "uuid")

@@ -6,13 +6,13 @@ from flow_engine.state.ids import as_uuid
 from flow_engine.state.rows import LogRow
 from flow_engine.state.work import Outcome, Work
 from flow_engine.turn import answers
-from flow_engine.turn.event import Event
+from flow_engine.turn.event import InboundEvent
 from flow_engine.turn.kinds import KINDS
 from flow_engine.turn.turn_writer import TurnWriter
 from flowlang.model import Turn
 
 
-def logged(work: Work, event: Event, turn: Turn, writer: TurnWriter, outcome: Outcome) -> None:
+def logged(work: Work, event: InboundEvent, turn: Turn, writer: TurnWriter, outcome: Outcome) -> None:
     """Note the event's own turn."""
     if not KINDS[event.kind].asked_about:
         return
@@ -21,7 +21,7 @@ def logged(work: Work, event: Event, turn: Turn, writer: TurnWriter, outcome: Ou
     work.add_log_row(LogRow(event.uuid, turn.conversation.project_id, event.loaded.id, outcome.status, body))
 
 
-def note_ends(work: Work, event: Event, turn: Turn, writer: TurnWriter) -> None:
+def note_ends(work: Work, event: InboundEvent, turn: Turn, writer: TurnWriter) -> None:
     """Note what became of earlier events whose runs came to rest in this turn.
 
     That a person's answer brought a waiting run to its next question is not news about the event that began it.

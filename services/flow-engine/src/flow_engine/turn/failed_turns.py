@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from flow_engine.turn.event import Event
+from flow_engine.turn.event import InboundEvent
 from flow_engine.turn.kinds import KINDS
 from flowlang.model import CancelTimer, EmitEvent, Refused, RunEnd, Session, Turn
 
 
-def failed_turn(event: Event, type: str, detail: str, *, ran: bool = True) -> Turn:
+def failed_turn(event: InboundEvent, type: str, detail: str, *, ran: bool = True) -> Turn:
     """What the event does instead: `flow.failed`, the sessions end, and all who wait for them hear of it.
 
     `ran`: whether nodes ran in the turn. Where none did, an event that only triggers take ends no session.
@@ -30,7 +30,7 @@ def failed_turn(event: Event, type: str, detail: str, *, ran: bool = True) -> Tu
     )
 
 
-def too_many_hops(event: Event) -> Turn:
+def too_many_hops(event: InboundEvent) -> Turn:
     """For an event that our own effects caused too many times over: two flows may start each other for ever."""
     detail = f"the event is {event.body.hops} hops away from its first cause"
     return failed_turn(event, "too-many-hops", detail, ran=False)

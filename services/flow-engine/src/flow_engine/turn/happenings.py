@@ -6,14 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 from contracts import inbound
-from flow_engine.turn.event import Event
+from flow_engine.turn.event import InboundEvent
 from flow_engine.turn.people import update
 
-Data = Callable[[Event], dict[str, Any] | None]
+Data = Callable[[InboundEvent], dict[str, Any] | None]
 """None: the interpreter need not see it."""
 
 
-def message(event: Event) -> dict[str, Any]:
+def message(event: InboundEvent) -> dict[str, Any]:
     body: inbound.MessageReceived = event.body
     return {
         "text": body.text,
@@ -24,12 +24,12 @@ def message(event: Event) -> dict[str, Any]:
     }
 
 
-def start(event: Event) -> dict[str, Any]:
+def start(event: InboundEvent) -> dict[str, Any]:
     body: inbound.StartFlow = event.body
     return {"flow_id": body.flow_id, "entry": body.entry, "variables": body.variables, "content": body.content}
 
 
-def url(event: Event) -> dict[str, Any]:
+def url(event: InboundEvent) -> dict[str, Any]:
     body: inbound.UrlOpened = event.body
     return {
         "command": body.command,
@@ -39,33 +39,33 @@ def url(event: Event) -> dict[str, Any]:
     }
 
 
-def command(event: Event) -> dict[str, Any]:
+def command(event: InboundEvent) -> dict[str, Any]:
     body: inbound.RunCommand = event.body
     return {"command": body.command, "content": body.content}
 
 
-def call_result(event: Event) -> dict[str, Any]:
+def call_result(event: InboundEvent) -> dict[str, Any]:
     body: inbound.CallResult = event.body
     error = body.error.model_dump(exclude_none=True) if body.error else None
     return {"wait": body.wait, "outcome": body.outcome, "status": body.status, "body": body.body, "error": error}
 
 
-def timer(event: Event) -> dict[str, Any]:
+def timer(event: InboundEvent) -> dict[str, Any]:
     body: inbound.TimerFired = event.body
     return {"wait": body.wait}
 
 
-def signal(event: Event) -> dict[str, Any]:
+def signal(event: InboundEvent) -> dict[str, Any]:
     body: inbound.Signal = event.body
     return {"name": body.name, "data": body.data}
 
 
-def reachability(event: Event) -> dict[str, Any]:
+def reachability(event: InboundEvent) -> dict[str, Any]:
     body: inbound.Reachability = event.body
     return {"state": body.state, "before": event.reachable_before, "reason": body.reason, "chat": body.chat}
 
 
-def contact_update(event: Event) -> dict[str, Any] | None:
+def contact_update(event: InboundEvent) -> dict[str, Any] | None:
     """Nothing where there is nobody to change."""
     if not event.contact.id:
         return None
@@ -73,7 +73,7 @@ def contact_update(event: Event) -> dict[str, Any] | None:
     return {"changed": list(change.set), "add_tags": list(change.add_tags), "remove_tags": list(change.remove_tags)}
 
 
-def message_result(event: Event) -> dict[str, Any]:
+def message_result(event: InboundEvent) -> dict[str, Any]:
     body: inbound.MessageResult = event.body
     return {
         "action_id": body.action_id,

@@ -11,7 +11,7 @@ from flow_engine.state.limits import check_contact
 from flow_engine.state.patches import patched
 from flow_engine.state.work import Work
 from flow_engine.turn import happenings, people
-from flow_engine.turn.event import Event
+from flow_engine.turn.event import InboundEvent
 from flow_engine.turn.happenings import Data
 from flowlang.clock import moment
 from flowlang.model import Effect, EmitEvent, Happening, Refused
@@ -19,18 +19,18 @@ from flowlang.model import Effect, EmitEvent, Happening, Refused
 TEXT_KEPT = 4096
 """Characters of a person's last message that the conversation remembers."""
 
-Before = Callable[[Event, Work, Catalogue], list[Effect] | Refused | None]
+Before = Callable[[InboundEvent, Work, Catalogue], list[Effect] | Refused | None]
 """The effects that come before the interpreter's; why the event starts nothing; or None: nothing happens at all.
 
 Raises TooLarge, and has changed nothing then.
 """
 
 
-def _nothing(event: Event, work: Work, catalogue: Catalogue) -> list[Effect]:
+def _nothing(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect]:
     return []
 
 
-def _message(event: Event, work: Work, catalogue: Catalogue) -> list[Effect]:
+def _message(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect]:
     body: inbound.MessageReceived = event.body
     effects = people.meet(work, event, subscribed=True)
     if body.text is not None:
@@ -39,14 +39,14 @@ def _message(event: Event, work: Work, catalogue: Catalogue) -> list[Effect]:
     return [*effects, EmitEvent("message.received", {"message": people.message_view(body)})]
 
 
-def _reachability(event: Event, work: Work, catalogue: Catalogue) -> list[Effect]:
+def _reachability(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect]:
     effects = people.meet(work, event, subscribed=False)
     body: inbound.Reachability = event.body
     effects += people.change_reachability(event.loaded.conversation, body.state, body.reason)
     return event.has_done(effects)
 
 
-def _message_result(event: Event, work: Work, catalogue: Catalogue) -> list[Effect]:
+def _message_result(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect]:
     body: inbound.MessageResult = event.body
     effects: list[Effect] = [people.message_result(body)]
     if body.unreachable:
@@ -54,7 +54,7 @@ def _message_result(event: Event, work: Work, catalogue: Catalogue) -> list[Effe
     return event.has_done(effects)
 
 
-def _contact_update(event: Event, work: Work, catalogue: Catalogue) -> list[Effect]:
+def _contact_update(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect]:
     if not event.contact.id:
         return []
     change = people.update(event.body)
@@ -64,11 +64,11 @@ def _contact_update(event: Event, work: Work, catalogue: Catalogue) -> list[Effe
     return event.has_done([change, *people.update_events(contact, change)])
 
 
-def _timer(event: Event, work: Work, catalogue: Catalogue) -> list[Effect] | None:
+def _timer(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect] | None:
     return [] if work.take_timer(event.body.timer_id) else None
 
 
-def _url(event: Event, work: Work, catalogue: Catalogue) -> list[Effect] | Refused:
+def _url(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect] | Refused:
     body: inbound.UrlOpened = event.body
     if body.registered and catalogue.is_deleted("hook_url", body.link_id):
         return Refused("link-gone", 404, "The link was revoked.", "revoked")
@@ -105,7 +105,7 @@ KINDS: dict[str, Kind] = {
 """By `kind` of contracts.inbound. `attach` and `redrive` make no turn."""
 
 
-def happening(event: Event) -> Happening | None:
+def happening(event: InboundEvent) -> Happening | None:
     """The event as the interpreter sees it; None where it need not see it."""
     data = KINDS[event.kind].data(event)
     return None if data is None else Happening(event.id, event.kind, event.now, data)

@@ -9,7 +9,7 @@ from uuid import UUID
 from contracts import inbound
 from flow_engine.state.patches import patched, profile_change
 from flow_engine.state.work import NewContact, Work
-from flow_engine.turn.event import Event
+from flow_engine.turn.event import InboundEvent
 from flowlang.clock import moment
 from flowlang.model import Contact, Conversation, Effect, EmitEvent, PatchContact, Refused
 
@@ -31,7 +31,7 @@ def contact_id(key: str, at_ms: int) -> str:
     return str(UUID(int=value))
 
 
-def meet(work: Work, event: Event, *, subscribed: bool) -> list[Effect]:
+def meet(work: Work, event: InboundEvent, *, subscribed: bool) -> list[Effect]:
     """Give the conversation its contact, made if this is the first we hear of them; what that causes.
 
     `subscribed`: the person wrote, so the bot may write back. `event.contact` becomes the contact.

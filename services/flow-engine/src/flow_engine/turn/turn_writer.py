@@ -17,7 +17,7 @@ from contracts.registry import ApiCall
 from flow_engine.state.ids import timer_id
 from flow_engine.state.json_text import encode
 from flow_engine.state.rows import MessageRow, TimerRow
-from flow_engine.turn.event import Event
+from flow_engine.turn.event import InboundEvent
 from flow_engine.turn.outputs import Outputs, contact_view
 from flowlang.clock import moment
 from flowlang.model import Contact, Conversation, PatchContact
@@ -33,7 +33,7 @@ class TurnWriter:
     what Work takes; `outputs` has the records. `tap` is the platform's id of a tap that nothing has answered yet.
     """
 
-    def __init__(self, event: Event, outputs: Outputs, contact: Contact, find_api: FindApi) -> None:
+    def __init__(self, event: InboundEvent, outputs: Outputs, contact: Contact, find_api: FindApi) -> None:
         self.event, self.outputs, self.find_api = event, outputs, find_api
         self.conversation: Conversation = event.loaded.conversation
         self.said: list[dict[str, Any]] = []

@@ -14,7 +14,7 @@ from flow_engine.state.seen import remember
 from flow_engine.state.work import LoadedConversation, Outcome, Work
 from flow_engine.turn import answers, people
 from flow_engine.turn.effects import write
-from flow_engine.turn.event import Arrived, Before, Event
+from flow_engine.turn.event import Arrived, Before, InboundEvent
 from flow_engine.turn.event_log import logged, note_ends
 from flow_engine.turn.failed_turns import failed_turn, too_many_hops
 from flow_engine.turn.kinds import KINDS, happening
@@ -41,14 +41,14 @@ class Turns:
         conversation = loaded.conversation
         around = self._catalogue.around(conversation)
         contact = self._work.contacts.get(conversation.contact_id) or Contact("")
-        event = Event(arrived, loaded, contact, around, mark)
+        event = InboundEvent(arrived, loaded, contact, around, mark)
         if arrived.traceparent is None:
             await self._apply(event, None)
             return
         with traced("engine.turn", arrived.traceparent, event=event.id, kind=event.kind) as span:
             await self._apply(event, span.traceparent)
 
-    async def _apply(self, event: Event, traceparent: str | None) -> None:
+    async def _apply(self, event: InboundEvent, traceparent: str | None) -> None:
         conversation = event.loaded.conversation
         before = Before(conversation.version, conversation.next_seq)
         ran = False
@@ -62,7 +62,7 @@ class Turns:
             failed = failed_turn(event, "too-large", str(error), ran=ran)
             self._keep(event, before, failed, traceparent)
 
-    async def _turn(self, event: Event) -> Turn | None:
+    async def _turn(self, event: InboundEvent) -> Turn | None:
         """What the event does; None: nothing at all."""
         if event.body.hops > MOST_HOPS:
             return too_many_hops(event)
@@ -76,7 +76,7 @@ class Turns:
             return Turn(event.loaded.conversation, event.contact, effects)
         return await self._step(event, seen, effects)
 
-    async def _step(self, event: Event, seen: Happening, effects: list[Effect]) -> Turn:
+    async def _step(self, event: InboundEvent, seen: Happening, effects: list[Effect]) -> Turn:
         """The interpreter's turn, with the engine's own effects before it."""
         around, conversation = event.around, event.loaded.conversation
         turn = step(around.flows, conversation, event.contact, seen, around.tools)
@@ -93,7 +93,7 @@ class Turns:
 
     # What comes of it.
 
-    def _keep(self, event: Event, before: Before, turn: Turn, traceparent: str | None) -> None:
+    def _keep(self, event: InboundEvent, before: Before, turn: Turn, traceparent: str | None) -> None:
         """Translate the turn and, if all of it is within its limits, add it to the batch's work."""
         loaded = event.loaded
         leaves_nothing = turn.refused is not None and loaded.is_unknown
@@ -108,7 +108,7 @@ class Turns:
         if not leaves_nothing:
             loaded.state, loaded.seen = encoded, remember(loaded.seen, event.mark, event.arrived.record.timestamp)
 
-    def _written(self, event: Event, before: Before, turn: Turn, outputs: Outputs) -> TurnWriter:
+    def _written(self, event: InboundEvent, before: Before, turn: Turn, outputs: Outputs) -> TurnWriter:
         """The turn as rows and records. Raises TooLarge."""
         writer = TurnWriter(event, outputs, turn.contact, self._catalogue.api_call)
         if event.kind == "message":
@@ -119,7 +119,7 @@ class Turns:
             check_contact(turn.contact)
         return writer
 
-    def _answer(self, event: Event, turn: Turn, writer: TurnWriter, outcome: Outcome) -> None:
+    def _answer(self, event: InboundEvent, turn: Turn, writer: TurnWriter, outcome: Outcome) -> None:
         listeners, outputs, to = event.loaded.listeners, writer.outputs, event.body.reply_to
         if to is None and not (listeners.callers or listeners.attached):
             return
@@ -130,7 +130,7 @@ class Turns:
         answers.answer_callers(outputs, listeners, turn, writer.said, event.id)
         answers.copy_to_attached(outputs, listeners, turn.conversation.key, writer.said)
 
-    def _add(self, event: Event, turn: Turn, writer: TurnWriter, outcome: Outcome) -> None:
+    def _add(self, event: InboundEvent, turn: Turn, writer: TurnWriter, outcome: Outcome) -> None:
         work, contact = self._work, turn.contact
         if contact.id:
             work.contacts[contact.id] = contact
@@ -147,7 +147,9 @@ class Turns:
         work.send(event.arrived.record, writer.outputs.records)
 
 
-def _outputs(event: Event, before: Before, turn: Turn, traceparent: str | None, *, leaves_nothing: bool) -> Outputs:
+def _outputs(
+    event: InboundEvent, before: Before, turn: Turn, traceparent: str | None, *, leaves_nothing: bool
+) -> Outputs:
     """Where the turn's records are collected.
 
     A refusal that leaves no trace of the conversation takes its ids from the event: the version that ids follow from is

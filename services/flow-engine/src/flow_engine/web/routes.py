@@ -18,15 +18,21 @@ from servicekit.web.routes import Handler, api
 
 
 class Deps(Protocol):
-    """What the routes need; `store` raises ProblemError 503 while Postgres was never there."""
+    """What the routes need."""
 
     @property
-    def authoriser(self) -> Authoriser: ...
+    def authoriser(self) -> Authoriser:
+        """Who may call."""
+        ...
 
     @property
-    def store(self) -> ConversationStore: ...
+    def store(self) -> ConversationStore:
+        """What is kept. Raises ProblemError 503 while PostgreSQL was never there."""
+        ...
 
-    def trigger(self, trigger_id: str) -> Trigger | None: ...
+    def trigger(self, trigger_id: str) -> Trigger | None:
+        """The trigger by which an event came, if it is still there."""
+        ...
 
 
 def handlers(deps: Deps) -> dict[str, Handler]:

@@ -18,6 +18,7 @@ ADD = "INSERT INTO publication (key, value) SELECT * FROM unnest($1::text[], $2:
 NEXT = "SELECT position, key, value FROM publication ORDER BY position LIMIT $1"
 FORGET = "DELETE FROM publication WHERE position = ANY($1::bigint[])"
 GENERATION = "SELECT number FROM generation"
+STACK_ID = "SELECT id FROM stack"
 COUNTS = "SELECT kind, count(*) AS entities FROM entity WHERE deleted_at IS NULL GROUP BY kind"
 
 
@@ -42,7 +43,8 @@ async def add_record(connection: Connection, record: EntityRecord) -> None:
 async def add_snapshot(connection: Connection) -> None:
     """Tell readers how many entities there are; all that it counts stands before it on the topic (hardening 8)."""
     counts = {row["kind"]: row["entities"] for row in await connection.fetch(COUNTS)}
-    marker: Model = Snapshot(generation=await generation(connection), counts=counts)
+    stack_id: str | None = await connection.fetchval(STACK_ID)
+    marker: Model = Snapshot(generation=await generation(connection), counts=counts, stack_id=stack_id)
     await add(connection, [(SNAPSHOT_KEY, marker.encode())])
 
 

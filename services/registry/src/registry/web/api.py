@@ -18,11 +18,11 @@ from contracts.routes import Route
 from registry import errors
 from registry.site import Site
 from registry.store import postgres_entities
-from registry.store.database import Database
 from registry.writing import idempotency
 from registry.writing.unit import Unit
 from registry.writing.writes import FollowUp, Work, Writes
 from servicekit.credentials import tokens
+from servicekit.database import Database
 from servicekit.web.auth import Authoriser, Caller, bearer
 from servicekit.web.problems import ProblemError, unavailable
 from servicekit.web.routes import prove

@@ -13,7 +13,7 @@ import orjson
 from aiokafka.errors import KafkaError
 
 from contracts import registry
-from contracts.registry import SNAPSHOT_KEY
+from contracts.registry import SNAPSHOT_KEY, Snapshot
 from servicekit.kafka.assigned_reader import AssignedReader
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
@@ -43,6 +43,8 @@ class TopicTail:
         """Keys whose last record is a delete marker or a null."""
         self.suspects: set[str] = set()
         self.readings = 0
+        self.stack_id: str | None = None
+        """Whose topic this is, by its last snapshot marker."""
 
     async def run(self) -> None:
         """Read for ever; a lost broker is waited for, a topic that was made anew is read from its start."""
@@ -99,6 +101,7 @@ class TopicTail:
 
     def _take(self, key: str, value: bytes | None) -> None:
         if key == SNAPSHOT_KEY:
+            self.stack_id = _stack_id(value)
             return
         found, deleted = _state(value)
         (self.deleted.add if deleted else self.deleted.discard)(key)
@@ -118,6 +121,13 @@ class TopicTail:
                 still.append((wanted, wait))
         if still:
             self._waiting[key] = still
+
+
+def _stack_id(value: bytes | None) -> str | None:
+    try:
+        return Snapshot.model_validate_json(value or b"").stack_id
+    except ValueError:
+        return None
 
 
 def _state(value: bytes | None) -> tuple[Version, bool]:

@@ -9,12 +9,12 @@ from starlette.responses import Response
 
 from registry.site import Site
 from registry.store import publications
-from registry.store.database import Database
 from registry.writing import idempotency
 from registry.writing.answers import Answer
 from registry.writing.idempotency import Key
 from registry.writing.topic_tail import Version
 from registry.writing.unit import Unit
+from servicekit.database import Database
 
 CONFIRM_SECONDS = 5.0
 Work = Callable[[Unit], Awaitable[Answer]]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flow_engine.batch.finding import choose
+from flow_engine.batch.person_lookup import choose
 from flowlang.model import Refused
 
 

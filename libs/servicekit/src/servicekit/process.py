@@ -1,0 +1,110 @@
+"""The life of a service's process: settings, logs, HTTP at once, the work beside it, and an end in good order.
+
+Enters: the service's settings class and how it is made from them. Leaves: a process that listens from the start, says by
+its readiness what it still waits for, and after SIGTERM answers what is in flight, finishes what is in hand and ends. When
+the work ends by itself so does the process, with exit code 1: whoever runs it starts another one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
+
+import structlog
+from pydantic import ValidationError
+from starlette.types import ASGIApp
+
+from servicekit import failpoints
+from servicekit.kafka.inside_aiokafka.connections import refusal as kafka_refusal
+from servicekit.misconfigured import Misconfigured
+from servicekit.observability.logging import configure_logging
+from servicekit.observability.telemetry import configure_tracing, shutdown_tracing
+from servicekit.settings import ServiceSettings, refusal
+from servicekit.web.health import Checks, Health
+from servicekit.web.server import serve, stop_process
+
+S = TypeVar("S", bound=ServiceSettings)
+
+log = structlog.get_logger()
+
+
+class Service(ABC):
+    """What one process consists of. Making it opens nothing; the calls come in the order in which they stand here."""
+
+    app: ASGIApp
+    """Its HTTP interface. It answers from the start, so what is not there yet it has to answer 503 itself."""
+
+    @abstractmethod
+    def checks(self) -> Checks:
+        """What readiness depends on."""
+
+    @abstractmethod
+    async def work(self) -> None:
+        """Do what the service is there for, until cancelled."""
+
+    def stopping(self) -> None:
+        """SIGTERM came: end what would hold back a graceful stop, such as streams."""
+        return
+
+    async def drain(self) -> None:
+        """Requests have been answered: take nothing more on, finish what is in hand. `work` still runs."""
+        return
+
+    async def close(self) -> None:
+        """`work` has ended: let go of what is open."""
+        return
+
+
+class WorkEnded(Exception):
+    """The work of a process ended by itself."""
+
+
+def run(name: str, settings_type: type[S], make: Callable[[S], Service]) -> None:
+    """Run a service until SIGTERM. Settings that are missing or do not go together are one sentence on stderr."""
+    try:
+        settings = settings_type()
+        chaos = failpoints.chaos()
+        configure_logging(name, settings.log_level)
+        configure_tracing(name, settings)
+        service = make(settings)
+    except ValidationError as error:
+        sys.exit(f"{name} does not start: {refusal(error)}")
+    except Misconfigured as error:
+        sys.exit(f"{name} does not start: {error}")
+    if chaos is not None:
+        log.warning("process.chaos", reason=chaos)
+    health = Health({"kafka": kafka_refusal} | dict(service.checks()), warnings={"chaos": chaos} if chaos else {})
+    try:
+        serve(service.app, settings, lambda: _working(service, health), health=health)
+    except WorkEnded as ended:
+        log.error("process.work_ended", exc_info=ended.__cause__)
+        sys.exit(1)
+
+
+@contextlib.asynccontextmanager
+async def _working(service: Service, health: Health) -> AsyncIterator[None]:
+    """The work beside the HTTP server."""
+    work = asyncio.create_task(service.work(), name="work")
+    work.add_done_callback(lambda done: None if done.cancelled() else stop_process())
+    ending = asyncio.create_task(_tell(service, health), name="tell that the end comes")
+    try:
+        yield
+        ended_by_itself = work.done()
+        await service.drain()
+    finally:
+        for task in (ending, work):
+            task.cancel()
+        await asyncio.gather(ending, work, return_exceptions=True)
+        await service.close()
+        shutdown_tracing()
+    if ended_by_itself:
+        raise WorkEnded from work.exception()
+
+
+async def _tell(service: Service, health: Health) -> None:
+    await health.until_stopping()
+    service.stopping()
