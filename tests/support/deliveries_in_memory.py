@@ -95,9 +95,19 @@ class DeliveriesInMemory:
     async def close(self) -> None:
         """Nothing is held."""
 
-    def state(self, one: Delivery) -> State:
-        """A delivery's state, for tests."""
-        return self.tables.rows[one.key, one.day].state
+    async def state(self, one: Delivery) -> State | None:
+        """What the row of a delivery says, if there is one."""
+        row = self.tables.rows.get((one.key, one.day))
+        return None if row is None else row.state
+
+    async def replay(self, one: Delivery) -> bool:
+        """What the API orders for a finished delivery (`store.log`)."""
+        row = self.tables.rows.get((one.key, one.day))
+        if row is None or not row.finished:
+            return False
+        row.state, row.due, row.finished = "pending", self._now(), False
+        row.new = row.new._replace(lane=None, seq=None)
+        return True
 
     # Deliveries
 
