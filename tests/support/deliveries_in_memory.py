@@ -60,13 +60,17 @@ class Tables:
 
 
 class DeliveriesInMemory:
-    """store.port.DeliveryStore and its Session in one. `now` is its clock. `fails`: what the next transactions raise."""
+    """store.port.DeliveryStore and its Session in one. `now` is its clock.
+
+    `fails`: what the next transactions raise, having done nothing; `unanswered`: the same, having been committed.
+    """
 
     def __init__(self, kinds: Kinds = DELIVERY_KINDS, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._kinds, self._now = kinds, now
         self.tables = Tables()
         self.places: dict[Place, int] = {}
         self.fails: list[Exception] = []
+        self.unanswered: list[Exception] = []
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Session]:
@@ -78,12 +82,14 @@ class DeliveriesInMemory:
     async def transaction(self, work: Callable[[Session], Awaitable[T]]) -> T:
         before = copy.deepcopy(self.tables)
         try:
-            done = await work(self)
             if self.fails:
                 raise self.fails.pop(0)
+            done = await work(self)
         except BaseException:
             self.tables = before
             raise
+        if self.unanswered:
+            raise self.unanswered.pop(0)
         return done
 
     async def queue_ids(self, places: Iterable[Place]) -> Mapping[Place, int]:
