@@ -22,7 +22,8 @@ DOCUMENTED = tuple(member for member in MEMBERS if not member.startswith("servic
 NOT_YET = {
     "libs/servicekit/src/servicekit/loop/partition_loop.py",
     "tests/support/engine_suite.py",
-    *(member for member in MEMBERS if member not in ("libs/devstack", "services/flow-engine")),
+    "contracts",
+    "services/dispatcher",
 }
 """Files that are still too long, members that still lack docstrings. Shrinks to nothing."""
 NOT_OURS = {"migrations", ".venv"}

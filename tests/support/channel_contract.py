@@ -311,7 +311,8 @@ class PlatformContract(ChannelContract):
         step, _, known, _ = data.draw(st.sampled_from(self.answers))
         if isinstance(known, dict) and data.draw(st.booleans()):
             body = orjson.dumps(_bent(data, known))
-        reading = self.platform.read(step, status, {}, body)
+        headers = {"retry-after": data.draw(st.text(max_size=4) | st.sampled_from(["0", "7", "1e9", "²"]))}
+        reading = self.platform.read(step, status, headers, body)
         self.check_reading(reading)
         if not 200 <= status < 300:
             assert reading.meaning != "sent"

@@ -171,8 +171,10 @@ async def topics_on(kafka: str) -> AsyncIterator[Topics]:
 
 
 @contextlib.asynccontextmanager
-async def ingress_on(topics: Topics, *, instance: str = "a", bridge: bool = False) -> AsyncIterator[RunningIngress]:
-    """One replica at work on these topics; ready."""
+async def ingress_on(
+    topics: Topics, *, instance: str = "a", bridge: bool = False, **more: Any
+) -> AsyncIterator[RunningIngress]:
+    """One replica at work on these topics, with `more` settings; ready."""
     cluster = topics.cluster
     settings = Settings(
         admin_token="a" * 32,
@@ -181,6 +183,7 @@ async def ingress_on(topics: Topics, *, instance: str = "a", bridge: bool = Fals
         kafka=cluster.servers,
         topic_prefix=cluster.topic_prefix,
         instance=instance,
+        **more,
     )
     publisher = KafkaPublisher(settings.cluster, client_id=f"ingress-{instance}")
     view = RegistryView(settings.cluster)

@@ -100,6 +100,7 @@ class RegistryUnderTest:
         confirm_seconds: float,
         resources: Sequence[AnyResource] = RESOURCES,
         table: Sequence[Route] = ROUTES,
+        calls: DispatcherCalls | None = None,
     ) -> None:
         self.settings, self.database = settings, database
         self.site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
@@ -108,7 +109,7 @@ class RegistryUnderTest:
         self.dispatcher = FakeDispatcher()
         writes = Writes(database, self.tail, self.site, confirm_seconds=confirm_seconds)
         api = Api(database, writes, self.site, settings.admin_token)
-        self.app = build_app(api, DispatcherCalls(self.dispatcher, self.dispatcher), resources, table)
+        self.app = build_app(api, calls or DispatcherCalls(self.dispatcher, self.dispatcher), resources, table)
         self.client = self.as_token(ADMIN_TOKEN)
 
     def as_token(self, token: str) -> httpx.AsyncClient:
@@ -137,7 +138,7 @@ async def running_registry(
 ) -> AsyncIterator[RegistryUnderTest]:
     """A replica over a migrated database and an existing topic; `cut_off`: its `kafka` is nobody's address.
 
-    `parts`: other resources and another route table than the product's.
+    `parts`: other resources and another route table than the product's, calls of a dispatcher that is not played.
     """
     settings = settings_for(cluster, dsn)
     pool = await connect(settings, "registry")

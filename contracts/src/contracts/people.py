@@ -8,11 +8,6 @@ from pydantic import Field, model_validator
 
 from contracts.model import Model
 
-PROFILE_FIELDS = (
-    "external_id", "name", "first_name", "last_name", "username", "email", "phone",
-    "photo", "birthday", "city", "country", "language", "timezone",
-)  # fmt: skip
-
 
 class Person(Model):
     """A person as a caller names one: by exactly one of these fields; `channel_id` may stand beside `peer_id`."""
@@ -57,23 +52,13 @@ class Profile(Model):
     timezone: str | None = None
 
 
-class ContactView(Model):
+PROFILE_FIELDS = tuple(Profile.model_fields)
+
+
+class ContactView(Profile):
     """A contact as events and webhooks show it."""
 
     id: str
-    external_id: str | None = None
-    name: str | None = None
-    first_name: str | None = None
-    last_name: str | None = None
-    username: str | None = None
-    email: str | None = None
-    phone: str | None = None
-    photo: str | None = None
-    birthday: str | None = None
-    city: str | None = None
-    country: str | None = None
-    language: str | None = None
-    timezone: str | None = None
     variables: dict[str, Any] = Field(default_factory=dict)
     tags: tuple[str, ...] = ()
     flags: tuple[str, ...] = ()

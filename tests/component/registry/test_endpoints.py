@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from contracts.registry import Endpoint
-from registry.resources import endpoint_secrets
+from registry.values import endpoint_secrets
 from support.registry_api import Project
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

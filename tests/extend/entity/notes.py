@@ -9,8 +9,8 @@ from contracts.registry import Bot, Owned, in_project
 from contracts.registry.entity import Indexes
 from contracts.routes import crud
 from registry.entities import Stored
-from registry.resources.inputs import Id, Input, Name
 from registry.resources.resource import Made, Resource
+from registry.values.inputs import Id, Input, Name
 from registry.writing.unit import Unit
 
 

@@ -16,7 +16,7 @@ from dispatcher.errors import Unreadable
 from dispatcher.intake import fan_out
 from dispatcher.intake.decoding import decode_event
 from registry.resources.endpoints import NewEndpoint
-from registry.resources.inputs import EventTypes
+from registry.values.inputs import EventTypes
 from servicekit.kafka.records import Record
 from support.deliveries import endpoint
 

@@ -14,7 +14,7 @@ from contracts.routes import ROUTES, Route, UnboundRoute, prefixes
 from dispatcher.web.openapi import OPERATIONS
 from extend.route import toy
 from ingress.web.app import App
-from ingress.web.routes import Places
+from ingress.web.places import Places
 from servicekit.web.auth import Authoriser
 from servicekit.web.openapi import document
 from servicekit.web.routes import api

@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from contracts.routes import Route
-from ingress.web import http
+from ingress.wire import http
 from servicekit.web.auth import Caller
 from servicekit.web.openapi import Operation, Said
 

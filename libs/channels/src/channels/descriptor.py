@@ -48,6 +48,7 @@ class Rate:
 
     @property
     def per_second(self) -> float:
+        """Requests a second, on average."""
         return self.count / self.seconds
 
 
@@ -130,6 +131,7 @@ class Descriptor:
 
     @property
     def door(self) -> str:
+        """The first path segment after /v1 of the channel's own URLs."""
         return self.inbound_path.partition("/")[0]
 
     def of_origin(self, origin: Literal["given", "made", "learned"]) -> tuple[Credential, ...]:

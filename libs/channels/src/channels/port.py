@@ -61,4 +61,5 @@ class Connector:
 
     @property
     def in_house(self) -> bool:
+        """Whether we speak to its people ourselves: nothing goes through the dispatcher."""
         return self.platform is None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 Meaning = Literal["sent", "failed", "limited", "moved", "unreachable", "credentials", "refused"]
 """sent: the platform has it. failed: its own trouble, later again. limited: too much, later again.
@@ -14,8 +13,7 @@ the platform's configuration or policy, a closed window); `code` says which.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(NamedTuple):
     """`code` is the word to count by, `detail` the platform's own sentence. `answer` is what later steps and checks read.
 
     `retry_after` (seconds) goes with `limited`, and `scope` says who has to wait: the whole bot, or this chat alone (a

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from contracts.inbound import InboundBase
 
 
-@dataclass(frozen=True, slots=True)
-class InboundCall:
+class InboundCall(NamedTuple):
     """One HTTP request, read whole. `headers` by lower-case name; of a repeated query name the last value counts.
 
     `body` is as it came, for signatures. `received_at` is RFC 3339. `parse` is the door's JSON parser with its bounds.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 from channels.reading import Reading
@@ -20,10 +20,10 @@ class Request(NamedTuple):
 
     method: str
     url: str
-    headers: Mapping[str, str]
+    headers: dict[str, str]
     body: bytes | None
     shown_url: str
-    shown_headers: Mapping[str, str]
+    shown_headers: dict[str, str]
     shown_body: bytes
     secrets: tuple[str, ...] = ()
     answer_limit: int | None = None
@@ -32,9 +32,10 @@ class Request(NamedTuple):
 class Step(NamedTuple):
     """One request of a plan. `name` tells `Platform.read` what was asked.
 
-    `make` gets the readings of the steps before it, courtesies left out. Roles: `message` is what the person sees, and a
-    plan has one such step at most, the last, because a failed plan is tried again from its beginning. `preparation` (an
-    upload) may be repeated without harm. `courtesy` is sent on the way: what comes of it changes nothing.
+    `make` gets the readings of the needed steps before it. Roles: `message` is what the person sees, and a
+    plan has one such step at most, the last, because a failed plan is tried again from its beginning (ADR-0010).
+    `preparation` (an upload) may be repeated without harm. `courtesy` is sent before the others: what comes of it changes
+    nothing, and no later step sees it.
     """
 
     name: str

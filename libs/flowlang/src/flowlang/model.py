@@ -91,7 +91,7 @@ LabelKind = Literal["tags", "flags"]
 
 @dataclass(slots=True)
 class Contact:
-    """The person, of one bot. The interpreter reads it and changes its copy; the shell saves the PatchContact effects."""
+    """The person, of one bot. The interpreter reads it and changes its copy; the engine saves the PatchContact effects."""
 
     id: str
     profile: dict[str, Any] = field(default_factory=dict)
@@ -105,7 +105,7 @@ class Contact:
 class Happening:
     """One event as the interpreter sees it. `id` is the inbound event id, `now` RFC 3339 UTC (never goes back).
 
-    The shell has met the person before: message.received, bot.subscribed and contact.created are its events.
+    The engine has met the person before: message.received, bot.subscribed and contact.created are its events.
 
     `kind` and the keys of `data`:
     message {text, payload, type, message_id} · start {flow_id, entry, variables, content} · url {command, content,
@@ -123,7 +123,7 @@ class Happening:
 
 
 class Effect:
-    """What a turn asks the shell for. Plain data; each kind is one frozen dataclass with slots."""
+    """What a turn asks the engine for. Plain data; each kind is one frozen dataclass with slots."""
 
     __slots__ = ()
 
@@ -163,7 +163,7 @@ class PostWebhook(Effect):
 
 @dataclass(frozen=True, slots=True)
 class EmitEvent(Effect):
-    """Tell the outside. `type` is one of contracts.event_types.EVENTS; the shell adds bot, channel, conversation."""
+    """Tell the outside. `type` is one of contracts.event_types.EVENTS; the engine adds bot, channel, conversation."""
 
     type: str
     data: dict[str, Any]
@@ -212,7 +212,7 @@ class RunCommand(Effect):
 
 @dataclass(frozen=True, slots=True)
 class RunCode:
-    """The turn cannot go on before this code ran. The shell runs it and steps again with code_result.
+    """The turn cannot go on before this code ran. The engine runs it and steps again with code_result.
 
     `sent` of the result are texts, `runs` {command, user_id?, content?}, `value` what the code evaluates to.
     """
@@ -272,7 +272,7 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Tools:
-    """What the shell lends to a turn; all of it pure.
+    """What the engine lends to a turn; all of it pure.
 
     `sign_link(kind, payload) -> url`: kind `command` {command, person, content, redirect_to, expires_at, single_use,
     confirm, jti} or `redirect` {url, node, flow, jti}. `bot` {id, name, variables}, `channel` {id, type, name}.

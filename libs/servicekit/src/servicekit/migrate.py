@@ -94,6 +94,7 @@ def _upgrade(connection: Connection, package: str, versions: Path, revision: str
 
 
 def main(arguments: list[str]) -> int:
+    """The command line: its exit code."""
     dsn = os.environ.get("SWITCHHOOK_DATABASE")
     if len(arguments) != 1 or not dsn:
         sys.stderr.write("usage: SWITCHHOOK_DATABASE=<dsn> python -m servicekit.migrate <package>\n")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from dispatcher.errors import NoRequest
 
+ANSWER_LIMIT = 64 * 1024
 BODY_LIMIT = 8 * 1024
 """Bytes of a request's or an answer's body that an attempt keeps."""
 FINDING_SECONDS = 600.0
@@ -31,8 +33,14 @@ class Request(NamedTuple):
     shown_headers: dict[str, str]
     shown_body: bytes | None = None
     secrets: tuple[str, ...] = ()
-    before: Any = None
-    """A Request that is sent first, whatever comes of it (Telegram's answerCallbackQuery)."""
+    step: str = ""
+    """What is asked of a platform, for who reads the answer."""
+    before: tuple[Any, ...] = ()
+    """Requests that are sent first, whatever comes of them (a tap is acknowledged)."""
+    then: Callable[[Any], Any] | None = None
+    """Reading -> the Request that follows once this one has succeeded; None: it is the last."""
+    answer_limit: int = ANSWER_LIMIT
+    """Bytes of an answer's body that are read."""
 
 
 @dataclass(slots=True)
@@ -49,9 +57,10 @@ class Reading:
     answer: Any = None
     provider_message_id: str | None = None
     unreachable: Literal["blocked", "unreachable", "not_in_chat"] | None = None
-    resend: bool = False
-    """Wrong but mendable at once (Telegram's migrate_to_chat_id)."""
-    extra: dict[str, Any] = field(default_factory=dict)
+    moved_to: str | None = None
+    """The peer's new id: sent there at once, it succeeds."""
+    told: Any = None
+    """What the channel's platform read in it (channels.reading.Reading), for the steps that follow."""
 
 
 def shown_headers(headers: dict[str, str]) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""ingress: what comes from outside becomes a record on Kafka, and its caller gets an answer."""

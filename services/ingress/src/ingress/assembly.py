@@ -6,12 +6,11 @@ import time
 from dataclasses import dataclass
 
 from channels.discovery import installed
-from contracts.routes import ROUTES
 from ingress.chat.attachments import Attachments
 from ingress.chat.bot_api import BotApi
 from ingress.chat.webchat import WebChat
 from ingress.commands.command_intake import CommandIntake
-from ingress.doors.hook_urls import HookUrls, keep_private
+from ingress.doors.hook_urls import HookUrls
 from ingress.doors.platform_inbound import PlatformInbound
 from ingress.doors.redirects import Redirects
 from ingress.doors.runs import Runs
@@ -20,13 +19,13 @@ from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Limiter
 from ingress.intake.request_log import RequestLog
 from ingress.lookup.accounts import Accounts
-from ingress.lookup.catalogue import Catalog
+from ingress.lookup.catalogue import Catalogue
 from ingress.ports import Asking, Publishing, View
 from ingress.settings import Settings
 from ingress.web.app import App
-from ingress.web.http import json_answer
 from ingress.web.openapi import OPERATIONS
-from ingress.web.routes import Handler, Places
+from ingress.web.routes import Doors, places
+from ingress.wire.http import json_answer
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.sealing import KeyRing
 from servicekit.web.auth import Authoriser
@@ -59,36 +58,24 @@ class Instances:
 def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) -> Ingress:
     """Wire the doors. Raises ValueError when SWITCHHOOK_LINK_KEY is not set, BrokenConnector for a package's channel."""
     connectors = installed()
-    catalog, authoriser = Catalog(view, connectors), Authoriser(view, settings.admin_token)
+    catalogue, authoriser = Catalogue(view, connectors), Authoriser(view, settings.admin_token)
     keys, limiter = LinkKeys(settings.link_key), Limiter(Instances(asker))
     intake = Intake(publisher, asker, view)
     attachments = Attachments(intake, asker, settings.attaches_per_second)
     accounts = Accounts(view, KeyRing(settings.kek) if settings.kek else None)
-    runs = Runs(catalog, authoriser, limiter, intake, RequestLog(intake))
-    hook_urls = HookUrls(catalog, keys, limiter, intake, settings.public_url)
-    platforms = PlatformInbound(catalog, accounts, intake)
-    webchat = WebChat(catalog, keys, limiter, intake, attachments, settings.public_url)
-    bot_api = BotApi(catalog, keys, limiter, intake, attachments)
-    handlers: dict[str, Handler] = {
-        "POST /v1/run/{trigger}": runs,
-        "GET /v1/w/{signed}": hook_urls,
-        "POST /v1/w/{signed}": hook_urls,
-        "GET /v1/r/{signed}": Redirects(catalog, keys, limiter, intake),
-        "GET /v1/in/{channel}/{random}": platforms,
-        "POST /v1/in/{channel}/{random}": platforms,
-        "POST /v1/talk/{bot}/sessions": bot_api.open,
-        "POST /v1/talk/{bot}/sessions/{session}/messages": bot_api.say,
-        "GET /v1/talk/{bot}/sessions/{session}/messages": bot_api.listen,
-        "POST /v1/web/{channel}/sessions": webchat.open,
-        "POST /v1/web/{channel}/sessions/{session}/messages": webchat.say,
-        "GET /v1/web/{channel}/sessions/{session}/events": webchat.listen,
-        "POST /v1/signals": Signals(catalog, limiter, intake),
-    }
-    places = Places(ROUTES, handlers, {"w": keep_private, "r": keep_private, "web": webchat.admit})
+    doors = Doors(
+        runs=Runs(catalogue, authoriser, limiter, intake, RequestLog(intake)),
+        hook_urls=HookUrls(catalogue, keys, limiter, intake, settings.public_url),
+        redirects=Redirects(catalogue, keys, limiter, intake),
+        platforms=PlatformInbound(catalogue, accounts, intake),
+        webchat=WebChat(catalogue, keys, limiter, intake, attachments, settings.public_url),
+        bot_api=BotApi(catalogue, keys, limiter, intake, attachments),
+        signals=Signals(catalogue, limiter, intake),
+    )
     pages = {document_path("ingress"): json_answer(200, document("ingress", OPERATIONS))}
     return Ingress(
-        App(places, authoriser, lambda: view.ready and asker.ready, pages),
+        App(places(doors), authoriser, lambda: view.ready and asker.ready, pages),
         intake,
         attachments,
-        CommandIntake(catalog, authoriser, limiter, intake),
+        CommandIntake(catalogue, authoriser, limiter, intake),
     )

@@ -24,17 +24,22 @@ class View(Protocol):
     """The registry as of now, in memory."""
 
     @property
-    def ready(self) -> bool: ...
+    def ready(self) -> bool:
+        """Whether it has been whole: until then what is not found is unknown."""
 
     @property
     def offset(self) -> int:
         """Offset of the last registry record applied."""
 
-    def get(self, kind: str, id: str) -> Any: ...
+    def get(self, kind: str, id: str) -> Any:
+        """The entity as its model, None when it is not known."""
 
-    def find(self, kind: str, index: str, value: str) -> Any: ...
+    def find(self, kind: str, index: str, value: str) -> Any:
+        """The first entity under that value of an index, None when there is none."""
 
-    def all(self, kind: str, project_id: str) -> Sequence[Any]: ...
+    def all(self, kind: str, project_id: str) -> Sequence[Any]:
+        """The project's entities of that kind."""
+        ...
 
     def on_change(self, listener: Callable[[str, str, Any], None]) -> None:
         """Call `listener(kind, id, model or None)` at each change."""

@@ -1,4 +1,4 @@
-"""After a restore of the database: what it says holds again, on the topic too (hardening 12).
+"""After a restore of the database: what it says holds again, on the topic too.
 
 `python -m registry.accept_restore` with the service's environment, while the registry runs. It begins a new generation,
 so that the restored versions go before the topic's higher ones. Tokens that the topic knows as revoked stay revoked;

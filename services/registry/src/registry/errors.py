@@ -16,7 +16,7 @@ def invalid(pointer: str, detail: str) -> ProblemError:
 
 
 def too_large(kind: str, size: int, limit: int) -> ProblemError:
-    """422: one huge entity would hold up all that is published behind it (hardening 11)."""
+    """422: one huge entity would hold up all that is published behind it."""
     return ProblemError("entity-too-large", 422, "Too large", f"This {kind} takes {size} bytes; at most {limit}.")
 
 
@@ -28,6 +28,12 @@ def unstorable() -> ProblemError:
 def stale(etag: str) -> ProblemError:
     """412: somebody else changed it since the caller read it."""
     return ProblemError("stale", 412, "Changed meanwhile", f"Its ETag is now {etag}.", headers={"ETag": etag})
+
+
+def refuse_stale(etag: str, expected: str | None) -> None:
+    """Raise 412 when the caller has seen another version (If-Match)."""
+    if expected is not None and expected not in ("*", etag):
+        raise stale(etag)
 
 
 def taken(what: str) -> ProblemError:

@@ -150,7 +150,7 @@ def test_a_group_that_moved_is_left_and_met_again():
     ],
 )
 def test_what_concerns_no_conversation_makes_nothing(update):
-    assert normalise(update, CHANNEL, AT) == []
+    assert normalise(update, CHANNEL, AT) == ()
 
 
 @pytest.mark.parametrize("update", [{}, {"update_id": "x"}, {"update_id": 1, "message": {"text": "x"}}])

@@ -9,6 +9,8 @@ from typing import Any
 import orjson
 import pytest
 
+from channels.descriptor import SendPulse
+from channels.discovery import installed
 from contracts.people import ContactView
 from dispatcher.sending import formats
 from dispatcher.sending.formats import Report, Sender
@@ -29,12 +31,14 @@ CONTACT = ContactView(
     last_message="3",
     flags=("vip",),
 ).model_dump()
+SENDPULSE = {type: connector.descriptor.sendpulse for type, connector in installed().items()}
 TELEGRAM = Sender(
     bot_id=BOT,
     name="Conference",
     channel_type="telegram",
     external_id="104117781",
     url="https://t.me/conference_bot",
+    words=SENDPULSE["telegram"],
 )
 WHATSAPP = Sender(
     bot_id=BOT,
@@ -42,7 +46,13 @@ WHATSAPP = Sender(
     channel_type="whatsapp",
     external_id="15550100002",
     url="https://wa.me/15550100002",
-)
+    words=SendPulse(
+        message_kinds=(
+            "text", "audio", "context", "interactive", "contacts", "button", "system", "voice", "video", "identity",
+            "image", "document", "sticker", "location", "reaction", "order",
+        ),
+    ),
+)  # fmt: skip
 
 
 def sample(name: str) -> Any:
@@ -90,7 +100,7 @@ def test_an_incoming_message_is_sendpulses() -> None:
 
 def test_a_message_without_the_platforms_own_has_its_text_and_every_kind() -> None:
     report = Report("message.received", AT, {"message": {"id": "m1", "text": "hello"}})
-    shown = made("sendpulse", report, Sender(bot_id=BOT, channel_type="webchat"))[0]
+    shown = made("sendpulse", report, Sender(bot_id=BOT, channel_type="webchat", words=SENDPULSE["webchat"]))[0]
     assert shown["service"] == "livechat"
     assert shown["info"]["message"]["channel_data"] == {
         "message_id": "m1",

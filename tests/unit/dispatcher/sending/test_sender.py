@@ -31,11 +31,13 @@ class Http:
     def __init__(self) -> None:
         self.outcome: Any = Answer(200, CIMultiDict({"content-type": "text/plain"}), b"you sent SECRET", 3)
         self.sent: list[float] = []
+        self.urls: list[str] = []
 
     async def request(self, method: str, url: str, *, timeout: float, may_send: Any = None, **_: Any) -> Answer:
         if may_send is not None and not may_send():
             raise Unreachable("withdrawn", "withdrawn", sent=False)
         self.sent.append(timeout)
+        self.urls.append(url)
         if isinstance(self.outcome, Exception):
             raise self.outcome
         return self.outcome  # type: ignore[no-any-return]
@@ -47,6 +49,7 @@ class Maker:
     def __init__(self) -> None:
         self.fails: Exception | None = None
         self.reading = Reading("succeeded")
+        self.request = REQUEST
         self.idempotent = True
         self.kind = replace(
             EVENT, request=self.make, read=lambda *_: self.reading, own_delays=lambda *_: None,
@@ -56,7 +59,7 @@ class Maker:
     def make(self, _: Delivery, context: SendContext) -> Request:
         if self.fails is not None:
             raise self.fails
-        return REQUEST
+        return self.request
 
 
 @pytest.fixture
@@ -132,3 +135,37 @@ async def test_a_fault_of_ours_is_a_failed_attempt_and_not_an_end(http: Http, ma
     result = await attempt(http, maker, delivery())
     assert (result.outcome, result.code) == ("retry", "internal")
     assert result.attempt is not None
+
+
+def chain(*names: str) -> Request:
+    """Requests that follow from each other's answers, with a courtesy before the first."""
+    first, *rest = names
+    request = REQUEST._replace(url=first, then=(lambda _: chain(*rest)._replace(before=())) if rest else None)
+    return request._replace(before=(REQUEST._replace(url="courtesy"),))
+
+
+async def test_a_request_that_follows_is_sent_once_the_one_before_succeeded(http: Http, maker: Maker) -> None:
+    maker.request = chain("upload", "save", "say")
+    result = await attempt(http, maker, delivery())
+    assert (result.outcome, http.urls) == ("succeeded", ["courtesy", "upload", "save", "say"])
+
+
+async def test_what_fails_ends_the_chain_and_is_what_the_attempt_came_to(http: Http, maker: Maker) -> None:
+    maker.request, maker.reading = chain("upload", "say"), Reading("exhausted", "refused", "No.")
+    result = await attempt(http, maker, delivery())
+    assert (result.outcome, result.code, http.urls) == ("exhausted", "refused", ["courtesy", "upload"])
+
+
+async def test_no_request_of_a_chain_is_sent_without_the_lease(http: Http, maker: Maker) -> None:
+    lost = delivery()
+    maker.request = chain("upload", "say")
+    then = maker.request.then
+    assert then is not None
+
+    def too_late(reading: Reading) -> Any:
+        lost.lease_ends = 0.0
+        return then(reading)
+
+    maker.request = maker.request._replace(then=too_late)
+    result = await attempt(http, maker, lost)
+    assert (result.outcome, result.code, http.urls) == ("deferred", "lease-lost", ["courtesy", "upload"])

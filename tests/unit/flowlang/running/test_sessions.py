@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from flowlang.running.bot_flows import BotFlows
 
 
@@ -231,3 +233,16 @@ def test_a_session_whose_version_is_gone_for_ever_fails_loudly(talk: Any, story:
     assert t.event_data("flow.failed")["error"]["type"] == "version-gone"
     assert t.ends["e1"] == "failed"
     assert t.conversation.session is None
+
+
+@pytest.mark.timeout(20)
+def test_a_signal_for_an_interrupted_session_waits_until_the_call_in_flight_has_ended(talk: Any) -> None:
+    nodes = {**NODES, "paid": {"type": "wait_event", "name": "paid", "ports": {"event": "done"}}}
+    t = talk(nodes, [*TRIGGERS, {"id": "paid", "type": "webhook", "to": "paid"}])
+    t.start("paid")
+    t.start("call")
+    t.event("signal", name="paid", data={})
+    assert (t.waits_at, t.texts) == ("call", [])
+    t.api_answers({"memory": {"news": "heard"}})
+    assert t.texts == ["News", "Got , heard"]
+    assert (t.conversation.session, t.conversation.queued) == (None, [])

@@ -9,8 +9,8 @@ from contracts import findings
 from contracts.ids import derived_id
 from contracts.inbound import StartFlow
 from contracts.registry import Channel, Flow, Token
-from ingress.web import preferences
-from ingress.web.preferences import Wait
+from ingress.wire import preferences
+from ingress.wire.preferences import Wait
 from servicekit.credentials.tokens import generate_token
 from support.ingress_fakes import BOT, CHANNEL, FLOW, PROJECT, trigger
 

@@ -9,6 +9,7 @@ from channels.descriptor import BaseUrl, Check, Credential, Descriptor, Found, R
 from channels.limits import Length, Limits
 
 TYPE = "telegram"
+API = "https://api.telegram.org"
 TOKEN = r"[0-9]{1,20}:[A-Za-z0-9_-]{1,128}"  # noqa: S105 (a pattern)
 SECRET_HEADER = "x-telegram-bot-api-secret-token"  # noqa: S105 (a name)
 UPDATES = ("message", "callback_query", "my_chat_member")
@@ -34,7 +35,7 @@ DESCRIPTOR = Descriptor(
         Credential("secret_token", "What Telegram sends along", r"[A-Za-z0-9_-]{1,256}", origin="made", digested=True),
     ),
     credentials_hint="Telegram's are {token}, as BotFather gives it: 123456:ABC…",
-    base_url=BaseUrl("https://api.telegram.org", settable=True),
+    base_url=BaseUrl(API, settable=True),
     proof_headers=(SECRET_HEADER,),
     checks=(
         Check("getMe", read=_identity),

@@ -9,7 +9,7 @@ from channels.limits import too_much
 from channels.port import Account, Platform
 from channels.proof import has_digest
 from channels.reading import Reading
-from channels.receiving import UNREADABLE, Event, InboundCall, NotProven, Reply, Taken, unread
+from channels.receiving import UNREADABLE, InboundCall, NotProven, Reply, Taken, unread
 from channels.sending import Plan, Refusal
 from channels.telegram import answers, requests, updates
 from channels.telegram.facts import DESCRIPTOR, SECRET_HEADER
@@ -39,7 +39,7 @@ class Telegram(Platform):
             made = updates.normalise(update, account.channel, call.received_at)
         except UNREADABLE as error:
             return unread(error, OK)
-        return Taken(tuple(Event(id, record) for id, record in made), OK)
+        return Taken(made, OK)
 
     def send(self, account: Account, message: SendMessage, *, first: bool) -> Plan | Refusal:
         """sendMessage; on the first attempt the tap it answers is acknowledged before it."""

@@ -10,7 +10,7 @@ import orjson
 
 from channels.port import Account
 from channels.sending import HIDDEN, Plan, Request, Step, single
-from channels.telegram.facts import BUTTON_TITLE, DESCRIPTOR, TOKEN
+from channels.telegram.facts import API, BUTTON_TITLE, TOKEN
 from contracts.actions import Button, MessageContent, SendMessage
 
 JSON = {"Content-Type": "application/json", "User-Agent": "Switchhook/1"}
@@ -50,18 +50,17 @@ def method(account: Account, name: str, params: Mapping[str, Any]) -> Plan:
 
 
 def _request(account: Account, name: str, params: Mapping[str, Any], shown: Mapping[str, Any]) -> Request:
-    assert DESCRIPTOR.base_url is not None
-    base = (account.channel.api_base_url or DESCRIPTOR.base_url.default).rstrip("/")
+    base = (account.channel.api_base_url or API).rstrip("/")
     body = orjson.dumps(params)
     return Request(
-        method="POST",
-        url=f"{base}/bot{account.credentials['token']}/{name}",
-        headers=JSON,
-        body=body,
-        shown_url=f"{base}/bot{HIDDEN}/{name}",
-        shown_headers=JSON,
-        shown_body=body if shown is params else orjson.dumps(shown),
-        secrets=tuple(value for value in account.credentials.values() if value),
+        "POST",
+        f"{base}/bot{account.credentials['token']}/{name}",
+        JSON,
+        body,
+        f"{base}/bot{HIDDEN}/{name}",
+        JSON,
+        body if shown is params else orjson.dumps(shown),
+        tuple(filter(None, account.credentials.values())),
     )
 
 

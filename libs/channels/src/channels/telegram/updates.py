@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from channels.receiving import Event
 from channels.telegram.facts import TYPE
 from contracts.ids import derived_id
 from contracts.inbound import InboundBase, MessageReceived, Reachability
@@ -16,14 +17,13 @@ from contracts.people import Profile
 from contracts.registry import Channel
 
 Update = dict[str, Any]
-Made = list[tuple[str, InboundBase]]
 
 MEDIA = ("document", "animation", "video", "voice", "audio", "video_note", "sticker")
 CAN_WRITE = frozenset({"member", "administrator", "creator"})
 GONE = frozenset({"left", "kicked"})
 
 
-def normalise(update: Update, channel: Channel, received_at: str) -> Made:
+def normalise(update: Update, channel: Channel, received_at: str) -> tuple[Event, ...]:
     """The records of one update; their event ids follow from channel and update_id, so a redelivery is known."""
     update_id = int(update["update_id"])
     if message := update.get("message"):
@@ -34,7 +34,9 @@ def normalise(update: Update, channel: Channel, received_at: str) -> Made:
         found = _membership(member, channel, received_at)
     else:
         found = []
-    return [(_event_id(channel, update_id, ordinal), record) for ordinal, record in enumerate(found)]
+    if len(found) == 1:
+        return (Event(_event_id(channel, update_id, 0), found[0]),)
+    return tuple(Event(_event_id(channel, update_id, ordinal), record) for ordinal, record in enumerate(found))
 
 
 def _event_id(channel: Channel, update_id: int, ordinal: int) -> str:

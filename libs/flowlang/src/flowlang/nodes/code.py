@@ -1,4 +1,4 @@
-"""`code`: Python in a sandbox. The shell runs it.
+"""`code`: Python in a sandbox. The engine runs it.
 
 `send` and `run` only collect, and what they collected is done when it succeeded: failed code has done nothing.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 
 from flowlang.graph import Graph
 from flowlang.triggers.base import Arrival, CompiledTrigger, Precedence, TriggerModel
@@ -23,20 +24,22 @@ class Entry:
 class _Way:
     """The entries of one trigger kind, in an index by the names of their matchers."""
 
-    __slots__ = ("_by_name", "_names_in")
+    __slots__ = ("by_name", "names_in")
 
     def __init__(self, kind: type[TriggerModel], entries: Iterable[Entry]) -> None:
-        self._names_in = kind.names_in
-        self._by_name: dict[str, list[Entry]] = {}
+        self.names_in = kind.names_in
+        self.by_name: dict[str, list[Entry]] = {}
         for entry in entries:
             for name in entry.trigger.matcher.names():
-                self._by_name.setdefault(name, []).append(entry)
+                self.by_name.setdefault(name, []).append(entry)
 
-    def takers(self, arrival: Arrival) -> Iterator[Entry]:
-        for name in self._names_in(arrival):
-            if entries := self._by_name.get(name):
-                return (entry for entry in entries if entry.trigger.matcher.matches(arrival))
-        return iter(())
+
+def _takers(ways: Iterable[_Way], arrival: Arrival) -> Iterator[Entry]:
+    for way in ways:
+        for name in way.names_in(arrival):
+            if entries := way.by_name.get(name):
+                yield from (entry for entry in entries if entry.trigger.matcher.matches(arrival))
+                break
 
 
 class BotFlows:
@@ -85,17 +88,16 @@ class BotFlows:
         """Whether a trigger may take events of this kind of Happening."""
         return kind in self._first or kind in self._then
 
-    def before_what_waits(self, arrival: Arrival) -> Iterator[Entry]:
+    def before_what_waits(self, arrival: Arrival) -> Iterable[Entry]:
         """Entries for an event that go before a question of the session: commands."""
-        for way in self._first.get(arrival.happening.kind, ()):
-            yield from way.takers(arrival)
+        ways = self._first.get(arrival.happening.kind)
+        return _takers(ways, arrival) if ways else ()
 
-    def after_what_waits(self, arrival: Arrival) -> Iterator[Entry]:
+    def after_what_waits(self, arrival: Arrival) -> Iterable[Entry]:
         """Entries for an event that nothing waits for, in the order of their precedence."""
-        for way in self._then.get(arrival.happening.kind, ()):
-            yield from way.takers(arrival)
+        ways = self._then.get(arrival.happening.kind)
+        return _takers(ways, arrival) if ways else ()
 
-    def takers(self, arrival: Arrival) -> Iterator[Entry]:
+    def takers(self, arrival: Arrival) -> Iterable[Entry]:
         """All entries for an event, in the order of their precedence."""
-        yield from self.before_what_waits(arrival)
-        yield from self.after_what_waits(arrival)
+        return chain(self.before_what_waits(arrival), self.after_what_waits(arrival))

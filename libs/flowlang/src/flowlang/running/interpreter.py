@@ -6,13 +6,13 @@ Rule 1: no I/O, no clock, no random numbers here; times and ids arrive inside th
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from typing import Any
 
 from contracts.ids import derived_id
 from flowlang.model import Contact, Conversation, Happening, Session, StartTimer, Tools, Turn
 from flowlang.running import messages, sessions, starts
 from flowlang.running.bot_flows import BotFlows
-from flowlang.running.run import Run
+from flowlang.running.run import Run, copy_conversation
 from flowlang.running.walk import resume
 
 ROOM_FOR_QUEUED = 24
@@ -29,7 +29,7 @@ def step(flows: BotFlows, conversation: Conversation, contact: Contact, happenin
     only where a flow of the bot has a trigger that takes them; else the turn is empty.
     """
     if happening.kind in _ONLY_FOR_TRIGGERS and not flows.listen_to(happening.kind):
-        return Turn(replace(conversation, version=conversation.version + 1), contact)
+        return _nothing(conversation, contact)
     if happening.kind == "code_result":
         run = _gone_on(conversation, contact, happening)
     else:
@@ -41,6 +41,12 @@ def step(flows: BotFlows, conversation: Conversation, contact: Contact, happenin
     if run.code is None and happening.kind in _CALLED:
         sessions.answer_idle(run, happening.id)
     return run.turn()
+
+
+def _nothing(conversation: Conversation, contact: Contact) -> Turn:
+    further = copy_conversation(conversation)
+    further.version += 1
+    return Turn(further, contact)
 
 
 def _gone_on(conversation: Conversation, contact: Contact, happening: Happening) -> Run:
@@ -85,17 +91,20 @@ def _waits_for(session: Session, token: str, kind: str | None) -> bool:
 
 
 def _signal(run: Run) -> None:
-    """An event that a session waits for; the innermost one takes it, else a trigger may."""
+    """An event that a session waits for; the innermost one takes it, an interrupted one later, else a trigger may."""
     name = run.happening.data.get("name")
-    for session in (run.conversation.session, *reversed(run.conversation.stack)):
-        wait = session.wait if session is not None else None
-        if session is not None and wait is not None and wait.kind == "event" and wait.data.get("name") == name:
-            if session is run.conversation.session:
-                messages.resume_with(run, session, run.happening)
-            else:
-                messages.enqueue(run)
-            return
-    starts.offer(run)
+    session = run.conversation.session
+    if session is not None and _waits_for_signal(session, name):
+        messages.resume_with(run, session, run.happening)
+    elif any(_waits_for_signal(older, name) for older in run.conversation.stack):
+        messages.enqueue(run)
+    else:
+        starts.offer(run)
+
+
+def _waits_for_signal(session: Session, name: Any) -> bool:
+    wait = session.wait
+    return wait is not None and wait.kind == "event" and wait.data.get("name") == name
 
 
 def _only_for_triggers(run: Run) -> None:
@@ -107,12 +116,8 @@ def _take_queued(run: Run) -> bool:
     if run.conversation.queued and len(run.effects) > ROOM_FOR_QUEUED:
         run.effects.append(StartTimer(derived_id("queue", run.conversation.key, run.version), run.now))
         return False
-    session = run.conversation.session
-    wait = session.wait if session is not None else None
     for index, queued in enumerate(run.conversation.queued):
-        if queued["kind"] == "message" and wait is not None and wait.kind in sessions.IN_FLIGHT:
-            continue
-        if queued["kind"] != "message" and _stacked(run, queued["data"]):
+        if _has_to_wait(run, queued):
             continue
         before, after = run.conversation.queued[:index], run.conversation.queued[index + 1 :]
         run.conversation.queued = before + after
@@ -126,10 +131,20 @@ def _take_queued(run: Run) -> bool:
     return False
 
 
-def _stacked(run: Run, data: dict[str, object]) -> bool:
-    """Whether the session that waits for this is still interrupted."""
-    token = data.get("wait")
-    return any(older.wait is not None and older.wait.token == token for older in run.conversation.stack)
+def _has_to_wait(run: Run, queued: dict[str, Any]) -> bool:
+    """Whether a call is still in flight, or the session that waits for the event still interrupted.
+
+    Taken now, the event would be queued again at once, and so for ever.
+    """
+    session, stack = run.conversation.session, run.conversation.stack
+    if queued["kind"] == "message":
+        return session is not None and session.wait is not None and session.wait.kind in sessions.IN_FLIGHT
+    if queued["kind"] == "signal":
+        name = queued["data"].get("name")
+        taken_now = session is not None and _waits_for_signal(session, name)
+        return not taken_now and any(_waits_for_signal(older, name) for older in stack)
+    token = queued["data"].get("wait")
+    return any(older.wait is not None and older.wait.token == token for older in stack)
 
 
 _ONLY_FOR_TRIGGERS = frozenset(("reachability", "contact_update", "message_result"))

@@ -57,6 +57,12 @@ def _copied(original: Any, names: tuple[str, ...]) -> Any:
     return copy
 
 
+def copy_conversation(conversation: Conversation) -> Conversation:
+    """A conversation that may be changed; its dicts and lists are shared and replaced, never changed."""
+    copied: Conversation = _copied(conversation, _CONVERSATION)
+    return copied
+
+
 def copy_session(session: Session) -> Session:
     """A session that may be changed; its dicts and lists are shared and replaced, never changed."""
     copied: Session = _copied(session, _SESSION)
@@ -79,7 +85,7 @@ class Run:
         self, flows: BotFlows, conversation: Conversation, contact: Contact, happening: Happening, tools: Tools
     ) -> None:
         self.flows, self.tools, self.happening = flows, tools, happening
-        self.conversation: Conversation = _copied(conversation, _CONVERSATION)
+        self.conversation = copy_conversation(conversation)
         self._person = Person(contact)
         self.version = conversation.version
         self.nobody = conversation.channel_id == NOBODY

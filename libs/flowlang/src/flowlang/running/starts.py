@@ -49,6 +49,8 @@ def _enter(run: Run, entry: Entry, content: Any) -> None:
 
 def offer(run: Run) -> bool:
     """Let a trigger take the event, which nothing waits for. False when none does."""
+    if not run.flows.listen_to(run.happening.kind):
+        return False
     arrival = Arrival(run.happening)
     return enter_first(run, run.flows.takers(arrival), arrival)
 

@@ -33,7 +33,7 @@ class CommandTrigger(TriggerModel):
         return (f"chat {name.casefold()}",) if word else ()
 
     def build(self, compiler: Compiler) -> Matcher:
-        return _Command(self._commands())
+        return _Command(self._commands(), self.value.startswith("/"))
 
     def claims(self) -> tuple[Claim, ...]:
         if self.when:
@@ -47,16 +47,16 @@ class CommandTrigger(TriggerModel):
 @dataclass(frozen=True, slots=True)
 class _Command(Matcher):
     commands: tuple[str, ...]
+    slashed: bool
 
     def names(self) -> tuple[str, ...]:
         return self.commands
 
     def matches(self, arrival: Arrival) -> bool:
         """A command without a slash is the whole message, else it would take every sentence that begins with it."""
-        if arrival.happening.kind != "message":
+        if self.slashed or arrival.happening.kind != "message":
             return True
-        word, rest = _split(arrival.happening.data.get("text"))
-        return not rest or word.startswith("/")
+        return not _split(arrival.happening.data.get("text"))[1]
 
     def content(self, arrival: Arrival) -> Any:
         """`/start payload`: what follows the command. A URL or a flow has brought a content of its own."""

@@ -2,7 +2,7 @@
 
 An epoch is a counter and a random owner id (after a failover that lost a second the counter may come again, the id does
 not). It is only ever got by bumping, in a statement of its own that is committed before anything else is read: read in
-one statement, the outbox would be seen as of before the wait for the previous owner's lock (hardening 1).
+one statement, the outbox would be seen as of before the wait for the previous owner's lock (guarantees.md 2.1).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from servicekit.kafka.records import Source
 from servicekit.loop.batches import Connection
 
 Seen = dict[str, tuple[int, int]]
-"""`topic/partition` of a source -> the highest (offset, ordinal) whose effect was applied (guarantee 4)."""
+"""`topic/partition` of a source -> the highest (offset, ordinal) whose effect was applied: the marks (guarantees.md 2.5)."""
 
 _BUMP = """
 UPDATE checkpoint SET epoch = epoch + 1, owner = $3
@@ -156,7 +156,7 @@ async def lock(connection: Connection, topic: str, hold: Hold) -> bool:
 
 
 def is_repeat(seen: Seen, source: Source) -> bool:
-    """Whether that effect, or a later one of the same source partition, was applied already (guarantee 4)."""
+    """Whether that effect, or a later one of the same source partition, was applied already (guarantees.md 2.5)."""
     if broken("dedupe"):
         return False
     return (source.offset, source.ordinal) <= seen.get(f"{source.topic}/{source.partition}", (-1, -1))

@@ -29,5 +29,5 @@ ALTER TABLE outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
 
 `next_offset` is the next to apply, `last_id` the identity of the record before it, `partitions` the topic's count when
 first seen, `(epoch, owner)` the fence: only who holds both may write. `seen` is `{"topic/partition": [offset, index]}`,
-the highest source applied (guarantee 4). `outbox`: records committed and not yet acknowledged by Kafka, in `position`'s
+the marks: the highest source applied (guarantees.md 2.5). `outbox`: records committed and not yet acknowledged by Kafka, in `position`'s
 order; `name` is the first offset of the batch, or the caller's own. Payloads live for milliseconds: they are not compressed."""

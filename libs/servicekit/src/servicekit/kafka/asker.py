@@ -1,7 +1,7 @@
 """Waiting for replies: an instance's own partition of the replies topic, read from its end, without a group.
 
 The partition follows from the instance's name; two instances may share one, because a reply names its instance and a
-request id of 128 random bits (hardening 39).
+request id of 128 random bits.
 """
 
 from __future__ import annotations

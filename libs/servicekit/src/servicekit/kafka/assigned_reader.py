@@ -154,7 +154,7 @@ class AssignedReader:
                 await self._check(consumer, tp)
 
     async def _check(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
-        """Compare the position with the log (hardening 8). A reader that does not get on is replaced."""
+        """Compare the position with the log. A reader that makes no progress is replaced."""
         start, end = await _bounds(consumer, tp)
         position = self.position or 0
         if self._begin == "start" and (position > end or (position < start and start > 0)):

@@ -141,9 +141,11 @@ class GroupReader:
         self._quietly(lambda consumer, tp: consumer.seek(tp, offset), partition)
 
     def pause(self, partition: int) -> None:
+        """Fetch nothing of it until `resume`."""
         self._quietly(lambda consumer, tp: consumer.pause(tp), partition)
 
     def resume(self, partition: int) -> None:
+        """Fetch it again."""
         self._quietly(lambda consumer, tp: consumer.resume(tp), partition)
 
     def ends(self) -> dict[int, int]:

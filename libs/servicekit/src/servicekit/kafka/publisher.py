@@ -2,7 +2,7 @@
 
 aiokafka's idempotent producer retries for ever and keeps order, but once it gives a batch up (refused, or no leader for
 too long) it goes on with the next one. A gap that is filled later would be taken for a repeat by whoever reads
-(guarantee 4), so here the first failure ends the producer: nothing of its queue is sent any more, all who wait on it get
+(guarantees.md 2.5), so here the first failure ends the producer: nothing of its queue is sent any more, all who wait on it get
 NotAcknowledged, and a fresh one takes over.
 """
 

@@ -48,7 +48,7 @@ class Outgoing(NamedTuple):
 
 
 class Source(NamedTuple):
-    """The record that caused another one, and which of its effects that is (guarantee 4)."""
+    """The record that caused another one, and the number of that effect (guarantees.md 2.5)."""
 
     topic: str
     partition: int

@@ -34,6 +34,7 @@ class Assignment:
 
     @property
     def recovery(self) -> Recovery:
+        """What recovers its partitions."""
         assert self._recovery is not None, "recover_with comes before anything is assigned"
         return self._recovery
 
@@ -45,7 +46,7 @@ class Assignment:
         yield from parts[: self._first]
 
     def recover(self, part: Partition, cause: str) -> None:
-        """Take the one road back. Does nothing for a partition that is gone, on that road already, or stands still."""
+        """Begin its recovery. Does nothing for a partition that is gone, in recovery already, or stopped."""
         if self.partitions.get(part.number) is not part or part.state is not State.READY:
             return
         part.again()

@@ -31,7 +31,7 @@ class DeadRecord(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Records to apply, in order within each partition; repeats (guarantee 4) are already taken out.
+    """Records to apply, in order within each partition; repeats (guarantees.md 2.5) are already taken out.
 
     `epochs` is partition -> the epoch counter under which this process holds it.
     """
@@ -57,13 +57,13 @@ class Commit:
     save: Callable[[Connection], Awaitable[None]] = save_nothing
     """Runs inside the transaction, after the fence's compare-and-set. Keys sorted, no user code, no I/O but SQL."""
     outgoing: list[tuple[Record, list[Outgoing]]] = field(default_factory=list)
-    """Effects in order, beside the record that caused them; the loop adds the source headers of guarantee 4."""
+    """Effects in order, beside the record that caused them; the loop adds the headers that name their source."""
     dead: list[DeadRecord] = field(default_factory=list)
     """Goes to the service's dead-letter topic, in the same transaction."""
     after: Callable[[], Awaitable[None] | None] | None = None
     """Runs right after the commit, while the records are being written. Its exceptions are logged, nothing else."""
     applied: int | None = None
-    """How many of the batch's records this covers, from the first (hardening 15); None: all. The rest comes again."""
+    """How many of the batch's records this covers, from the first; None: all. The rest comes again, in another batch."""
 
     @property
     def empty(self) -> bool:

@@ -21,7 +21,7 @@ class LoopMetrics:
         self.commit_seconds = histogram("switchhook_commit_seconds").labels(topic)
 
     def recovered(self, cause: str) -> None:
-        """A partition took the road of recovery."""
+        """A partition was recovered."""
         counter("switchhook_recoveries_total").labels(self._topic, cause).inc()
 
     def dead(self, code: str) -> None:

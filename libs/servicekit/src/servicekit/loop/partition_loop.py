@@ -1,4 +1,4 @@
-"""The partition loop: exactly-once effect of a topic's records on Postgres and on other topics (guarantees 3 and 4).
+"""The partition loop: exactly-once effect of a topic's records on Postgres and on other topics (guarantees.md 2).
 
     Kafka -> GroupReader -> Assignment -> cut -> Handler.apply -> one transaction -> publish -> delete the row
                                 ^                                       |               |

@@ -12,7 +12,7 @@ from servicekit.checkpoints.fence import Hold
 from servicekit.kafka.records import Record, record_id
 
 MAX_UNACKNOWLEDGED = 4
-"""Batches of a partition that may be committed and not yet acknowledged by Kafka (hardening 2)."""
+"""Batches of a partition that may be committed and not yet acknowledged by Kafka (guarantees.md 2.3)."""
 TRIES = 3
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
 
@@ -115,7 +115,7 @@ class Partition:
         return True
 
     def _verify(self, record: Record) -> None:
-        """The record before the checkpoint is the one that was applied (hardening 9)."""
+        """Raise LogProblem unless the record before the checkpoint is the one that was applied (guarantees.md 2.9)."""
         if record.offset != self.position or record_id(record) != self._check:
             raise LogProblem(
                 f"{self.topic}/{self.number}: offset {self.position} does not hold the record that was applied from"
@@ -173,7 +173,7 @@ class Partition:
         self.delay = min(LONGEST_DELAY, max(FIRST_DELAY, self.delay * 2))
 
     def again(self) -> None:
-        """Back to the beginning of the road: nothing that is known here is good any more."""
+        """Recovery begins anew: nothing that is known here is good any more."""
         self.state, self.hold = State.RECOVERING, None
         self.taken.clear()
         self.clear()

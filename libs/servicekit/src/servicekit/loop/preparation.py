@@ -19,7 +19,7 @@ _ORDINALS = [(cloudevents.SOURCE_INDEX, b"%d" % ordinal) for ordinal in range(25
 
 @dataclass(slots=True)
 class Portion:
-    """One partition's records of a batch. `fresh` are those for the handler; `seen` is the wall after all of them."""
+    """One partition's records of a batch. `fresh` are those for the handler; `seen` are the marks after all of them."""
 
     partition: Partition
     hold: Hold
@@ -101,7 +101,7 @@ def covered(portions: list[Portion], applied: int | None) -> list[Portion]:
 
 
 class Stamps:
-    """Adds to each record what guarantee 4 asks for: the topic, partition and offset it comes from, and its ordinal."""
+    """Adds to each record its source: topic, partition and offset, and its ordinal (guarantees.md 2.5)."""
 
     def __init__(self, topic: str) -> None:
         self._topic = (cloudevents.SOURCE_TOPIC, topic.encode())
@@ -133,7 +133,7 @@ class Prepared:
 
 
 def prepare(service: str, portions: list[Portion], commit: Commit, stamps: Stamps, same: set[str]) -> Prepared:
-    """One step and one outbox row per partition. Raises TooLarge for a record that Kafka would refuse (hardening 11)."""
+    """One step and one outbox row per partition. Raises TooLarge for a record that Kafka would refuse (guarantees.md 2.8)."""
     written: dict[int, list[Outgoing]] = {portion.hold.part: [] for portion in portions}
     for record, outgoing in commit.outgoing:
         written[record.partition] += stamps.stamped(record, outgoing, same)

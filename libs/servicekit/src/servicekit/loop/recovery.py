@@ -1,4 +1,4 @@
-"""The one road back: bump the epoch, publish what is unsent, seek, go on (implementation.md "One recovery").
+"""Recovery: raise the epoch, publish what is unsent, seek, go on (guarantees.md 6.1).
 
 It is taken after an assignment and after every result that is not known to be good: a failed, fenced or unanswered
 commit, a failed publish, a position outside the log.
@@ -150,7 +150,7 @@ class Recovery:
 
 
 def check_log(partition: Partition, hold: Hold, start: int, end: int, count: int) -> None:
-    """Raises LogProblem when the checkpoint and the log do not belong together (hardening 9, 10)."""
+    """Raises LogProblem when the checkpoint and the log do not belong together (guarantees.md 2.9)."""
     name, at = f"{partition.topic}/{partition.number}", hold.next_offset
     if at < start:
         raise LogProblem(f"{name}: the log begins at {start}, {start - at} records were deleted before being applied")

@@ -96,7 +96,7 @@ class RegistryIndex:
 
     @property
     def complete(self) -> bool:
-        """Whether a snapshot was seen and all that it counts is here (hardening 8)."""
+        """Whether a snapshot was seen and all that it counts is here (guarantees.md 7.1)."""
         if self.snapshot is None:
             return False
         counts = self.counts()

@@ -1,4 +1,4 @@
-"""The registry as a service sees it: its topic read from the start, kept current, and known to be whole (hardening 7, 8)."""
+"""The registry as a service sees it: its topic read from the start, kept current, and known to be whole (guarantees.md 7)."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ class RegistryView:
         return list(self._index.all(kind, project_id))
 
     def deleted(self, kind: str, id: str) -> bool:
-        """Whether a delete of it was seen. What is merely unknown is not deleted (hardening 8)."""
+        """Whether a delete of it was seen. What is merely unknown is not deleted (guarantees.md 7.2)."""
         return self._index.deleted(kind, id)
 
     def on_change(self, listener: OnChange) -> None:
@@ -134,7 +134,7 @@ class RegistryView:
         self._listeners.append(listener)
 
     async def reached(self, offset: int, timeout: float) -> bool:
-        """Wait until the record at `offset` is in the view (hardening 7); False when that took too long."""
+        """Wait until the record at `offset` is in the view (guarantees.md 7.3); False when that took too long."""
         return await self._reader.reached(offset + 1, timeout)
 
     async def current(self) -> bool:

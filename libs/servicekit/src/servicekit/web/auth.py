@@ -35,7 +35,9 @@ _UNKNOWN_SHA256 = "0" * 64
 class TokenView(Protocol):
     """What authorisation needs of the registry view."""
 
-    def find(self, kind: str, index: str, value: str) -> Any: ...
+    def find(self, kind: str, index: str, value: str) -> Any:
+        """The entity under that value of an index, None when it is not known."""
+        ...
 
     async def current(self) -> bool:
         """Wait until the view has read all that its topic held at the call; False when that was not possible in time."""
@@ -185,6 +187,7 @@ def bearer(authorization: str | bytes | None) -> str:
 
 
 def unauthorised(detail: str) -> ProblemError:
+    """401 with the scheme that the caller should have used."""
     return ProblemError("unauthorized", 401, "Unauthorized", detail, headers={"WWW-Authenticate": "Bearer"})
 
 
@@ -200,7 +203,7 @@ def _moment(text: str) -> datetime:
 
 
 def inside(address: str | None, cidrs: tuple[str, ...]) -> bool:
-    """Whether the address lies in one of the networks; an IPv4 address in IPv6 clothes counts as itself."""
+    """Whether the address lies in one of the networks; an IPv4-mapped IPv6 address counts as the IPv4 address."""
     try:
         found = ip_address(address or "")
     except ValueError:

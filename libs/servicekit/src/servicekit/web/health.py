@@ -25,6 +25,7 @@ class Health:
 
     @property
     def stopping(self) -> bool:
+        """Whether the process was asked to end."""
         return self._stop.is_set()
 
     def stop(self) -> None:

@@ -82,6 +82,7 @@ def refuse_long(head: Head, limit: int) -> None:
 
 
 def too_large(limit: int) -> ProblemError:
+    """413 that names the limit."""
     return ProblemError("too-large", 413, "Body too large", f"At most {limit} bytes.")
 
 

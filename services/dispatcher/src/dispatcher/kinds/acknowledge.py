@@ -10,8 +10,8 @@ from dispatcher.sending.api_calls import NOBODY_WAITS, expires
 
 
 def _request(delivery: Delivery, context: SendContext) -> Request:
-    channel, account = channel_requests.active(delivery, context)
-    return channel.acknowledge(account, delivery.content())
+    platform, account = channel_requests.active(delivery, context)
+    return channel_requests.of_plan(platform.acknowledge(account, delivery.content()))
 
 
 KIND = DeliveryKind(

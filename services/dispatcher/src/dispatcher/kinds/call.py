@@ -34,7 +34,7 @@ def _entity(delivery: Delivery, context: SendContext) -> ApiCall:
     return context.catalogue.api_call(action.api_call_id)
 
 
-def _read(delivery: Delivery, answer: Answer, context: SendContext) -> Reading:
+def _read(delivery: Delivery, request: Request, answer: Answer, context: SendContext) -> Reading:
     return api_calls.read(_entity(delivery, context), answer.status, answer.body, answer.truncated)
 
 

@@ -12,9 +12,9 @@ from servicekit.kafka.records import Outgoing
 
 
 def _request(delivery: Delivery, context: SendContext) -> Request:
-    channel, account = channel_requests.channel_of(delivery, context)
+    platform, account = channel_requests.platform_of(delivery, context)
     action: ChannelCall = delivery.content()
-    return channel.method(account, action.method, action.params)
+    return channel_requests.of_plan(platform.call(account, action.method, action.params))
 
 
 def _report(result: Result, now: str) -> list[Outgoing]:

@@ -38,7 +38,7 @@ def _request(delivery: Delivery, context: SendContext) -> Request:
     return webhooks.event_request(delivery, context.catalogue, context.render, time.time())
 
 
-def _read(delivery: Delivery, answer: Answer, context: SendContext) -> Reading:
+def _read(delivery: Delivery, request: Request, answer: Answer, context: SendContext) -> Reading:
     return webhooks.read(answer.status, answer.headers, time.time())
 
 

@@ -15,8 +15,8 @@ from servicekit.kafka.records import Outgoing
 
 
 def _request(delivery: Delivery, context: SendContext) -> Request:
-    channel, account = channel_requests.active(delivery, context)
-    return channel.message(account, delivery.content(), delivery.attempts == 1)
+    platform, account = channel_requests.active(delivery, context)
+    return channel_requests.of_plan(platform.send(account, delivery.content(), first=delivery.attempts == 1))
 
 
 def _report(result: Result, now: str) -> list[Outgoing]:

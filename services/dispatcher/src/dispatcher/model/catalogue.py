@@ -6,6 +6,7 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
+from channels.discovery import installed
 from contracts.model import Model
 from contracts.registry import ApiCall, Bot, Channel, Endpoint, Project, Sealed, Secret
 from dispatcher.errors import NoRequest, NotYetKnown
@@ -33,10 +34,13 @@ class View(Protocol):
 
 
 class Catalogue:
-    """Look-ups by id. Raises NoRequest (cancelled) for what was deleted, NotYetKnown for what was never seen."""
+    """Look-ups by id. Raises NoRequest (cancelled) for what was deleted, NotYetKnown for what was never seen.
+
+    `connectors`: the types of channel that messages can be sent to. Raises BrokenConnector for a package's that is broken.
+    """
 
     def __init__(self, view: View, keys: KeyRing) -> None:
-        self._view, self._keys = view, keys
+        self._view, self._keys, self.connectors = view, keys, installed()
         self._opened: dict[tuple[str, str], tuple[Model, Any]] = {}
 
     def endpoint(self, id: str) -> Endpoint:

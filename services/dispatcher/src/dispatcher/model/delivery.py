@@ -182,7 +182,7 @@ class DeliveryKind:
     request: Callable[[Delivery, SendContext], Request]
     """What an attempt sends. Raises NoRequest when there is nothing to send any more, NotYetKnown when the registry is
     behind, ChannelPaused when it has to wait for a change of its channel."""
-    read: Callable[[Delivery, Answer, SendContext], Reading]
+    read: Callable[[Delivery, Request, Answer, SendContext], Reading]
     """What the answer means."""
     limits: Callable[[str, Catalogue], Limits] = _few
     """(target, catalogue) -> what the destination takes."""

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from channels.descriptor import SendPulse
 from contracts.actions import WebhookFormat
 
 TITLES = {
@@ -25,27 +26,10 @@ TITLES = {
     "bot.blocked": "bot_block",
 }
 """Event type -> SendPulse's title; any other event goes under its own type."""
-SERVICES = {"webchat": "livechat"}
-NUMERIC_IDS = frozenset({"telegram", "vk"})
 CONTACT_IF_KNOWN = ("email", "phone", "birthday", "city", "country")
 CONTACT_KEYS = frozenset({"id", "name", "username", "photo", "tags", "variables", "last_message", *CONTACT_IF_KNOWN})
 """Never hidden by a variable of the same name."""
 
-MESSAGE_KINDS: dict[str, tuple[str, ...]] = {
-    "telegram": (
-        "text", "entities", "caption", "photo", "document", "video", "video_note", "voice", "audio", "animation",
-        "sticker", "contact", "location", "venue", "poll", "dice", "reply_to_message", "media_group_id",
-    ),
-    "whatsapp": (
-        "text", "audio", "context", "interactive", "contacts", "button", "system", "voice", "video", "identity", "image",
-        "document", "sticker", "location", "reaction", "order",
-    ),
-    "messenger": ("text", "attachments", "quick_reply", "postback", "referral", "reply_to"),
-    "vk": ("text", "attachments", "geo", "payload", "keyboard", "fwd_messages", "reply_message", "action"),
-    "webchat": ("text", "payload", "attachments", "location", "contact"),
-    "http": ("text", "payload", "attachments", "location", "contact"),
-}  # fmt: skip
-"""Every kind of message of a channel: present as a key, null when the message is of another kind."""
 NUMBERS = frozenset({"from", "timestamp", "date", "message_id", "update_id"})
 """Keys of a channel's message whose digits are a number, however the platform writes them."""
 
@@ -53,7 +37,7 @@ RenderTemplate = Callable[[str, Mapping[str, Any]], str]
 
 
 class Sender(NamedTuple):
-    """The bot as a SendPulse payload shows it, from the registry."""
+    """The bot as a SendPulse payload shows it, from the registry; `words` are its channel's in that format."""
 
     bot_id: str
     name: str | None = None
@@ -61,6 +45,7 @@ class Sender(NamedTuple):
     channel_type: str = "http"
     external_id: str | None = None
     url: str | None = None
+    words: SendPulse = SendPulse()
 
 
 class Report(NamedTuple):
@@ -95,7 +80,7 @@ def sendpulse(report: Report, sender: Sender) -> dict[str, Any]:
     """One object of P3."""
     return {
         "info": None if report.step else _info(report, sender),
-        "service": SERVICES.get(sender.channel_type, sender.channel_type),
+        "service": sender.words.service or sender.channel_type,
         "title": title_of(report),
         "bot": _bot(sender),
         "contact": _contact(report),
@@ -104,7 +89,7 @@ def sendpulse(report: Report, sender: Sender) -> dict[str, Any]:
 
 
 def _bot(sender: Sender) -> dict[str, Any]:
-    number = sender.channel_type in NUMERIC_IDS and sender.external_id is not None and sender.external_id.isdigit()
+    number = sender.words.numeric_id and sender.external_id is not None and sender.external_id.isdigit()
     bot: dict[str, Any] = {
         "url": sender.url,
         "external_id": int(sender.external_id or 0) if number else sender.external_id,
@@ -137,7 +122,7 @@ def _contact(report: Report) -> dict[str, Any]:
 def _info(report: Report, sender: Sender) -> dict[str, Any] | None:
     data = report.data
     if report.type == "message.received" and (message := data.get("message")):
-        return {"message": _message(message, sender.channel_type)}
+        return {"message": _message(message, sender.words)}
     if report.type == "redirect.followed" and (link := data.get("link") or data):
         return {"link": {"url": link.get("url"), "node": link.get("node", data.get("node"))}}
     if report.type == "flow.launched" and (flow := data.get("flow")):
@@ -145,9 +130,9 @@ def _info(report: Report, sender: Sender) -> dict[str, Any] | None:
     return None
 
 
-def _message(message: Mapping[str, Any], channel_type: str) -> dict[str, Any]:
+def _message(message: Mapping[str, Any], words: SendPulse) -> dict[str, Any]:
     provider = message.get("provider") or {"text": message.get("text")}
-    kinds = dict.fromkeys(MESSAGE_KINDS.get(channel_type, ()))
+    kinds = dict.fromkeys(words.message_kinds)
     shown = {**kinds, **{name: _number(name, value) for name, value in provider.items()}}
     provider_id = message.get("message_id") or message.get("id")
     return {"id": message.get("id"), "channel_data": {"message_id": provider_id, "message": shown}}

@@ -85,14 +85,14 @@ class Sender:
         timeout = min(request.timeout, self._context.longest)
         if not self._may_send(delivery, timeout):
             raise LeaseLost
-        if request.before is not None:
-            await self._beforehand(request.before, timeout)
+        for courtesy in request.before:
+            await self._beforehand(courtesy, timeout)
         started_at, began = datetime.now(UTC), time.monotonic()
-        answer, reading = await self._exchange(delivery, request, timeout)
-        if reading.resend and self._may_send(delivery, timeout):
-            delivery.parsed = channel_requests.moved(delivery, reading, self._context)
+        request, answer, reading = await self._follow(delivery, request, timeout)
+        if reading.moved_to is not None and self._may_send(delivery, timeout):
+            delivery.parsed = channel_requests.moved(delivery, reading.moved_to)
             request = delivery.kind.request(delivery, self._context)
-            answer, reading = await self._exchange(delivery, request, timeout)
+            request, answer, reading = await self._follow(delivery, request, timeout)
         took = time.monotonic() - began
         attempt = Attempt(
             delivery.attempts, started_at, int(took * 1000), answer.status if answer else None,
@@ -103,6 +103,16 @@ class Sender:
             result.request = attempt_log.for_the_caller(request)
         return result
 
+    async def _follow(
+        self, delivery: Delivery, request: Request, timeout: float
+    ) -> tuple[Request, Answer | None, Reading]:
+        """Send it, and what follows from its answer: up to the last request, or the first that did not succeed."""
+        answer, reading = await self._exchange(delivery, request, timeout)
+        while reading.verdict == "succeeded" and request.then is not None:
+            request = request.then(reading)
+            answer, reading = await self._exchange(delivery, request, timeout)
+        return request, answer, reading
+
     async def _exchange(self, delivery: Delivery, request: Request, timeout: float) -> tuple[Answer | None, Reading]:
         try:
             answer = await self._http.request(
@@ -111,6 +121,7 @@ class Sender:
                 headers=request.headers,
                 body=request.body,
                 timeout=timeout,
+                max_body=request.answer_limit,
                 may_send=lambda: self._may_send(delivery, timeout),
             )
         except Unreachable as error:
@@ -119,7 +130,7 @@ class Sender:
             again = not error.sent or delivery.kind.repeatable(delivery, self._context)
             code = "timeout" if error.code == "timeout" else error.code
             return None, Reading("retry" if again else "exhausted", code, str(error), healthy=False)
-        return answer, delivery.kind.read(delivery, answer, self._context)
+        return answer, delivery.kind.read(delivery, request, answer, self._context)
 
     async def _beforehand(self, request: Request, timeout: float) -> None:
         """Sent for courtesy; what comes of it changes nothing."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from channels.descriptor import SendPulse
 from contracts.actions import PostWebhook, WebhookFormat
 from contracts.registry import Endpoint
 from dispatcher.errors import NoRequest
@@ -116,11 +117,14 @@ def _sender(data: Mapping[str, Any], catalogue: Catalogue) -> Sender:
     """The bot and channel that the data names, as the registry knows them today."""
     named_bot, named_channel = data.get("bot") or {}, data.get("channel") or {}
     bot, channel = catalogue.bot(str(named_bot.get("id"))), catalogue.known_channel(str(named_channel.get("id")))
+    type = channel.type if channel else str(named_channel.get("type") or "http")
+    connector = catalogue.connectors.get(type)
     return Sender(
         bot_id=str(named_bot.get("id") or ""),
         name=bot.name if bot else named_bot.get("name"),
         photo=bot.photo if bot else None,
-        channel_type=channel.type if channel else str(named_channel.get("type") or "http"),
+        channel_type=type,
         external_id=channel.external_id if channel else None,
         url=channel.url if channel else None,
+        words=connector.descriptor.sendpulse if connector else SendPulse(),
     )

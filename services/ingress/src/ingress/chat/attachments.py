@@ -1,4 +1,4 @@
-"""Listening to conversations: web chat and the Bot API (architecture.md "Waiting callers").
+"""Listening to conversations: web chat and the Bot API.
 
 This instance attaches to a conversation by a record on inbound: the engine answers with the messages after a seq, and
 copies new ones here until the lease ends. A listener that comes while the lease holds costs no record. A gap in the seqs

@@ -1,7 +1,7 @@
-"""/v1/talk/{bot}/sessions: the Bot API (M1). A program speaks for a person in the bot's own `http` channel.
+"""/v1/talk/{bot}/sessions: the Bot API. A program speaks for a person in the bot's own `http` channel.
 
 A session is sealed into its id: the conversation, the token that opened it and the seq from which it may read. So another
-token sees nothing of it, and nobody sees what was said before it was opened (hardening 24).
+token sees nothing of it, and nobody sees what was said before it was opened.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from contracts.replies import RunReply
 from ingress.chat.attachments import Attachments, Spot
 from ingress.chat.chat_messages import message_of, profile_of
 from ingress.chat.listening import listen, wish_of
-from ingress.doors.runs import at_rest, hops_of
+from ingress.doors.runs import at_rest
 from ingress.intake.publishing import Intake, event_id_of
 from ingress.intake.rate_limits import Limiter
-from ingress.lookup.catalogue import Catalog
+from ingress.lookup.catalogue import Catalogue
 from ingress.lookup.people import parse_person
-from ingress.web.http import Answer, Request, json_answer, object_of
-from ingress.web.preferences import ASYNC, Wait, wait_of
-from ingress.web.problems import invalid, of_reply
+from ingress.wire.http import Answer, Request, json_answer, object_of
+from ingress.wire.preferences import ASYNC, Wait, wait_of
+from ingress.wire.problems import invalid, of_reply
 from servicekit.credentials.links import LinkKeys
 from servicekit.observability.telemetry import traced
 from servicekit.web.auth import Caller
@@ -46,13 +46,13 @@ class BotApi:
 
     def __init__(
         self,
-        catalog: Catalog,
+        catalogue: Catalogue,
         keys: LinkKeys,
         limiter: Limiter,
         intake: Intake,
         attachments: Attachments,
     ) -> None:
-        self._catalog, self._keys, self._limiter = catalog, keys, limiter
+        self._catalogue, self._keys, self._limiter = catalogue, keys, limiter
         self._intake, self._attachments = intake, attachments
 
     async def listen(self, request: Request) -> Answer | None:
@@ -66,10 +66,10 @@ class BotApi:
 
     async def _bot(self, request: Request) -> Bot:
         """The bot of the path, for a token of its project. Raises ProblemError 404 or 429."""
-        caller, bot = request.caller, await self._catalog.caught_up(lambda: self._catalog.bot(request.rest[0]))
+        caller, bot = request.caller, await self._catalogue.caught_up(lambda: self._catalogue.bot(request.rest[0]))
         if bot.project_id != caller.project and not caller.is_operator:
             raise not_found("The bot")
-        limits = self._catalog.limits(bot.project_id)
+        limits = self._catalogue.limits(bot.project_id)
         self._limiter.check_address(limits, request.client_ip, open_door=False)
         self._limiter.check_token(limits, request.client_ip, caller.token_id or "operator")
         return bot
@@ -81,7 +81,7 @@ class BotApi:
         if unknown := next((name for name in body if name not in OPENING_FIELDS), None):
             raise invalid(f"/{unknown}", f"{unknown} is not a field of a session.")
         profile = profile_of(body.get("contact"))
-        channel = await self._catalog.caught_up(lambda: self._catalog.http_channel(bot))
+        channel = await self._catalogue.caught_up(lambda: self._catalogue.http_channel(bot))
         peer = self._peer(body.get("person"))
         spot = Spot(bot.project_id, bot.id, channel.id, peer or new_id(), channel.type)
         before = await self._attachments.after(spot, 0, 0) if peer else []
@@ -124,13 +124,13 @@ class BotApi:
         name, entry, variables = body.get("flow"), body.get("entry"), body.get("variables") or {}
         if not isinstance(name, str) or not isinstance(entry, (str, type(None))) or not isinstance(variables, dict):
             raise invalid("/flow", "flow is a flow's id or slug, entry the id of one of its webhook triggers.")
-        flow, accepts = await self._catalog.caught_up(lambda: self._catalog.flow_entry(bot, name, entry))
+        flow, accepts = await self._catalogue.caught_up(lambda: self._catalogue.flow_entry(bot, name, entry))
         if accepts is not None:
             accepts.check(variables)
         return StartFlow(
             **spot._asdict(),
             received_at=now_text(),
-            hops=hops_of(request),
+            hops=request.hops,
             source="command",
             flow_id=flow.id,
             entry=entry,
@@ -166,7 +166,7 @@ class BotApi:
         wait = wait_of(request.head.get(b"prefer"), body.pop("wait", None))
         if wait.until == "verdict":
             wait = ASYNC  # A message needs no permission; who wants the answer says how long it may take.
-        record = message_of(body, session.spot, profile, hops_of(request))
+        record = message_of(body, session.spot, profile, request.hops)
         event_id = record.message_id
         with traced("ingress.talk", request.header(b"traceparent")) as span:
             reply = await self._accepted(record, session.spot.key, event_id, span.traceparent, wait)
@@ -194,12 +194,12 @@ class BotApi:
         said = opened.payload
         if not self._same_token(said["token"], caller):
             raise not_found("The session")
-        spot = Spot(bot.project_id, bot.id, said["channel"], said["peer"], self._catalog.types_at["talk"])
+        spot = Spot(bot.project_id, bot.id, said["channel"], said["peer"], self._catalogue.types_at["talk"])
         return Session(spot, said["token"], said["since"])
 
     def _same_token(self, opener: str | None, caller: Caller) -> bool:
         """The token that opened it, or the one it was rotated to."""
         if opener == caller.token_id:
             return True
-        old: Token | None = self._catalog.view.get("token", opener) if opener else None
+        old: Token | None = self._catalogue.view.get("token", opener) if opener else None
         return old is not None and old.replaced_by is not None and old.replaced_by == caller.token_id

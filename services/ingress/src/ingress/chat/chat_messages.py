@@ -9,7 +9,7 @@ from contracts.ids import derived_id
 from contracts.inbound import MessageReceived
 from contracts.people import PROFILE_FIELDS, Profile
 from ingress.chat.attachments import Spot
-from ingress.web.problems import invalid
+from ingress.wire.problems import invalid
 
 TEXT_LIMIT = 16_384
 PAYLOAD_LIMIT = 1_024

@@ -10,9 +10,9 @@ import orjson
 
 from contracts.replies import ChatMessage
 from ingress.chat.attachments import Attachments, Spot
-from ingress.web.http import Answer, Headers, Request, json_answer
-from ingress.web.preferences import LONGEST_WAIT
-from ingress.web.problems import invalid
+from ingress.wire.http import Answer, Headers, Request, json_answer
+from ingress.wire.preferences import LONGEST_WAIT
+from ingress.wire.problems import invalid
 from servicekit.web.problems import ProblemError
 
 HEARTBEAT_SECONDS = 15.0

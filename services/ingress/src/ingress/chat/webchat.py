@@ -1,7 +1,7 @@
 """/v1/web/{channel}/sessions: web chat for the visitors of somebody's page.
 
 A session is its conversation: its id is the peer, its token (sealed, with an end) is all that opens it again. A
-`visitor_id` alone opens a new conversation, because whoever typed it may be anybody (hardening 27).
+`visitor_id` alone opens a new conversation, because whoever typed it may be anybody.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from contracts.registry import Channel
 from ingress.chat.attachments import Attachments, Spot
 from ingress.chat.chat_messages import message_of, profile_of
 from ingress.chat.listening import NO_STORE, listen, message_json, wish_of
-from ingress.doors.runs import hops_of
 from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Limiter
-from ingress.lookup.catalogue import Catalog
-from ingress.web.http import Answer, Headers, Request, json_answer, object_of
-from ingress.web.problems import invalid, origin_refused
+from ingress.lookup.catalogue import Catalogue
+from ingress.wire.http import Answer, Headers, Request, json_answer, object_of
+from ingress.wire.problems import invalid, origin_refused
 from servicekit.credentials.links import LinkKeys
 from servicekit.observability.telemetry import traced
 from servicekit.web.auth import bearer, unauthorised
@@ -47,14 +46,14 @@ class WebChat:
 
     def __init__(
         self,
-        catalog: Catalog,
+        catalogue: Catalogue,
         keys: LinkKeys,
         limiter: Limiter,
         intake: Intake,
         attachments: Attachments,
         public_url: str,
     ) -> None:
-        self._catalog, self._keys, self._limiter = catalog, keys, limiter
+        self._catalogue, self._keys, self._limiter = catalogue, keys, limiter
         self._intake, self._attachments, self._own_origin = intake, attachments, public_url
 
     async def admit(self, request: Request) -> Answer | None:
@@ -64,7 +63,7 @@ class WebChat:
         request.always += self._cors(channel, request.header(b"origin"))
         if request.method == "OPTIONS":
             return Answer(204, b"", PREFLIGHT)
-        self._limiter.check_address(self._catalog.limits(channel.project_id), request.client_ip, open_door=True)
+        self._limiter.check_address(self._catalogue.limits(channel.project_id), request.client_ip, open_door=True)
         return None
 
     async def listen(self, request: Request) -> Answer | None:
@@ -73,8 +72,8 @@ class WebChat:
         return await listen(request, self._attachments, session.spot, wish_of(request))
 
     async def _channel(self, id: str) -> Channel:
-        channel = await self._catalog.caught_up(lambda: self._catalog.channel(id))
-        if channel.type != self._catalog.types_at["web"]:
+        channel = await self._catalogue.caught_up(lambda: self._catalogue.channel(id))
+        if channel.type != self._catalogue.types_at["web"]:
             raise not_found("The channel")
         return channel
 
@@ -92,7 +91,7 @@ class WebChat:
 
     async def open(self, request: Request) -> Answer:
         """A new session, or the one whose token came along, with a token that lasts anew."""
-        channel, raw = self._catalog.channel(request.rest[0]), await request.body()
+        channel, raw = self._catalogue.channel(request.rest[0]), await request.body()
         body = object_of(raw) if raw else {}
         if unknown := next((name for name in body if name not in OPENING_FIELDS), None):
             raise invalid(f"/{unknown}", f"{unknown} is not a field of a session.")
@@ -119,7 +118,7 @@ class WebChat:
         profile = profile_of(body.pop("contact", None))
         if session.language and profile.language is None:
             profile = profile.model_copy(update={"language": session.language})
-        record = message_of(body, session.spot, profile, hops_of(request))
+        record = message_of(body, session.spot, profile, request.hops)
         with traced("ingress.webchat", request.header(b"traceparent")) as span:
             await self._intake.accept(
                 record,
@@ -143,7 +142,7 @@ class WebChat:
 
     def _session_of(self, request: Request) -> Session:
         """The session of the path. Raises ProblemError 401, and 404 when the token is another session's."""
-        session = self._session(request, self._catalog.channel(request.rest[0]))
+        session = self._session(request, self._catalogue.channel(request.rest[0]))
         if session.spot.peer_id != request.rest[2]:
             raise not_found("The session")
         return session

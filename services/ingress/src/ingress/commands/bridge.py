@@ -21,8 +21,8 @@ from contracts.ids import derived_id
 from ingress.commands.command_intake import Accepted, CommandIntake, Rejected, Who
 from ingress.intake.publishing import Intake
 from ingress.ports import Publishing
-from ingress.web.preferences import VERDICT_SECONDS
-from ingress.web.problems import as_body, of_reply
+from ingress.wire.preferences import VERDICT_SECONDS
+from ingress.wire.problems import as_body, of_reply
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import NotAcknowledged

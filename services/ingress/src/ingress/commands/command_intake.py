@@ -12,8 +12,9 @@ from contracts.registry import Token
 from ingress.commands.command_plans import Planner
 from ingress.intake.publishing import Intake, Question
 from ingress.intake.rate_limits import Limiter
-from ingress.lookup.catalogue import Catalog
-from ingress.web.problems import invalid_model
+from ingress.lookup.catalogue import Catalogue
+from ingress.wire.http import hops_told
+from ingress.wire.problems import invalid_model
 from servicekit.credentials.tokens import digest
 from servicekit.kafka.records import Outgoing, Record, bad_header
 from servicekit.observability.telemetry import traced
@@ -36,7 +37,7 @@ class Who(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """The inbound record. `question` is set for a start: the engine has the last word there (S6)."""
+    """The inbound record. `question` is set for a start: the engine has the last word there."""
 
     who: Who
     record: Outgoing
@@ -54,9 +55,9 @@ class Rejected(NamedTuple):
 class CommandIntake:
     """Judges records."""
 
-    def __init__(self, catalog: Catalog, authoriser: Authoriser, limiter: Limiter, intake: Intake) -> None:
-        self._catalog, self._authoriser, self._limiter, self._intake = catalog, authoriser, limiter, intake
-        self._planner = Planner(catalog)
+    def __init__(self, catalogue: Catalogue, authoriser: Authoriser, limiter: Limiter, intake: Intake) -> None:
+        self._catalogue, self._authoriser, self._limiter, self._intake = catalogue, authoriser, limiter, intake
+        self._planner = Planner(catalogue)
 
     async def judge(self, record: Record) -> Accepted | Rejected:
         """Raises ProblemError 503 only: it cannot be known yet."""
@@ -81,10 +82,12 @@ class CommandIntake:
             data = {"command": {"kind": command.kind}}
             bot = await self._planner.bot_of(command, caller)
             project_id, data = bot.project_id, {**data, "bot": {"id": bot.id, "name": bot.name}}
-            limits = self._catalog.limits(project_id)
+            limits = self._catalogue.limits(project_id)
             self._limiter.check_token(limits, "", caller.token_id or "operator")
             who = Who(project_id, ce_id, derived_id("command", project_id, ce_id), data)
-            plan = await self._planner.plan(command, bot, event_id=who.event_id, hops=_hops(headers))
+            plan = await self._planner.plan(
+                command, bot, event_id=who.event_id, hops=hops_told(headers.get("swh-hops", "").encode())
+            )
             question = self._intake.ask("verdict") if command.kind == "start" else None
             if question is not None:
                 plan = plan._replace(body=plan.body.model_copy(update={"reply_to": question.reply_to}))
@@ -119,15 +122,10 @@ class CommandIntake:
     def _project_of(self, authorization: str | None) -> str | None:
         """The project of a token that is known but not good for this: expired, or bound to addresses."""
         try:
-            token: Token | None = self._catalog.view.find("token", "sha256", digest(bearer(authorization)))
+            token: Token | None = self._catalogue.view.find("token", "sha256", digest(bearer(authorization)))
         except ProblemError:
             return None
         return token.project_id if token is not None else None
 
 
 _DLQ_CODES = {"invalid": "wrong-schema", "json-too-deep": "wrong-schema", "json-too-large": "wrong-schema"}
-
-
-def _hops(headers: dict[str, str]) -> int:
-    given = headers.get("swh-hops", "0")
-    return min(int(given), 1_000) if given.isascii() and given.isdigit() and len(given) < 5 else 0

@@ -8,9 +8,9 @@ from contracts.cloudevents import now_text
 from contracts.commands import Say, SendSignal, Start, UpdateContact
 from contracts.inbound import ContactUpdate, InboundBase, MessageReceived, Signal, StartFlow
 from contracts.registry import Bot, Scope
-from ingress.lookup.catalogue import Catalog
+from ingress.lookup.catalogue import Catalogue
 from ingress.lookup.people import Address, address_of
-from ingress.web.problems import invalid
+from ingress.wire.problems import invalid
 from servicekit.web.auth import Caller
 from servicekit.web.problems import not_found
 
@@ -31,26 +31,26 @@ class Plan(NamedTuple):
 
 
 class Planner:
-    """Checks a command as the HTTP API does; whether the bot may write (S6) is the engine's to say."""
+    """Checks a command as the HTTP API does; whether the bot may write is the engine's to say."""
 
-    def __init__(self, catalog: Catalog) -> None:
-        self._catalog = catalog
+    def __init__(self, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
 
     async def bot_of(self, command: Command, caller: Caller) -> Bot:
         """The command's bot, if the caller may do this to it. Raises ProblemError 403 or 404."""
         caller.require(SCOPES[type(command)])
-        bot = await self._catalog.caught_up(lambda: self._catalog.bot(command.bot))
+        bot = await self._catalogue.caught_up(lambda: self._catalogue.bot(command.bot))
         if bot.project_id != caller.project and not caller.is_operator:
             raise not_found("The bot")
         return bot
 
     async def plan(self, command: Command, bot: Bot, *, event_id: str, hops: int) -> Plan:
         """Raises ProblemError 404 or 422."""
-        return await self._catalog.caught_up(lambda: self._plan(command, bot, event_id, hops))
+        return await self._catalogue.caught_up(lambda: self._plan(command, bot, event_id, hops))
 
     def _plan(self, command: Command, bot: Bot, event_id: str, hops: int) -> Plan:
-        channel_id = self._catalog.http_channel(bot).id if isinstance(command, Say) else None
-        address = address_of(self._catalog.view, bot.id, bot.project_id, command.person, channel_id)
+        channel_id = self._catalogue.http_channel(bot).id if isinstance(command, Say) else None
+        address = address_of(self._catalogue.view, bot.id, bot.project_id, command.person, channel_id)
         base: dict[str, object] = {
             "project_id": bot.project_id,
             "bot_id": bot.id,
@@ -67,7 +67,7 @@ class Planner:
     ) -> InboundBase:
         match command:
             case Start():
-                flow, accepts = self._catalog.flow_entry(bot, command.flow, command.entry)
+                flow, accepts = self._catalogue.flow_entry(bot, command.flow, command.entry)
                 if accepts is not None:
                     accepts.check(command.variables)
                 return StartFlow.model_validate({

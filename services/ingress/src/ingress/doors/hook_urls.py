@@ -1,4 +1,4 @@
-"""GET|POST /v1/w/{signed}: a generated URL runs a command and answers with its last message (B2-B6)."""
+"""GET|POST /v1/w/{signed}: a generated URL runs a command and answers with its last message."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from contracts.ids import NOBODY
 from contracts.inbound import ReplyTo, UrlOpened
 from contracts.links import HookLink
 from contracts.replies import RunReply
-from ingress.doors.runs import hops_of
 from ingress.doors.url_content import Content, content_of, options_of
 from ingress.intake.publishing import Intake, event_id_of
 from ingress.intake.rate_limits import Limiter
-from ingress.lookup.catalogue import Catalog
+from ingress.lookup.catalogue import Catalogue
 from ingress.lookup.people import Address, address_of
-from ingress.web.http import Answer, Headers, Request, json_answer
-from ingress.web.problems import link_not_found, of_reply
+from ingress.wire.http import Answer, Headers, Request, json_answer
+from ingress.wire.problems import link_not_found, of_reply
 from servicekit.credentials.links import LinkKeys
 from servicekit.observability.telemetry import traced
 from servicekit.web.auth import expired
@@ -48,15 +47,17 @@ class Opened(NamedTuple):
 
 
 class HookUrls:
-    """The door behind generated URLs. Single use and revocation are decided by the engine, in the conversation's order."""
+    """The door behind generated URLs, for GET and POST: link previews and mail scanners send HEAD, which must run nothing.
 
-    def __init__(self, catalog: Catalog, keys: LinkKeys, limiter: Limiter, intake: Intake, public_url: str) -> None:
-        self._catalog, self._keys, self._limiter, self._intake = catalog, keys, limiter, intake
+    Single use and revocation are decided by the engine, in the conversation's order."""
+
+    def __init__(self, catalogue: Catalogue, keys: LinkKeys, limiter: Limiter, intake: Intake, public_url: str) -> None:
+        self._catalogue, self._keys, self._limiter, self._intake = catalogue, keys, limiter, intake
         self._public_url = public_url
 
     async def __call__(self, request: Request) -> Answer:
         opened = await self._open(request.rest[0])
-        limits = self._catalog.limits(opened.project_id)
+        limits = self._catalogue.limits(opened.project_id)
         self._limiter.check_address(limits, request.client_ip, open_door=True)
         self._limiter.check_trigger(limits, request.client_ip, opened.link.link_id)
         if opened.link.confirm and request.method == "GET":
@@ -75,7 +76,7 @@ class HookUrls:
             raise link_not_found() from None
         if expired(link.expires_at):
             raise link_not_found()
-        bot = await self._catalog.caught_up(lambda: self._catalog.bot(link.bot_id))
+        bot = await self._catalogue.caught_up(lambda: self._catalogue.bot(link.bot_id))
         if bot.project_id != genuine.project:
             raise link_not_found()
         return Opened(link, genuine.project, bot.name)
@@ -104,7 +105,7 @@ class HookUrls:
             channel_type=address.channel_type,
             received_at=now_text(),
             reply_to=reply_to,
-            hops=hops_of(request),
+            hops=request.hops,
             link_id=link.link_id,
             command=link.command,
             content=content.value,
@@ -115,7 +116,7 @@ class HookUrls:
                 query_text=request.query_text,
                 head=request.head,
                 ip=request.client_ip,
-                proof_headers=self._catalog.proof_headers,
+                proof_headers=self._catalogue.proof_headers,
             ),
             person=address.person,
             registered=link.registered,
@@ -126,7 +127,7 @@ class HookUrls:
         link = opened.link
         if link.person is None:
             return Address(link.bot_id, NOBODY, link.link_id, None)
-        return address_of(self._catalog.view, link.bot_id, opened.project_id, link.person, None)
+        return address_of(self._catalogue.view, link.bot_id, opened.project_id, link.person, None)
 
 
 def outcome(method: str, link: HookLink, reply: RunReply | None) -> Answer:

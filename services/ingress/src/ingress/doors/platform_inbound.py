@@ -13,10 +13,10 @@ from contracts.cloudevents import now_text
 from contracts.registry import Channel
 from ingress.intake.publishing import Intake
 from ingress.lookup.accounts import Accounts
-from ingress.lookup.catalogue import Catalog
+from ingress.lookup.catalogue import Catalogue
 from ingress.lookup.people import Address
-from ingress.web.http import Answer, Request, object_of
-from ingress.web.problems import not_allowed
+from ingress.wire.http import Answer, Request, object_of
+from ingress.wire.problems import not_allowed
 from servicekit.kafka.records import Outgoing, Record, dead_letter
 from servicekit.observability.telemetry import traced
 from servicekit.web.auth import unauthorised
@@ -28,13 +28,13 @@ log = structlog.get_logger()
 class PlatformInbound:
     """The door for platforms. Only the channel's own type decides which words are understood."""
 
-    def __init__(self, catalog: Catalog, accounts: Accounts, intake: Intake) -> None:
-        self._catalog, self._accounts, self._intake = catalog, accounts, intake
+    def __init__(self, catalogue: Catalogue, accounts: Accounts, intake: Intake) -> None:
+        self._catalogue, self._accounts, self._intake = catalogue, accounts, intake
 
     async def __call__(self, request: Request) -> Answer:
         id, random = request.rest
-        channel = await self._catalog.caught_up(lambda: self._catalog.channel(id))
-        connector = self._catalog.connectors.get(channel.type)
+        channel = await self._catalogue.caught_up(lambda: self._catalogue.channel(id))
+        connector = self._catalogue.connectors.get(channel.type)
         platform = connector.platform if connector else None
         if connector is None or platform is None or not has_digest(random, channel.inbound_sha256):
             raise not_found("The channel")

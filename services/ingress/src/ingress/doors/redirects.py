@@ -10,9 +10,9 @@ from contracts.ids import new_id, split_conversation_key
 from contracts.links import RedirectLink
 from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Limiter
-from ingress.lookup.catalogue import Catalog
-from ingress.web.http import Answer, Request
-from ingress.web.problems import link_not_found
+from ingress.lookup.catalogue import Catalogue
+from ingress.wire.http import Answer, Request
+from ingress.wire.problems import link_not_found
 from servicekit.credentials.links import LinkKeys
 from servicekit.observability.telemetry import traced
 from servicekit.web.auth import expired
@@ -24,12 +24,12 @@ class Redirects:
     The event is published aside: a person who wants to pay is not kept back by Kafka. What Kafka does not take is logged.
     """
 
-    def __init__(self, catalog: Catalog, keys: LinkKeys, limiter: Limiter, intake: Intake) -> None:
-        self._catalog, self._keys, self._limiter, self._intake = catalog, keys, limiter, intake
+    def __init__(self, catalogue: Catalogue, keys: LinkKeys, limiter: Limiter, intake: Intake) -> None:
+        self._catalogue, self._keys, self._limiter, self._intake = catalogue, keys, limiter, intake
 
     async def __call__(self, request: Request) -> Answer:
         project_id, link = self._open(request.rest[0])
-        self._limiter.check_address(self._catalog.limits(project_id), request.client_ip, open_door=True)
+        self._limiter.check_address(self._catalogue.limits(project_id), request.client_ip, open_door=True)
         with traced("ingress.redirect", request.header(b"traceparent")) as span:
             record = self._intake.event(
                 "redirect.followed",
@@ -55,7 +55,7 @@ class Redirects:
         return genuine.project, link
 
     def _data(self, link: RedirectLink) -> dict[str, Any]:
-        view, bot = self._catalog.view, self._catalog.view.get("bot", link.bot_id)
+        view, bot = self._catalogue.view, self._catalogue.view.get("bot", link.bot_id)
         data: dict[str, Any] = {
             "bot": {"id": link.bot_id, "name": bot.name if bot else None},
             "link": {"id": link.link_id, "url": link.url, "node": link.node},

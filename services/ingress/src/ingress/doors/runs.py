@@ -1,4 +1,4 @@
-"""POST /v1/run/{trigger}: another service starts a scenario (S5, S6). The hot path: no database, no HTTP call."""
+"""POST /v1/run/{trigger}: another service starts a scenario. The hot path: no database, no HTTP call."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from contracts.replies import RunReply
 from ingress.intake.publishing import Encoded, Intake, event_id_of
 from ingress.intake.rate_limits import Limiter, Limits
 from ingress.intake.request_log import RequestLog
-from ingress.lookup.catalogue import Bound, Catalog, Remembered
+from ingress.lookup.catalogue import Bound, Catalogue, Remembered
 from ingress.lookup.people import Address, address_of, parse_peer, parse_person, peer_address
-from ingress.web.http import JSON, Answer, Request, json_answer
-from ingress.web.preferences import ASYNC, Wait, wait_of
-from ingress.web.problems import (
+from ingress.wire.http import JSON, Answer, Request, json_answer
+from ingress.wire.preferences import ASYNC, Wait, wait_of
+from ingress.wire.problems import (
     as_body,
     invalid,
     not_of_this_trigger,
@@ -48,22 +48,22 @@ class Runs:
     """The door behind a trigger's URL."""
 
     def __init__(
-        self, catalog: Catalog, authoriser: Authoriser, limiter: Limiter, intake: Intake, request_log: RequestLog
+        self, catalogue: Catalogue, authoriser: Authoriser, limiter: Limiter, intake: Intake, request_log: RequestLog
     ) -> None:
-        self._catalog, self._authoriser, self._limiter = catalog, authoriser, limiter
+        self._catalogue, self._authoriser, self._limiter = catalogue, authoriser, limiter
         self._intake, self._log = intake, request_log
-        self._proved = Remembered[str](catalog.view)
+        self._proved = Remembered[str](catalogue.view)
 
     async def __call__(self, request: Request) -> Answer:
         id = request.rest[0]
-        trigger, limits = await self._catalog.caught_up(lambda: self._catalog.entrance(id))
+        trigger, limits = await self._catalogue.caught_up(lambda: self._catalogue.entrance(id))
         body: dict[str, Any] | None = None
         try:
             self._limiter.check_address(limits, request.client_ip, open_door=trigger.auth.scheme == "url")
             self._limiter.check_trigger(limits, request.client_ip, trigger.id)
             body = await request.json_object()
             await self._authorise(request, trigger, body.pop("token", None), limits)
-            bound = await self._catalog.caught_up(lambda: self._catalog.bound(trigger))
+            bound = await self._catalogue.caught_up(lambda: self._catalogue.bound(trigger))
             answer = await self._run(request, bound, body)
         except ProblemError as refusal:
             self._log.note(trigger, request, body, refusal)
@@ -99,7 +99,7 @@ class Runs:
         needed = request.row.scope
         assert needed is not None, "the row of runs names a scope"
         caller.require(needed)
-        token: Token | None = self._catalog.view.get("token", caller.token_id) if caller.token_id else None
+        token: Token | None = self._catalogue.view.get("token", caller.token_id) if caller.token_id else None
         own = trigger.auth.token_id
         if token is None or own is None or own not in (token.id, token.replaced_by):
             raise not_of_this_trigger()
@@ -123,7 +123,7 @@ class Runs:
         return Order(address, variables, content, wait, event_id)
 
     def _address(self, bound: Bound, named: str | Person) -> Address:
-        trigger, channel, view = bound.trigger, bound.channel, self._catalog.view
+        trigger, channel, view = bound.trigger, bound.channel, self._catalogue.view
         if not isinstance(named, str):
             return address_of(view, trigger.bot_id, trigger.project_id, named, trigger.channel_id)
         if channel is not None:
@@ -160,7 +160,7 @@ def start_of(request: Request, trigger: Trigger, order: Order, reply_to: ReplyTo
         "channel_id": address.channel_id,
         "peer_id": address.peer_id,
         "received_at": received_at,
-        "hops": hops_of(request),
+        "hops": request.hops,
         "kind": "start",
         "source": "trigger",
         "trigger_id": trigger.id,
@@ -192,12 +192,6 @@ def who(trigger: Trigger, body: dict[str, Any]) -> str | Person:
     if peer is not None and person is not None:
         raise invalid("/person", "Give peer_id or person, not both.")
     return parse_peer(peer) if person is None else parse_person(person)
-
-
-def hops_of(request: Request) -> int:
-    """How many of our own requests led to this one (hardening 22)."""
-    given = request.head.get(b"switchhook-hops")
-    return min(int(given), 1_000) if given is not None and given.isdigit() and len(given) < 5 else 0
 
 
 def outcome(event_id: str, wait: Wait, reply: RunReply | None) -> Answer:

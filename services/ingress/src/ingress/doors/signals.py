@@ -6,22 +6,21 @@ from pydantic import ValidationError
 
 from contracts.commands import SendSignal
 from ingress.commands.command_plans import Planner
-from ingress.doors.runs import hops_of
 from ingress.intake.publishing import Intake, event_id_of
 from ingress.intake.rate_limits import Limiter
-from ingress.lookup.catalogue import Catalog
+from ingress.lookup.catalogue import Catalogue
 from ingress.lookup.people import parse_person
-from ingress.web.http import Answer, Request, json_answer
-from ingress.web.problems import invalid_model
+from ingress.wire.http import Answer, Request, json_answer
+from ingress.wire.problems import invalid_model
 from servicekit.observability.telemetry import traced
 
 
 class Signals:
     """The door of signals: 202 as soon as Kafka has it."""
 
-    def __init__(self, catalog: Catalog, limiter: Limiter, intake: Intake) -> None:
-        self._catalog, self._limiter, self._intake = catalog, limiter, intake
-        self._planner = Planner(catalog)
+    def __init__(self, catalogue: Catalogue, limiter: Limiter, intake: Intake) -> None:
+        self._catalogue, self._limiter, self._intake = catalogue, limiter, intake
+        self._planner = Planner(catalogue)
 
     async def __call__(self, request: Request) -> Answer:
         caller, body = request.caller, await request.json_object()
@@ -31,11 +30,11 @@ class Signals:
         except ValidationError as error:
             raise invalid_model(error) from None
         bot = await self._planner.bot_of(command, caller)
-        limits = self._catalog.limits(bot.project_id)
+        limits = self._catalogue.limits(bot.project_id)
         self._limiter.check_address(limits, request.client_ip, open_door=False)
         self._limiter.check_token(limits, request.client_ip, caller.token_id or "operator")
         event_id = event_id_of(request.head.get(b"idempotency-key"), bot.project_id, request.path)
-        plan = await self._planner.plan(command, bot, event_id=event_id, hops=hops_of(request))
+        plan = await self._planner.plan(command, bot, event_id=event_id, hops=request.hops)
         with traced("ingress.signal", request.header(b"traceparent")) as span:
             await self._intake.accept(
                 plan.body, key=plan.key, event_id=event_id, traceparent=span.traceparent, source="command"

@@ -1,4 +1,4 @@
-"""What a command that a generated URL runs sees of the request (B2, B3). Pure."""
+"""What a command that a generated URL runs sees of the request. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Collection
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
-from ingress.web.http import collect
+from ingress.wire.http import collect
 from servicekit.web.problems import ProblemError
 from servicekit.web.requests import Head, parse_json
 
@@ -60,7 +60,8 @@ def options_of(
 ) -> dict[str, Any]:
     """`options` for the command: url (the public one), method, params, headers by lower-case name, ip.
 
-    Credentials, cookies and what platforms prove themselves with (`proof_headers`) are left out, so that no flow can pass a caller's on (hardening 18).
+    Credentials, cookies and what platforms prove themselves with (`proof_headers`) are left out, so that no flow can pass
+    a caller's on.
     """
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in head.items()}
     return {

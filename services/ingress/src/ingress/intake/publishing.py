@@ -1,4 +1,4 @@
-"""The one way into Kafka: a record is built once, acknowledged, and only then is the caller told so (guarantee 1)."""
+"""The one way into Kafka: a record is built once, acknowledged, and only then is the caller told so (guarantees.md 1.1)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Token buckets in memory, divided by the living instances (B7)."""
+"""Token buckets in memory, divided by the living instances."""
 
 from __future__ import annotations
 

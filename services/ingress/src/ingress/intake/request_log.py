@@ -13,8 +13,8 @@ from contracts.ids import new_id
 from contracts.registry import Trigger
 from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Buckets, Rate
-from ingress.web.http import Answer, Request
-from ingress.web.problems import as_body
+from ingress.wire.http import Answer, Request
+from ingress.wire.problems import as_body
 from servicekit.web.problems import ProblemError
 
 LOGGED = Rate(10, 1)

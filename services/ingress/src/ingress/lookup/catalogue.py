@@ -11,7 +11,7 @@ from contracts.registry import Bot, Channel, Flow, FlowVersion, Project, Trigger
 from ingress.intake.rate_limits import DEFAULTS, Limits, limits_of
 from ingress.lookup.variables import Accepts, accepts_of
 from ingress.ports import View
-from ingress.web.problems import unpublished
+from ingress.wire.problems import unpublished
 from servicekit.web.auth import CATCH_UP_PAUSE, Paced
 from servicekit.web.problems import ProblemError, not_found, unavailable
 
@@ -54,7 +54,7 @@ class Remembered(Generic[T]):
         return value
 
 
-class Catalog:
+class Catalogue:
     """Typed look-ups; each raises ProblemError 404 for what is not there, 503 when that cannot be known."""
 
     def __init__(self, view: View, connectors: Connectors) -> None:

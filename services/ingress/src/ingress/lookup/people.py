@@ -1,4 +1,4 @@
-"""Naming a person (api.md): what a caller gave -> the conversation, or who the engine has to look for."""
+"""Naming a person: what a caller gave -> the conversation, or who the engine has to look for."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from contracts.inbound import ChannelType
 from contracts.people import Person
 from contracts.registry import Channel
 from ingress.ports import View
-from ingress.web.problems import channel_needed, invalid
+from ingress.wire.problems import channel_needed, invalid
 from servicekit.web.problems import not_found
 
 WAYS = ("contact_id", "channel_id", "peer_id", "external_id", "phone", "email")

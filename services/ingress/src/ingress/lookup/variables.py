@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ingress.web.problems import invalid
+from ingress.wire.problems import invalid
 from servicekit.web.problems import ProblemError
 
 Check = Callable[[Any], bool]

@@ -9,9 +9,9 @@ from typing import Any
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from ingress.web.http import Answer, Request, send_answer
-from ingress.web.problems import not_allowed
-from ingress.web.routes import Place, Places
+from ingress.web.places import Place, Places
+from ingress.wire.http import Answer, Request, send_answer
+from ingress.wire.problems import not_allowed
 from servicekit.observability.metrics import counter
 from servicekit.web.auth import Authoriser
 from servicekit.web.problems import ProblemError, not_found, problem, unavailable

@@ -1,58 +1,47 @@
-"""Which handler answers which row of the route table, and how a request's path finds its row.
-
-A router's regular expressions cost more than the rest of a request's parsing, so paths are matched by their first
-segment and their number of segments.
-"""
+"""Which door answers which row of the route table."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from contracts.routes import Route, bind
-from ingress.web.http import Answer, Request
-
-Handler = Callable[[Request], Awaitable[Answer | None]]
-"""Answers a request; None when it has sent its own response (a stream)."""
-
-
-@dataclass(slots=True)
-class Place:
-    """One path: its literal segments behind the first by their index, and what answers each method."""
-
-    name: str
-    literals: tuple[tuple[int, str], ...]
-    methods: dict[str, tuple[Route, Handler]] = field(default_factory=dict)
-    first: Handler | None = None
-    """Asked before the method is looked at: what every answer of these paths needs, or a whole answer."""
+from contracts.routes import ROUTES
+from ingress.chat.bot_api import BotApi
+from ingress.chat.webchat import WebChat
+from ingress.doors.hook_urls import HookUrls, keep_private
+from ingress.doors.platform_inbound import PlatformInbound
+from ingress.doors.redirects import Redirects
+from ingress.doors.runs import Runs
+from ingress.doors.signals import Signals
+from ingress.web.places import Handler, Places
 
 
-class Places:
-    """All paths of ingress. Raises UnboundRoute when handlers and rows do not match."""
+class Doors(NamedTuple):
+    """One of each."""
 
-    def __init__(
-        self, table: Sequence[Route], handlers: Mapping[str, Handler], first: Mapping[str, Handler] | None = None
-    ) -> None:
-        """`handlers` by the names of their rows; `first` by the first segment after /v1."""
-        self._places: dict[tuple[str, int], list[Place]] = {}
-        for row, handler in bind("ingress", handlers, table):
-            place = self._place(row)
-            place.methods[row.method] = (row, handler)
-            place.first = (first or {}).get(row.prefix)
+    runs: Runs
+    hook_urls: HookUrls
+    redirects: Redirects
+    platforms: PlatformInbound
+    webchat: WebChat
+    bot_api: BotApi
+    signals: Signals
 
-    def find(self, name: str, parts: list[str]) -> Place | None:
-        """The place of a path that was split behind its first slash: `["v1", "run", "<trigger>"]`."""
-        for place in self._places.get((name, len(parts)), ()):
-            if all(parts[index] == text for index, text in place.literals):
-                return place
-        return None
 
-    def _place(self, row: Route) -> Place:
-        parts = row.path.split("/")[1:]
-        literals = tuple((i, part) for i, part in enumerate(parts) if i > 1 and not part.startswith("{"))
-        places = self._places.setdefault((row.prefix, len(parts)), [])
-        for place in places:
-            if place.literals == literals:
-                return place
-        places.append(Place(row.prefix, literals))
-        return places[-1]
+def places(doors: Doors) -> Places:
+    """Every path that ingress answers. Raises UnboundRoute when doors and rows do not match."""
+    handlers: dict[str, Handler] = {
+        "POST /v1/run/{trigger}": doors.runs,
+        "GET /v1/w/{signed}": doors.hook_urls,
+        "POST /v1/w/{signed}": doors.hook_urls,
+        "GET /v1/r/{signed}": doors.redirects,
+        "GET /v1/in/{channel}/{random}": doors.platforms,
+        "POST /v1/in/{channel}/{random}": doors.platforms,
+        "POST /v1/talk/{bot}/sessions": doors.bot_api.open,
+        "POST /v1/talk/{bot}/sessions/{session}/messages": doors.bot_api.say,
+        "GET /v1/talk/{bot}/sessions/{session}/messages": doors.bot_api.listen,
+        "POST /v1/web/{channel}/sessions": doors.webchat.open,
+        "POST /v1/web/{channel}/sessions/{session}/messages": doors.webchat.say,
+        "GET /v1/web/{channel}/sessions/{session}/events": doors.webchat.listen,
+        "POST /v1/signals": doors.signals,
+    }
+    return Places(ROUTES, handlers, {"w": keep_private, "r": keep_private, "web": doors.webchat.admit})

@@ -1,4 +1,7 @@
-"""Asks the dispatcher to make an outgoing call, and waits for what came back (hardening 26)."""
+"""Asks the dispatcher to make an outgoing call, and waits for what came back.
+
+The registry makes none itself: one service holds the guard against addresses inside the network.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +27,12 @@ PLATFORM_SECONDS = 10.0
 class Asker(Protocol):
     """The part of servicekit.kafka.asker that is used here."""
 
-    async def wait_ready(self) -> None: ...
+    async def wait_ready(self) -> None:
+        """Return once replies would be seen."""
 
-    def ask(self, until: Literal["verdict", "rest"]) -> tuple[ReplyTo, asyncio.Future[Any]]: ...
+    def ask(self, until: Literal["verdict", "rest"]) -> tuple[ReplyTo, asyncio.Future[Any]]:
+        """An address for one reply, and the reply to come."""
+        ...
 
 
 class DispatcherCalls:

@@ -7,8 +7,8 @@ import time
 import structlog
 
 from registry.publishing import audit, leader
-from registry.resources import endpoint_secrets
 from registry.store import publications
+from registry.values import endpoint_secrets
 from registry.writing import idempotency
 from registry.writing.topic_tail import TopicTail
 from servicekit.loop.batches import Connection
@@ -57,10 +57,9 @@ class Housekeeping:
 
     async def _audit(self, connection: Connection) -> bool:
         """False when the topic could not be read up to what the table says is on it."""
-        table = await audit.rows(connection)
-        if not await self._tail.caught_up():
+        table = await self._mend(connection, None)
+        if table is None:
             return False
-        await audit.publish_again(connection, audit.behind(table, self._tail.last))
         lost = audit.ahead(table, self._tail.last)
         self.problem = f"{WENT_BACK}: {len(lost)} entities are newer on the topic" if lost else None
         if self.problem:
@@ -69,11 +68,19 @@ class Housekeeping:
 
     async def _clear_suspects(self, connection: Connection) -> None:
         suspects, self._tail.suspects = self._tail.suspects, set()
-        table = await audit.rows(connection, suspects)
-        if not await self._tail.caught_up():
+        if await self._mend(connection, suspects) is None:
             self._tail.suspects |= suspects
-            return
+
+    async def _mend(self, connection: Connection, keys: set[str] | None) -> audit.Rows | None:
+        """Publish again what the topic shows too old, of these keys (None: of all); the rows that were compared.
+
+        None when the topic could not be read so far that this can be told.
+        """
+        table = await audit.rows(connection, keys)
+        if not await self._tail.caught_up():
+            return None
         await audit.publish_again(connection, audit.behind(table, self._tail.last))
+        return table
 
     async def _chores(self, connection: Connection) -> None:
         if self.problem:

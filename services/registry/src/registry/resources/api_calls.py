@@ -1,4 +1,4 @@
-"""Named webhooks that flows call (D1). The test button's call is made by the dispatcher (hardening 26)."""
+"""API calls that flows make by their names. One that is made as a test is made by the dispatcher, as all others."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from contracts.ids import uuid7
 from contracts.registry import ApiCall, Secret, in_project
 from registry import errors
 from registry.entities import Stored
-from registry.resources.inputs import Headers, HttpUrl, Identifier, Input, SecretRef
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.store import postgres_entities
+from registry.values.inputs import Headers, HttpUrl, Identifier, Input, SecretRef
 from registry.writing.unit import Unit
 
 HIDDEN = frozenset({"auth_secret"})

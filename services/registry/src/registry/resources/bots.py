@@ -9,8 +9,8 @@ from pydantic import Field
 from contracts.ids import uuid7
 from contracts.registry import Bot
 from registry.entities import Stored
-from registry.resources.inputs import HttpUrl, Input, Name
 from registry.resources.resource import Made, Resource
+from registry.values.inputs import HttpUrl, Input, Name
 from registry.writing.unit import Unit
 
 

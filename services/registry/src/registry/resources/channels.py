@@ -17,11 +17,11 @@ from contracts.inbound import ChannelType
 from contracts.registry import Bot, Channel
 from registry import errors
 from registry.entities import Stored
-from registry.resources import channel_credentials
-from registry.resources.inputs import HttpUrl, Id, Input, Name
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
+from registry.values import channel_credentials
+from registry.values.inputs import HttpUrl, Id, Input, Name
 from registry.writing.unit import Unit
 
 SINCE = "state_since"

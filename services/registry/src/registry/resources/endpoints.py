@@ -1,4 +1,4 @@
-"""Endpoints: whose URL gets which events (P2, M3, M4), in which format, signed with which secrets."""
+"""Endpoints: whose URL gets which events, in which format, signed with which secrets."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from contracts.ids import uuid7
 from contracts.registry import Bot, Endpoint
 from registry import errors
 from registry.entities import Stored
-from registry.resources.endpoint_secrets import RETIRE_AT, new_secret
-from registry.resources.expressions import Filter, Template
-from registry.resources.inputs import EventTypes, Headers, HttpUrl, Id, Input, Name
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
+from registry.values.endpoint_secrets import RETIRE_AT, new_secret
+from registry.values.expressions import Filter, Template
+from registry.values.inputs import EventTypes, Headers, HttpUrl, Id, Input, Name
 from registry.writing.unit import Unit
 
 ATTEMPTS_LIMIT = 20

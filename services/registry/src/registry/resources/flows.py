@@ -13,13 +13,13 @@ from contracts.registry import ApiCall, Bot, Channel, Entity, Flow, FlowVersion,
 from flowlang.building.compiler import Surroundings
 from registry import errors
 from registry.entities import Stored
-from registry.resources import flow_documents
-from registry.resources.flow_documents import Document
-from registry.resources.inputs import Id, Input
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.store import postgres_drafts, postgres_entities
+from registry.values import flow_documents
+from registry.values.flow_documents import Document
+from registry.values.inputs import Id, Input
 from registry.writing.unit import Unit
 
 VERSIONS = "versions"
@@ -74,7 +74,7 @@ async def save_draft(unit: Unit, stored: Stored[Flow], draft: Draft, expected: s
     """`{draft_version, problems}`. `expected` is the ETag of the draft that the caller has seen."""
     document = flow_documents.read(draft.document)
     current = await postgres_drafts.get(unit.connection, stored.id)
-    refuse_stale(f'"{current.version}"', expected)
+    errors.refuse_stale(f'"{current.version}"', expected)
     version = await postgres_drafts.put(unit.connection, stored.id, document)
     await unit.note(stored.entity, stored.extra | {DRAFT: version})
     if stored.entity.published is None and flow_documents.names_of(document) != flow_documents.names_of(
@@ -141,7 +141,7 @@ async def current_document(unit: Unit, stored: Stored[Flow]) -> Document:
 
 
 async def remove(unit: Unit, stored: Stored[Flow]) -> None:
-    """Its versions stay: conversations may stand on them (hardening 7)."""
+    """Its versions stay: conversations may stand on them."""
     await unit.remove(stored.entity)
     await postgres_drafts.delete(unit.connection, stored.id)
 
@@ -153,12 +153,6 @@ def show(stored: Stored[Flow], site: Site) -> dict[str, Any]:
 def show_version(version: Stored[FlowVersion], published: int | None) -> dict[str, Any]:
     number = version.entity.version
     return {"version": number, "published": number == published, "created_at": rfc3339(version.created_at)}
-
-
-def refuse_stale(etag: str, expected: str | None) -> None:
-    """Raise ProblemError 412 when the caller has seen another version (If-Match)."""
-    if expected is not None and expected not in ("*", etag):
-        raise errors.stale(etag)
 
 
 async def _go_live(unit: Unit, entity: Flow, document: Document, extra: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Generated URLs that run a command (B1). One that was handed out never changes; a deleted one is revoked."""
+"""Generated URLs that run a command. One that was handed out never changes; a deleted one is revoked."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from contracts.links import HookLink
 from contracts.people import Person
 from contracts.registry import Bot, HookUrl
 from registry.entities import Stored, data_of
-from registry.resources.inputs import FutureTime, HttpUrl, Id, Input, Name
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
+from registry.values.inputs import FutureTime, HttpUrl, Id, Input, Name
 from registry.writing.unit import Unit
 
 

@@ -1,4 +1,4 @@
-"""Projects: made by the operator. `webhook_url` is the endpoint named "project" (M3, M4)."""
+"""Projects: made by the operator. `webhook_url` is the endpoint named "project"."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from contracts.ids import uuid7
 from contracts.registry import PROJECT_WEBHOOK, Endpoint, Project, in_project
 from registry.entities import Stored
 from registry.resources import endpoints
-from registry.resources.endpoint_secrets import new_secret
-from registry.resources.inputs import Cidr, HttpUrl, Input, Name
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.store import postgres_entities
+from registry.values.endpoint_secrets import new_secret
+from registry.values.inputs import Cidr, HttpUrl, Input, Name
 from registry.writing.unit import Unit
 
 SLUG_LENGTH = 40
@@ -42,7 +42,7 @@ class Rate(Input):
 
 
 class RateLimits(Input):
-    """B7. Addresses in `exempt_cidrs` are not limited."""
+    """Of requests to ingress. Addresses in `exempt_cidrs` are not limited."""
 
     per_address: Rate | None = None
     per_trigger: Rate | None = None

@@ -10,8 +10,8 @@ from pydantic import BaseModel, create_model
 
 from contracts.cloudevents import rfc3339
 from registry.entities import M, Stored, data_of
-from registry.resources.inputs import Input
 from registry.site import Site
+from registry.values.inputs import Input
 from registry.writing.unit import Unit
 
 N = TypeVar("N", bound=Input)

@@ -9,10 +9,10 @@ from pydantic import Field, SecretStr
 from contracts.ids import uuid7
 from contracts.registry import Secret
 from registry.entities import Stored
-from registry.resources.inputs import Identifier, Input
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
+from registry.values.inputs import Identifier, Input
 from registry.writing.unit import Unit
 
 HIDDEN = frozenset({"value"})

@@ -1,4 +1,4 @@
-"""Tokens (S1, S7): shown once, stored as a hash, revoked at once whatever uses them."""
+"""Tokens: shown once, stored as a hash, revoked at once whatever uses them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from pydantic import BaseModel, Field
 from contracts.cloudevents import rfc3339
 from contracts.registry import Scope, Token, Trigger, TriggerAuth
 from registry.entities import Stored
-from registry.resources.inputs import Cidr, FutureTime, Input, Name
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.store import postgres_entities
+from registry.values.inputs import Cidr, FutureTime, Input, Name
 from registry.writing.unit import Unit
 from servicekit.credentials.tokens import generate_token
 
@@ -100,7 +100,7 @@ async def remove(unit: Unit, stored: Stored[Token]) -> None:
 
 
 def show(stored: Stored[Token], site: Site) -> dict[str, Any]:
-    """Its rights; with a warning where they undo the separation of the two APIs (M1, M2)."""
+    """Its rights; with a warning where they undo the separation of the Bot API from the data."""
     shown = show_entity(stored, site, hide=HIDDEN)
     return shown | {"warnings": [WARNING] if mixes_apis(stored.entity.scopes) else []}
 

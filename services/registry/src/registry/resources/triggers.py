@@ -1,4 +1,4 @@
-"""Triggers: bind a webhook entry of a flow to a channel and to a way of proving who calls (S2-S4)."""
+"""Triggers: bind a webhook entry of a flow to a channel and to a way of proving who calls."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from contracts.ids import PEER_ID, uuid7
 from contracts.registry import Channel, Flow, Token, Trigger, TriggerAuth
 from registry import errors
 from registry.entities import Stored
-from registry.resources import flow_documents, flows, tokens
-from registry.resources.inputs import Id, Input, Name
+from registry.resources import flows, tokens
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.store import postgres_entities, postgres_trigger_requests
+from registry.values import flow_documents
+from registry.values.inputs import Id, Input, Name
 from registry.writing.unit import Unit
 
 ACCEPTS = "accepts"
@@ -122,7 +123,7 @@ async def remove(unit: Unit, stored: Stored[Trigger]) -> None:
 
 
 def show(stored: Stored[Trigger], site: Site) -> dict[str, Any]:
-    """With the URL and the body to copy (S4); a new token stands in the body only in the answer that made it."""
+    """With the URL and the body to copy; a new token stands in the body only in the answer that made it."""
     return show_entity(stored, site) | {
         "url": site.url("run", stored.id),
         "body_example": body_example(stored, None),
@@ -168,7 +169,7 @@ async def _channel(unit: Unit, flow: Flow, id: str | None) -> Stored[Channel]:
 
 
 async def _new_token(unit: Unit, new: NewTrigger) -> tuple[str | None, str | None]:
-    """Id of the trigger's token, and its text if it was made just now (S2)."""
+    """Id of the trigger's token, and its text if it was made just now."""
     if new.new_token is None:
         return new.token_id, None
     made = await tokens.create(unit, tokens.NewToken(name=new.new_token.name, scopes=(EXECUTE,)))

@@ -41,7 +41,7 @@ async def add_record(connection: Connection, record: EntityRecord) -> None:
 
 
 async def add_snapshot(connection: Connection) -> None:
-    """Tell readers how many entities there are; all that it counts stands before it on the topic (hardening 8)."""
+    """Tell readers how many entities there are; all that it counts stands before it on the topic."""
     counts = {row["kind"]: row["entities"] for row in await connection.fetch(COUNTS)}
     stack_id: str | None = await connection.fetchval(STACK_ID)
     marker: Model = Snapshot(generation=await generation(connection), counts=counts, stack_id=stack_id)
@@ -49,7 +49,7 @@ async def add_snapshot(connection: Connection) -> None:
 
 
 async def next_batch(connection: Connection, limit: int) -> list[Publication]:
-    return [Publication(*row) for row in await connection.fetch(NEXT, limit)]
+    return [Publication(row["position"], row["key"], row["value"]) for row in await connection.fetch(NEXT, limit)]
 
 
 async def forget(connection: Connection, batch: list[Publication]) -> None:

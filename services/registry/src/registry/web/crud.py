@@ -8,8 +8,8 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from registry import errors
 from registry.entities import M, Stored
-from registry.resources.flows import refuse_stale
 from registry.resources.resource import Made, N, P, Resource
 from registry.store import postgres_entities
 from registry.web.api import Api, Handler
@@ -33,7 +33,7 @@ async def load_to_change(unit: Unit, resource: Resource[M, N, P], id: str, reque
     """The entity, locked. Raises ProblemError 404, and 412 when the caller has seen another version."""
     stored = await unit.load(resource.model, id, lock="FOR UPDATE")
     unit.project_id = stored.project_id
-    refuse_stale(stored.etag, request.headers.get("if-match"))
+    errors.refuse_stale(stored.etag, request.headers.get("if-match"))
     return stored
 
 

@@ -1,7 +1,7 @@
 """The registry reads its own topic: what was acknowledged, and what the last record of each key says.
 
 A write is answered when its record came back here, whichever replica published it. A key whose last record is older
-than one before it, null, or not readable, is a suspect: the leader compares it with the row (hardening 23).
+than one before it, null, or not readable, is a suspect: the leader compares it with the row.
 """
 
 from __future__ import annotations

@@ -24,7 +24,9 @@ FollowUp = Callable[[Answer], Awaitable[Answer]]
 class Confirmation(Protocol):
     """What tells that records are on the topic (registry.writing.topic_tail)."""
 
-    async def seen(self, wanted: Mapping[str, Version], timeout: float) -> bool: ...
+    async def seen(self, wanted: Mapping[str, Version], timeout: float) -> bool:
+        """Wait until the topic has these versions, or later ones; False when that took longer than `timeout` seconds."""
+        ...
 
 
 class Writes:

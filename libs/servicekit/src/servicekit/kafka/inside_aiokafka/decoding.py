@@ -74,12 +74,15 @@ class TolerantRecords:
         self._end = self._slice_end()
 
     def size_in_bytes(self) -> int:
+        """Bytes of the response, as aiokafka counts them."""
         return len(self._data)
 
     def has_next(self) -> bool:
+        """Whether a whole batch is left."""
         return self._end is not None
 
     def next_batch(self) -> Any:
+        """The next batch, None when none is left."""
         if self._end is None:
             return None
         data = self._data[self._at : self._end]

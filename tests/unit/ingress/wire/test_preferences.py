@@ -1,6 +1,6 @@
 import pytest
 
-from ingress.web.preferences import ASYNC, VERDICT, Wait, wait_of
+from ingress.wire.preferences import ASYNC, VERDICT, Wait, wait_of
 from servicekit.web.problems import ProblemError
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from registry.resources import flow_documents
+from registry.values import flow_documents
 from servicekit.web.problems import ProblemError
 
 FLOW: dict[str, Any] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, NamedTuple
 
-from ingress.web.problems import invalid
+from ingress.wire.problems import invalid
 
 VERDICT_SECONDS = 5.0
 LONGEST_WAIT = 30.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from registry.resources.inputs import Cidr, FutureTime, Headers, SecretRef, event_types, http_url
+from registry.values.inputs import Cidr, FutureTime, Headers, SecretRef, event_types, http_url
 
 
 @pytest.mark.parametrize(

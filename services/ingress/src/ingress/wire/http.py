@@ -10,7 +10,7 @@ import orjson
 from starlette.types import Receive, Scope, Send
 
 from contracts.routes import Route
-from ingress.web.problems import invalid
+from ingress.wire.problems import invalid
 from servicekit.web.auth import Caller
 from servicekit.web.requests import Head, parse_json, read_body, read_head
 
@@ -55,6 +55,11 @@ class Request:
         """The query as it was sent, without `?`."""
         return str(self.scope["query_string"].decode("latin-1"))
 
+    @property
+    def hops(self) -> int:
+        """How many of our own requests led to this one."""
+        return hops_told(self.head.get(b"switchhook-hops"))
+
     def query(self) -> dict[str, str | list[str]]:
         """The query as an object; a name given more than once has a list."""
         return collect(parse_qsl(self.query_text, keep_blank_values=True))
@@ -71,6 +76,11 @@ class Request:
     async def json_object(self) -> dict[str, Any]:
         """The body as a JSON object. Raises ProblemError 400, 413 or 422."""
         return object_of(await self.body())
+
+
+def hops_told(given: bytes | None) -> int:
+    """How many of our own requests led to what came, as its header tells: a loop through other services ends by it."""
+    return min(int(given), 1_000) if given is not None and given.isdigit() and len(given) < 5 else 0
 
 
 def object_of(body: bytes) -> dict[str, Any]:

@@ -1,0 +1,69 @@
+"""Which events each kind takes, and how the kinds stand to each other."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flowlang.model import Happening
+from flowlang.triggers.base import Arrival, Precedence
+from flowlang.triggers.registry import TRIGGER_KINDS
+from support.dialogue import compiled, document
+
+
+def arrival(kind: str = "message", **data: Any) -> Arrival:
+    return Arrival(Happening("e1", kind, "2026-11-21T12:00:00Z", data))
+
+
+def matcher(**trigger: Any) -> Any:
+    raw = document({"a": {"type": "end"}}, [{"id": "one", "to": "a", **trigger}])
+    return compiled(raw).triggers["one"].matcher
+
+
+def test_the_precedence_of_the_kinds_is_fixed() -> None:
+    ordered = sorted(TRIGGER_KINDS, key=lambda kind: TRIGGER_KINDS[kind].PRECEDENCE)
+    assert ordered == ["command", "keyword", "webhook", "first_message", "any_message", "no_match"]
+    assert [place.name for place in Precedence] == [
+        "COMMAND", "BUTTON", "KEYWORD", "EVENT", "FIRST_MESSAGE", "ANY_MESSAGE", "NO_MATCH",
+    ]  # fmt: skip
+
+
+def test_every_kind_says_which_events_it_takes_and_what_it_is() -> None:
+    for kind, model in TRIGGER_KINDS.items():
+        assert model.TAKES, kind
+        assert model.__doc__, kind
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "content"),
+    [
+        ("/start", "/start", ""),
+        ("/start", "  /START  one two ", "one two"),
+        ("/start", "/start@shop_bot one", "one"),
+        ("help", "Help", ""),
+        ("help", "help me", None),
+        ("/start", "start", None),
+        ("/start", "", None),
+        ("/start", None, None),
+    ],
+)
+def test_a_command_is_the_first_word_and_without_a_slash_the_only_one(value: str, text: Any, content: Any) -> None:
+    command, typed = matcher(type="command", value=value), arrival(text=text)
+    found = set(TRIGGER_KINDS["command"].names_in(typed)) & set(command.names())
+    assert bool(found and command.matches(typed)) is (content is not None)
+    if content is not None:
+        assert command.content(typed) == content
+
+
+def test_a_url_looks_for_its_own_commands_before_those_of_the_chat() -> None:
+    assert TRIGGER_KINDS["command"].names_in(arrival("url", command="/Paid")) == ("url /paid", "chat /paid")
+    command = matcher(type="command", value="/paid", **{"from": ["url", "chat"]})
+    assert command.names() == ("url /paid", "chat /paid")
+    assert command.content(arrival("url", command="/paid", content={"order": 7})) is None
+
+
+def test_only_a_first_message_is_one() -> None:
+    first = matcher(type="first_message")
+    assert not first.matches(arrival(text="Hello"))
+    assert first.matches(Arrival(arrival(text="Hello").happening, first_message=True))
