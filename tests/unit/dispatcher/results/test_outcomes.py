@@ -71,6 +71,13 @@ async def test_what_could_not_be_saved_comes_again_before_what_came_since() -> N
     assert queue.batch(10) == ([first, second], {"l"})
 
 
+async def test_no_lane_is_nothing_to_wait_for() -> None:
+    queue = Outcomes(10)
+    queue.look_after(())
+    assert not await comes(queue)
+    await asyncio.wait_for(queue.drained(), 1)
+
+
 async def test_it_is_drained_when_all_is_saved() -> None:
     queue = Outcomes(10)
     await queue.drained()
