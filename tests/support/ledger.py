@@ -16,6 +16,7 @@ from contracts import cloudevents, dlq
 from servicekit.checkpoints.tables import LOOP_TABLES
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka.consumers import partitions_of
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.partition_loop import Batch, Commit, Connection, DeadRecord, Handler, PartitionLoop
 
@@ -206,10 +207,6 @@ async def read_all(kafka: str, topic: str) -> list[Record]:
         return [record for tp in parts for record in found[tp]]
     finally:
         await consumer.stop()
-
-
-async def partitions_of(consumer: Any, topic: str) -> set[int]:
-    return set(await consumer._client._wait_on_metadata(topic))
 
 
 async def committed(kafka: str, group: str, topic: str) -> dict[int, int]:

@@ -1,6 +1,7 @@
-"""What every service needs to run. Each room knows only those after it, beside the small modules at this root.
+"""What every service needs to run. Each room and module knows only those after it (import-linter, pyproject.toml).
 
-`loop` (a topic applied batch by batch behind a fence) · `registry_view` (the registry in memory) · `kafka` (clients, records,
-publishing, waiting for replies) · `checkpoints` (the loop's tables) · `web` (HTTP in) · `http_client` (HTTP out) · `credentials`
-(tokens, sealing, signed links) · `observability` (logs, metrics, traces).
+`process` (the life of a service's process) · `loop` (a topic applied batch by batch behind a fence) and `registry_view` (the
+registry in memory) · `checkpoints` (the loop's tables) · `database` (the pool) · `web` (HTTP in) and `http_client` (HTTP out) ·
+`credentials` (tokens, sealing, signed links) · `settings` · `kafka` (clients, records, publishing, waiting for replies) and
+`failpoints` · `observability` (logs, metrics, traces) · `memory`, `migrate`, `misconfigured`.
 """

@@ -8,13 +8,14 @@ from typing import TypeAlias
 
 import asyncpg
 import structlog
+from asyncpg.pool import PoolConnectionProxy
 
-from servicekit.loop.batches import Connection
 from servicekit.misconfigured import Misconfigured
 from servicekit.settings import ServiceSettings
 from servicekit.web.problems import unavailable
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
 RETRY_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)
 """Pauses between attempts to connect; the last one is repeated for ever."""
 WRONG_SETTINGS = (
@@ -112,13 +113,3 @@ async def keep_plans(connection: Connection) -> None:
         "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off;"
         " SET enable_mergejoin = off"
     )
-
-
-async def is_reachable(pool: asyncpg.Pool[asyncpg.Record], timeout: float = 2.0) -> bool:
-    """Whether a statement goes through within `timeout` seconds."""
-    try:
-        async with asyncio.timeout(timeout), pool.acquire() as connection:
-            await connection.execute("SELECT 1")
-    except NOT_THERE:
-        return False
-    return True

@@ -69,7 +69,12 @@ def run(name: str, settings_type: type[S], make: Callable[[S], Service]) -> None
         settings = settings_type()
         chaos = failpoints.chaos()
         configure_logging(name, settings.log_level)
-        configure_tracing(name, settings)
+        configure_tracing(
+            name,
+            sample=settings.trace_sample,
+            otlp_endpoint=settings.otlp_endpoint,
+            trace_file=settings.trace_file,
+        )
         service = make(settings)
     except ValidationError as error:
         sys.exit(f"{name} does not start: {refusal(error)}")

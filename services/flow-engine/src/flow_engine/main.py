@@ -16,7 +16,8 @@ from flow_engine.turn.sandbox import Sandbox
 from flow_engine.web.routes import make_app
 from servicekit.credentials.links import LinkKeys
 from servicekit.database import Database, Pool
-from servicekit.loop.partition_loop import PartitionLoop, problem_of
+from servicekit.loop.partition_loop import PartitionLoop
+from servicekit.loop.readiness import problem_of
 from servicekit.process import Service, run
 from servicekit.registry_view.stack_id import StackId
 from servicekit.registry_view.view import RegistryView

@@ -71,13 +71,6 @@ async def test_what_could_not_be_saved_comes_again_before_what_came_since() -> N
     assert queue.batch(10) == ([first, second], {"l"})
 
 
-async def test_no_lane_is_nothing_to_wait_for() -> None:
-    queue = Outcomes(10)
-    queue.look_after(())
-    assert not await comes(queue)
-    await asyncio.wait_for(queue.drained(), 1)
-
-
 async def test_it_is_drained_when_all_is_saved() -> None:
     queue = Outcomes(10)
     await queue.drained()
@@ -87,3 +80,11 @@ async def test_it_is_drained_when_all_is_saved() -> None:
     assert not waiting.done()
     queue.saved(queue.batch(10))
     await asyncio.wait_for(waiting, 1)
+
+
+async def test_to_look_after_no_lane_is_no_work() -> None:
+    queue = Outcomes(2)
+    queue.look_after([])
+    assert not await comes(queue)
+    async with asyncio.timeout(1):
+        await queue.drained()

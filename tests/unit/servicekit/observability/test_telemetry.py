@@ -7,15 +7,13 @@ import pytest
 from servicekit.observability import telemetry
 from servicekit.observability.telemetry import configure_tracing, shutdown_tracing, traced
 from servicekit.observability.traceparent import new_traceparent, parse_traceparent
-from servicekit.settings import ServiceSettings
 
 SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNSAMPLED = SAMPLED[:-2] + "00"
 
 
 def configure(trace_file=None, sample=0.0):
-    settings = ServiceSettings.model_construct(trace_sample=sample, trace_file=trace_file, otlp_endpoint=None)
-    configure_tracing("engine", settings)
+    configure_tracing("engine", sample=sample, trace_file=trace_file)
 
 
 @pytest.fixture

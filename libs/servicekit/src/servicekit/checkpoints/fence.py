@@ -14,9 +14,9 @@ from uuid import UUID
 
 import orjson
 
+from servicekit.database import Connection
 from servicekit.failpoints import broken
 from servicekit.kafka.records import Source
-from servicekit.loop.batches import Connection
 
 Seen = dict[str, tuple[int, int]]
 """`topic/partition` of a source -> the highest (offset, ordinal) whose effect was applied: the marks (guarantees.md 2.5)."""
@@ -38,7 +38,8 @@ _BROKEN = {
     "next_offset": "greatest(c.next_offset, u.new)",
     "last_id": "CASE WHEN u.new > c.next_offset THEN u.last_id ELSE c.last_id END",
 }
-"""Without the fence: who comes late writes, and does not even have what it undoes done again from its old position."""
+"""Without the fence: who comes late writes all the same. The position never goes back, or else what was overwritten would be
+applied again, and the harm would not show."""
 _ADVANCE = """
 WITH moved AS (
     UPDATE checkpoint c SET next_offset = {next_offset}, last_id = {last_id}, seen = coalesce(u.seen::jsonb, c.seen)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from servicekit.database import Connection
 from servicekit.kafka.records import Outgoing, pack_outgoing, unpack_outgoing
-from servicekit.loop.batches import Connection
 
 _ADD = "INSERT INTO outbox (topic, part, name, payload) VALUES ($1, $2, $3, $4)"
 _UNSENT = "SELECT name, payload FROM outbox WHERE topic = $1 AND part = $2 ORDER BY position"

@@ -9,9 +9,8 @@ from typing import TypeVar
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
 
-from servicekit.database import keep_plans
+from servicekit.database import Connection, keep_plans
 from servicekit.failpoints import failpoint, strikes
-from servicekit.loop.batches import Connection
 
 T = TypeVar("T")
 

@@ -58,10 +58,7 @@ class Asker:
     ) -> None:
         self.instance = instance
         self._publisher = publisher
-        self._reader = _ReplyReader(
-            cluster, _TOPIC, client_id=f"asker-{instance}", begin="end", receive=self._receive, moved=self._began
-        )
-        self._reader.instance = instance
+        self._reader = _ReplyReader(cluster, instance, receive=self._receive, moved=self._began)
         self._waiting: dict[str, asyncio.Future[Any]] = {}
         self._listeners: list[Callable[[MessagesReply], None]] = []
         self._alive: dict[str, float] = {}
@@ -158,8 +155,19 @@ class Asker:
 class _ReplyReader(AssignedReader):
     """Its partition follows from the instance's name."""
 
-    instance = ""
+    def __init__(
+        self,
+        cluster: Cluster,
+        instance: str,
+        *,
+        receive: Callable[[list[Record]], None],
+        moved: Callable[[], None],
+    ) -> None:
+        super().__init__(
+            cluster, _TOPIC, client_id=f"asker-{instance}", begin="end", receive=receive, moved=moved
+        )  # fmt: skip
+        self._instance = instance
 
     async def choose_partition(self, consumer: AIOKafkaConsumer) -> int:
         partitions = await partitions_of(consumer, self._cluster.named(self._topic))
-        return crc32(self.instance.encode()) % len(partitions)
+        return crc32(self._instance.encode()) % len(partitions)

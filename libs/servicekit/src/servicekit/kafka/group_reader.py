@@ -72,16 +72,16 @@ class Receiver(Protocol):
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     """Nothing is done here that takes time: aiokafka would go on meanwhile. A consumer that was given up is not heard."""
 
-    def __init__(self, reader: GroupReader, consumer: AIOKafkaConsumer) -> None:
-        self._reader, self._consumer = reader, consumer
+    def __init__(self, reader: GroupReader, receiver: Receiver, consumer: AIOKafkaConsumer) -> None:
+        self._reader, self._receiver, self._consumer = reader, receiver, consumer
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         if self._reader.consumer is self._consumer:
-            self._reader.on_revoked()
+            self._reader.on_revoked(self._receiver)
 
     def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
         if self._reader.consumer is self._consumer:
-            self._reader.on_assigned(self._consumer, assigned)
+            self._reader.on_assigned(self._receiver, self._consumer, assigned)
 
 
 class Stuck(Exception):
@@ -93,7 +93,6 @@ class GroupReader:
 
     def __init__(
         self,
-        receiver: Receiver,
         *,
         cluster: Cluster,
         topic: str,
@@ -103,7 +102,6 @@ class GroupReader:
         patience_ms: int = 0,
     ) -> None:
         """`patience_ms`: how long the broker may collect records while they keep coming; the first one comes at once."""
-        self._receiver = receiver
         self._cluster, self._topic, self._group, self._instance = cluster, topic, group, instance
         self._topic_there = cluster.named(topic)
         self._session_timeout, self._patience_ms = session_timeout, patience_ms
@@ -115,13 +113,13 @@ class GroupReader:
         self._unassigned_since: float | None = time.monotonic()
         self._stood_at: dict[int, int] = {}
 
-    async def run(self) -> None:
-        """Read for ever. Only ends by being cancelled."""
+    async def run(self, receiver: Receiver) -> None:
+        """Read for ever, and tell `receiver`. Only ends by being cancelled."""
         pause = 0.1
         while True:
             started = time.monotonic()
             try:
-                await self._session()
+                await self._session(receiver)
             except (*LOST, Stuck, TimeoutError) as error:
                 log.warning("consumer.replaced", topic=self._topic, error=f"{type(error).__name__}: {error}")
             pause = 0.1 if time.monotonic() - started > 30 else min(pause * 2, 2.0)
@@ -183,27 +181,27 @@ class GroupReader:
         with contextlib.suppress(*LOST, IllegalOperation, TimeoutError):
             await undisturbed(self.consumer.commit(wanted), 2)
 
-    def on_revoked(self) -> None:
+    def on_revoked(self, receiver: Receiver) -> None:
         """Called by aiokafka before a rebalance."""
         if self._unassigned_since is None:
             self._unassigned_since = time.monotonic()
-        self._receiver.let_go()
+        receiver.let_go()
 
-    def on_assigned(self, consumer: AIOKafkaConsumer, assigned: set[TopicPartition]) -> None:
+    def on_assigned(self, receiver: Receiver, consumer: AIOKafkaConsumer, assigned: set[TopicPartition]) -> None:
         """Called by aiokafka after one, before anything is fetched."""
         for tp in assigned:
             consumer.pause(tp)
             consumer.seek(tp, 0)  # A position of its own, or it would ask the group for one.
         self._unassigned_since = None
         self._stood_at = {}
-        self._receiver.take_on({tp.partition for tp in assigned}, self._topic)
+        receiver.take_on({tp.partition for tp in assigned}, self._topic)
 
     def _quietly(self, act: Callable[[AIOKafkaConsumer, TopicPartition], Any], partition: int) -> None:
         if self.consumer is not None:
             with contextlib.suppress(IllegalStateError, AssertionError):
                 act(self.consumer, TopicPartition(self._topic_there, partition))
 
-    async def _session(self) -> None:
+    async def _session(self, receiver: Receiver) -> None:
         """One consumer, until it fails. The assignment ends with it."""
         consumer = make_consumer(
             self._cluster,
@@ -216,16 +214,16 @@ class GroupReader:
             await undisturbed(consumer.start(), 30)
             self.consumer = consumer
             self._unassigned_since = time.monotonic()
-            consumer.subscribe([self._topic_there], listener=_Listener(self, consumer))
-            await _first_to_fail(self._pump(consumer), self._watch(consumer))
+            consumer.subscribe([self._topic_there], listener=_Listener(self, receiver, consumer))
+            await _first_to_fail(self._pump(receiver, consumer), self._watch(receiver, consumer))
         finally:
             self.consumer = None
-            self.on_revoked()
+            self.on_revoked(receiver)
             await consumers.close(consumer)
 
-    async def _pump(self, consumer: AIOKafkaConsumer) -> None:
+    async def _pump(self, receiver: Receiver, consumer: AIOKafkaConsumer) -> None:
         while True:
-            while not self._receiver.has_room():
+            while not receiver.has_room():
                 self._room.clear()
                 await self._room.wait()
             try:
@@ -234,16 +232,16 @@ class GroupReader:
                 about = _partitions_of(error)
                 for partition in about:
                     self.pause(partition)
-                self._receiver.out_of_range(about)
+                receiver.out_of_range(about)
                 continue
             if self._patience_ms:
                 consumers.collect(consumer, self._patience_ms if fetched else 0)
             for tp, records in fetched.items():
-                again = self._receiver.receive(tp.partition, records)
+                again = receiver.receive(tp.partition, records)
                 if again is not None:
                     self.seek(tp.partition, again)
 
-    async def _watch(self, consumer: AIOKafkaConsumer) -> None:
+    async def _watch(self, receiver: Receiver, consumer: AIOKafkaConsumer) -> None:
         """Raises Stuck for what aiokafka does not notice itself."""
         patience = 2 * self._session_timeout + 10
         checked = time.monotonic()
@@ -251,26 +249,26 @@ class GroupReader:
             await asyncio.sleep(1)
             if self.unassigned_seconds > patience:
                 raise Stuck(f"no assignment for {self.unassigned_seconds:.0f} s")
-            if self._silent is consumer and not self._receiver.expecting():
+            if self._silent is consumer and not receiver.expecting():
                 raise Stuck("it does not say where the log begins and ends")
             if consumers.fetcher_ended(consumer):
                 raise Stuck("the fetcher ended")
             if time.monotonic() - checked > CHECK_SECONDS:
                 checked = time.monotonic()
-                await self._check_progress(consumer)
+                await self._check_progress(receiver, consumer)
 
-    async def _check_progress(self, consumer: AIOKafkaConsumer) -> None:
+    async def _check_progress(self, receiver: Receiver, consumer: AIOKafkaConsumer) -> None:
         """A partition whose position did not move between two checks although there is more: the fetcher is stuck."""
-        if self._unassigned_since is not None or not self._receiver.has_room():
+        if self._unassigned_since is not None or not receiver.has_room():
             return
-        expecting = dict(self._receiver.expecting())
+        expecting = dict(receiver.expecting())
         still = {partition: at for partition, at in expecting.items() if self._stood_at.get(partition) == at}
         self._stood_at = expecting
         if not still:
             return
         wanted = [TopicPartition(self._topic_there, partition) for partition in still]
         ends = await undisturbed(consumer.end_offsets(wanted), PROGRESS_SECONDS)
-        now = self._receiver.expecting()
+        now = receiver.expecting()
         behind = [tp.partition for tp, end in ends.items() if now.get(tp.partition) == still[tp.partition] < end]
         if behind:
             raise Stuck(f"partitions {behind} do not move")

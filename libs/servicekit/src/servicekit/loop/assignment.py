@@ -20,23 +20,16 @@ log = structlog.get_logger()
 class Assignment:
     """The assigned partitions. Every one of them begins by being recovered (`Receiver` of the group reader)."""
 
-    def __init__(self, handler: Handler, metrics: LoopMetrics, work: asyncio.Event, max_waiting: int) -> None:
+    def __init__(
+        self, handler: Handler, metrics: LoopMetrics, recovery: Recovery, work: asyncio.Event, max_waiting: int
+    ) -> None:
+        """`work` is set when records have arrived; no more than `max_waiting` of them are kept."""
         self.partitions: dict[int, Partition] = {}
         self.changed = asyncio.Event()
         """Set whenever a partition's state may have changed."""
-        self._handler, self._metrics, self._work, self._max_waiting = handler, metrics, work, max_waiting
-        self._recovery: Recovery | None = None
+        self._handler, self._metrics, self._recovery = handler, metrics, recovery
+        self._work, self._max_waiting = work, max_waiting
         self._first = 0
-
-    def recover_with(self, recovery: Recovery) -> None:
-        """The recovery needs the reader, which needs this object; so it comes last."""
-        self._recovery = recovery
-
-    @property
-    def recovery(self) -> Recovery:
-        """What recovers its partitions."""
-        assert self._recovery is not None, "recover_with comes before anything is assigned"
-        return self._recovery
 
     def in_turn(self) -> Iterator[Partition]:
         """All partitions, each time beginning with another one, so that a busy one does not starve the others."""
@@ -52,7 +45,7 @@ class Assignment:
         part.again()
         self._forget({part.number})
         self._metrics.recovered(cause)
-        self.recovery.start(part)
+        self._recovery.start(part)
         self.changed.set()
 
     def problem(self) -> str | None:
@@ -74,14 +67,14 @@ class Assignment:
         self.partitions = {number: Partition(topic, number) for number in sorted(partitions)}
         for part in self.partitions.values():
             self._metrics.recovered("assignment")
-            self.recovery.start(part)
+            self._recovery.start(part)
         self.changed.set()
 
     def let_go(self) -> None:
         """Nothing is ours any more."""
         gone, self.partitions = self.partitions, {}
         for number, part in gone.items():
-            self.recovery.cancel(number)
+            self._recovery.cancel(number)
             part.fence()
         if gone:
             self._forget(set(gone))

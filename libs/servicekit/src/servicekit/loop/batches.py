@@ -4,17 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol
 
+from servicekit.database import Connection
 from servicekit.kafka.records import Outgoing, Record
 
-if TYPE_CHECKING:
-    import asyncpg
-    from asyncpg.pool import PoolConnectionProxy
-
-    Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
-else:
-    Connection = Any
+__all__ = ["Batch", "Commit", "Connection", "DeadRecord", "Handler", "Infrastructure", "save_nothing"]
 
 
 class Infrastructure(Exception):

@@ -14,16 +14,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from itertools import count
-from uuid import uuid4
 
 import asyncpg
 import structlog
 
 from contracts import dlq
-from servicekit.checkpoints import fence, outbox
+from servicekit.checkpoints import outbox
 from servicekit.checkpoints.fence import Hold, Step
 from servicekit.checkpoints.transactions import FencedOff, LoopConnection, OutcomeUnknown
 from servicekit.failpoints import failpoint
@@ -36,9 +35,10 @@ from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Handl
 from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.loop.metrics import LoopMetrics
 from servicekit.loop.outlet import CommittedRow, Outlet
+from servicekit.loop.own_transactions import OwnTransactions
 from servicekit.loop.partitions import TRIES, Partition, State
 from servicekit.loop.positions import Positions, advance, stored
-from servicekit.loop.preparation import Portion, Prepared, Stamps, batch_of, check_sizes, covered, cut, prepare, step_of
+from servicekit.loop.preparation import Portion, Prepared, Stamps, batch_of, covered, cut, prepare, step_of
 from servicekit.loop.recovery import Recovery
 
 __all__ = [
@@ -50,7 +50,6 @@ __all__ = [
     "Handler",
     "Infrastructure",
     "PartitionLoop",
-    "problem_of",
 ]
 
 MAX_RECORDS = 250
@@ -99,9 +98,7 @@ class PartitionLoop:
         self._publisher = publisher or KafkaPublisher(cluster, client_id=f"{group}-{instance}")
         self._metrics, self._stamps = LoopMetrics(topic), Stamps(topic)
         self._work, self._closing = asyncio.Event(), asyncio.Event()
-        self._assignment = Assignment(handler, self._metrics, self._work, max_waiting=4 * max_records)
         self._reader = GroupReader(
-            self._assignment,
             cluster=cluster,
             topic=topic,
             group=group,
@@ -111,11 +108,12 @@ class PartitionLoop:
         )
         self._connection = LoopConnection(pool)
         self._outlet = Outlet(topic, self._publisher, self._connection, recover=self._recover, done=self._work.set)
+        self._recovery = Recovery(handler, self._reader, self._publisher, pool, self._outlet, ready=self._on_ready)
+        self._assignment = Assignment(handler, self._metrics, self._recovery, self._work, max_waiting=4 * max_records)
         self._positions = Positions(
             topic, self._assignment, self._connection, recover=self._recover, done=self._work.set
         )
-        self._recovery = Recovery(handler, self._reader, self._publisher, pool, self._outlet, ready=self._on_ready)
-        self._assignment.recover_with(self._recovery)
+        self._own = OwnTransactions(topic, self._assignment, self._connection, self._outlet, recover=self._recover)
 
     async def run(self) -> None:
         """Work until `close` is called or the task is cancelled. Raises Fatal when only a new process can go on."""
@@ -126,7 +124,7 @@ class PartitionLoop:
             for number in range(self._parallel_batches)
         ]
         helpers = [
-            asyncio.create_task(self._reader.run(), name=f"read {self.topic}"),
+            asyncio.create_task(self._reader.run(self._assignment), name=f"read {self.topic}"),
             asyncio.create_task(self._look_after(), name=f"look after {self.topic}"),
         ]
         try:
@@ -134,7 +132,10 @@ class PartitionLoop:
             for task in done:
                 task.result()
         finally:
-            await self._stop(applying, helpers)
+            try:
+                await self._stop(applying, helpers)
+            finally:
+                await self._let_go()
 
     async def close(self) -> None:
         """Have the batch in hand finished; `run` then returns."""
@@ -173,48 +174,8 @@ class PartitionLoop:
     async def transact(
         self, partition: int, save: Callable[[Connection], Awaitable[list[Outgoing]]], *, name: str | None = None
     ) -> bool:
-        """Run `save` in a transaction fenced by this process's hold on the partition; then write what it returned.
-
-        In order with the batches. `name` is the outbox row's, unique in the partition until Kafka has the records; None:
-        a random one. Waits while the partition is being taken over. False, and nothing is saved, when it is not (or no
-        longer) this process's. Raises what `save` raises; TooLarge; after OutcomeUnknown it may have been saved.
-        """
-        row = name or f"transact/{uuid4()}"
-        while (part := self._assignment.partitions.get(partition)) is not None:
-            await part.taken.wait()
-            async with self._connection.lock:
-                hold = part.hold
-                if hold is None and part.state is State.RECOVERING:
-                    continue
-                return hold is not None and await self._transact(part, hold, row, save)
-        return False
-
-    async def _transact(
-        self, part: Partition, hold: Hold, row: str, save: Callable[[Connection], Awaitable[list[Outgoing]]]
-    ) -> bool:
-        async def work(connection: Connection) -> list[Outgoing]:
-            if not await fence.lock(connection, self.topic, hold):
-                raise FencedOff({hold.part})
-            made = await save(connection)
-            check_sizes(made)
-            if made:
-                await outbox.add(connection, self.topic, hold.part, row, made)
-            return made
-
-        try:
-            records = await self._connection.transaction(work)
-        except FencedOff:
-            self._recover(part, hold, "fenced")
-            return False
-        except OutcomeUnknown:
-            part.more = True
-            self._recover(part, hold, "unknown")
-            raise
-        await failpoint("after_commit")
-        part.more = True
-        if records:
-            await self._outlet.send([CommittedRow(part, hold, row, records)])
-        return True
+        """Run `save` in a transaction fenced by this process's hold on the partition; see OwnTransactions.run."""
+        return await self._own.run(partition, save, name=name)
 
     async def _apply_for_ever(self) -> None:
         while not self._closing.is_set():
@@ -425,16 +386,12 @@ class PartitionLoop:
         for task in helpers:
             task.cancel()
         await asyncio.gather(*applying, *helpers, return_exceptions=True)
+
+    async def _let_go(self) -> None:
+        """Also when `run` is cancelled while it stops: a pool does not close while a connection is out."""
         await self._connection.close()
         if self._own_publisher:
             await self._publisher.stop()
-
-
-def problem_of(loops: Sequence[PartitionLoop]) -> str | None:
-    """Why a service whose work these loops are is not ready, None when it is."""
-    if not loops:
-        return "waiting for Postgres and the registry"
-    return next((problem for loop in loops if (problem := loop.problem())), None)
 
 
 def _goes_alone(portions: list[Portion]) -> bool:

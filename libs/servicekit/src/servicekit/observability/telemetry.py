@@ -12,7 +12,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
 from servicekit.observability.traceparent import TraceParent, new_traceparent, parse_traceparent
-from servicekit.settings import ServiceSettings
 
 if TYPE_CHECKING:
     from servicekit.observability.spans import SpanMaker
@@ -64,15 +63,17 @@ class _Tracing:
     spans: SpanMaker | None = None
 
 
-def configure_tracing(service: str, settings: ServiceSettings) -> None:
+def configure_tracing(
+    service: str, *, sample: float, otlp_endpoint: str | None = None, trace_file: str | None = None
+) -> None:
     """Set the share of new traces that are sampled, and where spans go: OTLP, a file of JSON lines, or nowhere."""
-    _Tracing.sample = settings.trace_sample
-    if settings.otlp_endpoint or settings.trace_file:
+    _Tracing.sample = sample
+    if otlp_endpoint or trace_file:
         from servicekit.observability.spans import (
             SpanMaker,  # Loads the SDK: 20 MB that a process without an exporter saves.
         )
 
-        _Tracing.spans = SpanMaker(service, settings.otlp_endpoint, settings.trace_file)
+        _Tracing.spans = SpanMaker(service, otlp_endpoint, trace_file)
 
 
 def shutdown_tracing() -> None:

@@ -6,7 +6,6 @@ import random
 import re
 from typing import NamedTuple
 
-HEADER = "traceparent"
 _SHAPE = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 

@@ -1,6 +1,6 @@
 """Runs an ASGI application on uvicorn (httptools, uvloop) until SIGTERM.
 
-httptools is the strictest parser on framing (docs: security); what it does not bound, the head of a request, is bounded
+httptools is strict about where a request ends, which request smuggling lives on; what it does not bound, the head of a request, is bounded
 here. The rest a service checks itself: servicekit.web.requests.
 """
 
