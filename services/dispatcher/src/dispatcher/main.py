@@ -17,6 +17,7 @@ from dispatcher.results.retention import keep_up_for_ever
 from dispatcher.scheduling.replicas import Replicas
 from dispatcher.sending.rendering import render
 from dispatcher.settings import Settings
+from dispatcher.store.postgres import PostgresDeliveries
 from dispatcher.web.routes import make_app
 from servicekit.credentials.sealing import KeyRing
 from servicekit.database import Database, Pool
@@ -48,6 +49,7 @@ class Dispatcher(Service):
         self.authoriser = Authoriser(self.view, settings.admin_token)
         self.stack = StackId(lambda: self.view.stack_id)
         self.loops: list[PartitionLoop] = []
+        self._loops_at_work: list[asyncio.Task[None]] = []
         self._catalogue = Catalogue(self.view, KeyRing(settings.kek))
         self.view.on_change(lambda kind, id, _: self._catalogue.forget(kind, id))
         self._due = asyncio.Event()
@@ -92,21 +94,21 @@ class Dispatcher(Service):
 
     async def _deliver(self, pool: Pool, publisher: KafkaPublisher, http: GuardedClient) -> None:
         settings, partitioned = self.settings, asyncio.Event()
+        store = PostgresDeliveries(pool, self.kinds)
         context = SendContext(self._catalogue, render, settings.longest_request)
-        works = self._works = assemble(settings, self.kinds, context, self._due, pool, publisher, http)
+        works = self._works = assemble(settings, self.kinds, context, self._due, store, publisher, http)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(works.pulse.run())
-            tasks.create_task(keep_up_for_ever(pool, settings.retention_days, self.kinds, first=partitioned))
+            tasks.create_task(keep_up_for_ever(store, settings.retention_days, first=partitioned))
             await partitioned.wait()
             tasks.create_task(self.stack.keep(pool))
             tasks.create_task(works.recorder.run())
-            replicas = Replicas(pool, works.destinations, settings.instance)
+            replicas = Replicas(store, works.destinations, settings.instance)
             self.view.on_change(replicas.changed)
             tasks.create_task(replicas.run())
             handlers = self._handlers(works.takeover)
             self.loops = [self._loop(name, handler, pool, publisher) for name, handler in handlers.items()]
-            for loop in self.loops:
-                tasks.create_task(loop.run())
+            self._loops_at_work = [tasks.create_task(loop.run()) for loop in self.loops]
             tasks.create_task(works.claims.run())
 
     def _loop(self, name: str, handler: Handler, pool: Pool, publisher: KafkaPublisher) -> PartitionLoop:
@@ -129,6 +131,8 @@ class Dispatcher(Service):
         if self._works is not None:
             await self._works.destinations.drained(self.settings.drain_seconds / 2)
             await self._works.recorder.drained(self.settings.drain_seconds / 2)
+        if self._loops_at_work:  # Cancelled before they have ended, they could not save and commit where they are.
+            await asyncio.wait(self._loops_at_work, timeout=self.settings.drain_seconds / 2)
 
     async def close(self) -> None:
         """Let go of the registry and the database."""
