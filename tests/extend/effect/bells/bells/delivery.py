@@ -41,7 +41,7 @@ def _read(delivery: Delivery, request: Request, answer: Answer, context: SendCon
         return Reading("succeeded", answer=orjson.loads(answer.body))
     if answer.status == 404:
         return Reading("exhausted", "nobody-home", "Nobody lives there.")
-    return Reading("retry", f"http-{answer.status}", f"The house answered {answer.status}.", healthy=False)
+    return Reading("retry", f"http-{answer.status}", f"The house answered {answer.status}.", destination_failed=True)
 
 
 def _report(result: Result, now: str) -> list[Outgoing]:
