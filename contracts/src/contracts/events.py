@@ -10,27 +10,30 @@ from typing import Any
 
 from pydantic import Field
 
-from contracts.actions import ACTION_LIMIT
 from contracts.event_types import EventType
 from contracts.inbound import ChannelType
 from contracts.model import Model
 from contracts.people import ContactView
 from contracts.topic import Topic
 
-EVENT_LIMIT = ACTION_LIMIT
-
 
 class BotRef(Model):
+    """The bot that it is about."""
+
     id: str
     name: str | None = None
 
 
 class ChannelRef(Model):
+    """The channel that it happened on."""
+
     id: str
     type: ChannelType | None = None
 
 
 class FlowRef(Model):
+    """The flow, and the version of it that ran."""
+
     id: str
     slug: str
     version: int

@@ -53,6 +53,7 @@ class Profile(Model):
 
 
 PROFILE_FIELDS = tuple(Profile.model_fields)
+"""What a caller may tell of a person, by name."""
 
 
 class ContactView(Profile):

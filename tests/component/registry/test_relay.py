@@ -274,10 +274,10 @@ async def test_a_deleted_entity_ends_with_a_null_after_a_day(
     await project.call("DELETE", f"/v1/bots/{bot}", expect=204)
     pool = replica.database.pool
     async with pool.acquire() as connection:
-        await housekeeping.bury(connection)
+        await housekeeping.end_deleted(connection)
         assert dict(await read_topic(kafka, topic))[entity_key("bot", bot)] is not None
         await connection.execute("UPDATE entity SET deleted_at = now() - interval '25 hours' WHERE id = $1", bot)
-        await housekeeping.bury(connection)
+        await housekeeping.end_deleted(connection)
 
     async def is_buried() -> bool:
         return dict[str, Any](await read_topic(kafka, topic))[entity_key("bot", bot)] is None

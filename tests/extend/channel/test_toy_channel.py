@@ -105,7 +105,7 @@ async def dispatcher_on(topics: Topics, dsn: str) -> AsyncIterator[None]:
         for name in (actions.TOPIC.name, dlq.topic_for("dispatcher").name)
     ]
     dispatcher = Dispatcher(settings_for(topics.cluster, dsn))
-    working = asyncio.create_task(dispatcher.run())
+    working = asyncio.create_task(dispatcher.work())
     try:
         yield
     finally:

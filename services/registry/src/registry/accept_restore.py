@@ -32,7 +32,7 @@ KNOWN = "SELECT kind || '/' || id AS key FROM entity"
 LEFT = ("flow_version/",)
 
 
-class Outcome(NamedTuple):
+class RestoreReport(NamedTuple):
     """What the restore came to."""
 
     generation: int
@@ -43,7 +43,7 @@ class Outcome(NamedTuple):
     published: int
 
 
-async def accept_restore(connection: Connection, tail: TopicTail, site: Site) -> Outcome:
+async def accept_restore(connection: Connection, tail: TopicTail, site: Site) -> RestoreReport:
     """Decide for the database. `tail` has read the topic to its end."""
     async with connection.transaction():
         generation: int = await connection.fetchval(NEW_GENERATION)
@@ -52,7 +52,7 @@ async def accept_restore(connection: Connection, tail: TopicTail, site: Site) ->
         await publications.add_snapshot(connection)
     table = await audit.rows(connection)
     await audit.publish_again(connection, list(table))
-    return Outcome(generation, revoked, forgotten, len(table))
+    return RestoreReport(generation, revoked, forgotten, len(table))
 
 
 async def _revoke_again(connection: Connection, tail: TopicTail, site: Site, generation: int) -> int:
@@ -74,7 +74,7 @@ async def _end_unknown(connection: Connection, tail: TopicTail) -> int:
     return len(unknown)
 
 
-async def run(settings: Settings) -> Outcome:
+async def run(settings: Settings) -> RestoreReport:
     """Read the topic, then decide."""
     site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
     database, tail = Database(SCHEMA), TopicTail(settings.cluster)

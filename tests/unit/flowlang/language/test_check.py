@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from flowlang.building.compiler import Surroundings
+from flowlang.building.compiler import KnownNames
 from flowlang.language.check import check
 from flowlang.language.document import load, parse
 from flowlang.problems import FlowInvalid
@@ -15,9 +15,9 @@ END = {"type": "end"}
 SAY = {"type": "say", "parts": [{"text": "x"}]}
 
 
-def found(document: dict[str, Any], surroundings: Surroundings | None = None) -> dict[str, str]:
+def found(document: dict[str, Any], known: KnownNames | None = None) -> dict[str, str]:
     """Pointer to code of all problems."""
-    return {problem.pointer: problem.code for problem in check(document, surroundings)}
+    return {problem.pointer: problem.code for problem in check(document, known)}
 
 
 def test_a_sound_flow_has_no_problems(story: Any) -> None:
@@ -108,15 +108,15 @@ def test_what_the_bot_does_not_have_is_named(story: Any) -> None:
         "a": {"type": "call_api", "api": "gone", "ports": {"ok": "b"}},
         "b": {"type": "jump", "flow": "gone"},
     }
-    surroundings = Surroundings(api_calls={"seats"}, flows={"other"})
-    assert found(story(nodes), surroundings) == {"/nodes/a/api": "unknown-api-call", "/nodes/b/flow": "unknown-flow"}
+    known = KnownNames(api_calls={"seats"}, flows={"other"})
+    assert found(story(nodes), known) == {"/nodes/a/api": "unknown-api-call", "/nodes/b/flow": "unknown-flow"}
     assert found(story(nodes)) == {}
 
 
 def test_two_equal_commands_are_an_error_in_a_flow_and_across_flows(story: Any) -> None:
     again = [{"id": "again", "type": "command", "value": "/GO", "to": "a"}]
     assert found(story({"a": SAY}, again)) == {"/triggers/1/value": "command-taken"}
-    other = Surroundings(commands={"chat /go": "other"})
+    other = KnownNames(commands={"chat /go": "other"})
     assert found(story({"a": SAY}), other) == {"/triggers/0/value": "command-taken"}
     from_url = [{"id": "again", "type": "command", "value": "/go", "from": ["url"], "to": "a"}]
     assert found(story({"a": SAY}, from_url)) == {}
@@ -147,7 +147,7 @@ def test_a_hyphen_in_a_condition_gets_a_hint(story: Any) -> None:
 def test_a_title_too_long_for_a_channel_is_a_warning(story: Any) -> None:
     button = {"id": "b", "title": "A title of more than twenty", "to": "a"}
     document = story({"a": {"type": "say", "parts": [{"text": "x", "buttons": [button]}]}})
-    (problem,) = check(document, Surroundings(title_limits={"whatsapp": 20, "telegram": 64}))
+    (problem,) = check(document, KnownNames(title_limits={"whatsapp": 20, "telegram": 64}))
     assert (problem.severity, problem.pointer) == ("warning", "/nodes/a/parts/0/buttons/0/title")
     assert found(document) == {}
 

@@ -10,7 +10,7 @@ from contracts.ids import derived_id
 from contracts.inbound import StartFlow
 from contracts.registry import Channel, Flow, Token
 from ingress.wire import preferences
-from ingress.wire.preferences import Wait
+from ingress.wire.preferences import CallerWait
 from servicekit.credentials.tokens import generate_token
 from support.ingress_fakes import BOT, CHANNEL, FLOW, PROJECT, trigger
 
@@ -63,7 +63,7 @@ async def test_a_refusal_of_the_engine_names_the_condition(rig, reason):
 
 
 async def test_no_verdict_in_time_is_accepted(rig, monkeypatch):
-    monkeypatch.setattr(preferences, "VERDICT", Wait("verdict", 0.01))
+    monkeypatch.setattr(preferences, "VERDICT", CallerWait("verdict", 0.01))
     answer = await rig.run()
     assert (answer.status, answer.json["status"]) == (202, "accepted")
 

@@ -1,6 +1,6 @@
 import pytest
 
-from ingress.wire.preferences import ASYNC, VERDICT, Wait, wait_of
+from ingress.wire.preferences import ASYNC, VERDICT, CallerWait, wait_of
 from servicekit.web.problems import ProblemError
 
 
@@ -10,15 +10,15 @@ from servicekit.web.problems import ProblemError
         (None, None, VERDICT),
         (b"respond-async", None, ASYNC),
         (b"return=minimal, Respond-Async", None, ASYNC),
-        (b"wait=10", None, Wait("rest", 10)),
-        (b"respond-async, wait=10", None, Wait("rest", 10)),
-        (b'wait="7"; x=y', None, Wait("rest", 7)),
-        (b"wait=500", None, Wait("rest", 30)),
+        (b"wait=10", None, CallerWait("rest", 10)),
+        (b"respond-async, wait=10", None, CallerWait("rest", 10)),
+        (b'wait="7"; x=y', None, CallerWait("rest", 7)),
+        (b"wait=500", None, CallerWait("rest", 30)),
         (b"wait=soon", None, VERDICT),
         (b"wait=0", None, VERDICT),
-        (b"wait=4", 20, Wait("rest", 4)),
-        (None, 20, Wait("rest", 20)),
-        (None, 2.5, Wait("rest", 2.5)),
+        (b"wait=4", 20, CallerWait("rest", 4)),
+        (None, 20, CallerWait("rest", 20)),
+        (None, 2.5, CallerWait("rest", 2.5)),
         (None, 0, VERDICT),
     ],
 )

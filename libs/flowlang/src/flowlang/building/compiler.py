@@ -1,6 +1,6 @@
 """Turns what stands in a document into what runs, and notes what is wrong with it.
 
-A node's `build` asks this for its templates, expressions, values, targets and ports. What cannot be built becomes a
+A node's `build` asks this for its templates, expressions, values, places and ports. What cannot be built becomes a
 problem with the pointer of the place and a harmless stand-in, so that one pass finds everything: checking a document and
 compiling it are the same code.
 """
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from flowlang.expressions.expression import Expression
 from flowlang.expressions.templates import Template, url_template
-from flowlang.expressions.values import Computed, Items, Literal, Object, Target, Text, Value, target
+from flowlang.expressions.values import Computed, Items, Literal, Object, Place, Text, Value, place
 from flowlang.problems import Problem, pointer
 
 T = TypeVar("T")
@@ -22,7 +22,7 @@ Reference = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
+class KnownNames:
     """What a document may refer to. None: not known here, so not checked."""
 
     api_calls: Collection[str] | None = None
@@ -37,8 +37,8 @@ class Surroundings:
 class Compiler:
     """Builds the parts of one document; `problems` grows."""
 
-    def __init__(self, surroundings: Surroundings | None = None) -> None:
-        self.surroundings = surroundings or Surroundings()
+    def __init__(self, known: KnownNames | None = None) -> None:
+        self.known = known or KnownNames()
         self.problems: list[Problem] = []
         self.reads: list[tuple[Reference, str]] = []
         """(path, pointer) of everything that is read."""
@@ -113,10 +113,10 @@ class Compiler:
                 return Items(tuple(self.value(item, index) for index, item in enumerate(raw)))
             return Literal(raw)
 
-    def target(self, text: str, *parts: str | int) -> Target:
+    def place(self, text: str, *parts: str | int) -> Place:
         """A place to write to."""
         with self.at(*parts):
-            found = self._try("target", target, text, Target("temp", "_"))
+            found = self._try("target", place, text, Place("temp", "_"))
             self.writes.add((found.scope, found.name))
             return found
 

@@ -2,5 +2,5 @@
 
 Words: *template* (Liquid text with merge tags), *expression* (CEL: conditions and computed values), *pattern* (RE2),
 *path* (JMESPath over an API's answer), *scope* (a root name that they read: user, memory, event …), *value* (a part of a
-document that is worked out when a node runs), *target* (a place that a node writes to).
+document that is worked out when a node runs), *place* (where a node writes to).
 """

@@ -84,14 +84,14 @@ class Items(Value):
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class Place:
     """A place to write to: `memory.seats`, `user.age` (a profile field or a variable of the person), `temp.x`."""
 
     scope: str
     name: str
 
 
-def target(text: str) -> Target:
+def place(text: str) -> Place:
     """The place that a document names. Raises ValueError with what is allowed."""
     scope, dot, name = text.partition(".")
     if not dot or scope not in WRITABLE or not name:
@@ -103,7 +103,7 @@ def target(text: str) -> Target:
         )
     if "." in name or len(name) > LONGEST_NAME:
         raise ValueError(f"a name has no dot and at most {LONGEST_NAME} characters: {text!r}")
-    return Target(scope, name)
+    return Place(scope, name)
 
 
 def json_size(value: Any) -> int:

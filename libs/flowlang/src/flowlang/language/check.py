@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from contracts.people import PROFILE_FIELDS
-from flowlang.building.compiler import Compiler, Reference, Surroundings
+from flowlang.building.compiler import Compiler, KnownNames, Reference
 from flowlang.expressions.scopes import ROOTS
 from flowlang.expressions.values import NOT_VARIABLES
 from flowlang.language import document as documents
@@ -19,18 +19,18 @@ from flowlang.triggers.base import Claim
 _FILLED_BY_OTHERS = frozenset(("bot", "event", "system", "temp"))
 
 
-def check(raw: Mapping[str, Any] | Document, surroundings: Surroundings | None = None) -> list[Problem]:
+def check(raw: Mapping[str, Any] | Document, known: KnownNames | None = None) -> list[Problem]:
     """All problems of a document, in its order: errors refuse a publish, warnings do not."""
     try:
         loaded = raw if isinstance(raw, Document) else documents.load(raw)
     except FlowInvalid as error:
         return error.problems
-    compiler = Compiler(surroundings)
+    compiler = Compiler(known)
     build_graph(loaded, compiler, "", 0)
     found = [
         *compiler.problems,
         *_structural_problems(loaded),
-        *_commands_taken(loaded, compiler.surroundings),
+        *_commands_taken(loaded, compiler.known),
         *_unwritten_variables(loaded, compiler),
     ]
     return sorted(dict.fromkeys(found), key=lambda problem: (problem.severity, problem.pointer))
@@ -86,8 +86,8 @@ def _taken(index: int, claim: Claim, by: str) -> Problem:
     return Problem(pointer("triggers", index, claim.place), "error", "command-taken", message)
 
 
-def _commands_taken(document: Document, surroundings: Surroundings) -> Iterator[Problem]:
-    others = {name.casefold(): slug for name, slug in surroundings.commands.items()}
+def _commands_taken(document: Document, known: KnownNames) -> Iterator[Problem]:
+    others = {name.casefold(): slug for name, slug in known.commands.items()}
     for index, trigger in enumerate(document.triggers):
         for claim in trigger.claims():
             if slug := others.get(claim.name):

@@ -13,7 +13,7 @@ from flowlang import clock
 from flowlang.building.compiler import Compiler
 from flowlang.building.fields import DocumentModel, Duration
 from flowlang.expressions.templates import Template
-from flowlang.expressions.values import Target
+from flowlang.expressions.values import Place
 from flowlang.model import Happening
 from flowlang.nodes.answers import AnyInput, Choice, Invalid, Reader
 from flowlang.nodes.base import Edge, Go, NodeModel, Outcome, Rest, Step, To, answer_names
@@ -45,7 +45,7 @@ class AskModel(NodeModel):
         text = compiler.template(self.text, "text")
         with compiler.at("input"):
             reader = self.input.build(compiler)
-            save_to = compiler.target(self.input.save_to, "save_to") if self.input.save_to else None
+            save_to = compiler.place(self.input.save_to, "save_to") if self.input.save_to else None
             if isinstance(self.input, Choice):
                 for index, option in enumerate(self.input.options):
                     with compiler.at("options", index):
@@ -73,7 +73,7 @@ class Ask(Step):
     retry_text: Template
     retries: int
     reader: Reader
-    save_to: Target | None
+    save_to: Place | None
     timeout: timedelta | None
 
     def enter(self, run: StepContext) -> Outcome:

@@ -12,7 +12,7 @@ from flowlang import clock
 from flowlang.building.compiler import Compiler
 from flowlang.building.fields import Duration
 from flowlang.expressions.json_paths import JsonPath
-from flowlang.expressions.values import Target, Value, json_size
+from flowlang.expressions.values import Place, Value, json_size
 from flowlang.model import CallApi, Happening
 from flowlang.nodes import envelope
 from flowlang.nodes.base import Go, NodeModel, Outcome, Rest, Step
@@ -44,12 +44,12 @@ class CallApiModel(NodeModel):
         return self
 
     def build(self, compiler: Compiler) -> CallApiStep:
-        known = compiler.surroundings.api_calls
+        known = compiler.known.api_calls
         if known is not None and self.api not in known:
             compiler.problem("unknown-api-call", f"there is no API call {self.api!r}: define it or name another", "api")
         params = tuple((name, compiler.value(raw, "params", name)) for name, raw in self.params.items())
         save = tuple(
-            (compiler.target(place, "save", place), _path(source, place, compiler))
+            (compiler.place(place, "save", place), _path(source, place, compiler))
             for place, source in self.save.items()
         )
         timeout = clock.duration(self.timeout) if self.timeout else None
@@ -75,7 +75,7 @@ class CallApiStep(Step):
     params: tuple[tuple[str, Value], ...]
     while_waiting: WhileWaiting
     raw: bool
-    save: tuple[tuple[Target, JsonPath], ...]
+    save: tuple[tuple[Place, JsonPath], ...]
     timeout: timedelta | None
 
     def enter(self, run: StepContext) -> Outcome:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from flowlang.building.compiler import Compiler
-from flowlang.expressions.values import Target
+from flowlang.expressions.values import Place
 from flowlang.model import Happening, RunCode, RunCommand
 from flowlang.nodes.base import Code as Pause
 from flowlang.nodes.base import Go, NodeModel, Outcome, Step
@@ -41,7 +41,7 @@ class CodeModel(NodeModel):
             compiler.problem("code", f"line {error.lineno}: {error.msg}", "source")
         except (ValueError, RecursionError, MemoryError):
             compiler.problem("code", "the code is nested too deeply", "source")
-        return Code(self.source, compiler.target(self.save_to, "save_to") if self.save_to else None)
+        return Code(self.source, compiler.place(self.save_to, "save_to") if self.save_to else None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class Code(Step):
     """The running code."""
 
     source: str
-    save_to: Target | None
+    save_to: Place | None
 
     def enter(self, run: StepContext) -> Outcome:
         event = run.scope("event")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any, Literal, Protocol
 
 from flowlang.expressions.scopes import Scopes
-from flowlang.expressions.values import Target
+from flowlang.expressions.values import Place
 from flowlang.model import Effect, Happening, LabelKind, Session, Wait
 
 
@@ -86,7 +86,7 @@ class StepContext(Scopes, Protocol):
     def label(self, kind: LabelKind, label: str, *, put: bool) -> None:
         """Put a tag or flag on the person or take it off. Raises NodeError when there is nobody, or no room."""
 
-    def write(self, place: Target, value: Any) -> None:
+    def write(self, place: Place, value: Any) -> None:
         """Write to a place; None clears. Raises NodeError when it is full."""
 
     def write_all(self, scope: str, written: dict[str, Any]) -> None:

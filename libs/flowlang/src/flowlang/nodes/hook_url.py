@@ -12,7 +12,7 @@ from flowlang import clock
 from flowlang.building.compiler import Compiler
 from flowlang.building.fields import Duration
 from flowlang.expressions.templates import Template
-from flowlang.expressions.values import Target, Value, json_size
+from flowlang.expressions.values import Place, Value, json_size
 from flowlang.nodes.base import Go, NodeModel, Outcome, Step
 from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
@@ -51,7 +51,7 @@ class HookUrlModel(NodeModel):
             clock.duration(self.expires_in) if self.expires_in else None,
             self.single_use,
             self.confirm,
-            compiler.target(self.save_to, "save_to"),
+            compiler.place(self.save_to, "save_to"),
         )
 
 
@@ -66,7 +66,7 @@ class HookUrl(Step):
     expires_in: timedelta | None
     single_use: bool
     confirm: bool
-    save_to: Target
+    save_to: Place
 
     def enter(self, run: StepContext) -> Outcome:
         content = self.content.of(run)

@@ -31,7 +31,7 @@ class JumpModel(NodeModel):
         return self
 
     def build(self, compiler: Compiler) -> Jump:
-        known = compiler.surroundings.flows
+        known = compiler.known.flows
         if self.flow and known is not None and self.flow not in known:
             compiler.problem("unknown-flow", f"the bot has no flow {self.flow!r}", "flow")
         return Jump(self.flow, self.to)

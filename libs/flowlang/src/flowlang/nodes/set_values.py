@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from flowlang.building.compiler import Compiler
-from flowlang.expressions.values import Target, Value
+from flowlang.expressions.values import Place, Value
 from flowlang.nodes.base import Go, NodeModel, Outcome, Step
 from flowlang.nodes.context import StepContext
 
@@ -24,7 +24,7 @@ class SetModel(NodeModel):
     def build(self, compiler: Compiler) -> Set:
         with compiler.at("values"):
             return Set(
-                tuple((compiler.target(place, place), compiler.value(raw, place)) for place, raw in self.values.items())
+                tuple((compiler.place(place, place), compiler.value(raw, place)) for place, raw in self.values.items())
             )
 
 
@@ -32,7 +32,7 @@ class SetModel(NodeModel):
 class Set(Step):
     """Written in the document's order, so that a later value sees an earlier one."""
 
-    values: tuple[tuple[Target, Value], ...]
+    values: tuple[tuple[Place, Value], ...]
 
     def enter(self, run: StepContext) -> Outcome:
         for place, value in self.values:

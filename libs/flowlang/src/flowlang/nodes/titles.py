@@ -9,7 +9,7 @@ def check_title(compiler: Compiler, title: str) -> None:
     """Warn when a literal title is too long for one of the bot's channels."""
     if "{{" in title:
         return
-    for channel, limit in sorted(compiler.surroundings.title_limits.items()):
+    for channel, limit in sorted(compiler.known.title_limits.items()):
         if len(title) > limit:
             compiler.problem(
                 "title-too-long",

@@ -11,7 +11,7 @@ from pydantic import Field
 from flowlang import clock
 from flowlang.building.compiler import Compiler
 from flowlang.building.fields import Duration
-from flowlang.expressions.values import Target
+from flowlang.expressions.values import Place
 from flowlang.model import Happening
 from flowlang.nodes.base import Go, NodeModel, Outcome, Rest, Step
 from flowlang.nodes.context import StepContext
@@ -30,7 +30,7 @@ class WaitEventModel(NodeModel):
     save_to: str | None = None
 
     def build(self, compiler: Compiler) -> WaitEvent:
-        save_to = compiler.target(self.save_to, "save_to") if self.save_to else None
+        save_to = compiler.place(self.save_to, "save_to") if self.save_to else None
         return WaitEvent(self.name, clock.duration(self.timeout) if self.timeout else None, save_to)
 
 
@@ -40,7 +40,7 @@ class WaitEvent(Step):
 
     name: str
     timeout: timedelta | None
-    save_to: Target | None
+    save_to: Place | None
 
     def enter(self, run: StepContext) -> Outcome:
         return Rest(run.wait("event", self.timeout, {"name": self.name}))

@@ -314,7 +314,7 @@ class Run:
 
     # --- writing
 
-    def write(self, place: values.Target, value: Any) -> None:
+    def write(self, place: values.Place, value: Any) -> None:
         """Write to a place; None clears. Raises NodeError when it is full."""
         self.write_all(place.scope, {place.name: value})
 

@@ -23,7 +23,7 @@ from ingress.intake.rate_limits import Limiter
 from ingress.lookup.catalogue import Catalogue
 from ingress.lookup.people import parse_person
 from ingress.wire.http import Answer, Request, json_answer, object_of
-from ingress.wire.preferences import ASYNC, Wait, wait_of
+from ingress.wire.preferences import ASYNC, CallerWait, wait_of
 from ingress.wire.problems import invalid, of_reply
 from servicekit.credentials.links import LinkKeys
 from servicekit.observability.telemetry import traced
@@ -33,7 +33,7 @@ from servicekit.web.problems import not_found
 OPENING_FIELDS = frozenset({"person", "flow", "entry", "contact", "variables"})
 
 
-class Session(NamedTuple):
+class ChatSession(NamedTuple):
     """What a session's id says. Messages up to `since` were there before it was opened."""
 
     spot: Spot
@@ -61,7 +61,7 @@ class BotApi:
         wish = wish._replace(after=max(wish.after, session.since))
         return await listen(request, self._attachments, session.spot, wish)
 
-    async def _session_of(self, request: Request) -> Session:
+    async def _session_of(self, request: Request) -> ChatSession:
         return self._session(request.rest[2], await self._bot(request), request.caller)
 
     async def _bot(self, request: Request) -> Bot:
@@ -85,7 +85,7 @@ class BotApi:
         peer = self._peer(body.get("person"))
         spot = Spot(bot.project_id, bot.id, channel.id, peer or new_id(), channel.type)
         before = await self._attachments.after(spot, 0, 0) if peer else []
-        session = Session(spot, request.caller.token_id, before[-1].seq if before else 0)
+        session = ChatSession(spot, request.caller.token_id, before[-1].seq if before else 0)
         answer = {"session_id": self._id(session), "bot_id": bot.id, "channel_id": channel.id, "peer_id": spot.peer_id}
         started = await self._begin(request, bot, spot, profile, body)
         return json_answer(201, {**answer, "last_seq": session.since, **started})
@@ -137,7 +137,7 @@ class BotApi:
             variables=variables,
         )
 
-    async def _run(self, start: StartFlow, event_id: str, traceparent: str, wait: Wait) -> dict[str, Any]:
+    async def _run(self, start: StartFlow, event_id: str, traceparent: str, wait: CallerWait) -> dict[str, Any]:
         key = f"{start.bot_id}/{start.channel_id}/{start.peer_id}"
         reply = await self._accepted(start, key, event_id, traceparent, wait)
         if reply is None:
@@ -145,7 +145,7 @@ class BotApi:
         return {"event_id": event_id, "status": "started"} if wait.until == "verdict" else at_rest(event_id, reply)
 
     async def _accepted(
-        self, record: StartFlow | MessageReceived, key: str, event_id: str, traceparent: str, wait: Wait
+        self, record: StartFlow | MessageReceived, key: str, event_id: str, traceparent: str, wait: CallerWait
     ) -> RunReply | None:
         """The engine's word, None when the caller does not wait or none came in time. Raises ProblemError if refused."""
         if wait.until == "kafka":
@@ -175,7 +175,7 @@ class BotApi:
             return json_answer(202, {"message_id": event_id, "event_id": event_id, "status": "accepted"}, location)
         return json_answer(200, {"message_id": event_id, **at_rest(event_id, reply)}, location)
 
-    def _id(self, session: Session) -> str:
+    def _id(self, session: ChatSession) -> str:
         payload = {
             "door": "talk",
             "bot": session.spot.bot_id,
@@ -186,7 +186,7 @@ class BotApi:
         }
         return self._keys.sign_link("s", session.spot.project_id, payload)
 
-    def _session(self, id: str, bot: Bot, caller: Caller) -> Session:
+    def _session(self, id: str, bot: Bot, caller: Caller) -> ChatSession:
         """The session of that id, if this token opened it. Raises ProblemError 404."""
         opened = self._keys.open_link(id, "s")
         if opened is None or opened.payload.get("door") != "talk" or opened.payload["bot"] != bot.id:
@@ -195,7 +195,7 @@ class BotApi:
         if not self._same_token(said["token"], caller):
             raise not_found("The session")
         spot = Spot(bot.project_id, bot.id, said["channel"], said["peer"], self._catalogue.types_at["talk"])
-        return Session(spot, said["token"], said["since"])
+        return ChatSession(spot, said["token"], said["since"])
 
     def _same_token(self, opener: str | None, caller: Caller) -> bool:
         """The token that opened it, or the one it was rotated to."""

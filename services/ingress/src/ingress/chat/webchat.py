@@ -33,7 +33,7 @@ PREFLIGHT: Headers = [
 OPENING_FIELDS = frozenset({"visitor_id", "locale", "page_url", "contact"})
 
 
-class Session(NamedTuple):
+class ChatSession(NamedTuple):
     """What a session's token says; `ends` in unix seconds."""
 
     spot: Spot
@@ -102,7 +102,7 @@ class WebChat:
             messages = [message_json(one) for one in await self._attachments.after(old.spot, 0, 0)]
         else:
             spot = Spot(channel.project_id, channel.bot_id, channel.id, new_id(), channel.type)
-            session = Session(spot, _language(body), _end())
+            session = ChatSession(spot, _language(body), _end())
         answer = {
             "session_id": session.spot.peer_id,
             "token": self._token(session),
@@ -129,7 +129,7 @@ class WebChat:
             )
         return json_answer(202, {"message_id": record.message_id})
 
-    def _token(self, session: Session) -> str:
+    def _token(self, session: ChatSession) -> str:
         payload = {
             "door": "web",
             "bot": session.spot.bot_id,
@@ -140,14 +140,14 @@ class WebChat:
         }
         return self._keys.sign_link("s", session.spot.project_id, payload)
 
-    def _session_of(self, request: Request) -> Session:
+    def _session_of(self, request: Request) -> ChatSession:
         """The session of the path. Raises ProblemError 401, and 404 when the token is another session's."""
         session = self._session(request, self._catalogue.channel(request.rest[0]))
         if session.spot.peer_id != request.rest[2]:
             raise not_found("The session")
         return session
 
-    def _session(self, request: Request, channel: Channel) -> Session:
+    def _session(self, request: Request, channel: Channel) -> ChatSession:
         """The session whose token the request bears. Raises ProblemError 401."""
         opened = self._keys.open_link(bearer(request.head.get(b"authorization")), "s")
         if opened is None or opened.payload.get("door") != "web" or opened.payload["channel"] != channel.id:
@@ -156,7 +156,7 @@ class WebChat:
         if said["ends"] < time.time() or opened.project != channel.project_id:
             raise unauthorised("The session is over: open a new one.")
         spot = Spot(channel.project_id, said["bot"], channel.id, said["peer"], channel.type)
-        return Session(spot, said["language"], said["ends"])
+        return ChatSession(spot, said["language"], said["ends"])
 
 
 def _end() -> int:

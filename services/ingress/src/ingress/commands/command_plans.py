@@ -23,7 +23,7 @@ SCOPES: dict[type, Scope] = {
 }
 
 
-class Plan(NamedTuple):
+class CommandPlan(NamedTuple):
     """The record and its key."""
 
     body: InboundBase
@@ -44,11 +44,11 @@ class Planner:
             raise not_found("The bot")
         return bot
 
-    async def plan(self, command: Command, bot: Bot, *, event_id: str, hops: int) -> Plan:
+    async def plan(self, command: Command, bot: Bot, *, event_id: str, hops: int) -> CommandPlan:
         """Raises ProblemError 404 or 422."""
         return await self._catalogue.caught_up(lambda: self._plan(command, bot, event_id, hops))
 
-    def _plan(self, command: Command, bot: Bot, event_id: str, hops: int) -> Plan:
+    def _plan(self, command: Command, bot: Bot, event_id: str, hops: int) -> CommandPlan:
         channel_id = self._catalogue.http_channel(bot).id if isinstance(command, Say) else None
         address = address_of(self._catalogue.view, bot.id, bot.project_id, command.person, channel_id)
         base: dict[str, object] = {
@@ -60,7 +60,7 @@ class Planner:
             "received_at": now_text(),
             "hops": hops,
         }
-        return Plan(self._body(command, bot, address, event_id, base), address.key)
+        return CommandPlan(self._body(command, bot, address, event_id, base), address.key)
 
     def _body(
         self, command: Command, bot: Bot, address: Address, event_id: str, base: dict[str, object]

@@ -17,7 +17,7 @@ from ingress.intake.request_log import RequestLog
 from ingress.lookup.catalogue import Bound, Catalogue, Remembered
 from ingress.lookup.people import Address, address_of, parse_peer, parse_person, peer_address
 from ingress.wire.http import JSON, Answer, Request, json_answer
-from ingress.wire.preferences import ASYNC, Wait, wait_of
+from ingress.wire.preferences import ASYNC, CallerWait, wait_of
 from ingress.wire.problems import (
     as_body,
     invalid,
@@ -40,7 +40,7 @@ class Order(NamedTuple):
     address: Address
     variables: dict[str, Any]
     content: Any
-    wait: Wait
+    wait: CallerWait
     event_id: str
 
 
@@ -194,7 +194,7 @@ def who(trigger: Trigger, body: dict[str, Any]) -> str | Person:
     return parse_peer(peer) if person is None else parse_person(person)
 
 
-def outcome(event_id: str, wait: Wait, reply: RunReply | None) -> Answer:
+def outcome(event_id: str, wait: CallerWait, reply: RunReply | None) -> Answer:
     """What the caller hears. Raises ProblemError when the engine refused to start."""
     location = (b"location", b"/v1/events/" + event_id.encode())
     if wait is ASYNC:

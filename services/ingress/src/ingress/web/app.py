@@ -69,10 +69,11 @@ class App:
         bound = place.methods.get(request.method)
         if bound is None:
             raise not_allowed(*sorted(place.methods))
-        request.row, handler = bound
-        if request.row.proof == "token":
+        row, handler = bound
+        request.row = row
+        if row.proof == "token":
             authorization = request.head.get(b"authorization")
-            request.caller = await self._authoriser.admit(request.row, authorization, request.client_ip)
+            request.caller = await self._authoriser.admit(row, authorization, request.client_ip)
         return await handler(request)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -43,7 +43,10 @@ class Places:
     def find(self, name: str, parts: list[str]) -> Place | None:
         """The place of a path that was split behind its first slash: `["v1", "run", "<trigger>"]`."""
         for place in self._places.get((name, len(parts)), ()):
-            if all(parts[index] == text for index, text in place.literals):
+            for index, text in place.literals:
+                if parts[index] != text:
+                    break
+            else:
                 return place
         return None
 

@@ -25,7 +25,7 @@ NOT_WANTED = "The webhook was not set, as asked."
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class CheckResult:
     """What the platform told; None when it was not reached. `webhook_set`: it knows where to send what happens."""
 
     found: Found | None = None
@@ -51,32 +51,32 @@ class ChannelChecks:
                 return answer
             channel = Channel.model_validate(answer.body)
             try:
-                finding = await self.check(channel, set_webhook=new.set_webhook)
+                result = await self.check(channel, set_webhook=new.set_webhook)
             except ProblemError as problem:
                 await self._writes.run(channel.project_id, _dropping(channel.id))
                 return refusal(problem)
-            return Answer(answer.status, answer.body | shown(finding), answer.etag)
+            return Answer(answer.status, answer.body | shown(result), answer.etag)
 
         return then
 
-    async def check(self, channel: Channel, *, set_webhook: bool = True) -> Finding:
+    async def check(self, channel: Channel, *, set_webhook: bool = True) -> CheckResult:
         """Raises ProblemError 422 in the platform's own words."""
         connector = self._site.connectors.get(channel.type)
         if connector is None:
-            return Finding(hints=(f"Channels of type {channel.type} are not offered here any more.",))
+            return CheckResult(hints=(f"Channels of type {channel.type} are not offered here any more.",))
         if connector.in_house:
-            return Finding(hints=(OURS,))
+            return CheckResult(hints=(OURS,))
         descriptor = connector.descriptor
-        finding = Finding()
+        result = CheckResult()
         try:
             for check in descriptor.checks:
                 if check.subscribes and (hint := self._not_now(descriptor, wanted=set_webhook)):
-                    return replace(finding, hints=(hint,))
-                finding = await self._made(channel, check, finding)
+                    return replace(result, hints=(hint,))
+                result = await self._made(channel, check, result)
         except Unreached as error:
-            return replace(finding, hints=(f"{error} POST /v1/channels/{channel.id}/check asks again.",))
-        by_hand = not finding.webhook_set and descriptor.by_hand
-        return replace(finding, hints=(by_hand,)) if by_hand else finding
+            return replace(result, hints=(f"{error} POST /v1/channels/{channel.id}/check asks again.",))
+        by_hand = not result.webhook_set and descriptor.by_hand
+        return replace(result, hints=(by_hand,)) if by_hand else result
 
     def _not_now(self, descriptor: Descriptor, *, wanted: bool) -> str | None:
         """Why the platform is not told where to send what happens."""
@@ -84,22 +84,22 @@ class ChannelChecks:
             return NOT_WANTED
         return None if self._site.is_public else NOT_PUBLIC + descriptor.by_hand
 
-    async def _made(self, channel: Channel, check: Check, finding: Finding) -> Finding:
-        """The finding after one more check. Raises ProblemError 422 when it is refused, Unreached when it was not made."""
-        known = finding.found or Found(channel.external_id, channel.url)
+    async def _made(self, channel: Channel, check: Check, result: CheckResult) -> CheckResult:
+        """The result after one more check. Raises ProblemError 422 when it is refused, Unreached when it was not made."""
+        known = result.found or Found(channel.external_id, channel.url)
         reply = await self._calls.call_platform(channel, check.method, dict(check.params(known)))
         found = check.read(_answered(reply), known)
-        if found != finding.found:
+        if found != result.found:
             await self._writes.run(channel.project_id, _describing(channel.id, found))
-        return Finding(found, finding.webhook_set or check.subscribes)
+        return CheckResult(found, result.webhook_set or check.subscribes)
 
 
-def shown(finding: Finding) -> dict[str, Any]:
+def shown(result: CheckResult) -> dict[str, Any]:
     """As answers show it."""
-    found = finding.found or Found()
+    found = result.found or Found()
     known = {"external_id": found.external_id, "url": found.url}
     present = {name: value for name, value in known.items() if value is not None}
-    return present | {"webhook_set": finding.webhook_set, "hints": list(finding.hints)}
+    return present | {"webhook_set": result.webhook_set, "hints": list(result.hints)}
 
 
 def _answered(reply: CallReply | None) -> Any:

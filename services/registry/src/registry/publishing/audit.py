@@ -1,6 +1,6 @@
 """Compares the topic with the table, and publishes a row again wherever the topic ends with another version.
 
-This mends what a zombie published late, a topic that was lost or made anew, and a lost delete marker. A topic that is
+This mends what a leader published after it had been replaced, a topic that was lost or made anew, and a lost delete marker. A topic that is
 ahead of the table is never written over: the database went back in time, and an operator has to say what holds.
 """
 

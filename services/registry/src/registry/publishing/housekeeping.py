@@ -1,4 +1,4 @@
-"""What the leader does beside publishing: compare the topic with the table, mark, bury, forget, retire old secrets."""
+"""What the leader does beside publishing: audits the topic, marks snapshots, ends what is deleted, retires secrets."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from servicekit.loop.batches import Connection
 SNAPSHOT_SECONDS = 3600.0
 CHORES_SECONDS = 10.0
 WENT_BACK = "the database is older than its topic, run python -m registry.accept_restore"
-BURIED_AT_ONCE = 500
-BURY = """
+ENDED_AT_ONCE = 500
+END_DELETED = """
     WITH gone AS (
         SELECT kind, id FROM entity
         WHERE deleted_at < now() - interval '24 hours' AND NOT buried LIMIT $1 FOR UPDATE SKIP LOCKED
@@ -85,14 +85,14 @@ class Housekeeping:
     async def _chores(self, connection: Connection) -> None:
         if self.problem:
             await self._audit(connection)
-        await bury(connection)
+        await end_deleted(connection)
         await idempotency.forget_old(connection)
         await endpoint_secrets.retire_due(connection)
 
 
-async def bury(connection: Connection) -> None:
+async def end_deleted(connection: Connection) -> None:
     """End deleted entities on the topic with a null, 24 h after their delete marker."""
     async with connection.transaction():
-        keys = [row["key"] for row in await connection.fetch(BURY, BURIED_AT_ONCE)]
+        keys = [row["key"] for row in await connection.fetch(END_DELETED, ENDED_AT_ONCE)]
         if keys:
             await publications.add(connection, [(key, None) for key in keys])

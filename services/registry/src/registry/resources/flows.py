@@ -10,7 +10,7 @@ from channels.discovery import Connectors
 from contracts.cloudevents import rfc3339
 from contracts.ids import uuid7
 from contracts.registry import ApiCall, Bot, Channel, Entity, Flow, FlowVersion, in_project
-from flowlang.building.compiler import Surroundings
+from flowlang.building.compiler import KnownNames
 from registry import errors
 from registry.entities import Stored
 from registry.resources.resource import Made, Resource
@@ -166,16 +166,16 @@ async def _go_live(unit: Unit, entity: Flow, document: Document, extra: dict[str
 
 
 async def _problems(unit: Unit, bot_id: str, document: Document, flow_id: str | None) -> list[dict[str, Any]]:
-    surroundings = await _surroundings(unit, bot_id, flow_id)
-    return [flow_documents.as_json(one) for one in flow_documents.problems_of(document, surroundings)]
+    known = await _known_names(unit, bot_id, flow_id)
+    return [flow_documents.as_json(one) for one in flow_documents.problems_of(document, known)]
 
 
-async def _surroundings(unit: Unit, bot_id: str, flow_id: str | None) -> Surroundings:
+async def _known_names(unit: Unit, bot_id: str, flow_id: str | None) -> KnownNames:
     """What a document of this bot may refer to; `flow_id` is its own flow, whose commands do not count."""
     calls = await postgres_entities.matching(unit.connection, ApiCall, unit.project, {})
     flows = await postgres_entities.matching(unit.connection, Flow, unit.project, {"bot_id": bot_id})
     channels = await postgres_entities.matching(unit.connection, Channel, unit.project, {"bot_id": bot_id})
-    return Surroundings(
+    return KnownNames(
         api_calls=frozenset(call.entity.name for call in calls),
         flows=frozenset(flow.entity.slug for flow in flows),
         commands=await _commands_of_others(unit, flows, flow_id),

@@ -9,7 +9,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.registry import ENTITY_LIMIT
-from flowlang.building.compiler import Surroundings
+from flowlang.building.compiler import KnownNames
 from flowlang.language import document as flow_document
 from flowlang.language.check import check
 from flowlang.problems import FlowInvalid, Problem
@@ -41,9 +41,9 @@ def read(given: Document | str) -> Document:
     return document
 
 
-def problems_of(document: Document, surroundings: Surroundings | None = None) -> list[Problem]:
+def problems_of(document: Document, known: KnownNames | None = None) -> list[Problem]:
     """All that is wrong with it, errors and warnings."""
-    return list(check(document, surroundings))
+    return list(check(document, known))
 
 
 def names_of(document: Document) -> dict[str, str]:

@@ -139,16 +139,28 @@ def operations(resources: Sequence[AnyResource]) -> dict[str, Operation]:
         shown = resource.shown_model()
         made = resource.made_model(shown)
         found |= _crud(resource, shown, made)
-        found |= {
-            name: Operation({200 if name.endswith("secret") else 201: Said("The new one", made)}, body, PROJECT, KEY)
-            for name, body in REPLACING.items()
-            if name.split("/")[2] == resource.noun
-        } | {
-            name: Operation({200: Said("As it is now", shown)}, query=PROJECT, headers=MATCH | KEY)
-            for name in SWITCHING
-            if name.split("/")[2] == resource.noun
-        }
+        if resource.noun in ANSWERED_AS_ENTITY:
+            found |= ANSWERED_AS_ENTITY[resource.noun](shown, made)
     return found
+
+
+def _token_actions(shown: type[BaseModel], made: type[BaseModel]) -> dict[str, Operation]:
+    return {
+        "POST /v1/tokens/{id}/rotate": Operation(
+            {201: Said("The new token", made)}, tokens.Rotation, PROJECT, MATCH | KEY, PENDING
+        )
+    }
+
+
+def _endpoint_actions(shown: type[BaseModel], made: type[BaseModel]) -> dict[str, Operation]:
+    switched = Operation({200: Said("As it is now", shown)}, query=PROJECT, headers=MATCH | KEY, text=PENDING)
+    return {
+        "POST /v1/endpoints/{id}/enable": switched,
+        "POST /v1/endpoints/{id}/disable": switched,
+        "POST /v1/endpoints/{id}/rotate-secret": Operation(
+            {200: Said("With the new secret", made)}, endpoints.SecretRotation, PROJECT, MATCH | KEY, PENDING
+        ),
+    }
 
 
 def _crud(resource: AnyResource, shown: type[BaseModel], made: type[BaseModel]) -> dict[str, Operation]:
@@ -169,12 +181,8 @@ def _crud(resource: AnyResource, shown: type[BaseModel], made: type[BaseModel]) 
     return found
 
 
-REPLACING = {
-    "POST /v1/tokens/{id}/rotate": tokens.Rotation,
-    "POST /v1/endpoints/{id}/rotate-secret": endpoints.SecretRotation,
-}
-"""Answered with what is told once, as the making is."""
-SWITCHING = ("POST /v1/endpoints/{id}/enable", "POST /v1/endpoints/{id}/disable")
+ANSWERED_AS_ENTITY = {"tokens": _token_actions, "endpoints": _endpoint_actions}
+"""By noun, the actions whose answers show the entity."""
 ACTIONS: dict[str, Operation] = {
     "GET /v1/projects/{id}/rate-limits": Operation({200: Said("The limits", projects.RateLimits)}, query=PROJECT),
     "PUT /v1/projects/{id}/rate-limits": Operation(
