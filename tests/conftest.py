@@ -6,7 +6,8 @@ from uuid import uuid4
 import pytest
 
 from servicekit.kafka.cluster import Cluster
-from support.stack import Servers, fresh_database, running_servers
+from support.databases import Databases
+from support.stack import Servers, running_servers
 from support.topics import create_topic, delete_topics
 
 pytest_plugins = (
@@ -35,17 +36,23 @@ def postgres(servers: Servers) -> str:
     return servers.postgres
 
 
+@pytest.fixture(scope="session")
+def databases(postgres: str) -> Databases:
+    """Makes databases; a folder whose tests need a service's tables has a `database` with them."""
+    return Databases(postgres)
+
+
 @pytest.fixture
-def database(postgres: str) -> Iterator[str]:
+def database(databases: Databases) -> Iterator[str]:
     """The DSN of an empty database for one test."""
-    with fresh_database(postgres) as dsn:
+    with databases.fresh() as dsn:
         yield dsn
 
 
 @pytest.fixture(scope="module")
-def module_database(postgres: str) -> Iterator[str]:
+def module_database(databases: Databases) -> Iterator[str]:
     """The DSN of an empty database for the tests of one file."""
-    with fresh_database(postgres) as dsn:
+    with databases.fresh() as dsn:
         yield dsn
 
 

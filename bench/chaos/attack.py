@@ -58,7 +58,9 @@ async def attack(stack: Stack, seconds: float, seed: int, broken: str | None, lo
     """A whole run; one with a protection left out ends at the first thing that is wrong. Bots and chats are its own,
     and in the end the stack is as it was before. The stack has SERVICES, and `log` hears of its crashes."""
     async with ear() as far_end:
-        crowd, _ = await asyncio.gather(assemble(stack, far_end), faults.arm(stack, seed, broken))
+        crowd = await assemble(stack, far_end)
+        # Right before the load: the calm in which conversations are made begins when a process first does anything.
+        await faults.arm(stack, seed, broken)
         run = Run(stack, crowd, far_end, seed, broken, log)
         try:
             verdict = await (first_wrong(run, seconds) if broken else to_the_end(run, seconds))

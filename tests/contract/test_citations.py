@@ -34,8 +34,6 @@ FOREIGN = re.compile(
 SQL_COMMENT = re.compile(r"(?m)(?:(?:^|\s)-- |^COMMENT ON )(.*)$")
 OF_OTHERS = {"uv.lock", "pylock.toml"}
 """Files that other tools have elsewhere."""
-NOT_YET_CLEAN = ("services/dispatcher",)
-"""Folders that still cite what is not here. Shrinks to nothing."""
 
 
 class Prose(NamedTuple):
@@ -85,8 +83,7 @@ def of_page(path: Path) -> Iterator[Prose]:
 
 def of_code() -> Iterator[Prose]:
     for path in files(*(f"{folder}/**/*.py" for folder in CODE_FOLDERS)):
-        if not str(path.relative_to(ROOT)).startswith(NOT_YET_CLEAN):
-            yield from of_python(path)
+        yield from of_python(path)
     for path in files("pyproject.toml", "*/pyproject.toml", "*/*/pyproject.toml", "examples/**/*.yaml", "switchhook"):
         yield from of_comments(path)
 

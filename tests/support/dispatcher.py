@@ -26,10 +26,9 @@ from dispatcher.settings import Settings
 from servicekit.credentials.sealing import KeyRing
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
-from servicekit.migrate import migrate_async
 from support.ledger import read_all
 from support.registry_writer import RegistryWriter
-from support.topics import create_topic, delete_topics
+from support.topics import create_topics, delete_topics
 
 PROJECT, BOT, CHANNEL = "project-1", "bot-1", "tg-1"
 KEK = "k1:" + "A" * 43 + "="
@@ -203,12 +202,11 @@ class RunningDispatcher:
 
 @contextlib.asynccontextmanager
 async def dispatcher_on(kafka: str, dsn: str, *entities: Any) -> AsyncIterator[RunningDispatcher]:
-    """A dispatcher's surroundings, with these entities in the registry; started by the test."""
+    """A dispatcher's surroundings, with these entities in the registry; started by the test. `dsn`: of its tables."""
     cluster = Cluster(kafka, f"test-{uuid4().hex[:10]}.")
-    topics = [await create_topic(kafka, cluster.named(topic.name), partitions=PARTITIONS) for topic in TOPICS]
-    topics.append(await create_topic(kafka, cluster.named(registry_topic.TOPIC.name)))
-    topics.append(await create_topic(kafka, cluster.named(dlq.topic_for(SERVICE).name)))
-    await migrate_async("dispatcher", dsn)
+    topics = {cluster.named(topic.name): PARTITIONS for topic in TOPICS}
+    topics |= {cluster.named(topic.name): 1 for topic in (registry_topic.TOPIC, dlq.topic_for(SERVICE))}
+    await create_topics(kafka, topics)
     producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, max_request_size=4 << 20)
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(

@@ -32,7 +32,7 @@ from support.engine_database import engine_pool
 from support.engine_world import BOT, ENTITIES, WEB, BuggyHandler, inbound_record, published
 from support.ledger import read_all
 from support.registry_writer import RegistryWriter
-from support.topics import create_topic, delete_topics
+from support.topics import create_topics, delete_topics
 
 TOPICS = (inbound.TOPIC, actions.TOPIC, events.TOPIC, replies.TOPIC)
 PARTITIONS = 3
@@ -150,9 +150,9 @@ Crash = Callable[[], Awaitable[None]]
 async def engine_on(kafka: str, dsn: str, *documents: dict[str, Any]) -> AsyncIterator[RunningEngine]:
     """An engine whose bot has these published flows; started by the test."""
     cluster = Cluster(kafka, f"test-{uuid4().hex[:10]}.")
-    topics = [await create_topic(kafka, cluster.named(topic.name), partitions=PARTITIONS) for topic in TOPICS]
-    topics.append(await create_topic(kafka, cluster.named(registry_topic.TOPIC.name)))
-    topics.append(await create_topic(kafka, cluster.named(dlq.topic_for(SERVICE).name)))
+    topics = {cluster.named(topic.name): PARTITIONS for topic in TOPICS}
+    topics |= {cluster.named(topic.name): 1 for topic in (registry_topic.TOPIC, dlq.topic_for(SERVICE))}
+    await create_topics(kafka, topics)
     producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, max_request_size=4 << 20)
     async with contextlib.AsyncExitStack() as stack:
         pool = await stack.enter_async_context(engine_pool(dsn))

@@ -9,7 +9,6 @@ import asyncpg
 
 from flow_engine.store import log_partitions
 from servicekit.loop.batches import Connection
-from servicekit.migrate import migrate_async
 
 SETTINGS = {"search_path": "flow_engine", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
 _TABLES = "conversation, contact, timer, message, event_log, held, outbox, checkpoint"
@@ -17,8 +16,7 @@ _TABLES = "conversation, contact, timer, message, event_log, held, outbox, check
 
 @contextlib.asynccontextmanager
 async def engine_pool(dsn: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    """Migrates a database that has not been migrated, and empties one that has."""
-    await migrate_async("flow_engine", dsn)
+    """Of a database with the engine's tables."""
     async with asyncpg.create_pool(dsn, min_size=1, max_size=8, server_settings=SETTINGS) as pool:
         async with pool.acquire() as connection:
             await log_partitions.keep_up(connection, log_partitions.logs(None, 9))

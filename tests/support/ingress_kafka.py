@@ -29,7 +29,7 @@ from servicekit.registry_view.view import RegistryView
 from support import asgi
 from support.ingress_fakes import PROJECT
 from support.registry_writer import RegistryWriter
-from support.topics import create_topic, delete_topics
+from support.topics import create_topics, delete_topics
 from support.waiting import eventually
 
 LINK_KEY = "link-key-" * 5
@@ -152,10 +152,8 @@ class RunningIngress:
 async def topics_on(kafka: str) -> AsyncIterator[Topics]:
     """Topics of one test, with a registry writer and a played engine."""
     cluster = Cluster(kafka, f"test-{uuid4().hex[:12]}.")
-    made = [
-        await create_topic(kafka, cluster.named(name), partitions=count, config=BIG)
-        for name, count in PARTITIONS.items()
-    ]
+    made = {cluster.named(name): count for name, count in PARTITIONS.items()}
+    await create_topics(kafka, made, config=BIG)
     publisher = KafkaPublisher(cluster, client_id="engine")
     await publisher.start()
     async with RegistryWriter(cluster) as writer:

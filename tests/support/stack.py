@@ -1,24 +1,15 @@
 """Kafka and PostgreSQL for a test run: those that the environment names, or a throw-away pair of our own."""
 
-import asyncio
 import contextlib
 import os
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
-from urllib.parse import urlsplit, urlunsplit
-from uuid import uuid4
-
-import asyncpg
 
 from devstack.child import under_launcher
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,40 +44,3 @@ def running_servers(folder: Path) -> Iterator[Servers]:
         finally:
             pair.terminate()
             pair.wait()
-
-
-@contextlib.contextmanager
-def fresh_database(server_dsn: str) -> Iterator[str]:
-    """A new, empty database in that server; its DSN. Dropped afterwards, with whoever is still connected."""
-    name = f"test_{uuid4().hex[:12]}"
-    in_own_loop(_execute(server_dsn, f"CREATE DATABASE {name}"))
-    try:
-        yield urlunsplit(urlsplit(server_dsn)._replace(path=f"/{name}"))
-    finally:
-        in_own_loop(_execute(server_dsn, f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-async def _execute(dsn: str, statement: str) -> None:
-    connection = await asyncpg.connect(dsn)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
-
-
-def in_own_loop(work: Coroutine[object, object, T]) -> T:
-    """Run a coroutine to its end in a loop of its own, from code that may or may not have a running loop."""
-    outcome: list[T | BaseException] = []
-
-    def run() -> None:
-        try:
-            outcome.append(asyncio.run(work))
-        except BaseException as error:  # noqa: BLE001 (raised again below, in the caller's thread)
-            outcome.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join()
-    if isinstance(outcome[0], BaseException):
-        raise outcome[0]
-    return outcome[0]

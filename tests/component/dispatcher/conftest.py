@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
+from support.databases import Databases
 from support.dispatcher import RunningDispatcher, channel, dispatcher_on
 from support.fake_telegram import FakeTelegram, fake_telegram
 from support.receiver import Receiver, receiver
+
+
+@pytest.fixture
+def database(databases: Databases) -> Iterator[str]:
+    """With the service's tables; for one test."""
+    with databases.fresh("dispatcher") as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="module")
+def module_database(databases: Databases) -> Iterator[str]:
+    """With the service's tables; for the tests of one file."""
+    with databases.fresh("dispatcher") as dsn:
+        yield dsn
 
 
 @pytest.fixture

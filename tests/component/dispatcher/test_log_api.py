@@ -22,7 +22,6 @@ from dispatcher.results.retention import drop_before, ensure_days
 from dispatcher.web.routes import make_app
 from servicekit.credentials.tokens import generate_token
 from servicekit.database import connect
-from servicekit.migrate import migrate_async
 from servicekit.settings import ServiceSettings
 from servicekit.web.auth import Authoriser
 from servicekit.web.pagination import encode_cursor
@@ -125,7 +124,6 @@ class Log:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    await migrate_async("dispatcher", module_database)
     settings = ServiceSettings(database=SecretStr(module_database), admin_token=SecretStr(OPERATOR))
     made = await connect(settings, "dispatcher")
     async with made.acquire() as connection:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from functools import partial
 
 import pytest
 
 from flow_engine.store.postgres import PostgresConversations
+from support.databases import Databases
 from support.engine import RunningEngine, engine_on
 from support.engine_database import engine_pool, transaction_of
 from support.engine_flows import CALL, CODE, DELAY, HUGE, LECTURE, REPORT
@@ -15,6 +16,20 @@ from support.engine_world import ENTITIES, EngineWorld, LazySandbox, published
 from support.registry_in_memory import ViewInMemory
 
 FLOWS = (LECTURE, CALL, DELAY, CODE, REPORT, HUGE)
+
+
+@pytest.fixture
+def database(databases: Databases) -> Iterator[str]:
+    """With the service's tables; for one test."""
+    with databases.fresh("flow_engine") as dsn:
+        yield dsn
+
+
+@pytest.fixture(scope="module")
+def module_database(databases: Databases) -> Iterator[str]:
+    """With the service's tables; for the tests of one file."""
+    with databases.fresh("flow_engine") as dsn:
+        yield dsn
 
 
 @pytest.fixture

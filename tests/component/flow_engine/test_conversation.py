@@ -1,4 +1,4 @@
-"""Events in by Kafka, and what leaves by it; support.engine_suite has all that a conversation sees."""
+"""Events in by Kafka, and what leaves by it; support.engine_conversation_suite has all that a conversation sees."""
 
 from __future__ import annotations
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from support.engine_suite import BatchSuite, ConversationSuite
+from support.engine_batch_suite import BatchSuite
+from support.engine_conversation_suite import ConversationSuite
 
 
 class TestConversationsOnPostgres(ConversationSuite):

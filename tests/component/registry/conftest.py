@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import pytest
@@ -10,22 +10,22 @@ import pytest_asyncio
 
 from contracts.registry import TOPIC
 from servicekit.kafka.cluster import Cluster
-from servicekit.migrate import migrate
+from support.databases import Databases
 from support.registry_api import Project, RegistryUnderTest, new_project, running_registry
 from support.topics import create_topic, delete_topics
 
 
 @pytest.fixture(scope="module")
-def registry_database(module_database: str) -> str:
-    migrate("registry", module_database)
-    return module_database
+def registry_database(databases: Databases) -> Iterator[str]:
+    with databases.fresh("registry") as dsn:
+        yield dsn
 
 
 @pytest.fixture
-def migrated(database: str) -> str:
+def migrated(databases: Databases) -> Iterator[str]:
     """A database for one test that breaks things."""
-    migrate("registry", database)
-    return database
+    with databases.fresh("registry") as dsn:
+        yield dsn
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import asyncpg
+import pytest
 
 from servicekit.kafka.records import Outgoing
 from servicekit.loop.batches import Connection
@@ -55,6 +56,27 @@ async def test_a_second_run_goes_on_where_the_first_one_ended(kafka: str, pool: 
             await eventually(lambda run=run: _has(pool, run * 10))
     assert await pool.fetchval("SELECT amount FROM total") == 30
     assert len(await read_all(kafka, out)) == 20
+
+
+async def test_a_loop_that_is_cancelled_while_it_stops_gives_its_connection_back(
+    kafka: str, pool: Pool, make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    topic, out = await make_topic("in"), await make_topic("out")
+    loop, stopping = make_loop(Ledger(topic, out, pool), kafka), asyncio.Event()
+    task = asyncio.create_task(loop.run())
+    await produce(kafka, topic, [("k", 1)])
+    await eventually(lambda: _has(pool, 1))
+
+    async def never(offsets: object) -> None:
+        stopping.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(loop._reader, "commit", never)
+    await loop.close()
+    await stopping.wait()
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert pool.get_idle_size() == pool.get_size()
 
 
 async def test_a_batch_may_be_applied_in_part(kafka: str, pool: Pool, make_topic: MakeTopic) -> None:

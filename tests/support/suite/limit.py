@@ -1,4 +1,8 @@
-"""A test may take 15 seconds of its own; one that needs more says so: `@pytest.mark.seconds(60)`, or `slow`."""
+"""A test may take 15 seconds of its own; one that needs more says so: `@pytest.mark.seconds(60)`, or `slow`.
+
+That holds in runs with `--limit-seconds=15`, which `switchhook test` gives where it runs a whole suite. Who runs a few
+tests may be at a breakpoint, or on a machine that does other things as well.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,6 @@ from typing import Any
 
 import pytest
 
-LIMIT_SECONDS = 15.0
 SETUP_SECONDS = pytest.StashKey[float]()
 
 
@@ -47,11 +50,15 @@ class SharedSetup:
 
 def limit_of(item: pytest.Item) -> float | None:
     """Seconds that the test may take; None: as many as it likes."""
+    general: float | None = item.config.getoption("limit_seconds")
+    if general is None or item.get_closest_marker("slow"):
+        return None
     marker = item.get_closest_marker("seconds")
-    if marker is not None:
-        return float(marker.args[0])
-    unlimited = item.get_closest_marker("slow") or item.config.getoption("usepdb", False)
-    return None if unlimited else LIMIT_SECONDS
+    return float(marker.args[0]) if marker else general
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--limit-seconds", type=float, help="an unmarked test that takes longer fails")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -16,10 +16,11 @@ def pass_time():
 """
 
 
-def run(pytester: pytest.Pytester, text: str) -> pytest.RunResult:
+def run(pytester: pytest.Pytester, text: str, *options: str) -> pytest.RunResult:
     pytester.makepyfile(PASSES_TIME + text)
     pytester.makeini("[pytest]\nmarkers =\n    seconds(limit): x\n    slow: x\n")
-    return pytester.runpytest_inprocess("-p", "support.suite.limit", "-p", "no:asyncio", "-p", "no:cacheprovider")
+    plugins = ("-p", "support.suite.limit", "-p", "no:asyncio", "-p", "no:cacheprovider")
+    return pytester.runpytest_inprocess(*plugins, *options)
 
 
 @pytest.mark.parametrize("scope", ["function", "module"])
@@ -31,9 +32,9 @@ def test_a_setup_counts_if_it_is_the_tests_own(pytester: pytest.Pytester, scope:
 def service():
     pass_time()
 
-@pytest.mark.seconds(0.15)
 def test_x(service): ...
 """,
+        "--limit-seconds=0.15",
     )
     result.assert_outcomes(passed=scope == "module", failed=scope == "function")
 
@@ -54,6 +55,11 @@ def test_another():
 def test_a_third():
     pass_time()
 """,
+        "--limit-seconds=0.15",
     )
     result.assert_outcomes(passed=2, failed=1)
     result.stdout.fnmatch_lines(["It took 0.2 s of its own, and may take 0.1 s*"])
+
+
+def test_without_the_option_there_is_no_limit(pytester: pytest.Pytester) -> None:
+    run(pytester, "@pytest.mark.seconds(0.1)\ndef test_x():\n    pass_time()\n").assert_outcomes(passed=1)

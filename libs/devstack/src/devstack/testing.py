@@ -10,7 +10,7 @@ FAST = ("tests/checks", "tests/unit", "tests/contract")
 NOT_SLOW = ("-m", "not slow")
 SLOW = ("-m", "slow or hypothesis", "--hypothesis-profile=slow")
 """Hypothesis marks its tests itself; they try more here."""
-SHARED = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
+SHARED = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder", "--limit-seconds=15")
 """Two workers, each with a Kafka and a PostgreSQL of its own; tests/support/suite says who gets what."""
 
 

@@ -31,7 +31,7 @@ class NoRequest(DispatcherError):
 
 
 class LeaseLost(DispatcherError):
-    """The lease ran out, or the lane is another's, before the socket write (hardening 6): nothing was sent."""
+    """The lease ran out, or the lane is another's, before the socket write: nothing was sent (guarantees.md 3.1)."""
 
 
 class ChannelPaused(DispatcherError):
@@ -39,4 +39,4 @@ class ChannelPaused(DispatcherError):
 
 
 class NotYetKnown(DispatcherError):
-    """Unknown is not deleted: only a tombstone ends a delivery (hardening 8)."""
+    """Unknown is not deleted: only a tombstone ends a delivery (guarantees.md 7.2)."""

@@ -48,6 +48,7 @@ class Dispatcher(Service):
         self.authoriser = Authoriser(self.view, settings.admin_token)
         self.stack = StackId(lambda: self.view.stack_id)
         self.loops: list[PartitionLoop] = []
+        self._loops_at_work: list[asyncio.Task[None]] = []
         self._catalogue = Catalogue(self.view, KeyRing(settings.kek))
         self.view.on_change(lambda kind, id, _: self._catalogue.forget(kind, id))
         self._due = asyncio.Event()
@@ -105,8 +106,7 @@ class Dispatcher(Service):
             tasks.create_task(replicas.run())
             handlers = self._handlers(works.takeover)
             self.loops = [self._loop(name, handler, pool, publisher) for name, handler in handlers.items()]
-            for loop in self.loops:
-                tasks.create_task(loop.run())
+            self._loops_at_work = [tasks.create_task(loop.run()) for loop in self.loops]
             tasks.create_task(works.claims.run())
 
     def _loop(self, name: str, handler: Handler, pool: Pool, publisher: KafkaPublisher) -> PartitionLoop:
@@ -129,6 +129,8 @@ class Dispatcher(Service):
         if self._works is not None:
             await self._works.destinations.drained(self.settings.drain_seconds / 2)
             await self._works.recorder.drained(self.settings.drain_seconds / 2)
+        if self._loops_at_work:  # Cancelled before they have ended, they could not save and commit where they are.
+            await asyncio.wait(self._loops_at_work, timeout=self.settings.drain_seconds / 2)
 
     async def close(self) -> None:
         """Let go of the registry and the database."""

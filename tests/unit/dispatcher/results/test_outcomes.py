@@ -80,3 +80,11 @@ async def test_it_is_drained_when_all_is_saved() -> None:
     assert not waiting.done()
     queue.saved(queue.batch(10))
     await asyncio.wait_for(waiting, 1)
+
+
+async def test_to_look_after_no_lane_is_no_work() -> None:
+    queue = Outcomes(2)
+    queue.look_after([])
+    assert not await comes(queue)
+    async with asyncio.timeout(1):
+        await queue.drained()

@@ -132,7 +132,10 @@ class PartitionLoop:
             for task in done:
                 task.result()
         finally:
-            await self._stop(applying, helpers)
+            try:
+                await self._stop(applying, helpers)
+            finally:
+                await self._let_go()
 
     async def close(self) -> None:
         """Have the batch in hand finished; `run` then returns."""
@@ -383,6 +386,9 @@ class PartitionLoop:
         for task in helpers:
             task.cancel()
         await asyncio.gather(*applying, *helpers, return_exceptions=True)
+
+    async def _let_go(self) -> None:
+        """Also when `run` is cancelled while it stops: a pool does not close while a connection is out."""
         await self._connection.close()
         if self._own_publisher:
             await self._publisher.stop()

@@ -28,9 +28,15 @@ def signing_key(secret: str) -> bytes:
 class View(Protocol):
     """The part of servicekit's RegistryView that is needed here."""
 
-    def get(self, kind: str, id: str) -> Any: ...
-    def find(self, kind: str, index: str, value: Any) -> Any: ...
-    def deleted(self, kind: str, id: str) -> bool: ...
+    def get(self, kind: str, id: str) -> Any:
+        """The entity as its model, None when it is not known."""
+
+    def find(self, kind: str, index: str, value: Any) -> Any:
+        """The first entity under that value of an index, None when there is none."""
+
+    def deleted(self, kind: str, id: str) -> bool:
+        """Whether a delete of it was seen; what is merely unknown is not deleted."""
+        ...
 
 
 class Catalogue:

@@ -44,7 +44,8 @@ class Outcomes:
     def look_after(self, lanes: Iterable[str]) -> None:
         """Have it looked at whether the head of these lanes is blocked: it may have been put behind one that just ended."""
         self._lanes.update(lanes)
-        self._begin(hurry=True)
+        if self._lanes:
+            self._begin(hurry=True)
 
     def _begin(self, *, hurry: bool) -> None:
         self._empty.clear()

@@ -1,0 +1,8 @@
+"""Which delivery may start now. Enters: leased deliveries, and what attempts said of their destinations. Leaves: attempts that
+are started, deliveries that are given back to PostgreSQL because they have to wait.
+
+What makes a destination wait stands in `destination` (its bound, its rate, and a pause) and `breaker` (its circuit); pauses
+are decided in `results`. Words: *destination* (what shares these), *claim* (leasing what is due, one queue at a time),
+*circuit* and *probe*, *holdings* (the partitions whose ordered lanes are this process's), *pulse* (notices that the process
+stood still), *replicas* (share limits and pauses).
+"""

@@ -1,7 +1,7 @@
 """Bodies of outgoing webhooks, from an event's `{type, timestamp, data}`. Pure.
 
-`switchhook` is the event as it is (Standard Webhooks); `sendpulse` and `sendpulse_legacy` are P3 and P4 of that vendor's
-users: an array of one object, or the object itself.
+`switchhook` is the event as it is (Standard Webhooks). `sendpulse` and `sendpulse_legacy` are what receivers that were
+written for SendPulse understand: an array of one object, or the object itself.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def title_of(report: Report, title_map: Mapping[str, str] | None = None) -> str:
 
 
 def sendpulse(report: Report, sender: Sender) -> dict[str, Any]:
-    """One object of P3."""
+    """The object that SendPulse's receivers get for one event."""
     return {
         "info": None if report.step else _info(report, sender),
         "service": sender.words.service or sender.channel_type,

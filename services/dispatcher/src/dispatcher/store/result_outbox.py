@@ -1,4 +1,4 @@
-"""What Kafka has to hear of results, kept in the transaction that ended them until Kafka has it (hardening 13)."""
+"""What Kafka has to hear of results, kept in the transaction that ended them until Kafka has it (guarantees.md 3.2)."""
 
 from __future__ import annotations
 

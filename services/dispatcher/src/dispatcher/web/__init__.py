@@ -1,0 +1,1 @@
+"""The log of deliveries over HTTP: list, show, replay. Enters: requests with a token. Leaves: what the store has, in JSON."""

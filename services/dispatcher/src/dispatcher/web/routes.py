@@ -30,12 +30,15 @@ class Deps(Protocol):
     """What the routes need; `pool` raises ProblemError 503 while Postgres was never there."""
 
     @property
-    def authoriser(self) -> Authoriser: ...
+    def authoriser(self) -> Authoriser:
+        """Who may call."""
+        ...
 
     @property
     def pool(self) -> asyncpg.Pool[asyncpg.Record]: ...
 
-    def wake(self) -> None: ...
+    def wake(self) -> None:
+        """Something became due: look at once."""
 
 
 def handlers(deps: Deps) -> dict[str, Handler]:

@@ -1,0 +1,189 @@
+"""Batches, repeats, failures and timers of the engine: one suite, over the twin in memory and over PostgreSQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pytest
+
+from contracts.cloudevents import headers
+from contracts.ids import derived_id
+from flow_engine.batch import parking
+from servicekit.loop.batches import Infrastructure
+from support.engine_conversation_suite import KEY, PAID, asked, by_request, replies, texts
+from support.engine_flows import LECTURE
+from support.engine_world import AT, BOT, PROJECT, TELEGRAM, WEB, EngineWorld, flow, flow_version
+
+
+class BatchSuite:
+    """What a batch does: repeats, poison, held conversations, limits. Test classes inherit it and give a `world`."""
+
+    async def test_events_of_one_batch_are_applied_in_their_order(self, world: EngineWorld) -> None:
+        for text in ("/start", "what?", "Kafka"):
+            world.put("message", message_id=text, text=text)
+            world.put("message", "p2", message_id=text, text=text)
+        await world.settle()
+        assert world.batches == [6]
+        for peer in ("p1", "p2"):
+            assert await world.said(peer) == ["Which lecture, ?", "One of these, please.", "Kafka it is."]
+        loaded = (await world.stored()).loaded
+        assert loaded is not None
+        assert loaded.read_version == 3
+
+    async def test_the_same_event_makes_one_turn_and_its_repeat_gets_the_first_answer(self, world: EngineWorld) -> None:
+        await world.say("hello?")
+        id = await world.send("start", id="6b1c2c64-0000-5000-8000-000000000001", **PAID)
+        assert await world.said() == ["Sorry.", "Paid: n1"]
+        await world.send("start", id=id, **asked(2), **PAID)
+        (again,) = replies(world)
+        assert (again["request_id"], again["status"], again["answer"]) == ("r2", "completed", "Paid: n1")
+        assert texts(again["messages"]) == ["Paid: n1"]
+        assert await world.said() == ["Sorry.", "Paid: n1"]
+
+    async def test_a_repeat_in_the_same_batch_gets_the_first_answer(self, world: EngineWorld) -> None:
+        await world.say("hello?")
+        for number in range(2):
+            world.put("start", id="6b1c2c64-0000-5000-8000-000000000001", **asked(number), **PAID)
+        await world.settle()
+        assert [body["answer"] for body in replies(world)] == ["Paid: n1", "Paid: n1"]
+        assert await world.said() == ["Sorry.", "Paid: n1"]
+
+    async def test_a_repeat_of_what_still_runs_waits_with_the_first(self, world: EngineWorld) -> None:
+        await world.say("hello?")
+        start: dict[str, Any] = {"source": "trigger", "flow_id": "flow-2", "entry": "asked"}
+        for number in range(2):
+            await world.send("start", id="6b1c2c64-0000-5000-8000-000000000001", **asked(number), **start)
+        (call,) = world.bodies("actions")
+        result: dict[str, Any] = {
+            "action_id": call["id"],
+            "wait": call["wait"],
+            "outcome": "ok",
+            "body": {"memory": {"seats": 4}},
+        }
+        await world.send("call_result", **result)
+        assert {name: body["answer"] for name, body in by_request(world).items()} == {
+            "r0": "Seats: 4",
+            "r1": "Seats: 4",
+        }
+
+    async def test_a_batch_that_is_applied_again_makes_the_same_records(self, world: EngineWorld) -> None:
+        """As after a commit whose outcome is not known, when nothing was saved."""
+        world.put("message", message_id="1", text="/start", id="6b1c2c64-0000-5000-8000-00000000000a", channel=TELEGRAM)
+        commits = [await world.compute() for _ in range(2)]
+        assert commits[0].outgoing == commits[1].outgoing
+
+    async def test_poison_goes_to_the_dead_letters_and_holds_nothing_up(self, world: EngineWorld) -> None:
+        good = headers(id="e1", type="inbound.message", source="test", time=AT)
+        world.lay(b"not json", KEY, good)
+        world.lay(b'{"kind": "message"}', KEY, good)
+        world.lay(b"{}", KEY, headers(id="e2", type="inbound.unheard_of", source="test", time=AT))
+        world.lay(b"{}", KEY, [*good, ("odd", b"\xff\xfe")])
+        world.lay(b'"' + b"x" * 2_000_000 + b'"', KEY, good)
+        await world.say("hello?")
+        assert await world.said() == ["Sorry."]
+        assert world.dead() == ["not-json", "wrong-schema", "unknown-type", "bad-header", "too-large"]
+
+    async def test_a_failing_event_holds_its_conversation_and_no_other(self, world: EngineWorld) -> None:
+        await world.say("/start")
+        world.handler.bugs[b"bad"] = KeyError("a bug")
+        world.put("message", message_id="2", text="what?", id="bad")
+        world.put("message", message_id="3", text="Kafka")
+        world.put("message", "p2", message_id="1", text="hello?")
+        await world.settle()
+        assert await world.said(peer="p2") == ["Sorry."]
+        assert world.dead() == ["failed"]
+        assert (await world.held(), await world.said()) == (2, ["Which lecture, ?"])
+        world.handler.bugs.clear()
+        world.put("message", message_id="4", text="hello?")
+        world.put("redrive")
+        world.put("message", message_id="5", text="hello?")
+        await world.settle()
+        assert await world.said() == [
+            "Which lecture, ?", "One of these, please.", "Kafka it is.", "Sorry.", "Sorry."
+        ]  # fmt: skip
+        assert await world.held() == 0
+
+    async def test_a_redrive_that_fails_again_leaves_everything_held(self, world: EngineWorld) -> None:
+        world.handler.bugs = {b"bad": KeyError("a bug"), b"redrive": KeyError("still a bug")}
+        world.put("message", message_id="1", text="/start", id="bad")
+        world.put("message", message_id="2", text="Kafka")
+        world.put("redrive", id="redrive")
+        await world.settle()
+        assert world.dead() == ["failed", "failed"]
+        assert await world.held() == 2
+
+    async def test_a_redrive_of_many_goes_on_by_itself(self, world: EngineWorld) -> None:
+        world.handler.bugs[b"bad"] = KeyError("a bug")
+        world.put("message", message_id="0", text="hello?", id="bad")
+        for number in range(2 * parking.AT_ONCE):
+            world.put("message", message_id=str(number), text="hello?")
+        await world.settle()
+        assert await world.held() == 2 * parking.AT_ONCE + 1
+        world.handler.bugs.clear()
+        await world.send("redrive")
+        assert (await world.held(), len(world.out("inbound"))) == (0, 2)
+        assert len(world.events("message.received")) == 2 * parking.AT_ONCE + 1
+
+    async def test_a_held_conversation_takes_no_more_than_its_limit(self, world: EngineWorld) -> None:
+        world.handler.bugs[b"bad"] = KeyError("a bug")
+        world.put("message", message_id="0", text="hello?", id="bad")
+        for number in range(parking.MOST_HELD + 1):
+            world.put("message", message_id=str(number), text="hello?")
+        await world.settle()
+        assert await world.held() == parking.MOST_HELD
+        assert world.dead() == ["failed", "failed", "failed"]
+
+    async def test_a_redrive_of_what_is_not_held_does_nothing(self, world: EngineWorld) -> None:
+        await world.say("/start")
+        await world.send("redrive")
+        await world.send("redrive", "p2")
+        assert await world.said() == ["Which lecture, ?"]
+        assert (world.dead(), world.out("inbound")) == ([], [])
+
+    async def test_a_delay_ends_by_its_timer_once(self, world: EngineWorld) -> None:
+        await world.say("/later")
+        assert await world.said() == ["Soon."]
+        assert await world.timers.fire_due() >= 0
+        await world.timers.fire_due()
+        await world.settle()
+        assert await world.said() == ["Soon.", "Here I am."]
+        (fired,) = world.out("inbound")
+        world.lay(fired.value, KEY, fired.headers)
+        await world.settle()
+        assert await world.said() == ["Soon.", "Here I am."]
+        await world.timers.fire_due()
+        assert len(world.out("inbound")) == 1
+
+    async def test_a_timer_without_a_row_does_nothing(self, world: EngineWorld) -> None:
+        await world.say("/later")
+        timer = derived_id("timer", "of nobody")
+        await world.send("timer", id=derived_id("timer", timer), timer_id=timer, wait="w")
+        assert await world.said() == ["Soon."]
+        loaded = (await world.stored()).loaded
+        assert loaded is not None
+        assert loaded.read_version == 1
+
+    async def test_an_event_waits_for_the_flow_that_its_writer_knew(self, world: EngineWorld) -> None:
+        about = headers(id="e1", type="inbound.message", source="test", time=AT)
+        body = {"kind": "message", "project_id": PROJECT, "bot_id": BOT, "channel_id": WEB, "channel_type": "webchat",
+                "peer_id": "p1", "received_at": AT, "message_id": "1", "text": "/new"}  # fmt: skip
+        ahead = str(world.view.offset + 2).encode()
+        world.lay(orjson.dumps(body), KEY, [*about, ("swh-registry-offset", ahead)])
+        with pytest.raises(Infrastructure):
+            await world.compute()
+        new = {"id": "new", "type": "command", "value": "/new", "to": "kafka"}
+        document = {**LECTURE, "slug": "newer", "triggers": [new]}
+        world.view.put(flow_version(document, flow="flow-99"), flow("newer", id="flow-99"))
+        await world.settle()
+        assert await world.said() == ["Kafka it is."]
+
+    async def test_a_batch_ends_early_when_its_budget_is_spent_and_the_rest_comes_again(
+        self, world: EngineWorld
+    ) -> None:
+        for number in range(3):
+            world.put("message", message_id=str(number), text="hello?")
+        world.restart(compute_budget=0)
+        await world.settle()
+        assert world.batches == [1, 1, 1]
+        assert await world.said() == ["Sorry."] * 3
