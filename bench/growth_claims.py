@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,11 +14,11 @@ from bench.measure import median
 from bench.rig import Rig, rig
 from dispatcher.kinds.table import DELIVERY_KINDS
 from dispatcher.model.delivery import Delivery, Limits, Result
-from dispatcher.results.retention import ensure_days
 from dispatcher.scheduling.claims import Claims
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
 from dispatcher.scheduling.pulse import Pulse
+from dispatcher.store.postgres import PostgresDeliveries
 
 DEAD_ROWS = 1_000_000
 CHUNK = 100_000
@@ -41,11 +42,11 @@ class Measured:
         self.destinations = Destinations(self._attempt, lambda result: None, lambda name: Limits(256), most=10_000)
         holdings = Holdings(Pulse(60), 60)
         self.claims = Claims(
-            pool, self.destinations, holdings, DELIVERY_KINDS,
+            PostgresDeliveries(pool, DELIVERY_KINDS), self.destinations, holdings,
             due=asyncio.Event(), sweep_results=self._nothing, lease_seconds=60,
         )  # fmt: skip
 
-    async def _nothing(self, age: str) -> None:
+    async def _nothing(self, age: timedelta) -> None:
         """No results are published here."""
 
     async def _attempt(self, delivery: Delivery) -> Result:
@@ -60,8 +61,8 @@ async def claims_cost() -> dict[str, Any]:
             bench.stack.dsn("dispatcher"), server_settings={"search_path": "dispatcher"}, min_size=1, max_size=4
         )
         try:
-            async with pool.acquire() as connection:
-                await ensure_days(connection, [await connection.fetchval("SELECT CURRENT_DATE")])
+            async with PostgresDeliveries(pool, DELIVERY_KINDS).session() as session:
+                await session.ensure_days([await session.today()])
             alone = await _median(pool, bench)
             await _kill_a_destination(pool)
             beside = await _median(pool, bench)

@@ -153,8 +153,8 @@ async def test_a_process_that_stood_still_longer_than_its_lease_sends_nothing_of
     dispatcher: RunningDispatcher, telegram: FakeTelegram
 ) -> None:
     """Frozen between the lease and the socket write: another has sent it meanwhile."""
-    frozen = {"session_timeout_seconds": 6, "lease_seconds": 6}
-    with dispatcher.process("freeze=1:14s@before_send", instance="frozen", **frozen) as child:
+    frozen = {"session_timeout_seconds": 2, "lease_seconds": 3}
+    with dispatcher.process("freeze=1:7s@before_send", instance="frozen", **frozen) as child:
         await dispatcher.send("once", 1)
         await eventually(lambda: _all(dispatcher, "in_flight", 1), seconds=30)
         await dispatcher.start("b", **frozen)
@@ -162,5 +162,5 @@ async def test_a_process_that_stood_still_longer_than_its_lease_sends_nothing_of
         await dispatcher.send("next", 2)
         await eventually(lambda: len(telegram.messages) == 2, seconds=30)
         with contextlib.suppress(subprocess.TimeoutExpired):  # Time to wake, and to send what it must not.
-            await asyncio.to_thread(child.wait, 12)
+            await asyncio.to_thread(child.wait, 6)
     assert [body["text"] for body in telegram.messages] == ["once", "next"]

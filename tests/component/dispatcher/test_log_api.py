@@ -18,7 +18,8 @@ from starlette.types import ASGIApp
 
 from contracts.registry import Scope, Token
 from dispatcher.kinds.table import DELIVERY_KINDS
-from dispatcher.results.retention import drop_before, ensure_days
+from dispatcher.results.retention import drop_before
+from dispatcher.store.postgres import PostgresDeliveries
 from dispatcher.web.routes import make_app
 from servicekit.credentials.tokens import generate_token
 from servicekit.database import connect
@@ -126,8 +127,8 @@ class Log:
 async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
     settings = ServiceSettings(database=SecretStr(module_database), admin_token=SecretStr(OPERATOR))
     made = await connect(settings, "dispatcher")
-    async with made.acquire() as connection:
-        await ensure_days(connection, [NOW.date() - timedelta(days=1), NOW.date()])
+    async with PostgresDeliveries(made, DELIVERY_KINDS).session() as session:
+        await session.ensure_days([NOW.date() - timedelta(days=1), NOW.date()])
     yield made
     await made.close()
 
@@ -322,19 +323,21 @@ async def test_the_operator_names_the_project(log: Log) -> None:
 
 async def test_days_are_made_once_and_dropped_when_their_time_is_over(log: Log) -> None:
     days = [date(2026, 9, 1), date(2026, 9, 2)]
-    async with log.deps.pool.acquire() as connection:
+    store = PostgresDeliveries(log.deps.pool, DELIVERY_KINDS)
+    async with store.session():
         await asyncio.gather(*(_ensure(log, days) for _ in range(3)))
         ended = await log.add(day=days[0])
         unfinished = await log.add(day=days[0], state="retrying", finished_at=None, due=NOW)
         kept = await log.add(day=days[1])
         await log.add_attempt(ended, 1, day=days[0])
-        await drop_before(connection, days[1], DELIVERY_KINDS)
-        await drop_before(connection, days[1], DELIVERY_KINDS)
+        await drop_before(store, days[1])
+        await drop_before(store, days[1])
+        await store.close()
     assert await log.listed() == [str(kept)]
     assert (await log.get(f"/v1/deliveries/{unfinished}")).status == 404
     assert await log.deps.pool.fetchval("SELECT count(*) FROM attempt WHERE delivery_id = $1", ended) == 0
 
 
 async def _ensure(log: Log, days: list[date]) -> None:
-    async with log.deps.pool.acquire() as connection:
-        await ensure_days(connection, days)
+    async with PostgresDeliveries(log.deps.pool, DELIVERY_KINDS).session() as session:
+        await session.ensure_days(days)

@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 
 from dispatcher.intake import fan_out
 from dispatcher.kinds.table import DELIVERY_KINDS
-from dispatcher.results.retention import drop_before, ensure_days
+from dispatcher.results.retention import drop_before
+from dispatcher.store.postgres import PostgresDeliveries
 from support.dispatcher import RunningDispatcher, endpoint
 from support.receiver import Receiver
 from support.waiting import eventually
@@ -63,9 +64,11 @@ async def test_a_dropped_day_ends_what_is_unfinished_with_an_event(
     await eventually(lambda: sink.requests)
     await eventually(lambda: _retrying(dispatcher))
     await dispatcher.stop()
-    async with dispatcher.pool.acquire() as connection:
-        await ensure_days(connection, [TODAY + timedelta(days=3)])
-        await drop_before(connection, TODAY + timedelta(days=3), DELIVERY_KINDS)
+    store = PostgresDeliveries(dispatcher.pool, DELIVERY_KINDS)
+    async with store.session() as session:
+        await session.ensure_days([TODAY + timedelta(days=3)])
+    await drop_before(store, TODAY + timedelta(days=3))
+    await store.close()
     assert await dispatcher.row(str(fan_out.delivery_id(id, "e1"))) is None
     await dispatcher.start()
     [event] = await eventually(lambda: dispatcher.events("delivery.exhausted"))

@@ -5,22 +5,19 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
-import asyncpg
-
 from dispatcher.intake.takeover import Takeover
 from dispatcher.kinds.table import Kinds, limits_in
 from dispatcher.model.delivery import SendContext
 from dispatcher.results.outcomes import Outcomes
-from dispatcher.results.recorder import AT_ONCE, Recorder
+from dispatcher.results.recorder import AT_ONCE, Publisher, Recorder
 from dispatcher.scheduling.claims import Claims
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
 from dispatcher.scheduling.pulse import Pulse
 from dispatcher.sending.sender import Sender
 from dispatcher.settings import Settings
-from dispatcher.store.queues import Queues
+from dispatcher.store.port import DeliveryStore
 from servicekit.http_client.guarded_http import GuardedClient
-from servicekit.kafka.publisher import KafkaPublisher
 
 
 class Works(NamedTuple):
@@ -38,25 +35,22 @@ def assemble(
     kinds: Kinds,
     context: SendContext,
     due: asyncio.Event,
-    pool: asyncpg.Pool[asyncpg.Record],
-    publisher: KafkaPublisher,
+    store: DeliveryStore,
+    publisher: Publisher,
     http: GuardedClient,
 ) -> Works:
     """`due` is set when something may have become due."""
     lease = settings.lease_seconds
-    outcomes, queues = Outcomes(AT_ONCE), Queues(pool)
+    outcomes = Outcomes(AT_ONCE)
     pulse = Pulse(settings.session_timeout_seconds / 2)
     holdings = Holdings(pulse, lease)
     sender = Sender(http, context, holdings.still_ours)
     limits = limits_in(kinds, context.catalogue)
     destinations = Destinations(sender.attempt, outcomes.add, limits, most=settings.max_in_flight, starved=due.set)
-    recorder = Recorder(
-        pool, publisher, queues, outcomes,
-        offer=destinations.offer, holds=holdings.holds, kinds=kinds, lease_seconds=lease,
-    )  # fmt: skip
-    claims = Claims(pool, destinations, holdings, kinds, due=due, sweep_results=recorder.sweep, lease_seconds=lease)
+    recorder = Recorder(store, publisher, outcomes, offer=destinations.offer, holds=holdings.holds, lease_seconds=lease)
+    claims = Claims(store, destinations, holdings, due=due, sweep_results=recorder.sweep, lease_seconds=lease)
     takeover = Takeover(
-        pool, destinations, holdings, queues, outcomes.look_after,
+        store, destinations, holdings, outcomes.look_after,
         lease_seconds=lease, first_attempts=settings.first_attempts,
     )  # fmt: skip
     return Works(pulse, destinations, recorder, claims, takeover)

@@ -1,6 +1,7 @@
 """DispatcherError
 Unreadable      the record can never be understood: dead-letter topic, with `code`
 NoRequest       a delivery ends without a request: its target is gone, switched off, or can never take it
+LeaseLost       the lease ran out, or the lane is another's: nothing was sent, later, no attempt counted
 ChannelPaused   by a user, or because its token was refused: what it has to send waits, no attempt counted
 NotYetKnown     what a delivery needs (an entity of the registry, its view) is not here yet: later, no attempt counted
 """

@@ -17,6 +17,7 @@ from dispatcher.results.retention import keep_up_for_ever
 from dispatcher.scheduling.replicas import Replicas
 from dispatcher.sending.rendering import render
 from dispatcher.settings import Settings
+from dispatcher.store.postgres import PostgresDeliveries
 from dispatcher.web.routes import make_app
 from servicekit.credentials.sealing import KeyRing
 from servicekit.database import Database, Pool
@@ -93,15 +94,16 @@ class Dispatcher(Service):
 
     async def _deliver(self, pool: Pool, publisher: KafkaPublisher, http: GuardedClient) -> None:
         settings, partitioned = self.settings, asyncio.Event()
+        store = PostgresDeliveries(pool, self.kinds)
         context = SendContext(self._catalogue, render, settings.longest_request)
-        works = self._works = assemble(settings, self.kinds, context, self._due, pool, publisher, http)
+        works = self._works = assemble(settings, self.kinds, context, self._due, store, publisher, http)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(works.pulse.run())
-            tasks.create_task(keep_up_for_ever(pool, settings.retention_days, self.kinds, first=partitioned))
+            tasks.create_task(keep_up_for_ever(store, settings.retention_days, first=partitioned))
             await partitioned.wait()
             tasks.create_task(self.stack.keep(pool))
             tasks.create_task(works.recorder.run())
-            replicas = Replicas(pool, works.destinations, settings.instance)
+            replicas = Replicas(store, works.destinations, settings.instance)
             self.view.on_change(replicas.changed)
             tasks.create_task(replicas.run())
             handlers = self._handlers(works.takeover)

@@ -10,15 +10,11 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from uuid import UUID, uuid4
 
-import asyncpg
-
 from dispatcher.model.delivery import Delivery
-from dispatcher.results.retention import ensure_days
+from dispatcher.model.states import State
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
-from dispatcher.store import postgres_deliveries
-from dispatcher.store.postgres_deliveries import Lease
-from dispatcher.store.queues import Queues
+from dispatcher.store.port import DeliveryStore, Lease, Place
 from servicekit.failpoints import broken
 from servicekit.loop.batches import Commit, Connection, DeadRecord
 
@@ -28,23 +24,22 @@ class Takeover:
 
     def __init__(
         self,
-        pool: asyncpg.Pool[asyncpg.Record],
+        store: DeliveryStore,
         destinations: Destinations,
         holdings: Holdings,
-        queues: Queues,
         look_after: Callable[[Iterable[str]], None],
         *,
         lease_seconds: float,
         first_attempts: bool = True,
     ) -> None:
-        self._pool, self._destinations, self._holdings, self._queues = pool, destinations, holdings, queues
+        self._store, self._destinations, self._holdings = store, destinations, holdings
         self._look_after = look_after
         self._lease_seconds, self._first_attempts = lease_seconds, first_attempts
         self._days: set[date] = set()
 
     async def take(self, sources: Iterable[str], connection: Connection) -> None:
         """The lanes of these partitions are this process's (again)."""
-        self._look_after(await self._holdings.take(sources, self._destinations, connection))
+        self._look_after(await self._holdings.take(sources, self._destinations, self._store.on(connection)))
 
     def leave(self, sources: Iterable[str]) -> None:
         """They are another's, or about to be taken anew."""
@@ -58,10 +53,10 @@ class Takeover:
             for each in deliveries:
                 each.key = uuid4()
         await self._prepare(deliveries)
-        lease, states = Lease(self._lease_seconds), dict[UUID, str]()
+        lease, states = Lease(self._lease_seconds), dict[UUID, State]()
 
         async def save(connection: Connection) -> None:
-            states.update(await postgres_deliveries.take_over(connection, deliveries, lease))
+            states.update(await self._store.on(connection).take_over(deliveries, lease))
 
         def after() -> None:
             self._start(deliveries, states, lease)
@@ -69,22 +64,26 @@ class Takeover:
         return Commit(save=save, dead=dead, after=after)
 
     async def _prepare(self, deliveries: Sequence[Delivery]) -> None:
-        """Numbers of queues, partitions of days, and who gets an attempt at once."""
+        """Partitions of days, numbers of queues, and who gets an attempt at once."""
         days = {each.day for each in deliveries} - self._days
         if days:
-            async with self._pool.acquire() as connection:
-                await ensure_days(connection, days)
+            async with self._store.session() as session:
+                await session.ensure_days(days)
             self._days |= days
         if self._first_attempts:
             await self._destinations.make_room(
                 Counter(each.destination for each in deliveries if each.state != "discarded")
             )
-        await self._queues.know((each.destination, queue_source(each)) for each in deliveries)
+        places = [queue_of(each) for each in deliveries]
+        ids = await self._store.queue_ids(places)
+        for each, place in zip(deliveries, places, strict=True):
+            each.queue_id = ids[place]
+        self._share_room([each for each in deliveries if each.state != "discarded"])
+
+    def _share_room(self, deliveries: Sequence[Delivery]) -> None:
+        """The first ones of each destination are attempted at once, as many as it has room for; the others are pending."""
         room: dict[str, int] = {}
         for each in deliveries:
-            each.queue_id = self._queues.id(each.destination, queue_source(each))
-            if each.state == "discarded":
-                continue
             left = room.get(each.destination)
             if left is None:
                 left = self._destinations.room(each.destination) if self._first_attempts else 0
@@ -94,7 +93,7 @@ class Takeover:
             if left < 0:
                 self._destinations.left_behind(destination)
 
-    def _start(self, deliveries: Sequence[Delivery], states: dict[UUID, str], lease: Lease) -> None:
+    def _start(self, deliveries: Sequence[Delivery], states: dict[UUID, State], lease: Lease) -> None:
         started, looked_after = [], set()
         for each in deliveries:
             state = states.pop(each.key, None)  # Once: its repeat in the same batch was not inserted.
@@ -108,6 +107,6 @@ class Takeover:
             self._look_after(looked_after)
 
 
-def queue_source(delivery: Delivery) -> str:
+def queue_of(delivery: Delivery) -> Place:
     """Rows of lanes are in their partition's own queue; any dispatcher may claim the others."""
-    return delivery.source if delivery.lane is not None else ""
+    return Place(delivery.destination, delivery.source if delivery.lane is not None else "")

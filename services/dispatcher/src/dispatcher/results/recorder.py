@@ -7,32 +7,45 @@ lose it; Kafka gets it right after, or at the next sweep.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from contracts.cloudevents import now_text
-from dispatcher.model.delivery import Delivery, DeliveryKind, Result
-from dispatcher.results import destination_health as health
-from dispatcher.results import reports
+from dispatcher.model.delivery import Delivery, Result
+from dispatcher.results import failing_destinations, reports
 from dispatcher.results.outcomes import Batch, Outcomes
-from dispatcher.store import postgres_deliveries, result_outbox
-from dispatcher.store.postgres_deliveries import Lease
-from dispatcher.store.queues import Queues
-from servicekit.checkpoints.transactions import LoopConnection, OutcomeUnknown
+from dispatcher.store.port import DeliveryStore, Lease, Session
+from servicekit.checkpoints.transactions import OutcomeUnknown
 from servicekit.failpoints import broken, failpoint
-from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.kafka.records import Outgoing
-from servicekit.loop.batches import Connection
 from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.observability.metrics import counter
 
 AT_ONCE = 500
+PUBLISHED_AT_ONCE = 200
 RETRY_SECONDS = 0.5
 
 log = structlog.get_logger()
+
+
+class Publisher(Protocol):
+    """The part of servicekit's KafkaPublisher that is needed here."""
+
+    async def publish_many(self, records: Sequence[Outgoing]) -> None:
+        """Write them, in order within a partition. Raises NotAcknowledged when it is not known that Kafka has them."""
+
+
+class Saved(NamedTuple):
+    """What one transaction came to: the ids that were still ours, what is to be published, and the lanes' next ones."""
+
+    mine: set[UUID]
+    outgoing: list[Outgoing]
+    outbox: UUID | None
+    following: list[Delivery]
 
 
 class Recorder:
@@ -41,34 +54,30 @@ class Recorder:
 
     def __init__(
         self,
-        pool: asyncpg.Pool[asyncpg.Record],
-        publisher: KafkaPublisher,
-        queues: Queues,
+        store: DeliveryStore,
+        publisher: Publisher,
         outcomes: Outcomes,
         *,
         offer: Callable[[list[Delivery]], None],
         holds: Callable[[str], bool],
-        kinds: Mapping[str, DeliveryKind],
         lease_seconds: float,
     ) -> None:
-        self._pool, self._publisher, self._queues, self._outcomes = pool, publisher, queues, outcomes
-        self._offer, self._holds, self._kinds = offer, holds, kinds
-        self._connection = LoopConnection(pool)
-        self._lease_seconds = lease_seconds
+        self._store, self._publisher, self._outcomes = store, publisher, outcomes
+        self._offer, self._holds, self._lease_seconds = offer, holds, lease_seconds
         self._at_once = AT_ONCE
         self._published: list[UUID] = []
         self._publishing: set[asyncio.Task[None]] = set()
         self._finished = counter("switchhook_deliveries_total")
 
     async def run(self) -> None:
-        """For ever. Postgres being away delays, and loses nothing: the rows are leased."""
+        """For ever. The database being away delays, and loses nothing: the rows are leased."""
         try:
             while True:
                 await self._outcomes.some()
                 while self._outcomes:
                     await self._try_to_save(self._outcomes.batch(self._at_once))
         finally:
-            await self._connection.close()
+            await self._store.close()
 
     async def _try_to_save(self, batch: Batch) -> None:
         try:
@@ -105,47 +114,38 @@ class Recorder:
         except TimeoutError:
             log.warning("recorder.left", outcomes=len(self._outcomes))
 
-    async def _save(self, results: list[Result], check: set[str]) -> None:
+    async def _save(self, results: list[Result], lanes: set[str]) -> None:
         await failpoint("before_record")
-        lease, deleted = Lease(self._lease_seconds), self._published[:200] if results else []
+        lease, published = Lease(self._lease_seconds), self._published[:PUBLISHED_AT_ONCE] if results else []
 
-        async def work(connection: Connection) -> tuple[set[UUID], list[Outgoing], UUID | None, list[asyncpg.Record]]:
+        async def work(session: Session) -> Saved:
             mine = set[UUID]()
             if results:
-                mine = await postgres_deliveries.record(connection, results, health.well(results), deleted)
+                mine = await session.record(results, failing_destinations.working(results), published)
             ours = [each for each in results if each.delivery.key in mine]
-            outgoing = await self._heard(connection, ours)
-            name = await result_outbox.add(connection, outgoing) if outgoing else None
-            return mine, outgoing, name, await self._next_of(connection, ours, check, lease)
+            outgoing = await self._heard(session, ours)
+            outbox = await session.keep_results(outgoing) if outgoing else None
+            ended = lanes | self._ended_lanes(ours)
+            return Saved(mine, outgoing, outbox, await session.unblock(ended, lease) if ended else [])
 
-        mine, outgoing, name, rows = await self._connection.transaction(work)
-        del self._published[: len(deleted)]
+        saved = await self._store.transaction(work)
+        del self._published[: len(published)]
         await failpoint("after_record")
-        if name is not None:
-            self._publish(name, outgoing)
-        self._count(results, mine)
-        self._offer([await self._delivery(row, lease) for row in rows])
+        if saved.outbox is not None:
+            self._publish(saved.outbox, saved.outgoing)
+        self._count(results, saved.mine)
+        self._offer(saved.following)
 
-    async def _heard(self, connection: Connection, results: list[Result]) -> list[Outgoing]:
+    async def _heard(self, session: Session, results: list[Result]) -> list[Outgoing]:
         """What has to be heard of these results and of their destinations."""
         now = now_text()
         outgoing = [record for each in results for record in reports.of(each, now)]
-        return outgoing + await health.learn(connection, results, now)
+        return outgoing + await failing_destinations.note(session, results, now)
 
-    async def _next_of(
-        self, connection: Connection, results: list[Result], check: set[str], lease: Lease
-    ) -> list[asyncpg.Record]:
-        """Lease the next delivery of each lane whose head ended."""
-        ended = {
-            each.delivery.lane
-            for each in results
-            if each.final and each.delivery.lane is not None and self._holds(each.delivery.source)
-        }
-        lanes = ended | check
-        return await postgres_deliveries.unblock(connection, lanes, lease) if lanes else []
-
-    async def _delivery(self, row: asyncpg.Record, lease: Lease) -> Delivery:
-        return postgres_deliveries.delivery_of(row, await self._queues.destination(row["queue_id"]), lease, self._kinds)
+    def _ended_lanes(self, results: list[Result]) -> set[str]:
+        """Lanes of ours whose head ended."""
+        ended = (each.delivery for each in results if each.final)
+        return {each.lane for each in ended if each.lane is not None and self._holds(each.source)}
 
     def _publish(self, name: UUID, outgoing: list[Outgoing]) -> None:
         task = asyncio.create_task(self._publish_row(name, outgoing))
@@ -160,17 +160,17 @@ class Recorder:
             return
         self._published.append(name)
 
-    async def sweep(self, age: str) -> None:
+    async def sweep(self, age: timedelta) -> None:
         """Publish what was written down longer ago than `age` and not deleted since; delete what is published."""
-        deleted = list(self._published)
+        published = list(self._published)
         if broken("outbox"):
             return
-        async with self._pool.acquire() as connection:
-            await result_outbox.delete(connection, deleted)
-            self._published = [name for name in self._published if name not in deleted]
-            rows = await result_outbox.left(connection, age)
-        for name, outgoing in rows:
-            await self._publish_row(name, outgoing)
+        async with self._store.session() as session:
+            await session.forget_results(published)
+            self._published = [name for name in self._published if name not in published]
+            rows = await session.unpublished(age)
+        for row in rows:
+            await self._publish_row(row.name, row.outgoing)
 
     def _count(self, results: list[Result], mine: set[UUID]) -> None:
         for each in results:

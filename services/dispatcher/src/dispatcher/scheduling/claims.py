@@ -1,28 +1,25 @@
-"""Finds what is due, queue by queue, as much as its destination can take: a dead one's million rows are never scanned."""
+"""Finds what is due, queue by queue, as much as its destination can take: the million rows of one that does not answer are never scanned."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
-import asyncpg
 import structlog
 
-from dispatcher.model.delivery import DeliveryKind
 from dispatcher.scheduling.destination import LONGEST_WAIT
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
-from dispatcher.store import postgres_deliveries
-from dispatcher.store.postgres_deliveries import Lease, Row
-from servicekit.loop.batches import Connection
+from dispatcher.store.port import DeliveryStore, Lease, Queue, Session
 from servicekit.loop.infrastructure import is_infrastructure
 
 EVERY_SECONDS = 0.5
 SWEEP_SECONDS = 15.0
 AT_ONCE = 250
-UNPUBLISHED_AGE = "20 seconds"
+UNPUBLISHED_AGE = timedelta(seconds=20)
 """A result that Kafka has not got for so long is published again; younger ones are on their way."""
 
 log = structlog.get_logger()
@@ -36,16 +33,15 @@ class Claims:
 
     def __init__(
         self,
-        pool: asyncpg.Pool[asyncpg.Record],
+        store: DeliveryStore,
         destinations: Destinations,
         holdings: Holdings,
-        kinds: Mapping[str, DeliveryKind],
         *,
         due: asyncio.Event,
-        sweep_results: Callable[[str], Awaitable[None]],
+        sweep_results: Callable[[timedelta], Awaitable[None]],
         lease_seconds: float,
     ) -> None:
-        self._pool, self._destinations, self._holdings, self._kinds = pool, destinations, holdings, kinds
+        self._store, self._destinations, self._holdings = store, destinations, holdings
         self._due, self._sweep_results, self._lease_seconds = due, sweep_results, lease_seconds
 
     async def run(self) -> None:
@@ -69,32 +65,31 @@ class Claims:
 
     async def once(self) -> bool:
         """Claim what is due and has room; whether there is surely more."""
-        async with self._pool.acquire() as connection:
-            queues = await postgres_deliveries.due_queues(connection, self._holdings.sources)
-            claimed = [await self._claim(connection, queue) for queue in queues]
+        async with self._store.session() as session:
+            queues = await session.due_queues(self._holdings.sources)
+            claimed = [await self._claim(session, queue) for queue in queues]
         return any(claimed)
 
-    async def _claim(self, connection: Connection, queue: Row) -> bool:
-        name = queue["destination"]
+    async def _claim(self, session: Session, queue: Queue) -> bool:
+        name = queue.destination
         closed = self._destinations.closed_for(name)
         if closed > LONGEST_WAIT:
-            await postgres_deliveries.defer_queue(connection, queue["id"], closed)
+            await session.look_later(queue, closed)
             return False
         room = min(self._destinations.room(name), AT_ONCE)
         if room == 0:
             self._destinations.left_behind(name)
             return False
-        lease = Lease(self._lease_seconds)
-        rows = await postgres_deliveries.claim(connection, queue["id"], room, lease)
-        if len(rows) < room:
-            await postgres_deliveries.look_again(connection, queue["id"])
+        claimed = await session.claim(queue, room, Lease(self._lease_seconds))
+        if len(claimed) < room:
+            await session.look_again(queue)
         else:
             self._destinations.left_behind(name)
-        self._destinations.offer([postgres_deliveries.delivery_of(row, name, lease, self._kinds) for row in rows])
-        return len(rows) == room
+        self._destinations.offer(claimed)
+        return len(claimed) == room
 
     async def _sweep(self, *, first: bool) -> None:
         """What a crash left: queues thought empty, results that Kafka never got."""
-        async with self._pool.acquire() as connection:
-            await postgres_deliveries.sweep(connection)
-        await self._sweep_results("0 seconds" if first else UNPUBLISHED_AGE)
+        async with self._store.session() as session:
+            await session.sweep_queues()
+        await self._sweep_results(timedelta(0) if first else UNPUBLISHED_AGE)

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Protocol
+from uuid import UUID
 
 from dispatcher.model.delivery import Delivery
-from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.pulse import Pulse
-from dispatcher.store.postgres_deliveries import take_leases
-from servicekit.loop.batches import Connection
+from dispatcher.store.port import Session
+
+
+class OnTheWire(Protocol):
+    """What is being sent, and what waits to be (`Destinations`)."""
+
+    @property
+    def on_the_wire(self) -> Mapping[UUID, Delivery]:
+        """What is being sent now."""
+        ...
+
+    def drop(self, mine: Callable[[Delivery], bool]) -> None:
+        """Forget waiting deliveries of which `mine` says so."""
 
 
 class Holdings:
@@ -20,7 +32,7 @@ class Holdings:
         self._taken_at: dict[str, float] = {}
         self._pulse, self._lease_seconds = pulse, lease_seconds
 
-    async def take(self, sources: Iterable[str], destinations: Destinations, connection: Connection) -> set[str]:
+    async def take(self, sources: Iterable[str], destinations: OnTheWire, session: Session) -> set[str]:
         """They are ours: what a predecessor leased is due at once, but what we are sending ourselves goes on.
 
         Twice: a head whose outcome was being saved during the first look is passed over there, and its next one is still
@@ -30,12 +42,12 @@ class Holdings:
         taken, going_on = set(sources), set[str]()
         for _ in range(2):
             going_on |= {each.lane for each in destinations.on_the_wire.values() if each.lane and each.source in taken}
-            await take_leases(connection, taken, list(destinations.on_the_wire))
+            await session.take_lanes(taken, list(destinations.on_the_wire))
         self.sources |= taken
         self._taken_at |= dict.fromkeys(taken, time.monotonic())
         return going_on
 
-    def leave(self, sources: Iterable[str], destinations: Destinations) -> None:
+    def leave(self, sources: Iterable[str], destinations: OnTheWire) -> None:
         """They are another's, or about to be taken anew."""
         left = set(sources)
         self.sources -= left

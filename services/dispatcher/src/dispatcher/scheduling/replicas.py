@@ -5,20 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-import asyncpg
 import structlog
 
-from dispatcher.results import destination_health as health
+from dispatcher.results.failing_destinations import FINDINGS
 from dispatcher.scheduling.destinations import Destinations
+from dispatcher.store.port import DeliveryStore
 from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.observability.metrics import gauge
 
 EVERY_SECONDS = 1.0
-_BEAT = """
-INSERT INTO replica (instance, seen_at) VALUES ($1, now()) ON CONFLICT (instance) DO UPDATE SET seen_at = now()
-"""
-_LIVE = "SELECT count(*) FROM replica WHERE seen_at > now() - interval '6 seconds'"
-_FORGET = "DELETE FROM replica WHERE seen_at < now() - interval '1 hour'"
 
 log = structlog.get_logger()
 
@@ -26,8 +21,8 @@ log = structlog.get_logger()
 class Replicas:
     """Says that this one lives, counts the others, and obeys their pauses."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], destinations: Destinations, instance: str) -> None:
-        self._pool, self._destinations, self._instance = pool, destinations, instance
+    def __init__(self, store: DeliveryStore, destinations: Destinations, instance: str) -> None:
+        self._store, self._destinations, self._instance = store, destinations, instance
         self._changed: set[str] = set()
         self._work = asyncio.Event()
         self._gauge = gauge("switchhook_live_instances")
@@ -54,15 +49,13 @@ class Replicas:
             self._work.set()
 
     async def _beat(self) -> None:
-        async with self._pool.acquire() as connection:
-            await connection.execute(_BEAT, self._instance)
-            await connection.execute(_FORGET)
-            live = int(await connection.fetchval(_LIVE))
+        async with self._store.session() as session:
+            live = await session.live_replicas(self._instance)
             changed = set(self._changed)
             if changed:
-                await health.resume(connection, changed)
+                await session.resume(sorted(changed), FINDINGS)
                 self._changed -= changed
-            pauses = await health.pauses(connection)
+            pauses = await session.pauses()
         self._destinations.replicas = max(1, live)
         self._gauge.set(live)
         for name in changed:

@@ -1,12 +1,15 @@
-"""Numbers of queues: (destination, source) <-> id, remembered for ever."""
+"""Queues: their numbers, remembered for ever, and when each is to be looked at next."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
 
 import asyncpg
 
-Pair = tuple[str, str]
+from dispatcher.model.delivery import DeliveryKind
+from dispatcher.store.port import Place, Queue
+from servicekit.loop.batches import Connection
 
 _MAKE = """
 INSERT INTO queue (destination, source) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
@@ -15,34 +18,91 @@ _FIND = """
 SELECT q.id, q.destination, q.source FROM queue q
   JOIN unnest($1::text[], $2::text[]) AS u(destination, source) USING (destination, source)
 """
-_NAME = "SELECT destination FROM queue WHERE id = $1"
+_NAMES = "SELECT id, destination FROM queue WHERE id = ANY ($1::int[])"
+_DUE = """
+SELECT id, destination FROM queue
+ WHERE next_due <= now() AND (source = '' OR source = ANY ($1::text[])) ORDER BY next_due LIMIT 500
+"""
+_LOCK = "SELECT id FROM queue WHERE id = $1 FOR UPDATE"
+_LOOK_AGAIN = """
+UPDATE queue q SET next_due = (SELECT min(d.due) FROM delivery d WHERE d.queue_id = q.id AND d.due IS NOT NULL)
+ WHERE q.id = $1
+"""
+_LOOK_LATER = "UPDATE queue SET next_due = now() + $2::interval WHERE id = $1"
+_LOOK_BY = """
+WITH sooner AS (
+    SELECT q.id, u.due
+      FROM queue q JOIN (
+        SELECT id, now() + min(seconds) * interval '1 second' AS due
+          FROM unnest($1::int[], $2::float8[]) AS p(id, seconds) GROUP BY id) u USING (id)
+     ORDER BY q.id FOR UPDATE OF q
+)
+UPDATE queue q SET next_due = least(q.next_due, sooner.due) FROM sooner WHERE q.id = sooner.id
+"""
+_SWEEP = """
+WITH found AS (
+    SELECT id, (SELECT min(d.due) FROM delivery d WHERE d.queue_id = queue.id AND d.due IS NOT NULL) AS due FROM queue
+), late AS (
+    SELECT q.id, found.due FROM queue q JOIN found USING (id)
+     WHERE found.due < now() + interval '1 minute' AND (q.next_due IS NULL OR q.next_due > found.due)
+     ORDER BY q.id FOR UPDATE OF q
+)
+UPDATE queue q SET next_due = late.due FROM late WHERE q.id = late.id
+"""
 
 
-class Queues:
-    """A queue's row is never deleted, so what is known stays true."""
+class QueueNumbers:
+    """(destination, source) <-> id. A queue's row is never deleted, so what is known stays true."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
-        self._pool = pool
-        self._ids: dict[Pair, int] = {}
-        self._names: dict[int, str] = {}
+    def __init__(self) -> None:
+        self.ids: dict[Place, int] = {}
+        self._destinations: dict[int, str] = {}
 
-    async def know(self, pairs: Iterable[Pair]) -> None:
-        """Make sure that `id` answers for these."""
-        missing = sorted({pair for pair in pairs if pair not in self._ids})
+    async def know(self, places: Iterable[Place], pool: asyncpg.Pool[asyncpg.Record]) -> None:
+        """Make sure that `ids` has these."""
+        missing = sorted({place for place in places if place not in self.ids})
         if not missing:
             return
-        destinations, sources = [pair[0] for pair in missing], [pair[1] for pair in missing]
-        async with self._pool.acquire() as connection:
-            await connection.execute(_MAKE, destinations, sources)
-            for row in await connection.fetch(_FIND, destinations, sources):
-                self._ids[row["destination"], row["source"]] = row["id"]
-                self._names[row["id"]] = row["destination"]
+        wanted = [each.destination for each in missing], [each.source for each in missing]
+        async with pool.acquire() as connection:
+            await connection.execute(_MAKE, *wanted)
+            for row in await connection.fetch(_FIND, *wanted):
+                self.ids[Place(row["destination"], row["source"])] = row["id"]
+                self._destinations[row["id"]] = row["destination"]
 
-    def id(self, destination: str, source: str) -> int:
-        return self._ids[destination, source]
+    async def destinations(self, ids: Iterable[int], connection: Connection) -> Mapping[int, str]:
+        """The destinations of these queues, and of others, by id."""
+        missing = sorted(set(ids) - self._destinations.keys())
+        if missing:
+            rows = await connection.fetch(_NAMES, missing)
+            self._destinations.update({row["id"]: row["destination"] for row in rows})
+        return self._destinations
 
-    async def destination(self, id: int) -> str:
-        """The destination of a queue that a row names."""
-        if id not in self._names:
-            self._names[id] = str(await self._pool.fetchval(_NAME, id))
-        return self._names[id]
+
+class QueueRows:
+    """The part of a session that is about queues; the other parts stand on it."""
+
+    def __init__(self, connection: Connection, numbers: QueueNumbers, kinds: Mapping[str, DeliveryKind]) -> None:
+        self._connection, self._numbers, self._kinds = connection, numbers, kinds
+
+    async def due_queues(self, sources: Iterable[str]) -> list[Queue]:
+        return [Queue(*row) for row in await self._connection.fetch(_DUE, sorted(sources))]
+
+    async def look_again(self, queue: Queue) -> None:
+        """The lock comes first and in a statement of its own: who adds rows takes it after them, so that either they are
+        seen here or their own time for the next look comes after ours."""
+        async with self._connection.transaction():
+            await self._connection.execute(_LOCK, queue.id)
+            await self._connection.execute(_LOOK_AGAIN, queue.id)
+
+    async def look_later(self, queue: Queue, seconds: float) -> None:
+        await self._connection.execute(_LOOK_LATER, queue.id, timedelta(seconds=seconds))
+
+    async def sweep_queues(self) -> None:
+        await self._connection.execute(_SWEEP)
+
+    async def _look_by(self, looks: Iterable[tuple[int, float]]) -> None:
+        """See to it that queues (id, seconds from now) are looked at by then. After the rows, in their transaction."""
+        pairs = list(looks)
+        if pairs:
+            await self._connection.execute(_LOOK_BY, [queue for queue, _ in pairs], [seconds for _, seconds in pairs])

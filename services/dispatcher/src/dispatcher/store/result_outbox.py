@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from uuid import UUID, uuid4
 
+from dispatcher.store.port import Unpublished
+from dispatcher.store.queues import QueueRows
 from servicekit.kafka.records import Outgoing, pack_outgoing, unpack_outgoing
-from servicekit.loop.batches import Connection
 
 _ADD = "INSERT INTO result_outbox (name, payload) VALUES ($1, $2)"
 _DELETE = "DELETE FROM result_outbox WHERE name = ANY ($1::uuid[])"
 _LEFT = """
-SELECT name, payload FROM result_outbox WHERE created_at < now() - $1::text::interval ORDER BY created_at LIMIT 50
+SELECT name, payload FROM result_outbox WHERE created_at < now() - $1::interval ORDER BY created_at LIMIT 50
 """
 
 
-async def add(connection: Connection, outgoing: Sequence[Outgoing]) -> UUID:
-    """Write a row; its name."""
-    name = uuid4()
-    await connection.execute(_ADD, name, pack_outgoing(list(outgoing)))
-    return name
+class ResultOutboxRows(QueueRows):
+    """The part of a session that is about the result outbox."""
 
+    async def keep_results(self, outgoing: Sequence[Outgoing]) -> UUID:
+        name = uuid4()
+        await self._connection.execute(_ADD, name, pack_outgoing(list(outgoing)))
+        return name
 
-async def delete(connection: Connection, names: Sequence[UUID]) -> None:
-    """Kafka has these rows' records."""
-    if names:
-        await connection.execute(_DELETE, list(names))
+    async def forget_results(self, names: Sequence[UUID]) -> None:
+        if names:
+            await self._connection.execute(_DELETE, list(names))
 
-
-async def left(connection: Connection, age: str) -> list[tuple[UUID, list[Outgoing]]]:
-    """Rows older than `age` (an interval as Postgres writes it), the oldest first."""
-    rows = await connection.fetch(_LEFT, age)
-    return [(row["name"], unpack_outgoing(row["payload"])) for row in rows]
+    async def unpublished(self, age: timedelta) -> list[Unpublished]:
+        rows = await self._connection.fetch(_LEFT, age)
+        return [Unpublished(row["name"], unpack_outgoing(row["payload"])) for row in rows]

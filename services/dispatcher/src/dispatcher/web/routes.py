@@ -16,7 +16,7 @@ from contracts.cloudevents import rfc3339
 from dispatcher.kinds.table import DELIVERY_KINDS
 from dispatcher.model.delivery import unknown_kind
 from dispatcher.sending import attempt_log
-from dispatcher.store import postgres_log
+from dispatcher.store import log
 from dispatcher.web.openapi import OPERATIONS, STATUSES
 from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.pagination import decode_cursor, page, page_limit
@@ -49,7 +49,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         limit = page_limit(query.get("limit"))
         after = _position(query.get("cursor"))
         async with deps.pool.acquire() as connection:
-            rows = await postgres_log.page(
+            rows = await log.page(
                 connection,
                 caller.project_id,
                 endpoint=query.get("endpoint"),
@@ -65,22 +65,22 @@ def handlers(deps: Deps) -> dict[str, Handler]:
     async def show_delivery(request: Request, caller: Caller) -> Response:
         id, project = _id(request), caller.project_id
         async with deps.pool.acquire() as connection:
-            row = await postgres_log.find(connection, id, project)
+            row = await log.find(connection, id, project)
             if row is None:
                 raise not_found("The delivery")
-            payload = await postgres_log.payload(connection, id, project)
-            attempts = await postgres_log.attempts(connection, id)
+            payload = await log.payload(connection, id, project)
+            attempts = await log.attempts(connection, id)
         return JSONResponse(summary(row) | {"attempts": [attempt(each, payload) for each in attempts]})
 
     async def replay(request: Request, caller: Caller) -> Response:
         id, project = _id(request), caller.project_id
         async with deps.pool.acquire() as connection:
-            row = await postgres_log.find(connection, id, project)
+            row = await log.find(connection, id, project)
             if row is None:
                 raise not_found("The delivery")
-            if not await postgres_log.replay(connection, id, project, REPLAYABLE):
+            if not await log.replay(connection, id, project, REPLAYABLE):
                 raise _not_replayable(row)
-            row = await postgres_log.find(connection, id, project)
+            row = await log.find(connection, id, project)
         deps.wake()
         return JSONResponse(summary(row), status_code=202)
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from flow_engine.state.patches import dumps, split_profile, without_nul
 from flow_engine.state.work import Work
-from flow_engine.store.columns import Columns
+from servicekit.columns import Columns
 
 
 class ContactRow(NamedTuple):

@@ -13,9 +13,9 @@ import orjson
 from flow_engine.state.ids import as_uuid
 from flow_engine.state.rows import LogRow
 from flow_engine.state.work import Outcome
-from flow_engine.store.columns import Columns
 from flow_engine.store.loading import backlog
 from flow_engine.store.port import LoggedEvent
+from servicekit.columns import Columns
 from servicekit.loop.batches import Connection
 
 

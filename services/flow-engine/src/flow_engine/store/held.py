@@ -8,8 +8,8 @@ import msgspec
 
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.work import Work
-from flow_engine.store.columns import Columns
 from flow_engine.store.port import HeldEvent
+from servicekit.columns import Columns
 from servicekit.kafka.records import Record
 from servicekit.loop.batches import Connection
 

@@ -11,7 +11,7 @@ from flow_engine.state import listeners
 from flow_engine.state.rows import MessageRow
 from flow_engine.state.work import LoadedConversation, Work
 from flow_engine.store import contacts, event_log, held, timers
-from flow_engine.store.columns import Columns
+from servicekit.columns import Columns
 from servicekit.failpoints import broken
 from servicekit.loop.batches import Connection
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from flow_engine.state.rows import TimerRow
-from flow_engine.store.columns import Columns
 from flow_engine.store.port import DueTimers, FiredTimer
+from servicekit.columns import Columns
 from servicekit.loop.batches import Connection
 
 TIMERS = Columns(TimerRow, "uuid int text text text timestamptz")

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
-from flow_engine.store.columns import Columns
+from servicekit.columns import Columns
 
 
 class Row(NamedTuple):
@@ -25,3 +25,9 @@ def test_names_types_and_parameters_go_together() -> None:
 def test_a_field_without_a_type_is_refused() -> None:
     with pytest.raises(ValueError, match="2 fields"):
         Columns(Row, "uuid")
+
+
+def test_a_column_without_any_value_is_left_out_where_that_is_asked_for() -> None:
+    columns = Columns(Row, "uuid bigint")
+    assert columns.sparse_arrays([Row("a", None), Row("b", None)]) == [("a", "b"), None]  # type: ignore[arg-type]
+    assert columns.sparse_arrays([Row("a", None), Row("b", 2)]) == [("a", "b"), (None, 2)]  # type: ignore[arg-type]

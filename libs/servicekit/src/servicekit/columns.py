@@ -28,8 +28,12 @@ class Columns:
 
     def insert(self, table: str, *, after: int = 0) -> str:
         """The statement that adds these rows to a table."""
-        return f"INSERT INTO {table} ({self}) SELECT * FROM {self.unnest(after=after)}"
+        return f"INSERT INTO {table} ({self}) SELECT * FROM {self.unnest(after=after)}"  # noqa: S608 (of constants)
 
     def arrays(self, rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
         """The parameters: for each column its values of all rows."""
         return list(zip(*rows, strict=True)) or [()] * len(self)
+
+    def sparse_arrays(self, rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...] | None]:
+        """The same for at least one row; a column without any value is None, which costs nothing and reads as nulls."""
+        return [None if column.count(None) == len(column) else column for column in self.arrays(rows)]

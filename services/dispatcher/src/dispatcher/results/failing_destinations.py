@@ -1,0 +1,72 @@
+"""What results say of their destinations, for all replicas: pauses, and endpoints that fail for long."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+
+from dispatcher.model.delivery import Delivery, Result
+from dispatcher.requests import FINDING_SECONDS
+from dispatcher.results import reports
+from dispatcher.store.port import Failing, Pause, Session
+from servicekit.kafka.records import Outgoing
+
+TELL_AFTER_ATTEMPTS = 4
+DISABLE_AFTER = timedelta(days=5)
+"""Without one success in between."""
+FINDINGS = ("gone", "failing", "unauthorized")
+"""Reasons of a pause that end with a change of the entity."""
+
+
+def working(results: Sequence[Result]) -> list[str]:
+    """Destinations that did what was asked of them, sorted."""
+    attempted = [each for each in results if each.attempt is not None]
+    failed = {each.delivery.destination for each in attempted if not each.healthy}
+    return sorted({each.delivery.destination for each in attempted} - failed)
+
+
+async def note(session: Session, results: Sequence[Result], now: str) -> list[Outgoing]:
+    """Keep pauses and failures; events for the endpoints' owners. `now` is RFC 3339."""
+    attempted = [each for each in results if each.attempt is not None]
+    longest = _longest_pauses(attempted)
+    if longest:
+        await session.pause(longest)
+    failures = Counter(each.delivery.destination for each in attempted if not each.healthy)
+    if not failures:
+        return []
+    failing = await session.note_failures(failures, DISABLE_AFTER)
+    return await _tell(session, failing, attempted, now)
+
+
+def _longest_pauses(attempted: Sequence[Result]) -> list[Pause]:
+    asked = (Pause(each.delivery.destination, each.pause, each.pause_reason) for each in attempted if each.pause)
+    return list({each.destination: each for each in sorted(asked, key=lambda pause: pause.seconds)}.values())
+
+
+async def _tell(session: Session, failing: Sequence[Failing], attempted: Sequence[Result], now: str) -> list[Outgoing]:
+    """The owners of endpoints that fail hear of it once; after DISABLE_AFTER an endpoint is switched off."""
+    made, told, disabled = list[Outgoing](), list[str](), list[str]()
+    for each in failing:
+        delivery, attempts = _most_tried(attempted, each.destination)
+        if not delivery.kind.owner_warned:
+            continue
+        if each.too_long:
+            disabled.append(each.destination)
+            why = f"No delivery succeeded for {DISABLE_AFTER.days} days."
+            made += reports.endpoint_disabled(delivery, why, now)
+        elif not each.told and attempts >= TELL_AFTER_ATTEMPTS:
+            told.append(each.destination)
+            made.append(reports.endpoint_failing(delivery, now))
+    if told:
+        await session.note_told(told)
+    if disabled:
+        await session.pause([Pause(name, FINDING_SECONDS, "failing") for name in disabled])
+    return made
+
+
+def _most_tried(attempted: Sequence[Result], destination: str) -> tuple[Delivery, int]:
+    """A delivery that failed there, and the most attempts of any that went there."""
+    there = [each for each in attempted if each.delivery.destination == destination]
+    failed = next(each.delivery for each in reversed(there) if not each.healthy)
+    return failed, max(each.delivery.attempts for each in there)

@@ -1,0 +1,49 @@
+"""The day partitions of deliveries and attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, timedelta
+
+from dispatcher.store.queues import QueueRows
+
+TABLES = ("delivery", "attempt")
+_LOCK = "SELECT pg_advisory_xact_lock(hashtext('dispatcher day partitions'))"
+_PARTITIONS = """
+SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = $1::text::regclass
+"""
+
+
+class DayRows(QueueRows):
+    """The part of a session that is about days."""
+
+    async def ensure_days(self, days: Iterable[date]) -> None:
+        wanted = set(days)
+        async with self._connection.transaction():
+            await self._connection.execute(_LOCK)
+            for table in TABLES:
+                for day in sorted(wanted - await self._days(table)):
+                    await self._connection.execute(
+                        f"CREATE TABLE {_name(table, day)} PARTITION OF {table}"
+                        f" FOR VALUES FROM ('{day}') TO ('{day + timedelta(days=1)}')"
+                    )
+
+    async def days_before(self, oldest: date) -> list[date]:
+        kept = {day for table in TABLES for day in await self._days(table)}
+        return sorted(day for day in kept if day < oldest)
+
+    async def drop_day(self, day: date) -> None:
+        for table in TABLES:
+            await self._connection.execute(f"DROP TABLE IF EXISTS {_name(table, day)}")
+
+    async def today(self) -> date:
+        today: date = await self._connection.fetchval("SELECT CURRENT_DATE")
+        return today
+
+    async def _days(self, table: str) -> set[date]:
+        rows = await self._connection.fetch(_PARTITIONS, table)
+        return {date.fromisoformat(row["name"].rpartition("_")[2]) for row in rows}
+
+
+def _name(table: str, day: date) -> str:
+    return f"{table}_{day:%Y%m%d}"

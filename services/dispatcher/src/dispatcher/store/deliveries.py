@@ -1,0 +1,174 @@
+"""Deliveries on their way: taken over, claimed, unblocked, recorded, discarded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from uuid import UUID
+
+import asyncpg
+
+from dispatcher.model.delivery import Delivery, Result, unknown_kind
+from dispatcher.model.states import State
+from dispatcher.store.port import DISCARDED_AT_ONCE, Lease, Queue
+from dispatcher.store.queues import QueueRows
+from dispatcher.store.rows import NEW, RESULT, new_rows, result_row
+
+_INTERVAL, _LEASE, _QUEUES = (f"${len(NEW) + number}" for number in (1, 2, 3))
+_INSERT = f"""
+WITH arrived AS (
+    SELECT u.*,
+           CASE WHEN coalesce(u.state, '') <> 'discarded' AND u.lane IS NOT NULL AND (u.place > 0 OR EXISTS (
+                    SELECT FROM delivery d
+                     WHERE d.lane = u.lane AND d.finished_at IS NULL AND d.day > CURRENT_DATE - 7))
+                THEN 'blocked' ELSE coalesce(u.state, 'in_flight') END AS first_state
+      FROM {NEW.unnest()}
+), unlooked AS (
+    SELECT id FROM queue
+     WHERE id = ANY ({_QUEUES}::int[]) AND (next_due IS NULL OR next_due > now() + {_INTERVAL}::interval) ORDER BY id FOR UPDATE
+), looked AS (
+    UPDATE queue q SET next_due = least(q.next_due, now() + {_INTERVAL}::interval) FROM unlooked WHERE q.id = unlooked.id
+)
+INSERT INTO delivery (id, day, project_id, kind, queue_id, source, lane, seq, state, attempts, due, lease, expires_at,
+                      finished_at, conversation, contact_id, event_type, event_id, traceparent, hops, error, payload)
+SELECT id, day, project_id, kind, queue_id, source, lane, seq, first_state,
+       CASE first_state WHEN 'in_flight' THEN 1 ELSE 0 END,
+       CASE first_state WHEN 'in_flight' THEN now() + {_INTERVAL}::interval WHEN 'pending' THEN now() END,
+       CASE first_state WHEN 'in_flight' THEN {_LEASE}::uuid END,
+       expires_at,
+       CASE first_state WHEN 'discarded' THEN now() END,
+       conversation, contact_id, event_type, event_id, traceparent, coalesce(hops, 0), error, payload
+  FROM arrived
+ON CONFLICT (id, day) DO NOTHING
+RETURNING id, state
+"""
+_ROW = """
+RETURNING d.id, d.day, d.project_id, d.kind, d.queue_id, d.source, d.lane, d.seq, d.attempts, d.base, d.expires_at,
+       d.created_at, d.conversation, d.contact_id, d.event_type, d.event_id, d.traceparent, d.hops, d.payload
+"""
+_UNBLOCK = f"""
+WITH head AS (
+    SELECT DISTINCT ON (lane) id, day, state FROM delivery
+     WHERE lane = ANY ($1::text[]) AND finished_at IS NULL AND day > CURRENT_DATE - 7
+     ORDER BY lane, seq
+)
+UPDATE delivery d SET state = 'in_flight', attempts = d.attempts + 1, due = now() + $2::interval, lease = $3
+  FROM head WHERE d.id = head.id AND d.day = head.day AND d.state = 'blocked'
+{_ROW}
+"""
+_CLAIM = f"""
+WITH picked AS (
+    SELECT id, day FROM delivery WHERE queue_id = $1 AND due <= now() ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED
+)
+UPDATE delivery d SET state = 'in_flight', attempts = d.attempts + 1, due = now() + $3::interval, lease = $4
+  FROM picked WHERE d.id = picked.id AND d.day = picked.day
+{_ROW}
+"""
+_DISCARD = f"""
+WITH old AS (SELECT id FROM delivery WHERE day = $1 AND finished_at IS NULL LIMIT $3)
+UPDATE delivery d SET state = 'discarded', error = $2, due = NULL, lease = NULL, finished_at = now()
+  FROM old WHERE d.id = old.id AND d.day = $1
+{_ROW}
+"""
+_TAKE_LANES = """
+WITH queues AS (SELECT id FROM queue WHERE source = ANY ($1::text[])),
+heads AS (
+    SELECT DISTINCT ON (lane) id, day, state, source FROM delivery
+     WHERE lane IS NOT NULL AND finished_at IS NULL AND queue_id IN (SELECT id FROM queues)
+     ORDER BY lane, seq
+), freed AS (
+    UPDATE delivery d SET state = 'retrying', due = now(), lease = NULL FROM heads
+     WHERE d.id = heads.id AND d.day = heads.day AND d.state IN ('in_flight', 'blocked') AND NOT (d.id = ANY ($2::uuid[]))
+    RETURNING d.queue_id
+)
+UPDATE queue SET next_due = now() WHERE id IN (SELECT queue_id FROM freed)
+"""
+_PUBLISHED, _WORKING = (f"${len(RESULT) + number}" for number in (1, 2))
+_RECORD = f"""
+WITH result AS (
+    SELECT * FROM {RESULT.unnest()}
+), done AS (
+    UPDATE delivery d
+       SET state = u.state, attempts = u.attempts, error = u.detail, lease = NULL,
+           due = CASE WHEN u.delay IS NOT NULL THEN now() + u.delay * interval '1 second' END,
+           finished_at = CASE WHEN u.delay IS NULL THEN now() END
+      FROM result u
+     WHERE d.id = u.id AND d.day = u.day AND d.lease = u.lease
+    RETURNING d.id, d.day
+), gone AS (
+    DELETE FROM result_outbox WHERE name = ANY ({_PUBLISHED}::uuid[])
+), working AS (
+    UPDATE destination SET failures = 0, failing_since = NULL, told = false, updated_at = now()
+     WHERE name = ANY ({_WORKING}::text[]) AND failures > 0
+), noted AS (
+    INSERT INTO attempt (delivery_id, day, number, started_at, took_ms, outcome, status, code, detail, request, response)
+    SELECT id, day, attempts, started_at, took_ms, CASE state WHEN 'retrying' THEN 'retry' ELSE state END, status, code,
+           detail, request, response
+      FROM result JOIN done USING (id, day) WHERE request IS NOT NULL
+)
+SELECT id FROM done
+"""
+
+
+class DeliveryRows(QueueRows):
+    """The part of a session that is about deliveries and their attempts."""
+
+    async def take_over(self, deliveries: Sequence[Delivery], lease: Lease) -> dict[UUID, State]:
+        queues = sorted({each.queue_id for each in deliveries if each.state != "discarded"})
+        arrays = NEW.sparse_arrays(new_rows(deliveries))
+        rows = await self._connection.fetch(_INSERT, *arrays, lease.interval, lease.id, queues)
+        await self._look_by({(each.queue_id, 0.0) for each in deliveries if each.state == "pending"})
+        return {row["id"]: row["state"] for row in rows}
+
+    async def take_lanes(self, sources: Iterable[str], on_the_wire: Iterable[UUID]) -> None:
+        await self._connection.execute(_TAKE_LANES, sorted(sources), list(on_the_wire))
+
+    async def claim(self, queue: Queue, limit: int, lease: Lease) -> list[Delivery]:
+        rows = await self._connection.fetch(_CLAIM, queue.id, limit, lease.interval, lease.id)
+        return [self._delivery_of(row, queue.destination, lease) for row in rows]
+
+    async def unblock(self, lanes: Iterable[str], lease: Lease) -> list[Delivery]:
+        rows = await self._connection.fetch(_UNBLOCK, sorted(lanes), lease.interval, lease.id)
+        return await self._deliveries_of(rows, lease)
+
+    async def discard_some(self, day: date, why: str) -> list[Delivery]:
+        rows = await self._connection.fetch(_DISCARD, day, why, DISCARDED_AT_ONCE)
+        return await self._deliveries_of(rows, Lease(0))
+
+    async def record(self, results: Sequence[Result], working: Sequence[str], published: Sequence[UUID]) -> set[UUID]:
+        arrays = RESULT.sparse_arrays([result_row(each) for each in results])
+        rows = await self._connection.fetch(_RECORD, *arrays, published, working)
+        await self._look_by((each.delivery.queue_id, each.delay) for each in results if each.delay is not None)
+        return {row["id"] for row in rows}
+
+    async def _deliveries_of(self, rows: list[asyncpg.Record], lease: Lease) -> list[Delivery]:
+        if not rows:
+            return []
+        destinations = await self._numbers.destinations((row["queue_id"] for row in rows), self._connection)
+        return [self._delivery_of(row, destinations[row["queue_id"]], lease) for row in rows]
+
+    def _delivery_of(self, row: asyncpg.Record, destination: str, lease: Lease) -> Delivery:
+        return Delivery(
+            key=row["id"],
+            day=row["day"],
+            project_id=row["project_id"],
+            kind=self._kinds.get(row["kind"]) or unknown_kind(row["kind"]),
+            queue_id=row["queue_id"],
+            destination=destination,
+            source=row["source"],
+            payload=row["payload"],
+            lane=row["lane"],
+            seq=row["seq"],
+            attempts=row["attempts"],
+            base=row["base"],
+            lease=lease.id,
+            lease_ends=lease.ends,
+            expires_at=row["expires_at"],
+            created_at=row["created_at"],
+            conversation=row["conversation"],
+            contact_id=row["contact_id"],
+            event_type=row["event_type"],
+            event_id=row["event_id"],
+            traceparent=row["traceparent"],
+            hops=row["hops"],
+        )

@@ -1,0 +1,199 @@
+"""DeliveryStore: all that the dispatcher asks of what it keeps. `store.postgres` answers, and a twin in memory in tests.
+
+Times are the database's own. A *source* is `<actions or events>/<partition>`; a source of '' is everybody's.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import date, timedelta
+from typing import NamedTuple, Protocol, TypeVar
+from uuid import UUID, uuid4
+
+from dispatcher.model.delivery import Delivery, Result
+from dispatcher.model.states import State
+from servicekit.kafka.records import Outgoing
+from servicekit.loop.batches import Connection
+
+T = TypeVar("T")
+
+DISCARDED_AT_ONCE = 500
+"""Deliveries of a day that is to be dropped that are ended together."""
+
+
+class Lease:
+    """One grant: its id in the database, and its end on our monotonic clock, which was read before the database's."""
+
+    def __init__(self, seconds: float) -> None:
+        self.id, self.ends, self.interval = uuid4(), time.monotonic() + seconds, timedelta(seconds=seconds)
+
+
+class Place(NamedTuple):
+    """What a queue is for: a destination's deliveries that any dispatcher may claim (source ''), or a source's lanes."""
+
+    destination: str
+    source: str
+
+
+class Queue(NamedTuple):
+    """A queue in which something may be due."""
+
+    id: int
+    destination: str
+
+
+class Failing(NamedTuple):
+    """A destination that failed just now. `told`: its owner knows. `too_long`: without one success for as long as asked."""
+
+    destination: str
+    told: bool
+    too_long: bool
+
+
+class Pause(NamedTuple):
+    """A destination is to be left alone for so long; `reason` is a word."""
+
+    destination: str
+    seconds: float
+    reason: str | None
+
+
+class Unpublished(NamedTuple):
+    """A row of the result outbox: records that Kafka may not have yet."""
+
+    name: UUID
+    outgoing: list[Outgoing]
+
+
+class Session(Protocol):
+    """What is done on one connection, in its transaction if one is open."""
+
+    async def take_over(self, deliveries: Sequence[Delivery], lease: Lease) -> dict[UUID, State]:
+        """Insert rows in the wanted state, inside the fenced transaction: id -> state of those that were not there yet.
+
+        Those `in_flight` are leased. Whoever's lane has an unfinished row, or another one of the batch before it, is
+        `blocked`. That their queues are looked at when the leases end is missed where a look at the queue ends at the same
+        moment; `sweep` mends that, and it matters only after a crash.
+        """
+        ...
+
+    async def take_lanes(self, sources: Iterable[str], on_the_wire: Iterable[UUID]) -> None:
+        """A new owner of lanes makes their heads due, leased by a predecessor or left blocked by its crash.
+
+        What it is sending itself (`on_the_wire`) goes on.
+        """
+        ...
+
+    async def due_queues(self, sources: Iterable[str]) -> list[Queue]:
+        """Queues in which something may be due, the longest first, at most 500: the common ones, and these sources' own."""
+        ...
+
+    async def claim(self, queue: Queue, limit: int, lease: Lease) -> list[Delivery]:
+        """Lease at most `limit` due deliveries of a queue, the longest due first; each counts one attempt more."""
+        ...
+
+    async def look_again(self, queue: Queue) -> None:
+        """The queue's next look: when its first row is due."""
+        ...
+
+    async def look_later(self, queue: Queue, seconds: float) -> None:
+        """Do not look at the queue for so long, whatever is due in it: its destination takes nothing."""
+        ...
+
+    async def sweep_queues(self) -> None:
+        """Mend queues whose next look is later than what is due in them."""
+        ...
+
+    async def record(self, results: Sequence[Result], working: Sequence[str], published: Sequence[UUID]) -> set[UUID]:
+        """Save outcomes and attempts where the lease is still the result's; the ids of those that were.
+
+        In the same statement: the destinations that are `working` have no failures any more, and the rows of the result
+        outbox that Kafka has (`published`) go.
+        """
+        ...
+
+    async def unblock(self, lanes: Iterable[str], lease: Lease) -> list[Delivery]:
+        """Lease the head of each lane whose head is blocked. Only the lanes' owner calls this."""
+        ...
+
+    async def note_failures(self, failures: Mapping[str, int], too_long: timedelta) -> list[Failing]:
+        """Count failures, by destination."""
+        ...
+
+    async def note_told(self, destinations: Sequence[str]) -> None:
+        """Their owners know that they fail; forgotten with their next success."""
+        ...
+
+    async def pause(self, pauses: Sequence[Pause]) -> None:
+        """Have destinations left alone by every dispatcher; a longer pause that is there already stays."""
+        ...
+
+    async def resume(self, destinations: Sequence[str], reasons: Sequence[str]) -> None:
+        """End their pauses for one of these reasons, and look at their queues at once."""
+        ...
+
+    async def pauses(self) -> dict[str, float]:
+        """Destination -> seconds that it is still paused."""
+        ...
+
+    async def keep_results(self, outgoing: Sequence[Outgoing]) -> UUID:
+        """Add a row to the result outbox; its name."""
+        ...
+
+    async def forget_results(self, names: Sequence[UUID]) -> None:
+        """Kafka has these rows' records."""
+        ...
+
+    async def unpublished(self, age: timedelta) -> list[Unpublished]:
+        """Rows of the result outbox that are older than that, the oldest first, at most 50."""
+        ...
+
+    async def ensure_days(self, days: Iterable[date]) -> None:
+        """Deliveries of these days can be kept from now on."""
+        ...
+
+    async def days_before(self, oldest: date) -> list[date]:
+        """Days before that one of which something is kept, in order."""
+        ...
+
+    async def discard_some(self, day: date, why: str) -> list[Delivery]:
+        """End at most DISCARDED_AT_ONCE unfinished deliveries of a day as discarded; none when there is nothing left."""
+        ...
+
+    async def drop_day(self, day: date) -> None:
+        """Forget all deliveries and attempts of a day."""
+        ...
+
+    async def today(self) -> date:
+        """The day by the database's clock."""
+        ...
+
+    async def live_replicas(self, instance: str) -> int:
+        """Say that this one lives; how many do, itself included."""
+        ...
+
+
+class DeliveryStore(Protocol):
+    """Deliveries, their attempts, what is due where, what is known about destinations, and results on their way."""
+
+    def session(self) -> AbstractAsyncContextManager[Session]:
+        """A session of its own, each of whose steps is a transaction."""
+        ...
+
+    def on(self, connection: Connection) -> Session:
+        """A session in the transaction that is open on this connection."""
+        ...
+
+    async def transaction(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        """Run `work` in one transaction. Raises OutcomeUnknown when the commit's result is; after others it was undone."""
+        ...
+
+    async def queue_ids(self, places: Iterable[Place]) -> Mapping[Place, int]:
+        """The queues' ids, those of `places` and maybe others; a queue that is not there is made."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of what `transaction` holds."""
+        ...

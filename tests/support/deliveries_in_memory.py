@@ -1,0 +1,328 @@
+"""The twin of PostgresDeliveries: the same port over dicts, for tests that run in milliseconds."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
+
+from dispatcher.kinds.table import DELIVERY_KINDS, Kinds
+from dispatcher.model.delivery import Attempt, Delivery, Result, unknown_kind
+from dispatcher.model.states import State
+from dispatcher.store.port import DISCARDED_AT_ONCE, Failing, Lease, Pause, Place, Queue, Session, Unpublished
+from dispatcher.store.rows import NewRow, new_rows, result_row
+from servicekit.kafka.records import Outgoing
+
+T = TypeVar("T")
+SECOND = timedelta(seconds=1)
+LANE_DAYS = timedelta(days=7)
+
+
+@dataclass
+class Row:
+    """A delivery as its row has it."""
+
+    new: NewRow
+    state: State
+    attempts: int = 0
+    due: datetime | None = None
+    lease: UUID | None = None
+    error: str | None = None
+    finished: bool = False
+    notes: list[Attempt] = field(default_factory=list)
+
+
+@dataclass
+class Known:
+    """What is known of a destination."""
+
+    failures: int = 0
+    failing_since: datetime | None = None
+    told: bool = False
+    paused_until: datetime | None = None
+    reason: str | None = None
+
+
+@dataclass
+class Tables:
+    """All that is kept; what a transaction that fails puts back."""
+
+    rows: dict[tuple[UUID, date], Row] = field(default_factory=dict)
+    looks: dict[int, datetime | None] = field(default_factory=dict)
+    destinations: dict[str, Known] = field(default_factory=dict)
+    outbox: dict[UUID, tuple[datetime, list[Outgoing]]] = field(default_factory=dict)
+    days: set[date] = field(default_factory=set)
+    replicas: dict[str, datetime] = field(default_factory=dict)
+
+
+class DeliveriesInMemory:
+    """store.port.DeliveryStore and its Session in one. `now` is its clock.
+
+    `fails`: what the next transactions raise, having done nothing; `unanswered`: the same, having been committed.
+    """
+
+    def __init__(self, kinds: Kinds = DELIVERY_KINDS, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._kinds, self._now = kinds, now
+        self.tables = Tables()
+        self.places: dict[Place, int] = {}
+        self.fails: list[Exception] = []
+        self.unanswered: list[Exception] = []
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        yield self
+
+    def on(self, connection: Any) -> Session:
+        return self
+
+    async def transaction(self, work: Callable[[Session], Awaitable[T]]) -> T:
+        before = copy.deepcopy(self.tables)
+        try:
+            if self.fails:
+                raise self.fails.pop(0)
+            done = await work(self)
+        except BaseException:
+            self.tables = before
+            raise
+        if self.unanswered:
+            raise self.unanswered.pop(0)
+        return done
+
+    async def queue_ids(self, places: Iterable[Place]) -> Mapping[Place, int]:
+        for place in places:
+            self.places.setdefault(place, len(self.places) + 1)
+            self.tables.looks.setdefault(self.places[place], None)
+        return self.places
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+    async def state(self, one: Delivery) -> State | None:
+        """What the row of a delivery says, if there is one."""
+        row = self.tables.rows.get((one.key, one.day))
+        return None if row is None else row.state
+
+    async def replay(self, one: Delivery) -> bool:
+        """What the API orders for a finished delivery (`store.log`)."""
+        row = self.tables.rows.get((one.key, one.day))
+        if row is None or not row.finished:
+            return False
+        row.state, row.due, row.finished = "pending", self._now(), False
+        row.new = row.new._replace(lane=None, seq=None)
+        return True
+
+    # Deliveries
+
+    async def take_over(self, deliveries: Sequence[Delivery], lease: Lease) -> dict[UUID, State]:
+        unfinished = {row.new.lane for row in self._unfinished() if self._recent(row)}
+        made: dict[UUID, State] = {}
+        for new in new_rows(deliveries):
+            if new.state != "discarded":
+                self._look_by(new.queue_id, 0.0 if new.state == "pending" else lease.interval / SECOND)
+            if (new.id, new.day) not in self.tables.rows:
+                behind = new.lane is not None and (new.place or new.lane in unfinished)
+                made[new.id] = self._insert(new, "blocked" if behind and new.state != "discarded" else None, lease)
+        return made
+
+    def _insert(self, new: NewRow, state: State | None, lease: Lease) -> State:
+        row = Row(new, state or new.state or "in_flight", error=new.error)
+        row.finished = row.state == "discarded"
+        if row.state == "in_flight":
+            self._grant(row, lease)
+        elif row.state == "pending":
+            row.due = self._now()
+        self.tables.rows[new.id, new.day] = row
+        return row.state
+
+    def _grant(self, row: Row, lease: Lease) -> None:
+        row.state, row.lease, row.due, row.attempts = (
+            "in_flight",
+            lease.id,
+            self._now() + lease.interval,
+            row.attempts + 1,
+        )
+
+    async def take_lanes(self, sources: Iterable[str], on_the_wire: Iterable[UUID]) -> None:
+        queues = {id for place, id in self.places.items() if place.source in set(sources)}
+        ours = [row for row in self._unfinished() if row.new.queue_id in queues and row.new.lane is not None]
+        for row in _heads(ours):
+            if row.state in ("in_flight", "blocked") and row.new.id not in set(on_the_wire):
+                row.state, row.due, row.lease = "retrying", self._now(), None
+                self.tables.looks[row.new.queue_id] = self._now()
+
+    async def claim(self, queue: Queue, limit: int, lease: Lease) -> list[Delivery]:
+        now = self._now()
+        due = [row for row in self.tables.rows.values() if row.new.queue_id == queue.id and row.due and row.due <= now]
+        chosen = sorted(due, key=lambda row: row.due or now)[:limit]
+        for row in chosen:
+            self._grant(row, lease)
+        return [self._delivery_of(row, lease) for row in chosen]
+
+    async def unblock(self, lanes: Iterable[str], lease: Lease) -> list[Delivery]:
+        wanted = set(lanes)
+        ours = [row for row in self._unfinished() if row.new.lane in wanted and self._recent(row)]
+        blocked = [row for row in _heads(ours) if row.state == "blocked"]
+        for row in blocked:
+            self._grant(row, lease)
+        return [self._delivery_of(row, lease) for row in blocked]
+
+    async def record(self, results: Sequence[Result], working: Sequence[str], published: Sequence[UUID]) -> set[UUID]:
+        mine = {one.delivery.key for one in results if self._end(one)}
+        for one in results:
+            if one.delay is not None:
+                self._look_by(one.delivery.queue_id, one.delay)
+        for name in working:
+            if (known := self.tables.destinations.get(name)) is not None:
+                known.failures, known.failing_since, known.told = 0, None, False
+        await self.forget_results(published)
+        return mine
+
+    def _end(self, one: Result) -> bool:
+        new = result_row(one)
+        row = self.tables.rows.get((new.id, new.day))
+        if row is None or row.lease is None or row.lease != new.lease:
+            return False
+        row.state, row.attempts, row.error, row.lease = new.state, new.attempts, new.detail, None
+        row.due = None if new.delay is None else self._now() + new.delay * SECOND
+        row.finished = new.delay is None
+        if one.attempt is not None:
+            row.notes.append(one.attempt)
+        return True
+
+    async def discard_some(self, day: date, why: str) -> list[Delivery]:
+        old = [row for row in self._unfinished() if row.new.day == day][:DISCARDED_AT_ONCE]
+        for row in old:
+            row.state, row.error, row.due, row.lease, row.finished = "discarded", why, None, None, True
+        return [self._delivery_of(row, Lease(0)) for row in old]
+
+    def _unfinished(self) -> list[Row]:
+        return [row for row in self.tables.rows.values() if not row.finished]
+
+    def _recent(self, row: Row) -> bool:
+        return row.new.day > self._now().date() - LANE_DAYS
+
+    def _delivery_of(self, row: Row, lease: Lease) -> Delivery:
+        new = row.new
+        [destination] = (place.destination for place, id in self.places.items() if id == new.queue_id)
+        return Delivery(
+            key=new.id, day=new.day, project_id=new.project_id, kind=self._kinds.get(new.kind) or unknown_kind(new.kind),
+            queue_id=new.queue_id, destination=destination, source=new.source, payload=new.payload, lane=new.lane,
+            seq=new.seq, attempts=row.attempts, lease=lease.id, lease_ends=lease.ends, expires_at=new.expires_at,
+            conversation=new.conversation, contact_id=new.contact_id, event_type=new.event_type, event_id=new.event_id,
+            traceparent=new.traceparent, hops=new.hops or 0,
+        )  # fmt: skip
+
+    # Queues
+
+    async def due_queues(self, sources: Iterable[str]) -> list[Queue]:
+        now, ours = self._now(), {"", *sources}
+        found = [
+            (look, Queue(id, place.destination))
+            for place, id in self.places.items()
+            if place.source in ours and (look := self.tables.looks[id]) is not None and look <= now
+        ]
+        return [queue for _, queue in sorted(found)][:500]
+
+    async def look_again(self, queue: Queue) -> None:
+        self.tables.looks[queue.id] = self._first_due(queue.id)
+
+    async def look_later(self, queue: Queue, seconds: float) -> None:
+        self.tables.looks[queue.id] = self._now() + seconds * SECOND
+
+    async def sweep_queues(self) -> None:
+        for id, look in list(self.tables.looks.items()):
+            due = self._first_due(id)
+            if due is not None and due < self._now() + 60 * SECOND and (look is None or look > due):
+                self.tables.looks[id] = due
+
+    def _first_due(self, queue: int) -> datetime | None:
+        return min(
+            (row.due for row in self.tables.rows.values() if row.new.queue_id == queue and row.due), default=None
+        )
+
+    def _look_by(self, queue: int, seconds: float) -> None:
+        by, look = self._now() + seconds * SECOND, self.tables.looks.get(queue)
+        self.tables.looks[queue] = by if look is None else min(look, by)
+
+    # Destinations
+
+    def _known(self, name: str) -> Known:
+        return self.tables.destinations.setdefault(name, Known())
+
+    async def note_failures(self, failures: Mapping[str, int], too_long: timedelta) -> list[Failing]:
+        now, found = self._now(), list[Failing]()
+        for name, count in failures.items():
+            known = self._known(name)
+            known.failures, known.failing_since = known.failures + count, known.failing_since or now
+            found.append(Failing(name, known.told, known.failing_since < now - too_long))
+        return found
+
+    async def note_told(self, destinations: Sequence[str]) -> None:
+        for name in destinations:
+            self._known(name).told = True
+
+    async def pause(self, pauses: Sequence[Pause]) -> None:
+        for name, seconds, reason in pauses:
+            known, until = self._known(name), self._now() + seconds * SECOND
+            known.paused_until, known.reason = max(known.paused_until or until, until), reason
+
+    async def resume(self, destinations: Sequence[str], reasons: Sequence[str]) -> None:
+        for name in destinations:
+            known = self.tables.destinations.get(name)
+            if known is not None and known.reason in reasons:
+                known.paused_until, known.reason = None, None
+        for place, id in self.places.items():
+            if place.destination in destinations and self.tables.looks[id] is not None:
+                self._look_by(id, 0.0)
+
+    async def pauses(self) -> dict[str, float]:
+        left = {name: (known.paused_until - self._now()) / SECOND for name, known in self.tables.destinations.items()
+                if known.paused_until}  # fmt: skip
+        return {name: seconds for name, seconds in left.items() if seconds > 0}
+
+    # Results for Kafka
+
+    async def keep_results(self, outgoing: Sequence[Outgoing]) -> UUID:
+        name = uuid4()
+        self.tables.outbox[name] = (self._now(), list(outgoing))
+        return name
+
+    async def forget_results(self, names: Sequence[UUID]) -> None:
+        for name in names:
+            self.tables.outbox.pop(name, None)
+
+    async def unpublished(self, age: timedelta) -> list[Unpublished]:
+        old = [(at, Unpublished(name, out)) for name, (at, out) in self.tables.outbox.items() if at < self._now() - age]
+        return [row for _, row in sorted(old, key=lambda pair: pair[0])][:50]
+
+    # Days and replicas
+
+    async def ensure_days(self, days: Iterable[date]) -> None:
+        self.tables.days |= set(days)
+
+    async def days_before(self, oldest: date) -> list[date]:
+        return sorted(day for day in self.tables.days if day < oldest)
+
+    async def drop_day(self, day: date) -> None:
+        self.tables.days.discard(day)
+        self.tables.rows = {key: row for key, row in self.tables.rows.items() if key[1] != day}
+
+    async def today(self) -> date:
+        return self._now().date()
+
+    async def live_replicas(self, instance: str) -> int:
+        now = self._now()
+        self.tables.replicas[instance] = now
+        return sum(seen > now - 6 * SECOND for seen in self.tables.replicas.values())
+
+
+def _heads(rows: Iterable[Row]) -> list[Row]:
+    """The first of each lane."""
+    first: dict[str | None, Row] = {}
+    for row in sorted(rows, key=lambda row: row.new.seq or 0):
+        first.setdefault(row.new.lane, row)
+    return list(first.values())

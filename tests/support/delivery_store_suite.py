@@ -1,0 +1,363 @@
+"""What every DeliveryStore does: one suite, on the twin in memory and on PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, cast, get_args
+
+import pytest
+
+from dispatcher.model.delivery import Delivery, Result
+from dispatcher.model.states import MOVES, Happening, State
+from dispatcher.store.port import DeliveryStore, Lease, Pause, Place, Queue, Session
+from servicekit.kafka.records import Outgoing
+from support.leased import attempted, delivery
+
+TODAY = datetime.now(UTC).date()
+SOURCE, LANE, TO = "events/0", "e1/b/c/1", "endpoint:e1"
+DISABLE_AFTER = timedelta(days=5)
+RECORD = Outgoing("t", b"k", b"v", [("a", b"b")])
+TAKEN_OVER: dict[str, State] = {
+    "taken over": "in_flight", "taken over without room": "pending", "taken over behind another": "in_flight",
+    "taken over for a disabled endpoint": "discarded",
+}  # fmt: skip
+
+
+@dataclass
+class Kept:
+    """A store under test. `transaction` gives what `on` takes; `state` and `attempts` say what a row has, or None."""
+
+    store: DeliveryStore
+    transaction: Callable[[], AbstractAsyncContextManager[Any]]
+    state: Callable[[Delivery], Awaitable[State | None]]
+    replay: Callable[[Delivery], Awaitable[bool]]
+
+    async def new(self, *, lane: str | None = None, source: str = SOURCE, to: str = TO, **more: Any) -> Delivery:
+        """A delivery with its queue, not yet kept."""
+        place = Place(to, source if lane else "")
+        fields: dict[str, Any] = {"day": TODAY, "queue_id": (await self.store.queue_ids([place]))[place]} | more
+        return delivery(lane=lane, source=source, destination=to, lease=None, **fields)
+
+    async def take_over(self, *deliveries: Delivery, seconds: float = 60) -> dict[Any, State]:
+        lease = Lease(seconds)
+        async with self.transaction() as connection:
+            states = await self.store.on(connection).take_over(deliveries, lease)
+        for each in deliveries:
+            if states.get(each.key) == "in_flight":
+                each.lease = lease.id
+        return states
+
+    async def leased(self, *, seconds: float = 60, **more: Any) -> Delivery:
+        one = await self.new(**more)
+        await self.take_over(one, seconds=seconds)
+        return one
+
+    async def record(self, *results: Result, working: tuple[str, ...] = ()) -> set[Any]:
+        return await self.store.transaction(lambda session: session.record(results, working, []))
+
+    async def due(self, *sources: str) -> list[str]:
+        async with self.store.session() as session:
+            return [queue.destination for queue in await session.due_queues(sources)]
+
+    async def claim(self, one: Delivery, limit: int = 10, seconds: float = 60) -> list[Delivery]:
+        async with self.store.session() as session:
+            return await session.claim(Queue(one.queue_id, one.destination), limit, Lease(seconds))
+
+    async def unblock(self, *lanes: str) -> list[Delivery]:
+        return await self.store.transaction(lambda session: session.unblock(lanes, Lease(60)))
+
+    async def take_lanes(self, *on_the_wire: Delivery) -> None:
+        async with self.store.session() as session:
+            await session.take_lanes([SOURCE], [each.key for each in on_the_wire])
+
+
+def ended(one: Delivery, outcome: Any = "succeeded", **more: Any) -> Result:
+    return attempted(one, outcome, **more)
+
+
+class StateMachine:
+    """Brings a delivery into a state, and has things happen to it."""
+
+    def __init__(self, kept: Kept) -> None:
+        self.kept = kept
+        self.head: Delivery | None = None
+
+    async def brought_to(self, state: State | None) -> Delivery:
+        one = await self.kept.new(lane=LANE, seq=5)
+        if state is None:
+            return one
+        if state == "blocked":
+            self.head = await self.kept.leased(lane=LANE, seq=1)
+        one.state = state if state in ("pending", "discarded") else "in_flight"
+        await self.kept.take_over(one, seconds=0)
+        if state in ("retrying", "succeeded", "exhausted", "cancelled"):
+            outcome = "retry" if state == "retrying" else state
+            await self.kept.record(ended(one, outcome, delay=0.0 if state == "retrying" else None))
+        return one
+
+    async def happens(self, one: Delivery, happening: Happening) -> None:
+        kept = self.kept
+        if happening in TAKEN_OVER:
+            await self._taken_over(one, happening)
+        elif happening == "claimed when due":
+            await kept.claim(one)
+        elif happening == "became the head":
+            await self._head_ends()
+            await kept.unblock(LANE)
+        elif happening == "its partition moved":
+            await self._head_ends()
+            await kept.take_lanes()
+        elif happening == "its day is dropped":
+            await kept.store.transaction(lambda session: session.discard_some(TODAY, "too old"))
+        elif happening == "replayed":
+            await kept.replay(one)
+        else:
+            await self._ends(one, happening)
+
+    async def _taken_over(self, one: Delivery, happening: Happening) -> None:
+        if happening == "taken over behind another":
+            await self.kept.leased(lane=LANE, seq=1)
+        again = replace(one, state=TAKEN_OVER[happening])
+        await self.kept.take_over(again)
+
+    async def _head_ends(self) -> None:
+        if self.head is not None:
+            await self.kept.record(ended(self.head))
+
+    async def _ends(self, one: Delivery, happening: Happening) -> None:
+        deferred = happening.startswith("deferred")
+        tried = replace(one, attempts=2) if happening == "deferred" else one
+        delay = 60.0 if deferred or happening == "retry" else None
+        result = Result(tried, cast(Any, "deferred" if deferred else happening), delay=delay)
+        await self.kept.record(result)
+
+
+class DeliveryStoreSuite:
+    """Subclasses give `kept`, empty."""
+
+    @pytest.mark.parametrize("state", [None, *get_args(State)])
+    @pytest.mark.parametrize("happening", get_args(Happening))
+    async def test_a_delivery_moves_as_the_table_says_and_in_no_other_way(
+        self, kept: Kept, state: State | None, happening: Happening
+    ) -> None:
+        machine = StateMachine(kept)
+        one = await machine.brought_to(state)
+        assert await kept.state(one) == state
+        await machine.happens(one, happening)
+        move = MOVES.get((state, happening))
+        assert await kept.state(one) == (move.state if move else state)
+
+    # Taken over
+
+    async def test_what_is_there_already_is_not_taken_over_again(self, kept: Kept) -> None:
+        one = await kept.new()
+        assert await kept.take_over(one, replace(one)) == {one.key: "in_flight"}
+        assert await kept.take_over(one) == {}
+
+    async def test_of_a_lane_only_the_head_is_leased_also_in_one_batch(self, kept: Kept) -> None:
+        first, second, third = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2, 3)]
+        assert await kept.take_over(first, second) == {first.key: "in_flight", second.key: "blocked"}
+        assert await kept.take_over(third) == {third.key: "blocked"}
+
+    async def test_a_lanes_next_one_is_leased_when_all_before_it_have_ended(self, kept: Kept) -> None:
+        first, second = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2)]
+        await kept.take_over(first)
+        await kept.record(ended(first))
+        assert await kept.take_over(second) == {second.key: "in_flight"}
+
+    async def test_what_is_discarded_at_once_neither_waits_in_a_lane_nor_holds_one_up(self, kept: Kept) -> None:
+        first, second = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2)]
+        first.state = "discarded"
+        assert await kept.take_over(first, second) == {first.key: "discarded", second.key: "in_flight"}
+
+    # Claimed
+
+    async def test_what_is_pending_is_due_at_once_and_what_is_leased_when_the_lease_ends(self, kept: Kept) -> None:
+        leased = await kept.leased()
+        assert (await kept.due(), await kept.claim(leased)) == ([], [])
+        pending = await kept.leased(state="pending")
+        assert await kept.due() == [TO]
+        assert [each.key for each in await kept.claim(pending)] == [pending.key]
+        over = await kept.leased(seconds=0)
+        assert [each.key for each in await kept.claim(over)] == [over.key]
+
+    async def test_a_claimed_delivery_is_what_was_taken_over_with_one_attempt_more(self, kept: Kept) -> None:
+        about: dict[str, Any] = {
+            "lane": LANE, "seq": 7, "kind": "message", "to": "channel:c", "payload": b"p", "event_type": "tag.added",
+            "event_id": "e", "contact_id": "c", "traceparent": "00-t", "hops": 2, "expires_at": datetime.now(UTC),
+        }  # fmt: skip
+        one = await kept.leased(seconds=0, **about)
+        [claimed] = await kept.claim(one)
+        assert claimed.lease not in (None, one.lease)
+        fresh: dict[str, Any] = {
+            "attempts": 2,
+            "lease": claimed.lease,
+            "lease_ends": claimed.lease_ends,
+            "created_at": claimed.created_at,
+        }
+        assert claimed == replace(one, **fresh)
+
+    async def test_no_more_is_claimed_than_asked_for_and_the_longest_due_first(self, kept: Kept) -> None:
+        given = [await kept.leased(state="pending") for _ in range(3)]
+        claimed = await kept.claim(given[0], limit=2)
+        assert [each.key for each in claimed] == [each.key for each in given[:2]]
+        assert [each.key for each in await kept.claim(given[0])] == [given[2].key]
+
+    async def test_a_lanes_rows_are_found_by_their_partitions_owner_only(self, kept: Kept) -> None:
+        await kept.leased(lane=LANE, seq=1, state="pending")
+        assert await kept.due() == []
+        assert await kept.due("events/1") == []
+        assert await kept.due(SOURCE) == [TO]
+
+    async def test_a_queue_is_looked_at_again_when_its_first_row_is_due(self, kept: Kept) -> None:
+        one = await kept.leased(state="pending")
+        queue = Queue(one.queue_id, TO)
+        async with kept.store.session() as session:
+            await session.look_later(queue, 60)
+            assert await session.due_queues([]) == []
+            await session.look_again(queue)
+            assert await session.due_queues([]) == [queue]
+            await session.claim(queue, 1, Lease(60))
+            await session.look_again(queue)
+            assert await session.due_queues([]) == []
+
+    async def test_a_queue_whose_look_comes_too_late_is_mended(self, kept: Kept) -> None:
+        one = await kept.leased(state="pending")
+        async with kept.store.session() as session:
+            await session.look_later(Queue(one.queue_id, TO), 60)
+            await session.sweep_queues()
+            assert len(await session.due_queues([])) == 1
+
+    # Recorded
+
+    async def test_an_outcome_counts_only_under_the_lease_it_was_sent_under(self, kept: Kept) -> None:
+        one = await kept.leased(seconds=0)
+        [again] = await kept.claim(one)
+        assert await kept.record(ended(one)) == set()
+        assert await kept.record(ended(again)) == {one.key}
+        assert await kept.record(ended(again, "exhausted")) == set()
+        assert await kept.state(one) == "succeeded"
+
+    async def test_a_retry_is_due_after_its_delay(self, kept: Kept) -> None:
+        soon, late = await kept.leased(to="endpoint:soon"), await kept.leased(to="endpoint:late")
+        await kept.record(ended(soon, "retry", delay=0.0), ended(late, "retry", delay=60.0))
+        assert await kept.due() == ["endpoint:soon"]
+        assert [each.attempts for each in await kept.claim(soon)] == [2]
+        assert await kept.claim(late) == []
+
+    async def test_a_deferral_is_no_attempt(self, kept: Kept) -> None:
+        one = await kept.leased()
+        await kept.record(Result(one, "deferred", delay=0.0))
+        assert [each.attempts for each in await kept.claim(one)] == [1]
+
+    async def test_of_a_lane_the_next_one_is_leased_when_the_head_has_ended(self, kept: Kept) -> None:
+        head, *others = [await kept.new(lane=LANE, seq=seq, to="endpoint:e2") for seq in (1, 2, 3)]
+        await kept.take_over(head, *others)
+        assert await kept.unblock(LANE) == []
+        await kept.record(ended(head))
+        assert await kept.unblock("another") == []
+        [following] = await kept.unblock(LANE)
+        assert (following.key, following.destination, following.attempts) == (others[0].key, "endpoint:e2", 1)
+        assert await kept.unblock(LANE) == []
+
+    async def test_a_head_that_waits_for_its_retry_holds_up_its_lane(self, kept: Kept) -> None:
+        head, following = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2)]
+        await kept.take_over(head, following)
+        await kept.record(ended(head, "retry", delay=60.0))
+        assert await kept.unblock(LANE) == []
+
+    async def test_what_the_new_owner_of_a_lane_is_sending_itself_goes_on(self, kept: Kept) -> None:
+        head = await kept.leased(lane=LANE, seq=1)
+        await kept.take_lanes(head)
+        assert await kept.state(head) == "in_flight"
+        await kept.take_lanes()
+        assert await kept.state(head) == "retrying"
+        assert await kept.due(SOURCE) == [TO]
+
+    async def test_a_transaction_that_fails_has_done_nothing(self, kept: Kept) -> None:
+        one = await kept.leased()
+
+        async def fails(session: Session) -> None:
+            await session.record([ended(one)], [], [])
+            await session.keep_results([RECORD])
+            raise ZeroDivisionError
+
+        with pytest.raises(ZeroDivisionError):
+            await kept.store.transaction(fails)
+        async with kept.store.session() as session:
+            assert await session.unpublished(timedelta(0)) == []
+        assert await kept.state(one) == "in_flight"
+
+    # What is known of destinations
+
+    async def test_failures_are_counted_until_a_success(self, kept: Kept) -> None:
+        async def failing(session: Session) -> tuple[bool, bool]:
+            [one] = await session.note_failures({TO: 2}, timedelta(0))
+            return one.told, one.too_long
+
+        async with kept.store.session() as session:
+            await session.note_failures({TO: 1}, DISABLE_AFTER)
+            assert await failing(session) == (False, True)
+            await session.note_told([TO])
+            assert await failing(session) == (True, True)
+            [recently] = await session.note_failures({TO: 1}, DISABLE_AFTER)
+            assert not recently.too_long
+            await session.record([ended(await kept.leased())], [TO], [])
+            assert (await session.note_failures({TO: 1}, DISABLE_AFTER))[0].told is False
+
+    async def test_the_longer_pause_counts_and_ends_for_its_reason_only(self, kept: Kept) -> None:
+        one = await kept.leased(state="pending")
+        async with kept.store.session() as session:
+            await session.look_later(Queue(one.queue_id, TO), 60)
+            await session.pause([Pause("endpoint:e2", 30, "gone"), Pause(TO, 600, "gone")])
+            await session.pause([Pause(TO, 60, "failing")])
+            assert 500 < (await session.pauses())[TO] <= 600
+            await session.resume([TO], ["gone"])
+            assert set(await session.pauses()) == {TO, "endpoint:e2"}
+            await session.resume([TO], ["gone", "failing"])
+            assert set(await session.pauses()) == {"endpoint:e2"}
+            assert [queue.destination for queue in await session.due_queues([])] == [TO]
+
+    async def test_a_pause_ends_by_itself(self, kept: Kept) -> None:
+        async with kept.store.session() as session:
+            await session.pause([Pause(TO, 0, None)])
+            assert await session.pauses() == {}
+
+    # Results, days, replicas
+
+    async def test_results_are_kept_until_kafka_has_them(self, kept: Kept) -> None:
+        one = await kept.leased()
+        async with kept.store.session() as session:
+            names = [await session.keep_results([RECORD, RECORD]) for _ in range(3)]
+            assert await session.unpublished(timedelta(hours=1)) == []
+            assert [each.name for each in await session.unpublished(timedelta(0))] == names
+            assert (await session.unpublished(timedelta(0)))[0].outgoing == [RECORD, RECORD]
+            await session.forget_results(names[:1])
+            await session.record([ended(one)], [], names[1:2])
+            assert [each.name for each in await session.unpublished(timedelta(0))] == names[2:]
+
+    async def test_a_day_is_discarded_and_dropped(self, kept: Kept) -> None:
+        old = TODAY - timedelta(days=40)
+        async with kept.store.session() as session:
+            await session.ensure_days([old, TODAY])
+            await session.ensure_days([old])
+            assert await session.days_before(TODAY) == [old]
+            finished, unfinished = await kept.leased(day=old), await kept.leased(day=old)
+            today = await kept.leased()
+            await kept.record(ended(finished))
+            assert [each.key for each in await session.discard_some(old, "too old")] == [unfinished.key]
+            assert await session.discard_some(old, "too old") == []
+            await session.drop_day(old)
+            assert await session.days_before(TODAY) == []
+        assert [await kept.state(each) for each in (finished, unfinished, today)] == [None, None, "in_flight"]
+
+    async def test_the_day_is_a_day(self, kept: Kept) -> None:
+        async with kept.store.session() as session:
+            assert isinstance(await session.today(), date)
+
+    async def test_replicas_that_said_so_lately_live(self, kept: Kept) -> None:
+        async with kept.store.session() as session:
+            assert [await session.live_replicas(name) for name in ("a", "b", "a")] == [1, 2, 2]

@@ -1,0 +1,192 @@
+"""Outcomes become rows, and are heard of, whatever fails meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from dispatcher.model.delivery import Delivery, Result
+from dispatcher.results import recorder as module
+from dispatcher.results.outcomes import Outcomes
+from dispatcher.results.recorder import AT_ONCE, Recorder
+from dispatcher.store.port import Lease, Queue
+from servicekit.checkpoints.transactions import OutcomeUnknown
+from support.deliveries_in_memory import DeliveriesInMemory
+from support.delivering import LEASE_SECONDS, Published, leased, new
+from support.leased import attempted
+from support.waiting import eventually
+
+NOW = timedelta(0)
+LANE = "e1/-"
+
+
+class World:
+    """A recorder at work."""
+
+    def __init__(self) -> None:
+        self.time = datetime.now(UTC)
+        self.store = DeliveriesInMemory(now=lambda: self.time)
+        self.kafka, self.outcomes, self.offered = Published(), Outcomes(AT_ONCE), list[Delivery]()
+        self.held = {"events/0"}
+        self.recorder = Recorder(
+            self.store, self.kafka, self.outcomes,
+            offer=self.offered.extend, holds=self.held.__contains__, lease_seconds=LEASE_SECONDS,
+        )  # fmt: skip
+
+    async def saved(self, *results: Result) -> None:
+        for each in results:
+            self.outcomes.add(each)
+        await asyncio.wait_for(self.outcomes.drained(), 2)
+        await self.recorder.drained(2)
+
+    @asynccontextmanager
+    async def at_work(self) -> AsyncIterator[None]:
+        task = asyncio.create_task(self.recorder.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+@pytest.fixture
+async def world(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    monkeypatch.setattr(module, "RETRY_SECONDS", 0.001)
+    made = World()
+    async with made.at_work():
+        yield made
+
+
+async def test_an_outcome_is_saved_and_heard_of_and_what_kafka_has_goes_with_the_next(world: World) -> None:
+    first, second = await leased(world.store), await leased(world.store)
+    await world.saved(attempted(first, "exhausted", code="http-500"))
+    assert (await world.store.state(first), world.kafka.types()) == ("exhausted", ["delivery.exhausted"])
+    assert len(world.store.tables.outbox) == 1
+    await world.saved(attempted(second))
+    assert world.store.tables.outbox == {}
+
+
+async def test_what_ended_under_another_lease_is_neither_saved_nor_heard_of(world: World) -> None:
+    one = await leased(world.store, seconds=0)
+    [queue] = await world.store.due_queues([])
+    await world.store.claim(queue, 1, Lease(60))
+    await world.saved(attempted(one, "exhausted", code="http-500"))
+    assert (await world.store.state(one), world.kafka.records) == ("in_flight", [])
+
+
+async def test_the_database_being_away_costs_nothing_but_time(world: World) -> None:
+    world.store.fails = [ConnectionResetError("away"), ConnectionResetError("away")]
+    one = await leased(world.store)
+    await world.saved(attempted(one))
+    assert await world.store.state(one) == "succeeded"
+
+
+async def test_a_commit_whose_answer_is_lost_is_not_heard_of_twice(world: World) -> None:
+    world.store.unanswered = [OutcomeUnknown(ConnectionResetError("lost"))]
+    one = await leased(world.store)
+    await world.saved(attempted(one, "exhausted", code="http-500"))
+    assert (await world.store.state(one), world.kafka.records) == ("exhausted", [])
+    world.time += timedelta(seconds=1)
+    await world.recorder.sweep(NOW)
+    assert world.kafka.types() == ["delivery.exhausted"]
+
+
+async def test_what_kafka_did_not_take_is_published_by_a_sweep_and_then_forgotten(world: World) -> None:
+    world.kafka.fails = [ConnectionResetError("away")]
+    one = await leased(world.store)
+    await world.saved(attempted(one, "exhausted", code="http-500"))
+    world.time += timedelta(seconds=1)
+    await world.recorder.sweep(timedelta(minutes=1))
+    assert world.kafka.records == []
+    await world.recorder.sweep(NOW)
+    assert world.kafka.types() == ["delivery.exhausted"]
+    await world.recorder.sweep(NOW)
+    assert (world.kafka.types(), world.store.tables.outbox) == (["delivery.exhausted"], {})
+
+
+async def test_a_result_that_cannot_be_saved_holds_up_no_other(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    good, bad, better = [await leased(world.store) for _ in range(3)]
+    record = world.store.record
+
+    async def refuses(results: Sequence[Result], *more: Any) -> set[UUID]:
+        if any(each.delivery.key == bad.key for each in results):
+            raise ValueError("no such thing")
+        return await record(results, *more)
+
+    monkeypatch.setattr(world.store, "record", refuses)
+    await world.saved(*map(attempted, (good, bad, better)))
+    assert [await world.store.state(one) for one in (good, bad, better)] == ["succeeded", "in_flight", "succeeded"]
+
+
+async def test_a_lanes_next_delivery_is_offered_when_its_head_has_ended(world: World) -> None:
+    following = await new(world.store, lane=LANE, seq=2)
+    head = await leased(world.store, following, lane=LANE, seq=1)
+    await world.saved(attempted(head, "retry", delay=60.0))
+    assert world.offered == []
+    [queue] = world.store.places.values()
+    world.time += timedelta(seconds=60)
+    [again] = await world.store.claim(Queue(queue, "endpoint:e1"), 1, Lease(60))
+    await world.saved(attempted(again))
+    assert [(each.key, each.destination) for each in world.offered] == [(following.key, "endpoint:e1")]
+
+
+async def test_of_a_lane_that_is_anothers_nothing_is_offered(world: World) -> None:
+    following = await new(world.store, lane=LANE, seq=2)
+    head = await leased(world.store, following, lane=LANE, seq=1)
+    world.held.clear()
+    await world.saved(attempted(head))
+    assert (world.offered, await world.store.state(following)) == ([], "blocked")
+
+
+async def test_a_lane_that_is_to_be_looked_after_goes_on_without_a_result(world: World) -> None:
+    following = await new(world.store, lane=LANE, seq=2)
+    head = await leased(world.store, following, lane=LANE, seq=1)
+    await world.store.record([attempted(head)], [], [])
+    world.outcomes.look_after({LANE})
+    await eventually(lambda: [each.key for each in world.offered] == [following.key], seconds=2)
+
+
+async def test_the_owner_of_an_endpoint_hears_once_that_it_fails_and_again_after_a_success(world: World) -> None:
+    async def fails(attempts: int) -> None:
+        one = await leased(world.store, attempts=attempts)
+        await world.saved(attempted(one, "retry", delay=1.0, healthy=False))
+
+    await fails(3)
+    assert world.kafka.types() == []
+    await fails(4)
+    await fails(5)
+    assert world.kafka.types() == ["endpoint.failing"]
+    await world.saved(attempted(await leased(world.store)))
+    await fails(4)
+    assert world.kafka.types() == ["endpoint.failing"] * 2
+
+
+async def test_an_endpoint_without_a_success_for_days_is_switched_off(world: World) -> None:
+    first, second = await leased(world.store), await leased(world.store)
+    await world.saved(attempted(first, "retry", delay=1.0, healthy=False))
+    world.time += timedelta(days=5, seconds=1)
+    await world.saved(attempted(second, "retry", delay=1.0, healthy=False))
+    assert world.kafka.types() == ["endpoint.disabled", "endpoint.disabled"]  # Told to the outside and to the registry.
+    assert set(await world.store.pauses()) == {"endpoint:e1"}
+
+
+async def test_of_destinations_that_are_no_endpoints_nobody_is_warned(world: World) -> None:
+    one = await leased(world.store, kind="webhook", to="host:e.com:443", attempts=9)
+    await world.saved(attempted(one, "retry", delay=1.0, healthy=False))
+    assert (world.kafka.records, world.store.tables.destinations["host:e.com:443"].failures) == ([], 1)
+
+
+async def test_the_longest_pause_of_a_batch_counts(world: World) -> None:
+    given = [await leased(world.store) for _ in range(3)]
+    results = [
+        attempted(one, "retry", delay=1.0, pause=pause, pause_reason="retry-after")
+        for one, pause in zip(given, (10.0, 30.0, 20.0), strict=True)
+    ]
+    await world.saved(*results)
+    assert await world.store.pauses() == {"endpoint:e1": 30.0}

@@ -1,0 +1,142 @@
+"""What is due is found, as much of it as its destination takes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import pytest
+
+from dispatcher.model.delivery import Delivery, Limits, Result
+from dispatcher.scheduling import claims as module
+from dispatcher.scheduling.claims import UNPUBLISHED_AGE, Claims
+from dispatcher.scheduling.destinations import Destinations
+from dispatcher.scheduling.holdings import Holdings
+from dispatcher.scheduling.pulse import Pulse
+from support.deliveries_in_memory import DeliveriesInMemory
+from support.delivering import leased
+from support.leased import attempted
+from support.waiting import eventually
+
+
+class World:
+    """Destinations that take two at once; attempts end when the test says so."""
+
+    def __init__(self) -> None:
+        self.store, self.begun, self.swept = DeliveriesInMemory(), list[Delivery](), list[timedelta]()
+        self.due, self.ends = asyncio.Event(), asyncio.Event()
+        self.destinations = Destinations(
+            self.attempt, lambda result: None, lambda name: Limits(2), most=100, starved=self.due.set
+        )
+        self.holdings = Holdings(Pulse(60), 60)
+        self.claims = Claims(
+            self.store, self.destinations, self.holdings,
+            due=self.due, sweep_results=self.sweep, lease_seconds=60,
+        )  # fmt: skip
+
+    async def attempt(self, one: Delivery) -> Result:
+        self.begun.append(one)
+        await self.ends.wait()
+        return attempted(one)
+
+    async def sweep(self, age: timedelta) -> None:
+        self.swept.append(age)
+
+    async def waiting(self, count: int, **more: object) -> list[Delivery]:
+        return [await leased(self.store, state="pending", **more) for _ in range(count)]
+
+    def keys(self) -> list[object]:
+        return [one.key for one in self.begun]
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+async def running(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
+    """Claims that look only when something says so."""
+    monkeypatch.setattr(module, "EVERY_SECONDS", 60.0)
+    task = asyncio.create_task(world.claims.run())
+    yield world
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_what_is_due_is_sent_and_its_queue_looked_at_when_the_next_is_due(world: World) -> None:
+    [one] = await world.waiting(1)
+    assert not await world.claims.once()
+    await eventually(lambda: world.keys() == [one.key], seconds=2)
+    assert await world.store.due_queues([]) == []
+
+
+async def test_no_more_is_leased_than_a_destination_takes(world: World) -> None:
+    world.destinations.destination("endpoint:e1").seconds = 5.0
+    given = await world.waiting(3)
+    assert await world.claims.once()  # As much as there was room for: there may be more.
+    assert not await world.claims.once()  # No room.
+    await eventually(lambda: world.keys() == [one.key for one in given[:2]], seconds=2)
+    assert await world.store.state(given[2]) == "pending"
+
+
+async def test_what_was_left_behind_is_claimed_as_soon_as_there_is_room(running: World) -> None:
+    running.destinations.destination("endpoint:e1").seconds = 5.0
+    given = await running.waiting(3)
+    running.due.set()
+    await eventually(lambda: len(running.begun) == 2, seconds=2)
+    running.ends.set()
+    await eventually(lambda: len(running.begun) == len(given), seconds=2)
+
+
+async def test_the_queue_of_a_destination_that_takes_nothing_waits_as_long_as_it_does(world: World) -> None:
+    world.destinations.pause("endpoint:e1", 60)
+    [dead], [other] = await world.waiting(1), await world.waiting(1, to="endpoint:e2")
+    await world.claims.once()
+    await eventually(lambda: world.keys() == [other.key], seconds=2)
+    assert (await world.store.state(dead), await world.store.due_queues([])) == ("pending", [])
+
+
+async def test_lanes_of_others_are_not_claimed(world: World) -> None:
+    [one] = await world.waiting(1, lane="l", seq=1, source="events/3")
+    await world.claims.once()
+    assert await world.store.state(one) == "pending"
+    await world.holdings.take(["events/3"], world.destinations, world.store)
+    await world.claims.once()
+    assert await world.store.state(one) == "in_flight"
+
+
+async def test_at_first_all_that_a_crash_left_unpublished_is_published_and_later_what_is_old(
+    running: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await eventually(lambda: running.swept == [timedelta(0)], seconds=2)
+    monkeypatch.setattr(module, "SWEEP_SECONDS", 0.0)
+    running.due.set()
+    await eventually(lambda: running.swept == [timedelta(0), UNPUBLISHED_AGE], seconds=2)
+
+
+async def test_a_queue_whose_look_was_lost_is_mended_by_the_sweep(running: World) -> None:
+    await eventually(lambda: running.swept, seconds=2)
+    [one] = await running.waiting(1)
+    running.store.tables.looks[one.queue_id] = None
+    await running.claims._sweep(first=False)
+    running.due.set()
+    await eventually(lambda: running.keys() == [one.key], seconds=2)
+
+
+async def test_the_database_being_away_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "EVERY_SECONDS", 0.001)
+    due_queues, asked = world.store.due_queues, list[int]()
+
+    async def away_at_first(sources: object) -> object:
+        asked.append(1)
+        if len(asked) == 1:
+            raise ConnectionResetError("away")
+        return await due_queues(sources)  # type: ignore[arg-type]  # passed on
+
+    monkeypatch.setattr(world.store, "due_queues", away_at_first)
+    [one] = await world.waiting(1)
+    task = asyncio.create_task(world.claims.run())
+    await eventually(lambda: world.keys() == [one.key], seconds=2)
+    task.cancel()
