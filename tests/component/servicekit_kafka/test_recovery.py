@@ -142,8 +142,8 @@ async def test_the_next_owner_publishes_what_the_last_one_committed_while_it_was
                 [("src-topic", b"x"), ("src-partition", b"0"), ("src-offset", b"9"), ("src-index", b"0")],
             )
         ]
-        step = fence.Step(hold, 0, 10, None, None, pack_outgoing(said))
-        assert await fence.advance(dying, topic, [step], []) == {0}
+        move = fence.CheckpointMove(hold, 0, 10, None, None, pack_outgoing(said))
+        assert await fence.advance(dying, topic, [move], []) == {0}
         loop = make_loop(Ledger(topic, out, pool), kafka)
         async with running(loop):
             await eventually(lambda: waits_for_a_lock(pool))

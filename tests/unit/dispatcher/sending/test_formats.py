@@ -13,7 +13,7 @@ from channels.descriptor import SendPulse
 from channels.discovery import installed
 from contracts.people import ContactView
 from dispatcher.sending import formats
-from dispatcher.sending.formats import Report, Sender
+from dispatcher.sending.formats import ShownBot, Subject
 from dispatcher.sending.rendering import render
 from support.deliveries import AT
 
@@ -32,7 +32,7 @@ CONTACT = ContactView(
     flags=("vip",),
 ).model_dump()
 SENDPULSE = {type: connector.descriptor.sendpulse for type, connector in installed().items()}
-TELEGRAM = Sender(
+TELEGRAM = ShownBot(
     bot_id=BOT,
     name="Conference",
     channel_type="telegram",
@@ -40,7 +40,7 @@ TELEGRAM = Sender(
     url="https://t.me/conference_bot",
     words=SENDPULSE["telegram"],
 )
-WHATSAPP = Sender(
+WHATSAPP = ShownBot(
     bot_id=BOT,
     name="Conference",
     channel_type="whatsapp",
@@ -59,14 +59,14 @@ def sample(name: str) -> Any:
     return json.loads((SAMPLES / f"sendpulse_{name}.json").read_text())
 
 
-def step(**data: Any) -> Report:
-    return Report(
+def step(**data: Any) -> Subject:
+    return Subject(
         "webhook.sent", "2026-11-21T00:01:00Z", {"contact": CONTACT, **data}, "Reserved. Lecture #3", step=True
     )
 
 
-def made(format: Any, report: Report, sender: Sender = TELEGRAM, template: str | None = None) -> Any:
-    return json.loads(formats.body(format, report, sender, template, render))
+def made(format: Any, subject: Subject, shown_bot: ShownBot = TELEGRAM, template: str | None = None) -> Any:
+    return json.loads(formats.body(format, subject, shown_bot, template, render))
 
 
 def test_a_steps_webhook_is_sendpulses() -> None:
@@ -94,13 +94,13 @@ def test_an_incoming_message_is_sendpulses() -> None:
             "timestamp": "1795219200",
         },
     }
-    report = Report("message.received", AT, {"contact": contact.model_dump(), "message": message})
-    assert made("sendpulse", report, WHATSAPP) == sample("incoming_message")
+    subject = Subject("message.received", AT, {"contact": contact.model_dump(), "message": message})
+    assert made("sendpulse", subject, WHATSAPP) == sample("incoming_message")
 
 
 def test_a_message_without_the_platforms_own_has_its_text_and_every_kind() -> None:
-    report = Report("message.received", AT, {"message": {"id": "m1", "text": "hello"}})
-    shown = made("sendpulse", report, Sender(bot_id=BOT, channel_type="webchat", words=SENDPULSE["webchat"]))[0]
+    subject = Subject("message.received", AT, {"message": {"id": "m1", "text": "hello"}})
+    shown = made("sendpulse", subject, ShownBot(bot_id=BOT, channel_type="webchat", words=SENDPULSE["webchat"]))[0]
     assert shown["service"] == "livechat"
     assert shown["info"]["message"]["channel_data"] == {
         "message_id": "m1",
@@ -123,11 +123,11 @@ def test_a_message_without_the_platforms_own_has_its_text_and_every_kind() -> No
     ],
 )
 def test_an_event_has_sendpulses_title_or_its_type(type: str, title: str) -> None:
-    assert made("sendpulse", Report(type, AT, {}))[0]["title"] == title
+    assert made("sendpulse", Subject(type, AT, {}))[0]["title"] == title
 
 
 def test_an_endpoints_own_title_wins_and_a_steps_own_wins_over_it() -> None:
-    assert formats.title_of(Report("tag.added", AT, {}), {"tag.added": "labelled"}) == "labelled"
+    assert formats.title_of(Subject("tag.added", AT, {}), {"tag.added": "labelled"}) == "labelled"
     assert formats.title_of(step(), {"webhook.sent": "no"}) == "Reserved. Lecture #3"
 
 
@@ -138,26 +138,30 @@ def test_a_variable_never_hides_what_the_contact_has() -> None:
 
 
 def test_an_event_spreads_no_variables_and_shows_no_flags() -> None:
-    shown = made("sendpulse", Report("tag.added", AT, {"contact": CONTACT}))[0]["contact"]
+    shown = made("sendpulse", Subject("tag.added", AT, {"contact": CONTACT}))[0]["contact"]
     assert "lecture" not in shown
     assert "flags" not in shown
     assert shown["variables"] == {"lecture": "3"}
 
 
 def test_links_and_flows_are_told() -> None:
-    link = made("sendpulse", Report("redirect.followed", AT, {"node": "n1", "link": {"url": "https://example.com/"}}))
+    link = made("sendpulse", Subject("redirect.followed", AT, {"node": "n1", "link": {"url": "https://example.com/"}}))
     assert link[0]["info"] == {"link": {"url": "https://example.com/", "node": "n1"}}
-    flow = made("sendpulse", Report("flow.launched", AT, {"flow": {"id": "f1", "slug": "reserve", "version": 2}}))
+    flow = made("sendpulse", Subject("flow.launched", AT, {"flow": {"id": "f1", "slug": "reserve", "version": 2}}))
     assert flow[0]["info"] == {"flow": {"id": "f1", "name": "reserve"}}
 
 
 def test_our_own_format_is_the_event_as_it_is() -> None:
-    report = Report("tag.added", AT, {"contact": CONTACT})
-    body = formats.body("switchhook", report, TELEGRAM, None, render)
-    assert orjson.loads(body) == {"type": "tag.added", "timestamp": AT, "data": orjson.loads(orjson.dumps(report.data))}
+    subject = Subject("tag.added", AT, {"contact": CONTACT})
+    body = formats.body("switchhook", subject, TELEGRAM, None, render)
+    assert orjson.loads(body) == {
+        "type": "tag.added",
+        "timestamp": AT,
+        "data": orjson.loads(orjson.dumps(subject.data)),
+    }
 
 
 def test_a_template_sees_the_event_its_title_and_its_contact() -> None:
     source = '{"what": "{{ event.title }}", "who": "{{ contact.name }}", "old": "{{ event.data.nothing }}"}'
-    report = Report("bot.subscribed", AT, {"contact": CONTACT})
-    assert made("template", report, template=source) == {"what": "new_subscriber", "who": "Alex", "old": ""}
+    subject = Subject("bot.subscribed", AT, {"contact": CONTACT})
+    assert made("template", subject, template=source) == {"what": "new_subscriber", "who": "Alex", "old": ""}

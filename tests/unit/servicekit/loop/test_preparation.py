@@ -84,13 +84,13 @@ def test_effects_carry_their_source_and_go_to_its_partition_where_the_key_is_the
     assert written[1].headers == source_headers("in", 1, 0, 1)
     assert written[2].headers == source_headers("in", 1, 1, 0)
     assert written[3].topic == "switchhook.flow-engine.dlq.v1"
-    [step] = prepared.steps
-    assert (step.old, step.new, step.name, step.seen) == (0, 2, "0", None)
-    assert unpack_outgoing(step.payload or b"") == written
+    [move] = prepared.moves
+    assert (move.old, move.new, move.name, move.seen) == (0, 2, "0", None)
+    assert unpack_outgoing(move.payload or b"") == written
 
 
 def test_a_batch_without_effects_has_no_outbox_row() -> None:
-    assert prepare("flow-engine", portions(partition(0, 2)), Commit(), Stamps("in"), set()).steps[0].payload is None
+    assert prepare("flow-engine", portions(partition(0, 2)), Commit(), Stamps("in"), set()).moves[0].payload is None
 
 
 def test_too_large_an_effect_is_refused_before_the_commit() -> None:

@@ -83,7 +83,7 @@ class Hold:
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class CheckpointMove:
     """How a batch moves one partition's checkpoint. `payload` is its outbox row, None when it writes nothing."""
 
     hold: Hold
@@ -123,27 +123,27 @@ def _hold(part: int, row: Any) -> Hold:
 
 
 async def advance(
-    connection: Connection, topic: str, steps: Sequence[Step], published: Sequence[tuple[int, str]]
+    connection: Connection, topic: str, moves: Sequence[CheckpointMove], published: Sequence[tuple[int, str]]
 ) -> set[int]:
     """Move the checkpoints, add the outbox rows, delete those that Kafka acknowledged; one statement.
 
     Returns the partitions that moved. Unless these are all, this process is fenced off from the rest: roll back.
     """
     statement = _ADVANCE.format(**_BROKEN if broken("fence") else _FENCED)
-    rows = [step for step in steps if step.payload is not None]
+    rows = [move for move in moves if move.payload is not None]
     moved = await connection.fetch(
         statement,
         topic,
-        [step.hold.part for step in steps],
-        [step.old for step in steps],
-        [step.new for step in steps],
-        [step.hold.epoch for step in steps],
-        [step.hold.owner for step in steps],
-        [step.last_id for step in steps],
-        [None if step.seen is None else orjson.dumps(step.seen).decode() for step in steps],
-        [step.hold.part for step in rows],
-        [step.name for step in rows],
-        [step.payload for step in rows],
+        [move.hold.part for move in moves],
+        [move.old for move in moves],
+        [move.new for move in moves],
+        [move.hold.epoch for move in moves],
+        [move.hold.owner for move in moves],
+        [move.last_id for move in moves],
+        [None if move.seen is None else orjson.dumps(move.seen).decode() for move in moves],
+        [move.hold.part for move in rows],
+        [move.name for move in rows],
+        [move.payload for move in rows],
         [part for part, _ in published],
         [name for _, name in published],
     )

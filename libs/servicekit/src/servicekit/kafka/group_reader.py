@@ -41,7 +41,7 @@ LOST = (KafkaError, IllegalStateError, OSError)
 log = structlog.get_logger()
 
 
-class Receiver(Protocol):
+class RecordSink(Protocol):
     """Who is told. All calls are synchronous and quick."""
 
     def take_on(self, partitions: set[int], topic: str) -> None:
@@ -72,7 +72,7 @@ class Receiver(Protocol):
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]
     """Nothing is done here that takes time: aiokafka would go on meanwhile. A consumer that was given up is not heard."""
 
-    def __init__(self, reader: GroupReader, receiver: Receiver, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, reader: GroupReader, receiver: RecordSink, consumer: AIOKafkaConsumer) -> None:
         self._reader, self._receiver, self._consumer = reader, receiver, consumer
 
     def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
@@ -113,7 +113,7 @@ class GroupReader:
         self._unassigned_since: float | None = time.monotonic()
         self._stood_at: dict[int, int] = {}
 
-    async def run(self, receiver: Receiver) -> None:
+    async def run(self, receiver: RecordSink) -> None:
         """Read for ever, and tell `receiver`. Only ends by being cancelled."""
         pause = 0.1
         while True:
@@ -181,13 +181,13 @@ class GroupReader:
         with contextlib.suppress(*LOST, IllegalOperation, TimeoutError):
             await undisturbed(self.consumer.commit(wanted), 2)
 
-    def on_revoked(self, receiver: Receiver) -> None:
+    def on_revoked(self, receiver: RecordSink) -> None:
         """Called by aiokafka before a rebalance."""
         if self._unassigned_since is None:
             self._unassigned_since = time.monotonic()
         receiver.let_go()
 
-    def on_assigned(self, receiver: Receiver, consumer: AIOKafkaConsumer, assigned: set[TopicPartition]) -> None:
+    def on_assigned(self, receiver: RecordSink, consumer: AIOKafkaConsumer, assigned: set[TopicPartition]) -> None:
         """Called by aiokafka after one, before anything is fetched."""
         for tp in assigned:
             consumer.pause(tp)
@@ -201,7 +201,7 @@ class GroupReader:
             with contextlib.suppress(IllegalStateError, AssertionError):
                 act(self.consumer, TopicPartition(self._topic_there, partition))
 
-    async def _session(self, receiver: Receiver) -> None:
+    async def _session(self, receiver: RecordSink) -> None:
         """One consumer, until it fails. The assignment ends with it."""
         consumer = make_consumer(
             self._cluster,
@@ -221,7 +221,7 @@ class GroupReader:
             self.on_revoked(receiver)
             await consumers.close(consumer)
 
-    async def _pump(self, receiver: Receiver, consumer: AIOKafkaConsumer) -> None:
+    async def _pump(self, receiver: RecordSink, consumer: AIOKafkaConsumer) -> None:
         while True:
             while not receiver.has_room():
                 self._room.clear()
@@ -241,7 +241,7 @@ class GroupReader:
                 if again is not None:
                     self.seek(tp.partition, again)
 
-    async def _watch(self, receiver: Receiver, consumer: AIOKafkaConsumer) -> None:
+    async def _watch(self, receiver: RecordSink, consumer: AIOKafkaConsumer) -> None:
         """Raises Stuck for what aiokafka does not notice itself."""
         patience = 2 * self._session_timeout + 10
         checked = time.monotonic()
@@ -257,7 +257,7 @@ class GroupReader:
                 checked = time.monotonic()
                 await self._check_progress(receiver, consumer)
 
-    async def _check_progress(self, receiver: Receiver, consumer: AIOKafkaConsumer) -> None:
+    async def _check_progress(self, receiver: RecordSink, consumer: AIOKafkaConsumer) -> None:
         """A partition whose position did not move between two checks although there is more: the fetcher is stuck."""
         if self._unassigned_since is not None or not receiver.has_room():
             return

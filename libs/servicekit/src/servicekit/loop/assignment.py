@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 
 class Assignment:
-    """The assigned partitions. Every one of them begins by being recovered (`Receiver` of the group reader)."""
+    """The assigned partitions. Every one of them begins by being recovered (`RecordSink` of the group reader)."""
 
     def __init__(
         self, handler: Handler, metrics: LoopMetrics, recovery: Recovery, work: asyncio.Event, max_waiting: int

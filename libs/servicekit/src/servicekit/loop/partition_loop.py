@@ -23,7 +23,7 @@ import structlog
 
 from contracts import dlq
 from servicekit.checkpoints import outbox
-from servicekit.checkpoints.fence import Hold, Step
+from servicekit.checkpoints.fence import CheckpointMove, Hold
 from servicekit.checkpoints.transactions import FencedOff, LoopConnection, OutcomeUnknown
 from servicekit.failpoints import failpoint
 from servicekit.kafka.cluster import Cluster
@@ -38,7 +38,7 @@ from servicekit.loop.outlet import CommittedRow, Outlet
 from servicekit.loop.own_transactions import OwnTransactions
 from servicekit.loop.partitions import TRIES, Partition, State
 from servicekit.loop.positions import Positions, advance, stored
-from servicekit.loop.preparation import Portion, Prepared, Stamps, batch_of, covered, cut, prepare, step_of
+from servicekit.loop.preparation import Portion, Prepared, Stamps, batch_of, covered, cut, move_of, prepare
 from servicekit.loop.recovery import Recovery
 
 __all__ = [
@@ -222,7 +222,7 @@ class PartitionLoop:
         if not portions:
             raise Infrastructure("the handler applied nothing of its batch")
         if commit.empty and not any(portion.dead for portion in portions):
-            self._move(portions, [step_of(portion, []) for portion in portions])
+            self._move(portions, [move_of(portion, []) for portion in portions])
             return
         topics = {record.topic for _, outgoing in commit.outgoing for record in outgoing}
         if commit.dead or any(portion.dead for portion in portions):
@@ -240,8 +240,8 @@ class PartitionLoop:
         log.error("record.parked", topic=self.topic, partition=record.partition, offset=record.offset, error=message)
         letter = dead_letter(self._service, record, "failed", message, attempts=portion.partition.tries)
         await self._publisher.know({letter.topic})
-        prepared = Prepared([step_of(portion, [])], {record.partition: []})
-        name = prepared.steps[0].name
+        prepared = Prepared([move_of(portion, [])], {record.partition: []})
+        name = prepared.moves[0].name
 
         async def save(connection: Connection) -> None:
             made = self._stamps.stamped(record, await self._handler.park(record, error, connection), set())
@@ -265,32 +265,32 @@ class PartitionLoop:
             deleted = self._outlet.published[:200]
 
             async def work(connection: Connection) -> None:
-                await advance(connection, self.topic, prepared.steps, deleted)
+                await advance(connection, self.topic, prepared.moves, deleted)
                 await save(connection)
 
             await self._connection.transaction(work)
             del self._outlet.published[: len(deleted)]
             self._metrics.commit_seconds.observe(time.monotonic() - begun)
             await failpoint("after_commit")
-            stored(prepared.steps)
-            self._move(portions, prepared.steps)
+            stored(prepared.moves)
+            self._move(portions, prepared.moves)
             parts = [portion.partition for portion in portions]
             await self._outlet.send(
                 [
-                    CommittedRow(part, step.hold, step.name, prepared.records[step.hold.part])
-                    for part, step in zip(parts, prepared.steps, strict=True)
+                    CommittedRow(part, move.hold, move.name, prepared.records[move.hold.part])
+                    for part, move in zip(parts, prepared.moves, strict=True)
                 ]
             )
         await self._run_after(after)
         self._metrics.batch_seconds.observe(time.monotonic() - started)
 
-    def _move(self, portions: list[Portion], steps: list[Step]) -> None:
+    def _move(self, portions: list[Portion], moves: list[CheckpointMove]) -> None:
         """The records are applied: the next ones come after them."""
-        for portion, step in zip(portions, steps, strict=True):
-            hold, part = step.hold, portion.partition
-            hold.next_offset, hold.last_id = step.new, step.last_id
-            if step.seen is not None:
-                hold.seen = step.seen
+        for portion, move in zip(portions, moves, strict=True):
+            hold, part = move.hold, portion.partition
+            hold.next_offset, hold.last_id = move.new, move.last_id
+            if move.seen is not None:
+                hold.seen = move.seen
             if part.hold is hold and part.state is State.READY:
                 part.drop(len(portion.records))
             self._metrics.repeats.inc(len(portion.repeats))

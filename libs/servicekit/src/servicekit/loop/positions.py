@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 import structlog
 
 from servicekit.checkpoints import fence
-from servicekit.checkpoints.fence import Hold, Step
+from servicekit.checkpoints.fence import CheckpointMove, Hold
 from servicekit.checkpoints.transactions import FencedOff, LoopConnection, OutcomeUnknown
 from servicekit.loop.assignment import Assignment
 from servicekit.loop.batches import Connection
@@ -18,18 +18,18 @@ log = structlog.get_logger()
 
 
 async def advance(
-    connection: Connection, topic: str, steps: Sequence[Step], published: Sequence[tuple[int, str]] = ()
+    connection: Connection, topic: str, moves: Sequence[CheckpointMove], published: Sequence[tuple[int, str]] = ()
 ) -> None:
     """fence.advance, all or nothing. Raises FencedOff."""
-    moved = await fence.advance(connection, topic, steps, published)
-    if len(moved) < len(steps):
-        raise FencedOff({step.hold.part for step in steps} - moved)
+    moved = await fence.advance(connection, topic, moves, published)
+    if len(moved) < len(moves):
+        raise FencedOff({move.hold.part for move in moves} - moved)
 
 
-def stored(steps: Iterable[Step]) -> None:
-    """The transaction of these steps is committed."""
-    for step in steps:
-        step.hold.stored = step.new
+def stored(moves: Iterable[CheckpointMove]) -> None:
+    """The transaction of these moves is committed."""
+    for move in moves:
+        move.hold.stored = move.new
 
 
 class Positions:
@@ -59,7 +59,7 @@ class Positions:
         for part in ahead:
             part.in_hand = True
         try:
-            await self._save([_step_to(hold) for hold in ahead.values()])
+            await self._save([_move_to(hold) for hold in ahead.values()])
         except FencedOff as error:
             self._lost(ahead, error.partitions, "fenced")
         except OutcomeUnknown:
@@ -73,10 +73,10 @@ class Positions:
                 part.in_hand = False
             self._done()
 
-    async def _save(self, steps: list[Step]) -> None:
+    async def _save(self, moves: list[CheckpointMove]) -> None:
         async with self._connection.lock:
-            await self._connection.transaction(lambda connection: advance(connection, self._topic, steps))
-        stored(steps)
+            await self._connection.transaction(lambda connection: advance(connection, self._topic, moves))
+        stored(moves)
 
     def _lost(self, ahead: dict[Partition, Hold], numbers: set[int], cause: str) -> None:
         for part, hold in ahead.items():
@@ -84,5 +84,5 @@ class Positions:
                 self._recover(part, hold, cause)
 
 
-def _step_to(hold: Hold) -> Step:
-    return Step(hold, hold.stored, hold.next_offset, hold.last_id, hold.seen, None)
+def _move_to(hold: Hold) -> CheckpointMove:
+    return CheckpointMove(hold, hold.stored, hold.next_offset, hold.last_id, hold.seen, None)

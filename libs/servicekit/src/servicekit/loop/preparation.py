@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from contracts import cloudevents
 from contracts.topic import DLQ_RECORD_LIMIT, RECORD_LIMIT
-from servicekit.checkpoints.fence import Hold, Seen, Step, is_repeat
+from servicekit.checkpoints.fence import CheckpointMove, Hold, Seen, is_repeat
 from servicekit.kafka.publisher import TooLarge
 from servicekit.kafka.records import Outgoing, Record, dead_letter, examine, pack_outgoing, record_id, size_of
 from servicekit.loop.batches import Batch, Commit, DeadRecord
@@ -128,12 +128,12 @@ def _ordinal(number: int) -> tuple[str, bytes]:
 class Prepared:
     """All that a batch writes besides the handler's own rows. `records`: partition -> what goes to Kafka, in order."""
 
-    steps: list[Step]
+    moves: list[CheckpointMove]
     records: dict[int, list[Outgoing]]
 
 
 def prepare(service: str, portions: list[Portion], commit: Commit, stamps: Stamps, same: set[str]) -> Prepared:
-    """One step and one outbox row per partition. Raises TooLarge for a record that Kafka would refuse (guarantees.md 2.8)."""
+    """One move and one outbox row per partition. Raises TooLarge for a record that Kafka would refuse (guarantees.md 2.8)."""
     written: dict[int, list[Outgoing]] = {portion.hold.part: [] for portion in portions}
     for record, outgoing in commit.outgoing:
         written[record.partition] += stamps.stamped(record, outgoing, same)
@@ -141,17 +141,17 @@ def prepare(service: str, portions: list[Portion], commit: Commit, stamps: Stamp
         written[portion.hold.part] += [dead_letter(service, *dead) for dead in portion.dead]
     for dead in commit.dead:
         written[dead.record.partition].append(dead_letter(service, *dead))
-    steps = [step_of(portion, written[portion.hold.part]) for portion in portions]
-    return Prepared(steps, written)
+    moves = [move_of(portion, written[portion.hold.part]) for portion in portions]
+    return Prepared(moves, written)
 
 
-def step_of(portion: Portion, records: list[Outgoing]) -> Step:
+def move_of(portion: Portion, records: list[Outgoing]) -> CheckpointMove:
     """How the portion moves its partition's checkpoint."""
     payload = pack_outgoing(records) if records else None
     if payload is not None and len(payload) > RECORD_LIMIT // 2:
         check_sizes(records)
     last = portion.records[-1]
-    return Step(portion.hold, portion.hold.stored, last.offset + 1, record_id(last), portion.seen, payload)
+    return CheckpointMove(portion.hold, portion.hold.stored, last.offset + 1, record_id(last), portion.seen, payload)
 
 
 def check_sizes(records: Iterable[Outgoing]) -> None:

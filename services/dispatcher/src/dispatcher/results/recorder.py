@@ -35,7 +35,8 @@ log = structlog.get_logger()
 class Publisher(Protocol):
     """The part of servicekit's KafkaPublisher that is needed here."""
 
-    async def publish_many(self, records: Sequence[Outgoing]) -> None: ...
+    async def publish_many(self, records: Sequence[Outgoing]) -> None:
+        """Write them, in order within a partition. Raises NotAcknowledged when it is not known that Kafka has them."""
 
 
 class Saved(NamedTuple):

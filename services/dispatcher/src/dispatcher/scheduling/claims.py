@@ -1,4 +1,4 @@
-"""Finds what is due, queue by queue, as much as its destination can take: a dead one's million rows are never scanned."""
+"""Finds what is due, queue by queue, as much as its destination can take: the million rows of one that does not answer are never scanned."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Destinations and what waits for them here: a slow or dead one holds up only itself.
+"""Destinations and what waits for them here: one that is slow or does not answer holds up only itself.
 
 Each destination has its own bound of requests at once, rate, pause and circuit. What it cannot take soon is left to
 PostgreSQL, so that memory stays bounded whatever it does.
@@ -206,7 +206,7 @@ class Destinations:
                 log.info("circuit.opened", destination=destination.name, seconds=opened)
 
     def _give_back(self, destination: Destination) -> None:
-        """They stay due: their queue waits, and a destination that is mended early finds them."""
+        """They stay due: their queue waits, and are found when the destination answers again."""
         while destination.waiting:
             delivery = destination.waiting.popleft()
             self._record(Result(delivery, "deferred", code="destination-waits", delay=0.0))

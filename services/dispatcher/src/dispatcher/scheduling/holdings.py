@@ -16,9 +16,12 @@ class OnTheWire(Protocol):
     """What is being sent, and what waits to be (`Destinations`)."""
 
     @property
-    def on_the_wire(self) -> Mapping[UUID, Delivery]: ...
+    def on_the_wire(self) -> Mapping[UUID, Delivery]:
+        """What is being sent now."""
+        ...
 
-    def drop(self, mine: Callable[[Delivery], bool]) -> None: ...
+    def drop(self, mine: Callable[[Delivery], bool]) -> None:
+        """Forget waiting deliveries of which `mine` says so."""
 
 
 class Holdings:

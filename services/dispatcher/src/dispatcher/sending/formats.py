@@ -36,7 +36,7 @@ NUMBERS = frozenset({"from", "timestamp", "date", "message_id", "update_id"})
 RenderTemplate = Callable[[str, Mapping[str, Any]], str]
 
 
-class Sender(NamedTuple):
+class ShownBot(NamedTuple):
     """The bot as a SendPulse payload shows it, from the registry; `words` are its channel's in that format."""
 
     bot_id: str
@@ -48,7 +48,7 @@ class Sender(NamedTuple):
     words: SendPulse = SendPulse()
 
 
-class Report(NamedTuple):
+class Subject(NamedTuple):
     """One event, or one step's webhook (`step`: `title` is the step's own)."""
 
     type: str
@@ -58,51 +58,53 @@ class Report(NamedTuple):
     step: bool = False
 
 
-def body(format: WebhookFormat, report: Report, sender: Sender, template: str | None, render: RenderTemplate) -> bytes:
+def body(
+    format: WebhookFormat, subject: Subject, shown_bot: ShownBot, template: str | None, render: RenderTemplate
+) -> bytes:
     """The request's body. `render(template, event)` is Liquid; its errors pass through."""
     if format == "switchhook":
-        return orjson.dumps({"type": report.type, "timestamp": report.timestamp, "data": report.data})
+        return orjson.dumps({"type": subject.type, "timestamp": subject.timestamp, "data": subject.data})
     if format == "template":
-        event = {"type": report.type, "timestamp": report.timestamp, "title": title_of(report), "data": report.data}
+        event = {"type": subject.type, "timestamp": subject.timestamp, "title": title_of(subject), "data": subject.data}
         return render(template or "", event).encode()
-    one = sendpulse(report, sender)
+    one = sendpulse(subject, shown_bot)
     return orjson.dumps([one] if format == "sendpulse" else one)
 
 
-def title_of(report: Report, title_map: Mapping[str, str] | None = None) -> str:
+def title_of(subject: Subject, title_map: Mapping[str, str] | None = None) -> str:
     """The step's own title, or the event's by the endpoint's map, SendPulse's words, its type."""
-    if report.title is not None:
-        return report.title
-    return (title_map or {}).get(report.type) or TITLES.get(report.type, report.type)
+    if subject.title is not None:
+        return subject.title
+    return (title_map or {}).get(subject.type) or TITLES.get(subject.type, subject.type)
 
 
-def sendpulse(report: Report, sender: Sender) -> dict[str, Any]:
+def sendpulse(subject: Subject, shown_bot: ShownBot) -> dict[str, Any]:
     """The object that SendPulse's receivers get for one event."""
     return {
-        "info": None if report.step else _info(report, sender),
-        "service": sender.words.service or sender.channel_type,
-        "title": title_of(report),
-        "bot": _bot(sender),
-        "contact": _contact(report),
-        "date": int(datetime.fromisoformat(report.timestamp).timestamp()),
+        "info": None if subject.step else _info(subject, shown_bot),
+        "service": shown_bot.words.service or shown_bot.channel_type,
+        "title": title_of(subject),
+        "bot": _bot(shown_bot),
+        "contact": _contact(subject),
+        "date": int(datetime.fromisoformat(subject.timestamp).timestamp()),
     }
 
 
-def _bot(sender: Sender) -> dict[str, Any]:
-    number = sender.words.numeric_id and sender.external_id is not None and sender.external_id.isdigit()
+def _bot(shown_bot: ShownBot) -> dict[str, Any]:
+    number = shown_bot.words.numeric_id and shown_bot.external_id is not None and shown_bot.external_id.isdigit()
     bot: dict[str, Any] = {
-        "url": sender.url,
-        "external_id": int(sender.external_id or 0) if number else sender.external_id,
-        "id": sender.bot_id,
-        "name": sender.name,
+        "url": shown_bot.url,
+        "external_id": int(shown_bot.external_id or 0) if number else shown_bot.external_id,
+        "id": shown_bot.bot_id,
+        "name": shown_bot.name,
     }
-    if sender.photo:
-        bot["photo"] = sender.photo
+    if shown_bot.photo:
+        bot["photo"] = shown_bot.photo
     return bot
 
 
-def _contact(report: Report) -> dict[str, Any]:
-    known: Mapping[str, Any] = report.data.get("contact") or {}
+def _contact(subject: Subject) -> dict[str, Any]:
+    known: Mapping[str, Any] = subject.data.get("contact") or {}
     variables = known.get("variables") or {}
     contact = {
         "id": known.get("id"),
@@ -114,18 +116,18 @@ def _contact(report: Report) -> dict[str, Any]:
         "last_message": known.get("last_message"),
     }
     contact |= {name: known[name] for name in CONTACT_IF_KNOWN if known.get(name) is not None}
-    if report.step:
+    if subject.step:
         contact |= {name: value for name, value in variables.items() if name not in CONTACT_KEYS}
     return contact
 
 
-def _info(report: Report, sender: Sender) -> dict[str, Any] | None:
-    data = report.data
-    if report.type == "message.received" and (message := data.get("message")):
-        return {"message": _message(message, sender.words)}
-    if report.type == "redirect.followed" and (link := data.get("link") or data):
+def _info(subject: Subject, shown_bot: ShownBot) -> dict[str, Any] | None:
+    data = subject.data
+    if subject.type == "message.received" and (message := data.get("message")):
+        return {"message": _message(message, shown_bot.words)}
+    if subject.type == "redirect.followed" and (link := data.get("link") or data):
         return {"link": {"url": link.get("url"), "node": link.get("node", data.get("node"))}}
-    if report.type == "flow.launched" and (flow := data.get("flow")):
+    if subject.type == "flow.launched" and (flow := data.get("flow")):
         return {"flow": {"id": flow.get("id"), "name": flow.get("name") or flow.get("slug")}}
     return None
 

@@ -14,13 +14,13 @@ from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import Delivery
 from dispatcher.requests import FINDING_SECONDS, Reading, Request, checked_headers, shown_headers
 from dispatcher.sending import formats
-from dispatcher.sending.formats import RenderTemplate, Report, Sender
+from dispatcher.sending.formats import RenderTemplate, ShownBot, Subject
 from dispatcher.sending.signature import signature
 
 INLINE_TIMEOUT = 15.0
 BODY_TYPE = "application/json"
 SUCCEEDED = Reading("succeeded")
-UNSEEN = Sender("")
+UNSEEN = ShownBot("")
 """For formats that do not show the bot."""
 STEP_TYPE = "webhook.sent"
 """The type under which a step's webhook goes out in the format `switchhook`; its title is in the data."""
@@ -45,8 +45,8 @@ def event_request(delivery: Delivery, catalogue: Catalogue, render: RenderTempla
 def step_request(delivery: Delivery, catalogue: Catalogue, render: RenderTemplate, now: float) -> Request:
     """A send_webhook step's request to its inline URL, signed with the project's secret."""
     action: PostWebhook = delivery.content()
-    report = Report(STEP_TYPE, action.timestamp, {"title": action.title, **action.data}, action.title, step=True)
-    body = _body(action.format, report, catalogue, None, render)
+    subject = Subject(STEP_TYPE, action.timestamp, {"title": action.title, **action.data}, action.title, step=True)
+    body = _body(action.format, subject, catalogue, None, render)
     headers = _headers(delivery, catalogue.project_keys(delivery.project_id), body, now)
     return Request("POST", action.url, headers, body, INLINE_TIMEOUT, action.url, headers, body)
 
@@ -99,27 +99,27 @@ def _headers(delivery: Delivery, keys: tuple[bytes, ...], body: bytes, now: floa
 
 def _event_body(delivery: Delivery, endpoint: Endpoint, catalogue: Catalogue, render: RenderTemplate) -> bytes:
     event: dict[str, Any] = delivery.content()
-    report = Report(event["type"], event["timestamp"], event.get("data") or {})
-    title = formats.title_of(report, endpoint.title_map)
-    titled = Report(report.type, report.timestamp, report.data, title)
+    subject = Subject(event["type"], event["timestamp"], event.get("data") or {})
+    title = formats.title_of(subject, endpoint.title_map)
+    titled = Subject(subject.type, subject.timestamp, subject.data, title)
     return _body(endpoint.format, titled, catalogue, endpoint.template, render)
 
 
 def _body(
-    format: WebhookFormat, report: Report, catalogue: Catalogue, template: str | None, render: RenderTemplate
+    format: WebhookFormat, subject: Subject, catalogue: Catalogue, template: str | None, render: RenderTemplate
 ) -> bytes:
-    shows_sender = format in ("sendpulse", "sendpulse_legacy")
-    sender = _sender(report.data, catalogue) if shows_sender else UNSEEN
-    return formats.body(format, report, sender, template, render)
+    shows_bot = format in ("sendpulse", "sendpulse_legacy")
+    shown_bot = _shown_bot(subject.data, catalogue) if shows_bot else UNSEEN
+    return formats.body(format, subject, shown_bot, template, render)
 
 
-def _sender(data: Mapping[str, Any], catalogue: Catalogue) -> Sender:
+def _shown_bot(data: Mapping[str, Any], catalogue: Catalogue) -> ShownBot:
     """The bot and channel that the data names, as the registry knows them today."""
     named_bot, named_channel = data.get("bot") or {}, data.get("channel") or {}
     bot, channel = catalogue.bot(str(named_bot.get("id"))), catalogue.known_channel(str(named_channel.get("id")))
     type = channel.type if channel else str(named_channel.get("type") or "http")
     connector = catalogue.connectors.get(type)
-    return Sender(
+    return ShownBot(
         bot_id=str(named_bot.get("id") or ""),
         name=bot.name if bot else named_bot.get("name"),
         photo=bot.photo if bot else None,
