@@ -78,8 +78,9 @@ class Rig:
 @contextlib.asynccontextmanager
 async def rig(services: Services | None = None, env: Mapping[str, str] | None = None) -> AsyncIterator[Rig]:
     """Start it, put project, bot and channel in, and clear everything away at the end."""
+    settings = {"SWITCHHOOK_TOPIC_PREFIX": "", **(env or {})}  # Benches name topics as contracts does.
     with tempfile.TemporaryDirectory(prefix="switchhook-bench-", ignore_cleanup_errors=True) as folder:
-        async with Stack(Path(folder), services=services or NO_SETTINGS, env=env, report=complain) as stack:
+        async with Stack(Path(folder), services=services or NO_SETTINGS, env=settings, report=complain) as stack:
             async with Api(stack.base_url, stack.secrets.admin_token) as operator:
                 project = (await operator.post("/v1/projects", {"name": "bench"}))["id"]
             async with Api(stack.base_url, stack.secrets.admin_token, project) as api:

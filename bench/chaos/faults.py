@@ -19,8 +19,9 @@ SESSION_SECONDS = LEASE_SECONDS = 6
 SETTINGS = {
     "SWITCHHOOK_SESSION_TIMEOUT_SECONDS": f"{SESSION_SECONDS}",
     "SWITCHHOOK_LEASE_SECONDS": f"{LEASE_SECONDS}",
+    "SWITCHHOOK_TOPIC_PREFIX": "",
 }
-"""Of every process under fire: takeovers come in seconds."""
+"""Of every process under fire: takeovers come in seconds, and topics are named as contracts does."""
 FREEZE_SECONDS = 9
 ZOMBIE_SECONDS = 16
 """Long enough for the other replica to have taken over and gone on: time-out, heartbeat, rebalance. In a control of 15 s

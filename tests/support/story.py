@@ -188,10 +188,14 @@ class Story:
                 "variables": {"order_id": "A-79"},
             }
         )
-        servers = self._stack.bootstrap_servers
-        await produce_command(servers, commands.TOPIC.name, command.encode(), self.setting.shop_token, "shop-79")
+        servers, named = self._stack.bootstrap_servers, self._stack.cluster.named
+        await produce_command(
+            servers, named(commands.TOPIC.name), command.encode(), self.setting.shop_token, "shop-79"
+        )  # fmt: skip
         await self._hear_of("A-79")
-        seen = await consume_until(servers, events.TOPIC.name, "dev.switchhook.command.accepted", self.setting.project)
+        seen = await consume_until(
+            servers, named(events.TOPIC.name), "dev.switchhook.command.accepted", self.setting.project
+        )
         self._narrate(f"  events read back: {', '.join(sorted(set(seen)))}")
 
     async def generated_urls_run_commands(self) -> None:

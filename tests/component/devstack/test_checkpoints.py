@@ -17,12 +17,12 @@ MakeTopic = Callable[..., Awaitable[str]]
 
 @pytest.fixture
 async def log(kafka: str, make_topic: MakeTopic) -> str:
-    """A topic of one partition with the records id-0 to id-4."""
+    """A topic of one partition with the records id-0 to id-4; its name, as checkpoints have it: without the prefix."""
     topic = await make_topic("log")
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
         for number in range(5):
             await producer.send_and_wait(topic, b"{}", headers=[("ce_id", f"id-{number}".encode())])
-    return topic
+    return "log"
 
 
 async def stand_at(dsn: str, topic: str, next_offset: int, last_id: str | None, partitions: int = 1) -> None:
@@ -36,18 +36,18 @@ async def stand_at(dsn: str, topic: str, next_offset: int, last_id: str | None, 
     await connection.close()
 
 
-async def reasons(kafka: str, dsn: str) -> list[str]:
-    return [misfit.reason for misfit in await misfits(Cluster(kafka), {"flow-engine": dsn})]
+async def reasons(cluster: Cluster, dsn: str) -> list[str]:
+    return [misfit.reason for misfit in await misfits(cluster, {"flow-engine": dsn})]
 
 
 @pytest.mark.parametrize(("next_offset", "last_id"), [(0, None), (3, "id-2"), (5, "id-4")])
 async def test_a_checkpoint_of_this_log_fits(
-    kafka: str, database: str, log: str, next_offset: int, last_id: str | None
+    cluster: Cluster, database: str, log: str, next_offset: int, last_id: str | None
 ) -> None:
     await stand_at(database, log, next_offset, last_id)
-    assert await reasons(kafka, database) == []
+    assert await reasons(cluster, database) == []
     with pytest.raises(StackError, match="there is no loss to accept"):
-        await accept_loss(Cluster(kafka), database, log, 0)
+        await accept_loss(cluster, database, log, 0)
 
 
 @pytest.mark.parametrize(
@@ -59,33 +59,33 @@ async def test_a_checkpoint_of_this_log_fits(
     ],
 )
 async def test_a_checkpoint_of_another_log_is_found_and_can_be_accepted(
-    kafka: str, database: str, log: str, next_offset: int, last_id: str, partitions: int, reason: str
+    cluster: Cluster, database: str, log: str, next_offset: int, last_id: str, partitions: int, reason: str
 ) -> None:
     await stand_at(database, log, next_offset, last_id, partitions)
-    (found,) = await misfits(Cluster(kafka), {"flow-engine": database})
+    (found,) = await misfits(cluster, {"flow-engine": database})
     assert reason in found.reason
     assert found.command == f"./switchhook topics accept-loss flow-engine {log} 0"
 
-    await accept_loss(Cluster(kafka), database, log, 0)
+    await accept_loss(cluster, database, log, 0)
 
-    assert await reasons(kafka, database) == []
+    assert await reasons(cluster, database) == []
     connection = await asyncpg.connect(database)
     row = await connection.fetchrow("SELECT next_offset, epoch, last_id, partitions, seen::text FROM checkpoint")
     await connection.close()
     assert tuple(row) == (0, 8, None, 1, "{}")
 
 
-async def test_records_that_were_deleted_unread_are_counted(kafka: str, database: str, log: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+async def test_records_that_were_deleted_unread_are_counted(cluster: Cluster, database: str, log: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=cluster.servers)
     await admin.start()
-    await admin.delete_records({TopicPartition(log, 0): RecordsToDelete(before_offset=4)})
+    await admin.delete_records({TopicPartition(cluster.named(log), 0): RecordsToDelete(before_offset=4)})
     await admin.close()
     await stand_at(database, log, 1, "id-0")
-    assert await reasons(kafka, database) == [f"{log}/0: 3 records were deleted before they were applied"]
-    assert await accept_loss(Cluster(kafka), database, log, 0) == f"{log}/0 goes on at 4 (was 1)."
+    assert await reasons(cluster, database) == [f"{log}/0: 3 records were deleted before they were applied"]
+    assert await accept_loss(cluster, database, log, 0) == f"{log}/0 goes on at 4 (was 1)."
 
 
-async def test_a_checkpoint_that_does_not_exist_is_said_so(kafka: str, database: str, log: str) -> None:
+async def test_a_checkpoint_that_does_not_exist_is_said_so(cluster: Cluster, database: str, log: str) -> None:
     await stand_at(database, log, 0, None)
     with pytest.raises(StackError, match="There is no checkpoint of"):
-        await accept_loss(Cluster(kafka), database, log, 7)
+        await accept_loss(cluster, database, log, 7)
