@@ -54,16 +54,19 @@ class Run(NamedTuple):
     log: Log
 
 
-async def attack(stack: Stack, seconds: float, seed: int, broken: str | None, log: Log) -> tuple[Verdict, Crowd]:
+async def attack(
+    stack: Stack, seconds: float, seed: int, broken: str | None, log: Log, *, at_least: int = 0
+) -> tuple[Verdict, Crowd]:
     """A whole run; one with a protection left out ends at the first thing that is wrong. Bots and chats are its own,
-    and in the end the stack is as it was before. The stack has SERVICES, and `log` hears of its crashes."""
+    and in the end the stack is as it was before. The stack has SERVICES, and `log` hears of its crashes.
+    `at_least`: Crowd.count_aloud."""
     async with ear() as far_end:
         crowd = await assemble(stack, far_end)
         # Right before the load: the calm in which conversations are made begins when a process first does anything.
         await faults.arm(stack, seed, broken)
         run = Run(stack, crowd, far_end, seed, broken, log)
         try:
-            verdict = await (first_wrong(run, seconds) if broken else to_the_end(run, seconds))
+            verdict = await (first_wrong(run, seconds) if broken else to_the_end(run, seconds, at_least))
         finally:
             if faults.armed(stack):
                 await faults.disarm(stack)
@@ -103,10 +106,10 @@ async def judged_now(run: Run) -> Verdict:
     return judge_so_far(run.far_end.heard, twice)
 
 
-async def to_the_end(run: Run, seconds: float) -> Verdict:
+async def to_the_end(run: Run, seconds: float, at_least: int = 0) -> Verdict:
     """Under fire for some seconds, then in peace until everything has come that will come."""
     async with asyncio.TaskGroup() as both:
-        both.create_task(run.crowd.count_aloud(seconds))
+        both.create_task(run.crowd.count_aloud(seconds, at_least))
         if run.broken not in faults.ZOMBIES:
             both.create_task(faults.from_outside(run.stack, run.seed, seconds, run.log))
     await faults.zombies_wake(run.broken)

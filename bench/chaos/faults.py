@@ -29,7 +29,7 @@ the one that wakes also finds that all is done: while the other one works, it ma
 REFUSE_SECONDS = 10
 FAULTY = ("flow-engine", "flow-engine-2", "dispatcher", "dispatcher-2")
 
-ZOMBIES = {"fence": ("flow-engine", 0.5, "before_txn"), "lease": ("dispatcher", 0.002, "before_send")}
+ZOMBIES = {"fence": ("flow-engine", 0.5, "before_txn"), "lease": ("dispatcher", 0.01, "before_send")}
 """Protection -> who freezes, and how likely each time it passes which point."""
 ZOMBIE_CALM = {"fence": "calm=4s;", "lease": ""}
 """At first all conversations are new, and to make one again does no harm; nor does a batch that was read after waking."""

@@ -26,8 +26,9 @@ from dispatcher.settings import Settings
 from servicekit.credentials.sealing import KeyRing
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
-from support.ledger import read_all
 from support.registry_writer import RegistryWriter
+from support.stack import SESSION_SECONDS
+from support.tail import Tails
 from support.topics import create_topics, delete_topics
 
 PROJECT, BOT, CHANNEL = "project-1", "bot-1", "tg-1"
@@ -49,7 +50,7 @@ def settings_for(cluster: Cluster, dsn: str, **more: Any) -> Settings:
         "kek": KEK,
         "allowed_networks": "127.0.0.0/8",
         "instance": "a",
-        "session_timeout_seconds": 6,
+        "session_timeout_seconds": SESSION_SECONDS,
         "lease_seconds": 20,
     }
     return Settings(**(defaults | more))
@@ -91,6 +92,7 @@ class RunningDispatcher:
     pool: asyncpg.Pool[asyncpg.Record]
     registry: RegistryWriter
     producer: AIOKafkaProducer
+    tails: Tails
     offsets: dict[str, int] = field(default_factory=dict)
     workers: list[tuple[Dispatcher, asyncio.Task[None]]] = field(default_factory=list)
 
@@ -176,7 +178,7 @@ class RunningDispatcher:
 
     async def out(self, name: str) -> list[Record]:
         """All that was written to a topic."""
-        return await read_all(self.cluster.servers, self.topic(name))
+        return await self.tails.records(self.topic(name))
 
     def topic(self, name: str) -> str:
         """What `actions`, or `dlq`, is called on the cluster."""
@@ -220,7 +222,8 @@ async def dispatcher_on(kafka: str, dsn: str, *entities: Any) -> AsyncIterator[R
         await registry.snapshot()
         await producer.start()
         stack.push_async_callback(producer.stop)
-        running = RunningDispatcher(cluster, dsn, pool, registry, producer)
+        tails = await stack.enter_async_context(Tails(kafka))
+        running = RunningDispatcher(cluster, dsn, pool, registry, producer, tails)
         try:
             yield running
         finally:

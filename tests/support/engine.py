@@ -30,8 +30,9 @@ from servicekit.loop.partition_loop import PartitionLoop
 from servicekit.registry_view.view import RegistryView
 from support.engine_database import engine_pool
 from support.engine_world import BOT, ENTITIES, WEB, BuggyHandler, inbound_record, published
-from support.ledger import read_all
 from support.registry_writer import RegistryWriter
+from support.stack import SESSION_SECONDS
+from support.tail import Tails
 from support.topics import create_topics, delete_topics
 
 TOPICS = (inbound.TOPIC, actions.TOPIC, events.TOPIC, replies.TOPIC)
@@ -49,11 +50,12 @@ class RunningEngine:
     catalogue: RegistryCatalogue
     sandbox: Sandbox
     producer: AIOKafkaProducer
+    tails: Tails
     task: asyncio.Task[None] | None = None
     loop: PartitionLoop | None = None
     handler: BuggyHandler | None = None
     timers: asyncio.Task[None] | None = None
-    session_timeout: float = 6.0
+    session_timeout: float = SESSION_SECONDS
 
     async def start(self, instance: str = "a") -> None:
         """Begin to apply events."""
@@ -119,7 +121,7 @@ class RunningEngine:
     async def out(self, name: str) -> list[Record]:
         """All that was written to a topic, partition by partition."""
         topic = dlq.topic_for(SERVICE).name if name == "dlq" else f"switchhook.{name}.v1"
-        return await read_all(self.cluster.servers, self.cluster.named(topic))
+        return await self.tails.records(self.cluster.named(topic))
 
     async def bodies(self, name: str) -> list[dict[str, Any]]:
         """The same, as JSON."""
@@ -168,7 +170,8 @@ async def engine_on(kafka: str, dsn: str, *documents: dict[str, Any]) -> AsyncIt
         sandbox = await stack.enter_async_context(Sandbox(1))
         await producer.start()
         stack.push_async_callback(producer.stop)
-        engine = RunningEngine(cluster, pool, registry, view, catalogue, sandbox, producer)
+        tails = await stack.enter_async_context(Tails(kafka))
+        engine = RunningEngine(cluster, pool, registry, view, catalogue, sandbox, producer, tails)
         try:
             yield engine
         finally:

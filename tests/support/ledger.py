@@ -14,11 +14,11 @@ from aiokafka.structs import OffsetAndMetadata
 
 from contracts import cloudevents, dlq
 from servicekit.checkpoints.tables import LOOP_TABLES
-from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.inside_aiokafka.consumers import partitions_of
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.partition_loop import Batch, Commit, Connection, DeadRecord, Handler, PartitionLoop
+from support.stack import SESSION_SECONDS
+from support.tail import Tail
 
 TABLES = LOOP_TABLES + "CREATE TABLE total (key text PRIMARY KEY, amount bigint NOT NULL, turns bigint NOT NULL);"
 SAVE = """
@@ -113,7 +113,12 @@ class WithPool(Handler, Protocol):
 
 
 def make_loop(
-    ledger: WithPool, kafka: str | Cluster, *, instance: str = "a", session_timeout: float = 6, **more: Any
+    ledger: WithPool,
+    kafka: str | Cluster,
+    *,
+    instance: str = "a",
+    session_timeout: float = SESSION_SECONDS,
+    **more: Any,
 ) -> PartitionLoop:
     """A loop of a group that is named like its topic."""
     return PartitionLoop(
@@ -191,22 +196,8 @@ async def produce(
 
 async def read_all(kafka: str, topic: str) -> list[Record]:
     """All records of a topic, partition by partition."""
-    consumer = make_consumer(Cluster(kafka), client_id="test")
-    await consumer.start()
-    try:
-        parts = [TopicPartition(topic, number) for number in sorted(await partitions_of(consumer, topic))]
-        consumer.assign(parts)
-        ends = await consumer.end_offsets(parts)
-        starts = await consumer.beginning_offsets(parts)
-        found: dict[TopicPartition, list[Record]] = {tp: [] for tp in parts}
-        for tp in parts:
-            consumer.seek(tp, starts[tp])
-        while [tp for tp in parts if await consumer.position(tp) < ends[tp]]:
-            for tp, records in (await consumer.getmany(timeout_ms=200)).items():
-                found[tp] += records
-        return [record for tp in parts for record in found[tp]]
-    finally:
-        await consumer.stop()
+    async with Tail(kafka, topic) as tail:
+        return await tail.records()
 
 
 async def committed(kafka: str, group: str, topic: str) -> dict[int, int]:

@@ -11,6 +11,9 @@ from pathlib import Path
 
 from devstack.child import under_launcher
 
+SESSION_SECONDS = 2.0
+"""Of consumers in component tests: who is gone is found to be gone so soon. The broker allows one second."""
+
 
 @dataclass(frozen=True)
 class Servers:

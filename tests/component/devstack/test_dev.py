@@ -14,6 +14,7 @@ import pytest
 from devstack.paths import ROOT
 from devstack.ports import HOST, free_port
 
+pytestmark = pytest.mark.seconds(60)  # Starts all of the stack.
 LINUX_ONLY = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells children that their parent ended")
 
 

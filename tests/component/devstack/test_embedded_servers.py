@@ -15,6 +15,8 @@ from devstack.errors import StackError
 from support.topics import create_topic
 from support.waiting import eventually
 
+pytestmark = pytest.mark.seconds(60)  # Starts servers of its own.
+
 
 @pytest.fixture
 async def kafka_server(tmp_path: Path) -> AsyncIterator[EmbeddedKafka]:

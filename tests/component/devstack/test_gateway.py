@@ -177,3 +177,33 @@ async def test_documents_and_their_page_come_from_the_services_that_have_them() 
             async with client.get(path) as answer:
                 assert (await answer.json(), answer.headers["X-Own"]) == ({"path": path}, "1")
     assert asked == ["registry", "registry", "registry", "registry", "ingress"]
+
+
+@contextlib.asynccontextmanager
+async def one_answer_a_connection(extra: bytes = b"") -> AsyncIterator[str]:
+    """A service that answers the first request of a connection and closes it at the second; its base URL."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(b"HTTP/1.1 500 Oops\r\ncontent-length: 2\r\n" + extra + b"\r\nno")
+            await writer.drain()
+            await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(serve, HOST, 0) as server:
+        yield f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_a_read_on_a_connection_that_the_service_gave_up_is_sent_again() -> None:
+    async with one_answer_a_connection() as base, gateway(base) as client:
+        for _ in range(3):
+            async with client.get("/v1/bots") as answer:
+                assert (answer.status, await answer.read()) == (500, b"no")
+
+
+async def test_a_connection_that_the_service_says_it_closes_is_not_used_again() -> None:
+    async with one_answer_a_connection(b"connection: close\r\n") as base, gateway(base) as client:
+        for _ in range(3):
+            async with client.post("/v1/bots") as answer:
+                assert (answer.status, await answer.read()) == (500, b"no")

@@ -24,7 +24,7 @@ STAND_IN = "support.stand_in_service"
 ENV = {"PYTHONPATH": str(ROOT / "tests"), "SWITCHHOOK_EXTRA": "for all"}
 
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.seconds(60)]  # Starts stacks of its own.
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,8 @@ import contextlib
 import subprocess
 from uuid import uuid4
 
+import pytest
+
 from support.dispatcher import CHANNEL, RunningDispatcher, api_call, endpoint
 from support.fake_telegram import FakeTelegram
 from support.receiver import Receiver
@@ -149,6 +151,7 @@ async def test_lost_connections_to_postgres_cost_nothing_but_time(
     assert len({request.headers["webhook-id"] for request in sink.requests}) == 30
 
 
+@pytest.mark.seconds(30)
 async def test_a_process_that_stood_still_longer_than_its_lease_sends_nothing_of_what_it_held(
     dispatcher: RunningDispatcher, telegram: FakeTelegram
 ) -> None:

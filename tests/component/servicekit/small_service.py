@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from servicekit.settings import ServiceSettings
 from servicekit.web.health import Health
-from servicekit.web.problems import ProblemError
+from servicekit.web.problems import ProblemError, problem
 from servicekit.web.requests import read_body, read_head
 from servicekit.web.server import serve, stop_process
 
@@ -35,6 +35,11 @@ async def answer(scope, receive, send):
     if scope["path"] == "/v1/slow":
         say("slow begun")
         await health.until_stopping()
+    if scope["path"] == "/v1/bug":
+        raise ValueError("a secret of ours")
+    if scope["path"] == "/v1/bug-after":
+        await problem("internal", 500, "Internal error")(scope, receive, send)
+        raise ValueError("a secret of ours")
     if scope["path"] == "/v1/stop":
         stop_process()
     text = f"{scope['client'][0]} {scope['path']} {len(body)}".encode()

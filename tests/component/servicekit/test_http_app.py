@@ -132,3 +132,20 @@ async def test_the_lag_of_the_loop_is_measured():
     watching = asyncio.create_task(watch_loop_lag(interval=0.001))
     await eventually(lambda: lag._sum.get() > before)
     watching.cancel()
+
+
+@pytest.mark.parametrize("path", [b"/v1/bug", b"/v1/bug-after"])
+async def test_a_bug_is_a_whole_answer_and_the_connection_serves_the_next_request(service, path):
+    bug, last = (
+        b"GET %s HTTP/1.1\r\nhost: x\r\n%s\r\n" % each for each in ((path, b""), (b"/a", b"connection: close\r\n"))
+    )
+    reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+    writer.write(bug)
+    head = await reader.readuntil(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 500 ")
+    assert b"application/problem+json" in head
+    [length] = [line.split(b":")[1] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length")]
+    assert b"secret" not in await reader.readexactly(int(length))
+    writer.write(last)
+    assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+    writer.close()

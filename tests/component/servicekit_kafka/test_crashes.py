@@ -17,6 +17,7 @@ import pytest
 from servicekit.failpoints import BROKEN, CHAOS, FAILPOINTS
 from support.ledger import produce
 from support.ledger_worker import FOLLOWED
+from support.stack import SESSION_SECONDS
 from support.waiting import eventually
 
 MakeTopic = Callable[..., Awaitable[str]]
@@ -24,8 +25,8 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 KEYS = 97
 POINTS = "in_txn,after_commit,mid_publish,after_publish"
 KILLS = f"seed=1;kill=0.02@{POINTS};commit_unknown=0.02;publish_fails=0.005:1s"
-ZOMBIES = "seed=1;calm=3s;freeze=0.3:9s@before_txn"
-FREEZES = f"seed=1;freeze=0.01:9s@before_txn,{POINTS};kill=0.004@{POINTS}"
+ZOMBIES = "seed=1;calm=3s;freeze=0.3:4s@before_txn"
+FREEZES = f"seed=1;freeze=0.01:4s@before_txn,{POINTS};kill=0.004@{POINTS}"
 
 
 class Worker:
@@ -97,7 +98,7 @@ async def outcome_of(
 async def at_rest(pool: Pool) -> bool:
     """Whether nothing has changed for some seconds, and nothing is unsent."""
     seen, since = None, time.monotonic()
-    while time.monotonic() - since < 8:
+    while time.monotonic() - since < 2.5 * SESSION_SECONDS:
         now = tuple(
             await pool.fetchrow(
                 "SELECT (SELECT sum(next_offset + epoch) FROM checkpoint), (SELECT count(*) FROM outbox)"

@@ -25,7 +25,7 @@ from support.waiting import eventually
 
 REGISTRY = registry.TOPIC.name
 OUTAGES = [
-    pytest.param("killed", 6.0, marks=pytest.mark.seconds(60)),  # A server of its own is started twice.
+    pytest.param("killed", 4.0, marks=pytest.mark.seconds(60)),  # A server of its own is started twice.
     pytest.param("killed", 60.0, marks=pytest.mark.slow),
     pytest.param("stopped", 60.0, marks=pytest.mark.slow),
 ]

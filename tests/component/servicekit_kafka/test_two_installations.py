@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 
 import pytest
 
 from contracts.registry import TOPIC
 from servicekit.kafka.cluster import Cluster
-from servicekit.migrate import migrate_async
+from support.databases import Databases
 from support.dispatcher import RunningDispatcher, dispatcher_on, endpoint
 from support.receiver import Receiver, receiver
 from support.registry_api import new_project, running_registry
 from support.registry_topic import read_topic
-from support.stack import fresh_database
 from support.topics import create_topic, delete_topics
 from support.waiting import eventually
 
@@ -29,12 +28,20 @@ async def sinks() -> AsyncIterator[list[Receiver]]:
 
 
 @pytest.fixture
-async def installations(kafka: str, postgres: str, sinks: list[Receiver]) -> AsyncIterator[list[RunningDispatcher]]:
+def dispatchers_database(databases: Databases) -> Iterator[str]:
+    with databases.fresh("dispatcher") as dsn:
+        yield dsn
+
+
+@pytest.fixture
+async def installations(
+    kafka: str, databases: Databases, sinks: list[Receiver]
+) -> AsyncIterator[list[RunningDispatcher]]:
     """Two dispatchers of the same names, groups and entities; only the prefix and the database are their own."""
     async with AsyncExitStack() as stack:
         made = []
         for sink in sinks:
-            database = stack.enter_context(fresh_database(postgres))
+            database = stack.enter_context(databases.fresh("dispatcher"))
             entity = endpoint("e1", f"{sink.url}/event", "tag.added")
             made.append(await stack.enter_async_context(dispatcher_on(kafka, database, entity)))
         for one in made:
@@ -63,7 +70,7 @@ async def is_done(one: RunningDispatcher) -> bool:
     return await one.states() == {"succeeded": COUNT}
 
 
-async def test_the_relays_do_not_fence_each_other(kafka: str, postgres: str) -> None:
+async def test_the_relays_do_not_fence_each_other(kafka: str, databases: Databases) -> None:
     clusters = [Cluster(kafka, f"test-{name}-{id(object())}.") for name in ("one", "other")]
     topics = [
         await create_topic(kafka, each.named(TOPIC.name), config={"cleanup.policy": "compact"}) for each in clusters
@@ -71,8 +78,7 @@ async def test_the_relays_do_not_fence_each_other(kafka: str, postgres: str) -> 
     async with AsyncExitStack() as stack:
         replicas = []
         for cluster in clusters:
-            database = stack.enter_context(fresh_database(postgres))
-            await migrate_async("registry", database)
+            database = stack.enter_context(databases.fresh("registry"))
             replicas.append(await stack.enter_async_context(running_registry(cluster, database)))
         projects = [await new_project(each) for each in replicas]
         for _ in range(5):
@@ -85,9 +91,9 @@ async def test_the_relays_do_not_fence_each_other(kafka: str, postgres: str) -> 
 
 
 async def test_a_dispatcher_on_another_installations_registry_does_no_work(
-    kafka: str, database: str, sinks: list[Receiver]
+    kafka: str, dispatchers_database: str, sinks: list[Receiver]
 ) -> None:
-    entity = endpoint("e1", f"{sinks[0].url}/event", "tag.added")
+    entity, database = endpoint("e1", f"{sinks[0].url}/event", "tag.added"), dispatchers_database
     async with dispatcher_on(kafka, database, entity) as one:
         await one.registry.snapshot(stack_id="installation-1")
         await one.start()

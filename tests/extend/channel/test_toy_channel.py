@@ -29,11 +29,10 @@ from extend.channel.fake_toychat import KEY, FakeToyChat, fake_toychat
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from servicekit.kafka.asker import Asker
 from servicekit.kafka.records import Outgoing
-from servicekit.migrate import migrate_async
+from support.databases import Databases
 from support.dispatcher import KEK, settings_for
 from support.ingress_kafka import RunningIngress, Topics, ingress_on, topics_on
 from support.registry_api import Project, new_project, running_registry
-from support.stack import fresh_database
 from support.topics import create_topic, delete_topics
 from support.waiting import eventually
 
@@ -130,17 +129,15 @@ async def registry_on(topics: Topics, dsn: str) -> AsyncIterator[Project]:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def world(kafka: str, postgres: str, installed: None) -> AsyncIterator[World]:
+async def world(kafka: str, databases: Databases, installed: None) -> AsyncIterator[World]:
     async with contextlib.AsyncExitStack() as stack:
-        databases = [stack.enter_context(fresh_database(postgres)) for _ in range(2)]
-        await migrate_async("registry", databases[0])
-        await migrate_async("dispatcher", databases[1])
+        dsns = {service: stack.enter_context(databases.fresh(service)) for service in ("registry", "dispatcher")}
         topics = await stack.enter_async_context(topics_on(kafka))
         await topics.registry.snapshot()
         platform = await stack.enter_async_context(fake_toychat())
-        await stack.enter_async_context(dispatcher_on(topics, databases[1]))
+        await stack.enter_async_context(dispatcher_on(topics, dsns["dispatcher"]))
         ingress = await stack.enter_async_context(ingress_on(topics, kek=KEK))
-        project = await stack.enter_async_context(registry_on(topics, databases[0]))
+        project = await stack.enter_async_context(registry_on(topics, dsns["registry"]))
         credentials = {"key": KEY, "app_secret": SECRET}
         body = {"bot": await project.bot(), "type": "toychat", "credentials": credentials, "api_base_url": platform.url}
         yield World(project, topics, ingress, platform, await project.post("/v1/channels", body))

@@ -162,6 +162,18 @@ class PostWebhook(Effect):
 
 
 @dataclass(frozen=True, slots=True)
+class RequestAction(Effect):
+    """Have the dispatcher do something: an action of this `kind`, with the `fields` that contracts.actions has for it, JSON.
+
+    The engine adds what all actions have. An answer that the step waits for comes as the kind of delivery reports it,
+    under the wait's token if that is among the fields.
+    """
+
+    kind: str
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class EmitEvent(Effect):
     """Tell the outside. `type` is one of contracts.event_types.EVENTS; the engine adds bot, channel, conversation."""
 

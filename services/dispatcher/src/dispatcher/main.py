@@ -1,4 +1,4 @@
-"""The dispatcher's process: HTTP at once, the rest as Postgres, the registry and Kafka come."""
+"""The dispatcher's process: HTTP at once, the rest as PostgreSQL, the registry and Kafka come."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Dispatcher(Service):
 
     @property
     def pool(self) -> Pool:
-        """Raises ProblemError 503 before Postgres was there for the first time."""
+        """Raises ProblemError 503 before the database was there for the first time."""
         return self.database.pool
 
     def wake(self) -> None:

@@ -45,13 +45,13 @@ class Request(NamedTuple):
 
 @dataclass(slots=True)
 class Reading:
-    """What an answer means. `healthy`: it says nothing against the destination (a refused person does not)."""
+    """What an answer means. `destination_failed`: it speaks against the destination, as a refused person does not."""
 
     verdict: Literal["succeeded", "retry", "exhausted"]
     code: str | None = None
     detail: str | None = None
     retry_after: float | None = None
-    healthy: bool = True
+    destination_failed: bool = False
     pause: float | None = None
     pause_reason: str | None = None
     answer: Any = None

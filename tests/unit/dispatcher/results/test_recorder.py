@@ -155,7 +155,7 @@ async def test_a_lane_that_is_to_be_looked_after_goes_on_without_a_result(world:
 async def test_the_owner_of_an_endpoint_hears_once_that_it_fails_and_again_after_a_success(world: World) -> None:
     async def fails(attempts: int) -> None:
         one = await leased(world.store, attempts=attempts)
-        await world.saved(attempted(one, "retry", delay=1.0, healthy=False))
+        await world.saved(attempted(one, "retry", delay=1.0, destination_failed=True))
 
     await fails(3)
     assert world.kafka.types() == []
@@ -169,16 +169,16 @@ async def test_the_owner_of_an_endpoint_hears_once_that_it_fails_and_again_after
 
 async def test_an_endpoint_without_a_success_for_days_is_switched_off(world: World) -> None:
     first, second = await leased(world.store), await leased(world.store)
-    await world.saved(attempted(first, "retry", delay=1.0, healthy=False))
+    await world.saved(attempted(first, "retry", delay=1.0, destination_failed=True))
     world.time += timedelta(days=5, seconds=1)
-    await world.saved(attempted(second, "retry", delay=1.0, healthy=False))
+    await world.saved(attempted(second, "retry", delay=1.0, destination_failed=True))
     assert world.kafka.types() == ["endpoint.disabled", "endpoint.disabled"]  # Told to the outside and to the registry.
     assert set(await world.store.pauses()) == {"endpoint:e1"}
 
 
 async def test_of_destinations_that_are_no_endpoints_nobody_is_warned(world: World) -> None:
     one = await leased(world.store, kind="webhook", to="host:e.com:443", attempts=9)
-    await world.saved(attempted(one, "retry", delay=1.0, healthy=False))
+    await world.saved(attempted(one, "retry", delay=1.0, destination_failed=True))
     assert (world.kafka.records, world.store.tables.destinations["host:e.com:443"].failures) == ([], 1)
 
 

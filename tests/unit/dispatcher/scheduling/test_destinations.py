@@ -88,7 +88,7 @@ async def test_five_failures_open_the_circuit_and_what_waits_goes_back_untried()
     world.destinations.offer(to("a", 8))
     for number in range(5):
         one = (await world.began(number + 1))[number]
-        world.end(one, "retry", healthy=False)
+        world.end(one, "retry", destination_failed=True)
     await eventually(lambda: len(world.results) == 8, seconds=2)
     assert [result.outcome for result in world.results] == ["retry"] * 5 + ["deferred"] * 3
     assert (world.destinations.room("a"), world.destinations.closed_for("a") > 4) == (0, True)

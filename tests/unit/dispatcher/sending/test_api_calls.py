@@ -92,17 +92,23 @@ def test_2xx_without_usable_json_is_none(body: bytes, truncated: bool, code: str
 
 
 @pytest.mark.parametrize(
-    ("status", "idempotent", "verdict", "healthy"),
+    ("status", "idempotent", "verdict", "destination_failed"),
     [
-        (500, False, "exhausted", False),
-        (500, True, "retry", False),
-        (408, True, "retry", True),
-        (429, True, "retry", True),
-        (400, True, "exhausted", True),
-        (302, True, "exhausted", True),
+        (500, False, "exhausted", True),
+        (500, True, "retry", True),
+        (408, True, "retry", False),
+        (429, True, "retry", False),
+        (400, True, "exhausted", False),
+        (302, True, "exhausted", False),
     ],
 )
-def test_only_an_idempotent_call_is_tried_again(status: int, idempotent: bool, verdict: str, healthy: bool) -> None:
+def test_only_an_idempotent_call_is_tried_again(
+    status: int, idempotent: bool, verdict: str, destination_failed: bool
+) -> None:
     reading = api_calls.read(api_call(idempotent=idempotent), status, b'{"error": "x"}', False)
-    assert (reading.verdict, reading.code, reading.healthy) == (verdict, f"http-{status}", healthy)
+    assert (reading.verdict, reading.code, reading.destination_failed) == (
+        verdict,
+        f"http-{status}",
+        destination_failed,
+    )
     assert reading.answer == {"error": "x"}

@@ -31,6 +31,14 @@ def test_a_body_that_is_the_deliverys_payload_is_kept_once_and_shown() -> None:
     assert attempt_log.shown_request(kept, PAYLOAD)["body"] == PAYLOAD.decode()
 
 
+@pytest.mark.parametrize(("stored", "shown"), [("payload", PAYLOAD.decode()), ('{"a": 1}', '{"a": 1}'), ("", "")])
+def test_a_row_of_an_earlier_release_is_read_as_it_was_meant(stored: str, shown: str) -> None:
+    kept = orjson.dumps({"method": "POST", "url": "https://e.com/", "headers": {}, "body": stored})
+    assert attempt_log.shown_request(kept, PAYLOAD) == {
+        "method": "POST", "url": "https://e.com/", "headers": {}, "body": shown,
+    }  # fmt: skip
+
+
 def test_where_no_request_was_made_none_is_shown() -> None:
     assert attempt_log.shown_request(b"{}", PAYLOAD) == {}
 

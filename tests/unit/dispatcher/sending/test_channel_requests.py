@@ -74,7 +74,7 @@ def test_who_is_limited_waits_the_bot_or_the_chat_alone() -> None:
 
 def test_refused_credentials_rest_the_channel() -> None:
     reading = meaning_of(Told("credentials", "unauthorized", healthy=False))
-    assert (reading.pause, reading.pause_reason, reading.healthy) == (FINDING_SECONDS, "unauthorized", False)
+    assert (reading.pause, reading.pause_reason, reading.destination_failed) == (FINDING_SECONDS, "unauthorized", True)
 
 
 def test_what_the_engine_is_told_is_passed_on() -> None:

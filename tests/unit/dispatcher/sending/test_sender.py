@@ -127,7 +127,7 @@ async def test_a_lost_answer_is_tried_again_where_that_does_no_harm(
 ) -> None:
     http.outcome, maker.idempotent = Unreachable("no answer", "timeout", sent=sent), idempotent
     result = await attempt(http, maker, delivery())
-    assert (result.outcome, result.code, result.healthy) == (outcome, "timeout", False)
+    assert (result.outcome, result.code, result.destination_failed) == (outcome, "timeout", True)
 
 
 async def test_a_fault_of_ours_is_a_failed_attempt_and_not_an_end(http: Http, maker: Maker) -> None:

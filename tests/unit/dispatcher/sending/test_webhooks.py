@@ -133,7 +133,7 @@ def test_a_steps_webhook_is_signed_with_the_projects_secret() -> None:
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 def test_2xx_is_success(status: int) -> None:
     reading = webhooks.read(status, {}, 0)
-    assert (reading.verdict, reading.healthy) == ("succeeded", True)
+    assert (reading.verdict, reading.destination_failed) == ("succeeded", False)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_2xx_is_success(status: int) -> None:
 )
 def test_nothing_else_is(status: int, verdict: str, code: str) -> None:
     reading = webhooks.read(status, {"location": "https://elsewhere.example.com/"}, 0)
-    assert (reading.verdict, reading.code, reading.healthy) == (verdict, code, False)
+    assert (reading.verdict, reading.code, reading.destination_failed) == (verdict, code, True)
 
 
 def test_a_receiver_that_is_gone_is_left_alone_at_once() -> None:

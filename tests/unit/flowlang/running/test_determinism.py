@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from contracts.ids import derived_id
@@ -66,6 +66,7 @@ def play(t: Any, move: str, pick: int, tokens: list[str]) -> None:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(history=[("in", 0, 0), ("go", 0, 0), ("x", 0, 0), ("bad answer", 1, 0)])
 @given(st.lists(st.tuples(st.sampled_from(MOVES), st.integers(0, 40), st.integers(0, 7200)), max_size=25))
 def test_any_history_holds_the_rules_of_a_turn(talk: Any, history: list[Move]) -> None:
     """The helper steps each event twice and compares, and stores the state in between."""
@@ -76,6 +77,7 @@ def test_any_history_holds_the_rules_of_a_turn(talk: Any, history: list[Move]) -
     for number, (move, pick, passes) in enumerate(history, start=1):
         seconds += passes
         t.now = f"2026-11-{21 + seconds // 86400:02d}T{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}Z"
+        waiting = len(t.conversation.queued)
         play(t, move, pick, tokens)
         assert t.conversation.version == number
         assert len(t.turn.effects) <= 64
@@ -83,8 +85,11 @@ def test_any_history_holds_the_rules_of_a_turn(talk: Any, history: list[Move]) -
         tokens += [effect.wait for effect in (*t.effects(StartTimer), *t.calls)]
         session = t.conversation.session
         assert session is None or session.wait is not None
+        # An event that was queued is taken in this turn, too, and moves its session on: whoever began that is answered anew.
+        taken = 1 + max(0, waiting - len(t.conversation.queued))
         answered = [end.cause for end in t.turn.rests]
-        assert len(answered) == len(set(answered)) or any(e.type == "session.expired" for e in t.effects(EmitEvent))
+        most = max(map(answered.count, answered), default=0)
+        assert most <= taken or any(e.type == "session.expired" for e in t.effects(EmitEvent))
     assert seqs == list(range(1, len(seqs) + 1))
     assert len(tokens) == len(set(tokens))
 

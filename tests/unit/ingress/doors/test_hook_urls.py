@@ -88,6 +88,14 @@ async def test_a_command_that_raises_is_503_and_says_what_and_never_redirects(ri
     assert "location" not in answer.headers
 
 
+async def test_a_loop_is_413_which_nobody_sends_again(rig):
+    problem = {"type": "flow-failed", "title": "Failed", "status": 503, "detail": "17 hops", "reason": "too-many-hops"}
+    rig.engine = lambda _: {"status": "failed", "problem": problem}
+    answer = await rig.call("GET", url(rig))
+    assert (answer.status, answer.json["detail"]) == (413, "17 hops")
+    assert answer.json["type"].endswith("/too-many-hops")
+
+
 async def test_used_and_revoked_are_the_engines_word(rig):
     problem = {"type": "link-not-found", "title": "Not found", "status": 404, "detail": "used"}
     rig.engine = lambda _: {"status": "rejected", "problem": problem}

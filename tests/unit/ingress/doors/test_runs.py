@@ -261,6 +261,22 @@ async def test_the_request_log_holds_what_came_and_what_became_of_it(rig):
     assert (bad["status"], bad["problem"]["type"]) == (422, "invalid")
 
 
+async def test_the_request_log_names_the_event_that_was_answered(rig):
+    answer = await rig.run(headers=ASYNC)
+    await rig.run({"peer_id": "a b"})
+    await rig.ingress.intake.drained()
+    good, bad = rig.events("trigger.request", findings.TOPIC)
+    assert good["event_id"] == answer.json["event_id"]
+    assert good["event_id"] != bad.get("event_id")
+
+
+async def test_the_request_log_is_text_that_postgres_can_hold(rig):
+    await rig.run({"peer_id": "n", "variables": {"order_id": "7", "a\x00": "\x00"}}, headers=ASYNC)
+    await rig.ingress.intake.drained()
+    [noted] = rig.events("trigger.request", findings.TOPIC)
+    assert noted["body"]["variables"] == {"order_id": "7", "a\ufffd": "\ufffd"}
+
+
 async def test_the_request_log_takes_ten_a_second(rig):
     await asyncio.gather(*(rig.run(headers=ASYNC) for _ in range(40)))
     await rig.ingress.intake.drained()
@@ -282,3 +298,9 @@ async def test_the_record_is_what_its_model_would_have_written(rig, body):
 async def test_hops_travel_on(rig):
     await rig.run(headers=ASYNC | {"switchhook-hops": "4"})
     assert rig.inbound[0]["hops"] == 4
+
+
+@pytest.mark.parametrize("told", ["x", "-5", "1.0", "", str(10**30)])
+async def test_hops_that_are_no_count_are_too_many(rig, told):
+    await rig.run(headers=ASYNC | {"switchhook-hops": told})
+    assert rig.inbound[0]["hops"] > 16

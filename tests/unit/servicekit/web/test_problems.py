@@ -86,3 +86,9 @@ async def test_a_body_that_is_not_json_is_400(client):
 @pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json", "/openapi/registry.json"])
 async def test_the_framework_adds_no_pages_of_its_own(client, path):
     assert (await client.get(path)).status_code == 404
+
+
+async def test_a_slash_too_many_is_not_found_and_leads_nowhere(client):
+    response = await client.get("/gone/")
+    assert (response.status_code, "location" in response.headers) == (404, False)
+    assert response.json()["detail"]

@@ -29,7 +29,9 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
 
 def api_app(service: str) -> FastAPI:
     """An application with our problems; its document is made from the route table (servicekit.web.openapi)."""
-    app = FastAPI(title=f"Switchhook {service}", openapi_url=None, docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title=f"Switchhook {service}", openapi_url=None, docs_url=None, redoc_url=None, redirect_slashes=False
+    )
     install_problems(app)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     return app

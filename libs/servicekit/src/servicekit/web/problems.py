@@ -66,8 +66,13 @@ def not_found(what: str) -> ProblemError:
     return ProblemError("not-found", 404, "Not found", f"{what} was not found.")
 
 
+def internal_error() -> Response:
+    """500: the answer to an error of ours."""
+    return problem("internal", 500, "Internal error", "The error was logged; nothing about it is told here.")
+
+
 def _slug_of(status: int) -> str:
-    known = {404: "not-found", 405: "method-not-allowed", 413: "too-large", 422: "invalid"}
+    known = {405: "method-not-allowed", 413: "too-large", 422: "invalid"}
     return known.get(status, f"http-{status}")
 
 
@@ -78,12 +83,15 @@ async def _on_problem(_: Request, error: Exception) -> Response:
 
 async def _on_http_exception(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    title = "Method not allowed" if error.status_code == 405 else error.detail
-    return problem(_slug_of(error.status_code), error.status_code, title, headers=error.headers)
+    status, headers = error.status_code, error.headers
+    if status == 404:
+        return problem("not-found", 404, "Not found", "There is nothing at this path.", headers=headers)
+    title = "Method not allowed" if status == 405 else error.detail
+    return problem(_slug_of(status), status, title, headers=headers)
 
 
 async def _on_unforeseen(_: Request, __: Exception) -> Response:
-    return problem("internal", 500, "Internal error", "The error was logged; nothing about it is told here.")
+    return internal_error()
 
 
 def install_problems(app: Starlette) -> None:

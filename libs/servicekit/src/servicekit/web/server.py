@@ -23,6 +23,7 @@ from servicekit.memory import give_back_memory, tune_collector
 from servicekit.observability.metrics import histogram
 from servicekit.settings import ServiceSettings
 from servicekit.web.health import Health
+from servicekit.web.unforeseen import Unforeseen
 
 RAW_HEAD_LIMIT = 64 * 1024
 """Bytes of a request before its headers end; more closes the connection."""
@@ -81,7 +82,7 @@ def stop_process() -> None:
 
 
 async def _serve(app: ASGIApp, settings: ServiceSettings, lifespan: Lifespan, health: Health) -> None:
-    server = _Server(_config(health.wrap(app), settings))
+    server = _Server(_config(Unforeseen(health.wrap(app)), settings))
 
     def stop() -> None:
         server.force_exit = server.should_exit  # A second signal does not wait for requests in flight.

@@ -25,7 +25,7 @@ class Delivery:
     """One row as it is in memory while this process holds its lease; the same from the takeover and from a claim.
 
     `attempts` counts the one under way. `base` is how many were made before the last replay. `lease_ends` is on the
-    monotonic clock, never later than what Postgres holds. `lane` and `seq` (its place there) go together.
+    monotonic clock, never later than the database's. `lane` and `seq` (its place there) go together.
     """
 
     key: UUID
@@ -109,8 +109,8 @@ class Result:
     answer: Any = None
     provider_message_id: str | None = None
     unreachable: Literal["blocked", "unreachable", "not_in_chat"] | None = None
-    healthy: bool = True
-    """Says nothing against the destination."""
+    destination_failed: bool = False
+    """It speaks against the destination, and not only against this delivery."""
     took_ms: int = 0
     request: dict[str, Any] | None = None
     """For who waits for a test call: what was sent, without secrets."""

@@ -31,7 +31,7 @@ def conclude(
         answer=reading.answer,
         provider_message_id=reading.provider_message_id,
         unreachable=reading.unreachable,
-        healthy=reading.healthy,
+        destination_failed=reading.destination_failed,
         took_ms=attempt.took_ms,
     )
     if reading.verdict == "retry":

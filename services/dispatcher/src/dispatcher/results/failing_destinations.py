@@ -22,7 +22,7 @@ FINDINGS = ("gone", "failing", "unauthorized")
 def working(results: Sequence[Result]) -> list[str]:
     """Destinations that did what was asked of them, sorted."""
     attempted = [each for each in results if each.attempt is not None]
-    failed = {each.delivery.destination for each in attempted if not each.healthy}
+    failed = {each.delivery.destination for each in attempted if each.destination_failed}
     return sorted({each.delivery.destination for each in attempted} - failed)
 
 
@@ -32,7 +32,7 @@ async def note(session: Session, results: Sequence[Result], now: str) -> list[Ou
     longest = _longest_pauses(attempted)
     if longest:
         await session.pause(longest)
-    failures = Counter(each.delivery.destination for each in attempted if not each.healthy)
+    failures = Counter(each.delivery.destination for each in attempted if each.destination_failed)
     if not failures:
         return []
     failing = await session.note_failures(failures, DISABLE_AFTER)
@@ -68,5 +68,5 @@ async def _tell(session: Session, failing: Sequence[Failing], attempted: Sequenc
 def _most_tried(attempted: Sequence[Result], destination: str) -> tuple[Delivery, int]:
     """A delivery that failed there, and the most attempts of any that went there."""
     there = [each for each in attempted if each.delivery.destination == destination]
-    failed = next(each.delivery for each in reversed(there) if not each.healthy)
+    failed = next(each.delivery for each in reversed(there) if each.destination_failed)
     return failed, max(each.delivery.attempts for each in there)

@@ -5,6 +5,6 @@ What makes a destination wait stands in `destination` (its bound, its rate, and 
 are asked for in `sending` and written by `results.failing_destinations`.
 
 Words: *destination* (what shares these), *claim* (leasing what is due, one queue at a time), *circuit* and *probe*,
-*holdings* (the partitions whose ordered lanes are this process's), *pulse* (notices that the process stood still),
+*holdings* (the partitions whose lanes are this process's), *pulse* (notices that the process stood still),
 *replicas* (share limits and pauses).
 """

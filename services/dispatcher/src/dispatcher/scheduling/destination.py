@@ -16,7 +16,7 @@ WAITING_PER_PLACE = 16
 WAITING_SECONDS = 4.0
 """And no more than it takes in so long."""
 LONGEST_WAIT = 2.0
-"""Seconds that a delivery waits in memory for a pause or a circuit; longer waits are Postgres's."""
+"""Seconds that a delivery waits in memory for a pause or a circuit; for longer waits it goes back to PostgreSQL."""
 QUICK_SECONDS = 0.5
 """A destination that answers within this is quick."""
 ONE = Limits(1)

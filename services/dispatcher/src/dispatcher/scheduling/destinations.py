@@ -1,7 +1,7 @@
 """Destinations and what waits for them here: one that is slow or does not answer holds up only itself.
 
 Each destination has its own bound of requests at once, rate, pause and circuit. What it cannot take soon is left to
-Postgres, so that memory stays bounded whatever it does.
+PostgreSQL, so that memory stays bounded whatever it does.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 class Destinations:
     """Starts attempts as destinations can take them. `attempt` does one and never raises; `record` takes its result.
 
-    `starved()` is called when a destination has room again that left deliveries in Postgres for want of it.
+    `starved()` is called when a destination has room again that left deliveries in PostgreSQL for want of it.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Destinations:
         return self.destination(name).closed_for(time.monotonic())
 
     def left_behind(self, name: str) -> None:
-        """Deliveries for it were left in Postgres: `starved` is to be called when it has room."""
+        """Deliveries for it were left in PostgreSQL: `starved` is to be called when it has room."""
         self.destination(name).starving = True
 
     def offer(self, deliveries: Iterable[Delivery]) -> None:
@@ -198,7 +198,7 @@ class Destinations:
             destination.paused_until = max(destination.paused_until, time.monotonic() + result.pause)
         if result.attempt is None:
             destination.breaker.abandoned()
-        elif result.healthy:
+        elif not result.destination_failed:
             destination.breaker.succeeded()
         else:
             opened = destination.breaker.failed(time.monotonic())

@@ -61,7 +61,7 @@ def read(call: ApiCall, status: int, body: bytes, truncated: bool) -> Reading:
     if not 200 <= status < 300:
         broken = status >= 500 or status in (408, 429)
         verdict: Literal["retry", "exhausted"] = "retry" if broken and call.idempotent else "exhausted"
-        reading = Reading(verdict, f"http-{status}", f"The API answered {status}.", healthy=status < 500)
+        reading = Reading(verdict, f"http-{status}", f"The API answered {status}.", destination_failed=status >= 500)
         reading.answer = _json(body)
         return reading
     if truncated:

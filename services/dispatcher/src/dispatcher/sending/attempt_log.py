@@ -10,20 +10,32 @@ from dispatcher.requests import BODY_LIMIT, HIDDEN, Request
 from servicekit.http_client.guarded_http import Answer
 
 KEPT_HEADERS = ("content-type", "content-length", "retry-after", "location", "server", "date")
+OWN_BODY = "own_body"
+"""Whether the stored body is the request's; else it was the delivery's payload."""
+OLD_MARKER = "payload"
+"""Rows of releases that did not store OWN_BODY have this text where the body was the delivery's payload."""
 
 
 def kept_request(request: Request) -> bytes:
     """The request as it may be stored, JSON. A body that is the delivery's payload, which is stored already, is null."""
     body = None if request.shown_body is None else _text(request.shown_body)
+    headers = dict(request.shown_headers)
     return orjson.dumps(
-        {"method": request.method, "url": request.shown_url, "headers": dict(request.shown_headers), "body": body}
+        {
+            "method": request.method,
+            "url": request.shown_url,
+            "headers": headers,
+            "body": body,
+            OWN_BODY: body is not None,
+        }
     )
 
 
 def shown_request(kept: bytes, payload: bytes) -> dict[str, Any]:
     """The stored request as the API shows it; `payload` is the delivery's."""
     request: dict[str, Any] = orjson.loads(kept)
-    if "body" in request and request["body"] is None:
+    own = request.pop(OWN_BODY, request.get("body") not in (None, OLD_MARKER))
+    if "body" in request and not own:
         request["body"] = _text(payload)
     return request
 

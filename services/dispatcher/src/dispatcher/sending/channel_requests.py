@@ -96,7 +96,7 @@ def meaning_of(told: Told) -> Reading:
         VERDICTS[told.meaning],
         told.code,
         told.detail,
-        healthy=told.healthy,
+        destination_failed=not told.healthy,
         answer=told.answer,
         provider_message_id=told.provider_message_id,
         unreachable=told.unreachable,

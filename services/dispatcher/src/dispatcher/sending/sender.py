@@ -29,7 +29,7 @@ log = structlog.get_logger()
 
 
 class Sender:
-    """`still_ours(delivery)`: whether a row of an ordered lane is this process's as far as it can know."""
+    """`still_ours(delivery)`: whether a row of a lane is this process's as far as it can know."""
 
     def __init__(self, http: GuardedClient, context: SendContext, still_ours: Callable[[Delivery], bool]) -> None:
         self._http, self._context, self._still_ours = http, context, still_ours
@@ -129,7 +129,7 @@ class Sender:
                 raise LeaseLost from error
             again = not error.sent or delivery.kind.repeatable(delivery, self._context)
             code = "timeout" if error.code == "timeout" else error.code
-            return None, Reading("retry" if again else "exhausted", code, str(error), healthy=False)
+            return None, Reading("retry" if again else "exhausted", code, str(error), destination_failed=True)
         return answer, delivery.kind.read(delivery, request, answer, self._context)
 
     async def _beforehand(self, request: Request, timeout: float) -> None:

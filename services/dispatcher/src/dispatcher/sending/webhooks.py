@@ -57,9 +57,9 @@ def read(status: int, headers: Mapping[str, str], now: float) -> Reading:
         return SUCCEEDED
     if status == 410:
         gone = "The receiver answered 410 Gone."
-        return Reading("exhausted", "gone", gone, healthy=False, pause=FINDING_SECONDS, pause_reason="gone")
+        return Reading("exhausted", "gone", gone, destination_failed=True, pause=FINDING_SECONDS, pause_reason="gone")
     code = "redirect" if 300 <= status < 400 else f"http-{status}"
-    reading = Reading("retry", code, f"The receiver answered {status}.", healthy=False)
+    reading = Reading("retry", code, f"The receiver answered {status}.", destination_failed=True)
     reading.retry_after = retry_after(headers, now)
     if status in (429, 502, 503, 504) and reading.retry_after:
         reading.pause, reading.pause_reason = min(reading.retry_after, 3600.0), "retry-after"

@@ -83,7 +83,7 @@ async def attempts(connection: Connection, id: UUID) -> list[Row]:
 
 
 async def replay(connection: Connection, id: UUID, project: str, kinds: Collection[str]) -> bool:
-    """Make a finished delivery due again under its own id, outside its ordered lane, where others have gone before it.
+    """Make a finished delivery due again under its own id, outside its lane, where others have gone before it.
 
     False when it is not finished, or of none of these kinds.
     """

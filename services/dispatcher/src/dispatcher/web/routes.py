@@ -27,7 +27,7 @@ REPLAYABLE = [name for name, kind in DELIVERY_KINDS.items() if kind.not_replayab
 
 
 class Deps(Protocol):
-    """What the routes need; `pool` raises ProblemError 503 while Postgres was never there."""
+    """What the routes need; `pool` raises ProblemError 503 while the database was never there."""
 
     @property
     def authoriser(self) -> Authoriser:

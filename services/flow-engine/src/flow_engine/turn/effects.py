@@ -1,6 +1,7 @@
 """Effects, one row each in WRITERS: what a type of effect becomes, of records and rows. No I/O.
 
-A new effect is a dataclass in flowlang, a function here that calls the TurnWriter's methods, and its row.
+A new effect is a dataclass in flowlang, a function here that calls the TurnWriter's methods, and its row. What only has to
+become an action of a new kind has its effect already, RequestAction.
 """
 
 from __future__ import annotations
@@ -92,6 +93,11 @@ def post_webhook(writer: TurnWriter, effect: model.PostWebhook) -> None:
     writer.action("post_webhook", fields)
 
 
+def request_action(writer: TurnWriter, effect: model.RequestAction) -> None:
+    """An action as the node wants it: a new kind of action needs no row of its own here."""
+    writer.action(effect.kind, effect.fields)
+
+
 def emit_event(writer: TurnWriter, effect: model.EmitEvent) -> None:
     """An event for subscribers."""
     data = dict(effect.data)
@@ -153,6 +159,7 @@ WRITERS: dict[type, Callable[[TurnWriter, Any], None]] = {
     model.Say: say,
     model.CallApi: call_api,
     model.PostWebhook: post_webhook,
+    model.RequestAction: request_action,
     model.EmitEvent: emit_event,
     model.PatchContact: patch_contact,
     model.StartTimer: start_timer,

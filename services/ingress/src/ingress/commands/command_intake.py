@@ -85,9 +85,7 @@ class CommandIntake:
             limits = self._catalogue.limits(project_id)
             self._limiter.check_token(limits, "", caller.token_id or "operator")
             who = Who(project_id, ce_id, derived_id("command", project_id, ce_id), data)
-            plan = await self._planner.plan(
-                command, bot, event_id=who.event_id, hops=hops_told(headers.get("swh-hops", "").encode())
-            )
+            plan = await self._planner.plan(command, bot, event_id=who.event_id, hops=_hops(headers.get("swh-hops")))
             question = self._intake.ask("verdict") if command.kind == "start" else None
             if question is not None:
                 plan = plan._replace(body=plan.body.model_copy(update={"reply_to": question.reply_to}))
@@ -129,3 +127,7 @@ class CommandIntake:
 
 
 _DLQ_CODES = {"invalid": "wrong-schema", "json-too-deep": "wrong-schema", "json-too-large": "wrong-schema"}
+
+
+def _hops(told: str | None) -> int:
+    return hops_told(None if told is None else told.encode())

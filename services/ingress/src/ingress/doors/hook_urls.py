@@ -18,7 +18,7 @@ from ingress.intake.rate_limits import Limiter
 from ingress.lookup.catalogue import Catalogue
 from ingress.lookup.people import Address, address_of
 from ingress.wire.http import Answer, Headers, Request, json_answer
-from ingress.wire.problems import link_not_found, of_reply
+from ingress.wire.problems import link_not_found, of_reply, too_many_hops
 from servicekit.credentials.links import LinkKeys
 from servicekit.observability.telemetry import traced
 from servicekit.web.auth import expired
@@ -134,6 +134,8 @@ def outcome(method: str, link: HookLink, reply: RunReply | None) -> Answer:
     """What the opener gets. Raises ProblemError; an error is never a redirect."""
     if reply is None:
         return json_answer(202, {"status": "accepted"})
+    if reply.status == "failed" and reply.problem is not None and reply.problem.reason == "too-many-hops":
+        raise too_many_hops(reply.problem.detail)
     if reply.status == "failed":
         detail = reply.problem.detail if reply.problem is not None else None
         raise ProblemError("command-failed", 503, "The command failed", detail)

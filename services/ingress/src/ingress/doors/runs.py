@@ -58,21 +58,23 @@ class Runs:
         id = request.rest[0]
         trigger, limits = await self._catalogue.caught_up(lambda: self._catalogue.entrance(id))
         body: dict[str, Any] | None = None
+        event_id: str | None = None
         try:
             self._limiter.check_address(limits, request.client_ip, open_door=trigger.auth.scheme == "url")
             self._limiter.check_trigger(limits, request.client_ip, trigger.id)
             body = await request.json_object()
             await self._authorise(request, trigger, body.pop("token", None), limits)
             bound = await self._catalogue.caught_up(lambda: self._catalogue.bound(trigger))
-            answer = await self._run(request, bound, body)
+            event_id = event_id_of(request.head.get(b"idempotency-key"), trigger.project_id, request.path)
+            answer = await self._run(request, bound, body, event_id)
         except ProblemError as refusal:
-            self._log.note(trigger, request, body, refusal)
+            self._log.note(trigger, request, body, refusal, event_id)
             raise
-        self._log.note(trigger, request, body, answer)
+        self._log.note(trigger, request, body, answer, event_id)
         return answer
 
-    async def _run(self, request: Request, bound: Bound, body: dict[str, Any]) -> Answer:
-        order = self._order(request, bound, body)
+    async def _run(self, request: Request, bound: Bound, body: dict[str, Any], event_id: str) -> Answer:
+        order = self._order(request, bound, body, event_id)
         with traced("ingress.run", request.header(b"traceparent")) as span:
             span.set("event_id", order.event_id)
             return await self._start(request, bound, order, span.traceparent)
@@ -107,7 +109,7 @@ class Runs:
             self._proved.put((trigger.id, header), token.id)
         return token.id
 
-    def _order(self, request: Request, bound: Bound, body: dict[str, Any]) -> Order:
+    def _order(self, request: Request, bound: Bound, body: dict[str, Any], event_id: str) -> Order:
         trigger = bound.trigger
         variables = body.get("variables")
         if variables is None:
@@ -119,7 +121,6 @@ class Runs:
             bound.accepts.check(variables)
         content = {name: value for name, value in body.items() if name not in OWN_FIELDS} or None
         wait = wait_of(request.head.get(b"prefer"), body.get("wait"))
-        event_id = event_id_of(request.head.get(b"idempotency-key"), trigger.project_id, request.path)
         return Order(address, variables, content, wait, event_id)
 
     def _address(self, bound: Bound, named: str | Person) -> Address:

@@ -15,6 +15,7 @@ from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Buckets, Rate
 from ingress.wire.http import Answer, Request
 from ingress.wire.problems import as_body
+from servicekit.storable import storable
 from servicekit.web.problems import ProblemError
 
 LOGGED = Rate(10, 1)
@@ -29,14 +30,20 @@ class RequestLog:
         self._buckets = Buckets(lambda: 1)
 
     def note(
-        self, trigger: Trigger, request: Request, body: dict[str, Any] | None, outcome: Answer | ProblemError
+        self,
+        trigger: Trigger,
+        request: Request,
+        body: dict[str, Any] | None,
+        outcome: Answer | ProblemError,
+        event_id: str | None,
     ) -> None:
-        """Publish one note aside, unless there were ten within this second."""
+        """Publish one note aside, unless there were ten within this second. `event_id` None: it became no event."""
         if self._buckets.take("trigger", trigger.id, LOGGED):
             return
         data = {
             "bot": {"id": trigger.bot_id},
             "trigger": {"id": trigger.id},
+            "event_id": event_id,
             "at": now_text(),
             "ip": request.client_ip,
             "content_length": int(request.head.get(b"content-length", b"0")),
@@ -46,7 +53,7 @@ class RequestLog:
         }
         present = {name: value for name, value in data.items() if value is not None}
         record = self._intake.event(
-            "trigger.request", present, id=new_id(), key=trigger.bot_id, project_id=trigger.project_id
+            "trigger.request", storable(present), id=new_id(), key=trigger.bot_id, project_id=trigger.project_id
         )
         self._intake.publish_aside(record._replace(topic=findings.TOPIC.name))
 

@@ -16,6 +16,8 @@ from servicekit.web.requests import Head, parse_json, read_body, read_head
 
 Headers = list[tuple[bytes, bytes]]
 JSON = (b"content-type", b"application/json")
+TOO_MANY_HOPS = 1_000
+"""Far more than the engine lets pass."""
 
 
 class Answer(NamedTuple):
@@ -79,8 +81,13 @@ class Request:
 
 
 def hops_told(given: bytes | None) -> int:
-    """How many of our own requests led to what came, as its header tells: a loop through other services ends by it."""
-    return min(int(given), 1_000) if given is not None and given.isdigit() and len(given) < 5 else 0
+    """How many of our own requests led to what came, as its header tells: a loop through other services ends by it.
+
+    A header that is no count, or a huge one, is too many: who passes it on in pieces would never end the loop.
+    """
+    if given is None:
+        return 0
+    return min(int(given), TOO_MANY_HOPS) if given.isdigit() and len(given) < 5 else TOO_MANY_HOPS
 
 
 def object_of(body: bytes) -> dict[str, Any]:

@@ -63,6 +63,11 @@ def origin_refused(origin: str) -> ProblemError:
     )  # fmt: skip
 
 
+def too_many_hops(detail: str | None) -> ProblemError:
+    """413, which nobody sends again."""
+    return ProblemError("too-many-hops", 413, "Too many hops", detail)
+
+
 def of_reply(found: Problem | None) -> ProblemError:
     """The engine's problem, as the answer to the caller who waited for it."""
     if found is None:

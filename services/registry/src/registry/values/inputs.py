@@ -12,6 +12,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 
 from contracts.cloudevents import rfc3339
 from contracts.event_types import offered
+from servicekit.storable import in_utc
 
 URL_LIMIT = 2048
 HEADERS_LIMIT = 32
@@ -85,7 +86,7 @@ def _types_of(choice: str) -> tuple[str, ...]:
 def _later(moment: datetime) -> str:
     if moment <= datetime.now(UTC):
         raise ValueError("lies in the past")
-    return rfc3339(moment)
+    return rfc3339(in_utc(moment))
 
 
 def _secret_name(text: object) -> object:

@@ -94,7 +94,7 @@ CREATE TABLE replica (
 );
 """
 """`queue`: where to look for what is due. One row a destination for deliveries that any dispatcher may claim (source '')
-and one per partition (`actions/7`) for its ordered lanes, which only that partition's owner sends. `next_due` is never
+and one per partition (`actions/7`) for its lanes, which only that partition's owner sends. `next_due` is never
 later than the earliest `due` of its deliveries (but for a moment after a crash, which a sweep mends), so that claiming
 looks at queues, never at the million due rows of a dead one.
 

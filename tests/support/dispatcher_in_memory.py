@@ -1,0 +1,84 @@
+"""A dispatcher without Kafka and PostgreSQL: actions in, requests to an HTTP that the test plays, records out."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from multidict import CIMultiDict
+
+from dispatcher.assembly import Works, assemble
+from dispatcher.intake.actions_handler import ActionsHandler, source_of
+from dispatcher.intake.decoding import ActionDecoder, DayWindow
+from dispatcher.kinds.table import DELIVERY_KINDS, Kinds
+from dispatcher.model.catalogue import Catalogue
+from dispatcher.model.delivery import SendContext
+from dispatcher.sending.rendering import render
+from servicekit.http_client.guarded_http import Answer
+from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.records import Outgoing, Record
+from servicekit.loop.batches import Batch, DeadRecord
+from support.deliveries_in_memory import DeliveriesInMemory
+from support.delivering import Published
+from support.dispatcher import settings_for
+
+PARTITION = 0
+NO_CONNECTION: Any = None
+
+
+class PlayedHttp:
+    """Answers by `answer(url, body)` -> (status, body); `requests` has what was asked, in order."""
+
+    def __init__(self, answer: Callable[[str, bytes], tuple[int, bytes]]) -> None:
+        self._answer = answer
+        self.requests: list[tuple[str, str, bytes]] = []
+
+    async def request(self, method: str, url: str, *, body: bytes | None, **_: Any) -> Answer:
+        self.requests.append((method, url, body or b""))
+        status, said = self._answer(url, body or b"")
+        return Answer(status, CIMultiDict(), said, 1)
+
+
+class DispatcherInMemory:
+    """`take` has records applied as the partition loop does it; `published` is what Kafka would have got."""
+
+    def __init__(self, works: Works, store: DeliveriesInMemory, published: Published, kinds: Kinds) -> None:
+        self.works, self.store, self.published = works, store, published
+        self.handler = ActionsHandler(works.takeover, DayWindow(30), ActionDecoder(kinds.values()))
+        self.dead: list[DeadRecord] = []
+        self._offset = 0
+
+    async def take(self, records: Sequence[Outgoing]) -> None:
+        """Actions that the engine wrote."""
+        arrived = [self._arrived(each) for each in records]
+        commit = await self.handler.apply(Batch(arrived, {PARTITION: 1}))
+        await commit.save(NO_CONNECTION)
+        self.dead += commit.dead
+        if commit.after is not None:
+            commit.after()
+
+    def _arrived(self, record: Outgoing) -> Record:
+        self._offset += 1
+        headers: Any = tuple(record.headers)
+        return Record(record.topic, PARTITION, self._offset, 0, record.key, record.value, headers)
+
+
+@asynccontextmanager
+async def dispatcher_in_memory(
+    http: PlayedHttp, view: Any, *, kinds: Kinds = DELIVERY_KINDS, keys: Any = None
+) -> AsyncIterator[DispatcherInMemory]:
+    """One that is at work, and owns the lanes of its partition."""
+    settings = settings_for(Cluster("no-kafka:9092", ""), "postgresql://no-database/none")
+    store, published, due = DeliveriesInMemory(kinds), Published(), asyncio.Event()
+    context = SendContext(Catalogue(view, keys), render, 30.0)
+    works = assemble(settings, kinds, context, due, store, published, http)  # type: ignore[arg-type]  # played
+    await works.takeover.take([source_of(PARTITION)], NO_CONNECTION)
+    tasks = [asyncio.create_task(each.run()) for each in (works.pulse, works.recorder, works.claims)]
+    try:
+        yield DispatcherInMemory(works, store, published, kinds)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
