@@ -26,6 +26,7 @@ def package(folder: Path, group: str) -> Path:
         ("flow_engine", "switchhook.channels"),
         ("flow_engine", "switchhook.nodes"),
         ("registry", "switchhook.triggers"),
+        ("dispatcher", "switchhook.delivery_kinds"),
     ],
 )
 def test_it_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str, group: str) -> None:

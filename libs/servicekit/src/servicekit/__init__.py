@@ -4,5 +4,5 @@
 registry in memory) · `checkpoints` (the loop's tables) · `database` (the pool) · `web` (HTTP in) and `http_client` (HTTP out) ·
 `credentials` (tokens, sealing, signed links) · `settings` · `kafka` (clients, records, publishing, waiting for replies) and
 `failpoints` · `observability` (logs, metrics, traces) · `columns` (rows as arrays), `memory`, `migrate`, `misconfigured`,
-`revisions`.
+`revisions`, `storable`.
 """
