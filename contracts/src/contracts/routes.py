@@ -17,6 +17,8 @@ Proof = Literal["token", "operator", "trigger", "session", "link", "platform", "
 """How a caller proves that it may call: a bearer token with the row's scope; the operator's token; the trigger's own
 token, in a header or in the body, or its secret URL; the token of a web chat session; a signed URL; the secrets that
 were agreed with a platform; not at all."""
+SCOPED: frozenset[Proof] = frozenset({"token", "operator", "trigger"})
+"""The proofs that come with a token of a project, or stand in for one: their rows name its scope."""
 
 H = TypeVar("H")
 
@@ -58,13 +60,19 @@ class UnboundRoute(Exception):
 
 
 def bind(service: Service, handlers: Mapping[str, H], table: Sequence[Route]) -> list[tuple[Route, H]]:
-    """Each row of a service with what is filed under its name. Raises UnboundRoute naming what has no counterpart."""
+    """Each row of a service with what is filed under its name.
+
+    Raises UnboundRoute naming what has no counterpart, and a row that any token would open because it names no scope.
+    """
     rows = {row.name: row for row in table if row.service == service}
     unmatched = sorted(rows.keys() ^ handlers.keys())
     if unmatched:
         missing = [name for name in unmatched if name in rows]
         unknown = [name for name in unmatched if name in handlers]
         raise UnboundRoute(f"{service}: rows without handlers {missing}, handlers without rows {unknown}")
+    without_scope = [row.name for row in rows.values() if row.proof in SCOPED and row.scope is None]
+    if without_scope:
+        raise UnboundRoute(f"{service}: rows that ask for a token and name no scope {without_scope}")
     return [(row, handlers[name]) for name, row in rows.items()]
 
 

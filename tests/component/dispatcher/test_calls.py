@@ -7,6 +7,7 @@ from typing import Any
 from contracts.actions import CallApi
 from contracts.cloudevents import headers as ce_headers
 from contracts.cloudevents import now_text
+from devstack.ports import free_port
 from support.dispatcher import BOT, CHANNEL, PROJECT, RunningDispatcher, api_call, channel, secret
 from support.fake_telegram import FakeTelegram
 from support.receiver import Receiver
@@ -108,6 +109,17 @@ async def test_a_test_call_is_answered_to_who_asked(dispatcher: RunningDispatche
     assert (reply["status"], reply["body"], reply["problems"]) == (200, {"responses": ["hi"]}, [])
     assert reply["request"]["url"] == f"{sink.url}/x"
     assert await dispatcher.bodies("inbound") == []
+
+
+async def test_a_test_call_that_reaches_nobody_is_answered_after_one_attempt(dispatcher: RunningDispatcher) -> None:
+    await dispatcher.registry.put(api_call("api-1", f"http://127.0.0.1:{free_port()}/x"))
+    await dispatcher.start()
+    reply_to = {"instance": "registry-1", "partition": 0, "request_id": "r1"}
+    await dispatcher.act("call_api", api_call_id="api-1", wait="-", channel_id="-", peer_id="-", reply_to=reply_to)
+    [reply] = await eventually(lambda: dispatcher.bodies("replies"))
+    assert ("status" in reply, len(reply["problems"])) == (False, 1)
+    rows = await dispatcher.pool.fetch("SELECT state, attempts FROM delivery")
+    assert [tuple(row) for row in rows] == [("exhausted", 1)]
 
 
 async def test_a_channel_call_is_answered_in_the_platforms_words(

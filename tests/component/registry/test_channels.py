@@ -100,6 +100,8 @@ async def test_our_own_channels_have_an_open_inbound_url(project: Project, type:
         {"type": "http", "credentials": {"token": TOKEN}},
         {"type": "whatsapp"},
         {"type": "http", "api_base_url": "ftp://x"},
+        {"type": "telegram", "credentials": {"token": TOKEN}, "api_base_url": "https://x.example/?a=1"},
+        {"type": "telegram", "credentials": {"token": TOKEN}, "api_base_url": "https://x.example/#a"},
     ],
 )
 async def test_a_wrong_channel_is_refused(project: Project, wrong: dict[str, Any]) -> None:

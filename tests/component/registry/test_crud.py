@@ -162,3 +162,33 @@ async def test_an_admin_token_works_in_its_project_only(registry: RegistryUnderT
 
 async def test_a_method_that_a_kind_does_not_have_is_405(project: Project) -> None:
     await project.call("PATCH", "/v1/hook-urls/any", {}, expect=405)
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256])
+async def test_a_key_that_is_empty_or_too_long_is_400(project: Project, key: str) -> None:
+    refused = await project.post("/v1/bots", {"name": "B"}, headers={"idempotency-key": key}, expect=400)
+    assert refused["type"].endswith("/bad-idempotency-key")
+
+
+@pytest.mark.parametrize("type", ["text/plain", "application/x-www-form-urlencoded"])
+async def test_a_body_is_json_whatever_it_is_called(project: Project, type: str) -> None:
+    made = await project.post("/v1/bots", {"name": "B"}, headers={"content-type": type})
+    assert made["name"] == "B"
+
+
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59:59.999999-23:59", "2999-01-01T00:00:00"])
+async def test_a_time_that_utc_cannot_hold_is_refused_by_its_field(project: Project, moment: str) -> None:
+    body = {"name": "T", "scopes": ["data:read"], "expires_at": moment}
+    refused = await project.post("/v1/tokens", body, expect=422)
+    assert [error["pointer"] for error in refused["errors"]] == ["#/expires_at"]
+
+
+async def test_text_that_no_database_holds_is_refused_by_its_parameter(project: Project) -> None:
+    refused = await project.call("GET", "/v1/bots?cursor=%00", expect=422)
+    assert [error["pointer"] for error in refused["errors"]] == ["query/cursor"]
+
+
+@pytest.mark.parametrize("path", ["/v1/bots/", "/docs/", "/openapi.json/"])
+async def test_a_slash_too_many_is_not_found_and_leads_nowhere(project: Project, path: str) -> None:
+    refused = await project.call("GET", path, expect=404)
+    assert refused["detail"]

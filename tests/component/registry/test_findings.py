@@ -130,6 +130,7 @@ async def test_a_paused_channel_is_shown_as_such(replica: RegistryUnderTest, fin
         (b'{"type": "message.sent", "timestamp": "2026-11-21T00:00:00Z", "data": {}}', b"unknown-type"),
         (b'{"type": "channel.paused", "timestamp": "yesterday", "data": {"channel": {"id": "c"}}}', b"wrong-schema"),
         (b'{"type": "channel.paused", "timestamp": "2026-11-21T00:00:00Z", "data": {"channel": 1}}', b"wrong-schema"),
+        (b'{"type": "channel.paused", "timestamp": "9999-12-31T23:59:59-23:59", "data": {}}', b"wrong-schema"),
     ],
 )
 async def test_poison_is_parked_with_its_reason_and_does_not_hold_what_is_behind_it(
@@ -148,12 +149,39 @@ async def test_poison_is_parked_with_its_reason_and_does_not_hold_what_is_behind
     assert (dict(parked.headers)["dlq-error-code"], parked.value) == (code, value)
 
 
-async def test_the_last_fifty_requests_of_a_trigger_are_kept(replica: RegistryUnderTest, findings: Findings) -> None:
-    project = await new_project(replica)
+async def trigger_of(project: Project) -> str:
     bot = await project.bot()
     await project.http_channel(bot)
     body = {"flow": await project.published_flow(bot), "entry": "bought", "auth": "url"}
-    trigger = (await project.post("/v1/triggers", body))["id"]
+    return str((await project.post("/v1/triggers", body))["id"])
+
+
+async def test_what_postgres_cannot_hold_of_a_request_is_replaced_and_nothing_is_parked(
+    replica: RegistryUnderTest, findings: Findings
+) -> None:
+    project = await new_project(replica)
+    trigger = await trigger_of(project)
+    body = {"a\x00": ["\x00"], "n": 10**30}
+    await findings.tell("trigger.request", trigger={"id": trigger}, body=body, status=401, event_id="e-1")
+    await findings.tell("endpoint.disabled", endpoint={"id": "\x00"}, reason="\x00")
+    await findings.tell("trigger.request", trigger={"id": trigger}, body={}, status=202, event_id="e-2")
+
+    async def logged() -> list[dict[str, Any]]:
+        return list((await project.get(f"/v1/triggers/{trigger}/requests"))["items"])
+
+    async def both() -> bool:
+        return len(await logged()) == 2
+
+    await eventually(both)
+    newest, odd = await logged()
+    assert (newest["event_id"], newest["status"]) == ("e-2", 202)
+    assert (odd["event_id"], odd["body"]) == ("e-1", {"a\ufffd": ["\ufffd"], "n": str(10**30)})
+    assert await read_all(replica.settings.kafka, findings.dead_letters) == []
+
+
+async def test_the_last_fifty_requests_of_a_trigger_are_kept(replica: RegistryUnderTest, findings: Findings) -> None:
+    project = await new_project(replica)
+    trigger = await trigger_of(project)
     for number in range(60):
         await findings.tell("trigger.request", trigger={"id": trigger}, body={"n": number}, status=202)
 

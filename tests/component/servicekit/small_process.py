@@ -33,6 +33,8 @@ class Small(Service):
             await asyncio.Event().wait()
         finally:
             say("cancelled")
+            if os.environ.get("SMALL_FAILS_AT_ITS_END"):
+                raise RuntimeError("it could not save where it was")
 
     def stopping(self) -> None:
         say("stopping")

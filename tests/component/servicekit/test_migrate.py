@@ -6,7 +6,8 @@ from textwrap import dedent
 import asyncpg
 import pytest
 
-from servicekit.migrate import main, migrate_async, versions_of
+from servicekit.migrate import main, migrate_async
+from servicekit.revisions import versions_of
 
 FIRST = '''
 from alembic import op

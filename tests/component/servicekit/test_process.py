@@ -101,6 +101,18 @@ async def test_sigterm_ends_it_in_good_order() -> None:
         assert await process.wait() == 0
 
 
+async def test_work_that_fails_as_it_is_ended_is_told() -> None:
+    async with running({"SMALL_FAILS_AT_ITS_END": "1"}) as (process, port):
+        assert process.stdout is not None
+        await eventually(lambda: readiness(port))
+        process.send_signal(signal.SIGTERM)
+        said = (await asyncio.wait_for(process.stdout.read(), 20)).decode()
+        assert [word for word in said.split() if word in CALLS] == CALLS
+        assert '"process.work_ended"' in said
+        assert "it could not save where it was" in said
+        assert await process.wait() == 1
+
+
 async def test_work_that_ends_by_itself_ends_the_process() -> None:
     code, calls, error = await ended(TOKEN | {"SMALL_FAILS": "1", "SWITCHHOOK_PORT": str(free_port())})
     assert (code, calls) == (1, ["work", "stopping", "drain", "close"])

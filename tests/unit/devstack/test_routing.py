@@ -4,6 +4,7 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from contracts.routes import ROUTES
+from devstack import proxy
 from devstack.proxy import end_to_end, service_for
 
 
@@ -17,6 +18,14 @@ def test_every_route_of_contracts_reaches_its_service(route) -> None:
 )
 def test_what_is_not_for_the_outside_has_no_service(path: str) -> None:
     assert service_for(path) is None
+
+
+@pytest.mark.parametrize("segment", ["dlq", "held"])
+def test_what_is_for_operators_is_not_routed_even_if_a_row_has_it(
+    segment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(proxy.PREFIXES, segment, "flow-engine")
+    assert service_for(f"/v1/{segment}/x") is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from servicekit.storable import in_utc, storable
+from servicekit.storable import moment_of, storable
 
 
 def test_text_loses_what_postgres_cannot_hold_and_the_rest_stays() -> None:
@@ -19,10 +19,12 @@ def test_a_number_that_is_too_long_becomes_text() -> None:
 
 
 def test_a_moment_is_read_in_utc() -> None:
-    assert in_utc(datetime.fromisoformat("2026-11-21T01:00:00+01:00")) == datetime(2026, 11, 21, tzinfo=UTC)
+    assert moment_of("2026-11-21T01:00:00+01:00") == datetime(2026, 11, 21, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("text", ["2026-11-21T00:00:00", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59"])
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2026-11-21T00:00:00", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "\x00"]
+)
 def test_what_is_no_moment_of_utc_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError, match="time"):
-        in_utc(datetime.fromisoformat(text))
+        moment_of(text)

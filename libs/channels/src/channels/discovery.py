@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 
 from channels.port import Connector
+from contracts.installed import BrokenPackage
 
 GROUP = "switchhook.channels"
 PLATFORM_DOOR = "in"
@@ -13,7 +14,7 @@ Connectors = Mapping[str, Connector]
 """By type, in the order of the types' names."""
 
 
-class BrokenConnector(Exception):
+class BrokenConnector(BrokenPackage):
     """A package's channel cannot be used. The text names the package, and what is wrong with it."""
 
 

@@ -21,6 +21,10 @@ class Account(NamedTuple):
     channel: Channel
     credentials: Mapping[str, str]
 
+    def __repr__(self) -> str:
+        """Without values: it may end in a log or a traceback."""
+        return f"Account(channel={self.channel.id!r}, credentials of {sorted(self.credentials)})"
+
 
 class Platform(ABC):
     """What one platform is told, and what it means. Pure: neither I/O nor a clock, and the same for the same input."""

@@ -28,6 +28,10 @@ class Request(NamedTuple):
     secrets: tuple[str, ...] = ()
     answer_limit: int | None = None
 
+    def __repr__(self) -> str:
+        """Only what may be stored: it may end in a log or a traceback."""
+        return f"Request({self.method!r}, {self.shown_url!r})"
+
 
 class Step(NamedTuple):
     """One request of a plan. `name` tells `Platform.read` what was asked.

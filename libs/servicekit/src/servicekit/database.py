@@ -11,6 +11,7 @@ import structlog
 from asyncpg.pool import PoolConnectionProxy
 
 from servicekit.misconfigured import Misconfigured
+from servicekit.revisions import newest_of
 from servicekit.settings import ServiceSettings
 from servicekit.web.problems import unavailable
 
@@ -27,26 +28,64 @@ WRONG_SETTINGS = (
 NOT_THERE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """What a lost connection raises; the last one when it was lost while a statement was being sent."""
 
+NOT_MIGRATED = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.UndefinedColumnError)
+"""What a statement raises that a newer release brought its table or column for."""
+LOOK_SECONDS = 1.0
+_REVISION = "SELECT max(version_num) FROM alembic_version"
+
 log = structlog.get_logger()
 
 
 class Database:
-    """A service's pool, which may come later than the process. A connection that breaks afterwards is replaced."""
+    """A service's pool, which may come later than the process. A connection that breaks afterwards is replaced.
+
+    `schema` is named after the service's package.
+    """
 
     def __init__(self, schema: str, pool: Pool | None = None) -> None:
         self._schema, self._pool = schema, pool
+        self._problem = "Postgres was not reached yet" if pool is None else None
 
     @property
     def pool(self) -> Pool:
-        """Raises ProblemError 503 until Postgres was there for the first time."""
+        """Raises ProblemError 503 until Postgres was there for the first time, and migrated."""
         if self._pool is None:
             raise unavailable("The database is not there yet.")
         return self._pool
 
     async def connect(self, settings: ServiceSettings) -> Pool:
-        """Wait for Postgres, as long as it takes. Raises what `connect` does."""
-        self._pool = await connect(settings, self._schema)
-        return self._pool
+        """Wait for Postgres and for its migration, as long as it takes. Raises what `connect` does."""
+        pool = await connect(settings, self._schema)
+        try:
+            await self._until_migrated(pool)
+        except BaseException:
+            pool.terminate()
+            raise
+        self._pool = pool
+        return pool
+
+    async def _until_migrated(self, pool: Pool) -> None:
+        """Look until the schema is as new as this code. A newer one will do: migrations suit the release before."""
+        while (problem := await self._not_migrated(pool)) is not None:
+            if problem != self._problem:
+                log.error("database.not_migrated", reason=problem)
+            self._problem = problem
+            await asyncio.sleep(LOOK_SECONDS)
+        self._problem = None
+
+    async def _not_migrated(self, pool: Pool) -> str | None:
+        try:
+            revision = await pool.fetchval(_REVISION)
+        except NOT_MIGRATED:
+            revision = None
+        except NOT_THERE as error:
+            return f"the revision of the database cannot be read ({type(error).__name__})"
+        if revision is not None and revision >= newest_of(self._schema):
+            return None
+        return (
+            f"the database is not migrated: run `python -m servicekit.migrate {self._schema}` of this release,"
+            " with the SWITCHHOOK_DATABASE of this service"
+        )
 
     async def close(self) -> None:
         """Let go of the connections; of those that do not end within 5 s, too."""
@@ -56,7 +95,7 @@ class Database:
 
     def problem(self) -> str | None:
         """For readiness."""
-        return "Postgres was not reached yet" if self._pool is None else None
+        return self._problem
 
 
 async def connect(

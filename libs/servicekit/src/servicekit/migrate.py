@@ -11,7 +11,6 @@ import asyncio
 import os
 import re
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,8 @@ from sqlalchemy import Connection, event, text
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 from sqlalchemy.util import await_only
+
+from servicekit.revisions import versions_of
 
 SEVERAL_STATEMENTS = re.compile(r";\s*\S")
 
@@ -41,15 +42,6 @@ async def migrate_async(package: str, dsn: str, revision: str = "head") -> None:
             await connection.run_sync(_upgrade, package, versions, revision)
     finally:
         await engine.dispose()
-
-
-def versions_of(package: str) -> Path:
-    """The folder of a package's revisions."""
-    spec = find_spec(package)
-    folder = Path(spec.origin).parent / "migrations" / "versions" if spec and spec.origin else None
-    if folder is None or not folder.is_dir():
-        raise ValueError(f"{package} has no migrations/versions")
-    return folder
 
 
 def _engine(package: str, dsn: str) -> AsyncEngine:

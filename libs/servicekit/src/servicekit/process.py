@@ -11,13 +11,14 @@ import asyncio
 import contextlib
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import TypeVar
 
 import structlog
 from pydantic import ValidationError
 from starlette.types import ASGIApp
 
+from contracts.installed import BrokenPackage
 from servicekit import failpoints
 from servicekit.kafka.inside_aiokafka.connections import refusal as kafka_refusal
 from servicekit.misconfigured import Misconfigured
@@ -63,9 +64,24 @@ class WorkEnded(Exception):
     """The work of a process ended by itself."""
 
 
-def run(name: str, settings_type: type[S], make: Callable[[S], Service]) -> None:
-    """Run a service until SIGTERM. Settings that are missing or do not go together are one sentence on stderr."""
+@contextlib.contextmanager
+def refusing(name: str) -> Iterator[None]:
+    """End with exit code 1 and one sentence on stderr when it is for the operator to mend what keeps a service from
+    starting: settings that are missing or do not go together, an installed package that cannot be used.
+
+    `run` does it; a service's `__main__` does it for its imports, since flowlang looks for packages when it is imported.
+    """
     try:
+        yield
+    except ValidationError as error:
+        sys.exit(f"{name} does not start: {refusal(error)}")
+    except (Misconfigured, BrokenPackage) as error:
+        sys.exit(f"{name} does not start: {error}")
+
+
+def run(name: str, settings_type: type[S], make: Callable[[S], Service]) -> None:
+    """Run a service until SIGTERM. What `refusing` refuses ends it before it begins."""
+    with refusing(name):
         settings = settings_type()
         chaos = failpoints.chaos()
         configure_logging(name, settings.log_level)
@@ -76,10 +92,6 @@ def run(name: str, settings_type: type[S], make: Callable[[S], Service]) -> None
             trace_file=settings.trace_file,
         )
         service = make(settings)
-    except ValidationError as error:
-        sys.exit(f"{name} does not start: {refusal(error)}")
-    except Misconfigured as error:
-        sys.exit(f"{name} does not start: {error}")
     if chaos is not None:
         log.warning("process.chaos", reason=chaos)
     health = Health({"kafka": kafka_refusal} | dict(service.checks()), warnings={"chaos": chaos} if chaos else {})
@@ -98,7 +110,7 @@ async def _working(service: Service, health: Health) -> AsyncIterator[None]:
     ending = asyncio.create_task(_tell(service, health), name="tell that the end comes")
     try:
         yield
-        ended_by_itself = work.done()
+        told_to_end = not work.done()
         await service.drain()
     finally:
         for task in (ending, work):
@@ -106,8 +118,9 @@ async def _working(service: Service, health: Health) -> AsyncIterator[None]:
         await asyncio.gather(ending, work, return_exceptions=True)
         await service.close()
         shutdown_tracing()
-    if ended_by_itself:
-        raise WorkEnded from work.exception()
+    failure = None if work.cancelled() else work.exception()
+    if failure is not None or not told_to_end:  # It can fail while it is drained or cancelled, too.
+        raise WorkEnded from failure
 
 
 async def _tell(service: Service, health: Health) -> None:

@@ -33,3 +33,12 @@ def in_utc(moment: datetime) -> datetime:
         return moment.astimezone(UTC)
     except OverflowError:
         raise ValueError("a time whose year in UTC is 1 to 9999") from None
+
+
+def moment_of(text: str) -> datetime:
+    """An RFC 3339 time, in UTC. Raises ValueError as `in_utc`, or when it is no time."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError("an RFC 3339 time") from None
+    return in_utc(moment)

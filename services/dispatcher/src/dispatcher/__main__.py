@@ -1,5 +1,8 @@
 """`python -m dispatcher`."""
 
-from dispatcher.main import main
+from servicekit.process import refusing
 
-main()
+if __name__ == "__main__":
+    with refusing("dispatcher"):
+        from dispatcher.main import main
+    main()

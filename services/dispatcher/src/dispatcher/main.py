@@ -74,8 +74,13 @@ class Dispatcher(Service):
         self._due.set()
 
     def checks(self) -> Checks:
-        """The registry is known and ours, and every partition that we have can go on."""
-        return {"registry": self.view.problem, "stack": self.stack.problem, "partitions": self._problem_of_loops}
+        """Postgres is migrated, the registry known and ours, and every partition that we have can go on."""
+        return {
+            "database": self.database.problem,
+            "registry": self.view.problem,
+            "stack": self.stack.problem,
+            "partitions": self._problem_of_loops,
+        }
 
     async def work(self) -> None:
         """Take over actions and events, and deliver."""

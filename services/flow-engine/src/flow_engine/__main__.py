@@ -1,5 +1,8 @@
 """`python -m flow_engine`."""
 
-from flow_engine.main import main
+from servicekit.process import refusing
 
-main()
+if __name__ == "__main__":
+    with refusing("flow-engine"):
+        from flow_engine.main import main
+    main()

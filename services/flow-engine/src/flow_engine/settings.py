@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+import os
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from servicekit.settings import ServiceSettings
 
@@ -25,3 +28,9 @@ class Settings(ServiceSettings):
     """How long the chat log is kept; none: for ever."""
     event_log_days: int = Field(default=9, ge=8)
     """How long GET /v1/events/{id} and repeats of an event find it; at least as long as Idempotency-Key is kept."""
+
+    @model_validator(mode="after")
+    def _old_names(self) -> Self:
+        if "SWITCHHOOK_LANES" in os.environ:
+            raise ValueError("SWITCHHOOK_LANES is called SWITCHHOOK_PARALLEL_BATCHES now: set that one instead")
+        return self

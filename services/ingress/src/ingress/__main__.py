@@ -1,6 +1,8 @@
 """`python -m ingress`."""
 
-from ingress.main import main
+from servicekit.process import refusing
 
 if __name__ == "__main__":
+    with refusing("ingress"):
+        from ingress.main import main
     main()

@@ -1,6 +1,8 @@
 """`python -m registry`."""
 
-from registry.main import main
+from servicekit.process import refusing
 
 if __name__ == "__main__":
+    with refusing("registry"):
+        from registry.main import main
     main()

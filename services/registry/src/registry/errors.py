@@ -47,6 +47,11 @@ def in_use(users: Sequence[dict[str, Any]]) -> ProblemError:
     return ProblemError("in-use", 409, "In use", f"Used by {names}.", used_by=list(users))
 
 
+def bad_key(detail: str) -> ProblemError:
+    """400: the Idempotency-Key is empty or too long."""
+    return ProblemError("bad-idempotency-key", 400, "Bad Idempotency-Key", detail)
+
+
 def key_used(detail: str) -> ProblemError:
     """422: the Idempotency-Key came before, with another body."""
     return ProblemError("idempotency-key-reused", 422, "Idempotency-Key reused", detail)

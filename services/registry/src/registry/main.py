@@ -45,7 +45,7 @@ class Registry(Service):
         self.app = build_app(api, DispatcherCalls(self.asker, self.publisher))
 
     def checks(self) -> Checks:
-        """Postgres was reached. Kafka may be away: writes are then answered as pending."""
+        """Postgres was reached and is migrated. Kafka may be away: writes are then answered as pending."""
         return {
             "database": self.database.problem,
             "stack": self.stack.problem,
@@ -82,7 +82,10 @@ class Registry(Service):
 
     def _problem_of(self, part: str) -> str | None:
         check = self._at_work.get(part)
-        return check() if check is not None else None
+        if check is not None:
+            return check()
+        # While Kafka is away nothing is published, and still the registry is ready: writes are answered as pending.
+        return "is not at work yet" if self.tail.readings else None
 
 
 def main() -> None:

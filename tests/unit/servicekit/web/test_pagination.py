@@ -6,7 +6,10 @@ from servicekit.web.pagination import decode_cursor, encode_cursor, page, page_l
 from servicekit.web.problems import ProblemError
 
 
-@given(st.text(), st.integers(min_value=-(2**63), max_value=2**63 - 1))
+@given(
+    st.text(st.characters(exclude_characters="\x00", codec="utf-8")),
+    st.integers(min_value=-(2**63), max_value=2**63 - 1),
+)
 def test_a_cursor_round_trips(text, number):
     assert decode_cursor(encode_cursor(text, number), str, int) == (text, number)
 
@@ -42,3 +45,9 @@ def test_pages_follow_each_other_to_the_end():
         if cursor is None:
             break
     assert seen == rows
+
+
+def test_a_cursor_with_text_that_no_database_holds_is_422():
+    with pytest.raises(ProblemError) as refused:
+        decode_cursor(encode_cursor("a\x00"), str)
+    assert refused.value.status == 422

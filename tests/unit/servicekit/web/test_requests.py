@@ -9,7 +9,7 @@ from starlette.routing import Mount, Route
 
 from servicekit.web import requests as http_requests
 from servicekit.web.problems import ProblemError, install_problems
-from servicekit.web.requests import ClientGone, RequestGuard, parse_json, read_body, read_head
+from servicekit.web.requests import ClientGone, RequestGuard, parse_json, read_body, read_head, refuse_nul
 
 
 def scope(*headers: tuple[str, str]) -> dict:
@@ -196,3 +196,10 @@ async def test_the_guard_passes_other_protocols_on():
 
     await RequestGuard(app)({"type": "lifespan"}, None, None)
     assert seen == ["lifespan"]
+
+
+def test_a_parameter_that_no_database_holds_is_422_by_its_name():
+    refuse_nul([("event", "fine")])
+    with pytest.raises(ProblemError) as refused:
+        refuse_nul([("event", "fine"), ("endpoint", "\x00")])
+    assert (refused.value.status, refused.value.extra["errors"][0]["pointer"]) == (422, "query/endpoint")

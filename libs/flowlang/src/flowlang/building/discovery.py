@@ -13,10 +13,12 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
+from contracts.installed import BrokenPackage
+
 Model = TypeVar("Model", bound=BaseModel)
 
 
-class BrokenPlugin(Exception):
+class BrokenPlugin(BrokenPackage):
     """A package declares what cannot be used. The text names the package, the entry point and what is wrong."""
 
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import structlog
 
-from servicekit.database import NOT_THERE, Pool
+from servicekit.database import NOT_MIGRATED, NOT_THERE, Pool
 
 STACK_TABLE = """
 CREATE TABLE stack (
@@ -80,6 +80,8 @@ class StackId:
                 await pool.execute(_ADOPT, first)
                 known: str = await pool.fetchval(_KNOWN)
                 break
+            except NOT_MIGRATED:
+                raise  # It was migrated when the process began; a new process says what to do and waits.
             except NOT_THERE as error:
                 log.warning("stack.not_compared", error=type(error).__name__)
                 await asyncio.sleep(LOOK_SECONDS)

@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from servicekit.storable import storable
 from servicekit.web.problems import ProblemError
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
@@ -27,7 +28,7 @@ def decode_cursor(cursor: str | None, *types: type[str] | type[int]) -> tuple[An
         key = orjson.loads(urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error):
         key = None
-    if not isinstance(key, list) or [type(part) for part in key] != list(types):
+    if not isinstance(key, list) or [type(part) for part in key] != list(types) or storable(key) != key:
         raise ProblemError("invalid", 422, "Invalid request", "cursor: take it from `next` of the page before.")
     return tuple(key)
 

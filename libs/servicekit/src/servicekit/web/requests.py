@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from servicekit.storable import NUL
 from servicekit.web.problems import ProblemError
 
 BODY_LIMIT = 1024 * 1024
@@ -20,6 +22,19 @@ JSON_NODES = 50_000
 
 Head = dict[bytes, bytes]
 """Headers by lower-case name."""
+
+
+def invalid_query(name: str, detail: str) -> ProblemError:
+    """422 about one parameter of the query."""
+    errors = [{"pointer": f"query/{name}", "detail": detail}]
+    return ProblemError("invalid", 422, "Invalid request", f"{name}: {detail}", errors=errors)
+
+
+def refuse_nul(query: Iterable[tuple[str, str]]) -> None:
+    """Raise 422 for a parameter with U+0000, which no database can hold or look for."""
+    for name, value in query:
+        if NUL in value:
+            raise invalid_query(name, "text without the character U+0000.")
 
 
 class ClientGone(Exception):

@@ -14,7 +14,7 @@ from contracts.routes import ROUTES, Route, Service, bind
 from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.openapi import Operation, document, document_path
 from servicekit.web.problems import install_problems
-from servicekit.web.requests import RequestGuard
+from servicekit.web.requests import RequestGuard, refuse_nul
 
 Handler = Callable[[Request, Caller], Awaitable[Response]]
 
@@ -47,6 +47,7 @@ def api(
 
     mounted = [_mounted(path, methods, authoriser) for path, methods in by_path.items()]
     app = Starlette(routes=[*mounted, Mounted(document_path(service), show_document, methods=["GET"])])
+    app.router.redirect_slashes = False
     install_problems(app)
     return RequestGuard(app)
 
@@ -56,6 +57,8 @@ def _mounted(path: str, methods: dict[str, tuple[Route, Handler]], authoriser: A
 
     async def answer(request: Request) -> Response:
         row, handler = methods["GET" if request.method == "HEAD" else request.method]
-        return await handler(request, await prove(row, authoriser, request))
+        caller = await prove(row, authoriser, request)
+        refuse_nul(request.query_params.multi_items())
+        return await handler(request, caller)
 
     return Mounted(path, answer, methods=list(methods))

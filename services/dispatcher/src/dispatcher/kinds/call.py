@@ -42,6 +42,12 @@ def _repeatable(delivery: Delivery, context: SendContext) -> bool:
     return _entity(delivery, context).idempotent
 
 
+def _own_delays(delivery: Delivery, context: SendContext) -> tuple[int, ...] | None:
+    """A test call is made once: who tests it wants to see what the first attempt came to."""
+    action: CallApi = delivery.content()
+    return () if action.reply_to is not None else None
+
+
 def _report(result: Result, now: str) -> list[Outgoing]:
     """The answer goes back to the conversation, or to who tests it."""
     action: CallApi = result.delivery.content()
@@ -76,6 +82,7 @@ KIND = DeliveryKind(
     request=_request,
     read=_read,
     repeatable=_repeatable,
+    own_delays=_own_delays,
     answered=True,
     report=_report,
     not_replayable=api_calls.NOBODY_WAITS,

@@ -11,6 +11,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pkgutil import iter_modules
 
+from contracts.installed import BrokenPackage
 from dispatcher import kinds
 from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import FEW, DeliveryKind, Limits
@@ -20,7 +21,7 @@ Kinds = Mapping[str, DeliveryKind]
 """By name."""
 
 
-class BrokenKind(Exception):
+class BrokenKind(BrokenPackage):
     """A kind cannot be used. The text names the module or package, and what is wrong with it."""
 
 

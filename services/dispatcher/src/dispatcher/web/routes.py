@@ -18,9 +18,11 @@ from dispatcher.model.delivery import unknown_kind
 from dispatcher.sending import attempt_log
 from dispatcher.store import log
 from dispatcher.web.openapi import OPERATIONS, STATUSES
+from servicekit.storable import moment_of
 from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.pagination import decode_cursor, page, page_limit
 from servicekit.web.problems import ProblemError, not_found
+from servicekit.web.requests import invalid_query
 from servicekit.web.routes import Handler, api
 
 REPLAYABLE = [name for name, kind in DELIVERY_KINDS.items() if kind.not_replayable is None]
@@ -145,7 +147,7 @@ def _id(request: Request) -> UUID:
 def _position(cursor: str | None) -> tuple[datetime, UUID] | None:
     key = decode_cursor(cursor, str, str)
     try:
-        return None if key is None else (datetime.fromisoformat(key[0]), UUID(key[1]))
+        return None if key is None else (moment_of(key[0]), UUID(key[1]))
     except ValueError as error:
         raise _invalid("cursor: take it from `next` of the page before.") from error
 
@@ -158,12 +160,9 @@ def _state(text: str | None) -> str | None:
 
 def _moment(name: str, text: str | None) -> datetime | None:
     try:
-        moment = None if text is None else datetime.fromisoformat(text)
+        return None if text is None else moment_of(text)
     except ValueError as error:
-        raise _invalid(f"{name}: an RFC 3339 time.") from error
-    if moment is not None and moment.tzinfo is None:
-        raise _invalid(f"{name}: a time with its offset, such as …Z.")
-    return moment
+        raise invalid_query(name, f"{error}.") from error
 
 
 def _invalid(detail: str) -> ProblemError:

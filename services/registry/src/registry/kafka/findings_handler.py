@@ -6,7 +6,6 @@ The dispatcher obeys its own findings at once; here they become the entity's sta
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -22,8 +21,11 @@ from registry.store.postgres_trigger_requests import TriggerRequest
 from registry.writing.unit import Unit
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord
+from servicekit.storable import moment_of, storable
 
 GROUP = "switchhook.registry.findings"
+ID_LIMIT = 128
+"""Characters of an entity's id; an index takes no text of any length."""
 
 
 class Finding(NamedTuple):
@@ -100,24 +102,38 @@ _NAMED = {"endpoint.disabled": "endpoint", "channel.paused": "channel", "trigger
 def _read(record: Record) -> TriggerRequest | Finding | DeadRecord:
     try:
         event = Event.model_validate_json(record.value or b"")
-        timestamp = datetime.fromisoformat(event.timestamp)
+        moment = moment_of(event.timestamp)
+        event_id = cloudevents.header(record.headers, "ce_id") or ""
     except ValidationError as error:
         [first, *_] = error.errors()
         code = "not-json" if first["type"] == "json_invalid" else "wrong-schema"
         return DeadRecord(record, code, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:500])
+    except UnicodeDecodeError:
+        return DeadRecord(record, "wrong-schema", "ce_id: not UTF-8")
     except ValueError as error:
         return DeadRecord(record, "wrong-schema", f"timestamp: {error}"[:500])
     if (name := _NAMED.get(event.type)) is None:
         return DeadRecord(record, "unknown-type", f"{event.type} is none of {', '.join(_NAMED)}")
-    named: Any = event.data.get(name)
-    if not isinstance(named, dict) or "id" not in named:
+    data: dict[str, Any] = storable(event.data)
+    id = _id_in(data.get(name))
+    if id is None:
         return DeadRecord(record, "wrong-schema", f"data.{name}: has no id")
     if event.type == "trigger.request":
-        data = {key: value for key, value in event.data.items() if key not in ("trigger", "bot")}
-        event_id = cloudevents.header(record.headers, "ce_id") or ""
-        return TriggerRequest(str(named["id"]), event_id, timestamp, data)
-    reason = event.data.get("reason")
-    return Finding(event.type, str(named["id"]), event.timestamp, reason if isinstance(reason, str) else None)
+        return TriggerRequest(id, _id(data.pop("event_id", None)) or storable(event_id), moment, _noted(data))
+    reason = data.get("reason")
+    return Finding(event.type, id, event.timestamp, reason if isinstance(reason, str) else None)
+
+
+def _id_in(named: Any) -> str | None:
+    return _id(named.get("id")) if isinstance(named, dict) else None
+
+
+def _id(given: Any) -> str | None:
+    return given if isinstance(given, str) and 0 < len(given) <= ID_LIMIT else None
+
+
+def _noted(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key not in ("trigger", "bot")}
 
 
 def _is_older(finding: Finding, stored: Stored[Any], since: str) -> bool:

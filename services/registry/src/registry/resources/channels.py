@@ -21,7 +21,7 @@ from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.values import channel_credentials
-from registry.values.inputs import HttpUrl, Id, Input, Name
+from registry.values.inputs import BaseUrl, HttpUrl, Id, Input, Name
 from registry.writing.unit import Unit
 
 SINCE = "state_since"
@@ -37,7 +37,7 @@ class NewChannel(Input):
     type: ChannelType
     name: Name | None = None
     credentials: Credentials = Field(default_factory=dict)
-    api_base_url: HttpUrl | None = None
+    api_base_url: BaseUrl | None = None
     allowed_origins: tuple[HttpUrl, ...] = Field(default=(), max_length=100)
     mode: Literal["webhook"] = "webhook"
     set_webhook: bool = True
@@ -48,7 +48,7 @@ class ChannelPatch(Input):
 
     name: Name = ""
     credentials: Credentials = Field(default_factory=dict)
-    api_base_url: HttpUrl | None = None
+    api_base_url: BaseUrl | None = None
     allowed_origins: tuple[HttpUrl, ...] = Field(default=(), max_length=100)
     state: Literal["active", "paused"] = "active"
 

@@ -49,6 +49,13 @@ def http_url(text: str) -> str:
     return text
 
 
+def base_url(text: str) -> str:
+    """A URL that paths are added to. Raises ValueError for one with a query or fragment."""
+    if "?" in text or "#" in text:
+        raise ValueError("paths are added to it: no query and no fragment")
+    return text
+
+
 def _cidr(text: str) -> str:
     return str(ip_network(text, strict=False))
 
@@ -101,6 +108,7 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{
 """A name that flow documents write: of an API call, of a secret."""
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]
+BaseUrl = Annotated[HttpUrl, AfterValidator(base_url)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 Headers = Annotated[dict[str, str], AfterValidator(_headers)]
 EventTypes = Annotated[tuple[str, ...], Field(min_length=1, max_length=100), AfterValidator(event_types)]

@@ -13,7 +13,9 @@ from starlette.types import Receive, Scope, Send
 
 from contracts.routes import Route
 from registry.web.api import Api
-from servicekit.web.requests import parse_json
+from servicekit.web.requests import parse_json, refuse_nul
+
+JSON = (b"content-type", b"application/json")
 
 
 def route_class(api: Api, table: Sequence[Route]) -> type[APIRoute]:
@@ -32,6 +34,7 @@ def route_class(api: Api, table: Sequence[Route]) -> type[APIRoute]:
 
             async def guarded(request: Request) -> Response:
                 request.state.caller = await api.prove(row, request)
+                refuse_nul(request.query_params.multi_items())
                 body = await request.body()
                 if body:
                     parse_json(body)
@@ -43,6 +46,8 @@ def route_class(api: Api, table: Sequence[Route]) -> type[APIRoute]:
             if scope["method"] not in (self.methods or ()):
                 here = (route.methods or () for route in mounted if route.path_regex.match(scope["path"]))
                 raise HTTPException(405, headers={"Allow": ", ".join(sorted(set().union(*here)))})
-            await super().handle(scope, receive, send)
+            # Every body here is JSON; FastAPI would read one that is not called so as text.
+            others = [header for header in scope["headers"] if header[0] != b"content-type"]
+            await super().handle({**scope, "headers": [*others, JSON]}, receive, send)
 
     return TableRoute

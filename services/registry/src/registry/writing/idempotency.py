@@ -13,7 +13,6 @@ from registry.store.postgres import IDEMPOTENCY_LOCKS
 from registry.writing.answers import Answer
 from servicekit.credentials.sealing import KeyRing
 from servicekit.loop.batches import Connection
-from servicekit.web.problems import ProblemError
 
 KEY_LIMIT = 255
 LOCK = "SELECT pg_try_advisory_xact_lock($1, hashtext($2))"
@@ -27,7 +26,7 @@ FORGET = "DELETE FROM idempotency WHERE created_at < now() - interval '8 days'"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Whose key, for which path, with which body. Raises ProblemError 422 when the key is too long."""
+    """Whose key, for which path, with which body."""
 
     project: str
     path: str
@@ -41,9 +40,9 @@ class Key:
 
 
 def key_of(project: str, path: str, key: str, body: bytes) -> Key:
-    """The key of a request. Raises ProblemError 422 when it is empty or too long."""
+    """The key of a request. Raises ProblemError 400 when it is empty or too long."""
     if not 0 < len(key) <= KEY_LIMIT:
-        raise ProblemError("invalid", 422, "Invalid request", f"Idempotency-Key: 1 to {KEY_LIMIT} characters.")
+        raise errors.bad_key(f"Idempotency-Key has 1 to {KEY_LIMIT} characters.")
     return Key(project, path, key, sha256(body).hexdigest())
 
 

@@ -23,11 +23,14 @@ from aiokafka.errors import (
 )
 
 REFUSED = (AuthenticationFailedError, IllegalSaslStateError, SaslAuthenticationFailed)
+CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
+"""A handshake that was not ended: a broker that is being restarted, not one that refuses."""
 
 log = structlog.get_logger()
 _send, _connect = AIOKafkaConnection.send, AIOKafkaConnection.connect
 _refusals: dict[str, str] = {}
-"""Broker (`host:port`) -> why it does not let this process in, as of the last attempt."""
+"""Broker (`host:port`) -> why it does not let this process in. Empty as soon as any broker lets it in: what is refused for
+a setting's sake is refused by all, and a broker that has left the cluster is never asked again."""
 
 
 def refusal() -> str | None:
@@ -57,7 +60,7 @@ async def connect(self: Any) -> Any:
             log.error("kafka.refused", broker=broker, reason=reason)
             _refusals[broker] = reason
         raise
-    _refusals.pop(broker, None)
+    _refusals.clear()
     return streams
 
 
@@ -77,6 +80,8 @@ def why_refused(connection: Any, error: BaseException) -> str | None:
         return (
             f"the certificate of Kafka at {broker} is not trusted ({cause.verify_message}): check SWITCHHOOK_KAFKA_CA"
         )
+    if isinstance(cause, CUT_OFF):
+        return None
     if isinstance(cause, ssl.SSLError):
         return (
             f"there is no TLS connection with Kafka at {broker} ({cause.reason}): check"

@@ -1,0 +1,81 @@
+"""A service waits for its migrations, and says so."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import pytest
+
+from servicekit import database
+from servicekit.database import Database
+from servicekit.revisions import newest_of
+from servicekit.settings import ServiceSettings
+from servicekit.web.problems import ProblemError
+from support.waiting import eventually
+
+SENTENCE = "the database is not migrated: run `python -m servicekit.migrate {}` of this release"
+SETTINGS = ServiceSettings.model_construct()
+
+
+class FakePool:
+    """Answers with the revision, or raises it."""
+
+    def __init__(self, revision: Any) -> None:
+        self.revision, self.terminated = revision, False
+
+    async def fetchval(self, query: str) -> Any:
+        if isinstance(self.revision, Exception):
+            raise self.revision
+        return self.revision
+
+    def terminate(self) -> None:
+        self.terminated = True
+
+
+@pytest.fixture
+def pool(monkeypatch: pytest.MonkeyPatch) -> FakePool:
+    """What `connect` gives."""
+    made = FakePool("0001")
+
+    async def connect(*_: Any) -> FakePool:
+        return made
+
+    monkeypatch.setattr(database, "connect", connect)
+    monkeypatch.setattr(database, "LOOK_SECONDS", 0)
+    return made
+
+
+@pytest.mark.parametrize("package", ["registry", "flow_engine", "dispatcher"])
+@pytest.mark.parametrize(
+    "before", ["0001", None, asyncpg.UndefinedTableError("alembic_version"), asyncpg.InvalidSchemaNameError("none")]
+)
+async def test_it_goes_on_once_it_is_migrated(pool: FakePool, package: str, before: Any) -> None:
+    pool.revision = before
+    ours = Database(package)
+    connecting = asyncio.create_task(ours.connect(SETTINGS))
+    await eventually(lambda: SENTENCE.format(package) in (ours.problem() or ""))
+    with pytest.raises(ProblemError):
+        _ = ours.pool
+    pool.revision = newest_of(package)
+    assert await connecting is pool is ours.pool
+    assert ours.problem() is None
+
+
+async def test_the_database_of_a_later_release_will_do(pool: FakePool) -> None:
+    pool.revision = "9999"
+    ours = Database("registry")
+    assert await ours.connect(SETTINGS) is pool
+    assert ours.problem() is None
+
+
+async def test_what_else_is_wrong_is_told_and_tried_again(pool: FakePool) -> None:
+    pool.revision = asyncpg.InsufficientPrivilegeError("permission denied for table alembic_version")
+    ours = Database("registry")
+    connecting = asyncio.create_task(ours.connect(SETTINGS))
+    told = "the revision of the database cannot be read (InsufficientPrivilegeError)"
+    await eventually(lambda: ours.problem() == told)
+    connecting.cancel()
+    await asyncio.gather(connecting, return_exceptions=True)
+    assert pool.terminated
