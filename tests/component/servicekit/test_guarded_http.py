@@ -243,13 +243,26 @@ async def test_a_refused_connection_sent_nothing(http, dns):
         port = server.port
     error = await failure(http.request("POST", f"http://local.example:{port}/"))
     assert (type(error), error.code, error.sent) == (Unreachable, "unreachable", False)
+    assert str(error) == f"local.example:{port} refused the connection."
 
 
-async def test_blocked_unknown_and_refused_read_the_same(http, dns):
+async def test_an_allowed_address_that_takes_no_connection_in_time_is_told_so(dns, monkeypatch):
+    async def nothing_comes(*_):
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", nothing_comes, raising=False)
+    async with GuardedClient(LOOPBACK, refusal_seconds=0, connect_seconds=0.01, lookup=dns) as http:
+        error = await failure(http.request("GET", "http://local.example:9000/"))
+    assert (error.code, error.sent) == ("unreachable", False)
+    assert str(error) == "local.example:9000 did not accept the connection in time."
+
+
+async def test_blocked_and_unknown_read_the_same(http, dns):
+    """Whatever listens at the address that is not allowed."""
     async with raw_server(response()) as server:
         port = server.port
     texts = set()
-    for found in (["10.0.0.1"], [], ["127.0.0.1"]):
+    for found in (["10.0.0.1"], [], ["169.254.169.254"], ["127.0.0.1", "10.0.0.1"]):
         dns.names = {"shop.example": found}
         http._names._known.clear()
         error = await failure(http.request("GET", f"http://shop.example:{port}/"))

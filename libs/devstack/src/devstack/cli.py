@@ -78,7 +78,14 @@ def doctor() -> None:
     raise typer.Exit(asyncio.run(examine()))
 
 
-@app.command(hidden=True)
+@app.command(context_settings=PASS_ON)
+def lock(context: typer.Context) -> None:
+    """Write requirements.lock anew from the pyproject.toml files, keeping every version that still fits."""
+    # The script has it, since it must work before anything is installed; it is here to be listed.
+    os.execv(ROOT / "switchhook", ["switchhook", "lock", *context.args])  # noqa: S606 (no shell is the point)
+
+
+@app.command()
 def schemas() -> None:
     """Write contracts/schemas (JSON Schemas, AsyncAPI) and docs/reference anew."""
     run_module("devstack.schemas")
@@ -113,15 +120,19 @@ def accept(
     Without --kafka and --database: in the stack that `dev` runs.
     """
     from devstack.checkpoints import accept_loss
+    from devstack.database import OWNERS
     from devstack.kafka_place import other_broker
     from devstack.stack import running_stack
 
+    if service not in OWNERS:
+        raise StackError(f"{service} keeps no checkpoint: choose one of {', '.join(sorted(OWNERS))}.")
     running = running_stack(STATE)
     cluster = other_broker(kafka) if kafka else running and running.cluster
     database = database or (running.dsns.get(service, "") if running else "")
     if not (cluster and database):
         raise StackError("No stack runs here that keeps that checkpoint: start `dev`, or give --kafka and --database.")
     typer.echo(asyncio.run(accept_loss(cluster, database, topic, partition)))
+    typer.echo(f"Restart {service} now, and again while its readiness still names the partition.")
 
 
 BENCHES = frozenset({"ingress", "engine", "dispatch", "e2e", "growth", "memory"})

@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from devstack.seed import Seed, plant
-from devstack.stack import Stack, reset
+from devstack.stack import ALLOWED_NETWORKS, Stack, reset
 
 
 async def run(folder: Path, *, port: int, forget: bool) -> None:
@@ -21,6 +21,7 @@ async def run(folder: Path, *, port: int, forget: bool) -> None:
     stack = Stack(
         folder,
         port=port,
+        env=operators_settings(),
         kafka=os.environ.get("SWITCHHOOK_KAFKA"),
         database=os.environ.get("SWITCHHOOK_DATABASE"),
         report=say,
@@ -34,6 +35,11 @@ async def run(folder: Path, *, port: int, forget: bool) -> None:
             finally:
                 say("Stopping …")
     say("Stopped.")
+
+
+def operators_settings() -> dict[str, str]:
+    """What the environment says where a stack on this machine would else choose for itself."""
+    return {name: os.environ[name] for name in (ALLOWED_NETWORKS,) if name in os.environ}
 
 
 def stop_when_asked() -> None:

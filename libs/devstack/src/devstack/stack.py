@@ -33,6 +33,7 @@ RUNNING = "running.json"
 """Holds the `Addresses` while the stack runs."""
 TOPIC_PREFIX = "SWITCHHOOK_TOPIC_PREFIX"
 NEEDED_DISK_BYTES = 1024 * 2**20
+ALLOWED_NETWORKS = "SWITCHHOOK_ALLOWED_NETWORKS"
 LOOPBACK_NETWORK = "127.0.0.0/8"
 NO_SETTINGS: Mapping[str, Mapping[str, str]] = {service: {} for service in MODULES}
 
@@ -188,7 +189,7 @@ class Stack:
         self._env = {
             "SWITCHHOOK_KAFKA": self.bootstrap_servers,
             "SWITCHHOOK_PUBLIC_URL": public_url,
-            "SWITCHHOOK_ALLOWED_NETWORKS": LOOPBACK_NETWORK,
+            ALLOWED_NETWORKS: LOOPBACK_NETWORK,
         } | self._env
         for instance, settings in self._wanted_services.items():
             self._make_service(instance, settings)

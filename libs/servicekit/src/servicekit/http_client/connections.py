@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import socket
 import ssl
 from collections import deque
@@ -15,6 +16,10 @@ IDLE_SECONDS = 15.0
 
 Addresses = Callable[[], Awaitable[list[str]]]
 """All addresses of the host, checked now. Raises OSError."""
+
+
+class NoConnection(OSError):
+    """All addresses were allowed and none took the connection. The text says how: it follows `host:port`."""
 
 
 class Host:
@@ -102,7 +107,7 @@ class Host:
                 raise
             except OSError as error:
                 last = error
-        raise last
+        raise NoConnection(_told(last))
 
     async def _dial(self, address: str, seconds: float) -> Connection:
         loop = asyncio.get_running_loop()
@@ -114,7 +119,8 @@ class Host:
                 async with connecting:
                     await loop.sock_connect(plain, (address, self._port))
             except TimeoutError:
-                raise OSError("no connection in time") from None  # Not the request's own time-out: nothing was sent.
+                # Not the request's own time-out: nothing was sent.
+                raise OSError(errno.ETIMEDOUT, "no connection in time") from None
             name = self._name if self._tls else None
             _, connection = await loop.create_connection(
                 lambda: Connection(self._gone), sock=plain, ssl=self._tls, server_hostname=name
@@ -143,3 +149,13 @@ class Host:
             if not place.done():
                 place.set_result(None)
                 return
+
+
+def _told(error: OSError) -> str:
+    """What a tenant may know of it; the error's own text has the address."""
+    match error.errno:
+        case errno.ECONNREFUSED:
+            return "refused the connection."
+        case errno.ETIMEDOUT:
+            return "did not accept the connection in time."
+    return "could not be connected to."

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 
 import structlog
 
-from servicekit.http_client.connections import IDLE_SECONDS, Host
+from servicekit.http_client.connections import IDLE_SECONDS, Host, NoConnection
 from servicekit.http_client.egress_policy import Rule, Target, UrlRefused, allowed, check_url
 from servicekit.http_client.http1 import Connection, Failure, Response
 from servicekit.http_client.resolver import AddressRefused, Lookup, Names
@@ -30,7 +30,8 @@ BODY_LIMIT = 64 * 1024
 CONNECT_SECONDS, TOTAL_SECONDS = 3.0, 15.0
 SWEEP_SECONDS = 5.0
 REFUSAL_SECONDS = 1.0
-"""Blocked, unknown and refused look alike and take at least this long: a tenant must not learn our network from them."""
+"""An address that is blocked and a name that nobody knows look alike, and neither they nor a refused connection are told
+sooner: a tenant must not learn our network from them."""
 
 OURS = frozenset(
     {
@@ -189,9 +190,12 @@ class GuardedClient:
         except ssl.SSLError:
             message = f"No secure connection to {target.host}: its certificate was not accepted."
             return Unreachable(message, "tls", sent=False)
-        except OSError:
+        except OSError as error:
             if limit.expired():
                 return Unreachable(_SENTENCES["timeout"].format(host=target.host), "timeout", sent=False)
+            if isinstance(error, NoConnection):
+                place = f"{target.url.host_subcomponent}:{target.url.port}"
+                return Unreachable(f"{place} {error}", "unreachable", sent=False)
             return Unreachable(_unreachable(target.host), "unreachable", sent=False)
         self._sweep()
         return connection
@@ -294,7 +298,7 @@ def _may_be_set(header_name: str) -> bool:
 
 def _unreachable(host: str) -> str:
     return (
-        f"{host} cannot be reached. It must exist, accept connections and have public addresses only; plain http and"
+        f"{host} cannot be reached. It must exist and have public addresses only; plain http and"
         " ports other than 80, 443 and 8443 are for networks in SWITCHHOOK_ALLOWED_NETWORKS."
     )
 
