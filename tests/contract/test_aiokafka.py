@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, cluster
 from aiokafka.client import AIOKafkaClient
+from aiokafka.cluster import ClusterMetadata
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import Fetcher
@@ -22,7 +23,7 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 
 from servicekit.kafka.clients import make_consumer, make_producer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.inside_aiokafka import connections, consumers, decoding, send_queue
+from servicekit.kafka.inside_aiokafka import connections, consumers, decoding, missing_topics, send_queue
 from servicekit.kafka.records import BAD_NAME, Record
 
 NOWHERE = Cluster("127.0.0.1:1", "blue.")
@@ -129,6 +130,14 @@ async def test_a_producer_can_be_closed_although_it_never_started(producer: AIOK
     assert producer._sender.sender_task is None
     assert producer._closed is False
     assert parameters(producer._message_accumulator._append_batch) == ["builder", "tp"]
+
+
+async def test_a_client_asks_for_metadata_in_one_place_and_says_which_topics_are_missing() -> None:
+    assert AIOKafkaClient._metadata_update is missing_topics.metadata_update
+    assert parameters(missing_topics._update) == ["self", "cluster_metadata", "topics"]
+    assert "self._metadata_update(" in inspect.getsource(AIOKafkaClient._md_synchronizer)
+    assert cluster.log.name == missing_topics.LOGGER
+    assert f'"{missing_topics.ABOUT_TOPICS}not found' in inspect.getsource(ClusterMetadata.update_metadata)
 
 
 async def test_a_connection_says_why_it_was_closed() -> None:

@@ -8,6 +8,9 @@ import pytest
 from pydantic import ValidationError
 
 from dispatcher.settings import LONGEST_TIMEOUT, Settings
+from servicekit.settings import refusal
+
+TOO_SHORT = "SWITCHHOOK_LEASE_SECONDS must be at least"
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +24,7 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     ("lease", "timeout", "margin"), [(30, 30, 2), (31.9, 30, 2), (5, 4, 2), (2, 0, 2), (1, 0, 2)]
 )  # fmt: skip
 def test_a_lease_shorter_than_time_out_and_margin_is_refused(lease: float, timeout: float, margin: float) -> None:
-    with pytest.raises(ValidationError, match="lease_seconds must be at least"):
+    with pytest.raises(ValidationError, match=TOO_SHORT):
         Settings(lease_seconds=lease, request_timeout_seconds=timeout, lease_margin_seconds=margin)
 
 
@@ -36,8 +39,18 @@ def test_no_request_outlives_its_lease(lease: float, timeout: float, longest: fl
 def test_it_is_read_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWITCHHOOK_LEASE_SECONDS", "20")
     monkeypatch.setenv("SWITCHHOOK_REQUEST_TIMEOUT_SECONDS", "19")
-    with pytest.raises(ValidationError, match="lease_seconds must be at least"):
+    with pytest.raises(ValidationError, match=TOO_SHORT):
         Settings()
+
+
+def test_the_sentence_names_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWITCHHOOK_LEASE_SECONDS", "1")
+    with pytest.raises(ValidationError) as refused:
+        Settings()
+    assert refusal(refused.value) == (
+        "SWITCHHOOK_LEASE_SECONDS must be at least SWITCHHOOK_REQUEST_TIMEOUT_SECONDS + SWITCHHOOK_LEASE_MARGIN_SECONDS,"
+        " and more than SWITCHHOOK_LEASE_MARGIN_SECONDS alone"
+    )
 
 
 def test_deliveries_are_kept_longer_than_they_are_tried() -> None:

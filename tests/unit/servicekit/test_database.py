@@ -7,9 +7,11 @@ from typing import Any
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 
 from servicekit import database
-from servicekit.database import Database
+from servicekit.database import Database, dsn_of
+from servicekit.misconfigured import Misconfigured
 from servicekit.revisions import newest_of
 from servicekit.settings import ServiceSettings
 from servicekit.web.problems import ProblemError
@@ -79,3 +81,48 @@ async def test_what_else_is_wrong_is_told_and_tried_again(pool: FakePool) -> Non
     connecting.cancel()
     await asyncio.gather(connecting, return_exceptions=True)
     assert pool.terminated
+
+
+def with_database(dsn: str | None) -> ServiceSettings:
+    return ServiceSettings.model_construct(database=None if dsn is None else SecretStr(dsn))
+
+
+@pytest.mark.parametrize("dsn", [None, ""])
+def test_without_a_database_nothing_is_started(dsn: str | None) -> None:
+    with pytest.raises(Misconfigured, match=r"^SWITCHHOOK_DATABASE is not set$"):
+        Database.of(with_database(dsn), "registry")
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "bob:hunter2@db/switchhook",
+        "mysql://bob:hunter2@db/switchhook",
+        "postgresql+asyncpg://bob:hunter2@db/switchhook",
+        "postgresql://bob:hunter2@db:port/switchhook",
+        "postgresql://bob:hunter2/more@db/switchhook",
+        "postgresql://bob:hunter2#more@db/switchhook",
+        "postgresql://bob:hunter2@more@db/switchhook",
+        "postgresql://bob:hunter2@db/switchhook\n",
+        "host=db user=bob password=hunter2",
+    ],
+)
+def test_what_is_no_dsn_is_refused_and_not_shown(dsn: str) -> None:
+    with pytest.raises(Misconfigured, match=r"^SWITCHHOOK_DATABASE is not a PostgreSQL DSN") as refused:
+        Database.of(with_database(dsn), "registry")
+    assert "hunter2" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://bob:hunter2@db:5432/switchhook",
+        "postgres://bob@db/switchhook?sslmode=require",
+        "postgresql://bob:%40%2F@[::1]:5432/switchhook",
+        "postgresql://one:5432,two:5433/switchhook?target_session_attrs=read-write",
+        "postgresql://bob@%2Frun%2Fpostgresql/switchhook",
+        "postgresql:///switchhook?host=/run/postgresql",
+    ],
+)
+def test_a_dsn_is_taken_as_it_is(dsn: str) -> None:
+    assert dsn_of(with_database(dsn)) == dsn

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from typing import TypeAlias
 
 import asyncpg
@@ -31,6 +32,13 @@ NOT_THERE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceErro
 NOT_MIGRATED = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.UndefinedColumnError)
 """What a statement raises that a newer release brought its table or column for."""
 LOOK_SECONDS = 1.0
+_HOST = r"([^/?#@\[\]:,\s]*|\[[0-9A-Fa-f:.%]+\])(:[0-9]*)?"
+DSN = re.compile(
+    r"postgres(ql)?://([^/?#@\n]*@)?"
+    rf"{_HOST}(,{_HOST})*"
+    r"(/[^?#\n]*)?(\?[^#\n]*)?"
+)
+"""`postgresql://[user[:password]@][host[:port]],…[/database][?parameters]`, as libpq and asyncpg read it."""
 _REVISION = "SELECT max(version_num) FROM alembic_version"
 
 log = structlog.get_logger()
@@ -45,6 +53,12 @@ class Database:
     def __init__(self, schema: str, pool: Pool | None = None) -> None:
         self._schema, self._pool = schema, pool
         self._problem = "Postgres was not reached yet" if pool is None else None
+
+    @classmethod
+    def of(cls, settings: ServiceSettings, schema: str) -> Database:
+        """One for a service that cannot do without. Raises what `dsn_of` does, before anything is started."""
+        dsn_of(settings)
+        return cls(schema)
 
     @property
     def pool(self) -> Pool:
@@ -98,20 +112,31 @@ class Database:
         return self._problem
 
 
+def dsn_of(settings: ServiceSettings) -> str:
+    """The DSN, with its password. Raises Misconfigured, which does not show it, for none and for what is no such DSN."""
+    dsn = settings.database.get_secret_value() if settings.database is not None else ""
+    if not dsn:
+        raise Misconfigured("SWITCHHOOK_DATABASE is not set")
+    if DSN.fullmatch(dsn) is None:
+        raise Misconfigured(
+            "SWITCHHOOK_DATABASE is not a PostgreSQL DSN: it has to be postgresql://user:password@host:port/database, with"
+            " : / ? # [ ] @ % in the password percent-encoded"
+        )
+    return dsn
+
+
 async def connect(
     settings: ServiceSettings, schema: str, *, min_size: int = 1, max_size: int = 10
 ) -> asyncpg.Pool[asyncpg.Record]:
     """A pool whose connections look into `schema`; waits for Postgres as long as it takes.
 
-    A connection that broke is replaced on the next `acquire`. Raises Misconfigured without a DSN, asyncpg's error when
+    A connection that broke is replaced on the next `acquire`. Raises what `dsn_of` does, asyncpg's error when
     the DSN is refused for what it says (password, database).
     """
-    if settings.database is None:
-        raise Misconfigured("SWITCHHOOK_DATABASE is not set")
-    attempt = 0
+    dsn, attempt = dsn_of(settings), 0
     while True:
         try:
-            return await _pool(settings.database.get_secret_value(), settings, schema, min_size, max_size)
+            return await _pool(dsn, settings, schema, min_size, max_size)
         except WRONG_SETTINGS:
             raise
         except NOT_THERE as error:

@@ -44,7 +44,7 @@ class Dispatcher(Service):
     """One dispatcher."""
 
     def __init__(self, settings: Settings, kinds: Kinds = DELIVERY_KINDS) -> None:
-        self.settings, self.kinds, self.database = settings, kinds, Database(SCHEMA)
+        self.settings, self.kinds, self.database = settings, kinds, Database.of(settings, SCHEMA)
         self.view = RegistryView(settings.cluster)
         self.authoriser = Authoriser(self.view, settings.admin_token)
         self.stack = StackId(lambda: self.view.stack_id)

@@ -38,5 +38,8 @@ class Settings(ServiceSettings):
     @model_validator(mode="after")
     def _lease_outlives_a_request(self) -> Self:
         if self.lease_seconds < self.longest_request + self.lease_margin_seconds or self.longest_request <= 0:
-            raise ValueError("lease_seconds must be at least request_timeout_seconds + lease_margin_seconds")
+            raise ValueError(
+                "SWITCHHOOK_LEASE_SECONDS must be at least SWITCHHOOK_REQUEST_TIMEOUT_SECONDS +"
+                " SWITCHHOOK_LEASE_MARGIN_SECONDS, and more than SWITCHHOOK_LEASE_MARGIN_SECONDS alone"
+            )
         return self

@@ -32,7 +32,7 @@ class Engine(Service):
     """One flow engine."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings, self.database = settings, Database(SCHEMA)
+        self.settings, self.database = settings, Database.of(settings, SCHEMA)
         self.view = RegistryView(settings.cluster)
         self.authoriser = Authoriser(self.view, settings.admin_token)
         self.stack = StackId(lambda: self.view.stack_id)

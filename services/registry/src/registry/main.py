@@ -33,7 +33,7 @@ class Registry(Service):
     """One registry."""
 
     def __init__(self, settings: Settings) -> None:
-        self.settings, self.database = settings, Database(SCHEMA)
+        self.settings, self.database = settings, Database.of(settings, SCHEMA)
         self.site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
         self.tail = TopicTail(settings.cluster)
         self.stack = StackId(lambda: self.tail.stack_id, makes=True)

@@ -90,7 +90,7 @@ class Asker:
 
     def problem(self) -> str | None:
         """Why a service that waits for replies is not ready, None when it is."""
-        return None if self.ready else "the partition for replies has not been taken yet"
+        return None if self.ready else self._reader.missing() or "the partition for replies has not been taken yet"
 
     @property
     def instances(self) -> int:

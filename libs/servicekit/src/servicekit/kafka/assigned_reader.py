@@ -13,6 +13,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka import missing_topics
 from servicekit.kafka.records import Record
 from servicekit.kafka.undisturbed import is_being_cancelled, undisturbed
 
@@ -94,6 +95,10 @@ class AssignedReader:
         except TimeoutError:
             return False
         return True
+
+    def missing(self) -> str | None:
+        """For readiness: that the topic does not exist, in a sentence; None when it may."""
+        return missing_topics.problem(self._cluster.named(self._topic))
 
     @property
     def _read_partition(self) -> TopicPartition:

@@ -102,7 +102,7 @@ class RegistryView:
     def problem(self) -> str | None:
         """Why a service that needs the registry is not ready, None when it is."""
         if not self.ready:
-            return "the registry's topic has not been read to its end yet, or has no snapshot"
+            return self._reader.missing() or "the registry's topic has not been read to its end yet, or has no snapshot"
         if self._filling is not self._index:
             return "the registry's topic was recreated and is being read anew"
         if self.behind_seconds > RED_AFTER:

@@ -1,0 +1,87 @@
+"""A client that is told that a topic does not exist asks again only after a pause, and says so once a minute.
+
+aiokafka's fetcher and sender ask for metadata again as soon as the last answer lacks a topic that they want: some two
+hundred times a second, each with a line in the log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from aiokafka.client import AIOKafkaClient
+
+PAUSE_SECONDS = 0.5
+"""Between two answers to the same question that lack a topic."""
+QUIET_SECONDS = 60.0
+"""A line about a topic is not repeated sooner."""
+LOGGER = "aiokafka.cluster"
+ABOUT_TOPICS = "Topic %s "
+"""How the lines begin that aiokafka writes for each answer that lacks a topic."""
+
+_update = AIOKafkaClient._metadata_update
+_lacking: WeakKeyDictionary[Any, tuple[frozenset[str], float]] = WeakKeyDictionary()
+"""Client -> what it asked for when an answer lacked some of it, and when that was (monotonic)."""
+_missing: set[str] = set()
+"""Topics, by their names on the cluster, that the last answer to any client of this process did not know."""
+
+
+def problem(topic: str) -> str | None:
+    """For readiness: that the topic (by its name on the cluster) does not exist, in a sentence; None when it may."""
+    if topic not in _missing:
+        return None
+    return (
+        f"the topic {topic} does not exist: check SWITCHHOOK_TOPIC_PREFIX, or make it with `switchhook topics create`"
+    )
+
+
+async def metadata_update(self: Any, cluster_metadata: Any, topics: Collection[str] | None) -> bool:
+    """In place of `AIOKafkaClient._metadata_update`; `topics`: None or empty for all."""
+    asked, answered_at = _lacking.get(self, (frozenset(), 0.0))
+    if topics and asked.issuperset(topics):
+        await asyncio.sleep(answered_at + PAUSE_SECONDS - time.monotonic())
+    updated: bool = await _update(self, cluster_metadata, topics)
+    if updated and topics:
+        _note(self, cluster_metadata, frozenset(topics))
+    return updated
+
+
+def _note(client: Any, cluster_metadata: Any, topics: frozenset[str]) -> None:
+    lacking = {topic for topic in topics if cluster_metadata.partitions_for_topic(topic) is None}
+    _missing.difference_update(topics)
+    _missing.update(lacking - cluster_metadata.unauthorized_topics)
+    if lacking:
+        _lacking[client] = topics, time.monotonic()
+    else:
+        _lacking.pop(client, None)
+
+
+class OncePerMinute(logging.Filter):
+    """Lets a line about a topic through once a minute; every other line always."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is written."""
+        if not str(record.msg).startswith(ABOUT_TOPICS):
+            return True
+        line = record.getMessage()
+        if record.created < self._said.get(line, 0.0) + QUIET_SECONDS:
+            return False
+        self._said[line] = record.created
+        return True
+
+
+_filter = OncePerMinute()
+
+
+def install() -> None:
+    """Put both in their places."""
+    AIOKafkaClient._metadata_update = metadata_update
+    logging.getLogger(LOGGER).addFilter(_filter)
