@@ -2,7 +2,7 @@
 
 import pytest
 
-from devstack.testing import SHARED, pytest_arguments
+from devstack.testing import LIMIT, SHARED, pytest_arguments
 
 FAST = ["tests/checks", "tests/unit", "tests/contract"]
 
@@ -10,9 +10,9 @@ FAST = ["tests/checks", "tests/unit", "tests/contract"]
 @pytest.mark.parametrize(
     ("words", "arguments"),
     [
-        ([], ["-m", "not slow", *SHARED]),
-        (["fast"], [*FAST, "-m", "not slow", *SHARED]),
-        (["fast", "-x"], [*FAST, "-m", "not slow", *SHARED, "-x"]),
+        ([], ["-m", "not slow", *SHARED, LIMIT]),
+        (["fast"], [*FAST, "-m", "not slow", *SHARED, LIMIT]),
+        (["fast", "-x"], [*FAST, "-m", "not slow", *SHARED, LIMIT, "-x"]),
         (["slow"], ["-m", "slow or hypothesis", "--hypothesis-profile=slow", *SHARED]),
         (["tests/e2e", "-k", "story"], ["-m", "not slow", "tests/e2e", "-k", "story"]),
     ],

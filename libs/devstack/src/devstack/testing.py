@@ -10,8 +10,10 @@ FAST = ("tests/checks", "tests/unit", "tests/contract")
 NOT_SLOW = ("-m", "not slow")
 SLOW = ("-m", "slow or hypothesis", "--hypothesis-profile=slow")
 """Hypothesis marks its tests itself; they try more here."""
-SHARED = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder", "--limit-seconds=15")
+SHARED = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
 """Two workers, each with a Kafka and a PostgreSQL of its own; tests/support/suite says who gets what."""
+LIMIT = "--limit-seconds=15"
+"""For a test that does not say how long it may take."""
 
 
 def pytest_arguments(words: Sequence[str]) -> list[str]:
@@ -21,10 +23,10 @@ def pytest_arguments(words: Sequence[str]) -> list[str]:
     """
     kind, *rest = words or [""]
     if kind == "fast":
-        return [*FAST, *NOT_SLOW, *SHARED, *rest]
+        return [*FAST, *NOT_SLOW, *SHARED, LIMIT, *rest]
     if kind == "slow":
         return [*SLOW, *SHARED, *rest]
-    return [*NOT_SLOW, *(() if words else SHARED), *words]
+    return [*NOT_SLOW, *(() if words else (*SHARED, LIMIT)), *words]
 
 
 def run_tests(words: Sequence[str]) -> int:
