@@ -144,6 +144,7 @@ async def test_a_connection_says_why_it_was_closed() -> None:
     """`why_refused` reads the cause of the error, and who we said we are."""
     connection = AIOKafkaConnection("127.0.0.1", 1, sasl_plain_username="bob", sasl_mechanism="PLAIN")
     assert (connection._sasl_plain_username, connection._sasl_mechanism) == ("bob", "PLAIN")
+    assert (connection._security_protocol, connection._ssl_context, connection._protocol) == ("PLAINTEXT", None, None)
     assert {"CONNECTION_BROKEN", "AUTH_FAILURE"} <= set(CloseReason.__members__)
     assert parameters(connections._connect) == ["self"]
     assert parameters(connections._send) == ["self", "request", "expect_response"]

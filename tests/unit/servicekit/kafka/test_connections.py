@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from aiokafka.conn import AIOKafkaConnection
-from aiokafka.errors import KafkaConnectionError, SaslAuthenticationFailed
+from aiokafka.errors import IllegalSaslStateError, KafkaConnectionError, SaslAuthenticationFailed
 from aiokafka.protocol.admin import ApiVersionRequest
 
 from servicekit.kafka.inside_aiokafka import connections
@@ -58,7 +58,7 @@ class Brokers:
     async def connect(self, port: int, outcome: BaseException | None) -> None:
         """One attempt, with this outcome."""
         self.outcomes[port] = outcome
-        with contextlib.suppress(OSError, KafkaConnectionError, SaslAuthenticationFailed):
+        with contextlib.suppress(OSError, KafkaConnectionError, SaslAuthenticationFailed, IllegalSaslStateError):
             await connections.connect(AIOKafkaConnection("127.0.0.1", port))
 
 
@@ -105,3 +105,75 @@ async def test_a_handshake_that_fails_is_one(brokers: Brokers) -> None:
     cause.reason = "WRONG_VERSION_NUMBER"
     await brokers.connect(9092, failed(cause))
     assert "no TLS connection" in (connections.refusal() or "")
+
+
+async def test_a_broker_without_logins_is_not_blamed_on_the_password(brokers: Brokers) -> None:
+    await brokers.connect(9092, IllegalSaslStateError())
+    assert connections.refusal() == (
+        "Kafka at 127.0.0.1:9092 speaks without login: check SWITCHHOOK_KAFKA_SECURITY_PROTOCOL"
+    )
+
+
+async def hang_up(reader: asyncio.StreamReader) -> None:
+    await reader.read(1)
+
+
+async def wait_for_more(reader: asyncio.StreamReader) -> None:
+    await reader.read()
+
+
+@pytest.mark.parametrize("protocol", ["SSL", "SASL_SSL"])
+@pytest.mark.parametrize("plaintext_broker", [hang_up, wait_for_more])
+async def test_a_broker_that_does_not_speak_tls_is_explained(
+    plaintext_broker: Any, protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "_refusals", {})
+    hung_up = asyncio.Event()
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await plaintext_broker(reader)
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
+        hung_up.set()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(OSError):
+            await tls_connection(port, protocol).connect()
+        await hung_up.wait()
+    assert connections.refusal() == (
+        f"Kafka at 127.0.0.1:{port} does not answer a TLS handshake: if it is not just being started, check"
+        " SWITCHHOOK_KAFKA_SECURITY_PROTOCOL"
+    )
+
+
+def tls_connection(port: int, protocol: str = "SSL", context: ssl.SSLContext | None = None) -> Any:
+    return AIOKafkaConnection(
+        "127.0.0.1",
+        port,
+        request_timeout_ms=200,
+        security_protocol=protocol,
+        ssl_context=context or ssl.create_default_context(),
+        sasl_mechanism="PLAIN",
+        sasl_plain_username="bob",
+        sasl_plain_password="hunter2",
+    )
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError(), TimeoutError(), ssl.SSLEOFError(8, "UNEXPECTED_EOF")])
+async def test_where_tls_has_worked_a_broken_handshake_is_a_restart(brokers: Brokers, error: OSError) -> None:
+    context = ssl.create_default_context()
+    brokers.outcomes = {9092: None, 9093: error}
+    await connections.connect(tls_connection(9092, context=context))
+    with pytest.raises(type(error)):
+        await connections.connect(tls_connection(9093, context=context))
+    assert connections.refusal() is None
+
+
+async def test_a_broker_that_is_not_there_is_no_refusal_with_tls_either(brokers: Brokers) -> None:
+    brokers.outcomes = {9092: ConnectionRefusedError()}
+    with pytest.raises(ConnectionRefusedError):
+        await connections.connect(tls_connection(9092))
+    assert connections.refusal() is None

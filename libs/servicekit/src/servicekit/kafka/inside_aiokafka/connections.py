@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ssl
 from typing import Any
+from weakref import WeakSet
 
 import structlog
 from aiokafka.conn import AIOKafkaConnection, CloseReason
@@ -22,15 +23,20 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-REFUSED = (AuthenticationFailedError, IllegalSaslStateError, SaslAuthenticationFailed)
+REFUSED = (AuthenticationFailedError, SaslAuthenticationFailed)
 CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 """A handshake that was not ended: a broker that is being restarted, not one that refuses."""
+NO_HANDSHAKE = (*CUT_OFF, ConnectionResetError, ConnectionAbortedError, TimeoutError)
+"""What a broker without TLS does with a handshake: it hangs up, or waits for the rest of a very long request."""
 
 log = structlog.get_logger()
 _send, _connect = AIOKafkaConnection.send, AIOKafkaConnection.connect
 _refusals: dict[str, str] = {}
 """Broker (`host:port`) -> why it does not let this process in. Empty as soon as any broker lets it in: what is refused for
 a setting's sake is refused by all, and a broker that has left the cluster is never asked again."""
+
+_proven: WeakSet[ssl.SSLContext] = WeakSet()
+"""With which a broker has let us in: TLS is what it speaks, so a handshake that is not ended has another reason."""
 
 
 def refusal() -> str | None:
@@ -61,6 +67,8 @@ async def connect(self: Any) -> Any:
             _refusals[broker] = reason
         raise
     _refusals.clear()
+    if self._ssl_context is not None:
+        _proven.add(self._ssl_context)
     return streams
 
 
@@ -72,13 +80,24 @@ def why_refused(connection: Any, error: BaseException) -> str | None:
             f"Kafka at {broker} refuses the user {connection._sasl_plain_username!r}:"
             " check SWITCHHOOK_KAFKA_USER and SWITCHHOOK_KAFKA_PASSWORD"
         )
+    if isinstance(error, IllegalSaslStateError):
+        return f"Kafka at {broker} speaks without login: check SWITCHHOOK_KAFKA_SECURITY_PROTOCOL"
     if isinstance(error, UnsupportedSaslMechanismError):
         mechanism = connection._sasl_mechanism
         return f"Kafka at {broker} does not take {mechanism}: check SWITCHHOOK_KAFKA_SASL_MECHANISM"
+    return _why_no_tls(connection, broker, error)
+
+
+def _why_no_tls(connection: Any, broker: str, error: BaseException) -> str | None:
     cause = error if isinstance(error, ssl.SSLError) else error.__cause__
     if isinstance(cause, ssl.SSLCertVerificationError):
         return (
             f"the certificate of Kafka at {broker} is not trusted ({cause.verify_message}): check SWITCHHOOK_KAFKA_CA"
+        )
+    if _without_handshake(connection, error):
+        return (
+            f"Kafka at {broker} does not answer a TLS handshake: if it is not just being started, check"
+            " SWITCHHOOK_KAFKA_SECURITY_PROTOCOL"
         )
     if isinstance(cause, CUT_OFF):
         return None
@@ -88,6 +107,13 @@ def why_refused(connection: Any, error: BaseException) -> str | None:
             " SWITCHHOOK_KAFKA_SECURITY_PROTOCOL, SWITCHHOOK_KAFKA_CERTIFICATE and SWITCHHOOK_KAFKA_KEY"
         )
     return None
+
+
+def _without_handshake(connection: Any, error: BaseException) -> bool:
+    """Whether the broker may be one without TLS. `_protocol` is set once a connection is made, handshake included."""
+    context = connection._ssl_context
+    begun = connection._security_protocol.endswith("SSL") and connection._protocol is None
+    return begun and context not in _proven and isinstance(error, NO_HANDSHAKE)
 
 
 def install() -> None:
