@@ -118,6 +118,7 @@ async def test_who_is_not_let_in_says_why(
     connections._refusals.clear()
 
 
+@pytest.mark.seconds(60)
 @pytest.mark.asyncio(loop_scope="module")
 async def test_a_wrong_password_is_tried_until_the_broker_takes_it(broker: SecureKafka, said: io.BytesIO) -> None:
     cluster = cluster_of(broker, "SASL_PLAINTEXT", **login("PLAIN", OTHER))
