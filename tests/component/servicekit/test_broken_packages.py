@@ -33,6 +33,7 @@ def test_it_does_not_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, modu
     monkeypatch.setenv("SWITCHHOOK_ADMIN_TOKEN", "x" * 32)
     monkeypatch.setenv("SWITCHHOOK_LINK_KEY", "l" * 40)
     monkeypatch.setenv("SWITCHHOOK_KEK", "k1:" + "A" * 43 + "=")
+    monkeypatch.setenv("SWITCHHOOK_DATABASE", "postgresql://nobody@127.0.0.1:1/none")
     done = start_with(package(tmp_path, group), arguments=("-m", module))
     assert done.returncode == 1
     assert done.stderr.startswith(f"{module.replace('_', '-')} does not start: ")
