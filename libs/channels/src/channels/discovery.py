@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 
 from channels.port import Connector
-from contracts.installed import BrokenPackage
+from contracts.installed import BrokenPackage, package_of
 
 GROUP = "switchhook.channels"
 PLATFORM_DOOR = "in"
@@ -27,11 +27,11 @@ def load(found: Iterable[EntryPoint]) -> Connectors:
     """The connectors behind these entry points. Raises BrokenConnector, for two of one type, too."""
     connectors: dict[str, Connector] = {}
     origins: dict[str, str] = {}
-    for point in sorted(found, key=lambda each: (each.name, _origin(each))):
+    for point in sorted(found, key=lambda each: (each.name, package_of(each))):
         if point.name in connectors:
-            both = f"{origins[point.name]} and {_origin(point)}"
+            both = f"{origins[point.name]} and {package_of(point)}"
             raise BrokenConnector(f"The channel type {point.name!r} comes from two packages, {both}: uninstall one.")
-        connectors[point.name], origins[point.name] = _connector(point), _origin(point)
+        connectors[point.name], origins[point.name] = _connector(point), package_of(point)
     _check_doors(connectors, origins)
     return connectors
 
@@ -51,7 +51,7 @@ def _check_doors(connectors: Connectors, origins: Mapping[str, str]) -> None:
 
 
 def _connector(point: EntryPoint) -> Connector:
-    broken = f"The channel {point.name!r} of {_origin(point)} cannot be used"
+    broken = f"The channel {point.name!r} of {package_of(point)} cannot be used"
     try:
         made = point.load()
     except Exception as error:
@@ -63,7 +63,3 @@ def _connector(point: EntryPoint) -> Connector:
     if made.descriptor.type != point.name:
         raise BrokenConnector(f"{broken}: its entry point is named otherwise than its type, {made.descriptor.type!r}.")
     return made
-
-
-def _origin(point: EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist else "a package without a name"

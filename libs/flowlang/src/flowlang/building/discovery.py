@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel
 
-from contracts.installed import BrokenPackage
+from contracts.installed import BrokenPackage, package_of
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -38,7 +38,7 @@ def _by_name(group: str, declared: Iterable[EntryPoint]) -> dict[str, EntryPoint
     found: dict[str, EntryPoint] = {}
     for point in declared:
         if (other := found.get(point.name)) is not None and other.value != point.value:
-            packages = " and ".join(sorted((_package(other), _package(point))))
+            packages = " and ".join(sorted((package_of(other), package_of(point))))
             raise BrokenPlugin(f"{group}: {point.name!r} is declared by {packages}; only one of them can be installed")
         found[point.name] = point
     return found
@@ -58,8 +58,4 @@ def _loaded(point: EntryPoint, base: type[Model]) -> type[Model]:
 
 
 def _broken(point: EntryPoint, what: str) -> BrokenPlugin:
-    return BrokenPlugin(f"{point.group}: {point.name} = {point.value} of the package {_package(point)} {what}")
-
-
-def _package(point: EntryPoint) -> str:
-    return f"{point.dist.name} {point.dist.version}" if point.dist is not None else "?"
+    return BrokenPlugin(f"{point.group}: {point.name} = {point.value} of the package {package_of(point)} {what}")

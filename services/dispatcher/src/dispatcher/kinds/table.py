@@ -11,7 +11,7 @@ from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from pkgutil import iter_modules
 
-from contracts.installed import BrokenPackage
+from contracts.installed import BrokenPackage, package_of
 from dispatcher import kinds
 from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import FEW, DeliveryKind, Limits
@@ -47,8 +47,7 @@ def _ours() -> Iterable[tuple[str, object]]:
 
 def _others(found: Iterable[EntryPoint]) -> Iterable[tuple[str, object]]:
     for point in sorted(found, key=lambda each: each.value):
-        package = f"{point.dist.name} {point.dist.version}" if point.dist else "a package without a name"
-        origin = f"{point.name} = {point.value} of {package}"
+        origin = f"{point.name} = {point.value} of {package_of(point)}"
         try:
             yield origin, point.load()
         except Exception as error:  # Whatever a foreign module raises while it is imported.
