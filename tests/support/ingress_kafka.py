@@ -193,7 +193,8 @@ async def ingress_on(
     await asker.start()
     running = RunningIngress(ingress, view, asker)
     try:
-        await asyncio.wait_for(asyncio.gather(view.wait_ready(), asker.wait_ready()), 20)
+        async with asyncio.timeout(20):
+            await asyncio.gather(view.wait_ready(), asker.wait_ready())
         if bridge:
             made = Bridge(settings.cluster, instance, 6, ingress.commands, ingress.intake, publisher)
             running.bridge = asyncio.create_task(made.run())

@@ -126,7 +126,8 @@ class RegistryUnderTest:
             yield
         finally:
             if not cut_off:
-                await asyncio.wait_for(self.tail.read(), 30)  # A reader that is stopped as it connects leaks.
+                async with asyncio.timeout(30):  # A reader that is stopped as it connects leaks.
+                    await self.tail.read()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)

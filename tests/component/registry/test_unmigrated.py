@@ -8,14 +8,13 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
-import structlog
 
 from contracts.registry import TOPIC
 from registry.main import Registry
 from servicekit import database as database_module
 from servicekit.kafka.cluster import Cluster
 from servicekit.migrate import migrate_async
-from servicekit.observability.logging import configure_logging
+from support.logs import configured
 from support.registry_api import ADMIN_TOKEN, settings_for
 from support.topics import create_topic, delete_topics
 from support.waiting import eventually
@@ -25,10 +24,8 @@ SENTENCE = "the database is not migrated: run `python -m servicekit.migrate regi
 
 @pytest.fixture
 def said() -> Iterator[io.BytesIO]:
-    stream = io.BytesIO()
-    configure_logging("test", "INFO", stream)
-    yield stream
-    structlog.reset_defaults()
+    with configured("test") as stream:
+        yield stream
 
 
 @pytest.mark.parametrize("before", ["0001", None], ids=["the release before", "empty"])

@@ -59,7 +59,8 @@ async def test_a_database_that_comes_later_is_waited_for(database, monkeypatch):
 
     monkeypatch.setattr(asyncpg, "create_pool", sometimes)
     monkeypatch.setattr("servicekit.database.RETRY_SECONDS", (0,))
-    pool = await asyncio.wait_for(connect(settings(database), "sample"), 10)
+    async with asyncio.timeout(10):
+        pool = await connect(settings(database), "sample")
     assert await pool.fetchval("SELECT 1") == 1
     await pool.close()
 

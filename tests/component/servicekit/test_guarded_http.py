@@ -184,7 +184,8 @@ async def test_a_long_body_is_cut_and_the_connection_closed(http, framing):
 
     async with raw_server(endless) as server:
         answer = await http.request("GET", f"http://local.example:{server.port}/")
-        await asyncio.wait_for(broken_off.wait(), 10)
+        async with asyncio.timeout(10):
+            await broken_off.wait()
     assert (answer.status, len(answer.body), answer.truncated) == (200, BODY_LIMIT, True)
 
 

@@ -34,7 +34,8 @@ async def start(settings: dict[str, str]) -> asyncio.subprocess.Process:
 async def ended(settings: dict[str, str]) -> tuple[int | None, list[str], str]:
     """Exit code, the calls that came, and what was said on standard error, of a process that ends by itself."""
     process = await start(settings)
-    out, error = await asyncio.wait_for(process.communicate(), 20)
+    async with asyncio.timeout(20):
+        out, error = await process.communicate()
     return process.returncode, [line for line in out.decode().split() if line in CALLS], error.decode()
 
 
@@ -96,7 +97,8 @@ async def test_sigterm_ends_it_in_good_order() -> None:
         assert process.stdout is not None
         await eventually(lambda: readiness(port))
         process.send_signal(signal.SIGTERM)
-        said = (await asyncio.wait_for(process.stdout.read(), 20)).decode().split()
+        async with asyncio.timeout(20):
+            said = (await process.stdout.read()).decode().split()
         assert [word for word in said if word in CALLS] == CALLS
         assert await process.wait() == 0
 
@@ -106,7 +108,8 @@ async def test_work_that_fails_as_it_is_ended_is_told() -> None:
         assert process.stdout is not None
         await eventually(lambda: readiness(port))
         process.send_signal(signal.SIGTERM)
-        said = (await asyncio.wait_for(process.stdout.read(), 20)).decode()
+        async with asyncio.timeout(20):
+            said = (await process.stdout.read()).decode()
         assert [word for word in said.split() if word in CALLS] == CALLS
         assert '"process.work_ended"' in said
         assert "it could not save where it was" in said
@@ -122,7 +125,8 @@ async def test_work_that_ends_by_itself_ends_the_process() -> None:
 async def test_failing_on_purpose_is_said_in_log_and_readiness() -> None:
     async with running(FAILS | {"SWITCHHOOK_CHAOS": "1"}) as (process, port):
         assert process.stdout is not None
-        assert b'"process.chaos"' in await asyncio.wait_for(process.stdout.readline(), 20)
+        async with asyncio.timeout(20):
+            assert b'"process.chaos"' in await process.stdout.readline()
         said = "it fails on purpose: SWITCHHOOK_FAILPOINTS=seed=1;kill=0@nowhere"
 
         async def told() -> bool:

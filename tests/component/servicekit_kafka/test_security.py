@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-import structlog
 
 from contracts.topics import TOPICS
 from devstack.errors import StackError
@@ -19,8 +18,8 @@ from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.inside_aiokafka import connections
 from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.kafka.records import Outgoing, Record
-from servicekit.observability.logging import configure_logging
 from servicekit.settings import KafkaSettings
+from support.logs import configured
 from support.secure_kafka import USER, SecureKafka, make_certificates
 from support.waiting import eventually
 
@@ -40,10 +39,8 @@ async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Secu
 @pytest.fixture
 def said() -> Iterator[io.BytesIO]:
     """What is logged, down to the last detail."""
-    stream = io.BytesIO()
-    configure_logging("test", "DEBUG", stream)
-    yield stream
-    structlog.reset_defaults()
+    with configured("test", "DEBUG") as stream:
+        yield stream
 
 
 def cluster_of(broker: SecureKafka, protocol: str, **more: str) -> Cluster:

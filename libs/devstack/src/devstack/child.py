@@ -100,7 +100,8 @@ class Child:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(self.stop_by)
         try:
-            await asyncio.wait_for(self._process.wait(), grace_seconds)
+            async with asyncio.timeout(grace_seconds):
+                await self._process.wait()
         except TimeoutError:
             await self.kill()
         self.pid_file.unlink(missing_ok=True)

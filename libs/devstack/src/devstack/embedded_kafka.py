@@ -179,9 +179,13 @@ async def answers(bootstrap_servers: str) -> bool:
     except OSError:
         return False
     # The client logs each broker that is not up yet as an error.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    log = logging.getLogger("aiokafka")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
     try:
         async with admin_of(Cluster(bootstrap_servers), request_timeout=5) as admin:
             return bool((await admin.describe_cluster())["brokers"])
     except KafkaError:
         return False
+    finally:
+        log.setLevel(level)

@@ -105,7 +105,8 @@ class Database:
         """Let go of the connections; of those that do not end within 5 s, too."""
         if self._pool is not None:
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._pool.close(), 5)
+                async with asyncio.timeout(5):
+                    await self._pool.close()
 
     def problem(self) -> str | None:
         """For readiness."""

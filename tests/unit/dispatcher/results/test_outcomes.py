@@ -48,7 +48,8 @@ async def test_a_full_batch_and_a_lane_do_not_wait() -> None:
 async def test_what_nobody_waits_for_comes_after_the_window() -> None:
     queue = Outcomes(10)
     queue.add(attempted(delivery()))
-    await asyncio.wait_for(queue.some(), 2)
+    async with asyncio.timeout(2):
+        await queue.some()
     assert len(queue.batch(10).results) == 1
 
 
@@ -79,7 +80,8 @@ async def test_it_is_drained_when_all_is_saved() -> None:
     await queue.some()
     assert not waiting.done()
     queue.saved(queue.batch(10))
-    await asyncio.wait_for(waiting, 1)
+    async with asyncio.timeout(1):
+        await waiting
 
 
 async def test_to_look_after_no_lane_is_no_work() -> None:

@@ -42,7 +42,8 @@ class World:
     async def saved(self, *results: Result) -> None:
         for each in results:
             self.outcomes.add(each)
-        await asyncio.wait_for(self.outcomes.drained(), 2)
+        async with asyncio.timeout(2):
+            await self.outcomes.drained()
         await self.recorder.drained(2)
 
     @asynccontextmanager

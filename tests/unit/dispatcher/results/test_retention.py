@@ -63,6 +63,7 @@ async def test_it_goes_on_when_the_database_was_away(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(store, "ensure_days", away_at_first)
     keeping = asyncio.create_task(retention.keep_up_for_ever(store, 30, first=first))
-    await asyncio.wait_for(first.wait(), 2)
+    async with asyncio.timeout(2):
+        await first.wait()
     keeping.cancel()
     assert len(asked) == 2

@@ -153,14 +153,16 @@ async def test_a_batch_waits_for_a_quick_destination_to_make_room() -> None:
     assert not waiting.done()
     for number in range(10):
         world.end((await world.began(number + 1))[number])
-    await asyncio.wait_for(waiting, 2)
+    async with asyncio.timeout(2):
+        await waiting
 
 
 async def test_a_batch_does_not_wait_for_a_slow_destination() -> None:
     world = World(a=Limits(1))
     world.destinations.destination("a").seconds = 5.0
     world.destinations.offer(to("a", 3))
-    await asyncio.wait_for(world.destinations.make_room({"a": 100}), 0.2)
+    async with asyncio.timeout(0.2):
+        await world.destinations.make_room({"a": 100})
 
 
 async def test_what_is_anothers_now_is_forgotten_but_what_is_on_the_wire_goes_on() -> None:

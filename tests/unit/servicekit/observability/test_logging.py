@@ -1,27 +1,17 @@
-import io
 import logging
-import warnings
 
 import orjson
 import pytest
 import structlog
 
 from servicekit.credentials.tokens import generate_token
-from servicekit.observability.logging import configure_logging
+from support.logs import configured
 
 
 @pytest.fixture
 def lines():
-    stream = io.BytesIO()
-    root = logging.getLogger()
-    before = root.handlers[:], root.level
-    with warnings.catch_warnings():
-        configure_logging("ingress", "INFO", stream)
+    with configured("ingress") as stream:
         yield lambda: [orjson.loads(line) for line in stream.getvalue().splitlines()]
-    logging.captureWarnings(False)
-    structlog.reset_defaults()
-    root.handlers[:], level = before
-    root.setLevel(level)
 
 
 def test_a_line_is_one_object_with_service_level_and_time(lines):

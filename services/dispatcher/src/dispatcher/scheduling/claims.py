@@ -60,7 +60,8 @@ class Claims:
                 more = False
             if not more:
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._due.wait(), EVERY_SECONDS)
+                    async with asyncio.timeout(EVERY_SECONDS):
+                        await self._due.wait()
             self._due.clear()
 
     async def once(self) -> bool:

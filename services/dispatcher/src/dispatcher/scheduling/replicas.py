@@ -38,7 +38,8 @@ class Replicas:
                 log.warning("replicas.held", error=repr(error))
                 await asyncio.sleep(EVERY_SECONDS)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._work.wait(), EVERY_SECONDS)
+                async with asyncio.timeout(EVERY_SECONDS):
+                    await self._work.wait()
             self._work.clear()
 
     def changed(self, kind: str, id: str, _: object) -> None:

@@ -142,7 +142,8 @@ class Attachments:
                 await self._intake.accept(
                     record, key=spot.key, event_id=new_id(), traceparent=span.traceparent, source="attach"
                 )
-            reply: MessagesReply = await asyncio.wait_for(future, BACKLOG_SECONDS)
+            async with asyncio.timeout(BACKLOG_SECONDS):
+                reply: MessagesReply = await future
         except TimeoutError:
             raise unavailable("The conversation's messages are not there yet: ask again.") from None
         finally:
@@ -158,7 +159,8 @@ class Attachments:
         """Return at the next change, when the lease must be renewed, or after `seconds`."""
         renewal = attached.until - RENEW_BEFORE - time.monotonic() if attached.feed.whole else GAP_SECONDS
         try:
-            await asyncio.wait_for(attached.changed.wait(), max(0.0, min(seconds, renewal)))
+            async with asyncio.timeout(max(0.0, min(seconds, renewal))):
+                await attached.changed.wait()
         except TimeoutError:
             return
 

@@ -39,7 +39,8 @@ class Question:
         """The engine's word, None when there was none in time."""
         with gauge("switchhook_waiting_callers").track_inprogress(), histogram("switchhook_wait_seconds").time():
             try:
-                reply: RunReply = await asyncio.wait_for(self._future, seconds)
+                async with asyncio.timeout(seconds):
+                    reply: RunReply = await self._future
             except TimeoutError:
                 return None
             return reply

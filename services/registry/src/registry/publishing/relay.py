@@ -85,7 +85,8 @@ class Relay:
                 await publications.forget(connection, batch)
                 await leader.beat(connection)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL_SECONDS)
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._wake.wait()
 
     async def _publish(self, producer: AIOKafkaProducer, batch: list[Publication]) -> None:
         async with asyncio.timeout(FROZEN_SECONDS), producer.transaction():

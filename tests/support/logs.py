@@ -1,0 +1,31 @@
+"""What a service would write to its log, and everything as it was afterwards."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import structlog
+
+from servicekit.observability.logging import QUIET, configure_logging
+
+
+@contextmanager
+def configured(service: str, level: str = "INFO") -> Iterator[io.BytesIO]:
+    """The stream that `configure_logging` writes to."""
+    stream, root = io.BytesIO(), logging.getLogger()
+    handlers = root.handlers[:]
+    levels = {log: log.level for log in [root, *map(logging.getLogger, QUIET)]}
+    try:
+        with warnings.catch_warnings():
+            configure_logging(service, level, stream)
+            yield stream
+    finally:
+        logging.captureWarnings(False)
+        structlog.reset_defaults()
+        root.handlers[:] = handlers
+        for log, level in levels.items():
+            log.setLevel(level)
