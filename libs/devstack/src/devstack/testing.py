@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from devstack.paths import ROOT
 
-FAST = ("tests/checks", "tests/unit", "tests/contract")
+FAST = ("tests/checks", "tests/unit", "tests/contract", "tests/bombs")
 NOT_SLOW = ("-m", "not slow")
 SLOW = ("-m", "slow or hypothesis", "--hypothesis-profile=slow")
 """Hypothesis marks its tests itself; they try more here."""

@@ -9,6 +9,7 @@ import pytest
 
 from flowlang.expressions.expression import Expression
 from flowlang.problems import NodeError
+from flowlang.work import Work
 
 
 class Values:
@@ -16,6 +17,7 @@ class Values:
 
     def __init__(self, **scopes: Any) -> None:
         self.scopes = scopes
+        self.work = Work()
         self.noted: list[str] = []
 
     def scope(self, name: str) -> Any:

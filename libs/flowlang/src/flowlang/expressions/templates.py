@@ -1,4 +1,4 @@
-"""Merge tags: Liquid, parsed once, its cost bounded, without partials, includes or a clock.
+"""Merge tags: Liquid, parsed once, without partials, includes or a clock; what a rendering does is counted.
 
 A template of texts and plain paths (`{{ memory.favourite-thing }}`), which most are, renders without Liquid's machinery
 by the same rules; everything else goes through it.
@@ -7,33 +7,23 @@ by the same rules; everything else goes through it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from io import StringIO
-from typing import Any, TextIO
+from typing import Any
 from urllib.parse import quote
 
-import orjson
-from liquid import Environment, Mode
 from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import FilteredExpression, Path
-from liquid.builtin.output import Output, OutputNode
-from liquid.context import RenderContext
-from liquid.exceptions import LiquidError
-from liquid.output import LimitedStringIO
-from liquid.undefined import Undefined
+from liquid.builtin.output import OutputNode
 
-from flowlang.expressions import filters
 from flowlang.expressions.scopes import ROOTS, Scopes
+from flowlang.liquid.nodes import render
+from flowlang.liquid.reading import TAGS, Reader, first_line
+from flowlang.liquid.rendering import LONGEST_OUTPUT, Failure, Rendering, show
 from flowlang.problems import NodeError
+from flowlang.work import CHARACTERS, TooCostly
 
 LONGEST_SOURCE = 16_000
 MOST_TAGS = 200
-LONGEST_OUTPUT = 64 * 1024
-BUDGET = 10_000
-"""Units of work of one rendering; a unit is about a microsecond."""
 
-TAGS = ("if", "unless", "case", "for", "assign", "comment", "break", "continue", "#")
-_PSEUDO_TAGS = ("content", "output", "illegal")
 _LIQUID_PROPERTIES = frozenset(("size", "first", "last"))
 _ABSENT: Any = object()
 _HAS_MARKUP = re.compile(r"\{\{|\{%")
@@ -42,145 +32,92 @@ Reference = tuple[str, ...]
 """A path that a template or expression reads: ("memory", "seats")."""
 
 
-def show(value: Any) -> str:
-    """A value as a person reads it: texts as they are, lists joined, objects as JSON, nothing for null."""
-    if isinstance(value, str):
-        return value
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (list, tuple)):
-        return "".join(map(show, value))
-    if isinstance(value, dict):
-        return orjson.dumps(value).decode()
-    return str(value)
-
-
-def _as_it_is(text: str) -> str:
-    return text
-
-
 def _percent_encoded(text: str) -> str:
     return quote(text, safe="")
 
 
-class _Context(RenderContext):
-    """Counts the work of one rendering and what it read in vain."""
-
-    __slots__ = ("missing", "spent", "weight")
-
-    def __init__(self, template: Any, scopes: dict[str, Any], weight: int) -> None:
-        super().__init__(template, globals=scopes)
-        self.missing: list[str] = []
-        self.spent = 0
-        self.weight = weight
-
-    def charge(self, units: int) -> None:
-        """Count work. Raises LiquidError past the budget."""
-        self.spent += units
-        if self.spent > BUDGET:
-            raise LiquidError("it costs too much: fewer loops or filters, or shorter texts", token=None)
-
-    def raise_for_loop_limit(self, length: int = 1) -> None:
-        self.charge(length * self.weight)
-
-
-class _OutputNode(OutputNode):
-    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        value = self.expression.evaluate(context)
-        if isinstance(value, Undefined):
-            context.missing.append(str(self.expression))  # type: ignore[attr-defined]
-            return 0
-        return buffer.write(context.env.encode(show(value)))  # type: ignore[attr-defined]
-
-
-class _Output(Output):
-    node_class = _OutputNode
-
-
-class _Environment(Environment):
-    output_stream_limit = LONGEST_OUTPUT
-
-    def __init__(self, encode: Callable[[str], str], tags: tuple[str, ...]) -> None:
-        super().__init__(tolerance=Mode.STRICT, strict_filters=True)
-        self.encode = encode
-        self.filters = filters.allowed(self)
-        self.tags = {name: tag for name, tag in self.tags.items() if name in (*tags, *_PSEUDO_TAGS)}
-        self.add_tag(_Output)
-
-
-_TEXT = _Environment(_as_it_is, TAGS)
-_URL = _Environment(_percent_encoded, TAGS)
-_MERGE_TAGS_ONLY = _Environment(_as_it_is, ())
+_TEXT = Reader(None, TAGS)
+_URL = Reader(_percent_encoded, TAGS)
+_MERGE_TAGS_ONLY = Reader(None, ())
 
 
 class Template:
     """A text with merge tags. `reads` are the paths it reads, for the checker."""
 
-    __slots__ = ("_encode", "_liquid", "_parts", "_roots", "_weight", "reads", "source")
+    __slots__ = ("_nodes", "_parts", "_reader", "_roots", "reads", "source")
 
-    def __init__(self, source: str, environment: _Environment = _TEXT) -> None:
+    def __init__(self, source: str, reader: Reader = _TEXT) -> None:
         """Raises ValueError, with a sentence, when it does not parse or is too long."""
         self.source = source
         self.reads: tuple[Reference, ...] = ()
-        self._encode = environment.encode
+        self._reader = reader
         self._parts: list[str | Reference] | None = [source] if source else []
         self._roots: tuple[str, ...] = ()
-        self._liquid: Any = None
-        self._weight = 0
+        self._nodes: list[Any] | None = None
         if _HAS_MARKUP.search(source):
-            self._parse(environment)
+            self._parse()
 
-    def _parse(self, environment: _Environment) -> None:
+    def _parse(self) -> None:
         if len(self.source) > LONGEST_SOURCE:
             raise ValueError(f"a template has at most {LONGEST_SOURCE} characters")
-        self._weight = self.source.count("{%") + self.source.count("{{") + 1
-        if self._weight > MOST_TAGS:
+        if self.source.count("{%") + self.source.count("{{") >= MOST_TAGS:
             raise ValueError(f"a template has at most {MOST_TAGS} merge tags")
-        self._liquid = _parsed(self.source, environment)
-        analysis = self._liquid.analyze(include_partials=False)
-        paths = [v.segments for found in analysis.globals.values() for v in found]
-        self.reads = tuple(tuple(map(str, path)) for path in paths)
+        tree, analysis = self._reader.read(self.source)
+        self.reads = tuple(tuple(map(str, one.segments)) for found in analysis.globals.values() for one in found)
         self._roots = tuple(root for root in analysis.globals if root in ROOTS)
-        self._parts = _plain_parts(self._liquid.nodes)
+        self._nodes, self._parts = tree, _plain_parts(tree)
 
     @property
     def is_literal(self) -> bool:
         """Without merge tags: the source is the text."""
-        return self._liquid is None
+        return self._nodes is None
 
     def render(self, scopes: Scopes) -> str:
-        """The text. What is missing renders empty and is noted. Raises NodeError when it costs too much."""
+        """The text. What is missing renders empty and is noted. Raises NodeError when it fails or costs too much."""
         return self._render_liquid(scopes) if self._parts is None else self._render_plain(self._parts, scopes)
 
     def _render_plain(self, parts: list[str | Reference], scopes: Scopes) -> str:
-        out = []
-        for part in parts:
-            if isinstance(part, str):
-                out.append(part)
-                continue
-            value = look_up(scopes.scope(part[0]), part)
-            if value is _ABSENT:
-                scopes.missing(".".join(part))
-            else:
-                out.append(self._encode(show(value)))
-        text = "".join(out)
+        encode = self._reader.encode
+        texts: list[str] = []
+        try:
+            for part in parts:
+                if isinstance(part, str):
+                    texts.append(part)
+                elif (value := look_up(scopes.scope(part[0]), part)) is not _ABSENT:
+                    texts.append(value if encode is None and type(value) is str else self._shown(value))
+                else:
+                    scopes.missing(".".join(part))
+            text = "".join(texts)
+            scopes.work.charge_turn(1 + len(text) // CHARACTERS)
+        except (Failure, TooCostly, UnicodeError) as error:
+            raise self._failed(error) from error
         if len(text) > LONGEST_OUTPUT:
             raise NodeError("template-too-long", f"a rendered text has at most {LONGEST_OUTPUT} bytes")
         return text
 
+    def _shown(self, value: Any) -> str:
+        if type(value) is not str:
+            value = show(value)
+            if len(value) > LONGEST_OUTPUT:
+                raise Failure(f"a rendered text has at most {LONGEST_OUTPUT} bytes")
+        encode = self._reader.encode
+        return encode(value) if encode else value
+
     def _render_liquid(self, scopes: Scopes) -> str:
         values = {root: scopes.scope(root) for root in self._roots}
-        context = _Context(self._liquid, values, self._weight)
-        buffer: StringIO = LimitedStringIO(limit=LONGEST_OUTPUT)
+        scopes.work.begin()
+        run = Rendering(values, scopes.work, self._reader.encode, self._reader.filters)
         try:
-            self._liquid.render_with_context(context, buffer)
-        except LiquidError as error:
-            raise NodeError("template", f"{_first_line(error)} (in {self.source[:60]!r})") from error
-        for name in context.missing:
+            render(self._nodes or (), run)
+        except Exception as error:  # Whatever a user's program ends with is its own failure.
+            raise self._failed(error) from error
+        for name in run.missing:
             scopes.missing(name)
-        return buffer.getvalue()
+        return run.text()
+
+    def _failed(self, error: Exception) -> NodeError:
+        says = first_line(error) if isinstance(error, (Failure, TooCostly)) else type(error).__name__
+        return NodeError("template", f"{says} (in {self.source[:60]!r})")
 
 
 def url_template(source: str) -> Template:
@@ -202,23 +139,6 @@ def look_up(value: Any, path: Reference) -> Any:
             return _ABSENT
         value = value[name]
     return value
-
-
-def _parsed(source: str, environment: _Environment) -> Any:
-    try:
-        parsed = environment.from_string(source)
-        for name in parsed.analyze(include_partials=False).filters:
-            if name not in environment.filters:
-                raise ValueError(f"there is no filter {name!r}; there are: {', '.join(sorted(environment.filters))}")
-    except LiquidError as error:
-        raise ValueError(f"the template does not parse: {_first_line(error)}") from error
-    except RecursionError as error:
-        raise ValueError("the template is nested too deeply") from error
-    return parsed
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n", 1)[0][:200]
 
 
 def _plain_parts(nodes: list[Any]) -> list[str | Reference] | None:

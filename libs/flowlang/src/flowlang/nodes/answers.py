@@ -11,9 +11,10 @@ from pydantic import Field
 
 from flowlang.building.compiler import Compiler
 from flowlang.building.fields import DocumentModel, NodeId, OptionId
-from flowlang.expressions.patterns import Pattern, compile_pattern
 from flowlang.expressions.scopes import Scopes
 from flowlang.expressions.templates import Template
+from flowlang.patterns import Pattern, compile_pattern
+from flowlang.work import TooCostly, Work
 
 LONGEST_TEXT = 16_384
 _NUMBER = re.compile(r"[-+]?\d{1,15}(?:[.,]\d{1,12})?")
@@ -137,6 +138,16 @@ class _Free:
         return iter(())
 
 
+def _has_form(text: str, pattern: Pattern, work: Work) -> bool:
+    """Whether the text is what the pattern says; one that it would take too long over is not."""
+    work.begin()
+    try:
+        work.charge(pattern.units(text))
+    except TooCostly:
+        return False
+    return pattern.fullmatch(text) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class _TextReader(_Free):
     shortest: int
@@ -147,7 +158,7 @@ class _TextReader(_Free):
         text = _text(message)
         if not self.shortest <= len(text) <= self.longest:
             raise Invalid(f"{self.shortest} to {self.longest} characters are expected")
-        if self.pattern is not None and not self.pattern.fullmatch(text):
+        if self.pattern is not None and not _has_form(text, self.pattern, scopes.work):
             raise Invalid("the text has not the expected form")
         return Answer(text)
 

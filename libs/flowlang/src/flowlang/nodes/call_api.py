@@ -94,7 +94,7 @@ class CallApiStep(Step):
             return self._failed(result)
         if self.raw:
             for place, path in self.save:
-                run.write(place, path.find(result.get("body")))
+                run.write(place, path.find(result.get("body"), run.work))
         else:
             envelope.apply(envelope.read(result.get("body"), result.get("status")), run)
         return Go("ok")

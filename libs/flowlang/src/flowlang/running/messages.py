@@ -65,7 +65,7 @@ def take(run: Run, *, first: bool = False) -> None:
     if _is_tap(run):
         _tap(run)
         return
-    arrival = Arrival(run.happening, first)
+    arrival = Arrival(run.happening, first, run.work)
     if enter_first(run, run.flows.before_what_waits(arrival), arrival):
         return
     if _waiting_question(run) or _titled_button(run, run.happening.data.get("text")):

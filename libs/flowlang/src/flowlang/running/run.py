@@ -33,6 +33,7 @@ from flowlang.problems import NodeError
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.person import Person
 from flowlang.running.reachability import why_unreachable
+from flowlang.work import Work
 
 STEP_BUDGET = 100
 ERROR_STEPS = 10
@@ -75,7 +76,7 @@ class Run:
     __slots__ = (
         "_memory_size", "_person", "_scopes", "_waits", "budget", "code", "conversation", "effects", "flows",
         "fresh", "graph", "happening", "missing_names", "nobody", "node", "refused", "rests", "room", "settled",
-        "started", "steps", "temp", "tools", "version",
+        "started", "steps", "temp", "tools", "version", "work",
     )  # fmt: skip
 
     graph: Graph
@@ -95,6 +96,7 @@ class Run:
         self.temp: dict[str, Any] = {}
         self.budget = STEP_BUDGET
         self.room = ROOM
+        self.work = Work()
         self.code: RunCode | None = None
         self.refused: Refused | None = None
         self.started: str | None = None
@@ -118,6 +120,7 @@ class Run:
             setattr(run, name, set(getattr(self, name)))
         for name in ("temp", "budget", "room", "refused", "started", "version", "_waits"):
             setattr(run, name, getattr(self, name))
+        run.work.left = self.work.left
         run._person = self._person.forked(contact)
         return run
 

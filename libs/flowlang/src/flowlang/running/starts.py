@@ -51,7 +51,7 @@ def offer(run: Run) -> bool:
     """Let a trigger take the event, which nothing waits for. False when none does."""
     if not run.flows.listen_to(run.happening.kind):
         return False
-    arrival = Arrival(run.happening)
+    arrival = Arrival(run.happening, work=run.work)
     return enter_first(run, run.flows.takers(arrival), arrival)
 
 

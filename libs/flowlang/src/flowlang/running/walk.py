@@ -10,6 +10,7 @@ from flowlang.nodes.base import Code, End, Go, Jump, Outcome, Rest, To
 from flowlang.problems import NodeError
 from flowlang.running import sessions
 from flowlang.running.run import ERROR_STEPS, ROOM_AFTER_ERROR, Run
+from flowlang.work import MORE_AFTER_AN_ERROR
 
 ERROR_PORTS = frozenset(("error", "timeout", "invalid"))
 """Ports that are left by for a reason. One that is not drawn is the `error` port; that one undrawn is `on_error`."""
@@ -143,6 +144,7 @@ def _unhandled(run: Run, error: NodeError, step: dict[str, Any]) -> str | None:
         sessions.fail(run)
         return None
     run.budget, run.room = max(run.budget, ERROR_STEPS), ROOM_AFTER_ERROR
+    run.work.left = max(run.work.left, MORE_AFTER_AN_ERROR)
     return graph.on_error
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Annotated, Any, ClassVar
 
@@ -12,6 +12,7 @@ from flowlang.building.compiler import Compiler
 from flowlang.building.fields import DocumentModel, NodeId
 from flowlang.expressions.expression import Expression
 from flowlang.model import Happening
+from flowlang.work import Work
 
 TriggerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
 
@@ -34,10 +35,11 @@ class Precedence(IntEnum):
 
 @dataclass(slots=True)  # Made for every message; a frozen one takes four times as long to make.
 class Arrival:
-    """An event that looks for a trigger, never changed. `first_message`: the person has never written before."""
+    """An event that looks for a trigger, never changed. `work`: the turn's. `first_message`: the person has never written."""
 
     happening: Happening
     first_message: bool = False
+    work: Work = field(default_factory=Work)
 
 
 @dataclass(frozen=True, slots=True)

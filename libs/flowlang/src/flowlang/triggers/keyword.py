@@ -8,8 +8,9 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from flowlang.building.compiler import Compiler
-from flowlang.expressions.patterns import Pattern, compile_pattern, escape
+from flowlang.patterns import Pattern, compile_pattern, escape
 from flowlang.triggers.base import Arrival, Matcher, Precedence, TriggerModel
+from flowlang.work import CHARACTERS, TooCostly, Work
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
 _SHAPES = {
@@ -41,19 +42,31 @@ class KeywordTrigger(TriggerModel):
 
     def build(self, compiler: Compiler) -> Matcher:
         made = [compile_pattern(_SHAPES[self.match].replace("{}", escape(word), 1)) for word in self.any]
-        return _Keyword((*made, *([compile_pattern(self.pattern)] if self.pattern else [])))
+        return _Keyword(tuple(made), compile_pattern(self.pattern) if self.pattern else None)
 
 
 @dataclass(frozen=True, slots=True)
 class _Keyword(Matcher):
-    patterns: tuple[Pattern, ...]
+    words: tuple[Pattern, ...]
+    pattern: Pattern | None
 
     def matches(self, arrival: Arrival) -> bool:
+        """Whether the text has one of them. One that would take too long over this text does not take it."""
         text = arrival.happening.data.get("text")
-        if isinstance(text, str):
-            for (
-                pattern
-            ) in self.patterns:  # A loop: half the time of any(), and most messages are asked about all words.
-                if pattern.search(text):
-                    return True
-        return False
+        if not isinstance(text, str):
+            return False
+        arrival.work.begin()
+        try:
+            return self._found(text, arrival.work)
+        except TooCostly:
+            return False
+
+    def _found(self, text: str, work: Work) -> bool:
+        work.charge(len(self.words) * (1 + len(text) // CHARACTERS))
+        for word in self.words:  # A loop: half the time of any(), and most messages are asked about all words.
+            if word.search(text):
+                return True
+        if self.pattern is None:
+            return False
+        work.charge(self.pattern.units(text))
+        return self.pattern.search(text) is not None

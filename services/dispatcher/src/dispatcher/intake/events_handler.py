@@ -96,7 +96,9 @@ def _registry_offset(record: Record) -> int:
 
 @lru_cache(maxsize=1024)
 def _condition(source: str) -> Expression:
-    from flowlang.expressions.expression import Expression  # Loads CEL, 10 MB that a process without filters saves.
+    from flowlang.expressions.expression import (
+        Expression,
+    )  # Loads Liquid and CEL, memory that a process without filters saves.
 
     return Expression(source)
 

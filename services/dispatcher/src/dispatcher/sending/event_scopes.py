@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from flowlang.work import Work
+
 
 class EventScopes:
     """Of one event. What is missing reads as nothing."""
@@ -12,6 +14,7 @@ class EventScopes:
     def __init__(self, event: Mapping[str, Any]) -> None:
         data = event.get("data") or {}
         contact = data.get("contact") or {}
+        self.work = Work()
         self._roots = {"event": dict(event), "contact": contact, "user": contact, "bot": data.get("bot") or {}}
 
     def scope(self, name: str) -> Any:
