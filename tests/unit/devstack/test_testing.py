@@ -4,7 +4,7 @@ import pytest
 
 from devstack.testing import LIMIT, SHARED, pytest_arguments
 
-FAST = ["tests/checks", "tests/unit", "tests/contract"]
+FAST = ["tests/checks", "tests/unit", "tests/contract", "tests/bombs"]
 
 
 @pytest.mark.parametrize(

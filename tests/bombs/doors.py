@@ -1,0 +1,153 @@
+"""Where a user's program comes in, without servers: each door takes a bomb and says how it ended.
+
+A door answers "refused" (the program is not taken), "failed" (it ends as the engine's own failure, a NodeError that is
+left by its port) or "done". Anything else that leaves it is a miss: the tests see the exception's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from bombs.corpus import Bomb
+from contracts.registry import FlowVersion
+from dispatcher.errors import NoRequest
+from dispatcher.sending import rendering
+from dispatcher.sending.event_scopes import EventScopes
+from flowlang.expressions.expression import Expression
+from flowlang.language.check import check
+from flowlang.language.compile import compile_flow
+from flowlang.model import Contact, Conversation, Happening, Tools, Turn
+from flowlang.problems import FlowInvalid, NodeError
+from flowlang.running.bot_flows import BotFlows
+from flowlang.running.interpreter import step
+from registry.values import expressions
+
+NOW = "2026-11-21T12:00:00Z"
+BRANCHES = 50
+"""A condition has at most so many: the bomb goes off in each."""
+
+
+def flow(bomb: Bomb) -> dict[str, Any]:
+    """A question, which gives the test a session to fill, and behind it a node that runs the bomb."""
+    return {
+        "schema": "flow/1", "slug": "bomb", "name": "Bomb", "start": "ask",
+        "triggers": [{"id": "go", "type": "command", "value": "/go", "to": "ask"}],
+        "nodes": {
+            "ask": {"type": "ask", "text": "?", "input": {"type": "text", "max_length": 16_384}, "ports": {"ok": "bomb"}},
+            "bomb": _node(bomb),
+        },
+    }  # fmt: skip
+
+
+def _node(bomb: Bomb) -> dict[str, Any]:
+    if bomb.engine == "liquid":
+        return {"type": "say", "parts": [{"text": bomb.source}] * 10, "ports": {}}
+    if bomb.engine == "cel":
+        return {"type": "condition", "branches": [{"if": bomb.source, "to": "bomb"}] * BRANCHES, "else": "ask"}
+    return {"type": "call_api", "api": "a", "response": "raw", "save": {"temp.found": bomb.source}, "ports": {}}
+
+
+def publish(bomb: Bomb) -> str:
+    """The check of `POST /v1/flows/check`, of drafts and of a publish."""
+    return "refused" if any(problem.severity == "error" for problem in check(flow(bomb))) else "done"
+
+
+def turn(bomb: Bomb) -> str:
+    """The program runs in a turn."""
+    conversation = Conversation("b/c/1", "p", "b", "c", "telegram", "1", "k1", reachable="subscribed", talked=True)
+    tools = Tools(lambda kind, payload: "https://bot.example/", {"id": "b", "name": "Bot"}, {"type": "telegram"}, "p")
+    try:
+        graph = compile_flow(FlowVersion(flow_id="f", project_id="p", bot_id="b", version=1, document=flow(bomb)))
+    except FlowInvalid:
+        return "refused"
+    flows = BotFlows([graph])
+    contact = Contact("k1", {}, dict(bomb.values.get("user", {})))
+    asked = step(flows, conversation, contact, _message("/go"), tools)
+    assert asked.conversation.session is not None
+    asked.conversation.session.memory = dict(bomb.values.get("memory", {}))
+    event = {"text": "x", **bomb.values.get("event", {})}
+    made = step(flows, asked.conversation, asked.contact, _message(**event), tools)
+    if bomb.engine == "jmespath":
+        wait = made.conversation.session.wait if made.conversation.session else None
+        assert wait is not None
+        answer = {"wait": wait.token, "outcome": "ok", "status": 200, "body": bomb.values["body"]}
+        made = step(flows, made.conversation, made.contact, Happening("e3", "call_result", NOW, answer), tools)
+    return _ended(made)
+
+
+def _message(text: str, **more: Any) -> Happening:
+    return Happening("e" + text[:1], "message", NOW, {"type": "text", "message_id": "m", "text": text, **more})
+
+
+def _ended(made: Turn) -> str:
+    return "failed" if any(step.get("error") for step in made.steps) else "done"
+
+
+def answer(bomb: Bomb) -> str:
+    """The program stands in the `responses` of an API's answer."""
+    calling = {"type": "call_api", "api": "a", "ports": {}}
+    document = flow(bomb)
+    document["nodes"]["bomb"] = calling
+    graph = compile_flow(FlowVersion(flow_id="f", project_id="p", bot_id="b", version=1, document=document))
+    flows, tools = BotFlows([graph]), Tools(lambda kind, payload: "", {"id": "b"}, {"type": "telegram"}, "p")
+    conversation = Conversation("b/c/1", "p", "b", "c", "telegram", "1", "k1", reachable="subscribed", talked=True)
+    asked = step(flows, conversation, Contact("k1", {}, dict(bomb.values.get("user", {}))), _message("/go"), tools)
+    called = step(flows, asked.conversation, asked.contact, _message("x"), tools)
+    session = called.conversation.session
+    assert session is not None
+    assert session.wait is not None
+    memory = {**bomb.values.get("memory", {}), **bomb.values.get("event", {})}
+    session.memory = memory
+    source = bomb.source.replace("event.", "memory.")
+    body = {"responses": [source] * 20 if len(source) < 800 else [source]}
+    result = {"wait": session.wait.token, "outcome": "ok", "status": 200, "body": body}
+    return _ended(step(flows, called.conversation, called.contact, Happening("e3", "call_result", NOW, result), tools))
+
+
+def endpoint_template(bomb: Bomb) -> str:
+    """The program is the body of an endpoint. What it reads of `memory` is in the event, as `bot`."""
+    source = bomb.source.replace("memory.", "bot.")
+    if _not_taken(expressions.Template, source):
+        return "refused"
+    try:
+        rendering.render(source, _event(bomb))
+    except NoRequest:
+        return "failed"
+    return "done"
+
+
+def endpoint_filter(bomb: Bomb) -> str:
+    """The program is the filter of an endpoint. What it reads of `memory` is in the event, as `bot`."""
+    source = bomb.source.replace("memory.", "bot.")
+    if _not_taken(expressions.Filter, source):
+        return "refused"
+    try:
+        Expression(source).evaluate(EventScopes(_event(bomb)))
+    except NodeError:
+        return "failed"
+    return "done"
+
+
+def _not_taken(field: Any, source: str) -> bool:
+    """Whether the registry refuses it as this field of an endpoint."""
+    try:
+        TypeAdapter(field).validate_python(source)
+    except ValueError:
+        return True
+    return False
+
+
+def _event(bomb: Bomb) -> dict[str, Any]:
+    """What a project's own events can hold: their data are what its flows and its callers put in."""
+    data = {"contact": bomb.values.get("user", {}), "bot": bomb.values.get("memory", {})}
+    return {"type": "message.received", "timestamp": NOW, **bomb.values.get("event", {}), "data": data}
+
+
+DOORS: dict[str, dict[str, Callable[[Bomb], str]]] = {
+    "liquid": {"publish": publish, "turn": turn, "answer": answer, "endpoint template": endpoint_template},
+    "cel": {"publish": publish, "turn": turn, "endpoint filter": endpoint_filter},
+    "jmespath": {"publish": publish, "turn": turn},
+}
