@@ -17,6 +17,8 @@ from contracts.registry import Channel, Scope, Token
 from contracts.routes import Service
 from ingress.assembly import build
 from ingress.settings import Settings
+from registry.checking.checks import Checks
+from registry.checking.worker import do
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.site import Site
 from registry.web.api import Api
@@ -29,6 +31,7 @@ from servicekit.database import Database
 from servicekit.web.auth import Authoriser
 from support.ingress_fakes import BOT, PROJECT, FakeAsker, FakePublisher, FakeView, registry
 from support.registry_api import ADMIN_TOKEN, KEK, LINK_KEY, PUBLIC_URL, FakeDispatcher
+from support.workers_in_memory import WorkersInMemory
 
 WEBCHAT = "web-1"
 
@@ -78,7 +81,7 @@ def registry_app(view: FakeView) -> ASGIApp:
     """The registry's application, whose database knows nothing but tokens."""
     pool: Any = TokensOnly(view)
     database = Database("registry", pool)
-    site = Site(PUBLIC_URL, KeyRing(SecretStr(KEK)), LinkKeys(SecretStr(LINK_KEY)))
+    site = Site(PUBLIC_URL, KeyRing(SecretStr(KEK)), LinkKeys(SecretStr(LINK_KEY)), Checks(WorkersInMemory(lambda: do)))
     confirmation: Any = None
     api = Api(database, Writes(database, confirmation, site), site, SecretStr(ADMIN_TOKEN))
     fake = FakeDispatcher()

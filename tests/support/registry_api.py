@@ -15,6 +15,8 @@ from contracts.actions import ActionAdapter
 from contracts.inbound import ReplyTo
 from contracts.replies import CallReply
 from contracts.routes import ROUTES, Route
+from registry.checking.checks import Checks
+from registry.checking.worker import do
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.publishing.relay import Relay
 from registry.resources.kinds import RESOURCES
@@ -32,6 +34,7 @@ from servicekit.database import Database, connect
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Outgoing
 from support.described import Described
+from support.workers_in_memory import WorkersInMemory
 
 ADMIN_TOKEN = "operator-token-of-the-tests-0123456789"
 KEK = "k1:" + b64encode(bytes(32)).decode()
@@ -101,9 +104,15 @@ class RegistryUnderTest:
         resources: Sequence[AnyResource] = RESOURCES,
         table: Sequence[Route] = ROUTES,
         calls: DispatcherCalls | None = None,
+        checks: Checks | None = None,
     ) -> None:
         self.settings, self.database = settings, database
-        self.site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
+        self.site = Site(
+            settings.public_url,
+            KeyRing(settings.kek),
+            LinkKeys(settings.link_key),
+            checks or Checks(WorkersInMemory(lambda: do)),
+        )
         self.tail = TopicTail(settings.cluster)
         self.relay = Relay(database.pool, settings.cluster, self.tail)
         self.dispatcher = FakeDispatcher()

@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 
 from channels.discovery import Connectors, installed
 from contracts.registry import Entity, Sealed
+from registry.checking.checks import Checks
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.sealing import KeyRing
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`public_url` has no trailing slash."""
+    """`public_url` has no trailing slash. `checks`: who checks what users wrote."""
 
     public_url: str
     keys: KeyRing
     links: LinkKeys
+    checks: Checks
     connectors: Connectors = field(default_factory=installed)
 
     @property

@@ -1,26 +1,24 @@
-"""Fields that hold a small program: parsed when they are saved, so that the dispatcher never meets a broken one."""
+"""Fields that hold a small program: read when they are saved, so that the dispatcher never meets a broken one."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import AfterValidator
-
 from flowlang.expressions.expression import Expression
-from flowlang.expressions.templates import Template as Liquid
+from flowlang.expressions.templates import Template
 
 
-def _condition(source: str) -> str:
-    Expression(source)
-    return source
+def wrong_filter(source: str) -> str | None:
+    """What is wrong with an endpoint's filter, CEL over the event; None: nothing."""
+    return _wrong(Expression, source)
 
 
-def _template(source: str) -> str:
-    Liquid(source)
-    return source
+def wrong_template(source: str) -> str | None:
+    """What is wrong with an endpoint's Liquid body; None: nothing."""
+    return _wrong(Template, source)
 
 
-Filter = Annotated[str, AfterValidator(_condition)]
-"""CEL over the event; false leaves it out."""
-Template = Annotated[str, AfterValidator(_template)]
-"""A Liquid body."""
+def _wrong(kind: type[Expression | Template], source: str) -> str | None:
+    try:
+        kind(source)
+    except ValueError as error:
+        return str(error)
+    return None
