@@ -18,9 +18,9 @@ from contracts.routes import Service
 from ingress.assembly import build
 from ingress.settings import Settings
 from registry.checking.checks import Checks
-from registry.checking.worker import do
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.site import Site
+from registry.values.checking_worker import do
 from registry.web.api import Api
 from registry.web.app import build_app
 from registry.writing.writes import Writes

@@ -16,13 +16,13 @@ from contracts.inbound import ReplyTo
 from contracts.replies import CallReply
 from contracts.routes import ROUTES, Route
 from registry.checking.checks import Checks
-from registry.checking.worker import do
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.publishing.relay import Relay
 from registry.resources.kinds import RESOURCES
 from registry.resources.resource import AnyResource
 from registry.settings import Settings
 from registry.site import Site
+from registry.values.checking_worker import do
 from registry.web.api import Api
 from registry.web.app import build_app
 from registry.web.openapi import operations

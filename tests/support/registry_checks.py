@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from registry.checking import worker
+from registry.checking.tasks import Check
+from registry.values import checking_worker
 
 ENDLESS = "endless"
 
 
-def make(settings: None) -> Callable[[worker.Check, Callable[[], None]], Any]:
+def make(settings: None) -> Callable[[Check, Callable[[], None]], Any]:
     """The target of servicekit.workers."""
 
-    def do(check: worker.Check, progress: Callable[[], None]) -> Any:
+    def do(check: Check, progress: Callable[[], None]) -> Any:
         while ENDLESS in str(check.arguments[0]):
             pass
-        return worker.do(check, progress)
+        return checking_worker.do(check, progress)
 
     return do

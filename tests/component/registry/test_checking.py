@@ -11,8 +11,9 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from registry.checking import checks, worker
+from registry.checking import checks
 from registry.checking.checks import AT_ONCE, Checks
+from registry.checking.tasks import TARGET
 from servicekit.kafka.cluster import Cluster
 from servicekit.workers.line import Limits
 from servicekit.workers.pool import WorkerPool
@@ -42,7 +43,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
 async def check(project: Project, document: Any) -> httpx.Response:
-    return await project.client.post("/v1/flows/check", json={"document": document})
+    return await project.send("POST", "/v1/flows/check", {"document": document})
 
 
 async def test_a_check_that_does_not_end_is_told_by_its_limit_and_others_go_on(
@@ -50,6 +51,7 @@ async def test_a_check_that_does_not_end_is_told_by_its_limit_and_others_go_on(
 ) -> None:
     monkeypatch.setattr(checks, "LIMITS", Limits(cpu=0.5, seconds=10.0))
     greedy, neighbour = await new_project(walled), await new_project(walled)
+    await asyncio.gather(check(greedy, FLOW), check(neighbour, FLOW))
     endless = {**FLOW, "name": registry_checks.ENDLESS}
     busy = [asyncio.create_task(check(greedy, endless)) for _ in range(2)]
     await asyncio.sleep(0)
@@ -94,7 +96,7 @@ async def test_a_bomb_is_refused_soon_while_the_service_answers(walled: Registry
 
 async def test_the_products_target_does_the_same(registry_database: str, registry_cluster: Cluster) -> None:
     async with (
-        WorkerPool(worker.TARGET, most=AT_ONCE) as pool,
+        WorkerPool(TARGET, most=AT_ONCE) as pool,
         running_registry(registry_cluster, registry_database, checks=Checks(pool)) as replica,
     ):
         project = await new_project(replica)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from contracts.registry import Token
 from registry.checking.checks import Checks
-from registry.checking.worker import TARGET
+from registry.checking.tasks import TARGET
 from registry.publishing import audit
 from registry.resources import tokens
 from registry.settings import Settings

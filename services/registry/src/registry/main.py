@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import partial
 
 from registry.checking.checks import AT_ONCE, Checks
-from registry.checking.worker import TARGET
+from registry.checking.tasks import TARGET
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.kafka.findings_handler import GROUP, FindingsHandler
 from registry.publishing.relay import Relay

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from registry.checking.checks import MOST_WAITING, Checks
-from registry.checking.worker import do
+from registry.values.checking_worker import do
 from servicekit.web.problems import ProblemError
 from support.workers_in_memory import WorkersInMemory
 

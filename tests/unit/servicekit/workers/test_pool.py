@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+import uvloop
 
 from servicekit.workers import pool as pools
 from servicekit.workers.line import Limits
@@ -39,6 +40,16 @@ async def test_a_worker_does_task_after_task_and_a_fresh_one_has_done_nothing(po
     first = await ask(pool)
     assert (first != os.getpid(), await ask(pool)) == (True, first)
     assert await ask(pool, fresh=True) != first
+
+
+def test_it_works_on_the_services_event_loop() -> None:
+    async def done() -> Any:
+        async with WorkerPool(TARGET, most=1) as running:
+            with pytest.raises(Ended):
+                await ask(running, ("kill", signal.SIGKILL))
+            return await ask(running, ("progress", None))
+
+    assert uvloop.run(done()) != os.getpid()
 
 
 async def test_two_work_at_once_and_a_third_task_waits(pool: WorkerPool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import pickle
 import subprocess
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from servicekit.workers.frames import ANSWER, DONE, PROGRESS, TASK
 
@@ -34,8 +34,7 @@ class Line(asyncio.Protocol):
         self._answer: asyncio.Future[tuple[bool, Any, float]] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass of it.
 
     @property
     def is_idle(self) -> bool:

@@ -9,13 +9,13 @@ from typing import Any
 
 from flowlang.building.compiler import KnownNames
 from registry import errors
-from registry.checking.worker import Check, Wrong
-from registry.values.flow_documents import Document
+from registry.checking.tasks import Check, Wrong
 from servicekit.web.problems import ProblemError, unavailable
 from servicekit.workers.line import Limits
 from servicekit.workers.pool import Ended, HasWorkers
 from servicekit.workers.worker import MEMORY
 
+Document = dict[str, Any]
 AT_ONCE = 2
 """Requests whose checks are made at once; also the workers that there are, so that nothing waits inside a transaction."""
 MOST_WAITING = 4

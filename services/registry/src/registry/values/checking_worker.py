@@ -1,30 +1,15 @@
-"""What a worker process does: the functions of `registry.values`, by name."""
+"""What a worker process does for `registry.checking`: functions of this room, by name."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 from flowlang.building.compiler import KnownNames
+from registry.checking.tasks import Check, Wrong
 from registry.values import expressions, flow_documents
 from registry.values.flow_documents import Document
 from servicekit.web.problems import ProblemError
-
-TARGET = f"{__name__}:make"
-
-
-class Check(NamedTuple):
-    """One task: the name of a function below, and its arguments."""
-
-    name: str
-    arguments: tuple[Any, ...]
-
-
-class Wrong(NamedTuple):
-    """The ProblemError that the function raised, as its arguments."""
-
-    arguments: tuple[Any, ...]
-    extra: dict[str, Any]
 
 
 def _problems(document: Document, known: KnownNames | None) -> list[dict[str, str]]:
