@@ -114,7 +114,7 @@ class RegistryUnderTest:
             checks or Checks(WorkersInMemory(lambda: do)),
         )
         self.tail = TopicTail(settings.cluster)
-        self.relay = Relay(database.pool, settings.cluster, self.tail)
+        self.relay = Relay(database.pool, settings.cluster, self.tail, self.site.keys)
         self.dispatcher = FakeDispatcher()
         writes = Writes(database, self.tail, self.site, confirm_seconds=confirm_seconds)
         api = Api(database, writes, self.site, settings.admin_token)

@@ -7,8 +7,8 @@ from functools import lru_cache
 from typing import Any
 
 from dispatcher.sending.event_scopes import EventScopes
+from flowlang.expressions.bodies import body_template
 from flowlang.expressions.expression import Expression
-from flowlang.expressions.templates import Template
 from flowlang.problems import NodeError
 
 
@@ -16,7 +16,7 @@ class ProgramFailed(Exception):
     """The program cannot be read, or fails for this event."""
 
 
-_template = lru_cache(maxsize=1024)(Template)
+_template = lru_cache(maxsize=1024)(body_template)
 _condition = lru_cache(maxsize=1024)(Expression)
 
 
