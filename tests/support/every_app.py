@@ -19,6 +19,7 @@ from ingress.assembly import build
 from ingress.settings import Settings
 from registry.checking.checks import Checks
 from registry.kafka.dispatcher_calls import DispatcherCalls
+from registry.settings import ProjectLimits
 from registry.site import Site
 from registry.values.checking_worker import do
 from registry.web.api import Api
@@ -81,7 +82,8 @@ def registry_app(view: FakeView) -> ASGIApp:
     """The registry's application, whose database knows nothing but tokens."""
     pool: Any = TokensOnly(view)
     database = Database("registry", pool)
-    site = Site(PUBLIC_URL, KeyRing(SecretStr(KEK)), LinkKeys(SecretStr(LINK_KEY)), Checks(WorkersInMemory(lambda: do)))
+    limits, checks = ProjectLimits({}, 50, 2**26), Checks(WorkersInMemory(lambda: do))
+    site = Site(PUBLIC_URL, KeyRing(SecretStr(KEK)), LinkKeys(SecretStr(LINK_KEY)), limits, checks)
     confirmation: Any = None
     api = Api(database, Writes(database, confirmation, site), site, SecretStr(ADMIN_TOKEN))
     fake = FakeDispatcher()

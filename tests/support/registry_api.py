@@ -20,7 +20,7 @@ from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.publishing.relay import Relay
 from registry.resources.kinds import RESOURCES
 from registry.resources.resource import AnyResource
-from registry.settings import Settings
+from registry.settings import ProjectLimits, Settings
 from registry.site import Site
 from registry.values.checking_worker import do
 from registry.web.api import Api
@@ -104,6 +104,7 @@ class RegistryUnderTest:
         resources: Sequence[AnyResource] = RESOURCES,
         table: Sequence[Route] = ROUTES,
         calls: DispatcherCalls | None = None,
+        limits: ProjectLimits | None = None,
         checks: Checks | None = None,
     ) -> None:
         self.settings, self.database = settings, database
@@ -111,6 +112,7 @@ class RegistryUnderTest:
             settings.public_url,
             KeyRing(settings.kek),
             LinkKeys(settings.link_key),
+            limits or settings.limits,
             checks or Checks(WorkersInMemory(lambda: do)),
         )
         self.tail = TopicTail(settings.cluster)
@@ -148,7 +150,7 @@ async def running_registry(
 ) -> AsyncIterator[RegistryUnderTest]:
     """A replica over a migrated database and an existing topic; `cut_off`: its `kafka` is nobody's address.
 
-    `parts`: other resources and another route table than the product's, calls of a dispatcher that is not played.
+    `parts`: other limits, resources and another route table than the product's, calls of a dispatcher that is not played.
     """
     settings = settings_for(cluster, dsn)
     pool = await connect(settings, "registry")

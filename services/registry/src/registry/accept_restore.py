@@ -80,7 +80,7 @@ async def _end_unknown(connection: Connection, tail: TopicTail) -> int:
 async def run(settings: Settings) -> RestoreReport:
     """Read the topic, then decide."""
     checks = Checks(WorkerPool(TARGET, most=1))  # Nothing is checked here, so no process starts.
-    site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key), checks)
+    site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key), settings.limits, checks)
     database, tail = Database(SCHEMA), TopicTail(settings.cluster)
     reading = asyncio.create_task(tail.run())
     try:

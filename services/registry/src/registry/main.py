@@ -39,7 +39,9 @@ class Registry(Service):
         self.settings, self.database = settings, Database.of(settings, SCHEMA)
         self._workers = WorkerPool(TARGET, most=AT_ONCE)
         checks = Checks(self._workers)
-        self.site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key), checks)
+        self.site = Site(
+            settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key), settings.limits, checks
+        )
         self.tail = TopicTail(settings.cluster)
         self.stack = StackId(lambda: self.tail.stack_id, makes=True)
         self.publisher = KafkaPublisher(settings.cluster, client_id=f"{SERVICE}-{settings.instance}")
