@@ -34,28 +34,26 @@ Sender: TypeAlias = ApiCall | Endpoint
 
 
 class SentValues(NamedTuple):
-    """The values in the clear. `url` is complete; parameters only API calls have."""
+    """The values in the clear. `url` is complete; parameters only API calls have.
+
+    `secrets` are the texts among them that must not come back in what is kept of an answer.
+    """
 
     url: str
     headers: Mapping[str, str]
     params: Mapping[str, Any]
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The texts that must not come back in what is kept of an answer."""
-        named = [*self.headers.items(), *self.params.items(), *_decoded(self.url), *_pairs(self.url)]
-        return tuple(dict.fromkeys(value for name, value in named if isinstance(value, str) and _telling(name, value)))
+    secrets: tuple[str, ...] = ()
 
 
 def sent_values(keys: KeyRing, entity: Sender) -> SentValues:
     """The values of an entity, whether they are sealed or not. Raises SealError when their key is not here."""
     params = entity.params if isinstance(entity, ApiCall) else {}
     if entity.sealed is None:
-        return SentValues(entity.url, entity.headers, params)
+        return _values(entity.url, entity.headers, params)
     plain = keys.open_sealed(entity.sealed, project=entity.project_id, entity=entity.id, field=FIELD)
     opened = orjson.loads(plain)
     url = with_query(entity.url, opened["query"])
-    return SentValues(url, opened["headers"], opened.get("params", {}))
+    return _values(url, opened["headers"], opened.get("params", {}))
 
 
 def sealed_values(keys: KeyRing, entity: Sender, after: Sealed | None) -> Mapping[str, Any]:
@@ -87,6 +85,12 @@ def raw_pairs(url: str) -> list[tuple[str, str | None]]:
     """The parts of the query as they stand there; None: a part without `=`."""
     parts = [part.partition("=") for part in urlsplit(url).query.split("&") if part]
     return [(name, value if equals else None) for name, equals, value in parts]
+
+
+def _values(url: str, headers: Mapping[str, str], params: Mapping[str, Any]) -> SentValues:
+    named = [*headers.items(), *params.items(), *_decoded(url), *_pairs(url)]
+    secrets = dict.fromkeys(value for name, value in named if isinstance(value, str) and _telling(name, value))
+    return SentValues(url, headers, params, tuple(secrets))
 
 
 def _pairs(url: str) -> list[tuple[str, str]]:
