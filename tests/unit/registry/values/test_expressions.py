@@ -26,15 +26,18 @@ def test_an_unknown_name_is_refused_with_the_nearest_known_one(read: str, name: 
         EndpointPatch.model_validate({"template": f'{{"a": "{{{{ {read} }}}}"}}'})
     (error,) = refused.value.errors()
     assert error["loc"] == ("template",)
-    assert f"there is no {name!r}; the nearest known name is {nearest!r}" in error["msg"]
+    assert f"the template reads {name!r}, which no event has; the nearest known name is {nearest!r}" in error["msg"]
 
 
 @pytest.mark.parametrize(
     ("source", "says"),
     [
         ("contat.name == 'x'", "there is no 'contat'; .* the nearest is 'contact'"),
-        ("event.tpye == 'x'", "there is no 'event.tpye'; the nearest known name is 'event.type'"),
-        ("memory.seats > 3", "there is no 'memory'"),
+        (
+            "event.tpye == 'x'",
+            "the filter reads 'event.tpye', which no event has; the nearest known name is 'event.type'",
+        ),
+        ("memory.seats > 3", "the filter reads 'memory', which no event has"),
     ],
 )
 def test_so_it_is_in_a_filter(source: str, says: str) -> None:

@@ -13,13 +13,13 @@ from registry.values.event_names import refuse_unknown
 
 
 def _condition(source: str) -> str:
-    refuse_unknown(Expression(source).reads)
+    refuse_unknown("filter", Expression(source).reads)
     return source
 
 
 def _template(source: str) -> str:
     refuse_broken_body(source)
-    refuse_unknown(Liquid(source).reads)
+    refuse_unknown("template", Liquid(source).reads)
     return source
 
 
