@@ -12,9 +12,10 @@ from contracts.actions import WebhookFormat
 from contracts.cloudevents import now_text, rfc3339
 from contracts.event_types import EventType
 from contracts.ids import uuid7
-from contracts.registry import Bot, Endpoint, Sealed
+from contracts.registry import Bot, Endpoint, Entity, Sealed
 from registry import errors
 from registry.entities import Stored
+from registry.resources import bound_secrets
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
@@ -40,7 +41,10 @@ class EventRate(Input):
 
 
 class EndpointFields(Input):
-    """What can be set at any time. `schedule` are the delays between attempts, in seconds."""
+    """What can be set at any time. `schedule` are the delays between attempts, in seconds.
+
+    A value of `headers` or of the URL's query may be `secret.<name>`; any other is sealed, and shown as `[hidden]`.
+    """
 
     bots: tuple[Id, ...] = Field(default=(), max_length=100)
     filter: Filter | None = None
@@ -109,14 +113,14 @@ async def create(unit: Unit, new: NewEndpoint) -> Made[Endpoint]:
     )
     entity = sent_values.new(unit.site, written)
     _check(entity)
-    stored = await unit.add(entity, uses=await _bots(unit, entity))
+    stored = await unit.add(entity, uses=await _used(unit, entity))
     return Made(stored, {"secret": secret})
 
 
 async def change(unit: Unit, stored: Stored[Endpoint], patch: EndpointPatch) -> Stored[Endpoint]:
     entity = sent_values.changed(unit.site, stored.entity, patch.fields())
     _check(entity)
-    return await unit.save(entity, extra=stored.extra, uses=await _bots(unit, entity))
+    return await unit.save(entity, extra=stored.extra, uses=await _used(unit, entity))
 
 
 async def rotate_secret(unit: Unit, stored: Stored[Endpoint], rotation: SecretRotation) -> Made[Endpoint]:
@@ -156,6 +160,10 @@ def _check(entity: Endpoint) -> None:
 
 def _seal(unit: Unit, id: str, secret: str, after: Sealed | None = None) -> Sealed:
     return unit.site.seal(secret, project=unit.project, entity=id, field="secrets", after=after)
+
+
+async def _used(unit: Unit, entity: Endpoint) -> list[Entity]:
+    return [*await _bots(unit, entity), *await bound_secrets.of_sender(unit, entity)]
 
 
 async def _bots(unit: Unit, entity: Endpoint) -> list[Bot]:
