@@ -1,8 +1,8 @@
 """Who calls, and may they: bearer tokens against the registry view, the operator's token against the environment.
 
 A token that the view does not know may be a moment old, so the view catches up with its topic once before the answer
-is 401. Strangers cannot turn that into load: what was not found is remembered for a while, and catching up is shared
-and paced. The checksum of a token plays no part (servicekit.credentials.tokens).
+is 401. Strangers cannot turn that into load: a text without a token's form and checksum is looked up nowhere, what was
+not found is remembered for a while, and catching up is shared and paced.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Authoriser:
 
     async def _token(self, text: str, sha256: str) -> Token:
         token = self._find(sha256)
-        if token is None and tokens.has_shape(text) and not self._missed(sha256):
+        if token is None and tokens.is_genuine(text) and not self._missed(sha256):
             if not await self._catch_up():
                 raise unavailable("The token is not known here yet.")
             token = self._find(sha256)

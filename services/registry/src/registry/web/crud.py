@@ -91,7 +91,9 @@ def _change(api: Api, resource: Resource[M, N, P]) -> Handler:
         async def work(unit: Unit) -> Answer:
             assert resource.change is not None
             stored = await load_to_change(unit, resource, id, request)
-            return shown_answer(resource, unit, await resource.change(unit, stored, body))
+            changed = await resource.change(unit, stored, body)
+            made = changed if isinstance(changed, Made) else Made(changed)
+            return made_answer(resource, unit, made, status=200)
 
         return await api.write(request, work)
 
