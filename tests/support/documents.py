@@ -42,7 +42,7 @@ def described(service: Service, *, coverage: bool) -> Any:
 
 def call_arguments(url: str) -> dict[str, Any]:
     """Of a request by the operator, about one project."""
-    headers = {"authorization": f"Bearer {ADMIN_TOKEN}"}
+    headers = {"Authorization": f"Bearer {ADMIN_TOKEN}"}
     return {"base_url": url, "headers": headers, "params": {"project": PROJECT}, "timeout": 10}
 
 

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 import orjson
 from starlette.types import Receive, Scope, Send
 
+from servicekit.web.problems import ProblemError
 from servicekit.web.requests import Inflated
 from servicekit.web.server import Listening
 
@@ -23,7 +24,14 @@ GZIPPED = gzip.compress(BODY)
 
 
 async def told(scope: Scope, receive: Receive, send: Send) -> None:
-    """An application that answers with what it got."""
+    """An application that answers with what it got, or why that is refused."""
+    try:
+        await _tell(scope, receive, send)
+    except ProblemError as refusal:
+        await refusal.response()(scope, receive, send)
+
+
+async def _tell(scope: Scope, receive: Receive, send: Send) -> None:
     body, more = b"", True
     while more:
         message = await receive()

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import orjson
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
 import dispatcher.web.routes as dispatcher_routes
 import flow_engine.web.routes as engine_routes
+from contracts.replies import MessagesReply, RunReply
 from contracts.routes import Service
 from ingress.assembly import build
 from ingress.settings import Settings
@@ -26,6 +28,7 @@ from registry.writing.writes import Writes
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.sealing import KeyRing
 from servicekit.database import Database, connect
+from servicekit.kafka.records import Outgoing
 from servicekit.settings import ServiceSettings
 from servicekit.web.auth import Authoriser
 from servicekit.web.requests import Inflated
@@ -45,10 +48,34 @@ class Confirmed:
         return True
 
 
+class PlayedEngine(FakePublisher):
+    """Takes what ingress publishes, and answers who waits at once: a run ends without a word, a chat is empty."""
+
+    def __init__(self, asker: FakeAsker) -> None:
+        super().__init__()
+        self.on_record = self._answer
+        self._asker = asker
+
+    def _answer(self, record: Outgoing) -> None:
+        value = orjson.loads(record.value or b"{}")
+        if value.get("kind") == "attach":
+            request_id: str = value["request_id"]
+            reply: Any = MessagesReply(instance="i", request_id=request_id, conversation="b/c/p")
+        elif reply_to := value.get("reply_to"):
+            request_id = reply_to["request_id"]
+            event_id = dict(record.headers)["ce_id"].decode()
+            reply = RunReply(instance="i", request_id=request_id, event_id=event_id, status="completed")
+        else:
+            return
+        future = self._asker.futures[request_id]
+        asyncio.get_running_loop().call_soon(lambda: future.done() or future.set_result(reply))
+
+
 def ingress_app(view: FakeView) -> ASGIApp:
-    """Ingress without Kafka; no engine answers."""
+    """Ingress without Kafka, and an engine that is played."""
     settings = Settings(admin_token=OPERATOR, link_key=SecretStr(LINK_KEY), kek=SecretStr(KEK), public_url=PUBLIC_URL)
-    return build(settings, view, FakeAsker(), FakePublisher()).app
+    asker = FakeAsker()
+    return build(settings, view, asker, PlayedEngine(asker)).app
 
 
 def engine_app(view: FakeView) -> ASGIApp:

@@ -103,7 +103,7 @@ def test_bad_json_is_400(bad):
     assert refused(lambda: parse_json(bad)).status == 400
 
 
-@pytest.mark.parametrize("wide", ["18446744073709551616", "-9223372036854775809", "1" * 5000])
+@pytest.mark.parametrize("wide", ["18446744073709551616", "-9223372036854775809", "1" * 200])
 def test_an_integer_of_more_than_64_bits_is_422(wide):
     for body in (wide, f'{{"a": [1, {wide}]}}', f'{{"99999999999999999999": "1\\"{wide}", "a": {wide}}}'):
         assert (refused(lambda body=body: parse_json(body)).status) == 422
