@@ -60,15 +60,14 @@ class PlayedEngine(FakePublisher):
         value = orjson.loads(record.value or b"{}")
         if value.get("kind") == "attach":
             request_id: str = value["request_id"]
-            reply: Any = MessagesReply(instance="i", request_id=request_id, conversation="b/c/p")
+            reply: Any = MessagesReply(instance="i", request_id=request_id, conversation="b/c/p", messages=())
         elif reply_to := value.get("reply_to"):
             request_id = reply_to["request_id"]
             event_id = dict(record.headers)["ce_id"].decode()
             reply = RunReply(instance="i", request_id=request_id, event_id=event_id, status="completed")
         else:
             return
-        future = self._asker.futures[request_id]
-        asyncio.get_running_loop().call_soon(lambda: future.done() or future.set_result(reply))
+        asyncio.get_running_loop().call_soon(self._asker.futures[request_id].set_result, reply)
 
 
 def ingress_app(view: FakeView) -> ASGIApp:

@@ -14,8 +14,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.seconds(900)]
 INGRESS, ENGINE, DISPATCHER, REGISTRY = (
     described(service, coverage=True) for service in ("ingress", "flow-engine", "dispatcher", "registry")
 )
-MANY = settings(ALIKE, max_examples=100)
-DEEP = settings(ALIKE, max_examples=100, stateful_step_count=10)
+MANY = settings(ALIKE, max_examples=30)
+DEEP = settings(ALIKE, max_examples=30, stateful_step_count=10)
 
 
 @INGRESS.parametrize()
