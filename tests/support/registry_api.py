@@ -105,7 +105,7 @@ class RegistryUnderTest:
         self.settings, self.database = settings, database
         self.site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
         self.tail = TopicTail(settings.cluster)
-        self.relay = Relay(database.pool, settings.cluster, self.tail)
+        self.relay = Relay(database.pool, settings.cluster, self.tail, self.site.keys)
         self.dispatcher = FakeDispatcher()
         writes = Writes(database, self.tail, self.site, confirm_seconds=confirm_seconds)
         api = Api(database, writes, self.site, settings.admin_token)

@@ -60,7 +60,7 @@ class Registry(Service):
             pool = await self.database.connect(self.settings)
             await self.tail.read()
             await self.stack.settle(pool)
-            relay = Relay(pool, self.settings.cluster, self.tail)
+            relay = Relay(pool, self.settings.cluster, self.tail, self.site.keys)
             loop = PartitionLoop(
                 FindingsHandler(self.site),
                 cluster=self.settings.cluster,

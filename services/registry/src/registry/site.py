@@ -28,8 +28,9 @@ class Site:
         """`/v1/...` as the outside writes it."""
         return "/".join((self.public_url, "v1", *parts))
 
-    def seal(self, plaintext: str, *, project: str, entity: str, field: str) -> Sealed:
-        return self.keys.seal(plaintext.encode(), project=project, entity=entity, field=field)
+    def seal(self, plaintext: str, *, project: str, entity: str, field: str, after: Sealed | None = None) -> Sealed:
+        """`after`: the sealed value that it replaces."""
+        return self.keys.seal(plaintext.encode(), project=project, entity=entity, field=field, after=after)
 
     def open(self, sealed: Sealed, *, of: Entity, field: str) -> str:
         """A secret of an entity. Raises SealError when its key is not here any more."""

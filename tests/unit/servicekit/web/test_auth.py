@@ -5,7 +5,7 @@ import pytest
 from pydantic import SecretStr
 
 from contracts.registry import Token
-from servicekit.credentials.tokens import NewToken, generate_token
+from servicekit.credentials.tokens import NewToken, digest, generate_token
 from servicekit.web import auth
 from servicekit.web.auth import Authoriser, Paced, bearer, inside
 from servicekit.web.problems import ProblemError
@@ -224,3 +224,12 @@ def test_bearer_takes_the_text_as_it_is():
 def test_an_address_outside_is_outside():
     assert inside("10.0.0.1", ("10.0.0.0/8",))
     assert not inside("10.0.0.1", ("::/0",))
+
+
+@pytest.mark.parametrize("given", [OPERATOR, f"sha256:{digest(OPERATOR)}"])
+async def test_the_operators_token_is_known_by_its_digest_and_not_kept(view, given):
+    authoriser = Authoriser(view, SecretStr(given))
+    assert (await authoriser.authorise(f"Bearer {OPERATOR}", "admin", None)).is_operator
+    assert OPERATOR not in str(vars(authoriser))
+    for wrong in (digest(OPERATOR), f"sha256:{digest(OPERATOR)}"):
+        assert (await refusal(authoriser.authorise(f"Bearer {wrong}", "admin", None))).status == 401

@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from contracts.registry import Scope, Token
 from contracts.routes import Route
 from servicekit.credentials import tokens
+from servicekit.operator_token import DIGESTED, kept_operator_token
 from servicekit.settings import Network
 from servicekit.web.problems import ProblemError, unavailable
 
@@ -81,7 +82,8 @@ class Authoriser:
 
     def __init__(self, view: TokenView, admin_token: SecretStr) -> None:
         self._view = view
-        self._operator = tokens.digest(admin_token.get_secret_value())
+        """`admin_token`: the operator's, or `sha256:` and its digest."""
+        self._operator = kept_operator_token(admin_token.get_secret_value())
         self._catch_up = Paced(view.current, CATCH_UP_PAUSE)
         self._misses: dict[str, float] = {}
 
@@ -100,7 +102,7 @@ class Authoriser:
         """
         text = bearer(authorization)
         sha256 = tokens.digest(text)
-        if compare_digest(sha256, self._operator):
+        if compare_digest(DIGESTED + sha256, self._operator):
             return Caller(project, None, frozenset(), is_operator=True)
         token = await self._token(text, sha256)
         if expired(token.expires_at):

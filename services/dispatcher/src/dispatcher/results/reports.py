@@ -11,6 +11,7 @@ from contracts import cloudevents, events, findings, inbound, replies
 from contracts.event_types import EventType
 from contracts.ids import derived_id, split_conversation_key
 from dispatcher.model.delivery import Delivery, Result
+from dispatcher.requests import without
 from servicekit.kafka.records import Outgoing
 
 SOURCE = "switchhook/dispatcher"
@@ -34,7 +35,7 @@ def call_reply(result: Result, reply_to: inbound.ReplyTo) -> Outgoing:
         request=result.request or {},
         status=result.status,
         took_ms=result.took_ms,
-        body=result.answer,
+        body=without(result.answer, result.secrets),
         problems=() if result.outcome == "succeeded" else (result.detail or result.code or "failed",),
     )
     id = derived_id(result.delivery.id, "reply")

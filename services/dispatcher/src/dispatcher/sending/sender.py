@@ -100,7 +100,7 @@ class Sender:
         )  # fmt: skip
         result = self._concluded(delivery, reading, attempt)
         if delivery.kind.answered:
-            result.request = attempt_log.for_the_caller(request)
+            result.request, result.secrets = attempt_log.for_the_caller(request), request.secrets
         return result
 
     async def _follow(
