@@ -68,8 +68,8 @@ def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) 
         hook_urls=HookUrls(catalogue, keys, limiter, intake, settings.public_url),
         redirects=Redirects(catalogue, keys, limiter, intake),
         platforms=PlatformInbound(catalogue, accounts, intake),
-        webchat=WebChat(catalogue, keys, limiter, intake, attachments, settings.public_url),
-        bot_api=BotApi(catalogue, keys, limiter, intake, attachments),
+        webchat=WebChat(catalogue, keys, limiter, intake, attachments, authoriser, settings.public_url),
+        bot_api=BotApi(catalogue, keys, limiter, intake, attachments, authoriser),
         signals=Signals(catalogue, limiter, intake),
     )
     pages = {document_path("ingress"): json_answer(200, document("ingress", OPERATIONS))}

@@ -20,6 +20,7 @@ class View:
 
     def __init__(self) -> None:
         self.tokens: dict[str, Token] = {}
+        self.gone: set[str] = set()
         self.arriving: list[Token] = []
         self.catches_up = True
         self.fetches = 0
@@ -27,6 +28,10 @@ class View:
     def find(self, kind, index, value):
         assert (kind, index) == ("token", "sha256")
         return self.tokens.get(value)
+
+    def deleted(self, kind, id):
+        assert kind == "token"
+        return id in self.gone
 
     async def current(self):
         self.fetches += 1
@@ -64,6 +69,14 @@ async def refusal(call) -> ProblemError:
     with pytest.raises(ProblemError) as refused:
         await call
     return refused.value
+
+
+async def test_a_token_whose_deletion_was_seen_is_refused_at_once_even_while_kafka_is_away(authoriser, view):
+    new = generate_token()
+    view.gone.add(new.id)
+    view.catches_up = False
+    refused = await refusal(authoriser.authorise(f"Bearer {new.text}", None, None))
+    assert (refused.status, view.fetches) == (401, 0)
 
 
 async def test_a_known_token_is_its_project(authoriser, view):
