@@ -86,7 +86,7 @@ class Sender:
         if not self._may_send(delivery, timeout):
             raise LeaseLost
         for courtesy in request.before:
-            await self._beforehand(courtesy, timeout)
+            await self._beforehand(delivery, courtesy, timeout)
         started_at, began = datetime.now(UTC), time.monotonic()
         request, answer, reading = await self._follow(delivery, request, timeout)
         if reading.moved_to is not None and self._may_send(delivery, timeout):
@@ -118,6 +118,7 @@ class Sender:
             answer = await self._http.request(
                 request.method,
                 request.url,
+                project=delivery.project_id,
                 headers=request.headers,
                 body=request.body,
                 timeout=timeout,
@@ -132,12 +133,13 @@ class Sender:
             return None, Reading("retry" if again else "exhausted", code, str(error), destination_failed=True)
         return answer, delivery.kind.read(delivery, request, answer, self._context)
 
-    async def _beforehand(self, request: Request, timeout: float) -> None:
+    async def _beforehand(self, delivery: Delivery, request: Request, timeout: float) -> None:
         """Sent for courtesy; what comes of it changes nothing."""
         try:
             await self._http.request(
-                request.method, request.url, headers=request.headers, body=request.body, timeout=min(timeout, 5.0)
-            )
+                request.method, request.url, project=delivery.project_id, headers=request.headers, body=request.body,
+                timeout=min(timeout, 5.0),
+            )  # fmt: skip
         except Unreachable as error:
             log.info("courtesy.failed", error=str(error))
 

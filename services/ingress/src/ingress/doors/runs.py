@@ -64,6 +64,7 @@ class Runs:
         event_id: str | None = None
         try:
             self._limiter.check_trigger(limits, request.client_ip, trigger.id)
+            self._limiter.check_own(trigger.project_id, request.hops)
             if body is None:
                 body = await request.json_object()
                 body.pop("token", None)
@@ -149,7 +150,7 @@ class Runs:
         if wait.until == "kafka":
             await self._accept(request, bound, order, traceparent, None)
             return outcome(order.event_id, wait, None)
-        with self._intake.ask(wait.until) as question:
+        with self._intake.callers.one_of(bound.trigger.project_id), self._intake.ask(wait.until) as question:
             await self._accept(request, bound, order, traceparent, question.reply_to)
             return outcome(order.event_id, wait, await question.answer(wait.seconds))
 

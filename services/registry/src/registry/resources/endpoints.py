@@ -18,8 +18,10 @@ from registry.entities import Stored
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
+from registry.store import postgres_entities
 from registry.values import sent_values
 from registry.values.endpoint_secrets import RETIRE_AT, new_secret
+from registry.values.event_breadth import breadth
 from registry.values.expressions import Filter, Template
 from registry.values.inputs import EventTypes, Headers, HttpUrl, Id, Input, Name
 from registry.writing.unit import Unit
@@ -110,13 +112,17 @@ async def create(unit: Unit, new: NewEndpoint) -> Made[Endpoint]:
     entity = sent_values.new(unit.site, written)
     _check(entity)
     stored = await unit.add(entity, uses=await _bots(unit, entity))
+    await _refuse_breadth(unit)
     return Made(stored, {"secret": secret})
 
 
 async def change(unit: Unit, stored: Stored[Endpoint], patch: EndpointPatch) -> Stored[Endpoint]:
     entity = sent_values.changed(unit.site, stored.entity, patch.fields())
     _check(entity)
-    return await unit.save(entity, extra=stored.extra, uses=await _bots(unit, entity))
+    saved = await unit.save(entity, extra=stored.extra, uses=await _bots(unit, entity))
+    if patch.given().keys() & {"events", "bots"}:
+        await _refuse_breadth(unit)
+    return saved
 
 
 async def rotate_secret(unit: Unit, stored: Stored[Endpoint], rotation: SecretRotation) -> Made[Endpoint]:
@@ -152,6 +158,14 @@ def show(stored: Stored[Endpoint], site: Site) -> dict[str, Any]:
 def _check(entity: Endpoint) -> None:
     if (entity.format == "template") != (entity.template is not None):
         raise errors.invalid("/template", "The format template needs a template, and only that format has one.")
+
+
+async def _refuse_breadth(unit: Unit) -> None:
+    """Raise ProblemError 409 when one event may now go to more endpoints than it may; filters are not judged."""
+    stored = await postgres_entities.matching(unit.connection, Endpoint, unit.project, {})
+    most = unit.site.limits.endpoints_per_event
+    if breadth(each.entity for each in stored) > most:
+        raise errors.too_many("endpoints that one event goes to", "endpoints_per_event", most)
 
 
 def _seal(unit: Unit, id: str, secret: str, after: Sealed | None = None) -> Sealed:

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from registry import errors
-from registry.entities import M, Stored
+from registry.entities import M, Stored, data_of
 from registry.resources.resource import Made, N, P, Resource
 from registry.store import postgres_entities
 from registry.web.api import Api, Handler
@@ -93,6 +93,7 @@ def _change(api: Api, resource: Resource[M, N, P]) -> Handler:
             stored = await load_to_change(unit, resource, id, request)
             changed = await resource.change(unit, stored, body)
             made = changed if isinstance(changed, Made) else Made(changed)
+            await unit.refuse_growth(made.stored.entity, data_of(stored.entity), data_of(made.stored.entity))
             return made_answer(resource, unit, made, status=200)
 
         return await api.write(request, work)
