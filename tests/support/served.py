@@ -21,6 +21,7 @@ from contracts.routes import Service
 from ingress.assembly import build
 from ingress.settings import Settings
 from registry.kafka.dispatcher_calls import DispatcherCalls
+from registry.settings import ProjectLimits
 from registry.site import Site
 from registry.web.api import Api
 from registry.web.app import build_app
@@ -96,7 +97,7 @@ def dispatcher_app(view: FakeView, pool: Any) -> ASGIApp:
 def registry_app(pool: Any) -> ASGIApp:
     """The registry on a database; its calls are answered by nobody's API."""
     database = Database("registry", pool)
-    site = Site(PUBLIC_URL, KeyRing(SecretStr(KEK)), LinkKeys(SecretStr(LINK_KEY)))
+    site = Site(PUBLIC_URL, KeyRing(SecretStr(KEK)), LinkKeys(SecretStr(LINK_KEY)), ProjectLimits({}, 100_000, 2**30))
     confirmed: Any = Confirmed()
     fake = FakeDispatcher()
     fake.reply = lambda action: answered(status=200, body={}, took_ms=1)
