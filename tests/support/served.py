@@ -20,9 +20,11 @@ from contracts.replies import MessagesReply, RunReply
 from contracts.routes import Service
 from ingress.assembly import build
 from ingress.settings import Settings
+from registry.checking.checks import Checks
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.settings import ProjectLimits
 from registry.site import Site
+from registry.values.checking_worker import do
 from registry.web.api import Api
 from registry.web.app import build_app
 from registry.writing.writes import Writes
@@ -37,6 +39,7 @@ from servicekit.web.server import Listening
 from support.conversations_in_memory import ConversationsInMemory
 from support.ingress_fakes import FakeAsker, FakePublisher, FakeView
 from support.registry_api import ADMIN_TOKEN, KEK, LINK_KEY, PUBLIC_URL, FakeDispatcher, answered
+from support.workers_in_memory import WorkersInMemory
 
 OPERATOR = SecretStr(ADMIN_TOKEN)
 
@@ -97,7 +100,8 @@ def dispatcher_app(view: FakeView, pool: Any) -> ASGIApp:
 def registry_app(pool: Any) -> ASGIApp:
     """The registry on a database; its calls are answered by nobody's API."""
     database = Database("registry", pool)
-    site = Site(PUBLIC_URL, KeyRing(SecretStr(KEK)), LinkKeys(SecretStr(LINK_KEY)), ProjectLimits({}, 100_000, 2**30))
+    limits, checks = ProjectLimits({}, 100_000, 2**30), Checks(WorkersInMemory(lambda: do))
+    site = Site(PUBLIC_URL, KeyRing(SecretStr(KEK)), LinkKeys(SecretStr(LINK_KEY)), limits, checks)
     confirmed: Any = Confirmed()
     fake = FakeDispatcher()
     fake.reply = lambda action: answered(status=200, body={}, took_ms=1)
