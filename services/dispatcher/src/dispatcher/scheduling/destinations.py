@@ -20,7 +20,7 @@ from dispatcher.scheduling.destination import LONGEST_WAIT, Destination
 from servicekit.observability.metrics import gauge
 from servicekit.shares import Shares, Turns
 
-ROOM_SECONDS = 0.25
+ROOM_SECONDS = 0.5
 """How long a batch waits at most for a quick destination to make room for it: other projects' deliveries wait in it, too."""
 SLOW_SHARE = 0.75
 """Slow destinations may hold this share of all requests at once; the rest is for the others."""
