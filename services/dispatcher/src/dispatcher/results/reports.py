@@ -34,12 +34,21 @@ def call_reply(result: Result, reply_to: inbound.ReplyTo) -> Outgoing:
         request=result.request or {},
         status=result.status,
         took_ms=result.took_ms,
-        body=result.answer,
+        body=_passable(result.answer),
         problems=() if result.outcome == "succeeded" else (result.detail or result.code or "failed",),
     )
     id = derived_id(result.delivery.id, "reply")
     headers = cloudevents.headers(id=id, type="reply.call", source=SOURCE, time=cloudevents.now_text())
     return Outgoing(replies.TOPIC.name, reply_to.request_id.encode(), reply.encode(), headers, reply_to.partition)
+
+
+def _passable(answer: Any) -> Any:
+    """The answer, or None where it is nested deeper than a record can be: a platform's is whatever its server sends."""
+    try:
+        orjson.dumps(answer)
+    except TypeError:
+        return None
+    return answer
 
 
 def exhausted(result: Result, about: Mapping[str, Any], now: str) -> Outgoing:
