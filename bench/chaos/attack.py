@@ -28,6 +28,8 @@ SETTLE_SECONDS = 300
 QUIET_SECONDS = 2.5 * faults.LEASE_SECONDS
 """Nothing new for this long after everything should have come: what is missing then is lost."""
 LOOK_SECONDS = 0.5
+DEED_SECONDS = faults.LEASE_SECONDS + 2
+"""Within this, a process that holds a stale lease or batch does with it what it does."""
 _runs = itertools.count(1)
 
 
@@ -110,11 +112,17 @@ async def to_the_end(run: Run, seconds: float, at_least: int = 0) -> Verdict:
     """Under fire for some seconds, then in peace until everything has come that will come."""
     async with asyncio.TaskGroup() as both:
         both.create_task(run.crowd.count_aloud(seconds, at_least))
-        if run.broken not in faults.ZOMBIES:
+        if not run.broken:
             both.create_task(faults.from_outside(run.stack, run.seed, seconds, run.log))
-    await faults.zombies_wake(run.broken)
+    if run.broken in faults.ZOMBIES:
+        await settle(run)  # Only then does the other replica have nothing in hand that would undo the harm.
+        faults.wake(run.stack, run.broken)
+        await asyncio.sleep(DEED_SECONDS)
     await faults.disarm(run.stack)
-    counted = await settle(run.stack, run.crowd, run.far_end)
+    await settle(run)
+    # What a zombie or a stale lease would still send, it sends within a lease.
+    await asyncio.sleep(DEED_SECONDS)
+    counted = await counts(run.stack, run.crowd)
     return judge(run.crowd.accepted, run.far_end.heard, counted, await taken_twice(run.stack, run.crowd))
 
 
@@ -128,18 +136,16 @@ async def assemble(stack: Stack, far_end: Ear) -> Crowd:
     return Crowd(lines, range(first, first + CHATS))
 
 
-async def settle(stack: Stack, crowd: Crowd, far_end: Ear) -> dict[str, int]:
-    """Wait until everything came, or nothing new has come for long enough: what state counts then."""
-    deadline, quiet_since, heard = time.monotonic() + SETTLE_SECONDS, time.monotonic(), -1
+async def settle(run: Run) -> None:
+    """Wait until everything came, or nothing new has come for long enough."""
+    heard = run.far_end.heard
+    deadline, quiet_since, before = time.monotonic() + SETTLE_SECONDS, time.monotonic(), -1
     while time.monotonic() < min(deadline, quiet_since + QUIET_SECONDS):
-        if len(far_end.heard) != heard:
-            heard, quiet_since = len(far_end.heard), time.monotonic()
-        if crowd.all_answered(far_end.heard):
+        if len(heard) != before:
+            before, quiet_since = len(heard), time.monotonic()
+        if run.crowd.all_answered(heard):
             break
         await asyncio.sleep(LOOK_SECONDS)
-    # What a zombie or a stale lease would still send, it sends within a lease.
-    await asyncio.sleep(faults.LEASE_SECONDS + 2)
-    return await counts(stack, crowd)
 
 
 async def counts(stack: Stack, crowd: Crowd) -> dict[str, int]:

@@ -9,6 +9,7 @@ import random
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 
+import psutil
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
@@ -23,16 +24,19 @@ SETTINGS = {
 }
 """Of every process under fire: takeovers come in seconds, and topics are named as contracts does."""
 FREEZE_SECONDS = 9
-ZOMBIE_SECONDS = 16
-"""Long enough for the other replica to have taken over and gone on: time-out, heartbeat, rebalance. In a control of 15 s
-the one that wakes also finds that all is done: while the other one works, it may undo the harm with the batch in hand."""
 REFUSE_SECONDS = 10
 FAULTY = ("flow-engine", "flow-engine-2", "dispatcher", "dispatcher-2")
 
-ZOMBIES = {"fence": ("flow-engine", 0.5, "before_txn"), "lease": ("dispatcher", 0.01, "before_send")}
-"""Protection -> who freezes, and how likely each time it passes which point."""
-ZOMBIE_CALM = {"fence": "calm=4s;", "lease": ""}
-"""At first all conversations are new, and to make one again does no harm; nor does a batch that was read after waking."""
+ZOMBIES = {"fence": "flow-engine", "lease": "dispatcher"}
+"""Protection -> who stops with work in hand, and goes on with it when the other replica has done it."""
+CONTROLS = {
+    "outbox": (("flow-engine", "flow-engine-2"), "kill=0.02@after_commit"),
+    "dedupe": (("flow-engine", "flow-engine-2"), "kill=0.02@after_publish"),
+    "fence": (("flow-engine",), "calm=4s;stop=0.5@before_txn"),
+    "lease": (("dispatcher",), "stop=0.01@before_send"),
+}
+"""Protection -> the one moment that it is for, and who meets it. Of the fence: at first all conversations are new, and to
+make one again does no harm; hence the calm."""
 ENGINE = "before_txn,in_txn,after_commit,mid_publish,after_publish"
 DISPATCHER = f"{ENGINE},before_send,before_record"
 
@@ -40,11 +44,11 @@ DISPATCHER = f"{ENGINE},before_send,before_record"
 def inside(seed: int, instance: str, broken: str | None) -> str:
     """The failpoints of one process: at saturation each passes a point some tens of times a second.
 
-    A control of a zombie (fence, lease) is about that and nothing else: one replica freezes, the other takes over.
+    A control is about its own moment and nothing else.
     """
-    if broken in ZOMBIES:
-        who, chance, point = ZOMBIES[broken]
-        return f"{ZOMBIE_CALM[broken]}seed={seed};freeze={chance}:{ZOMBIE_SECONDS}s@{point}" if instance == who else ""
+    if broken:
+        who, how = CONTROLS[broken]
+        return f"seed={seed};{how}" if instance in who else ""
     points = DISPATCHER if instance.startswith("dispatcher") else ENGINE
     kill, freeze = (0.0015, 0.0004) if instance.startswith("dispatcher") else (0.004, 0.001)
     return f"seed={seed};kill={kill}@{points};freeze={freeze}:{FREEZE_SECONDS}s@{points};commit_unknown=0.002"
@@ -73,10 +77,13 @@ async def disarm(stack: Stack) -> None:
     await asyncio.gather(restart(stack), take_writes(stack, actions.TOPIC.name))
 
 
-async def zombies_wake(broken: str | None) -> None:
-    """In a control of a zombie: let the frozen one wake and do its harm before everything begins anew."""
-    if broken in ZOMBIES:
-        await asyncio.sleep(ZOMBIE_SECONDS + 2)
+def wake(stack: Stack, broken: str) -> None:
+    """Let the one that stopped go on, with the work that it has in hand. Raises RuntimeError when none has stopped."""
+    who = ZOMBIES[broken]
+    process = psutil.Process(stack.service(who).pid)
+    if process.status() != psutil.STATUS_STOPPED:
+        raise RuntimeError(f"{who} has not stopped: this run says nothing about what it would have done")
+    process.resume()
 
 
 async def restart(stack: Stack) -> None:

@@ -9,7 +9,6 @@ from support.ground import Ground
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 SEED = 11
-TRIES = 4
 EVENTS = 1000
 SECONDS, CONTROL_SECONDS, LONG_SECONDS = 20, 15, 180
 
@@ -33,16 +32,9 @@ async def survives(ground: Ground, seconds: float, seed: int) -> None:
     assert verdict.sound, verdict.figures()
 
 
-@pytest.mark.seconds(400)
-@pytest.mark.timeout(600)
+@pytest.mark.seconds(180)
 @pytest.mark.parametrize("protection", ["outbox", "fence", "dedupe", "lease"])
 async def test_the_checker_notices_when_a_protection_is_missing(ground: Ground, protection: str) -> None:
-    """Whether a process dies or freezes in the very moment that the protection is for depends on chance and on how busy the
-    machine is: of a few runs, each with another seed and ended at the first violation, one has to show it."""
-    figures = []
-    for seed in range(SEED, SEED + TRIES):
-        verdict, _ = await attack(ground.stack, CONTROL_SECONDS, seed, protection, ground.log)
-        if not verdict.sound:
-            return
-        figures.append(verdict.figures())
-    raise AssertionError(figures)
+    """Processes die, or stop and go on later, in the very moment that the protection is for; ends at the first violation."""
+    verdict, _ = await attack(ground.stack, CONTROL_SECONDS, SEED, protection, ground.log)
+    assert not verdict.sound, verdict.figures()

@@ -27,5 +27,5 @@ def configured(service: str, level: str = "INFO") -> Iterator[io.BytesIO]:
         logging.captureWarnings(False)
         structlog.reset_defaults()
         root.handlers[:] = handlers
-        for log, level in levels.items():
-            log.setLevel(level)
+        for log, before in levels.items():
+            log.setLevel(before)

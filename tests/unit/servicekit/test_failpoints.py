@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+
 import pytest
 
 from servicekit.failpoints import parse
@@ -37,6 +40,15 @@ def test_the_same_seed_and_process_fail_at_the_same_places() -> None:
         return [found.strikes("commit_unknown") for _ in range(50)]
 
     assert run(1) == run(1) != run(2)
+
+
+def test_a_stop_lasts_until_somebody_outside_ends_it_and_comes_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    signals: list[int] = []
+    monkeypatch.setattr(os, "kill", lambda _, number: signals.append(number))
+    found = parse("stop=1@before_txn")
+    for point in ("in_txn", "before_txn", "before_txn"):
+        found.pass_by(point)
+    assert signals == [signal.SIGSTOP]
 
 
 def test_nothing_acts_while_it_is_calm() -> None:

@@ -2,8 +2,8 @@
 
 Off unless SWITCHHOOK_FAILPOINTS is set, for example
 `seed=7;kill=0.03@in_txn,after_commit;freeze=0.01:9s@after_commit;commit_unknown=0.01;publish_fails=0.005:10s`:
-`kill` and `freeze` act with that probability each time one of the named points is passed; the other two are points of
-their own. With `calm=4s` nothing acts in the first four seconds after the first point, nor after a freeze.
+`kill` and `freeze` act with that probability each time one of the named points is passed; the last two are points of
+their own. `stop=0.5@before_txn` freezes once and for as long as somebody outside likes (SIGSTOP, until SIGCONT). With `calm=4s` nothing acts in the first four seconds after the first point, nor after a freeze.
 SWITCHHOOK_BROKEN=outbox|fence|dedupe|lease names a protection to leave out, so that a checker can prove that it would
 notice. Neither has an effect, and no service starts with one of them, unless SWITCHHOOK_CHAOS=1.
 """
@@ -31,11 +31,12 @@ log = structlog.get_logger()
 
 @dataclass(slots=True)
 class Failpoints:
-    """What a setting asks for. `kill` and `freeze`: point -> probability; `seconds` is how long a freeze lasts."""
+    """What a setting asks for. `kill`, `freeze` and `stop`: point -> probability; a freeze has its seconds, too."""
 
     generator: random.Random
     kill: dict[str, float] = field(default_factory=dict)
     freeze: dict[str, tuple[float, float]] = field(default_factory=dict)
+    stop: dict[str, float] = field(default_factory=dict)
     windows: dict[str, tuple[float, float]] = field(default_factory=dict)
     open_until: dict[str, float] = field(default_factory=dict)
     calm: float = 0.0
@@ -62,6 +63,9 @@ class Failpoints:
             return
         if self.generator.random() < self.kill.get(point, 0.0):
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.generator.random() < self.stop.get(point, 0.0):
+            self.stop.clear()
+            os.kill(os.getpid(), signal.SIGSTOP)
         probability, seconds = self.freeze.get(point, (0.0, 0.0))
         if self.generator.random() < probability:
             log.warning("failpoint.freeze", point=point, seconds=seconds)
@@ -85,6 +89,8 @@ def parse(text: str, *, salt: int = 0) -> Failpoints:
             found.calm_until = time.monotonic() + found.calm
         elif name == "kill":
             found.kill.update(dict.fromkeys(points.split(","), float(chance)))
+        elif name == "stop":
+            found.stop.update(dict.fromkeys(points.split(","), float(chance)))
         elif name == "freeze":
             found.freeze.update(dict.fromkeys(points.split(","), (float(chance), seconds)))
         elif name in ("commit_unknown", "publish_fails"):
@@ -137,7 +143,9 @@ def strikes(point: str) -> bool:
 def armed(point: str) -> bool:
     """Whether anything can happen at that point in this process."""
     active = _active()
-    return active is not None and (point in active.kill or point in active.freeze or point in active.windows)
+    return active is not None and any(
+        point in acting for acting in (active.kill, active.freeze, active.stop, active.windows)
+    )
 
 
 @cache
