@@ -30,8 +30,8 @@ FAULTY = ("flow-engine", "flow-engine-2", "dispatcher", "dispatcher-2")
 ZOMBIES = {"fence": "flow-engine", "lease": "dispatcher"}
 """Protection -> who stops with work in hand, and goes on with it when the other replica has done it."""
 CONTROLS = {
-    "outbox": (("flow-engine", "flow-engine-2"), "kill=0.02@after_commit"),
-    "dedupe": (("flow-engine", "flow-engine-2"), "kill=0.02@after_publish"),
+    "outbox": (("flow-engine", "flow-engine-2"), "kill=0.1@after_commit"),
+    "dedupe": (("flow-engine", "flow-engine-2"), "kill=0.1@after_publish"),
     "fence": (("flow-engine",), "calm=4s;stop=0.5@before_txn"),
     "lease": (("dispatcher",), "stop=0.01@before_send"),
 }

@@ -108,8 +108,8 @@ def answer(bomb: Bomb) -> str:
 
 
 def endpoint_template(bomb: Bomb) -> str:
-    """The program is the body of an endpoint. What it reads of `memory` is in the event, as `bot`."""
-    source = bomb.source.replace("memory.", "bot.")
+    """The program is the body of an endpoint, which reads an event in place of a conversation."""
+    source = _over_events(bomb)
     if _not_taken(expressions.Template, source):
         return "refused"
     try:
@@ -120,8 +120,8 @@ def endpoint_template(bomb: Bomb) -> str:
 
 
 def endpoint_filter(bomb: Bomb) -> str:
-    """The program is the filter of an endpoint. What it reads of `memory` is in the event, as `bot`."""
-    source = bomb.source.replace("memory.", "bot.")
+    """The program is the filter of an endpoint, which reads an event in place of a conversation."""
+    source = _over_events(bomb)
     if _not_taken(expressions.Filter, source):
         return "refused"
     try:
@@ -140,10 +140,22 @@ def _not_taken(field: Any, source: str) -> bool:
     return False
 
 
+def _over_events(bomb: Bomb) -> str:
+    """The program with the names of `_event`: others an endpoint's program may not have."""
+    source = bomb.source
+    for root, name in (("event", "event.data.tag"), ("memory", "event.data.node"), ("user", "contact.variables")):
+        for behind in ".[":
+            source = source.replace(f"{root}{behind}", f"{name}{behind}")
+    return source
+
+
 def _event(bomb: Bomb) -> dict[str, Any]:
     """What a project's own events can hold: their data are what its flows and its callers put in."""
-    data = {"contact": bomb.values.get("user", {}), "bot": bomb.values.get("memory", {})}
-    return {"type": "message.received", "timestamp": NOW, **bomb.values.get("event", {}), "data": data}
+    user, values = bomb.values.get("user", {}), bomb.values
+    data = {
+        "contact": {"variables": user}, "tag": values.get("event", {}), "node": values.get("memory", {}),
+    }  # fmt: skip
+    return {"type": "message.received", "timestamp": NOW, "data": data}
 
 
 DOORS: dict[str, dict[str, Callable[[Bomb], str]]] = {

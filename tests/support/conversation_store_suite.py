@@ -15,9 +15,9 @@ from contracts.inbound import ReplyTo
 from flow_engine.errors import StaleConversation
 from flow_engine.state.ids import as_uuid, conversation_id, timer_id
 from flow_engine.state.limits import encoded_state
-from flow_engine.state.rows import LogRow, MessageRow, TimerRow
+from flow_engine.state.rows import Identity, LogRow, MessageRow, TimerRow
 from flow_engine.state.work import LoadedConversation, NewContact, Work
-from flow_engine.store.port import BACKLOG_LIMIT, ConversationStore, Name, StoredConversation
+from flow_engine.store.port import BACKLOG_LIMIT, Conversations, ConversationStore, Name, StoredConversation
 from flowlang.model import Contact, Conversation, PatchContact
 from servicekit.kafka.records import Record
 
@@ -45,6 +45,10 @@ class Kept:
         found = (await self.load(key)).contact
         assert found is not None
         return found
+
+    async def named(self, *names: Name) -> dict[Name, Conversations]:
+        async with self.store.reading() as reads:
+            return await reads.named(names)
 
     async def hold(self, key: str, offset: int, error: str = "KeyError: a bug") -> None:
         async with self.transaction() as connection:
@@ -81,6 +85,12 @@ def with_contact(name: str, *loaded: LoadedConversation, profile: dict[str, Any]
     work, id = work_of(*loaded), contact_id(name)
     work.new_contacts[id] = NewContact(PROJECT, bot, THEN)
     work.contacts[id] = Contact(id, profile, {"points": 1}, ["new"], [])
+    return work
+
+
+def verifying(work: Work, contact: str, *, bot: str = BOT, **identifiers: str) -> Work:
+    """The batch, in which somebody vouches for these identifiers of a contact, too."""
+    work.verified += [Identity(bot, kind, value, contact) for kind, value in identifiers.items()]
     return work
 
 
@@ -163,25 +173,90 @@ class ConversationStoreSuite:
         work.patch(contact_id("nobody"), PatchContact({"profile.city": "Riga"}))
         await kept.save(work)
 
-    async def test_contacts_are_found_by_what_others_call_them(self, kept: Kept) -> None:
+    async def test_contacts_are_found_by_their_verified_identifiers_and_not_by_what_was_claimed(
+        self, kept: Kept
+    ) -> None:
         anna, ben, foreign = contact_id("anna"), contact_id("ben"), contact_id("foreign")
         older, newer = conversation("1", contact=anna), conversation("2", channel=TELEGRAM, contact=anna)
         older.last_user_at, newer.last_user_at = THEN, THEN + timedelta(hours=1)
         never = conversation("0", contact=anna)
-        both = {"email": "a@example.com", "phone": "+1"}
-        await kept.save(with_contact("anna", older, newer, never, profile=both))
-        await kept.save(with_contact("ben", profile={"phone": "+1", "external_id": "b"}))
-        await kept.save(with_contact("foreign", profile={"email": "a@example.com"}, bot="bot-2"))
-        names = [
-            Name(BOT, "email", "a@example.com"), Name(BOT, "phone", "+1"), Name(BOT, "external_id", "b"),
-            Name("bot-2", "contact_id", foreign), Name(BOT, "contact_id", foreign), Name(BOT, "email", "nobody"),
-        ]  # fmt: skip
-        async with kept.store.reading() as reads:
-            found = await reads.named(names)
+        both = {"email": "a@example.com", "phone": "+371"}
+        await kept.save(verifying(with_contact("anna", older, newer, never, profile=both), anna, email="a@example.com"))
+        await kept.save(verifying(with_contact("ben", profile={"phone": "+371"}), ben, external_id="b"))
+        foreigner = with_contact("foreign", profile={"email": "a@example.com"}, bot="bot-2")
+        await kept.save(verifying(foreigner, foreign, bot="bot-2", email="a@example.com"))
         keys = [key_of("2", TELEGRAM), key_of("1"), key_of("0")]
-        assert [found[name] for name in names] == [
-            {anna: keys}, {anna: keys, ben: []}, {ben: []}, {foreign: []}, {}, {},
-        ]  # fmt: skip
+        expected = {
+            Name(BOT, "email", "a@example.com"): keys, Name(BOT, "external_id", "b"): [],
+            Name("bot-2", "contact_id", foreign): [], Name("bot-2", "email", "a@example.com"): [],
+            Name(BOT, "contact_id", anna): keys,
+        }  # fmt: skip
+        nobody = [Name(BOT, "phone", "+371"), Name(BOT, "contact_id", foreign), Name(BOT, "email", "nobody")]
+        assert await kept.named(*expected, *nobody) == expected
+
+    async def test_an_identifier_is_whose_it_was_verified_last_and_replaces_the_one_before(self, kept: Kept) -> None:
+        anna, ben = contact_id("anna"), contact_id("ben")
+        await kept.save(with_contact("anna", conversation("1", contact=anna), profile={}))
+        await kept.save(with_contact("ben", conversation("2", contact=ben), profile={}))
+        old, new = Name(BOT, "phone", "+49170"), Name(BOT, "phone", "+49171")
+        await kept.save(verifying(verifying(Work(), anna, phone=old.value), anna, phone=new.value))
+        assert await kept.named(old, new) == {new: [key_of("1")]}
+        for _ in range(2):
+            await kept.save(verifying(Work(), ben, phone=new.value, email="b@example.com"))
+        assert await kept.named(new, Name(BOT, "email", "b@example.com")) == {
+            new: [key_of("2")], Name(BOT, "email", "b@example.com"): [key_of("2")]
+        }  # fmt: skip
+        await kept.save(verifying(Work(), contact_id("gone"), phone=new.value))
+        assert await kept.named(new) == {new: [key_of("2")]}
+
+    async def test_who_is_told_to_be_somebody_else_is_merged_and_nothing_is_lost(self, kept: Kept) -> None:
+        anna, guest, again = contact_id("anna"), contact_id("guest"), contact_id("again")
+        used, newer = conversation("1", contact=anna), conversation("2", contact=guest)
+        used.last_user_at, newer.last_user_at = THEN, THEN + timedelta(hours=1)
+        known = with_contact("anna", used, profile={"name": "Anna", "city": "Riga"})
+        await kept.save(verifying(known, anna, external_id="crm-7"))
+        await kept.save(with_contact("guest", newer, profile={"name": "A.", "email": "a@example.com"}))
+        await kept.save(verifying(Work(), guest, phone="+49170"))
+        told = verifying(Work(), guest, external_id="crm-7")
+        told.patch(guest, PatchContact({"profile.city": "Tartu", "variables.points": 9}, add_tags=("vip",)))
+        told.patch(anna, PatchContact({"variables.age": 30}, add_tags=("loyal",)))
+        await kept.save(told)
+        whole = await kept.contact(key_of("1"))
+        assert (whole.id, whole.profile) == (anna, {"name": "Anna", "city": "Tartu", "email": "a@example.com"})
+        assert (whole.variables, sorted(whole.tags)) == ({"points": 9, "age": 30}, ["loyal", "new", "vip"])
+        assert await kept.contact(key_of("2")) == whole
+        names = [Name(BOT, "external_id", "crm-7"), Name(BOT, "phone", "+49170"), Name(BOT, "contact_id", guest)]
+        assert await kept.named(*names) == {name: [key_of("2"), key_of("1")] for name in names}
+        late = Work()
+        late.patch(guest, PatchContact({"profile.city": "lost"}))
+        with pytest.raises(StaleConversation):
+            await kept.save(late)
+        loaded = (await kept.load(key_of("2"))).loaded
+        assert loaded is not None
+        assert loaded.conversation.contact_id == anna
+        # Who has an external id is not somebody else for being told another one: that is a correction.
+        await kept.save(verifying(with_contact("again", profile={}), again, external_id="crm-8"))
+        assert await kept.named(Name(BOT, "external_id", "crm-8")) == {Name(BOT, "external_id", "crm-8"): []}
+        await kept.save(verifying(Work(), anna, external_id="crm-8"))
+        assert await kept.named(*names[:1], Name(BOT, "external_id", "crm-8")) == {
+            Name(BOT, "external_id", "crm-8"): [key_of("2"), key_of("1")]
+        }
+
+    async def test_merged_contacts_are_merged_again(self, kept: Kept) -> None:
+        first, second, third = contact_id("first"), contact_id("second"), contact_id("third")
+        await kept.save(with_contact("first", conversation("1", contact=first), profile={"name": "F"}))
+        await kept.save(verifying(with_contact("second", profile={}), second, phone="+49170"))
+        await kept.save(verifying(with_contact("third", profile={}), third, external_id="crm-7"))
+        both = verifying(verifying(Work(), second, external_id="crm-7"), first, external_id="crm-7")
+        both.patch(first, PatchContact({"variables.a": 1}))
+        both.patch(second, PatchContact({"variables.b": 2}))
+        await kept.save(both)
+        found = await kept.contact(key_of("1"))
+        assert (found.id, found.profile, found.variables) == (third, {"name": "F"}, {"points": 1, "a": 1, "b": 2})
+        names = [Name(BOT, "phone", "+49170"), Name(BOT, "external_id", "crm-7"), Name(BOT, "contact_id", second)]
+        assert await kept.named(*names) == {name: [key_of("1")] for name in names}
+        async with kept.store.reading() as reads:
+            assert await reads.holders([*names[:2], Name(BOT, "email", "nobody")]) == dict.fromkeys(names[:2], found)
 
     async def test_a_backlog_has_what_the_bot_said_since(self, kept: Kept) -> None:
         of = conversation()

@@ -14,14 +14,15 @@ import orjson
 from flow_engine.errors import StaleConversation
 from flow_engine.state import listeners, stored_state
 from flow_engine.state.ids import as_uuid, conversation_id
-from flow_engine.state.rows import LogRow, MessageRow, TimerRow
+from flow_engine.state.patches import joined
+from flow_engine.state.rows import Identity, LogRow, MessageRow, TimerRow
 from flow_engine.state.work import LoadedConversation, Outcome, Work
 from flow_engine.store.contacts import ContactRow, new_rows, patch_rows
 from flow_engine.store.event_log import outcome
 from flow_engine.store.loading import chat_message
 from flow_engine.store.port import (
     BACKLOG_LIMIT,
-    ConversationsOf,
+    Conversations,
     DueTimers,
     FiredTimer,
     HeldEvent,
@@ -62,6 +63,10 @@ class ConversationsInMemory:
     conversations: dict[str, Kept] = field(default_factory=dict)
     contacts: dict[str, tuple[str, Contact]] = field(default_factory=dict)
     """(bot id, contact) by contact id."""
+    identities: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    """(bot id, kind, value) -> contact id."""
+    merged: dict[str, str] = field(default_factory=dict)
+    """Contacts that turned out to be another one."""
     armed: dict[str, Armed] = field(default_factory=dict)
     messages: dict[str, list[MessageRow]] = field(default_factory=dict)
     log: dict[str, LogRow] = field(default_factory=dict)
@@ -85,6 +90,8 @@ class ConversationsInMemory:
             kept = self.conversations.get(loaded.id)
             if (kept.version if kept else None) != loaded.read_version:
                 raise StaleConversation(loaded.id)
+        if work.patches.keys() & self.merged.keys():
+            raise StaleConversation("a contact was merged")
         for loaded in changed:
             self.conversations[loaded.id] = _kept(loaded)
         self._save_contacts(work)
@@ -100,10 +107,33 @@ class ConversationsInMemory:
     def _save_contacts(self, work: Work) -> None:
         for new in new_rows(work):
             self.contacts[new.id] = (new.bot_id, _contact(new))
-        for id, patch in patch_rows(work):
+        for identity in work.verified:
+            self._verify(identity)
+        for id, patch in (row for rows in patch_rows(work, self.merged) for row in rows):
             if id in self.contacts:
                 bot_id, contact = self.contacts[id]
                 self.contacts[id] = (bot_id, _patched(contact, orjson.loads(patch)))
+
+    def _verify(self, identity: Identity) -> None:
+        """What store.identities does."""
+        *name, told_of = identity
+        id, key = self.merged.get(told_of, told_of), (name[0], name[1], name[2])
+        if id not in self.contacts:
+            return
+        holder = self.identities.get(key, id)
+        own = [one for one, of in self.identities.items() if of == id and one[1] == identity.kind]
+        if identity.kind == "external_id" and holder != id and not own:
+            self._merge(id, holder)
+            return
+        for one in own:
+            del self.identities[one]
+        self.identities[key] = id
+
+    def _merge(self, id: str, into: str) -> None:
+        bot_id, survivor = self.contacts[into]
+        self.contacts[into] = (bot_id, joined(survivor, self.contacts[id][1]))
+        self.merged = {one: into if of == id else of for one, of in self.merged.items()} | {id: into}
+        self.identities = {name: into if of == id else of for name, of in self.identities.items()}
 
     def _save_timers_and_log(self, work: Work) -> None:
         self.armed.update((row.id, Armed(row)) for row in work.timers.values())
@@ -174,8 +204,9 @@ class ReadsInMemory:
         kept, held = self._store.conversations.get(id), bool(self._store.waiting.get(id))
         if kept is None:
             return StoredConversation(None, None, held)
-        _, contact = self._store.contacts.get(kept.contact_id, ("", None))
-        conversation = stored_state.decode(kept.state, key=key, contact_id=kept.contact_id, version=kept.version)
+        contact_id = self._store.merged.get(kept.contact_id, kept.contact_id)
+        _, contact = self._store.contacts.get(contact_id, ("", None))
+        conversation = stored_state.decode(kept.state, key=key, contact_id=contact_id, version=kept.version)
         listening = listeners.load(kept.listeners)
         loaded = LoadedConversation(id, conversation, kept.version, kept.seen, listening, held, kept.last_user_at)
         return StoredConversation(loaded, contact, held)
@@ -183,21 +214,26 @@ class ReadsInMemory:
     async def timers(self, ids: list[str]) -> set[str]:
         return self._store.armed.keys() & set(ids)
 
-    async def named(self, names: Sequence[Name]) -> dict[Name, ConversationsOf]:
-        return {name: self._named(name) for name in names}
+    async def named(self, names: Sequence[Name]) -> dict[Name, Conversations]:
+        ids = {name: self._contact_id(name) for name in names}
+        return {name: self._keys_of(id) for name, id in ids.items() if id is not None}
 
-    def _named(self, name: Name) -> ConversationsOf:
-        found = sorted(
-            id for id, (bot_id, contact) in self._store.contacts.items() if bot_id == name.bot_id and _is(contact, name)
-        )
-        return {id: self._keys_of(id) for id in found}
+    def _contact_id(self, name: Name) -> str | None:
+        id = name.value if name.field == "contact_id" else self._store.identities.get(name, "")
+        bot_id, _ = self._store.contacts.get(id, ("", None))
+        return self._store.merged.get(id, id) if bot_id == name.bot_id else None
 
     def _keys_of(self, contact_id: str) -> list[str]:
         def last_used_first(kept: Kept) -> tuple[float, str]:
             return (-kept.last_user_at.timestamp() if kept.last_user_at else 0.0, kept.key)
 
-        theirs = [kept for kept in self._store.conversations.values() if kept.contact_id == contact_id]
+        ids = {contact_id, *(id for id, into in self._store.merged.items() if into == contact_id)}
+        theirs = [kept for kept in self._store.conversations.values() if kept.contact_id in ids]
         return [kept.key for kept in sorted(theirs, key=last_used_first)]
+
+    async def holders(self, names: Sequence[Name]) -> dict[Name, Contact]:
+        ids = {name: self._store.identities.get(name) for name in names}
+        return {name: self._store.contacts[id][1] for name, id in ids.items() if id is not None}
 
     async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:
         said = self._store.bot_said(conversation)
@@ -254,7 +290,3 @@ def _without(values: dict[str, Any], names: list[str]) -> dict[str, Any]:
 def _members(present: list[str], patch: dict[str, Any], name: str) -> list[str]:
     removed = patch.get(f"{name}_removed", [])
     return [one for one in dict.fromkeys([*present, *patch.get(f"{name}_added", [])]) if one not in removed]
-
-
-def _is(contact: Contact, name: Name) -> bool:
-    return name.value == (contact.id if name.field == "contact_id" else contact.profile.get(name.field))

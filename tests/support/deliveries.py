@@ -15,6 +15,7 @@ from dispatcher.kinds.table import DELIVERY_KINDS
 from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import Delivery
 from servicekit.credentials.sealing import KeyRing
+from servicekit.credentials.sent_values import sealed_values
 
 PROJECT, BOT, ENDPOINT, CHANNEL, API_CALL = "project-1", "bot-1", "endpoint-1", "channel-1", "api-call-1"
 CONVERSATION = f"{BOT}/{CHANNEL}/4711"
@@ -68,6 +69,11 @@ def endpoint(*, id: str = ENDPOINT, secrets: tuple[str, ...] = (webhook_secret()
     given = {"name": "crm", "url": "https://crm.example.com/hook", "events": ("*",)} | fields
     keys = tuple(sealed(secret, id, "secrets") for secret in secrets)
     return Endpoint(id=id, project_id=PROJECT, secrets=keys, **given)
+
+
+def sealed_values_of(entity: Any) -> Any:
+    """The API call or endpoint as the registry publishes it: what it sends along is sealed and hidden."""
+    return entity.model_copy(update=sealed_values(KEYS, entity, None))
 
 
 def channel(*, id: str = CHANNEL, credentials: dict[str, str] | None = None, **fields: Any) -> Channel:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 from contracts.actions import ActionAdapter
 from contracts.events import Event, EventData
+from contracts.people import Person
 from contracts.replies import ReplyAdapter
 from flow_engine.state.ids import conversation_id
+from flow_engine.store.port import BACKLOG_LIMIT
+from ingress.chat.attachments import AFTER_ALL
 from support.engine_world import BOT, TELEGRAM, WEB, EngineWorld
 
 REPLY: dict[str, Any] = {"instance": "ingress-1", "partition": 1}
@@ -35,6 +39,21 @@ def texts(messages: list[dict[str, Any]]) -> list[str]:
 def asked(number: int, **more: Any) -> dict[str, Any]:
     """The `reply_to` of a caller who waits."""
     return {"reply_to": REPLY | {"request_id": f"r{number}"} | more}
+
+
+async def named(world: EngineWorld, *people: dict[str, str]) -> list[str]:
+    """What becomes of a start for each of these people: `started`, or the problem's type and status."""
+    before = len(replies(world))
+    for number, person in enumerate(people):
+        key = f"{BOT}/-/{Person(**person).named()}"
+        world.put("start", "-", channel="-", key=key, person=person, **asked(number, until="verdict"), **PAID)
+    await world.settle()
+    found = {body["request_id"]: body for body in replies(world)[before:]}
+    answers = [found[f"r{number}"] for number in range(len(people))]
+    return [
+        body["status"] if "problem" not in body else f"{body['problem']['type']} {body['problem']['status']}"
+        for body in answers
+    ]
 
 
 class ConversationSuite:
@@ -148,7 +167,19 @@ class ConversationSuite:
             (None, [2]),
             ("r2", [2]),
         ]
+        assert [body["last_seq"] for body in replies(world) if "request_id" in body] == [1, 2]
         assert all(record.partition == 2 for record in world.out("replies"))
+
+    async def test_who_attaches_from_now_on_is_told_the_last_of_more_messages_than_a_backlog_has(
+        self, world: EngineWorld
+    ) -> None:
+        for _ in range(BACKLOG_LIMIT + 5):
+            world.put("message", message_id=str(uuid4()), text="what?")
+        await world.settle()
+        attach: dict[str, Any] = {"instance": "i", "partition": 2, "until": "2099-01-01T00:00:00.000Z"}
+        await world.send("attach", after=AFTER_ALL, request_id="r1", **attach)
+        await world.send("attach", "stranger", after=AFTER_ALL, request_id="r2", **attach)
+        assert [(body["messages"], body["last_seq"]) for body in replies(world)] == [([], BACKLOG_LIMIT + 5), ([], 0)]
 
     async def test_an_attach_in_the_batch_of_what_it_asks_for_gets_it_once(self, world: EngineWorld) -> None:
         attach: dict[str, Any] = {
@@ -162,24 +193,63 @@ class ConversationSuite:
         await world.settle()
         assert [[m["seq"] for m in body["messages"]] for body in replies(world)] == [[1]]
 
-    async def test_who_is_named_otherwise_is_found_and_others_are_not(self, world: EngineWorld) -> None:
-        await world.say("hello?", profile={"email": "a@example.com"})
-        await world.say("hello?", "p2", profile={"email": "b@example.com", "phone": "+1"})
-        await world.say("hello?", "p3", profile={"phone": "+1"})
-        people = [{"email": "a@example.com"}, {"email": "nobody@example.com"}, {"phone": "+1"}, {"contact_id": "x"}]
-        for number, person in enumerate(people):
-            ((field, value),) = person.items()
-            key = f"{BOT}/-/{field}:{value}"
-            world.put("start", "-", channel="-", key=key, person=person, **asked(number, until="verdict"), **PAID)
-        await world.settle()
-        assert await world.said() == ["Sorry.", "Paid: n1"]
-        found = by_request(world)
-        assert found["r0"]["status"] == "started"
-        assert [found[f"r{n}"]["problem"]["type"] for n in (1, 2, 3)] == [
-            "contact-not-found", "contact-ambiguous", "contact-not-found"
-        ]  # fmt: skip
-        assert found["r2"]["problem"]["status"] == 409
+    async def test_who_is_named_by_what_was_verified_is_found_however_it_is_written(self, world: EngineWorld) -> None:
+        await world.say("hello?", "p2")
+        await world.send("contact_update", "p2", profile={"email": "Hugo@example.com", "external_id": "crm-7"})
+        await world.say("hello?", "p3", channel=TELEGRAM, profile={"phone": "491701234567"}, verified=["phone"])
+        found = await named(
+            world, {"email": "HUGO@Example.com"}, {"external_id": "crm-7"}, {"phone": "+49 (0)170 123-45 67"},
+            {"email": "nobody@example.com"}, {"phone": "0170 1234567"}, {"contact_id": "x"},
+        )  # fmt: skip
+        assert found == ["started", "started", "started", *["contact-not-found 404"] * 3]
+        assert await world.said("p2") == ["Sorry.", "Paid: n1", "Paid: n1"]
+        assert await world.said("p3", TELEGRAM) == ["Sorry.", "Paid: n1"]
         assert len(world.events("trigger.rejected")) == 3
+
+    async def test_what_a_person_claims_leads_nobody_to_him(self, world: EngineWorld) -> None:
+        claimed = {"email": "hugo@example.com", "phone": "+491701234567", "external_id": "crm-7"}
+        await world.say("hello?", profile=claimed)
+        assert (await world.contact()).profile == claimed
+        people = [{field: value} for field, value in claimed.items()]
+        assert await named(world, *people) == ["contact-not-found 404"] * 3
+        await world.say("hello?", "p2")
+        await world.send("contact_update", "p2", profile=claimed)
+        assert await named(world, *people) == ["started"] * 3
+        assert (await world.said(), len(await world.said("p2"))) == (["Sorry."], 4)
+
+    async def test_what_is_bound_to_a_channel_writes_there_or_not_at_all(self, world: EngineWorld) -> None:
+        await world.say("hello?")
+        await world.send("contact_update", profile={"email": "hugo@example.com"})
+        hugo = {"email": "hugo@example.com"}
+        found = await named(world, hugo | {"channel_id": TELEGRAM}, hugo | {"channel_id": WEB})
+        assert found == ["peer-not-reachable 409", "started"]
+        assert by_request(world)["r0"]["problem"]["reason"] == "not-on-channel"
+        assert await world.said() == ["Sorry.", "Paid: n1"]
+
+    async def test_two_contacts_with_one_external_id_are_one_person(self, world: EngineWorld) -> None:
+        await world.say("/report", channel=TELEGRAM, profile={"name": "Hugo"})
+        await world.send("contact_update", channel=TELEGRAM, profile={"external_id": "crm-7"})
+        await world.say("hello?", "visitor", profile={"city": "Riga"})
+        await world.send("contact_update", "visitor", profile={"external_id": "crm-7"}, variables={"age": 30})
+        await world.say("/start", "visitor")
+        assert (await world.said("visitor"))[-1] == "Which lecture, Hugo?"
+        person = await world.contact("visitor")
+        assert person == await world.contact(channel=TELEGRAM)
+        assert (person.profile, person.tags) == ({"name": "Hugo", "city": "Riga", "external_id": "crm-7"}, ["vip"])
+        assert person.variables == {"points": 7, "age": 30}
+
+    async def test_who_is_vouched_for_is_known_from_the_first_message_on(self, world: EngineWorld) -> None:
+        await world.say("/report", channel=TELEGRAM, profile={"name": "Hugo"})
+        await world.send("contact_update", channel=TELEGRAM, profile={"external_id": "crm-7"})
+        vouched: dict[str, Any] = {"profile": {"external_id": "crm-7", "city": "Riga"}, "verified": ["external_id"]}
+        await world.say("/start", "visitor", **vouched)
+        assert await world.said("visitor") == ["Which lecture, Hugo?"]
+        assert len(world.events("contact.created")) == 1
+        person = await world.contact(channel=TELEGRAM)
+        assert person == await world.contact("visitor")
+        assert (person.profile, person.variables) == (
+            {"name": "Hugo", "city": "Riga", "external_id": "crm-7"}, {"points": 7}
+        )  # fmt: skip
 
     async def test_a_generated_url_answers_its_caller_and_a_failed_command_says_why(self, world: EngineWorld) -> None:
         for number, content in enumerate(["n1", "bad"]):

@@ -18,6 +18,7 @@ from contracts.routes import Service
 from ingress.assembly import build
 from ingress.settings import Settings
 from registry.kafka.dispatcher_calls import DispatcherCalls
+from registry.settings import ProjectLimits
 from registry.site import Site
 from registry.web.api import Api
 from registry.web.app import build_app
@@ -78,7 +79,7 @@ def registry_app(view: FakeView) -> ASGIApp:
     """The registry's application, whose database knows nothing but tokens."""
     pool: Any = TokensOnly(view)
     database = Database("registry", pool)
-    site = Site(PUBLIC_URL, KeyRing(SecretStr(KEK)), LinkKeys(SecretStr(LINK_KEY)))
+    site = Site(PUBLIC_URL, KeyRing(SecretStr(KEK)), LinkKeys(SecretStr(LINK_KEY)), ProjectLimits({}, 50, 2**26))
     confirmation: Any = None
     api = Api(database, Writes(database, confirmation, site), site, SecretStr(ADMIN_TOKEN))
     fake = FakeDispatcher()

@@ -25,6 +25,7 @@ class FakeView:
         self.reachable = True
         self.entities: dict[tuple[str, str], Any] = {}
         self.later: dict[tuple[str, str], Any] = {}
+        self.gone: set[tuple[str, str]] = set()
         self.catch_ups = 0
         self._listeners: list[Callable[[str, str, Any], None]] = []
 
@@ -45,6 +46,16 @@ class FakeView:
 
     def all(self, kind: str, project_id: str) -> list[Any]:
         return [m for (k, _), m in self.entities.items() if k == kind and m.project_id == project_id]
+
+    def deleted(self, kind: str, id: str) -> bool:
+        return (kind, id) in self.gone
+
+    def delete(self, kind: str, id: str) -> None:
+        """As a tombstone does."""
+        del self.entities[kind, id]
+        self.gone.add((kind, id))
+        for listener in self._listeners:
+            listener(kind, id, None)
 
     async def current(self) -> bool:
         self.catch_ups += 1

@@ -19,7 +19,7 @@ from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.publishing.relay import Relay
 from registry.resources.kinds import RESOURCES
 from registry.resources.resource import AnyResource
-from registry.settings import Settings
+from registry.settings import ProjectLimits, Settings
 from registry.site import Site
 from registry.web.api import Api
 from registry.web.app import build_app
@@ -101,11 +101,14 @@ class RegistryUnderTest:
         resources: Sequence[AnyResource] = RESOURCES,
         table: Sequence[Route] = ROUTES,
         calls: DispatcherCalls | None = None,
+        limits: ProjectLimits | None = None,
     ) -> None:
         self.settings, self.database = settings, database
-        self.site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
+        self.site = Site(
+            settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key), limits or settings.limits
+        )
         self.tail = TopicTail(settings.cluster)
-        self.relay = Relay(database.pool, settings.cluster, self.tail)
+        self.relay = Relay(database.pool, settings.cluster, self.tail, self.site.keys)
         self.dispatcher = FakeDispatcher()
         writes = Writes(database, self.tail, self.site, confirm_seconds=confirm_seconds)
         api = Api(database, writes, self.site, settings.admin_token)
@@ -139,7 +142,7 @@ async def running_registry(
 ) -> AsyncIterator[RegistryUnderTest]:
     """A replica over a migrated database and an existing topic; `cut_off`: its `kafka` is nobody's address.
 
-    `parts`: other resources and another route table than the product's, calls of a dispatcher that is not played.
+    `parts`: other limits, resources and another route table than the product's, calls of a dispatcher that is not played.
     """
     settings = settings_for(cluster, dsn)
     pool = await connect(settings, "registry")

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, TypeAdapter
 
 from contracts.model import Model
-from contracts.people import Person, Profile
+from contracts.people import Identifier, Person, Profile
 from contracts.topic import Topic
 
 ChannelType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
@@ -56,7 +56,11 @@ class InboundBase(Model):
 
 
 class MessageReceived(InboundBase):
-    """A person wrote, tapped, or sent something. `provider` is the platform's own message (SendPulse's channel_data)."""
+    """A person wrote, tapped, or sent something. `provider` is the platform's own message (SendPulse's channel_data).
+
+    `verified` names the fields of `profile` that somebody other than the person vouches for, as the platform, or a token
+    that may write data: they identify the person from then on. The others are what was claimed.
+    """
 
     kind: Literal["message"] = "message"
     message_id: str
@@ -67,12 +71,16 @@ class MessageReceived(InboundBase):
     chat: Literal["private", "group"] = "private"
     chat_title: str | None = None
     profile: Profile = Profile()
+    verified: tuple[Identifier, ...] = ()
     provider: dict[str, Any] = Field(default_factory=dict)
     attachments: tuple[dict[str, Any], ...] = ()
 
 
 class Reachability(InboundBase):
-    """What the platform says about whether the bot may write: my_chat_member and its like, or a failed send."""
+    """What the platform says about whether the bot may write: my_chat_member and its like, or a failed send.
+
+    `verified`: as in a message.
+    """
 
     kind: Literal["reachability"] = "reachability"
     state: Literal["subscribed", "unsubscribed", "blocked", "unreachable", "not_in_chat"]
@@ -80,6 +88,7 @@ class Reachability(InboundBase):
     chat: Literal["private", "group"] = "private"
     chat_title: str | None = None
     profile: Profile = Profile()
+    verified: tuple[Identifier, ...] = ()
 
 
 class StartFlow(InboundBase):
@@ -170,7 +179,10 @@ class Signal(InboundBase):
 
 
 class ContactUpdate(InboundBase):
-    """Another program changes a contact: per attribute, last write wins."""
+    """Another program changes a contact: per attribute, last write wins.
+
+    Its token may write data, so what it says of external_id, phone and email is verified.
+    """
 
     kind: Literal["contact_update"] = "contact_update"
     person: Person | None = None

@@ -10,6 +10,7 @@ from typing import Any
 
 from contracts.model import Model
 from contracts.people import Person
+from contracts.web_url import WebUrl
 
 
 class HookLink(Model):
@@ -20,7 +21,7 @@ class HookLink(Model):
     command: str
     content: Any = None
     person: Person | None = None
-    redirect_to: str | None = None
+    redirect_to: WebUrl | None = None
     expires_at: str | None = None
     single_use: bool = False
     confirm: bool = False

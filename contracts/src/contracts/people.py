@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
-from typing import Any
+import re
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from contracts.model import Model
+
+Identifier = Literal["external_id", "phone", "email"]
+IDENTIFIERS: tuple[Identifier, ...] = ("external_id", "phone", "email")
+"""The profile fields that identify a person, once somebody vouches for them."""
+LONGEST_IDENTIFIER = 256
+_SPACING = re.compile(r"[\s().\-/]")
+_TRUNK_ZERO = re.compile(r"\(0\)")
+_E164 = re.compile(r"\+[1-9][0-9]{6,14}")
+"""ITU-T E.164: at most 15 digits, the country's code first. The shortest in use have 7."""
+
+
+def identifier(kind: Identifier, value: str) -> str | None:
+    """The one way in which an identifier is written; None for what is none.
+
+    E-mail addresses in lower case. Phone numbers by E.164, without spacing: `+49 (0)170 12 34 567`, `0049…` and `49…` are
+    `+491701234567`; a number without its country's code, `0170…`, is nobody's. External ids as they are.
+    """
+    if not 0 < len(value) <= LONGEST_IDENTIFIER or not value.isprintable():
+        return None
+    if kind == "phone":
+        return _phone(value)
+    return value.strip().lower() or None if kind == "email" else value
+
+
+def _phone(value: str) -> str | None:
+    digits = _SPACING.sub("", _TRUNK_ZERO.sub("", value))
+    if digits.startswith("00"):
+        digits = digits[2:]
+    number = digits if digits.startswith("+") else f"+{digits}"
+    return number if number.isascii() and _E164.fullmatch(number) else None
 
 
 class Person(Model):

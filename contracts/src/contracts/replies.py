@@ -41,13 +41,17 @@ class RunReply(Model):
 
 
 class MessagesReply(Model):
-    """Messages for an attached instance: a backlog (with `request_id`) or copies of new ones."""
+    """Messages for an attached instance: a backlog (with `request_id`) or copies of new ones.
+
+    `last_seq`, of a backlog: the highest seq so far, which may be above those of `messages`; 0 before the first one.
+    """
 
     kind: Literal["messages"] = "messages"
     instance: str
     request_id: str | None = None
     conversation: str
     messages: tuple[ChatMessage, ...]
+    last_seq: int | None = None
 
 
 class CallReply(Model):

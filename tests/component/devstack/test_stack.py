@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import aiohttp
 import asyncpg
@@ -83,6 +84,14 @@ async def test_a_role_works_in_its_own_schema_and_in_no_other(stack: Stack) -> N
             await connection.fetch("SELECT * FROM flow_engine.checkpoint")
     finally:
         await connection.close()
+
+
+async def test_a_services_password_opens_no_other_services_tables(stack: Stack) -> None:
+    for service, other in (("registry", "dispatcher"), ("dispatcher", "flow_engine")):
+        mine = urlsplit(stack.dsn(service))
+        role = f"switchhook_{other}:{mine.password}@{mine.hostname}:{mine.port}"
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await asyncpg.connect(urlunsplit(mine._replace(netloc=role)))
 
 
 async def test_a_crashed_process_is_started_again_and_a_killed_one_is_left(stack: Stack) -> None:

@@ -43,6 +43,9 @@ class Tokens:
     def find(self, kind: str, index: str, value: str) -> Token | None:
         return self.known.get(value)
 
+    def deleted(self, kind: str, id: str) -> bool:
+        return False
+
     async def current(self) -> bool:
         return True
 

@@ -20,7 +20,7 @@ async def test_a_call_is_defined_and_its_name_is_unique(project: Project) -> Non
     problem = await project.post("/v1/api-calls", SEATS, expect=409)
     assert "'seats-left'" in problem["detail"]
     renamed = await project.call("PATCH", f"/v1/api-calls/{made['id']}", {"name": "seats", "timeout_seconds": 3})
-    assert (renamed["name"], renamed["timeout_seconds"], renamed["params"]) == ("seats", 3, {"hall": "1"})
+    assert (renamed["name"], renamed["timeout_seconds"], renamed["params"]) == ("seats", 3, {"hall": "[hidden]"})
     await project.post("/v1/api-calls", SEATS)
 
 
@@ -37,6 +37,8 @@ async def test_a_call_is_defined_and_its_name_is_unique(project: Project) -> Non
         {"headers": {"X-Y": "a\r\nb"}},
         {"auth": "planted"},
         {"auth": "secret.nothing"},
+        {"url": "https://api.example.com/a/%2e%2e/b"},
+        {"headers": {"X-Y": "[hidden]"}},
     ],
 )
 async def test_a_wrong_call_is_refused(project: Project, wrong: dict[str, Any]) -> None:
@@ -75,3 +77,30 @@ async def test_a_secret_in_use_is_not_deleted(project: Project) -> None:
     assert [user["name"] for user in problem["used_by"]] == ["seats-left"]
     await project.call("PATCH", f"/v1/api-calls/{call['id']}", {"auth": None})
     await project.call("DELETE", f"/v1/secrets/{secret['id']}", expect=204)
+
+
+async def test_a_secret_goes_where_it_was_first_named_for(project: Project) -> None:
+    """Who may define API calls, but does not know the secret, does not have it sent to himself."""
+    secret = await project.post("/v1/secrets", {"name": "crm", "value": "planted-value"})
+    call = await project.post("/v1/api-calls", SEATS | {"auth": "secret.crm"})
+    evil = {"url": "https://evil.example/", "params": {}, "auth": "secret.crm"}
+    problem = await project.call("PATCH", f"/v1/api-calls/{call['id']}", evil, expect=422)
+    assert (problem["errors"][0]["pointer"], "https://api.example.com" in problem["detail"]) == ("#/auth", True)
+    await project.post("/v1/api-calls", SEATS | {"name": "mine"} | evil, expect=422)
+    assert (await project.get(f"/v1/secrets/{secret['id']}"))["hosts"] == ["https://api.example.com"]
+    hosts = {"value": "planted-value", "hosts": ["https://api.example.com/", "https://second.example/x"]}
+    await project.call("PATCH", f"/v1/secrets/{secret['id']}", hosts)
+    moved = {"url": "https://second.example/seats", "params": {}}
+    await project.call("PATCH", f"/v1/api-calls/{call['id']}", moved)
+    await project.call("PATCH", f"/v1/secrets/{secret['id']}", {"hosts": ["https://evil.example"]}, expect=422)
+
+
+async def test_a_secret_of_an_earlier_release_goes_where_its_calls_go(project: Project) -> None:
+    secret = await project.post("/v1/secrets", {"name": "crm", "value": "planted-value"})
+    call = await project.post("/v1/api-calls", SEATS | {"auth": "secret.crm"})
+    unbound = "UPDATE entity SET data = data - 'hosts' WHERE id = $1"
+    await project.registry.database.pool.execute(unbound, secret["id"])
+    evil = {"url": "https://evil.example/", "params": {}}
+    await project.call("PATCH", f"/v1/api-calls/{call['id']}", evil, expect=422)
+    await project.call("PATCH", f"/v1/api-calls/{call['id']}", {"timeout_seconds": 3})
+    assert (await project.get(f"/v1/secrets/{secret['id']}"))["hosts"] == ["https://api.example.com"]

@@ -118,3 +118,14 @@ async def test_new_credentials_keep_the_inbound_url(project: Project) -> None:
     opened = orjson.loads(project.registry.site.open(channel.credentials, of=channel, field="credentials"))
     assert (opened["token"], opened["inbound_url"]) == ("99:other", made["inbound_url"])
     assert (channel.external_id, channel.state) == ("99", "paused")
+
+
+async def test_another_base_url_asks_for_the_credentials_again(project: Project) -> None:
+    project.registry.dispatcher.reply = lambda action: GOOD
+    path = f"/v1/channels/{(await telegram(project))['id']}"
+    problem = await project.call("PATCH", path, {"api_base_url": "https://evil.example"}, expect=422)
+    assert problem["errors"][0]["pointer"] == "#/credentials"
+    own = {"api_base_url": "https://telegram.shop.example", "credentials": {"token": TOKEN}}
+    assert (await project.call("PATCH", path, own))["api_base_url"] == own["api_base_url"]
+    await project.call("PATCH", path, {"api_base_url": "https://telegram.shop.example/bot-api", "name": "Bot"})
+    await project.call("PATCH", path, {"api_base_url": None}, expect=422)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from contracts.registry import Endpoint
-from registry.values import endpoint_secrets
+from registry.values import endpoint_secrets, unsealed
+from servicekit.credentials.sent_values import sent_values
 from support.registry_api import Project
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -85,3 +86,34 @@ async def test_a_bot_that_an_endpoint_listens_to_is_not_deleted(project: Project
     await project.call("DELETE", f"/v1/bots/{bot}", expect=409)
     await project.call("PATCH", f"/v1/endpoints/{made['id']}", {"bots": [], "ordered": True})
     await project.call("DELETE", f"/v1/bots/{bot}", expect=204)
+
+
+async def test_header_and_query_values_are_written_once_and_asked_for_again_for_another_host(project: Project) -> None:
+    url = "https://crm.example.com/hook?code=planted-query"
+    made = await project.post("/v1/endpoints", CRM | {"url": url, "headers": {"X-Key": "planted-header"}})
+    assert (made["url"], made["headers"]) == ("https://crm.example.com/hook?code=[hidden]", {"X-Key": "[hidden]"})
+    path = f"/v1/endpoints/{made['id']}"
+    away = await project.call("PATCH", path, {"url": "https://evil.example/"}, expect=422)
+    assert away["errors"][0]["pointer"] == "#/headers"
+    await project.call("PATCH", path, {"url": made["url"], "headers": made["headers"], "ordered": True})
+    text = await project.registry.database.pool.fetchval("SELECT data::text FROM entity WHERE id = $1", made["id"])
+    assert sent_values(project.registry.site.keys, Endpoint.model_validate_json(text))[:2] == (
+        url, {"X-Key": "planted-header"}
+    )  # fmt: skip
+
+
+async def test_what_an_earlier_release_kept_in_the_clear_is_sealed_and_published(project: Project) -> None:
+    made = await project.post("/v1/endpoints", CRM | {"url": "https://crm.example.com/?a=planted"})
+    pool, keys = project.registry.database.pool, project.registry.site.keys
+    plain = """
+        UPDATE entity SET data = (data - 'sealed') || '{"url": "https://crm.example.com/?a=old", "headers": {"X-A": "old"}}'
+        WHERE id = $1
+    """
+    await pool.execute(plain, made["id"])
+    async with pool.acquire() as connection:
+        await unsealed.seal_due(connection, keys)
+        await unsealed.seal_due(connection, keys)
+    row = await pool.fetchrow("SELECT data::text AS data, version FROM entity WHERE id = $1", made["id"])
+    endpoint = Endpoint.model_validate_json(row["data"])
+    assert (row["version"], "old" in row["data"]) == (2, False)
+    assert sent_values(keys, endpoint)[:2] == ("https://crm.example.com/?a=old", {"X-A": "old"})

@@ -110,7 +110,7 @@ async def test_what_was_published_but_not_read_back_yet_is_not_published_again(
     project = await new_project(replica)
     bot = await project.bot()
     async with replica.database.pool.acquire() as connection:
-        await housekeeping.Housekeeping(LateTail(replica.tail)).keep(connection)  # type: ignore[arg-type]
+        await housekeeping.Housekeeping(LateTail(replica.tail), replica.site.keys).keep(connection)  # type: ignore[arg-type]
     await project.call("PATCH", f"/v1/bots/{bot}", {"name": "renamed"})
     assert [record.version for record in await entities(kafka, topic, "bot")] == [1, 2]
 
@@ -166,7 +166,7 @@ async def test_a_leader_that_wakes_up_late_publishes_nothing(
 ) -> None:
     pool, tail = replica.database.pool, replica.tail
     await eventually(lambda: replica.relay.leading)
-    late = Relay(pool, cluster, tail)
+    late = Relay(pool, cluster, tail, replica.site.keys)
     async with late._producer() as producer:
         project = await new_project(
             replica

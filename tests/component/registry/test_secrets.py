@@ -14,7 +14,7 @@ from servicekit.kafka.cluster import Cluster
 from support.registry_api import Project, RegistryUnderTest, answered, new_project, running_registry
 from support.registry_topic import read_topic
 
-PLANTED = ("999:planted-telegram", "planted-secret-value")
+PLANTED = ("999:planted-telegram", "planted-secret-value", "planted-header-value", "planted-query-value")
 PATHS = (
     "projects",
     "tokens",
@@ -48,7 +48,11 @@ async def plant(project: Project) -> list[str]:
     body = {"bot": bot, "type": "telegram", "credentials": {"token": PLANTED[0]}}
     channel = await project.post("/v1/channels", body, headers=key)
     await project.post("/v1/secrets", {"name": "crm", "value": PLANTED[1]}, headers=key)
-    hook = {"url": "https://crm.example.com", "events": ["*"]}
+    sent = {"headers": {"X-Key": PLANTED[2]}, "url": f"https://crm.example.com/a?key={PLANTED[3]}"}
+    call = {"name": "seats", "method": "GET", "params": {"key": PLANTED[3]}, "auth": "secret.crm"}
+    made = await project.post("/v1/api-calls", call | sent, headers=key)
+    await project.post(f"/v1/api-calls/{made['id']}/test", expect=200)
+    hook = sent | {"events": ["*"]}
     endpoint = await project.post("/v1/endpoints", hook, headers=key)
     rotated = await project.post(f"/v1/endpoints/{endpoint['id']}/rotate-secret", headers=key, expect=200)
     trigger_body = {"flow": await project.published_flow(bot), "entry": "bought", "new_token": {"name": "shop"}}

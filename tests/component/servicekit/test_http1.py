@@ -151,3 +151,21 @@ async def test_nothing_is_sent_once_it_may_not_be(http):
         assert (failed.value.code, failed.value.sent) == ("withdrawn", False)
         assert (await get(http, server.port)).status == 200
         assert (len(server.requests), server.connections) == (1, 1)
+
+
+async def test_one_projects_requests_to_a_host_do_not_hold_up_anothers(http):
+    held, answered = asyncio.Event(), response()
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        if server.requests[-1].startswith(b"POST"):
+            await held.wait()
+        await answered(writer)
+
+    async with raw_server(answer) as server, asyncio.TaskGroup() as tasks:
+        url = f"http://127.0.0.1:{server.port}/"
+        for _ in range(3):
+            tasks.create_task(http.request("POST", url, project="a"))
+        await eventually(lambda: server.connections == 2, seconds=2)
+        async with asyncio.timeout(2):
+            assert (await http.request("GET", url, project="b")).status == 200
+        held.set()

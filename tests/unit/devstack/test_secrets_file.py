@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from devstack.secrets_file import load_secrets, new_secrets
-from devstack.service import Service
+from devstack.service import MODULES, Service
 
 
 @pytest.fixture(autouse=True)
@@ -46,3 +46,15 @@ def test_a_service_inherits_no_secret_of_the_environment(tmp_path: Path, monkeyp
     assert "SWITCHHOOK_DATABASE" not in ingress.env
     assert ingress.env["SWITCHHOOK_KEK"] != "id:key"
     assert ingress.env["SWITCHHOOK_LOG_LEVEL"] == "DEBUG"
+
+
+def test_each_service_has_a_database_password_of_its_own() -> None:
+    secrets = new_secrets()
+    passwords = {secrets.database_password_of(service) for service in ("registry", "flow-engine", "dispatcher")}
+    assert len(passwords) == 3
+    assert secrets.database_password not in passwords
+
+
+def test_a_service_gets_the_digest_of_the_operators_token_not_the_token() -> None:
+    secrets = new_secrets()
+    assert all(secrets.admin_token not in "".join(secrets.settings_for(service).values()) for service in MODULES)

@@ -3,6 +3,7 @@ from ipaddress import ip_network
 import pytest
 from pydantic import Field, ValidationError
 
+from servicekit.credentials.tokens import digest
 from servicekit.settings import ServiceSettings
 
 TOKEN = "0123456789abcdef0123456789abcdef"
@@ -28,6 +29,21 @@ def test_a_short_token_is_refused_and_not_shown(monkeypatch):
     assert "hunter2" not in str(refused.value)
 
 
+@pytest.mark.parametrize("given", [TOKEN, f"sha256:{digest(TOKEN)}"])
+def test_of_the_operators_token_its_digest_is_kept(monkeypatch, given):
+    monkeypatch.setenv("SWITCHHOOK_ADMIN_TOKEN", given)
+    settings = ServiceSettings()
+    assert settings.admin_token.get_secret_value() == f"sha256:{digest(TOKEN)}"
+    assert TOKEN not in str(vars(settings)) + settings.model_dump_json()
+
+
+@pytest.mark.parametrize("given", ["sha256:" + "A" * 64, "sha256:" + "0" * 63, "sha256:" + "0" * 65])
+def test_a_digest_that_is_none_is_refused(monkeypatch, given):
+    monkeypatch.setenv("SWITCHHOOK_ADMIN_TOKEN", given)
+    with pytest.raises(ValidationError, match="64 digits"):
+        ServiceSettings()
+
+
 def test_lists_are_separated_by_commas(monkeypatch):
     monkeypatch.setenv("SWITCHHOOK_ADMIN_TOKEN", TOKEN)
     monkeypatch.setenv("SWITCHHOOK_ALLOWED_NETWORKS", "127.0.0.0/8, ::1/128")
@@ -49,7 +65,7 @@ def test_secrets_may_be_files(monkeypatch, tmp_path):
     monkeypatch.setenv("SWITCHHOOK_SECRETS_DIR", str(tmp_path))
     monkeypatch.setenv("SWITCHHOOK_KEK", "from-environment")
     settings = ServiceSettings()
-    assert settings.admin_token.get_secret_value() == TOKEN
+    assert settings.admin_token.get_secret_value() == f"sha256:{digest(TOKEN)}"
     assert settings.kek is not None
     assert settings.kek.get_secret_value() == "from-environment"
 

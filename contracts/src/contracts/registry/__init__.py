@@ -11,7 +11,7 @@ from contracts.registry.api_call import ApiCall
 from contracts.registry.bot import Bot
 from contracts.registry.channel import Channel
 from contracts.registry.endpoint import PROJECT_WEBHOOK, Endpoint
-from contracts.registry.entity import Entity, Owned, Sealed, in_project
+from contracts.registry.entity import HIDDEN, Entity, Owned, Sealed, in_project
 from contracts.registry.flow import Flow, FlowVersion
 from contracts.registry.hook_url import HookUrl
 from contracts.registry.project import Project
@@ -32,6 +32,7 @@ from contracts.registry.trigger import Trigger, TriggerAuth
 __all__ = [
     "ENTITY_LIMIT",
     "ENTITY_MODELS",
+    "HIDDEN",
     "PROJECT_WEBHOOK",
     "SNAPSHOT_KEY",
     "TOPIC",

@@ -14,7 +14,11 @@ PROJECT_WEBHOOK = "project"
 
 
 class Endpoint(Owned):
-    """A subscription. `secrets` are sealed whsec_ strings, the newest first; while two are valid both sign."""
+    """A subscription. `secrets` are sealed whsec_ strings, the newest first; while two are valid both sign.
+
+    `sealed` has the values of `headers` and of the URL's query, a JSON object {headers, query}; in the clear stands HIDDEN
+    for each. Without it, in records of earlier releases, they are as they are.
+    """
 
     KIND = "endpoint"
 
@@ -27,6 +31,7 @@ class Endpoint(Owned):
     template: str | None = None
     """The Liquid body of the format `template`."""
     headers: dict[str, str] = Field(default_factory=dict)
+    sealed: Sealed | None = None
     secrets: tuple[Sealed, ...]
     ordered: bool = False
     max_in_flight: int = Field(default=16, ge=1, le=256)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar, TypeAlias
 
+from pydantic import Field
+
 from contracts.model import Model
 
 Indexes: TypeAlias = Mapping[str, tuple[str, ...]]
@@ -51,6 +53,10 @@ class Owned(Entity):
         return self.project_id
 
 
+HIDDEN = "[hidden]"
+"""Stands for a value that is not shown."""
+
+
 def in_project(project_id: str, name: str) -> str:
     """The unique name of what is named once in a project."""
     return f"{project_id}/{name}"
@@ -59,9 +65,12 @@ def in_project(project_id: str, name: str) -> str:
 class Sealed(Model):
     """AES-256-GCM under a data key that is wrapped by the KEK `kek_id`. All base64.
 
-    The AAD is `project|entity|field`: the ids of both, and the name of the field that holds it (`credentials`,
-    `signing_secret`, `secrets`, `value`).
+    The AAD is `project|entity|field|version`: the ids of both, the name of the field that holds it (`credentials`,
+    `signing_secret`, `secrets`, `value`, `sealed`), and how many values the field has had. Version 0, of releases that did
+    not count, has the AAD `project|entity|field`.
     """
+
+    version: int = Field(default=0, ge=0)
 
     kek_id: str
     wrapped_key: str

@@ -15,6 +15,9 @@ class Secret(Owned):
 
     name: str
     value: Sealed
+    hosts: tuple[str, ...] = ()
+    """Where it may be sent, `https://api.example.com`. Empty: no API call has named it, or in a record of an earlier
+    release, wherever the API calls go that name it."""
 
     @property
     def unique_name(self) -> str:

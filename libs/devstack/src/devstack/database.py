@@ -14,20 +14,21 @@ OWNERS = {"registry": "registry", "flow-engine": "flow_engine", "dispatcher": "d
 """Service -> the name of its schema, of its migrations, and (with `switchhook_` before it) of its role."""
 
 
-async def prepare_database(admin_dsn: str, password: str) -> dict[str, str]:
-    """Make the database, roles and schemas that are not there yet; each owner's DSN.
+async def prepare_database(admin_dsn: str, passwords: Mapping[str, str]) -> dict[str, str]:
+    """Make the database, roles and schemas that are not there yet; each owner's DSN. `passwords` are by service.
 
-    A role may create objects in its own schema only, and finds it first in its search path.
+    A role reads and writes in its own schema only, and finds it first in its search path: who has one service's DSN has
+    nothing of another's.
     """
     await make_database(admin_dsn)
     connection = await asyncpg.connect(with_database(admin_dsn))
     try:
-        for schema in OWNERS.values():
-            await make_owner(connection, schema, password)
+        for service, schema in OWNERS.items():
+            await make_owner(connection, schema, passwords[service])
         await connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
     finally:
         await connection.close()
-    return {service: dsn_of(admin_dsn, schema, password) for service, schema in OWNERS.items()}
+    return {service: dsn_of(admin_dsn, schema, passwords[service]) for service, schema in OWNERS.items()}
 
 
 async def make_database(admin_dsn: str) -> None:

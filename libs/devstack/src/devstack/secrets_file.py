@@ -1,11 +1,15 @@
 """The secrets of one development stack: made once, kept in a file that only its owner may read."""
 
 import base64
+import hmac
 import json
 import os
 import secrets
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
+
+from servicekit.operator_token import kept_operator_token
 
 SERVICES_WITH_KEK = frozenset({"registry", "ingress", "dispatcher"})
 SERVICES_WITH_LINK_KEY = frozenset({"registry", "ingress", "flow-engine"})
@@ -13,16 +17,20 @@ SERVICES_WITH_LINK_KEY = frozenset({"registry", "ingress", "flow-engine"})
 
 @dataclass(frozen=True)
 class StackSecrets:
-    """`kek` is `id:base64 of 32 bytes`, as services read it; `database_password` is that of each service's role."""
+    """`kek` is `id:base64 of 32 bytes`, as services read it; from `database_password` follow those of the services' roles."""
 
     admin_token: str
     kek: str
     link_key: str
     database_password: str
 
+    def database_password_of(self, service: str) -> str:
+        """The password of the service's role: from one, nobody learns another's."""
+        return hmac.new(self.database_password.encode(), service.encode(), sha256).hexdigest()
+
     def settings_for(self, service: str) -> dict[str, str]:
         """The environment of a service: only the secrets that it may know."""
-        settings = {"SWITCHHOOK_ADMIN_TOKEN": self.admin_token}
+        settings = {"SWITCHHOOK_ADMIN_TOKEN": kept_operator_token(self.admin_token)}
         if service in SERVICES_WITH_KEK:
             settings["SWITCHHOOK_KEK"] = self.kek
         if service in SERVICES_WITH_LINK_KEY:

@@ -185,7 +185,7 @@ class Stack:
         self._secrets = load_secrets(self.folder / "secrets.json")
         public_url = self._proxy.claim_port()
         require_disk(self.folder)
-        await together(self._start_kafka(), self._start_database(self._secrets.database_password))
+        await together(self._start_kafka(), self._start_database(self._secrets))
         self._env = {
             "SWITCHHOOK_KAFKA": self.bootstrap_servers,
             "SWITCHHOOK_PUBLIC_URL": public_url,
@@ -216,11 +216,12 @@ class Stack:
             self._supervise(self._kafka)
         await create_topics(self.cluster)
 
-    async def _start_database(self, password: str) -> None:
+    async def _start_database(self, secrets: StackSecrets) -> None:
         if self._external_database is None:
             await self._postgres.start()
             self._supervise(self._postgres)
-        self._dsns = await prepare_database(self.admin_dsn, password)
+        passwords = {service: secrets.database_password_of(service) for service in OWNERS}
+        self._dsns = await prepare_database(self.admin_dsn, passwords)
         await migrate(self._dsns)
 
     async def _stop(self) -> None:

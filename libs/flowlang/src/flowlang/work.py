@@ -56,6 +56,8 @@ class Work:
             self.charge(1 + len(value) // CHARACTERS)
         elif isinstance(value, (dict, list, tuple)):
             self._charge_for_all(value)
+        elif isinstance(value, str):
+            self.charge(1 + len(value) // CHARACTERS)
         else:
             self.charge(1)
 

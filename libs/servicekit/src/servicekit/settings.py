@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from servicekit.kafka.cluster import Cluster, Mechanism
 from servicekit.kafka.security import Security, SecurityProtocol
+from servicekit.operator_token import kept_operator_token
 
 Network = IPv4Network | IPv6Network
 SECRETS_DIR = "SWITCHHOOK_SECRETS_DIR"
@@ -114,7 +115,7 @@ class ServiceSettings(KafkaSettings):
     instance: str = Field(default_factory=_default_instance, min_length=1, max_length=128)
     """Name of this replica, unique among the living ones of its service."""
     admin_token: SecretStr = Field(min_length=32)
-    """The operator's token: at least 32 characters, no default."""
+    """The operator's token, at least 32 characters, or better `sha256:` and its digest in hex; the digest is all that is kept."""
     kek: SecretStr | None = None
     """Key-encryption keys: `id:base64 of 32 bytes`, the first is the current one. The engine has none."""
     link_key: SecretStr | None = Field(default=None, min_length=32)
@@ -143,6 +144,11 @@ class ServiceSettings(KafkaSettings):
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("admin_token")
+    @classmethod
+    def _digested(cls, value: SecretStr) -> SecretStr:
+        return SecretStr(kept_operator_token(value.get_secret_value()))
 
     @field_validator("public_url")
     @classmethod

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
+from contracts.registry import HIDDEN
+from contracts.web_url import climbs
 from dispatcher.errors import NoRequest
+from servicekit.credentials.sent_values import CREDENTIAL_WORDS
 
 ANSWER_LIMIT = 64 * 1024
 BODY_LIMIT = 8 * 1024
@@ -15,9 +18,6 @@ FINDING_SECONDS = 600.0
 """How long a finding holds that the registry has to act upon (endpoint gone, token refused), unless it does before."""
 RATE_LIMITED = "rate-limited"
 """Why a destination is paused that was asked too often."""
-HIDDEN = "[hidden]"
-SECRET_NAMES = ("authorization", "cookie", "token", "secret", "api-key", "apikey", "password", "signature")
-"""A header whose name has one of these is shown without its value."""
 
 
 class Request(NamedTuple):
@@ -70,18 +70,36 @@ class Reading:
 
 
 def shown_headers(headers: dict[str, str]) -> dict[str, str]:
-    """Headers as they may be stored: configured values that are credentials by their name are hidden."""
+    """Headers as they may be stored: values in the clear that are credentials by their name are hidden."""
     return {name: HIDDEN if _is_secret(name) else value for name, value in headers.items()}
 
 
 def _is_secret(name: str) -> bool:
     lower = name.lower()
-    return any(word in lower for word in SECRET_NAMES)
+    return any(word in lower for word in CREDENTIAL_WORDS)
 
 
-def checked_headers(headers: dict[str, str]) -> dict[str, str]:
+def without(value: Any, secrets: tuple[str, ...]) -> Any:
+    """A JSON value whose texts show none of the secrets; keys stay."""
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, HIDDEN)
+        return value
+    if isinstance(value, list):
+        return [without(item, secrets) for item in value]
+    return {name: without(item, secrets) for name, item in value.items()} if isinstance(value, dict) else value
+
+
+def checked_url(url: str) -> str:
+    """A URL from a configuration or a flow. Raises NoRequest for one whose path leads elsewhere."""
+    if climbs(url):
+        raise NoRequest("exhausted", "bad-url", "The path of the URL has .. in it.")
+    return url
+
+
+def checked_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers from a configuration. Raises NoRequest for one that would break the request's framing."""
     for name, value in headers.items():
         if not name.isascii() or not name.replace("-", "").replace("_", "").isalnum() or not value.isprintable():
             raise NoRequest("exhausted", "bad-header", f"The header {name[:64]!r} cannot be sent.")
-    return headers
+    return dict(headers)

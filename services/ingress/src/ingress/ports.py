@@ -41,6 +41,10 @@ class View(Protocol):
         """The project's entities of that kind."""
         ...
 
+    def deleted(self, kind: str, id: str) -> bool:
+        """Whether a delete of it was seen."""
+        ...
+
     def on_change(self, listener: Callable[[str, str, Any], None]) -> None:
         """Call `listener(kind, id, model or None)` at each change."""
 

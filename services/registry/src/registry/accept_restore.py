@@ -76,7 +76,7 @@ async def _end_unknown(connection: Connection, tail: TopicTail) -> int:
 
 async def run(settings: Settings) -> RestoreReport:
     """Read the topic, then decide."""
-    site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
+    site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key), settings.limits)
     database, tail = Database(SCHEMA), TopicTail(settings.cluster)
     reading = asyncio.create_task(tail.run())
     try:

@@ -20,6 +20,13 @@ def too_large(kind: str, size: int, limit: int) -> ProblemError:
     return ProblemError("entity-too-large", 422, "Too large", f"This {kind} takes {size} bytes; at most {limit}.")
 
 
+def too_many(what: str, setting: str, most: int) -> ProblemError:
+    """409: the project has as many as it may; `limit` is the setting, `most` its value."""
+    name = f"SWITCHHOOK_{setting.upper()}"
+    detail = f"The limit of {most} {what} is reached ({name})."
+    return ProblemError("limit-reached", 409, "Limit reached", detail, limit=name, most=most)
+
+
 def unstorable() -> ProblemError:
     """422: PostgreSQL cannot hold it."""
     return ProblemError("invalid", 422, "Invalid request", "A text holds the character U+0000, or a number is too big.")

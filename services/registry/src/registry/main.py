@@ -34,7 +34,7 @@ class Registry(Service):
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.database = settings, Database.of(settings, SCHEMA)
-        self.site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
+        self.site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key), settings.limits)
         self.tail = TopicTail(settings.cluster)
         self.stack = StackId(lambda: self.tail.stack_id, makes=True)
         self.publisher = KafkaPublisher(settings.cluster, client_id=f"{SERVICE}-{settings.instance}")
@@ -60,7 +60,7 @@ class Registry(Service):
             pool = await self.database.connect(self.settings)
             await self.tail.read()
             await self.stack.settle(pool)
-            relay = Relay(pool, self.settings.cluster, self.tail)
+            relay = Relay(pool, self.settings.cluster, self.tail, self.site.keys)
             loop = PartitionLoop(
                 FindingsHandler(self.site),
                 cluster=self.settings.cluster,

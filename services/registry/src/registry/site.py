@@ -1,4 +1,4 @@
-"""What the rules need to know of the place they run at: its address, its keys, and the types of channel it has."""
+"""What the rules need to know of the place they run at: its address, keys and limits, and the types of channel it has."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from channels.discovery import Connectors, installed
 from contracts.registry import Entity, Sealed
+from registry.settings import ProjectLimits
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.sealing import KeyRing
 
@@ -17,6 +18,7 @@ class Site:
     public_url: str
     keys: KeyRing
     links: LinkKeys
+    limits: ProjectLimits
     connectors: Connectors = field(default_factory=installed)
 
     @property
@@ -28,8 +30,9 @@ class Site:
         """`/v1/...` as the outside writes it."""
         return "/".join((self.public_url, "v1", *parts))
 
-    def seal(self, plaintext: str, *, project: str, entity: str, field: str) -> Sealed:
-        return self.keys.seal(plaintext.encode(), project=project, entity=entity, field=field)
+    def seal(self, plaintext: str, *, project: str, entity: str, field: str, after: Sealed | None = None) -> Sealed:
+        """`after`: the sealed value that it replaces."""
+        return self.keys.seal(plaintext.encode(), project=project, entity=entity, field=field, after=after)
 
     def open(self, sealed: Sealed, *, of: Entity, field: str) -> str:
         """A secret of an entity. Raises SealError when its key is not here any more."""

@@ -21,9 +21,12 @@ from support.deliveries import (
     api_call,
     channel,
     endpoint,
+    sealed_values_of,
     secret,
     webhook_secret,
 )
+
+URL = "https://api.example.com/seats"
 
 
 def test_deleted_ends_a_delivery_and_unknown_makes_it_wait() -> None:
@@ -80,8 +83,25 @@ def test_a_secret_moved_to_another_place_does_not_open() -> None:
     key = secret("key", "abc123")
     moved = Secret(id="secret-moved", project_id=PROJECT, name="moved", value=key.value)
     catalogue = Catalogue(Registry(key, moved), KEYS)
-    assert catalogue.secret(PROJECT, "key") == "abc123"
+    assert catalogue.secret(PROJECT, "key", URL) == "abc123"
     with pytest.raises(NotYetKnown):
-        catalogue.secret(PROJECT, "moved")
+        catalogue.secret(PROJECT, "moved", URL)
     with pytest.raises(NoRequest):
-        catalogue.secret("another project", "key")
+        catalogue.secret("another project", "key", URL)
+
+
+def test_a_secret_goes_to_its_own_hosts_only() -> None:
+    key = secret("key", "abc123").model_copy(update={"hosts": ("https://api.example.com",)})
+    catalogue = Catalogue(Registry(key), KEYS)
+    assert catalogue.secret(PROJECT, "key", "https://api.example.com:443/other?a=1") == "abc123"
+    for elsewhere in ("https://evil.example/", "http://api.example.com/", "https://api.example.com:8443/"):
+        with pytest.raises(NoRequest, match="not for this host"):
+            catalogue.secret(PROJECT, "key", elsewhere)
+
+
+def test_values_that_changed_are_opened_again() -> None:
+    first = sealed_values_of(endpoint(headers={"X-Key": "one"}))
+    catalogue = Catalogue(Registry(first), KEYS)
+    assert catalogue.sent_values(first).headers == {"X-Key": "one"}
+    assert catalogue.endpoint_keys(first)
+    assert catalogue.sent_values(sealed_values_of(endpoint(headers={"X-Key": "two"}))).headers == {"X-Key": "two"}

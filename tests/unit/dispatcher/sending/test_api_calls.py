@@ -7,10 +7,20 @@ from typing import Any
 import orjson
 import pytest
 
+from contracts.registry import HIDDEN
 from dispatcher.errors import NoRequest
-from dispatcher.requests import HIDDEN, Request
+from dispatcher.requests import Request
 from dispatcher.sending import api_calls
-from support.deliveries import DELIVERY_ID, TRACEPARENT, action_delivery, api_call, call, catalogue_of, secret
+from support.deliveries import (
+    DELIVERY_ID,
+    TRACEPARENT,
+    action_delivery,
+    api_call,
+    call,
+    catalogue_of,
+    sealed_values_of,
+    secret,
+)
 
 
 def requested(call_entity: Any, *more: Any, hops: int = 0, traceparent: str | None = None, **params: Any) -> Request:
@@ -61,6 +71,32 @@ def test_a_configured_header_that_is_a_credential_is_hidden() -> None:
     request = requested(api_call(headers={"X-Api-Key": "abc123", "X-Team": "events"}))
     assert request.headers["X-Api-Key"] == "abc123"
     assert (request.shown_headers["X-Api-Key"], request.shown_headers["X-Team"]) == (HIDDEN, "events")
+
+
+def test_sealed_values_are_sent_and_nowhere_shown() -> None:
+    written = api_call(
+        method="GET", url="https://api.example.com/seats?key=k3y-in-the-query&v=2",
+        headers={"X-Tenant": "tenant-of-the-header"}, params={"app_id": "id-of-the-params", "hall": "1"},
+    )  # fmt: skip
+    request = requested(sealed_values_of(written), hall="2")
+    assert request.url == "https://api.example.com/seats?key=k3y-in-the-query&v=2&app_id=id-of-the-params&hall=2"
+    assert request.headers["X-Tenant"] == "tenant-of-the-header"
+    assert request.shown_url == "https://api.example.com/seats?key=[hidden]&v=[hidden]&app_id=[hidden]&hall=2"
+    assert request.shown_headers["X-Tenant"] == HIDDEN
+    assert {"k3y-in-the-query", "tenant-of-the-header", "id-of-the-params"} <= set(request.secrets)
+
+
+def test_sealed_parameters_are_sent_in_the_body_and_hidden_in_the_log() -> None:
+    request = requested(sealed_values_of(api_call(params={"app_id": "id-of-the-params", "hall": "1"})), hall="2")
+    assert orjson.loads(request.body or b"") == {"app_id": "id-of-the-params", "hall": "2"}
+    assert orjson.loads(request.shown_body or b"") == {"app_id": HIDDEN, "hall": "2"}
+
+
+@pytest.mark.parametrize("path", ["/a/../b", "/a/%2e%2E/b", "/a/..%2Fb", "/a/%252e%252e/b"])
+def test_a_path_that_leads_elsewhere_is_not_called(path: str) -> None:
+    with pytest.raises(NoRequest) as refused:
+        requested(api_call(url=f"https://api.example.com{path}"))
+    assert refused.value.code == "bad-url"
 
 
 def test_a_secret_that_is_missing_ends_the_call() -> None:

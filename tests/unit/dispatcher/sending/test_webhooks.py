@@ -9,10 +9,10 @@ import orjson
 import pytest
 from standardwebhooks import Webhook
 
-from contracts.registry import Bot
+from contracts.registry import HIDDEN, Bot
 from dispatcher.errors import NoRequest, NotYetKnown
 from dispatcher.model.catalogue import Catalogue
-from dispatcher.requests import FINDING_SECONDS, HIDDEN, Request
+from dispatcher.requests import FINDING_SECONDS, Request
 from dispatcher.sending import webhooks
 from dispatcher.sending.rendering import render
 from support.deliveries import (
@@ -31,6 +31,7 @@ from support.deliveries import (
     endpoint,
     event_delivery,
     project,
+    sealed_values_of,
     step_webhook,
     webhook_secret,
 )
@@ -83,6 +84,32 @@ def test_an_endpoints_headers_are_sent_hidden_and_never_in_place_of_ours() -> No
     assert (request.headers["X-Auth-Token"], request.headers["webhook-id"]) == ("abc123", DELIVERY_ID)
     assert (request.shown_headers["X-Auth-Token"], request.shown_headers["X-Team"]) == (HIDDEN, "crm")
     assert "webhook-signature" in request.shown_headers
+
+
+def test_sealed_values_are_sent_and_nowhere_shown() -> None:
+    written = endpoint(
+        url="https://crm.example.com/hook?code=code-of-the-query", headers={"X-Team": "team-of-the-header"}
+    )
+    delivery = event_delivery(EVENT)
+    request = webhooks.event_request(delivery, catalogue_of(sealed_values_of(written)), render, time.time())
+    assert (request.url, request.headers["X-Team"]) == (written.url, "team-of-the-header")
+    assert request.shown_url == "https://crm.example.com/hook?code=[hidden]"
+    assert request.shown_headers["X-Team"] == HIDDEN
+    assert set(request.secrets) == {"team-of-the-header", "code-of-the-query"}
+
+
+def test_what_a_person_says_stays_a_text_in_a_json_template() -> None:
+    event = EVENT | {"data": {"message": {"text": 'he said "hi", "admin": true'}}}
+    template = '{"text": "{{ event.data.message.text }}", "all": {{ event.data.message }}}'
+    body = orjson.loads(to_endpoint(event=event, format="template", template=template).body or b"")
+    assert body == {"text": 'he said "hi", "admin": true', "all": event["data"]["message"]}
+
+
+@pytest.mark.parametrize("path", ["/a/../b", "/%2e%2e/b", "/a/..;x=1/b"])
+def test_a_path_that_leads_elsewhere_is_not_called(path: str) -> None:
+    with pytest.raises(NoRequest) as refused:
+        to_endpoint(url=f"https://crm.example.com{path}")
+    assert refused.value.code == "bad-url"
 
 
 def test_sendpulses_format_names_bot_and_channel_as_the_registry_knows_them() -> None:

@@ -38,6 +38,16 @@ async def test_code_collects_messages_and_commands(sandbox: Sandbox) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    "away", ["//evil.example", "javascript:alert(1)", "https://me:pw@evil.example/", "ftp://a.example", "/thanks", ""]
+)
+async def test_code_sends_a_visitor_to_web_addresses_only(sandbox: Sandbox, away: str) -> None:
+    result = await run(sandbox, f"url_for('/again', redirect_to={away!r})")
+    assert (result["ok"], "redirect_to" in result["error"]) == (False, True)
+    taken = await run(sandbox, "url_for('/again', redirect_to='https://shop.example/thanks?a=1')")
+    assert taken["value"] == "https://x//again"
+
+
 async def test_fail_ends_the_step_with_its_text_even_when_it_is_caught(sandbox: Sandbox) -> None:
     assert (await run(sandbox, "fail('no money')"))["error"] == "no money"
     caught = await run(sandbox, "try:\n    fail('no money')\nexcept Exception:\n    pass\n1")

@@ -4,11 +4,12 @@ import asyncio
 
 import pytest
 
-from contracts.actions import MessageContent
 from contracts.registry import Channel, Token
-from contracts.replies import ChatMessage, MessagesReply
-from servicekit.credentials.tokens import generate_token
+from ingress.chat import attachments, listening
+from servicekit.credentials.tokens import digest, generate_token
+from support.chats import Chat, Stream, said
 from support.ingress_fakes import BOT, PROJECT
+from support.waiting import eventually
 
 SESSIONS = f"/v1/talk/{BOT}/sessions"
 
@@ -38,6 +39,18 @@ async def test_opening_makes_the_person_known_in_the_bots_http_channel(rig, bear
     assert (known["kind"], known["state"], known["channel_id"]) == ("reachability", "subscribed", "http-1")
     assert known["profile"] == {"name": "Ann", "external_id": "7"}
     assert (session["peer_id"], session["last_seq"]) == (known["peer_id"], 0)
+
+
+@pytest.mark.parametrize(
+    ("scopes", "verified"),
+    [(("bots:converse",), []), (("bots:converse", "data:write"), ["external_id", "phone", "email"])],
+)
+async def test_who_a_person_is_can_be_told_by_a_token_that_may_write_data(rig, bearer, scopes, verified):
+    told, hugo = token(rig, scopes=scopes), {"email": "hugo@example.com"}
+    session = await opened(rig, told, contact=hugo)
+    body = {"client_message_id": "1", "text": "hi", "contact": hugo}
+    await rig.call("POST", f"{SESSIONS}/{session['session_id']}/messages", json=body, headers=told)
+    assert [record["verified"] for record in rig.inbound] == [verified] * 2
 
 
 async def test_opening_with_a_flow_starts_it_after_the_person_is_known(rig, bearer):
@@ -94,23 +107,52 @@ async def test_a_person_is_named_by_peer_id_only(rig, bearer):
     assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, "#/person")
 
 
-async def test_what_was_said_before_the_session_was_opened_is_not_read(rig, bearer):
-    log = [ChatMessage(seq=seq, id=str(seq), at="", content=MessageContent(text="x")) for seq in (1, 2, 3)]
-    shown = log[:2]
-
-    def answer_attach(record):
-        if b'"kind":"attach"' in record.value:
-            attach = rig.inbound[-1]
-            found = tuple(message for message in shown if message.seq > attach["after"])
-            reply = MessagesReply(
-                instance="i", request_id=attach["request_id"], conversation=record.key.decode(), messages=found
-            )
-            asyncio.get_running_loop().call_soon(rig.asker.futures[attach["request_id"]].set_result, reply)
-
-    rig.publisher.on_record = answer_attach
+@pytest.mark.parametrize("before", [2, 250])
+async def test_what_was_said_before_the_session_was_opened_is_not_read(rig, bearer, before):
+    chat = Chat(rig)
+    chat.log = said(*range(1, before + 1))
     session = await opened(rig, bearer, person={"peer_id": "old"})
-    assert session["last_seq"] == 2
-    key = f"{BOT}/http-1/old"
-    rig.ingress.attachments.on_messages(MessagesReply(instance="i", conversation=key, messages=(log[2],)))
+    assert session["last_seq"] == before
+    chat.say(f"{BOT}/http-1/old", *said(before + 1))
     answer = await rig.call("GET", f"{SESSIONS}/{session['session_id']}/messages?after=0", headers=bearer)
-    assert [message["seq"] for message in answer.json["messages"]] == [3]
+    assert [message["seq"] for message in answer.json["messages"]] == [before + 1]
+
+
+async def test_an_engine_that_does_not_tell_the_last_message_is_503(rig, bearer, monkeypatch):
+    monkeypatch.setattr(attachments, "BACKLOG_SECONDS", 0.01)
+    answer = await rig.call("POST", SESSIONS, json={"person": {"peer_id": "old"}}, headers=bearer)
+    assert answer.status == 503
+
+
+def revoke(rig, bearer):
+    text = bearer["authorization"].removeprefix("Bearer ")
+    rig.view.delete("token", rig.view.find("token", "sha256", digest(text)).id)
+
+
+@pytest.mark.parametrize("speaks", [False, True])
+async def test_a_stream_ends_at_the_heartbeat_after_its_token_was_revoked(rig, bearer, monkeypatch, speaks):
+    monkeypatch.setattr(listening, "HEARTBEAT_SECONDS", 0.01)
+    chat, stream = Chat(rig), Stream()
+    session = await opened(rig, bearer)
+    path = f"{SESSIONS}/{session['session_id']}/messages"
+    served = asyncio.create_task(stream.open(rig.ingress.app, path, bearer))
+    await stream.until(b": beat\n\n")
+    revoke(rig, bearer)
+    if speaks:
+        chat.say(f"{BOT}/http-1/{session['peer_id']}", *said(1))
+    async with asyncio.timeout(5):
+        await served
+    assert stream.ended
+    assert b"m1" not in stream.body
+    assert (await rig.call("GET", path, headers=bearer)).status == 401
+
+
+async def test_who_waits_hears_nothing_that_was_said_after_the_token_was_revoked(rig, bearer):
+    chat = Chat(rig)
+    session = await opened(rig, bearer)
+    path = f"{SESSIONS}/{session['session_id']}/messages?wait=20"
+    waiting = asyncio.create_task(rig.call("GET", path, headers=bearer))
+    await eventually(lambda: chat.attaches)
+    revoke(rig, bearer)
+    chat.say(f"{BOT}/http-1/{session['peer_id']}", *said(1))
+    assert (await waiting).status == 401

@@ -4,42 +4,15 @@ import asyncio
 
 import pytest
 
-from contracts.actions import MessageContent
 from contracts.ids import derived_id
-from contracts.registry import Channel
-from contracts.replies import ChatMessage, MessagesReply
-from ingress.chat import attachments, webchat
+from contracts.registry import Channel, Token
+from ingress.chat import attachments, listening, webchat
+from servicekit.credentials.tokens import generate_token
+from support.chats import Chat, Stream, said
 from support.ingress_fakes import BOT, PROJECT
 from support.waiting import eventually
 
 SESSIONS, PAGE = "/v1/web/web-1/sessions", "https://shop.example"
-
-
-def said(*seqs):
-    return [ChatMessage(seq=seq, id=str(seq), at="", content=MessageContent(text=f"m{seq}")) for seq in seqs]
-
-
-class Chat:
-    """The engine's side of a conversation: answers attach records with what is in `log`."""
-
-    def __init__(self, rig):
-        self.rig, self.log, self.attaches = rig, [], []
-        rig.publisher.on_record = self.on_record
-
-    def on_record(self, record):
-        if b'"kind":"attach"' not in record.value:
-            return
-        attach = self.rig.inbound[-1]
-        self.attaches.append(attach)
-        found = tuple(message for message in self.log if message.seq > attach["after"])
-        reply = MessagesReply(
-            instance="i", request_id=attach["request_id"], conversation=record.key.decode(), messages=found
-        )
-        asyncio.get_running_loop().call_soon(self.rig.asker.futures[attach["request_id"]].set_result, reply)
-
-    def say(self, key, *messages):
-        self.log += messages
-        self.rig.ingress.attachments.on_messages(MessagesReply(instance="i", conversation=key, messages=messages))
 
 
 @pytest.fixture
@@ -74,6 +47,57 @@ async def test_a_message_is_one_however_often_it_is_sent(chat):
     assert (record.key.decode(), dict(record.headers)["ce_id"].decode()) == (key, derived_id(key, "1"))
     message = chat.rig.inbound[0]
     assert (message["text"], message["channel_type"], message["profile"]["language"]) == ("hello", "webchat", "de")
+
+
+async def test_what_a_visitor_says_of_himself_is_a_claim(chat):
+    path, _, bearer = await opened(chat)
+    claimed = {"email": "hugo@example.com", "phone": "+491701234567", "external_id": "crm-7"}
+    body = {"client_message_id": "1", "text": "hello", "contact": claimed}
+    assert (await chat.rig.call("POST", f"{path}/messages", json=body, headers=bearer)).status == 202
+    assert (chat.rig.inbound[0]["profile"], chat.rig.inbound[0]["verified"]) == (claimed, [])
+
+
+@pytest.fixture
+def site(chat):
+    """Headers of the site's server; `site(**more)` changes its token."""
+
+    def headers(**more):
+        made = generate_token()
+        known = {"id": made.id, "project_id": PROJECT, "name": "site", "sha256": made.sha256}
+        chat.rig.view.put("token", Token(**(known | {"scopes": ("data:write",)} | more)))
+        return {"authorization": f"Bearer {made.text}"}
+
+    return headers
+
+
+async def test_who_a_visitor_is_can_be_told_by_the_sites_server(chat, site):
+    hugo = {"external_id": "crm-7", "name": "Hugo"}
+    made = await chat.rig.call("POST", SESSIONS, json={"contact": hugo}, headers=site())
+    assert made.status == 201
+    bearer = {"authorization": f"Bearer {made.json['token']}"}
+    again = await chat.rig.call("POST", SESSIONS, headers=bearer)
+    for number, opened_by in enumerate((bearer, {"authorization": f"Bearer {again.json['token']}"})):
+        claimed = {"external_id": "crm-1", "email": "hugo@example.com"}
+        body = {"client_message_id": str(number), "text": "hello", "contact": claimed}
+        path = f"{SESSIONS}/{made.json['session_id']}/messages"
+        assert (await chat.rig.call("POST", path, json=body, headers=opened_by)).status == 202
+    for message in (record for record in chat.rig.inbound if record["kind"] == "message"):
+        assert (message["profile"], message["verified"]) == (hugo | {"email": "hugo@example.com"}, ["external_id"])
+
+
+@pytest.mark.parametrize(
+    ("token", "contact", "status"),
+    [
+        ({"scopes": ("bots:converse",)}, {}, 403),
+        ({"project_id": "project-2"}, {}, 404),
+        ({"expires_at": "2020-01-01T00:00:00Z"}, {}, 401),
+        ({}, {"age": 3}, 422),
+        ({}, {"name": "x" * 600, "city": "y" * 600}, 422),
+    ],
+)
+async def test_who_may_not_write_data_vouches_for_nobody(chat, site, token, contact, status):
+    answer = await chat.rig.call("POST", SESSIONS, json={"contact": contact}, headers=site(**token))
+    assert answer.status == status
 
 
 @pytest.mark.parametrize(
@@ -177,7 +201,8 @@ async def test_a_stream_names_the_seq_and_goes_on_where_the_last_one_ended(chat)
     path, key, bearer = await opened(chat)
     chat.log = said(1, 2)
     stream = Stream()
-    served = asyncio.create_task(_drive(chat, path, bearer, stream))
+    asked = {"last-event-id": "1", **bearer}
+    served = asyncio.create_task(stream.open(chat.rig.ingress.app, f"{path}/events", asked))
     await stream.until(b"id: 2\nevent: message\ndata: ")
     assert b"id: 1\n" not in stream.body
     chat.say(key, *said(3))
@@ -186,37 +211,18 @@ async def test_a_stream_names_the_seq_and_goes_on_where_the_last_one_ended(chat)
     await served
 
 
-class Stream:
-    """The client's side of a stream."""
-
-    def __init__(self):
-        self.body, self.changed, self.gone = b"", asyncio.Event(), asyncio.Event()
-
-    async def until(self, text):
-        async with asyncio.timeout(5):
-            while text not in self.body:
-                await self.changed.wait()
-                self.changed.clear()
-
-    def close(self):
-        self.gone.set()
-
-    async def receive(self):
-        await self.gone.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message):
-        self.body += message.get("body", b"")
-        self.changed.set()
-
-
-async def _drive(chat, path, bearer, stream):
-    given = {"host": "test", "accept": "text/event-stream", "last-event-id": "1", **bearer}
-    scope = {
-        "type": "http", "method": "GET", "path": f"{path}/events", "query_string": b"", "client": ("203.0.113.9", 1),
-        "headers": [(name.encode(), value.encode()) for name, value in given.items()],
-    }  # fmt: skip
-    await chat.rig.ingress.app(scope, stream.receive, stream.send)
+async def test_a_stream_ends_at_the_heartbeat_after_its_session(chat, monkeypatch):
+    monkeypatch.setattr(listening, "HEARTBEAT_SECONDS", 0.01)
+    path, key, bearer = await opened(chat)
+    stream = Stream()
+    served = asyncio.create_task(stream.open(chat.rig.ingress.app, f"{path}/events", bearer))
+    await stream.until(b": beat\n\n")
+    monkeypatch.setattr(webchat.time, "time", lambda: 10**10)
+    chat.say(key, *said(1))
+    async with asyncio.timeout(5):
+        await served
+    assert stream.ended
+    assert b"m1" not in stream.body
 
 
 async def test_an_old_session_is_opened_again_with_its_token_only(chat):

@@ -78,6 +78,15 @@ async def test_after_the_run_the_caller_is_redirected(ran, method, status):
     assert (answer.status, answer.headers["location"]) == (status, "https://shop.example/thanks")
 
 
+@pytest.mark.parametrize(
+    "away", ["//evil.example", "javascript:alert(1)", "https://a:b@evil.example", "https://a.example/\r\nx: y"]
+)
+async def test_a_link_of_an_earlier_release_that_leads_nowhere_good_is_none(ran, away):
+    payload = {"link_id": "link-1", "bot_id": BOT, "command": "/onWebhook", "redirect_to": away}
+    answer = await ran.call("GET", "/v1/w/" + ran.keys.sign_link("w", PROJECT, payload))
+    assert (answer.status, "location" in answer.headers, ran.inbound) == (404, False, [])
+
+
 async def test_a_command_that_raises_is_503_and_says_what_and_never_redirects(rig):
     problem = {"type": "command-failed", "title": "Failed", "status": 503, "detail": "no such order"}
     rig.engine = lambda _: {"status": "failed", "problem": problem}

@@ -74,3 +74,11 @@ def test_who_is_named_otherwise_is_for_the_engine_to_find(view):
     assert address.key == f"{BOT}/-/email:ann@example.com"
     assert (address.channel_id, address.peer_id) == ("-", "-")
     assert address.person == Person(email="ann@example.com", channel_id=CHANNEL)
+
+
+def test_a_name_does_not_lead_a_trigger_to_another_channel_than_its_own(view):
+    second_channel(view)
+    with pytest.raises(ProblemError, match="invalid"):
+        address_of(view, BOT, PROJECT, Person(email="ann@example.com", channel_id="channel-2"), CHANNEL)
+    elsewhere = Person(email="ann@example.com", channel_id="channel-2")
+    assert address_of(view, BOT, PROJECT, elsewhere, None).person == elsewhere

@@ -2,10 +2,12 @@ import os
 from base64 import b64decode, b64encode
 
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from contracts.registry import Sealed
 from servicekit.credentials.sealing import KeyRing, SealError
 
 PLACE = {"project": "p1", "entity": "channel/c1", "field": "credentials"}
@@ -99,3 +101,27 @@ def test_a_ring_without_proper_keys_is_refused_without_showing_them(keks):
 def test_a_place_has_no_separator_in_its_parts():
     with pytest.raises(ValueError, match="place"):
         KeyRing(key()).seal(b"x", project="a|b", entity="c", field="d")
+
+
+def test_a_value_cannot_be_passed_off_as_another_version():
+    ring = KeyRing(key())
+    first = ring.seal(b"old", **PLACE)
+    second = ring.seal(b"new", **PLACE, after=first)
+    assert (first.version, second.version) == (1, 2)
+    for wrong in (first.model_copy(update={"version": 2}), second.model_copy(update={"version": 0})):
+        with pytest.raises(SealError):
+            ring.open_sealed(wrong, **PLACE)
+
+
+def test_what_was_sealed_before_versions_were_counted_still_opens():
+    """Sealed by the release before, under the key of 32 zero bytes."""
+    ring = KeyRing(f"old:{b64encode(bytes(32)).decode()}")
+    place = b"p1|channel/c1|credentials"
+    nonce, data_key = bytes(12), bytes(range(32))
+    wrapped = nonce + AESGCM(bytes(32)).encrypt(nonce, data_key, place)
+    ciphertext = AESGCM(data_key).encrypt(nonce, b"secret", place)
+    texts = {"wrapped_key": wrapped, "nonce": nonce, "ciphertext": ciphertext}
+    sealed = Sealed(kek_id="old", **{name: b64encode(raw).decode() for name, raw in texts.items()})
+    assert ring.open_sealed(sealed, **PLACE) == b"secret"
+    assert ring.open_sealed(ring.rewrap(sealed, **PLACE), **PLACE) == b"secret"
+    assert ring.seal(b"next", **PLACE, after=sealed).version == 1

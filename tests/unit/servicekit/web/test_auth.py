@@ -5,7 +5,7 @@ import pytest
 from pydantic import SecretStr
 
 from contracts.registry import Token
-from servicekit.credentials.tokens import NewToken, generate_token
+from servicekit.credentials.tokens import NewToken, digest, generate_token
 from servicekit.web import auth
 from servicekit.web.auth import Authoriser, Paced, bearer, inside
 from servicekit.web.problems import ProblemError
@@ -20,6 +20,7 @@ class View:
 
     def __init__(self) -> None:
         self.tokens: dict[str, Token] = {}
+        self.gone: set[str] = set()
         self.arriving: list[Token] = []
         self.catches_up = True
         self.fetches = 0
@@ -27,6 +28,10 @@ class View:
     def find(self, kind, index, value):
         assert (kind, index) == ("token", "sha256")
         return self.tokens.get(value)
+
+    def deleted(self, kind, id):
+        assert kind == "token"
+        return id in self.gone
 
     async def current(self):
         self.fetches += 1
@@ -64,6 +69,14 @@ async def refusal(call) -> ProblemError:
     with pytest.raises(ProblemError) as refused:
         await call
     return refused.value
+
+
+async def test_a_token_whose_deletion_was_seen_is_refused_at_once_even_while_kafka_is_away(authoriser, view):
+    new = generate_token()
+    view.gone.add(new.id)
+    view.catches_up = False
+    refused = await refusal(authoriser.authorise(f"Bearer {new.text}", None, None))
+    assert (refused.status, view.fetches) == (401, 0)
 
 
 async def test_a_known_token_is_its_project(authoriser, view):
@@ -222,3 +235,12 @@ def test_bearer_takes_the_text_as_it_is():
 def test_an_address_outside_is_outside():
     assert inside("10.0.0.1", ("10.0.0.0/8",))
     assert not inside("10.0.0.1", ("::/0",))
+
+
+@pytest.mark.parametrize("given", [OPERATOR, f"sha256:{digest(OPERATOR)}"])
+async def test_the_operators_token_is_known_by_its_digest_and_not_kept(view, given):
+    authoriser = Authoriser(view, SecretStr(given))
+    assert (await authoriser.authorise(f"Bearer {OPERATOR}", "admin", None)).is_operator
+    assert OPERATOR not in str(vars(authoriser))
+    for wrong in (digest(OPERATOR), f"sha256:{digest(OPERATOR)}"):
+        assert (await refusal(authoriser.authorise(f"Bearer {wrong}", "admin", None))).status == 401

@@ -90,6 +90,7 @@ def _message(message: dict[str, Any], channel: Channel, received_at: str) -> lis
         **content,
         message_id=str(message["message_id"]),
         profile=profile,
+        verified=("phone",) if profile.phone else (),
         provider=message,
     )
     return [made]

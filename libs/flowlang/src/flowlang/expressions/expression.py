@@ -15,6 +15,7 @@ from flowlang.cel.tokens import Token, tokens
 from flowlang.cel.values import TYPES, CelError, Missing
 from flowlang.expressions.comparisons import comparison
 from flowlang.expressions.scopes import ROOTS, Scopes
+from flowlang.names import Nearest
 from flowlang.problems import NodeError
 from flowlang.work import TooCostly
 
@@ -48,7 +49,8 @@ class Expression:
     def _refuse_unknown(self, tree: Node) -> None:
         for name in self._roots:
             if name not in ROOTS:
-                hint = f". {self.hint}" if self.hint else f"; a name begins with one of {', '.join(sorted(ROOTS))}"
+                known = f"; a name begins with one of {', '.join(sorted(ROOTS))}; the nearest is {Nearest(ROOTS).to(name)!r}"
+                hint = f". {self.hint}" if self.hint else known
                 raise ValueError(f"there is no {name!r}{hint}")
         for node in _all_nodes(tree):
             if node.kind in ("call", "method") and node.value not in OFFERED:

@@ -14,10 +14,11 @@ from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.output import OutputNode
 
+from contracts.web_url import climbs
 from flowlang.expressions.scopes import ROOTS, Scopes
 from flowlang.liquid.nodes import render
 from flowlang.liquid.reading import TAGS, Reader, first_line
-from flowlang.liquid.rendering import LONGEST_OUTPUT, Failure, Rendering, show
+from flowlang.liquid.rendering import LONGEST_OUTPUT, Failure, show
 from flowlang.problems import NodeError
 from flowlang.work import CHARACTERS, TooCostly
 
@@ -65,12 +66,17 @@ class Template:
         tree, analysis = self._reader.read(self.source)
         self.reads = tuple(tuple(map(str, one.segments)) for found in analysis.globals.values() for one in found)
         self._roots = tuple(root for root in analysis.globals if root in ROOTS)
-        self._nodes, self._parts = tree, _plain_parts(tree)
+        self._nodes, self._parts = tree, None if self._reader.rendering.is_json else _plain_parts(tree)
 
     @property
     def is_literal(self) -> bool:
         """Without merge tags: the source is the text."""
         return self._nodes is None
+
+    @property
+    def nodes(self) -> list[Any]:
+        """The tree; empty without merge tags."""
+        return self._nodes or []
 
     def render(self, scopes: Scopes) -> str:
         """The text. What is missing renders empty and is noted. Raises NodeError when it fails or costs too much."""
@@ -106,14 +112,15 @@ class Template:
     def _render_liquid(self, scopes: Scopes) -> str:
         values = {root: scopes.scope(root) for root in self._roots}
         scopes.work.begin()
-        run = Rendering(values, scopes.work, self._reader.encode, self._reader.filters)
+        run = self._reader.rendering(values, scopes.work, self._reader.encode, self._reader.filters)
         try:
             render(self._nodes or (), run)
+            text = run.text()
         except Exception as error:  # Whatever a user's program ends with is its own failure.
             raise self._failed(error) from error
         for name in run.missing:
             scopes.missing(name)
-        return run.text()
+        return text
 
     def _failed(self, error: Exception) -> NodeError:
         says = first_line(error) if isinstance(error, (Failure, TooCostly)) else type(error).__name__
@@ -124,7 +131,20 @@ def url_template(source: str) -> Template:
     """A URL whose tags are percent-encoded. Raises ValueError when scheme, host or port are not literal."""
     if not re.match(r"https?://[A-Za-z0-9._~:\[\]-]+(?:[/?#]|$)", source):
         raise ValueError("write scheme, host and port out (https://host/…): merge tags go into path and query only")
-    return Template(source, _URL)
+    return _UrlTemplate(source, _URL)
+
+
+class _UrlTemplate(Template):
+    """A URL: what its tags show stays in its place."""
+
+    __slots__ = ()
+
+    def render(self, scopes: Scopes) -> str:
+        """The URL. Raises NodeError as a text does, and when its path would lead to another one."""
+        url = super().render(scopes)
+        if climbs(url):
+            raise NodeError("url", f"the path has .. in it (in {self.source[:60]!r})")
+        return url
 
 
 def merge_tags_only(source: str) -> Template:

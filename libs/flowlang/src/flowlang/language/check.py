@@ -12,6 +12,7 @@ from flowlang.expressions.values import NOT_VARIABLES
 from flowlang.language import document as documents
 from flowlang.language.build import build_graph
 from flowlang.language.document import Document
+from flowlang.names import Nearest
 from flowlang.nodes.base import Edge
 from flowlang.problems import FlowInvalid, Problem, pointer
 from flowlang.triggers.base import Claim
@@ -145,17 +146,27 @@ def _cycle_from(start: str, ways: Mapping[str, Iterable[str]], done: set[str]) -
 def _unwritten_variables(document: Document, compiler: Compiler) -> Iterator[Problem]:
     known = compiler.writes | {(one.scope, name) for name, one in document.variables.items()}
     known |= {("user", name) for name in (*PROFILE_FIELDS, *NOT_VARIABLES)}
+    near = Nearest({*ROOTS, *map(".".join, known)})
     for path, place in compiler.reads:
-        yield from _judged(path, place, known)
+        yield from _judged(path, place, known, near)
 
 
-def _judged(path: Reference, place: str, known: set[Reference]) -> Iterator[Problem]:
+def _judged(path: Reference, place: str, known: set[Reference], near: Nearest) -> Iterator[Problem]:
     root = "user" if path[0] == "contact" else path[0]
     if root == "secret":
         yield Problem(place, "error", "secret", "a secret stands only in auth headers, never in a text")
     elif root not in ROOTS:
         names = ", ".join(sorted(ROOTS))
-        yield Problem(place, "error", "unknown-name", f"there is no {root!r}: a name begins with one of {names}")
+        message = f"there is no {root!r}: a name begins with one of {names}{_meant(near, '.'.join(path))}"
+        yield Problem(place, "error", "unknown-name", message)
     elif root not in _FILLED_BY_OTHERS and len(path) > 1 and (root, path[1]) not in known:
-        message = f"{root}.{path[1]} is neither declared in `variables` nor written by a node: it may be empty"
+        name = f"{root}.{path[1]}"
+        message = (
+            f"{name} is neither declared in `variables` nor written by a node: it may be empty{_meant(near, name)}"
+        )
         yield Problem(place, "warning", "undeclared-variable", message)
+
+
+def _meant(near: Nearest, name: str) -> str:
+    found = near.to(name)
+    return f"; the nearest known name is {found}" if found else ""

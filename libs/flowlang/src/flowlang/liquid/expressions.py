@@ -28,6 +28,7 @@ from liquid.builtin.tags.for_tag import ForLoop
 from liquid.limits import to_int
 from liquid.undefined import Undefined
 
+from flowlang.liquid.json_text import OwnText
 from flowlang.liquid.rendering import Failure, Rendering, show
 
 _SIMPLE = frozenset((int, float, bool))
@@ -40,6 +41,10 @@ def evaluate(expression: Any, run: Rendering) -> Any:
 
 def _literal(expression: Any, run: Rendering) -> Any:
     return expression.value
+
+
+def _text(expression: StringLiteral, run: Rendering) -> str:
+    return OwnText(expression.value) if run.is_json else expression.value
 
 
 def _constant(expression: Any, run: Rendering) -> Any:
@@ -268,7 +273,7 @@ def _whole(value: Any) -> int:
 EVALUATED: dict[type, Callable[[Any, Rendering], Any]] = {
     TrueLiteral: _literal,
     FalseLiteral: _literal,
-    StringLiteral: _literal,
+    StringLiteral: _text,
     IntegerLiteral: _literal,
     FloatLiteral: _literal,
     Nil: _nil,

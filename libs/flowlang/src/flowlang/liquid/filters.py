@@ -17,6 +17,7 @@ from liquid.filter import sequence_filter
 from liquid.undefined import Undefined
 
 from flowlang.clock import moment
+from flowlang.liquid.json_text import JsonText, to_json
 from flowlang.liquid.rendering import Failure
 from flowlang.work import Work
 
@@ -41,7 +42,14 @@ Filter = Callable[..., Any]
 
 def allowed(environment: Environment) -> dict[str, Filter]:
     """The filters of `environment` that merge tags may use, bounded, and those of this module."""
-    own: dict[str, Filter] = {"replace": _replace, "join": _join, "round": _round, "date": _date, "uniq": _uniq}
+    own: dict[str, Filter] = {
+        "replace": _replace,
+        "join": _join,
+        "round": _round,
+        "date": _date,
+        "uniq": _uniq,
+        "json": _json,
+    }
     return {name: _bounded(name, environment.filters[name], environment) for name in BUILT_IN} | {
         name: _bounded(name, function, environment) for name, function in own.items()
     }
@@ -104,6 +112,11 @@ def _text(value: Any) -> str:
 def _fits(name: str, length: int) -> None:
     if length > LONGEST_RESULT:
         raise Failure(f"{name}: a text longer than {LONGEST_RESULT} characters")
+
+
+def _json(value: Any) -> JsonText:
+    """The value as JSON: a text in quotes."""
+    return JsonText(to_json(value))
 
 
 def _replace(value: Any, old: Any, new: Any = "") -> str:

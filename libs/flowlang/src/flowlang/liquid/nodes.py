@@ -7,6 +7,8 @@ from typing import Any
 
 from liquid.ast import BlockNode, ConditionalBlockNode
 from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions import FilteredExpression
+from liquid.builtin.expressions.primitive import StringLiteral
 from liquid.builtin.output import OutputNode
 from liquid.builtin.tags.assign_tag import AssignNode
 from liquid.builtin.tags.case_tag import CaseNode, MultiExpressionBlockNode
@@ -15,10 +17,35 @@ from liquid.builtin.tags.for_tag import BreakNode, ContinueNode, ForLoop, ForNod
 from liquid.builtin.tags.if_tag import IfNode
 from liquid.builtin.tags.inline_comment_tag import InlineCommentNode
 from liquid.builtin.tags.unless_tag import UnlessNode
+from liquid.token import Token
 from liquid.undefined import Undefined
 
 from flowlang.liquid.expressions import evaluate
-from flowlang.liquid.rendering import Failure, Rendering, show
+from flowlang.liquid.json_text import OwnText
+from flowlang.liquid.rendering import Failure, Rendering
+
+
+class JoinedNode(OutputNode):
+    """In JSON, `{{ items | join: ", " }}`: `items` is what stands before `join`."""
+
+    __slots__ = ("items", "separator")
+
+    def __init__(self, token: Token, expression: FilteredExpression, separator: str) -> None:
+        super().__init__(token, expression)
+        self.items = FilteredExpression(expression.token, expression.left, (expression.filters or [])[:-1])
+        self.separator = separator
+
+
+def output_in_json(node: OutputNode) -> OutputNode:
+    """The node by which a merge tag is shown in JSON."""
+    expression = node.expression
+    if not isinstance(expression, FilteredExpression) or not expression.filters:
+        return node
+    last = expression.filters[-1]
+    if last.name != "join" or len(last.args) != 1:
+        return node
+    separator = last.args[0].value
+    return JoinedNode(node.token, expression, separator.value) if isinstance(separator, StringLiteral) else node
 
 
 class _Break(Exception):
@@ -47,12 +74,27 @@ def _output(node: OutputNode, run: Rendering) -> None:
     value = evaluate(expression if expression.filters else expression.left, run)
     if type(value) is Undefined:
         run.missing.append(str(expression))
-        return
+        if not run.is_json:
+            return
+    _put(value, run)
+
+
+def _put(value: Any, run: Rendering) -> None:
     run.work.charge(1)
     if type(value) is not int:
         run.work.charge_for(value)
-    text = show(value)
-    run.write(run.encode(text) if run.encode else text)
+    run.put(value)
+
+
+def _joined(node: JoinedNode, run: Rendering) -> None:
+    """Items, each as it fits where it stands, and between them a text of the template's own."""
+    items, separator = evaluate(node.items, run), OwnText(node.separator)
+    if not isinstance(items, (list, tuple, range)):
+        items = () if items is None or type(items) is Undefined else (items,)
+    for place, item in enumerate(items):
+        if place:
+            _put(separator, run)
+        _put(item, run)
 
 
 def _assign(node: AssignNode, run: Rendering) -> None:
@@ -158,6 +200,7 @@ def _part_of_another(node: Any, run: Rendering) -> None:
 RENDERED: dict[type, Callable[[Any, Rendering], None]] = {
     ContentNode: _content,
     OutputNode: _output,
+    JoinedNode: _joined,
     AssignNode: _assign,
     BlockNode: _block,
     IfNode: _if,

@@ -14,6 +14,7 @@ from liquid.token import TOKEN_EXPRESSION, TOKEN_OUTPUT
 
 from flowlang.liquid import expressions, filters, nodes
 from flowlang.liquid.lexing import Cut, Stream, words
+from flowlang.liquid.rendering import Rendering
 
 TAGS = ("if", "unless", "case", "for", "assign", "comment", "break", "continue", "#")
 _PSEUDO_TAGS = ("content", "output", "illegal")
@@ -24,15 +25,19 @@ DEEPEST_EXPRESSION = 64
 class _Output(Output):
     def parse(self, stream: Any) -> OutputNode:
         token = stream.eat(TOKEN_OUTPUT)
-        return OutputNode(token, FilteredExpression.parse(self.env, words(stream.expect(TOKEN_EXPRESSION))))
+        node = OutputNode(token, FilteredExpression.parse(self.env, words(stream.expect(TOKEN_EXPRESSION))))
+        reader: Any = self.env
+        return nodes.output_in_json(node) if reader.rendering.is_json else node
 
 
 class Reader(Environment):
-    """Reads templates. `encode` is done to what a merge tag shows, where something is."""
+    """Reads templates. `encode` is done to what a merge tag shows, where something is; `rendering` is how they run."""
 
-    def __init__(self, encode: Callable[[str], str] | None, tags: tuple[str, ...]) -> None:
+    def __init__(
+        self, encode: Callable[[str], str] | None, tags: tuple[str, ...], rendering: type[Rendering] = Rendering
+    ) -> None:
         super().__init__(tolerance=Mode.STRICT, strict_filters=True)
-        self.encode = encode
+        self.encode, self.rendering = encode, rendering
         self.filters = filters.allowed(self)
         self.tags = {name: tag for name, tag in self.tags.items() if name in (*tags, *_PSEUDO_TAGS)}
         self.add_tag(_Output)

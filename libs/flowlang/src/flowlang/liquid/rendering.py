@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import orjson
 from liquid.undefined import Undefined
@@ -33,6 +33,9 @@ class Rendering:
         "stops",
         "work",
     )
+
+    is_json: ClassVar = False
+    """Then a text in quotes, which is the template's own, is told from data (OwnText)."""
 
     def __init__(
         self,
@@ -67,6 +70,11 @@ class Rendering:
         if self._length > LONGEST_OUTPUT:
             raise Failure(f"a rendered text has at most {LONGEST_OUTPUT} bytes")
         self._texts.append(text)
+
+    def put(self, value: Any) -> None:
+        """Write what a merge tag shows. Raises Failure."""
+        text = show(value)
+        self.write(self.encode(text) if self.encode else text)
 
     def text(self) -> str:
         """All that was written."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
+from contracts.web_url import web_url
 from flowlang import clock
 from flowlang.building.compiler import Compiler
 from flowlang.building.fields import Duration
@@ -76,10 +77,17 @@ class HookUrl(Step):
             "command": self.command,
             "person": run.person(None) if self.for_person else None,
             "content": content,
-            "redirect_to": self.redirect_to.render(run) if self.redirect_to else None,
+            "redirect_to": _away(self.redirect_to, run) if self.redirect_to else None,
             "expires_at": clock.after(run.now, self.expires_in) if self.expires_in else None,
             "single_use": self.single_use,
             "confirm": self.confirm,
         }
         run.write(self.save_to, run.link("command", payload))
         return Go()
+
+
+def _away(redirect_to: Template, run: StepContext) -> str:
+    try:
+        return web_url(redirect_to.render(run))
+    except ValueError as error:
+        raise NodeError("redirect-to", f"redirect_to: {error}") from error

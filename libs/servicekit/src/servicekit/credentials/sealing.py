@@ -1,7 +1,9 @@
 """Secrets at rest and on Kafka: AES-256-GCM under a data key of their own, which the key-encryption key wraps.
 
 Every ciphertext is bound to its place (`project|entity|field`), so that one cannot be moved to another entity and read
-there. Rotation re-wraps the data key and leaves the ciphertext alone.
+there, and to its version, so that a value which was replaced cannot be passed off as the one that replaced it. What was
+sealed before versions were counted is version 0: it opens as it did, and gets a version when the value is set again.
+Rotation re-wraps the data key and leaves the ciphertext alone.
 """
 
 from __future__ import annotations
@@ -39,12 +41,14 @@ class KeyRing:
         self._keys = {kek_id: AESGCM(key) for kek_id, key in reversed(pairs)}
         self.current = pairs[0][0]
 
-    def seal(self, plaintext: bytes, *, project: str, entity: str, field: str) -> Sealed:
-        """Encrypt a secret for one place."""
-        place = _place(project, entity, field)
+    def seal(self, plaintext: bytes, *, project: str, entity: str, field: str, after: Sealed | None = None) -> Sealed:
+        """Encrypt a secret for one place, as the version after the one that it replaces."""
+        version = 1 if after is None else after.version + 1
+        place = _place(project, entity, field, version)
         data_key, nonce = AESGCM.generate_key(256), os.urandom(NONCE_BYTES)
         ciphertext = AESGCM(data_key).encrypt(nonce, plaintext, place)
         return Sealed(
+            version=version,
             kek_id=self.current,
             wrapped_key=self._wrap(data_key, place),
             nonce=_text(nonce),
@@ -53,7 +57,7 @@ class KeyRing:
 
     def open_sealed(self, sealed: Sealed, *, project: str, entity: str, field: str) -> bytes:
         """The secret. Raises SealError."""
-        place = _place(project, entity, field)
+        place = _place(project, entity, field, sealed.version)
         try:
             data_key = self._unwrap(sealed, place)
             return AESGCM(data_key).decrypt(b64decode(sealed.nonce), b64decode(sealed.ciphertext), place)
@@ -62,7 +66,7 @@ class KeyRing:
 
     def rewrap(self, sealed: Sealed, *, project: str, entity: str, field: str) -> Sealed:
         """The same secret under the current key. Raises SealError."""
-        place = _place(project, entity, field)
+        place = _place(project, entity, field, sealed.version)
         try:
             data_key = self._unwrap(sealed, place)
         except (InvalidTag, ValueError) as error:
@@ -92,10 +96,11 @@ def _parse(part: str) -> tuple[str, bytes]:
     return kek_id or sha256(key).hexdigest()[:8], key
 
 
-def _place(project: str, entity: str, field: str) -> bytes:
+def _place(project: str, entity: str, field: str, version: int) -> bytes:
     if "|" in project + entity + field:
         raise ValueError("a place has no | in its parts")
-    return f"{project}|{entity}|{field}".encode()
+    counted = f"|{version}" if version else ""
+    return f"{project}|{entity}|{field}{counted}".encode()
 
 
 def _text(raw: bytes) -> str:

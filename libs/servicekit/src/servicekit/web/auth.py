@@ -1,8 +1,8 @@
 """Who calls, and may they: bearer tokens against the registry view, the operator's token against the environment.
 
 A token that the view does not know may be a moment old, so the view catches up with its topic once before the answer
-is 401. Strangers cannot turn that into load: what was not found is remembered for a while, and catching up is shared
-and paced. The checksum of a token plays no part (servicekit.credentials.tokens).
+is 401; not for one whose deletion it has seen. Strangers cannot turn that into load: what was not found is remembered
+for a while, and catching up is shared and paced. The checksum of a token plays no part (servicekit.credentials.tokens).
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from pydantic import SecretStr
 from contracts.registry import Scope, Token
 from contracts.routes import Route
 from servicekit.credentials import tokens
+from servicekit.operator_token import DIGESTED, kept_operator_token
 from servicekit.settings import Network
 from servicekit.web.problems import ProblemError, unavailable
 
@@ -37,6 +38,10 @@ class TokenView(Protocol):
 
     def find(self, kind: str, index: str, value: str) -> Any:
         """The entity under that value of an index, None when it is not known."""
+        ...
+
+    def deleted(self, kind: str, id: str) -> bool:
+        """Whether a delete of it was seen."""
         ...
 
     async def current(self) -> bool:
@@ -81,7 +86,8 @@ class Authoriser:
 
     def __init__(self, view: TokenView, admin_token: SecretStr) -> None:
         self._view = view
-        self._operator = tokens.digest(admin_token.get_secret_value())
+        """`admin_token`: the operator's, or `sha256:` and its digest."""
+        self._operator = kept_operator_token(admin_token.get_secret_value())
         self._catch_up = Paced(view.current, CATCH_UP_PAUSE)
         self._misses: dict[str, float] = {}
 
@@ -100,7 +106,7 @@ class Authoriser:
         """
         text = bearer(authorization)
         sha256 = tokens.digest(text)
-        if compare_digest(sha256, self._operator):
+        if compare_digest(DIGESTED + sha256, self._operator):
             return Caller(project, None, frozenset(), is_operator=True)
         token = await self._token(text, sha256)
         if expired(token.expires_at):
@@ -132,7 +138,7 @@ class Authoriser:
 
     async def _token(self, text: str, sha256: str) -> Token:
         token = self._find(sha256)
-        if token is None and tokens.has_shape(text) and not self._missed(sha256):
+        if token is None and self._may_be_new(text, sha256):
             if not await self._catch_up():
                 raise unavailable("The token is not known here yet.")
             token = self._find(sha256)
@@ -147,8 +153,12 @@ class Authoriser:
         same = compare_digest(sha256, token.sha256 if token is not None else _UNKNOWN_SHA256)
         return token if same else None
 
-    def _missed(self, sha256: str) -> bool:
-        return self._misses.get(sha256, 0.0) > time.monotonic()
+    def _may_be_new(self, text: str, sha256: str) -> bool:
+        """Whether the topic may hold it: one whose deletion is known here is refused without a look, so at once."""
+        parsed = tokens.parse_token(text)
+        if parsed is None or self._view.deleted("token", parsed.id):
+            return False
+        return self._misses.get(sha256, 0.0) <= time.monotonic()
 
     def _remember_miss(self, sha256: str) -> None:
         if len(self._misses) >= MISSES_KEPT:

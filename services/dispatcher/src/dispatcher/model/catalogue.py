@@ -11,9 +11,11 @@ import structlog
 from channels.discovery import installed
 from contracts.model import Model
 from contracts.registry import ApiCall, Bot, Channel, Endpoint, Project, Sealed, Secret
+from contracts.web_url import origin_of
 from dispatcher.errors import NoRequest, NotYetKnown
 from servicekit.credentials.channel_credentials import open_credentials
 from servicekit.credentials.sealing import KeyRing, SealError
+from servicekit.credentials.sent_values import SentValues, sent_values
 
 M = TypeVar("M", bound=Model)
 P = TypeVar("P", Endpoint, ApiCall, Channel)
@@ -24,6 +26,8 @@ log = structlog.get_logger()
 
 
 PREFIX = "whsec_"
+VALUES = "/values"
+"""Behind a kind: what an entity of it sends along, kept beside its keys."""
 
 
 def signing_key(secret: str) -> bytes:
@@ -104,6 +108,17 @@ class Catalogue:
 
         return self._once("endpoint", endpoint.id, endpoint, open_all)
 
+    def sent_values(self, entity: ApiCall | Endpoint) -> SentValues:
+        """What an API call or endpoint sends along, in the clear."""
+
+        def open_them() -> SentValues:
+            try:
+                return sent_values(self._keys, entity)
+            except SealError as error:
+                raise NotYetKnown(str(error)) from error  # The operator may still give the key.
+
+        return self._once(f"{entity.KIND}{VALUES}", entity.id, entity, open_them)
+
     def project_keys(self, project_id: str) -> tuple[bytes, ...]:
         """The keys that sign webhooks to inline URLs."""
         project = self._entity("project", project_id, Project)
@@ -125,11 +140,13 @@ class Catalogue:
 
         return self._once("channel", channel.id, channel, open_them)
 
-    def secret(self, project_id: str, name: str) -> str:
-        """The value of a project's named secret. Raises NoRequest when there is none of that name."""
+    def secret(self, project_id: str, name: str, url: str) -> str:
+        """The value of a project's named secret, for a request to `url`. Raises NoRequest when there is none for it."""
         secret = self._view.find("secret", "name", (project_id, name))
         if not isinstance(secret, Secret):
             raise NoRequest("exhausted", "no-secret", f"There is no secret named {name!r}.")
+        if secret.hosts and origin_of(url) not in secret.hosts:
+            raise NoRequest("exhausted", "secret-elsewhere", f"The secret {name!r} is not for this host.")
         place = {"project": project_id, "entity": secret.id, "field": "value"}
         return self._once("secret", secret.id, secret, lambda: self._open(secret.value, **place))
 
@@ -165,3 +182,4 @@ class Catalogue:
     def forget(self, kind: str, id: str) -> None:
         """The entity changed or is gone."""
         self._opened.pop((kind, id), None)
+        self._opened.pop((kind + VALUES, id), None)

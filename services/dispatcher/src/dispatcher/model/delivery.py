@@ -117,6 +117,8 @@ class Result:
     took_ms: int = 0
     request: dict[str, Any] | None = None
     """For who waits for a test call: what was sent, without secrets."""
+    secrets: tuple[str, ...] = ()
+    """What the answer must not show to who waits for a test call."""
 
     @property
     def final(self) -> bool:

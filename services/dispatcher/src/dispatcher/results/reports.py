@@ -11,6 +11,7 @@ from contracts import cloudevents, events, findings, inbound, replies
 from contracts.event_types import EventType
 from contracts.ids import derived_id, split_conversation_key
 from dispatcher.model.delivery import Delivery, Result
+from dispatcher.requests import without
 from servicekit.kafka.records import Outgoing
 
 SOURCE = "switchhook/dispatcher"
@@ -34,7 +35,7 @@ def call_reply(result: Result, reply_to: inbound.ReplyTo) -> Outgoing:
         request=result.request or {},
         status=result.status,
         took_ms=result.took_ms,
-        body=_passable(result.answer),
+        body=_passable(result.answer, result.secrets),
         problems=() if result.outcome == "succeeded" else (result.detail or result.code or "failed",),
     )
     id = derived_id(result.delivery.id, "reply")
@@ -42,13 +43,13 @@ def call_reply(result: Result, reply_to: inbound.ReplyTo) -> Outgoing:
     return Outgoing(replies.TOPIC.name, reply_to.request_id.encode(), reply.encode(), headers, reply_to.partition)
 
 
-def _passable(answer: Any) -> Any:
-    """The answer, or None where it is nested deeper than a record can be: a platform's is whatever its server sends."""
+def _passable(answer: Any, secrets: tuple[str, ...]) -> Any:
+    """The answer without secrets, or None where it is nested deeper than a record can be: it is whatever a server sends."""
     try:
         orjson.dumps(answer)
     except TypeError:
         return None
-    return answer
+    return without(answer, secrets)
 
 
 def exhausted(result: Result, about: Mapping[str, Any], now: str) -> Outgoing:

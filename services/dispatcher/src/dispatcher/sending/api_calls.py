@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any, Literal
-from urllib.parse import urlencode, urlsplit, urlunsplit
+from urllib.parse import quote_plus, urlencode, urlsplit, urlunsplit
 
 import orjson
 
 from contracts.actions import ActionBase, CallApi
-from contracts.registry import ApiCall
+from contracts.registry import HIDDEN, ApiCall
 from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import Delivery
-from dispatcher.requests import HIDDEN, Reading, Request, checked_headers, shown_headers
+from dispatcher.requests import Reading, Request, checked_headers, checked_url, shown_headers
 from servicekit.web.problems import ProblemError
 from servicekit.web.requests import parse_json
 
@@ -20,6 +20,7 @@ ANSWER_LIMIT = 64 * 1024
 """Bytes of an answer; the HTTP client reads no more."""
 CALL_SECONDS = 30.0
 """The whole life of what somebody waits for."""
+_HIDDEN_ENCODED = quote_plus(HIDDEN)
 NOBODY_WAITS = "Whoever asked for it no longer waits."
 """Why a finished call is not made again."""
 
@@ -33,19 +34,25 @@ def request(delivery: Delivery, catalogue: Catalogue) -> Request:
     """The request as configured, with an Idempotency-Key, its authorisation filled in last. Raises NoRequest."""
     action: CallApi = delivery.content()
     call = catalogue.api_call(action.api_call_id, delivery.project_id)
-    params = {**call.params, **action.params}
-    headers = {"Accept": "application/json", "User-Agent": "Switchhook/1", **checked_headers(call.headers)}
-    headers |= {"Idempotency-Key": delivery.id, "Switchhook-Hops": str(delivery.hops + 1)}
+    values = catalogue.sent_values(call)
+    headers = {"Accept": "application/json", "User-Agent": "Switchhook/1", **checked_headers(values.headers)}
+    own = {"Idempotency-Key": delivery.id, "Switchhook-Hops": str(delivery.hops + 1)}
     if delivery.traceparent:
-        headers["traceparent"] = delivery.traceparent
-    body = None
+        own["traceparent"] = delivery.traceparent
     if call.method == "POST":
-        headers["Content-Type"] = "application/json"
-        body = orjson.dumps(params)
-    url = with_query(call.url, params) if call.method == "GET" else call.url
+        own["Content-Type"] = "application/json"
+    url, body = _target(call.method, values.url, {**values.params, **action.params})
+    shown_url, shown_body = _target(call.method, call.url, {**call.params, **action.params})
+    shown = shown_headers({**headers, **call.headers} | own)
     return _authorised(call, Request(
-        call.method, url, headers, body, float(call.timeout_seconds), url, shown_headers(headers), body or b""
+        call.method, checked_url(url), headers | own, body, float(call.timeout_seconds), shown_url, shown,
+        shown_body or b"", secrets=values.secrets,
     ), catalogue)  # fmt: skip
+
+
+def _target(method: str, url: str, params: dict[str, Any]) -> tuple[str, bytes | None]:
+    """URL and body with the parameters where they belong."""
+    return (with_query(url, params), None) if method == "GET" else (url, orjson.dumps(params))
 
 
 def with_query(url: str, params: dict[str, Any]) -> str:
@@ -54,7 +61,7 @@ def with_query(url: str, params: dict[str, Any]) -> str:
     if not pairs:
         return url
     parts = urlsplit(url)
-    query = "&".join(filter(None, (parts.query, urlencode(pairs))))
+    query = "&".join(filter(None, (parts.query, urlencode(pairs).replace(_HIDDEN_ENCODED, HIDDEN))))
     return urlunsplit(parts._replace(query=query))
 
 
@@ -89,12 +96,12 @@ def _json(body: bytes) -> tuple[Any, str]:
 def _authorised(call: ApiCall, request: Request, catalogue: Catalogue) -> Request:
     if call.auth_secret is None:
         return request
-    value = catalogue.secret(call.project_id, call.auth_secret)
+    value = catalogue.secret(call.project_id, call.auth_secret, request.url)
     headers = checked_headers({**request.headers, "Authorization": value})
     shown = {**request.shown_headers, "Authorization": HIDDEN}
     return Request(
         request.method, request.url, headers, request.body, request.timeout, request.shown_url, shown,
-        request.shown_body, secrets=(value, value.partition(" ")[2] or value),
+        request.shown_body, secrets=(value, value.partition(" ")[2] or value, *request.secrets),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from dispatcher.requests import BODY_LIMIT, HIDDEN, Request
+from dispatcher.requests import BODY_LIMIT, Request, without
 from servicekit.http_client.guarded_http import Answer
 
 KEPT_HEADERS = ("content-type", "content-length", "retry-after", "location", "server", "date")
@@ -44,8 +44,9 @@ def kept_answer(request: Request, answer: Answer | None) -> bytes | None:
     """The answer as it may be stored: a receiver that echoes our secrets does not get them into the log."""
     if answer is None:
         return None
-    headers = {name: _hidden(answer.headers[name], request) for name in KEPT_HEADERS if name in answer.headers}
-    return orjson.dumps({"status": answer.status, "headers": headers, "body": _hidden(_text(answer.body), request)})
+    headers = {name: answer.headers[name] for name in KEPT_HEADERS if name in answer.headers}
+    kept = {"status": answer.status, "headers": headers, "body": _text(answer.body)}
+    return orjson.dumps(without(kept, request.secrets))
 
 
 def shown_answer(kept: bytes) -> dict[str, Any]:
@@ -61,9 +62,3 @@ def for_the_caller(request: Request) -> dict[str, Any]:
 
 def _text(body: bytes) -> str:
     return body[:BODY_LIMIT].decode("utf-8", "replace")
-
-
-def _hidden(text: str, request: Request) -> str:
-    for secret in request.secrets:
-        text = text.replace(secret, HIDDEN)
-    return text

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @lru_cache(maxsize=1024)
 def _compiled(source: str) -> Template:
-    from flowlang.expressions.templates import Template  # Loads Liquid, 7 MB that a process without templates saves.
+    from flowlang.expressions.bodies import body_template  # Loads Liquid, 7 MB that a process without templates saves.
 
-    return Template(source)
+    return body_template(source)
 
 
 def render(source: str, event: Mapping[str, Any]) -> str:

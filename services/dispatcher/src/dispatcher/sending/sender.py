@@ -106,7 +106,7 @@ class Sender:
         if not self._may_send(delivery, timeout):
             raise LeaseLost
         for courtesy in request.before:
-            await self._beforehand(courtesy, timeout)
+            await self._beforehand(delivery, courtesy, timeout)
         begun.at, begun.since = datetime.now(UTC), time.monotonic()
         reading = await self._follow(delivery, request, timeout, begun)
         if reading.moved_to is not None and self._may_send(delivery, timeout):
@@ -117,7 +117,7 @@ class Sender:
         kept = attempt_log.kept_request(request), attempt_log.kept_answer(request, answer)
         result = self._concluded(delivery, reading, begun.attempt(delivery, *kept))
         if delivery.kind.answered:
-            result.request = attempt_log.for_the_caller(request)
+            result.request, result.secrets = attempt_log.for_the_caller(request), request.secrets
         return result
 
     async def _follow(self, delivery: Delivery, request: Request, timeout: float, begun: Begun) -> Reading:
@@ -140,6 +140,7 @@ class Sender:
             answer = await self._http.request(
                 request.method,
                 request.url,
+                project=delivery.project_id,
                 headers=request.headers,
                 body=request.body,
                 timeout=timeout,
@@ -154,12 +155,13 @@ class Sender:
         begun.answer = answer
         return delivery.kind.read(delivery, request, answer, self._context)
 
-    async def _beforehand(self, request: Request, timeout: float) -> None:
+    async def _beforehand(self, delivery: Delivery, request: Request, timeout: float) -> None:
         """Sent for courtesy; what comes of it changes nothing."""
         try:
             await self._http.request(
-                request.method, request.url, headers=request.headers, body=request.body, timeout=min(timeout, 5.0)
-            )
+                request.method, request.url, project=delivery.project_id, headers=request.headers, body=request.body,
+                timeout=min(timeout, 5.0),
+            )  # fmt: skip
         except Unreachable as error:
             log.info("courtesy.failed", error=str(error))
 

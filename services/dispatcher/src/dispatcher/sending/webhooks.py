@@ -13,7 +13,7 @@ from contracts.registry import Bot, Channel, Endpoint
 from dispatcher.errors import NoRequest
 from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import Delivery
-from dispatcher.requests import FINDING_SECONDS, Reading, Request, checked_headers, shown_headers
+from dispatcher.requests import FINDING_SECONDS, Reading, Request, checked_headers, checked_url, shown_headers
 from dispatcher.sending import formats
 from dispatcher.sending.formats import RenderTemplate, ShownBot, Subject
 from dispatcher.sending.signature import signature
@@ -37,10 +37,12 @@ def event_request(delivery: Delivery, catalogue: Catalogue, render: RenderTempla
         body, shown = delivery.payload, None
     else:
         body = shown = _event_body(delivery, endpoint, catalogue, render)
-    headers = {**checked_headers(endpoint.headers), **_headers(delivery, catalogue.endpoint_keys(endpoint), body, now)}
+    values = catalogue.sent_values(endpoint)
+    headers = {**checked_headers(values.headers), **_headers(delivery, catalogue.endpoint_keys(endpoint), body, now)}
     visible = {**shown_headers(endpoint.headers), **{name: headers[name] for name in _OWN if name in headers}}
     return Request(
-        "POST", endpoint.url, headers, body, float(endpoint.timeout_seconds), endpoint.url, visible, shown
+        "POST", checked_url(values.url), headers, body, float(endpoint.timeout_seconds), endpoint.url, visible, shown,
+        secrets=values.secrets,
     )  # fmt: skip
 
 
@@ -51,7 +53,7 @@ def step_request(delivery: Delivery, catalogue: Catalogue, render: RenderTemplat
     subject = Subject(STEP_TYPE, action.timestamp, {"title": action.title, **action.data}, action.title, step=True)
     body = _body(action.format, subject, delivery.project_id, catalogue, None, render)
     headers = _headers(delivery, catalogue.project_keys(delivery.project_id), body, now)
-    return Request("POST", action.url, headers, body, INLINE_TIMEOUT, action.url, headers, body)
+    return Request("POST", checked_url(action.url), headers, body, INLINE_TIMEOUT, action.url, headers, body)
 
 
 def read(status: int, headers: Mapping[str, str], now: float) -> Reading:

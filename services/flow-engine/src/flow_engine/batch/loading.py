@@ -11,7 +11,7 @@ from flow_engine.batch.person_lookup import named
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.seen import contains, fingerprint
 from flow_engine.state.work import LoadedConversation, Work
-from flow_engine.store.port import ConversationsOf, HeldEvent, Name, Reads
+from flow_engine.store.port import Conversations, HeldEvent, Name, Reads
 from flow_engine.turn.event import Arrived
 from flowlang.model import Conversation
 
@@ -21,7 +21,7 @@ class LoadedBatch:
     """A batch's Work, and what else its records ask for."""
 
     work: Work = field(default_factory=Work)
-    found: dict[Name, ConversationsOf] = field(default_factory=dict)
+    found: dict[Name, Conversations] = field(default_factory=dict)
     backlogs: dict[tuple[str, int], list[dict[str, Any]]] = field(default_factory=dict)
     """By conversation key and the `after` of an attach."""
     redriven: dict[str, list[HeldEvent]] = field(default_factory=dict)
@@ -58,6 +58,21 @@ async def _load_conversations(reads: Reads, work: Work, arrived: list[Arrived]) 
         work.conversations[key] = loaded
         if stored.contact is not None:
             work.contacts.setdefault(stored.contact.id, stored.contact)
+    await _load_holders(reads, work, list(first.values()))
+
+
+async def _load_holders(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
+    """Whom a new conversation is with, where somebody vouches for a person that is known from elsewhere."""
+    names = [
+        Name(one.body.bot_id, "external_id", one.body.profile.external_id)
+        for one in arrived
+        if "external_id" in getattr(one.body, "verified", ())
+        and one.body.profile.external_id
+        and not work.conversations[one.key].conversation.contact_id
+    ]
+    for name, contact in (await reads.holders(names) if names else {}).items():
+        work.holders[name] = contact.id
+        work.contacts.setdefault(contact.id, contact)
 
 
 def _unknown(arrived: Arrived) -> Conversation:

@@ -10,13 +10,17 @@ from uuid import UUID
 
 from contracts import inbound
 from contracts.ids import split_conversation_key
-from contracts.people import Person
-from flow_engine.store.port import ConversationsOf, Name
+from contracts.people import IDENTIFIERS, Person, identifier
+from flow_engine.store.port import Conversations, Name
 from flow_engine.turn.event import Arrived
 from flowlang.model import Refused
 from servicekit.kafka.records import Outgoing
 
-_FIELDS = frozenset({"contact_id", "external_id", "phone", "email"})
+_NOBODY = (
+    "Nobody of this bot is known by that: an external_id, phone (with its country's code) or email counts once it is "
+    "verified, by the platform or by a token that may write data."
+)
+_ELSEWHERE = "This contact has conversations with the bot, but none on the channel that this has to go to."
 
 
 def named(arrived: Arrived) -> Name | None:
@@ -24,31 +28,32 @@ def named(arrived: Arrived) -> Name | None:
     person: Person | None = getattr(arrived.body, "person", None)
     if person is None:
         return None
-    field, _, value = person.named().partition(":")
-    if field == "contact_id" and not _is_uuid(value):
-        return None
-    return Name(arrived.body.bot_id, field, value) if field in _FIELDS else None
+    if person.contact_id is not None:
+        id = _uuid(person.contact_id)
+        return Name(arrived.body.bot_id, "contact_id", id) if id else None
+    for kind in IDENTIFIERS:
+        if (given := getattr(person, kind)) and (value := identifier(kind, given)):
+            return Name(arrived.body.bot_id, kind, value)
+    return None
 
 
-def _is_uuid(text: str) -> bool:
+def _uuid(text: str) -> str | None:
     try:
-        UUID(text)
+        return str(UUID(text))
     except ValueError:
-        return False
-    return True
+        return None
 
 
-def choose(found: ConversationsOf | None, channel_id: str | None) -> str | Refused:
-    """The conversation's key: on that channel if the contact has one there, else where they wrote last."""
+def choose(found: Conversations | None, channel_id: str | None) -> str | Refused:
+    """The conversation's key: the last used one, on that channel and no other if one is given."""
+    if found is None:
+        return Refused("contact-not-found", 404, _NOBODY)
     if not found:
-        return Refused("contact-not-found", 404, "Nobody of this bot answers to that.")
-    if len(found) > 1:
-        ids = ", ".join(sorted(found))
-        return Refused("contact-ambiguous", 409, f"More than one contact answers to that: {ids}.")
-    (keys,) = found.values()
-    if not keys:
         return Refused("contact-not-found", 404, "This contact has no conversation with the bot.")
-    return next((key for key in keys if split_conversation_key(key)[1] == channel_id), keys[0])
+    there = [key for key in found if channel_id is None or split_conversation_key(key)[1] == channel_id]
+    if not there:
+        return Refused("peer-not-reachable", 409, _ELSEWHERE, "not-on-channel")
+    return there[0]
 
 
 def forwarded(arrived: Arrived, key: str, channel_type: str | None) -> Outgoing:

@@ -36,7 +36,13 @@ def attach(arrived: Arrived, loaded: LoadedConversation, batch: LoadedBatch) -> 
     known = batch.backlogs[(arrived.key, body.after)]
     fresh = [message for message in work.said.get(loaded.id, []) if message["seq"] > body.after]
     outputs = _outputs(arrived, loaded)
-    answer = {"kind": "messages", "instance": body.instance, "request_id": body.request_id, "conversation": arrived.key}
+    answer = {
+        "kind": "messages",
+        "instance": body.instance,
+        "request_id": body.request_id,
+        "conversation": arrived.key,
+        "last_seq": loaded.conversation.next_seq - 1,
+    }
     for portion in list(in_portions([*known, *fresh])) or [[]]:
         outputs.reply(body.partition, body.request_id, answer | {"messages": portion})
     work.send(arrived.record, outputs.records)

@@ -8,10 +8,11 @@ from typing import Any
 
 from contracts.people import PROFILE_FIELDS, Profile
 from flow_engine.state.json_text import encode
+from flow_engine.state.limits import TooLarge, check_contact
 from flowlang.model import Contact, PatchContact
 
 COLUMNS = ("external_id", "phone", "email")
-"""Profile fields with a column of their own, because people are looked up by them."""
+"""Profile fields with a column of their own."""
 
 
 @dataclass(slots=True)
@@ -82,6 +83,22 @@ def patched(contact: Contact, change: PatchContact) -> Contact:
         _members(contact.tags, change.add_tags, change.remove_tags),
         _members(contact.flags, change.add_flags, change.remove_flags),
     )
+
+
+def joined(survivor: Contact, merged: Contact) -> Contact:
+    """The survivor with what only the other one had; as it was where both together are past a contact's limit."""
+    whole = Contact(
+        survivor.id,
+        merged.profile | survivor.profile,
+        merged.variables | survivor.variables,
+        _members(survivor.tags, merged.tags, ()),
+        _members(survivor.flags, merged.flags, ()),
+    )
+    try:
+        check_contact(whole)
+    except TooLarge:
+        return survivor
+    return whole
 
 
 def _members(present: list[str], added: Iterable[str], removed: Iterable[str]) -> list[str]:

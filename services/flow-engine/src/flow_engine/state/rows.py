@@ -23,6 +23,15 @@ class MessageRow(NamedTuple):
     """JSON."""
 
 
+class Identity(NamedTuple):
+    """A verified identifier and whose it is. `kind` and `value` as contracts.people.identifier has them."""
+
+    bot_id: str
+    kind: str
+    value: str
+    contact_id: str
+
+
 class TimerRow(NamedTuple):
     """A timer of a wait. `part` is the partition of its conversation, `due` by PostgreSQL's clock."""
 

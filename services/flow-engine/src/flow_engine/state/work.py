@@ -10,7 +10,7 @@ from typing import Any
 from flow_engine.state.limits import encoded_state
 from flow_engine.state.listeners import Listeners
 from flow_engine.state.patches import Patch
-from flow_engine.state.rows import LogChange, LogRow, MessageRow, TimerRow
+from flow_engine.state.rows import Identity, LogChange, LogRow, MessageRow, TimerRow
 from flowlang.model import Contact, Conversation, PatchContact
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import DeadRecord
@@ -71,6 +71,8 @@ class Work:
     conversations: dict[str, LoadedConversation] = field(default_factory=dict)
     """By key."""
     contacts: dict[str, Contact] = field(default_factory=dict)
+    holders: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    """(bot, kind, value) of a verified identifier that a new conversation brings -> the id of the contact that has it."""
     timers_found: set[str] = field(default_factory=set)
     """Of the timers that this batch's records name, those that still have a row."""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -78,6 +80,8 @@ class Work:
 
     new_contacts: dict[str, NewContact] = field(default_factory=dict)
     patches: dict[str, Patch] = field(default_factory=dict)
+    verified: list[Identity] = field(default_factory=list)
+    """In the order in which it was told: of one identifier the last counts."""
     timers: dict[str, TimerRow] = field(default_factory=dict)
     ended_timers: set[str] = field(default_factory=set)
     messages: list[MessageRow] = field(default_factory=list)

@@ -43,8 +43,8 @@ SELECT u.id, u.project_id, u.bot_id, u.created_at, u.external_id, u.phone, u.ema
 """
 PATCH = f"""
 WITH locked AS MATERIALIZED (
-    SELECT id FROM contact WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
-)
+    SELECT id, merged_into FROM contact WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
+), patched AS (
 UPDATE contact c SET
     external_id = CASE WHEN u.patch -> 'columns' ? 'external_id' THEN u.patch -> 'columns' ->> 'external_id' ELSE c.external_id END,
     phone = CASE WHEN u.patch -> 'columns' ? 'phone' THEN u.patch -> 'columns' ->> 'phone' ELSE c.phone END,
@@ -59,7 +59,10 @@ UPDATE contact c SET
             THEN changed_set(c.flags, u.patch -> 'flags_added', u.patch -> 'flags_removed') ELSE c.flags END
   FROM {PATCHES.unnest()}, locked
  WHERE c.id = u.id AND locked.id = c.id
+)
+SELECT count(*) FROM locked WHERE merged_into IS NOT NULL
 """
+"""Changes contacts. How many of them are another contact by now: nothing may be kept then, as they were read before."""
 
 
 def new_rows(work: Work) -> list[ContactRow]:
@@ -85,6 +88,16 @@ def new_rows(work: Work) -> list[ContactRow]:
     return rows
 
 
-def patch_rows(work: Work) -> list[PatchRow]:
-    """The changes of contacts that there were before, in the order of their ids: as they are locked."""
-    return [PatchRow(id, patch.encode()) for id, patch in sorted(work.patches.items())]
+def patch_rows(work: Work, merged: dict[str, str]) -> list[list[PatchRow]]:
+    """The changes of contacts that there were before, in the order of their ids: as they are locked.
+
+    `merged`: contacts that this batch has merged, and into whom. A list for each statement: one changes a contact once.
+    """
+    rounds: list[dict[str, PatchRow]] = []
+    for id, patch in sorted(work.patches.items(), key=lambda item: merged.get(item[0], item[0])):
+        row = PatchRow(merged.get(id, id), patch.encode())
+        free = next((one for one in rounds if row.id not in one), None)
+        if free is None:
+            rounds.append(free := {})
+        free[row.id] = row
+    return [list(one.values()) for one in rounds]

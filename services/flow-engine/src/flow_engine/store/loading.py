@@ -17,11 +17,14 @@ from servicekit.loop.batches import Connection
 
 LOAD = """
 SELECT u.id, c.version, c.state, c.seen, c.listeners, c.last_user_at, c.contact_id,
-       p.external_id, p.phone, p.email, p.profile, p.variables, p.tags, p.flags,
+       p.external_id, p.phone, p.email, p.profile, p.variables, p.tags, p.flags, p.merged_into,
        EXISTS (SELECT FROM held h WHERE h.conversation = u.id) AS held
   FROM unnest($1::uuid[]) u(id)
   LEFT JOIN conversation c ON c.id = u.id
   LEFT JOIN contact p ON p.id = c.contact_id
+"""
+SURVIVORS = """
+SELECT id AS contact_id, external_id, phone, email, profile, variables, tags, flags FROM contact WHERE id = ANY ($1::uuid[])
 """
 BACKLOG = """
 SELECT seq, id, at, content FROM message
@@ -35,14 +38,17 @@ async def load(connection: Connection, keys: Iterable[str]) -> dict[str, StoredC
     ids = {conversation_id(key): key for key in keys}
     rows = await connection.fetch(LOAD, sorted(ids)) if ids else []
     found = {str(row["id"]): row for row in rows}
-    return {key: _stored(id, key, found[id]) for id, key in ids.items()}
+    merged = {row["merged_into"] for row in rows} - {None}
+    survivors = {row["contact_id"]: row for row in await connection.fetch(SURVIVORS, list(merged))} if merged else {}
+    return {key: _stored(id, key, row := found[id], survivors.get(row["merged_into"], row)) for id, key in ids.items()}
 
 
-def _stored(id: str, key: str, row: Any) -> StoredConversation:
+def _stored(id: str, key: str, row: Any, person: Any) -> StoredConversation:
+    """`person` has the contact's columns: the row itself, or who its contact was merged into."""
     held: bool = row["held"]
     if row["version"] is None:
         return StoredConversation(None, None, held)
-    contact_id = str(row["contact_id"]) if row["contact_id"] is not None else ""
+    contact_id = str(person["contact_id"]) if person["contact_id"] is not None else ""
     conversation = stored_state.decode(row["state"], key=key, contact_id=contact_id, version=row["version"])
     loaded = LoadedConversation(
         id,
@@ -53,10 +59,11 @@ def _stored(id: str, key: str, row: Any) -> StoredConversation:
         held,
         row["last_user_at"],
     )
-    return StoredConversation(loaded, _contact(row) if row["profile"] is not None else None, held)
+    return StoredConversation(loaded, contact_of(person) if person["profile"] is not None else None, held)
 
 
-def _contact(row: Any) -> Contact:
+def contact_of(row: Any) -> Contact:
+    """The contact of a row with `contact_id` and the columns of the table."""
     profile = orjson.loads(row["profile"])
     for name in ("external_id", "phone", "email"):
         if row[name] is not None:

@@ -1,37 +1,30 @@
-"""Finds contacts by what another program calls them, and their conversations."""
+"""Finds the conversations of those whom another program names: by a contact's id, or by a verified identifier."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from flow_engine.store.port import ConversationsOf, Name
+from flow_engine.store.port import Conversations, Name
 from servicekit.loop.batches import Connection
 
-_BY: dict[str, str] = {
-    "contact_id": "p.id = u.value::uuid",
-    "external_id": "p.external_id = u.value",
-    "phone": "p.phone = u.value",
-    "email": "p.email = u.value",
-}
 _FIND = """
-SELECT u.bot, u.value, p.id AS contact, c.key
-  FROM unnest($1::text[], $2::text[]) u(bot, value)
-  JOIN contact p ON p.bot_id = u.bot AND {by}
-  LEFT JOIN conversation c ON c.contact_id = p.id
- ORDER BY p.id, c.last_user_at DESC NULLS LAST, c.key
+SELECT u.bot, u.field, u.value, c.key
+  FROM unnest($1::text[], $2::text[], $3::text[]) u(bot, field, value)
+  JOIN contact m ON m.bot_id = u.bot AND m.id = CASE u.field WHEN 'contact_id' THEN u.value::uuid ELSE (
+       SELECT i.contact_id FROM identity i WHERE i.bot_id = u.bot AND i.kind = u.field AND i.value = u.value) END
+  JOIN LATERAL (SELECT coalesce(m.merged_into, m.id) AS id) p ON true
+  JOIN LATERAL (SELECT p.id UNION ALL SELECT o.id FROM contact o WHERE o.merged_into = p.id) theirs(id) ON true
+  LEFT JOIN conversation c ON c.contact_id = theirs.id
+ ORDER BY c.last_user_at DESC NULLS LAST, c.key
 """
 
 
-async def find(connection: Connection, wanted: Sequence[Name]) -> dict[Name, ConversationsOf]:
-    """The contacts that these names mean; a query for each field that is used."""
-    found: dict[Name, ConversationsOf] = {name: {} for name in wanted}
-    for field, by in _BY.items():
-        names = sorted({name for name in wanted if name.field == field})
-        if not names:
-            continue
-        bots, values = [name.bot_id for name in names], [name.value for name in names]
-        for row in await connection.fetch(_FIND.format(by=by), bots, values):
-            keys = found[Name(row["bot"], field, row["value"])].setdefault(str(row["contact"]), [])
-            if row["key"] is not None:
-                keys.append(row["key"])
+async def find(connection: Connection, wanted: Sequence[Name]) -> dict[Name, Conversations]:
+    """By name; who means nobody is left out."""
+    found: dict[Name, Conversations] = {}
+    names = sorted(set(wanted))
+    for row in await connection.fetch(_FIND, *zip(*names, strict=True)) if names else ():
+        keys = found.setdefault(Name(row["bot"], row["field"], row["value"]), [])
+        if row["key"] is not None:
+            keys.append(row["key"])
     return found

@@ -27,15 +27,15 @@ class StoredConversation(NamedTuple):
 
 
 class Name(NamedTuple):
-    """How a record names a person: `field` is contact_id | external_id | phone | email."""
+    """How a record names a person: `field` is contact_id, or external_id, phone or email as contracts.people.identifier."""
 
     bot_id: str
     field: str
     value: str
 
 
-ConversationsOf = dict[str, list[str]]
-"""Ids of the contacts that answer to a name, each with the keys of its conversations, the last used first."""
+Conversations = list[str]
+"""The keys of a contact's conversations, also of those of contacts that were merged into it, the last used first."""
 
 
 class HeldEvent(NamedTuple):
@@ -90,8 +90,12 @@ class Reads(Protocol):
         """Those of the timers that have a row."""
         ...
 
-    async def named(self, names: Sequence[Name]) -> dict[Name, ConversationsOf]:
-        """The contacts that these names mean, for each of `names`."""
+    async def named(self, names: Sequence[Name]) -> dict[Name, Conversations]:
+        """The contacts that these names mean; who means nobody is left out."""
+        ...
+
+    async def holders(self, names: Sequence[Name]) -> dict[Name, Contact]:
+        """Whose these verified identifiers are; nobody's are left out."""
         ...
 
     async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:

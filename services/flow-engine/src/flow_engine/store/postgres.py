@@ -10,9 +10,9 @@ from typing import Any
 import asyncpg
 
 from flow_engine.state.work import Outcome, Work
-from flow_engine.store import event_log, held, loading, names, saving, timers
+from flow_engine.store import event_log, held, identities, loading, names, saving, timers
 from flow_engine.store.port import (
-    ConversationsOf,
+    Conversations,
     DueTimers,
     FiredTimer,
     HeldEvent,
@@ -21,6 +21,7 @@ from flow_engine.store.port import (
     Reads,
     StoredConversation,
 )
+from flowlang.model import Contact
 from servicekit.checkpoints.transactions import is_lost
 from servicekit.database import keep_plans
 from servicekit.kafka.records import Record
@@ -85,8 +86,11 @@ class PostgresReads:
     async def timers(self, ids: list[str]) -> set[str]:
         return await timers.present(self._connection, ids)
 
-    async def named(self, names_: Sequence[Name]) -> dict[Name, ConversationsOf]:
+    async def named(self, names_: Sequence[Name]) -> dict[Name, Conversations]:
         return await names.find(self._connection, names_)
+
+    async def holders(self, names_: Sequence[Name]) -> dict[Name, Contact]:
+        return await identities.holders(self._connection, names_)
 
     async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:
         return await loading.backlog(self._connection, conversation, after)

@@ -10,7 +10,7 @@ from flow_engine.errors import StaleConversation
 from flow_engine.state import listeners
 from flow_engine.state.rows import MessageRow
 from flow_engine.state.work import LoadedConversation, Work
-from flow_engine.store import contacts, event_log, held, timers
+from flow_engine.store import contacts, event_log, held, identities, timers
 from servicekit.columns import Columns
 from servicekit.failpoints import broken
 from servicekit.loop.batches import Connection
@@ -70,7 +70,10 @@ async def save(work: Work, connection: Connection) -> None:
     await _save_known(work, [loaded for loaded in changed if loaded.read_version is not None], connection)
     await _create([loaded for loaded in changed if loaded.read_version is None], connection)
     await _rows(connection, contacts.CREATE, contacts.CONTACTS, contacts.new_rows(work))
-    await _rows(connection, contacts.PATCH, contacts.PATCHES, contacts.patch_rows(work))
+    merged = await identities.save(work, connection)
+    for patches in contacts.patch_rows(work, merged):
+        if await connection.fetchval(contacts.PATCH, *contacts.PATCHES.arrays(patches)):
+            raise StaleConversation("a contact was merged into another since it was read")
     await _rows(connection, timers.START, timers.TIMERS, sorted(work.timers.values()))
     if work.ended_timers:
         await connection.execute(timers.END, sorted(work.ended_timers))

@@ -14,7 +14,6 @@ from flowlang.model import Refused, RunEnd, Turn
 REFUSALS = {
     "peer-not-reachable": "The bot may not write to this person",
     "contact-not-found": "No such contact",
-    "contact-ambiguous": "Several contacts answer to this",
     "link-gone": "This link does not work any more",
 }
 """Titles of the problems that the engine decides."""

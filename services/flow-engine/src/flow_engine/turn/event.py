@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from contracts.people import Identifier
 from flow_engine.catalogue.port import Surroundings
 from flow_engine.state.ids import as_uuid
 from flow_engine.state.work import LoadedConversation
@@ -37,7 +38,9 @@ class Certain(NamedTuple):
 class InboundEvent:
     """One record on its way through a turn. `mark` stands for its id among those that the conversation has seen."""
 
-    __slots__ = ("around", "arrived", "body", "certain", "contact", "loaded", "mark", "now", "reachable_before", "uuid")
+    __slots__ = (
+        "around", "arrived", "body", "certain", "contact", "loaded", "mark", "now", "reachable_before", "uuid", "verified",
+    )  # fmt: skip
 
     def __init__(
         self, arrived: Arrived, loaded: LoadedConversation, contact: Contact, around: Surroundings, mark: bytes
@@ -46,6 +49,8 @@ class InboundEvent:
         self.body: Any = arrived.body
         self.uuid = as_uuid(arrived.event_id)
         self.certain = Certain(loaded.conversation, contact, [])
+        self.verified: list[tuple[Identifier, str]] = []
+        """What identifies the person from now on."""
         self.reachable_before = loaded.conversation.reachable
         self.now = max(time_text(arrived.record.timestamp), loaded.conversation.last_at or "")
 

@@ -60,7 +60,7 @@ def _contact_update(event: InboundEvent, work: Work, catalogue: Catalogue) -> li
     change = people.update(event.body)
     contact = patched(event.contact, change)
     check_contact(contact)
-    event.contact = contact
+    event.contact, event.verified = contact, people.verified(event.body.profile)
     return event.has_done([change, *people.update_events(contact, change)])
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
 from contracts import inbound
+from contracts.people import IDENTIFIERS, Identifier, Profile, identifier
 from flow_engine.state.patches import patched, profile_change
 from flow_engine.state.work import NewContact, Work
 from flow_engine.turn.event import InboundEvent
@@ -39,6 +41,9 @@ def meet(work: Work, event: InboundEvent, *, subscribed: bool) -> list[Effect]:
     body, conversation = event.body, event.loaded.conversation
     effects: list[Effect] = []
     told = _told(body.profile)
+    event.verified = verified(body.profile, body.verified)
+    if not conversation.contact_id:
+        _recognise(work, event)
     if not conversation.contact_id:
         conversation.contact_id = contact_id(conversation.key, event.arrived.record.timestamp)
         event.contact = Contact(conversation.contact_id, told)
@@ -55,9 +60,23 @@ def meet(work: Work, event: InboundEvent, *, subscribed: bool) -> list[Effect]:
     return event.has_done(effects)
 
 
+def _recognise(work: Work, event: InboundEvent) -> None:
+    """Take the contact that has the verified external id which the conversation begins with."""
+    conversation = event.loaded.conversation
+    held = (work.holders.get((conversation.bot_id, *one)) for one in event.verified)
+    if found := next(filter(None, held), None):
+        conversation.contact_id, event.contact = found, work.contacts[found]
+
+
 def _told(profile: Any) -> dict[str, Any]:
     told = {name: getattr(profile, name) for name in profile.model_fields_set}
     return {name: value[:LONGEST_FIELD] for name, value in told.items() if value is not None}
+
+
+def verified(profile: Profile, names: Iterable[Identifier] = IDENTIFIERS) -> list[tuple[Identifier, str]]:
+    """The identifiers among these fields of a profile, each in the one way it is written; the others are only shown."""
+    given = ((name, getattr(profile, name)) for name in names)
+    return [(name, value) for name, told in given if told and (value := identifier(name, told))]
 
 
 def change_reachability(conversation: Conversation, state: str, reason: str | None) -> list[Effect]:

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import orjson
 from pydantic_monty import AsyncMonty, MontyError, MontyRuntimeError, OSPolicy, ResourceLimits
 
+from contracts.web_url import web_url
 from flowlang.model import RunCode
 
 SECONDS = 0.1
@@ -65,9 +66,10 @@ class _Collector:
         self.runs.append({"command": str(command), "user_id": user_id, "content": _plain(content)})
 
     def url_for(self, command: str, content: Any = None, user_id: Any = None, redirect_to: str | None = None) -> str:
+        away = None if redirect_to is None else _web_url(redirect_to)
         return self._make_url(
-            {"command": command, "content": _plain(content), "user_id": user_id, "redirect_to": redirect_to}
-        )
+            {"command": command, "content": _plain(content), "user_id": user_id, "redirect_to": away}
+        )  # fmt: skip
 
     def fail(self, text: Any = "") -> None:
         self.failed = _as_text(text)
@@ -139,6 +141,14 @@ def _describe(failure: BaseException) -> str:
     if isinstance(failure, MontyRuntimeError) and isinstance(failure.exception(), _Stopped):
         return str(failure.exception())
     return str(failure)[:1000] or type(failure).__name__
+
+
+def _web_url(value: Any) -> str:
+    """Where a visitor may be sent. Raises ValueError."""
+    try:
+        return web_url(str(value))
+    except ValueError as error:
+        raise ValueError(f"redirect_to: {error}") from error
 
 
 def _as_text(value: Any) -> str:

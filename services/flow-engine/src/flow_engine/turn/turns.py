@@ -10,6 +10,7 @@ from typing import Any
 
 from flow_engine.catalogue.port import Catalogue, Surroundings
 from flow_engine.state.limits import TooLarge, check_contact, encoded_state
+from flow_engine.state.rows import Identity
 from flow_engine.state.seen import remember
 from flow_engine.state.work import LoadedConversation, Outcome, Work
 from flow_engine.turn import answers, people
@@ -136,6 +137,7 @@ class Turns:
             work.contacts[contact.id] = contact
             for change in writer.patches:
                 work.patch(contact.id, change)
+            work.verified += [Identity(turn.conversation.bot_id, *one, contact.id) for one in event.verified]
         work.messages.extend(writer.messages)
         if writer.said:
             work.said.setdefault(event.loaded.id, []).extend(writer.said)

@@ -30,6 +30,8 @@ LEASE_SECONDS = 300.0
 RENEW_BEFORE = 30.0
 BACKLOG_SECONDS = 5.0
 """A backlog that has not come by then is asked for again."""
+AFTER_ALL = 2**31 - 1
+"""No message has a higher seq: the engine counts them in 32 bits."""
 GAP_SECONDS = 0.2
 """A gap that a backlog did not fill is asked for again after this."""
 SWEEP_SECONDS = 30.0
@@ -109,12 +111,20 @@ class Attachments:
         finally:
             attached.listeners -= 1
 
+    async def last_seq(self, spot: Spot) -> int:
+        """The seq of the last message so far, 0 before the first. Raises ProblemError 503."""
+        self._check_rate(spot.project_id)
+        reply, _ = await self._ask(spot, AFTER_ALL)
+        if reply.last_seq is None:
+            raise unavailable("The engine is of an earlier release and does not tell the last message: come again.")
+        return reply.last_seq
+
     async def _known(self, attached: _Attached, seq: int) -> list[ChatMessage]:
         """What is known above `seq`, after attaching where that is needed."""
         if attached.covers(seq):
             return attached.feed.after(seq)
         if attached.asking is None or attached.asking.done() or attached.asked_after > seq:
-            self._check_rate()
+            self._check_rate(attached.spot.project_id)
             attached.asked_after = seq
             attached.asking = asyncio.create_task(self._attach(attached, seq))
             attached.asking.add_done_callback(_heard)
@@ -124,7 +134,15 @@ class Attachments:
 
     async def _attach(self, attached: _Attached, seq: int) -> list[ChatMessage]:
         """Ask for the backlog and for copies from then on. Raises ProblemError 503 when nobody answers."""
-        spot = attached.spot
+        reply, ends = await self._ask(attached.spot, seq)
+        found = attached.feed.add_backlog(seq, reply.messages)
+        # A backlog may be one part of several: only an empty one says that there is no more.
+        attached.until = 0.0 if reply.messages else ends
+        attached.wake()
+        return found
+
+    async def _ask(self, spot: Spot, seq: int) -> tuple[MessagesReply, float]:
+        """The engine's answer to an attach record, and when the lease ends. Raises ProblemError 503 without one."""
         lease = LEASE_SECONDS * random.uniform(0.8, 1.0)  # noqa: S311
         ends = time.monotonic() + lease
         reply_to, future = self._asker.ask()
@@ -144,15 +162,11 @@ class Attachments:
                 )
             async with asyncio.timeout(BACKLOG_SECONDS):
                 reply: MessagesReply = await future
+                return reply, ends
         except TimeoutError:
             raise unavailable("The conversation's messages are not there yet: ask again.") from None
         finally:
             future.cancel()
-        found = attached.feed.add_backlog(seq, reply.messages)
-        # A backlog may be one part of several: only an empty one says that there is no more.
-        attached.until = 0.0 if reply.messages else ends
-        attached.wake()
-        return found
 
     @staticmethod
     async def _change(attached: _Attached, seconds: float) -> None:
@@ -164,8 +178,8 @@ class Attachments:
         except TimeoutError:
             return
 
-    def _check_rate(self) -> None:
-        over = self._buckets.take("attach", "", self._rate)
+    def _check_rate(self, project_id: str) -> None:
+        over = self._buckets.take("attach", project_id, self._rate)
         if over:
             raise unavailable("Too many listeners came at once: come again.", 1 + round(random.uniform(0, 5)))  # noqa: S311
 

@@ -15,7 +15,7 @@ from contracts.people import Profile
 from contracts.registry import Bot, Token
 from contracts.replies import RunReply
 from ingress.chat.attachments import Attachments, Spot
-from ingress.chat.chat_messages import message_of, profile_of
+from ingress.chat.chat_messages import message_of, profile_of, vouched_for
 from ingress.chat.listening import listen, wish_of
 from ingress.doors.runs import at_rest
 from ingress.intake.publishing import Intake, event_id_of
@@ -27,7 +27,7 @@ from ingress.wire.preferences import ASYNC, CallerWait, wait_of
 from ingress.wire.problems import invalid, of_reply
 from servicekit.credentials.links import LinkKeys
 from servicekit.observability.telemetry import traced
-from servicekit.web.auth import Caller
+from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.problems import not_found
 
 OPENING_FIELDS = frozenset({"person", "flow", "entry", "contact", "variables"})
@@ -51,15 +51,22 @@ class BotApi:
         limiter: Limiter,
         intake: Intake,
         attachments: Attachments,
+        authoriser: Authoriser,
     ) -> None:
         self._catalogue, self._keys, self._limiter = catalogue, keys, limiter
-        self._intake, self._attachments = intake, attachments
+        self._intake, self._attachments, self._authoriser = intake, attachments, authoriser
 
     async def listen(self, request: Request) -> Answer | None:
         """What the bot said in a session, waited for or as a stream."""
         session, wish = await self._session_of(request), wish_of(request)
         wish = wish._replace(after=max(wish.after, session.since))
-        return await listen(request, self._attachments, session.spot, wish)
+
+        async def ask_again() -> None:
+            authorization = request.head.get(b"authorization")
+            caller = await self._authoriser.admit(request.row, authorization, request.client_ip)
+            self._session(request.rest[2], self._catalogue.bot(request.rest[0]), caller)
+
+        return await listen(request, self._attachments, session.spot, wish, ask_again)
 
     async def _session_of(self, request: Request) -> ChatSession:
         return self._session(request.rest[2], await self._bot(request), request.caller)
@@ -72,6 +79,7 @@ class BotApi:
         limits = self._catalogue.limits(bot.project_id)
         self._limiter.check_address(limits, request.client_ip, open_door=False)
         self._limiter.check_token(limits, request.client_ip, caller.token_id or "operator")
+        self._limiter.check_own(bot.project_id, request.hops)
         return bot
 
     async def open(self, request: Request) -> Answer:
@@ -84,8 +92,8 @@ class BotApi:
         channel = await self._catalogue.caught_up(lambda: self._catalogue.http_channel(bot))
         peer = self._peer(body.get("person"))
         spot = Spot(bot.project_id, bot.id, channel.id, peer or new_id(), channel.type)
-        before = await self._attachments.after(spot, 0, 0) if peer else []
-        session = ChatSession(spot, request.caller.token_id, before[-1].seq if before else 0)
+        since = await self._attachments.last_seq(spot) if peer else 0
+        session = ChatSession(spot, request.caller.token_id, since)
         answer = {"session_id": self._id(session), "bot_id": bot.id, "channel_id": channel.id, "peer_id": spot.peer_id}
         started = await self._begin(request, bot, spot, profile, body)
         return json_answer(201, {**answer, "last_seq": session.since, **started})
@@ -108,7 +116,13 @@ class BotApi:
         flow = body.get("flow")
         start = await self._start_of(request, bot, spot, body) if flow is not None else None
         with traced("ingress.talk", request.header(b"traceparent")) as span:
-            known = Reachability(**spot._asdict(), received_at=now_text(), state="subscribed", profile=profile)
+            known = Reachability(
+                **spot._asdict(),
+                received_at=now_text(),
+                state="subscribed",
+                profile=profile,
+                verified=vouched_for(request.caller),
+            )
             await self._intake.accept(
                 known,
                 key=spot.key,
@@ -151,7 +165,7 @@ class BotApi:
         if wait.until == "kafka":
             await self._intake.accept(record, key=key, event_id=event_id, traceparent=traceparent, source="chat")
             return None
-        with self._intake.ask(wait.until) as question:
+        with self._intake.callers.one_of(record.project_id), self._intake.ask(wait.until) as question:
             asking = record.model_copy(update={"reply_to": question.reply_to})
             await self._intake.accept(asking, key=key, event_id=event_id, traceparent=traceparent, source="chat")
             reply = await question.answer(wait.seconds)
@@ -166,7 +180,7 @@ class BotApi:
         wait = wait_of(request.head.get(b"prefer"), body.pop("wait", None))
         if wait.until == "verdict":
             wait = ASYNC  # A message needs no permission; who wants the answer says how long it may take.
-        record = message_of(body, session.spot, profile, request.hops)
+        record = message_of(body, session.spot, profile, request.hops, vouched_for(request.caller))
         event_id = record.message_id
         with traced("ingress.talk", request.header(b"traceparent")) as span:
             reply = await self._accepted(record, session.spot.key, event_id, span.traceparent, wait)

@@ -7,19 +7,22 @@ from typing import Any
 from contracts.cloudevents import now_text
 from contracts.ids import derived_id
 from contracts.inbound import MessageReceived
-from contracts.people import PROFILE_FIELDS, Profile
+from contracts.people import IDENTIFIERS, PROFILE_FIELDS, Identifier, Profile
 from ingress.chat.attachments import Spot
 from ingress.wire.problems import invalid
+from servicekit.web.auth import Caller
 
 TEXT_LIMIT = 16_384
 PAYLOAD_LIMIT = 1_024
 KEY_LIMIT = 128
 
 
-def message_of(body: dict[str, Any], spot: Spot, profile: Profile, hops: int) -> MessageReceived:
+def message_of(
+    body: dict[str, Any], spot: Spot, profile: Profile, hops: int, verified: tuple[Identifier, ...] = ()
+) -> MessageReceived:
     """The record of `{client_message_id, type: text|choice|event, text?, payload?, name?}`. Raises ProblemError 422.
 
-    Its id follows from conversation and client_message_id: sent twice, it is one message.
+    `verified`: the fields of the profile that are more than what somebody says of himself. Its id follows from conversation and client_message_id: sent twice, it is one message.
     """
     kind = body.get("type", "text")
     if kind not in ("text", "choice", "event"):
@@ -34,6 +37,7 @@ def message_of(body: dict[str, Any], spot: Spot, profile: Profile, hops: int) ->
         text=_text(body, "text", TEXT_LIMIT, needed=kind == "text"),
         payload=_text(body, payload_name, PAYLOAD_LIMIT, needed=kind != "text"),
         profile=profile,
+        verified=verified,
         provider={name: value for name, value in body.items() if name in ("type", "text", "payload", "name")},
     )
 
@@ -51,6 +55,11 @@ def _text(body: dict[str, Any], name: str, limit: int, *, needed: bool) -> str |
     if not isinstance(value, str) or not 0 < len(value) <= limit:
         raise invalid(f"/{name}", f"{name} is needed: a text of 1 to {limit} characters.")
     return value
+
+
+def vouched_for(caller: Caller) -> tuple[Identifier, ...]:
+    """What of a profile is verified because this caller tells it: all, of who may write data of people anyway."""
+    return IDENTIFIERS if caller.has("data:write") else ()
 
 
 def profile_of(given: Any, pointer: str = "/contact") -> Profile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import orjson
@@ -25,6 +26,10 @@ STREAM_HEADERS: Headers = [
     NO_STORE,
     (b"x-accel-buffering", b"no"),
 ]
+
+
+AskAgain = Callable[[], Awaitable[object]]
+"""Whether the listener may still hear, as of now: raises ProblemError when its token is over."""
 
 
 class Wish(NamedTuple):
@@ -55,23 +60,31 @@ def message_json(message: ChatMessage) -> dict[str, Any]:
     return message.model_dump(mode="json", exclude_none=True)
 
 
-async def listen(request: Request, attachments: Attachments, spot: Spot, wish: Wish) -> Answer | None:
-    """`{messages, last_seq}`, or a stream whose event ids are the seqs. Raises ProblemError 503 before a stream begins."""
+async def listen(
+    request: Request, attachments: Attachments, spot: Spot, wish: Wish, ask_again: AskAgain
+) -> Answer | None:
+    """`{messages, last_seq}`, or a stream whose event ids are the seqs. Raises ProblemError 503 before a stream begins.
+
+    `ask_again` is called after each wait, before anything is told: a token that is deleted meanwhile hears no more.
+    """
     if wish.stream:
         first = await attachments.after(spot, wish.after, 0)
-        await _Stream(request, attachments, spot, wish.after).run(first)
+        await _Stream(request, attachments, spot, wish.after, ask_again).run(first)
         return None
     messages = await attachments.after(spot, wish.after, wish.wait)
+    if wish.wait:
+        await ask_again()
     last = messages[-1].seq if messages else wish.after
     body = {"messages": [message_json(message) for message in messages], "last_seq": last}
     return json_answer(200, body, [NO_STORE])
 
 
 class _Stream:
-    """One stream of server-sent events, until its client goes."""
+    """One stream of server-sent events, until its client goes or may no longer listen."""
 
-    def __init__(self, request: Request, attachments: Attachments, spot: Spot, after: int) -> None:
+    def __init__(self, request: Request, attachments: Attachments, spot: Spot, after: int, ask_again: AskAgain) -> None:
         self._request, self._attachments, self._spot, self._after = request, attachments, spot, after
+        self._ask_again = ask_again
 
     async def run(self, first: list[ChatMessage]) -> None:
         headers = [*STREAM_HEADERS, *self._request.always]
@@ -96,6 +109,10 @@ class _Stream:
                 # The stream outlives Kafka and engine: the heartbeat goes on, and what is missed comes with the next backlog.
                 await asyncio.sleep(1)
                 messages = []
+            try:
+                await self._ask_again()
+            except ProblemError:
+                return  # The client comes again, and hears why not.
             await self._write(b": beat\n\n", messages)
 
     async def _write(self, comment: bytes, messages: list[ChatMessage]) -> None:

@@ -1,7 +1,8 @@
 """/v1/web/{channel}/sessions: web chat for the visitors of somebody's page.
 
 A session is its conversation: its id is the peer, its token (sealed, with an end) is all that opens it again. A
-`visitor_id` alone opens a new conversation, because whoever typed it may be anybody.
+`visitor_id` alone opens a new conversation, because whoever typed it may be anybody. Who a visitor is can be said by the
+site's own server: it opens the session with an API token that may write data, and gives the page the session's token.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import time
 from typing import Any, NamedTuple
 
 from contracts.ids import new_id
+from contracts.people import IDENTIFIERS
 from contracts.registry import Channel
 from ingress.chat.attachments import Attachments, Spot
 from ingress.chat.chat_messages import message_of, profile_of
@@ -20,11 +22,13 @@ from ingress.lookup.catalogue import Catalogue
 from ingress.wire.http import Answer, Headers, Request, json_answer, object_of
 from ingress.wire.problems import invalid, origin_refused
 from servicekit.credentials.links import LinkKeys
+from servicekit.credentials.tokens import has_shape
 from servicekit.observability.telemetry import traced
-from servicekit.web.auth import bearer, unauthorised
+from servicekit.web.auth import Authoriser, bearer, unauthorised
 from servicekit.web.problems import not_found
 
 SESSION_SECONDS = 30 * 86_400
+VOUCHED_LIMIT = 1_000
 PREFLIGHT: Headers = [
     (b"access-control-allow-methods", b"GET, POST"),
     (b"access-control-allow-headers", b"authorization, content-type, last-event-id, traceparent"),
@@ -34,11 +38,12 @@ OPENING_FIELDS = frozenset({"visitor_id", "locale", "page_url", "contact"})
 
 
 class ChatSession(NamedTuple):
-    """What a session's token says; `ends` in unix seconds."""
+    """What a session's token says; `ends` in unix seconds. `contact` are profile fields that the site vouches for."""
 
     spot: Spot
     language: str | None
     ends: int
+    contact: dict[str, str]
 
 
 class WebChat:
@@ -51,10 +56,12 @@ class WebChat:
         limiter: Limiter,
         intake: Intake,
         attachments: Attachments,
+        authoriser: Authoriser,
         public_url: str,
     ) -> None:
         self._catalogue, self._keys, self._limiter = catalogue, keys, limiter
-        self._intake, self._attachments, self._own_origin = intake, attachments, public_url
+        self._intake, self._attachments, self._authoriser = intake, attachments, authoriser
+        self._own_origin = public_url
 
     async def admit(self, request: Request) -> Answer | None:
         """Before any answer: may the page call, and how often. Answers the browser's preflight itself."""
@@ -64,12 +71,17 @@ class WebChat:
         if request.method == "OPTIONS":
             return Answer(204, b"", PREFLIGHT)
         self._limiter.check_address(self._catalogue.limits(channel.project_id), request.client_ip, open_door=True)
+        self._limiter.check_own(channel.project_id, request.hops)
         return None
 
     async def listen(self, request: Request) -> Answer | None:
         """What the bot said, waited for or as a stream."""
         session = self._session_of(request)
-        return await listen(request, self._attachments, session.spot, wish_of(request))
+
+        async def ask_again() -> None:
+            self._session_of(request)
+
+        return await listen(request, self._attachments, session.spot, wish_of(request), ask_again)
 
     async def _channel(self, id: str) -> Channel:
         channel = await self._catalogue.caught_up(lambda: self._catalogue.channel(id))
@@ -96,13 +108,15 @@ class WebChat:
         if unknown := next((name for name in body if name not in OPENING_FIELDS), None):
             raise invalid(f"/{unknown}", f"{unknown} is not a field of a session.")
         messages: list[dict[str, Any]] = []
-        if request.head.get(b"authorization"):
+        site = is_api_token(request.head.get(b"authorization"))
+        if request.head.get(b"authorization") and not site:
             old = self._session(request, channel)
             session = old._replace(ends=_end())
             messages = [message_json(one) for one in await self._attachments.after(old.spot, 0, 0)]
         else:
             spot = Spot(channel.project_id, channel.bot_id, channel.id, new_id(), channel.type)
-            session = ChatSession(spot, _language(body), _end())
+            contact = await self._vouched_for(request, channel, body.get("contact")) if site else {}
+            session = ChatSession(spot, _language(body), _end(), contact)
         answer = {
             "session_id": session.spot.peer_id,
             "token": self._token(session),
@@ -112,13 +126,27 @@ class WebChat:
         }
         return json_answer(201, answer, [NO_STORE])
 
+    async def _vouched_for(self, request: Request, channel: Channel, contact: Any) -> dict[str, str]:
+        """What the site's server says of its visitor. Raises ProblemError 401, 403, 404 or 422."""
+        authorization = request.head.get(b"authorization")
+        caller = await self._authoriser.authorise(authorization, "data:write", request.client_ip)
+        if caller.project != channel.project_id:
+            raise not_found("The channel")
+        told: dict[str, str] = profile_of(contact).model_dump(exclude_none=True)
+        if sum(map(len, told.values())) > VOUCHED_LIMIT:
+            raise invalid(
+                "/contact", f"contact has at most {VOUCHED_LIMIT} characters: they travel in the session's token."
+            )
+        return told
+
     async def say(self, request: Request) -> Answer:
         """202 {message_id}."""
         session, body = self._session_of(request), await request.json_object()
         profile = profile_of(body.pop("contact", None))
         if session.language and profile.language is None:
             profile = profile.model_copy(update={"language": session.language})
-        record = message_of(body, session.spot, profile, request.hops)
+        known = tuple(name for name in IDENTIFIERS if name in session.contact)
+        record = message_of(body, session.spot, profile.model_copy(update=session.contact), request.hops, known)
         with traced("ingress.webchat", request.header(b"traceparent")) as span:
             await self._intake.accept(
                 record,
@@ -137,6 +165,7 @@ class WebChat:
             "peer": session.spot.peer_id,
             "language": session.language,
             "ends": session.ends,
+            "contact": session.contact,
         }
         return self._keys.sign_link("s", session.spot.project_id, payload)
 
@@ -156,11 +185,16 @@ class WebChat:
         if said["ends"] < time.time() or opened.project != channel.project_id:
             raise unauthorised("The session is over: open a new one.")
         spot = Spot(channel.project_id, said["bot"], channel.id, said["peer"], channel.type)
-        return ChatSession(spot, said["language"], said["ends"])
+        return ChatSession(spot, said["language"], said["ends"], said.get("contact", {}))
 
 
 def _end() -> int:
     return int(time.time()) + SESSION_SECONDS
+
+
+def is_api_token(authorization: bytes | None) -> bool:
+    """Whether the header bears a token of the API, and not one of a session."""
+    return authorization is not None and has_shape(authorization.decode("latin-1").rpartition(" ")[2])
 
 
 def _language(body: dict[str, Any]) -> str | None:

@@ -62,6 +62,7 @@ class Runs:
         try:
             self._limiter.check_address(limits, request.client_ip, open_door=trigger.auth.scheme == "url")
             self._limiter.check_trigger(limits, request.client_ip, trigger.id)
+            self._limiter.check_own(trigger.project_id, request.hops)
             body = await request.json_object()
             await self._authorise(request, trigger, body.pop("token", None), limits)
             bound = await self._catalogue.caught_up(lambda: self._catalogue.bound(trigger))
@@ -136,7 +137,7 @@ class Runs:
         if wait.until == "kafka":
             await self._accept(request, bound, order, traceparent, None)
             return outcome(order.event_id, wait, None)
-        with self._intake.ask(wait.until) as question:
+        with self._intake.callers.one_of(bound.trigger.project_id), self._intake.ask(wait.until) as question:
             await self._accept(request, bound, order, traceparent, question.reply_to)
             return outcome(order.event_id, wait, await question.answer(wait.seconds))
 

@@ -63,14 +63,14 @@ def parse_peer(given: Any, pointer: str = "/peer_id") -> str:
 def address_of(view: View, bot_id: str, project_id: str, person: Person, channel_id: str | None) -> Address:
     """Where a record for that person of the bot goes; `channel_id` is the trigger's, None when it has none.
 
-    Raises ProblemError 422 when a peer's channel is not clear, 404 for a channel that is not the bot's.
+    Raises ProblemError 422 when a peer's channel is not clear or not the trigger's, 404 for a channel that is not the bot's.
     """
-    if person.peer_id is None:
-        wanted = person.channel_id or channel_id
-        hint = person if wanted == person.channel_id else person.model_copy(update={"channel_id": wanted})
-        return Address(bot_id, NOBODY, NOBODY, None, hint)
     if channel_id and person.channel_id and person.channel_id != channel_id:
         raise invalid("/person/channel_id", "This trigger writes on another channel; leave channel_id out.")
+    if person.peer_id is None:
+        wanted = person.channel_id or channel_id
+        bound = person if wanted == person.channel_id else person.model_copy(update={"channel_id": wanted})
+        return Address(bot_id, NOBODY, NOBODY, None, bound)
     return peer_address(view, bot_id, project_id, person.peer_id, person.channel_id or channel_id)
 
 

@@ -126,7 +126,11 @@ class Messages(BaseModel):
 
 
 class NewWebSession(BaseModel):
-    """`locale` is a language tag, such as en-GB."""
+    """`locale` is a language tag, such as en-GB.
+
+    `contact` counts when the site's server opens the session, with an API token that has `data:write`: it says who the
+    visitor is, and identifies them. The page gets the session's token, never the API's.
+    """
 
     visitor_id: Any = None
     locale: str | None = None
@@ -189,7 +193,8 @@ OPERATIONS: dict[str, Operation] = {
     "POST /v1/web/{channel}/sessions": Operation(
         {201: Said("The session", WebSession)},
         body=NewWebSession,
-        text="With a session's token in `Authorization` that session comes back, with a new token.",
+        text="With a session's token in `Authorization` that session comes back, with a new token. With an API token that "
+        "has `data:write`, which only the site's server may hold, `contact` says who the visitor is.",
     ),
     "POST /v1/web/{channel}/sessions/{session}/messages": Operation({202: Said("Taken", WebMessage)}, body=Message),
     "GET /v1/web/{channel}/sessions/{session}/events": Operation(

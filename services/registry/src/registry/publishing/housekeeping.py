@@ -8,9 +8,10 @@ import structlog
 
 from registry.publishing import audit, leader
 from registry.store import publications
-from registry.values import endpoint_secrets
+from registry.values import endpoint_secrets, unsealed
 from registry.writing import idempotency
 from registry.writing.topic_tail import TopicTail
+from servicekit.credentials.sealing import KeyRing
 from servicekit.loop.batches import Connection
 
 SNAPSHOT_SECONDS = 3600.0
@@ -32,8 +33,8 @@ log = structlog.get_logger()
 class Housekeeping:
     """One term of a leader. `keep` is called at least once a second and does what is due."""
 
-    def __init__(self, tail: TopicTail) -> None:
-        self._tail = tail
+    def __init__(self, tail: TopicTail, keys: KeyRing) -> None:
+        self._tail, self._keys = tail, keys
         self._reading_audited = 0
         self.problem: str | None = None
         self._next_snapshot = self._next_chores = float("-inf")
@@ -88,6 +89,7 @@ class Housekeeping:
         await end_deleted(connection)
         await idempotency.forget_old(connection)
         await endpoint_secrets.retire_due(connection)
+        await unsealed.seal_due(connection, self._keys)
 
 
 async def end_deleted(connection: Connection) -> None:

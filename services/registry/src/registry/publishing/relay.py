@@ -24,6 +24,7 @@ from registry.store import publications
 from registry.store.postgres import Pool
 from registry.store.publications import Publication
 from registry.writing.topic_tail import TopicTail
+from servicekit.credentials.sealing import KeyRing
 from servicekit.kafka.clients import make_producer
 from servicekit.kafka.cluster import Cluster
 from servicekit.loop.batches import Connection
@@ -44,8 +45,8 @@ log = structlog.get_logger()
 class Relay:
     """`leading` tells whether this replica does it now."""
 
-    def __init__(self, pool: Pool, cluster: Cluster, tail: TopicTail) -> None:
-        self._pool, self._cluster, self._tail = pool, cluster, tail
+    def __init__(self, pool: Pool, cluster: Cluster, tail: TopicTail, keys: KeyRing) -> None:
+        self._pool, self._cluster, self._tail, self._keys = pool, cluster, tail, keys
         self._topic = cluster.named(TOPIC.name)
         self._wake = asyncio.Event()
         self._house: Housekeeping | None = None
@@ -76,7 +77,7 @@ class Relay:
             await leader.resign(connection)
 
     async def _lead(self, connection: Connection, producer: AIOKafkaProducer) -> None:
-        self._house = Housekeeping(self._tail)
+        self._house = Housekeeping(self._tail, self._keys)
         while True:
             self._wake.clear()
             await self._house.keep(connection)

@@ -15,6 +15,7 @@ from contracts.cloudevents import now_text
 from contracts.ids import uuid7
 from contracts.inbound import ChannelType
 from contracts.registry import Bot, Channel
+from contracts.web_url import origin_of
 from registry import errors
 from registry.entities import Stored
 from registry.resources.resource import Made, Resource
@@ -101,6 +102,7 @@ async def change(unit: Unit, stored: Stored[Channel], patch: ChannelPatch) -> St
         extra = extra | {"reason": None, SINCE: now_text()}
     if connector is not None:
         _check_base_url(connector, patch.api_base_url)
+        _ask_again(connector, stored.entity, entity, patch)
     if patch.credentials:
         if connector is None:
             raise errors.invalid("/credentials", f"{entity.type} is not offered here any more.")
@@ -143,6 +145,20 @@ def _with_new_credentials(site: Site, connector: Connector, entity: Channel, cre
     given = channel_credentials.given(connector, credentials, complete=False)
     known = channel_credentials.opened(site, entity)
     return channel_credentials.sealed(site, connector, entity, {**known, **given}).model_copy(update={"url": None})
+
+
+def _ask_again(connector: Connector, before: Channel, after: Channel, patch: ChannelPatch) -> None:
+    """Credentials go to the host that they were given for. Raises ProblemError 422 where another one would get them."""
+    base = connector.descriptor.base_url
+    usual = base.default if base else ""
+    if before.credentials is None or _origin(before, usual) == _origin(after, usual):
+        return
+    if {each.name for each in connector.descriptor.of_origin("given")} - patch.credentials.keys():
+        raise errors.invalid("/credentials", "api_base_url names another host: give the credentials again.")
+
+
+def _origin(channel: Channel, usual: str) -> str:
+    return origin_of(channel.api_base_url or usual)
 
 
 def _check_base_url(connector: Connector, url: str | None) -> None:

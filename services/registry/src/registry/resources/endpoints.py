@@ -12,13 +12,16 @@ from contracts.actions import WebhookFormat
 from contracts.cloudevents import now_text, rfc3339
 from contracts.event_types import EventType
 from contracts.ids import uuid7
-from contracts.registry import Bot, Endpoint
+from contracts.registry import Bot, Endpoint, Sealed
 from registry import errors
 from registry.entities import Stored
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
+from registry.store import postgres_entities
+from registry.values import sent_values
 from registry.values.endpoint_secrets import RETIRE_AT, new_secret
+from registry.values.event_breadth import breadth
 from registry.values.expressions import Filter, Template
 from registry.values.inputs import EventTypes, Headers, HttpUrl, Id, Input, Name
 from registry.writing.unit import Unit
@@ -27,7 +30,7 @@ ATTEMPTS_LIMIT = 20
 SINCE = "state_since"
 """In `extra`: when its state was set last."""
 OVERLAP_SECONDS = 24 * 3600
-HIDDEN = frozenset({"secrets", "schedule_seconds"})
+HIDDEN = frozenset({"secrets", "schedule_seconds", "sealed"})
 Seconds = tuple[int, ...]
 
 
@@ -103,24 +106,30 @@ class EndpointSecret(BaseModel):
 async def create(unit: Unit, new: NewEndpoint) -> Made[Endpoint]:
     id, secret = str(uuid7()), new_secret()
     named = {"name": new.name or urlsplit(new.url).hostname or id}
-    entity = Endpoint.model_validate(
+    written = Endpoint.model_validate(
         new.fields() | named | {"id": id, "project_id": unit.project, "secrets": (_seal(unit, id, secret),)}
     )
+    entity = sent_values.new(unit.site, written)
     _check(entity)
     stored = await unit.add(entity, uses=await _bots(unit, entity))
+    await _refuse_breadth(unit)
     return Made(stored, {"secret": secret})
 
 
 async def change(unit: Unit, stored: Stored[Endpoint], patch: EndpointPatch) -> Stored[Endpoint]:
-    entity = Endpoint.model_validate(stored.entity.model_dump() | patch.fields())
+    entity = sent_values.changed(unit.site, stored.entity, patch.fields())
     _check(entity)
-    return await unit.save(entity, extra=stored.extra, uses=await _bots(unit, entity))
+    saved = await unit.save(entity, extra=stored.extra, uses=await _bots(unit, entity))
+    if patch.given().keys() & {"events", "bots"}:
+        await _refuse_breadth(unit)
+    return saved
 
 
 async def rotate_secret(unit: Unit, stored: Stored[Endpoint], rotation: SecretRotation) -> Made[Endpoint]:
     """The new secret first; the old one signs beside it until the overlap is over."""
     secret = new_secret()
-    sealed, extra = (_seal(unit, stored.id, secret),), dict(stored.extra)
+    sealed: tuple[Sealed, ...] = (_seal(unit, stored.id, secret, stored.entity.secrets[0]),)
+    extra = dict(stored.extra)
     extra.pop(RETIRE_AT, None)
     if rotation.overlap_seconds:
         sealed += stored.entity.secrets[:1]
@@ -151,8 +160,16 @@ def _check(entity: Endpoint) -> None:
         raise errors.invalid("/template", "The format template needs a template, and only that format has one.")
 
 
-def _seal(unit: Unit, id: str, secret: str) -> Any:
-    return unit.site.seal(secret, project=unit.project, entity=id, field="secrets")
+async def _refuse_breadth(unit: Unit) -> None:
+    """Raise ProblemError 409 when one event may now go to more endpoints than it may; filters are not judged."""
+    stored = await postgres_entities.matching(unit.connection, Endpoint, unit.project, {})
+    most = unit.site.limits.endpoints_per_event
+    if breadth(each.entity for each in stored) > most:
+        raise errors.too_many("endpoints that one event goes to", "endpoints_per_event", most)
+
+
+def _seal(unit: Unit, id: str, secret: str, after: Sealed | None = None) -> Sealed:
+    return unit.site.seal(secret, project=unit.project, entity=id, field="secrets", after=after)
 
 
 async def _bots(unit: Unit, entity: Endpoint) -> list[Bot]:

@@ -67,6 +67,7 @@ async def create(unit: Unit, new: NewFlow) -> Made[Flow]:
     entity = Flow(id=str(uuid7()), project_id=unit.project, bot_id=bot.id, **flow_documents.names_of(document))
     stored = await unit.add(entity, extra={DRAFT: 1}, uses=[bot.entity])
     await postgres_drafts.put(unit.connection, entity.id, document)
+    await unit.refuse_too_many(entity)
     return Made(stored, {"problems": await _problems(unit, bot.id, document, entity.id)})
 
 
@@ -76,6 +77,7 @@ async def save_draft(unit: Unit, stored: Stored[Flow], draft: Draft, expected: s
     current = await postgres_drafts.get(unit.connection, stored.id)
     errors.refuse_stale(f'"{current.version}"', expected)
     version = await postgres_drafts.put(unit.connection, stored.id, document)
+    await unit.refuse_growth(stored.entity, current.document, document)
     await unit.note(stored.entity, stored.extra | {DRAFT: version})
     if stored.entity.published is None and flow_documents.names_of(document) != flow_documents.names_of(
         current.document

@@ -56,7 +56,9 @@ def sealed(site: Site, connector: Connector, channel: Channel, credentials: Mapp
     digested = next((each.name for each in connector.descriptor.credentials if each.digested), None)
     return channel.model_copy(
         update={
-            "credentials": site.seal(plaintext, project=channel.project_id, entity=channel.id, field=FIELD),
+            "credentials": site.seal(
+                plaintext, project=channel.project_id, entity=channel.id, field=FIELD, after=channel.credentials
+            ),
             "external_id": identity or channel.external_id,
             "inbound_sha256": _digest(random),
             "secret_token_sha256": _digest(credentials[digested]) if digested else None,

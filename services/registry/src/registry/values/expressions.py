@@ -6,17 +6,20 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from flowlang.expressions.bodies import refuse_broken_body
 from flowlang.expressions.expression import Expression
 from flowlang.expressions.templates import Template as Liquid
+from registry.values.event_names import refuse_unknown
 
 
 def _condition(source: str) -> str:
-    Expression(source)
+    refuse_unknown(Expression(source).reads)
     return source
 
 
 def _template(source: str) -> str:
-    Liquid(source)
+    refuse_broken_body(source)
+    refuse_unknown(Liquid(source).reads)
     return source
 
 

@@ -6,15 +6,14 @@ import re
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
 from contracts.cloudevents import rfc3339
 from contracts.event_types import offered
+from contracts.web_url import climbs, web_url
 from servicekit.storable import in_utc
 
-URL_LIMIT = 2048
 HEADERS_LIMIT = 32
 CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie"})
 OUR_HEADERS = frozenset({"host", "content-length", "transfer-encoding", "connection", "idempotency-key"})
@@ -32,21 +31,10 @@ class Input(BaseModel):
 
 
 def http_url(text: str) -> str:
-    """An absolute http(s) URL whose host is literal and which carries no credentials. Raises ValueError."""
-    if len(text) > URL_LIMIT or re.search(r"[\x00-\x20\x7f\\]", text):
-        raise ValueError(f"at most {URL_LIMIT} characters, none of them a space, a backslash or a control character")
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError("an absolute URL that begins with http:// or https://")
-    if "@" in parts.netloc:
-        raise ValueError("no user or password in a URL: use auth")
-    if "{" in parts.netloc:
-        raise ValueError("scheme, host and port are literal: no merge tags there")
-    try:
-        parts.port  # noqa: B018 (a property that raises)
-    except ValueError:
-        raise ValueError("the port is a number up to 65535") from None
-    return text
+    """A URL that requests may go to: contracts.web_url, and no `..` in its path. Raises ValueError."""
+    if climbs(text):
+        raise ValueError("no .. in a path, encoded or not: write the path that is meant")
+    return web_url(text)
 
 
 def base_url(text: str) -> str:

@@ -48,6 +48,10 @@ class OneToken:
     def find(self, kind: str, index: str, value: str) -> Token | None:
         return self._token
 
+    def deleted(self, kind: str, id: str) -> bool:
+        """What the table does not have is unknown, however that came."""
+        return False
+
     async def current(self) -> bool:
         return True
 

@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from registry import errors
-from registry.entities import M, Stored
+from registry.entities import M, Stored, data_of
 from registry.resources.resource import Made, N, P, Resource
 from registry.store import postgres_entities
 from registry.web.api import Api, Handler
@@ -91,7 +91,9 @@ def _change(api: Api, resource: Resource[M, N, P]) -> Handler:
         async def work(unit: Unit) -> Answer:
             assert resource.change is not None
             stored = await load_to_change(unit, resource, id, request)
-            return shown_answer(resource, unit, await resource.change(unit, stored, body))
+            changed = await resource.change(unit, stored, body)
+            await unit.refuse_growth(changed.entity, data_of(stored.entity), data_of(changed.entity))
+            return shown_answer(resource, unit, changed)
 
         return await api.write(request, work)
 

@@ -1,0 +1,74 @@
+"""A database of the release before: whom its identifiers name after the upgrade."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import asyncpg
+import orjson
+import pytest
+
+from flow_engine.store import log_partitions
+from servicekit.migrate import migrate_async
+from support.databases import Databases
+
+BOT = "bot-1"
+SHARED = {"attachments": [{"type": "contact", "phone": "491701234567", "first_name": "A", "verified": True}]}
+FORWARDED = {"attachments": [{"type": "contact", "phone": "491701234568", "first_name": "B", "verified": False}]}
+TYPED = {"text": '"phone":"491701234569" "verified":true'}
+
+PEOPLE = {
+    "shared": ("telegram", {"phone": "491701234567", "email": "a@example.com"}, SHARED),
+    "forwarded": ("telegram", {"phone": "491701234568"}, FORWARDED),
+    "typed": ("telegram", {"phone": "491701234569"}, TYPED),
+    "visitor": ("webchat", {"external_id": "crm-1", "phone": "+371", "email": "b@example.com"}, {"text": "hi"}),
+    "told": ("http", {"external_id": "crm-2"}, {"text": "hi"}),
+    "one": ("http", {"external_id": "crm-3"}, {"text": "hi"}),
+    "other": ("telegram", {"external_id": "crm-3"}, {"text": "hi"}),
+}
+"""Name -> type of channel, what was kept of them, what they wrote."""
+
+
+@pytest.fixture
+def database(databases: Databases) -> Iterator[str]:
+    """Empty."""
+    with databases.fresh() as dsn:
+        yield dsn
+
+
+async def put(connection: asyncpg.Connection[asyncpg.Record], name: str) -> None:
+    """A person as the release before kept one."""
+    channel_type, kept, wrote = PEOPLE[name]
+    contact, conversation = await connection.fetchrow("SELECT gen_random_uuid(), gen_random_uuid()")
+    columns = [kept.get(field) for field in ("external_id", "phone", "email")]
+    await connection.execute(
+        "INSERT INTO contact (id, project_id, bot_id, external_id, phone, email, profile)"
+        " VALUES ($1, 'p', $2, $3, $4, $5, $6)",
+        contact, BOT, *columns, orjson.dumps({"name": name}).decode(),
+    )  # fmt: skip
+    await connection.execute(
+        "INSERT INTO conversation (id, key, contact_id, version, state, seen) VALUES ($1, $2, $3, 1, $4, '')",
+        conversation, f"{BOT}/c/{name}", contact, orjson.dumps({"channel_type": channel_type}),
+    )  # fmt: skip
+    await connection.execute(
+        "INSERT INTO message (conversation, seq, place, sender, id, at, content)"
+        " VALUES ($1, 0, 0, 'person', gen_random_uuid(), now(), $2)",
+        conversation, orjson.dumps(wrote),
+    )  # fmt: skip
+
+
+async def test_what_can_only_have_been_verified_still_names_people_and_nothing_else_does(database: str) -> None:
+    await migrate_async("flow_engine", database, "0002")
+    connection = await asyncpg.connect(database, server_settings={"search_path": "flow_engine"})
+    try:
+        await log_partitions.keep_up(connection, log_partitions.logs(None, 9))
+        for name in PEOPLE:
+            await put(connection, name)
+        await migrate_async("flow_engine", database)
+        rows = await connection.fetch(
+            "SELECT kind, value, profile ->> 'name' FROM identity JOIN contact ON id = contact_id ORDER BY kind"
+        )
+        assert [tuple(row) for row in rows] == [("external_id", "crm-2", "told"), ("phone", "+491701234567", "shared")]
+        assert await connection.fetchval("SELECT count(*) FROM contact WHERE merged_into IS NULL") == len(PEOPLE)
+    finally:
+        await connection.close()

@@ -1,0 +1,62 @@
+"""What API calls and endpoints send along: sealed as it was, hidden where it stood."""
+
+from base64 import b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.registry import HIDDEN, ApiCall
+from servicekit.credentials.sealing import KeyRing, SealError
+from servicekit.credentials.sent_values import sealed_values, sent_values
+
+RING = KeyRing(f"k:{b64encode(bytes(range(32))).decode()}")
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
+NAMES = st.from_regex(r"[A-Za-z][A-Za-z0-9-]{0,8}", fullmatch=True)
+QUERIES = st.lists(st.from_regex(r"[A-Za-z0-9%=+-]{1,12}", fullmatch=True), max_size=4).map("&".join)
+
+
+def call(**fields) -> ApiCall:
+    given = {"id": "c1", "project_id": "p1", "name": "seats", "method": "GET", "url": "https://api.example.com/x"}
+    return ApiCall(**given | fields)
+
+
+def sealed(entity: ApiCall) -> ApiCall:
+    return entity.model_copy(update=sealed_values(RING, entity, None))
+
+
+@given(
+    QUERIES, st.dictionaries(NAMES, TEXTS, max_size=3), st.dictionaries(NAMES, TEXTS | st.integers(0, 9), max_size=3)
+)
+def test_what_is_sent_is_what_was_written(query, headers, params):
+    url = "https://api.example.com/x" + (f"?{query}" if query else "") + "#top"
+    kept = sealed(call(url=url, headers=headers, params=params))
+    assert sent_values(RING, kept) == (url, headers, params)
+    assert set(kept.headers.values()) | set(kept.params.values()) <= {HIDDEN}
+    assert kept.headers.keys() | kept.params.keys() == headers.keys() | params.keys()
+
+
+def test_no_value_shows_in_the_record():
+    entity = call(url="https://api.example.com/x?key=query-value&bare-value", headers={"X-A": "header-value"})
+    record = sealed(entity).encode().decode()
+    assert [value for value in ("query-value", "bare-value", "header-value") if value in record] == []
+    assert "https://api.example.com/x?key=[hidden]&[hidden]" in record
+
+
+def test_values_cannot_be_moved_to_another_entity():
+    moved = sealed(call(headers={"X-A": "b"})).model_copy(update={"id": "c2"})
+    with pytest.raises(SealError):
+        sent_values(RING, moved)
+
+
+def test_an_entity_of_an_earlier_release_is_sent_as_it_is():
+    entity = call(url="https://api.example.com/x?a=1", headers={"X-A": "b"}, params={"c": 1})
+    assert sent_values(RING, entity) == (entity.url, {"X-A": "b"}, {"c": 1})
+    assert sealed(call()).sealed is None
+
+
+def test_only_values_that_tell_something_are_looked_for_in_answers():
+    entity = call(
+        url="https://a.example/?lang=de&token=t%2Fk4", headers={"Accept": "text/csv", "X-Id": "0123456789abc"}
+    )
+    assert set(sent_values(RING, entity).secrets) == {"t%2Fk4", "t/k4", "0123456789abc"}
