@@ -55,3 +55,12 @@ def three_nodes() -> dict[str, Any]:
             "answer": {"type": "say", "parts": [{"text": "Noted {{ memory.line }}."}]},
         },
     }
+
+
+def counted_nodes() -> dict[str, Any]:
+    """The same with a condition that is not one comparison, and a filter: not cheap by their form."""
+    document = three_nodes()
+    nodes = document["nodes"]
+    nodes["check"]["branches"][0]["if"] = 'system.last_message in ["/stop", "/end"]'
+    nodes["answer"]["parts"] = [{"text": "Noted {{ memory.line | upcase }}."}]
+    return document

@@ -82,6 +82,19 @@ def flow_problems(problems: Iterable[dict[str, Any]]) -> ProblemError:
     return ProblemError("flow-invalid", 422, "The flow has errors", listed[0]["detail"], errors=listed)
 
 
+def check_too_costly(why: str, limits: str) -> ProblemError:
+    """422: what was to be checked passed a limit of the check."""
+    return ProblemError(
+        "check-too-costly", 422, "Check too costly", f"The check was given up: {why}. It may take {limits}: send less."
+    )
+
+
+def too_many_checks(most: int) -> ProblemError:
+    """429: a project's checks wait for each other."""
+    detail = f"{most} requests of this project that need a check are at work or wait; send it again when one has ended."
+    return ProblemError("too-many-checks", 429, "Too many checks", detail, headers={"Retry-After": "1"})
+
+
 def refused_by_platform(words: str) -> ProblemError:
     """422 in the platform's own words."""
     return ProblemError("platform-refused", 422, "The platform refused", words)

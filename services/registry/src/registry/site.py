@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from channels.discovery import Connectors, installed
 from contracts.registry import Entity, Sealed
+from registry.checking.checks import Checks
 from registry.settings import ProjectLimits
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.sealing import KeyRing
@@ -13,12 +14,13 @@ from servicekit.credentials.sealing import KeyRing
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`public_url` has no trailing slash."""
+    """`public_url` has no trailing slash. `checks`: who checks what users wrote."""
 
     public_url: str
     keys: KeyRing
     links: LinkKeys
     limits: ProjectLimits
+    checks: Checks
     connectors: Connectors = field(default_factory=installed)
 
     @property

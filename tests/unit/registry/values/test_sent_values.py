@@ -17,7 +17,7 @@ from servicekit.credentials.sealing import KeyRing
 from servicekit.web.problems import ProblemError
 
 KEYS = KeyRing(f"k:{b64encode(bytes(range(32))).decode()}")
-SITE = Site("https://bots.example", KEYS, LinkKeys("l" * 40), ProjectLimits({}, 1, 1), {})
+SITE = Site("https://bots.example", KEYS, LinkKeys("l" * 40), ProjectLimits({}, 1, 1), None, {})
 URL = "https://api.example.com/seats?key=old&v=2"
 
 

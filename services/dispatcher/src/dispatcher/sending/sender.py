@@ -15,6 +15,7 @@ from dispatcher.model.delivery import Attempt, Delivery, Result, SendContext
 from dispatcher.requests import Reading, Request
 from dispatcher.results import conclusions
 from dispatcher.sending import attempt_log, channel_requests
+from dispatcher.sending.programs import NotRendered, Programs
 from servicekit.failpoints import broken, failpoint
 from servicekit.http_client.guarded_http import Answer, GuardedClient, Unreachable
 from servicekit.observability.metrics import counter, histogram
@@ -53,8 +54,10 @@ class Begun:
 class Sender:
     """`still_ours(delivery)`: whether a row of a lane is this process's as far as it can know."""
 
-    def __init__(self, http: GuardedClient, context: SendContext, still_ours: Callable[[Delivery], bool]) -> None:
-        self._http, self._context, self._still_ours = http, context, still_ours
+    def __init__(
+        self, http: GuardedClient, context: SendContext, programs: Programs, still_ours: Callable[[Delivery], bool]
+    ) -> None:
+        self._http, self._context, self._programs, self._still_ours = http, context, programs, still_ours
         self._attempts: dict[tuple[str, str], Any] = {}
         self._seconds: dict[str, Any] = {}
 
@@ -94,12 +97,19 @@ class Sender:
         over = conclusions.expired(delivery, datetime.now(UTC))
         if over is not None:
             return over
-        request = delivery.kind.request(delivery, self._context)
+        request = await self._request(delivery)
         await failpoint("before_send")
         with traced(f"deliver {delivery.kind.name}", delivery.traceparent) as span:
             if span.traceparent and "traceparent" in request.headers:
                 request.headers["traceparent"] = span.traceparent
             return await self._send(delivery, request, begun)
+
+    async def _request(self, delivery: Delivery) -> Request:
+        try:
+            return delivery.kind.request(delivery, self._context)
+        except NotRendered as wanted:
+            text = await self._programs.render(delivery.project_id, wanted.source, wanted.event)
+            return delivery.kind.request(delivery, self._context._replace(render=lambda source, event: text))
 
     async def _send(self, delivery: Delivery, request: Request, begun: Begun) -> Result:
         timeout = min(request.timeout, self._context.longest)

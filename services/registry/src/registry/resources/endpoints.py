@@ -22,7 +22,6 @@ from registry.store import postgres_entities
 from registry.values import sent_values
 from registry.values.endpoint_secrets import RETIRE_AT, new_secret
 from registry.values.event_breadth import breadth
-from registry.values.expressions import Filter, Template
 from registry.values.inputs import EventTypes, Headers, HttpUrl, Id, Input, Name
 from registry.writing.unit import Unit
 
@@ -45,9 +44,11 @@ class EndpointFields(Input):
     """What can be set at any time. `schedule` are the delays between attempts, in seconds."""
 
     bots: tuple[Id, ...] = Field(default=(), max_length=100)
-    filter: Filter | None = None
+    filter: str | None = None
+    """CEL over the event; false leaves it out."""
     format: WebhookFormat = "switchhook"
-    template: Template | None = None
+    template: str | None = None
+    """A Liquid body."""
     headers: Headers = Field(default_factory=dict)
     ordered: bool = False
     max_in_flight: int = Field(default=16, ge=1, le=256)
@@ -110,7 +111,7 @@ async def create(unit: Unit, new: NewEndpoint) -> Made[Endpoint]:
         new.fields() | named | {"id": id, "project_id": unit.project, "secrets": (_seal(unit, id, secret),)}
     )
     entity = sent_values.new(unit.site, written)
-    _check(entity)
+    await _check(unit, entity, new)
     stored = await unit.add(entity, uses=await _bots(unit, entity))
     await _refuse_breadth(unit)
     return Made(stored, {"secret": secret})
@@ -118,7 +119,7 @@ async def create(unit: Unit, new: NewEndpoint) -> Made[Endpoint]:
 
 async def change(unit: Unit, stored: Stored[Endpoint], patch: EndpointPatch) -> Stored[Endpoint]:
     entity = sent_values.changed(unit.site, stored.entity, patch.fields())
-    _check(entity)
+    await _check(unit, entity, patch)
     saved = await unit.save(entity, extra=stored.extra, uses=await _bots(unit, entity))
     if patch.given().keys() & {"events", "bots"}:
         await _refuse_breadth(unit)
@@ -155,7 +156,9 @@ def show(stored: Stored[Endpoint], site: Site) -> dict[str, Any]:
     return shown
 
 
-def _check(entity: Endpoint) -> None:
+async def _check(unit: Unit, entity: Endpoint, given: EndpointFields) -> None:
+    await unit.site.checks.refuse_wrong("filter", given.filter)
+    await unit.site.checks.refuse_wrong("template", given.template)
     if (entity.format == "template") != (entity.template is not None):
         raise errors.invalid("/template", "The format template needs a template, and only that format has one.")
 
@@ -188,4 +191,5 @@ RESOURCE = Resource(
     hidden=HIDDEN,
     also=EndpointState,
     once=EndpointSecret,
+    checked=True,
 )

@@ -74,6 +74,8 @@ class Resource(Generic[M, N, P]):
     """What `show` adds to the entity's fields."""
     once: type[BaseModel] = Nothing
     """What the answer to the making tells this one time."""
+    checked: bool = False
+    """Whether making or changing one needs checks of what users wrote (registry.checking)."""
 
     def shown_model(self) -> type[BaseModel]:
         """What `show` gives, for the API's document."""

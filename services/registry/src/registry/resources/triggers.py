@@ -15,7 +15,6 @@ from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.store import postgres_entities, postgres_trigger_requests
-from registry.values import flow_documents
 from registry.values.inputs import Id, Input, Name
 from registry.writing.unit import Unit
 
@@ -152,7 +151,7 @@ def _group(given: TriggerFields) -> str | None:
 
 
 async def _entry(unit: Unit, flow: Stored[Flow], entry: str) -> dict[str, str]:
-    accepts = flow_documents.webhook_entry(await flows.current_document(unit, flow), entry)
+    accepts = await unit.site.checks.webhook_entry(await flows.current_document(unit, flow), entry)
     if accepts is None:
         raise errors.invalid("/entry", f"The flow {flow.entity.slug} has no trigger {entry!r} of type webhook.")
     return dict(accepts)
@@ -197,4 +196,5 @@ RESOURCE = Resource(
     filters={"bot": "bot_id", "flow": "flow_id", "state": "state"},
     also=Instructions,
     once=TriggerMade,
+    checked=True,
 )

@@ -77,11 +77,18 @@ class Api:
         async with self.database.pool.acquire() as connection:
             yield Unit(connection, _caller(request).project, 0, self.site)
 
-    async def write(self, request: Request, work: Work, then: FollowUp | None = None) -> Response:
-        """Do the work, for the caller's project."""
+    async def write(
+        self, request: Request, work: Work, then: FollowUp | None = None, *, checked: bool = False
+    ) -> Response:
+        """Do the work, for the caller's project. `checked`: it has checks made; see `checking`."""
         caller = _caller(request)
         key = await _key(caller, request)
-        return await self.writes.answer(caller.project, key, work, then)
+        turn = self.checking(request) if checked else None
+        return await self.writes.answer(caller.project, key, work, then, turn=turn)
+
+    def checking(self, request: Request) -> contextlib.AbstractAsyncContextManager[None]:
+        """Hold the project's turn for checks. It is waited for before a connection to the database is taken."""
+        return self.site.checks.turn(_caller(request).project or "")
 
 
 def _caller(request: Request) -> Caller:

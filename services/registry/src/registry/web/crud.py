@@ -72,7 +72,7 @@ def _create(api: Api, resource: Resource[M, N, P], then: Callable[[N], FollowUp]
         async def work(unit: Unit) -> Answer:
             return made_answer(resource, unit, await resource.create(unit, body))
 
-        return await api.write(request, work, then and then(body))
+        return await api.write(request, work, then and then(body), checked=resource.checked)
 
     create.__annotations__["body"] = resource.new
     return create
@@ -95,7 +95,7 @@ def _change(api: Api, resource: Resource[M, N, P]) -> Handler:
             await unit.refuse_growth(changed.entity, data_of(stored.entity), data_of(changed.entity))
             return shown_answer(resource, unit, changed)
 
-        return await api.write(request, work)
+        return await api.write(request, work, checked=resource.checked)
 
     patch.__annotations__["body"] = resource.patch
     return patch
