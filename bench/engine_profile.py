@@ -1,7 +1,7 @@
 """Where the engine's time goes: batches through its handler and into PostgreSQL, in one process, without Kafka.
 
 `.venv/bin/python -m bench.engine_profile` prints microseconds an event of each stage; `--top 30` adds the profiler's
-table.
+table, `--counted 1` takes a flow whose turns are made in worker processes.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 import asyncpg
 import uvloop
 
-from bench.flows import three_nodes
+from bench.flows import counted_nodes, three_nodes
 from bench.rig import options
 from contracts import cloudevents, inbound
 from contracts.ids import conversation_key, uuid7
@@ -25,12 +25,15 @@ from devstack.embedded_postgres import EmbeddedPostgres
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
+from flow_engine.programs import worker
+from flow_engine.programs.stepping import Stepping
 from flow_engine.store import log_partitions
 from flow_engine.store.postgres import PostgresConversations
 from servicekit.kafka.records import Record, pack_outgoing
 from servicekit.loop.batches import Batch
 from servicekit.memory import tune_collector
 from servicekit.migrate import migrate_async
+from servicekit.workers.pool import WorkerPool
 
 PROJECT, BOT, CHANNEL = (str(uuid7()) for _ in range(3))
 PEOPLE, BATCH = 2_000, 250
@@ -55,8 +58,8 @@ class _View:
         return [one for (of, _), one in self._of.items() if of == kind and getattr(one, index) == value]
 
 
-def _view() -> _View:
-    document, flow = three_nodes(), str(uuid7())
+def _view(document: dict[str, Any]) -> _View:
+    flow = str(uuid7())
     return _View(
         Bot(id=BOT, project_id=PROJECT, name="bench"),
         Channel(id=CHANNEL, project_id=PROJECT, bot_id=BOT, type="telegram", name="telegram"),
@@ -79,16 +82,18 @@ def _records(first: int, count: int) -> list[Record]:
     return made
 
 
-async def _run(dsn: str, count: int, profiler: cProfile.Profile | None) -> dict[str, float]:
+async def _run(dsn: str, count: int, profiler: cProfile.Profile | None, document: dict[str, Any]) -> dict[str, float]:
     """Microseconds an event by stage, the first fifth not counted."""
     await migrate_async("flow_engine", dsn)
     async with (
         asyncpg.create_pool(dsn, min_size=2, server_settings={"search_path": "flow_engine", "jit": "off"}) as pool,
+        WorkerPool(worker.TARGET, LinkMaker(None, ""), most=3) as workers,
         pool.acquire() as connection,
     ):
         await log_partitions.keep_up(connection, log_partitions.logs(None, 9))
         store = PostgresConversations(pool)
-        handler = EngineHandler(store, RegistryCatalogue(_view(), LinkMaker(None, "")), None)  # type: ignore[arg-type]
+        stepping = Stepping(None, workers)  # type: ignore[arg-type]  # no code nodes
+        handler = EngineHandler(store, RegistryCatalogue(_view(document), LinkMaker(None, "")), stepping)  # type: ignore[arg-type]
         spent, measured, first = dict.fromkeys(("apply", "save", "pack", "cpu"), 0.0), 0, 0
         while first < count:
             if first * 5 >= count and not measured and profiler:
@@ -120,21 +125,24 @@ async def _batch(handler: EngineHandler, connection: Any, records: list[Record])
     }  # fmt: skip
 
 
-async def _on_a_server(folder: Path, count: int, profiler: cProfile.Profile | None) -> dict[str, float]:
+async def _on_a_server(
+    folder: Path, count: int, profiler: cProfile.Profile | None, document: dict[str, Any]
+) -> dict[str, float]:
     server = EmbeddedPostgres(folder)
     await server.start()
     try:
-        return await _run(server.dsn, count, profiler)
+        return await _run(server.dsn, count, profiler, document)
     finally:
         await server.stop()
 
 
 def main() -> None:
-    chosen = options(events=20_000, top=0)
+    chosen = options(events=20_000, top=0, counted=0)
     tune_collector()
     profiler = cProfile.Profile() if chosen.top else None
     with tempfile.TemporaryDirectory() as folder:
-        print("microseconds an event:", uvloop.run(_on_a_server(Path(folder), chosen.events, profiler)))
+        document = counted_nodes() if chosen.counted else three_nodes()
+        print("microseconds an event:", uvloop.run(_on_a_server(Path(folder), chosen.events, profiler, document)))
     if profiler:
         pstats.Stats(profiler).sort_stats("tottime").print_stats(chosen.top)
 

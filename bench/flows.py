@@ -23,6 +23,19 @@ def webhook_flow(url: str) -> dict[str, Any]:
     }
 
 
+def one_node(slug: str, node: dict[str, Any]) -> dict[str, Any]:
+    """A trigger and that node; `memory.text` may be set."""
+    return {
+        "schema": "flow/1",
+        "slug": slug,
+        "name": slug,
+        "start": "node",
+        "variables": {"text": {"type": "string", "scope": "memory"}},
+        "triggers": [{"id": "run", "type": "webhook", "to": "node"}],
+        "nodes": {"node": node},
+    }
+
+
 def three_nodes() -> dict[str, Any]:
     """A condition, a template that sets and a template that says."""
     return {
@@ -42,3 +55,12 @@ def three_nodes() -> dict[str, Any]:
             "answer": {"type": "say", "parts": [{"text": "Noted {{ memory.line }}."}]},
         },
     }
+
+
+def counted_nodes() -> dict[str, Any]:
+    """The same with a condition that is not one comparison, and a filter: not cheap by their form."""
+    document = three_nodes()
+    nodes = document["nodes"]
+    nodes["check"]["branches"][0]["if"] = 'system.last_message in ["/stop", "/end"]'
+    nodes["answer"]["parts"] = [{"text": "Noted {{ memory.line | upcase }}."}]
+    return document

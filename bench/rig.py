@@ -80,13 +80,28 @@ async def rig(services: Services | None = None, env: Mapping[str, str] | None = 
     """Start it, put project, bot and channel in, and clear everything away at the end."""
     settings = {"SWITCHHOOK_TOPIC_PREFIX": "", **(env or {})}  # Benches name topics as contracts does.
     with tempfile.TemporaryDirectory(prefix="switchhook-bench-", ignore_cleanup_errors=True) as folder:
-        async with Stack(Path(folder), services=services or NO_SETTINGS, env=settings, report=complain) as stack:
-            async with Api(stack.base_url, stack.secrets.admin_token) as operator:
-                project = (await operator.post("/v1/projects", {"name": "bench"}))["id"]
-            async with Api(stack.base_url, stack.secrets.admin_token, project) as api:
-                bot = (await api.post("/v1/bots", {"name": "bench"}))["id"]
-                channel = await api.post("/v1/channels", {"bot": bot, "type": "webchat", "name": "site"})
-                yield Rig(stack, api, project, bot, channel["id"])
+        async with (
+            Stack(Path(folder), services=services or NO_SETTINGS, env=settings, report=complain) as stack,
+            _project_on(stack, "bench") as made,
+        ):
+            yield made
+
+
+@contextlib.asynccontextmanager
+async def neighbour(bench: Rig) -> AsyncIterator[Rig]:
+    """Another project on the same stack, with a bot and a channel of its own."""
+    async with _project_on(bench.stack, "neighbour") as made:
+        yield made
+
+
+@contextlib.asynccontextmanager
+async def _project_on(stack: Stack, name: str) -> AsyncIterator[Rig]:
+    async with Api(stack.base_url, stack.secrets.admin_token) as operator:
+        project = (await operator.post("/v1/projects", {"name": name}))["id"]
+    async with Api(stack.base_url, stack.secrets.admin_token, project) as api:
+        bot = (await api.post("/v1/bots", {"name": name}))["id"]
+        channel = await api.post("/v1/channels", {"bot": bot, "type": "webchat", "name": "site"})
+        yield Rig(stack, api, project, bot, channel["id"])
 
 
 def complain(line: str) -> None:

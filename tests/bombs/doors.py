@@ -9,18 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from bombs.corpus import Bomb
 from contracts.registry import FlowVersion
-from dispatcher.errors import NoRequest
 from dispatcher.sending import rendering
-from dispatcher.sending.event_scopes import EventScopes
-from flowlang.expressions.expression import Expression
+from dispatcher.sending.rendering import ProgramFailed
 from flowlang.language.check import check
 from flowlang.language.compile import compile_flow
 from flowlang.model import Contact, Conversation, Happening, Tools, Turn
-from flowlang.problems import FlowInvalid, NodeError
+from flowlang.problems import FlowInvalid
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.interpreter import step
 from registry.values import expressions
@@ -110,11 +106,11 @@ def answer(bomb: Bomb) -> str:
 def endpoint_template(bomb: Bomb) -> str:
     """The program is the body of an endpoint, which reads an event in place of a conversation."""
     source = _over_events(bomb)
-    if _not_taken(expressions.Template, source):
+    if expressions.wrong_template(source):
         return "refused"
     try:
         rendering.render(source, _event(bomb))
-    except NoRequest:
+    except ProgramFailed:
         return "failed"
     return "done"
 
@@ -122,22 +118,13 @@ def endpoint_template(bomb: Bomb) -> str:
 def endpoint_filter(bomb: Bomb) -> str:
     """The program is the filter of an endpoint, which reads an event in place of a conversation."""
     source = _over_events(bomb)
-    if _not_taken(expressions.Filter, source):
+    if expressions.wrong_filter(source):
         return "refused"
     try:
-        Expression(source).evaluate(EventScopes(_event(bomb)))
-    except NodeError:
+        rendering.judge(source, _event(bomb))
+    except ProgramFailed:
         return "failed"
     return "done"
-
-
-def _not_taken(field: Any, source: str) -> bool:
-    """Whether the registry refuses it as this field of an endpoint."""
-    try:
-        TypeAdapter(field).validate_python(source)
-    except ValueError:
-        return True
-    return False
 
 
 def _over_events(bomb: Bomb) -> str:

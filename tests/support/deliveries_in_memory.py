@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -221,11 +222,19 @@ class DeliveriesInMemory:
     async def due_queues(self, sources: Iterable[str]) -> list[Queue]:
         now, ours = self._now(), {"", *sources}
         found = [
-            (look, Queue(id, place.destination))
+            (look, Queue(id, place.destination, place.project_id))
             for place, id in self.places.items()
             if place.source in ours and (look := self.tables.looks[id]) is not None and look <= now
         ]
-        return [queue for _, queue in sorted(found)][:500]
+        by_destination, by_project, turns = Counter[tuple[str, str]](), Counter[str](), []
+        for look, queue in sorted(found):
+            by_destination[queue.project_id, queue.destination] += 1
+            turns.append((by_destination[queue.project_id, queue.destination], look, queue))
+        in_turn = []
+        for _, look, queue in sorted(turns):
+            by_project[queue.project_id] += 1
+            in_turn.append((by_project[queue.project_id], look, queue))
+        return [queue for _, _, queue in sorted(in_turn)][:500]
 
     async def look_again(self, queue: Queue) -> None:
         self.tables.looks[queue.id] = self._first_due(queue.id)

@@ -34,7 +34,7 @@ class Published:
 
 async def new(store: DeliveriesInMemory, *, to: str = "endpoint:e1", lane: str | None = None, **more: Any) -> Delivery:
     """A delivery with its queue, not yet kept."""
-    place = Place(to, more.get("source", "events/0") if lane else "")
+    place = Place(to, more.get("source", "events/0") if lane else "", more.get("project_id", ""))
     today: date = await store.today()
     queue_id = (await store.queue_ids([place]))[place]
     return delivery(**({"destination": to, "lane": lane, "day": today, "queue_id": queue_id, "lease": None} | more))

@@ -215,6 +215,20 @@ class DeliveryStoreSuite:
         assert await kept.due("events/1") == []
         assert await kept.due(SOURCE) == [TO]
 
+    async def test_queues_are_looked_at_one_project_after_the_other_and_of_each_one_destination_after_the_other(
+        self, kept: Kept
+    ) -> None:
+        places = [Place("d1", source, "a") for source in ("x/0", "x/1", "x/2")]
+        places += [Place("d2", "", "a"), Place("d3", "", "b"), Place("d4", "", "b")]
+        ids = await kept.store.queue_ids(places)
+        async with kept.store.session() as session:
+            for ago, place in enumerate(reversed(places), 1):
+                await session.look_later(Queue(ids[place], place.destination), -ago)
+            found = await session.due_queues(["x/0", "x/1", "x/2"])
+        assert [(each.project_id, each.destination) for each in found] == [
+            ("a", "d1"), ("b", "d3"), ("a", "d2"), ("b", "d4"), ("a", "d1"), ("a", "d1"),
+        ]  # fmt: skip
+
     async def test_a_queue_is_looked_at_again_when_its_first_row_is_due(self, kept: Kept) -> None:
         one = await kept.leased(state="pending")
         queue = Queue(one.queue_id, TO)

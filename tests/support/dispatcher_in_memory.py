@@ -15,7 +15,8 @@ from dispatcher.intake.decoding import ActionDecoder, DayWindow
 from dispatcher.kinds.table import DELIVERY_KINDS, Kinds
 from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import SendContext
-from dispatcher.sending.rendering import render
+from dispatcher.sending import programs
+from dispatcher.sending.programs import Programs
 from servicekit.http_client.guarded_http import Answer
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Outgoing, Record
@@ -23,6 +24,7 @@ from servicekit.loop.batches import Batch, DeadRecord
 from support.deliveries_in_memory import DeliveriesInMemory
 from support.delivering import Published
 from support.dispatcher import settings_for
+from support.workers_in_memory import WorkersInMemory
 
 PARTITION = 0
 NO_CONNECTION: Any = None
@@ -72,8 +74,9 @@ async def dispatcher_in_memory(
     """One that is at work, and owns the lanes of its partition."""
     settings = settings_for(Cluster("no-kafka:9092", ""), "postgresql://no-database/none")
     store, published, due = DeliveriesInMemory(kinds), Published(), asyncio.Event()
-    context = SendContext(Catalogue(view, keys), render, 30.0)
-    works = assemble(settings, kinds, context, due, store, published, http)  # type: ignore[arg-type]  # played
+    context = SendContext(Catalogue(view, keys), programs.not_yet, 30.0)
+    played = Programs(WorkersInMemory(lambda: programs.make(None)))
+    works = assemble(settings, kinds, context, played, due, store, published, http)  # type: ignore[arg-type]  # played
     await works.takeover.take([source_of(PARTITION)], NO_CONNECTION)
     tasks = [asyncio.create_task(each.run()) for each in (works.pulse, works.recorder, works.claims)]
     try:

@@ -20,9 +20,11 @@ from flow_engine.batch.timers import Timers
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.main import SERVICE
+from flow_engine.programs.sandbox import Sandbox
+from flow_engine.programs.stepping import Stepping
+from flow_engine.programs.worker import StepWorker
 from flow_engine.state.ids import conversation_id
 from flow_engine.store.postgres import PostgresConversations
-from flow_engine.turn.sandbox import Sandbox
 from servicekit.credentials.links import LinkKeys
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
@@ -34,6 +36,7 @@ from support.registry_writer import RegistryWriter
 from support.stack import SESSION_SECONDS
 from support.tail import Tails
 from support.topics import create_topics, delete_topics
+from support.workers_in_memory import WorkersInMemory
 
 TOPICS = (inbound.TOPIC, actions.TOPIC, events.TOPIC, replies.TOPIC)
 PARTITIONS = 3
@@ -48,7 +51,7 @@ class RunningEngine:
     registry: RegistryWriter
     view: RegistryView
     catalogue: RegistryCatalogue
-    sandbox: Sandbox
+    stepping: Stepping
     producer: AIOKafkaProducer
     tails: Tails
     task: asyncio.Task[None] | None = None
@@ -60,7 +63,7 @@ class RunningEngine:
     async def start(self, instance: str = "a") -> None:
         """Begin to apply events."""
         self.store = PostgresConversations(self.pool)
-        self.handler = BuggyHandler(self.store, self.catalogue, self.sandbox)
+        self.handler = BuggyHandler(self.store, self.catalogue, self.stepping)
         self.loop = PartitionLoop(
             self.handler,
             cluster=self.cluster,
@@ -163,15 +166,17 @@ async def engine_on(kafka: str, dsn: str, *documents: dict[str, Any]) -> AsyncIt
         await registry.put(*published(*documents))
         await registry.snapshot()
         view = RegistryView(cluster)
-        catalogue = RegistryCatalogue(view, LinkMaker(LinkKeys("k" * 32), "http://test"))
+        links = LinkMaker(LinkKeys("k" * 32), "http://test")
+        catalogue = RegistryCatalogue(view, links)
         await view.start()
         stack.push_async_callback(view.stop)
         await view.wait_ready()
         sandbox = await stack.enter_async_context(Sandbox(1))
+        stepping = Stepping(sandbox, WorkersInMemory(lambda: StepWorker(links)))
         await producer.start()
         stack.push_async_callback(producer.stop)
         tails = await stack.enter_async_context(Tails(kafka))
-        engine = RunningEngine(cluster, pool, registry, view, catalogue, sandbox, producer, tails)
+        engine = RunningEngine(cluster, pool, registry, view, catalogue, stepping, producer, tails)
         try:
             yield engine
         finally:

@@ -19,14 +19,17 @@ from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.timers import Save, Timers
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
+from flow_engine.programs.sandbox import MakeUrl, RunsCode, Sandbox
+from flow_engine.programs.stepping import Stepping
+from flow_engine.programs.worker import StepWorker
 from flow_engine.state.ids import conversation_id
 from flow_engine.store.port import ConversationStore, LoggedEvent, StoredConversation
-from flow_engine.turn.sandbox import MakeUrl, RunsCode, Sandbox
 from flowlang.model import Contact, RunCode
 from servicekit.credentials.links import LinkKeys
 from servicekit.kafka.records import Outgoing, Record, dead_letter
 from servicekit.loop.batches import Batch, Commit
 from support.registry_in_memory import ViewInMemory
+from support.workers_in_memory import WorkersInMemory
 
 PROJECT, BOT, WEB, TELEGRAM, FLOW = "project-1", "bot-1", "web-1", "tg-1", "flow-1"
 AT = "2026-11-21T00:01:00.000Z"
@@ -138,9 +141,11 @@ class EngineWorld:
     ) -> None:
         """`transaction` gives what the store's methods take as their connection."""
         self.store, self.transaction, self.view = store, transaction, view
-        self.catalogue = RegistryCatalogue(view, LinkMaker(LinkKeys("k" * 32), "http://test"))  # type: ignore[arg-type]
+        links = LinkMaker(LinkKeys("k" * 32), "http://test")
+        self.catalogue = RegistryCatalogue(view, links)  # type: ignore[arg-type]
         self.sandbox = sandbox
-        self.handler = BuggyHandler(store, self.catalogue, sandbox)
+        self.workers: Any = WorkersInMemory(lambda: StepWorker(links))
+        self.restart(compute_budget=0.2)
         self.timers = Timers(self, store)
         self.assigned = {PARTITION}
         self.waiting: list[Record] = []
@@ -187,7 +192,8 @@ class EngineWorld:
 
     def restart(self, *, compute_budget: float) -> None:
         """Another handler, with a budget of so many seconds a batch."""
-        self.handler = BuggyHandler(self.store, self.catalogue, self.sandbox, compute_budget=compute_budget)
+        stepping = Stepping(self.sandbox, self.workers)
+        self.handler = BuggyHandler(self.store, self.catalogue, stepping, compute_budget=compute_budget)
 
     async def settle(self) -> None:
         """Apply all that waits, in batches of whatever is there, until nothing more comes."""

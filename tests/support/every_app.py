@@ -17,8 +17,11 @@ from contracts.registry import Channel, Scope, Token
 from contracts.routes import Service
 from ingress.assembly import build
 from ingress.settings import Settings
+from registry.checking.checks import Checks
 from registry.kafka.dispatcher_calls import DispatcherCalls
+from registry.settings import ProjectLimits
 from registry.site import Site
+from registry.values.checking_worker import do
 from registry.web.api import Api
 from registry.web.app import build_app
 from registry.writing.writes import Writes
@@ -29,6 +32,7 @@ from servicekit.database import Database
 from servicekit.web.auth import Authoriser
 from support.ingress_fakes import BOT, PROJECT, FakeAsker, FakePublisher, FakeView, registry
 from support.registry_api import ADMIN_TOKEN, KEK, LINK_KEY, PUBLIC_URL, FakeDispatcher
+from support.workers_in_memory import WorkersInMemory
 
 WEBCHAT = "web-1"
 
@@ -78,7 +82,8 @@ def registry_app(view: FakeView) -> ASGIApp:
     """The registry's application, whose database knows nothing but tokens."""
     pool: Any = TokensOnly(view)
     database = Database("registry", pool)
-    site = Site(PUBLIC_URL, KeyRing(SecretStr(KEK)), LinkKeys(SecretStr(LINK_KEY)))
+    limits, checks = ProjectLimits({}, 50, 2**26), Checks(WorkersInMemory(lambda: do))
+    site = Site(PUBLIC_URL, KeyRing(SecretStr(KEK)), LinkKeys(SecretStr(LINK_KEY)), limits, checks)
     confirmation: Any = None
     api = Api(database, Writes(database, confirmation, site), site, SecretStr(ADMIN_TOKEN))
     fake = FakeDispatcher()

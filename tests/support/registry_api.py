@@ -15,12 +15,14 @@ from contracts.actions import ActionAdapter
 from contracts.inbound import ReplyTo
 from contracts.replies import CallReply
 from contracts.routes import ROUTES, Route
+from registry.checking.checks import Checks
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.publishing.relay import Relay
 from registry.resources.kinds import RESOURCES
 from registry.resources.resource import AnyResource
-from registry.settings import Settings
+from registry.settings import ProjectLimits, Settings
 from registry.site import Site
+from registry.values.checking_worker import do
 from registry.web.api import Api
 from registry.web.app import build_app
 from registry.web.openapi import operations
@@ -32,6 +34,7 @@ from servicekit.database import Database, connect
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Outgoing
 from support.described import Described
+from support.workers_in_memory import WorkersInMemory
 
 ADMIN_TOKEN = "operator-token-of-the-tests-0123456789"
 KEK = "k1:" + b64encode(bytes(32)).decode()
@@ -101,9 +104,17 @@ class RegistryUnderTest:
         resources: Sequence[AnyResource] = RESOURCES,
         table: Sequence[Route] = ROUTES,
         calls: DispatcherCalls | None = None,
+        limits: ProjectLimits | None = None,
+        checks: Checks | None = None,
     ) -> None:
         self.settings, self.database = settings, database
-        self.site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
+        self.site = Site(
+            settings.public_url,
+            KeyRing(settings.kek),
+            LinkKeys(settings.link_key),
+            limits or settings.limits,
+            checks or Checks(WorkersInMemory(lambda: do)),
+        )
         self.tail = TopicTail(settings.cluster)
         self.relay = Relay(database.pool, settings.cluster, self.tail, self.site.keys)
         self.dispatcher = FakeDispatcher()
@@ -139,7 +150,7 @@ async def running_registry(
 ) -> AsyncIterator[RegistryUnderTest]:
     """A replica over a migrated database and an existing topic; `cut_off`: its `kafka` is nobody's address.
 
-    `parts`: other resources and another route table than the product's, calls of a dispatcher that is not played.
+    `parts`: other limits, resources and another route table than the product's, calls of a dispatcher that is not played.
     """
     settings = settings_for(cluster, dsn)
     pool = await connect(settings, "registry")

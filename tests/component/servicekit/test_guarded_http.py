@@ -366,8 +366,8 @@ async def test_a_certificate_of_another_name_is_refused(dns, tmp_path):
 
 async def test_look_ups_of_one_name_are_shared_and_remembered(dns):
     names = Names(dns)
-    await asyncio.gather(*(names.addresses("local.example") for _ in range(20)))
-    await names.addresses("local.example")
+    await asyncio.gather(*(names.addresses("local.example", "p") for _ in range(20)))
+    await names.addresses("local.example", "p")
     assert dns.asked == ["local.example"]
     names.close()
 

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from flowlang.work import open_gate
+
 
 @dataclass(slots=True)
 class Wait:
@@ -294,3 +296,5 @@ class Tools:
     bot: dict[str, Any]
     channel: dict[str, Any]
     project_id: str
+    gate: Callable[[], None] = open_gate
+    """What is not cheap by its form passes it first; see flowlang.work."""

@@ -3,10 +3,14 @@
 No program is interrupted from outside: it holds the interpreter's lock while it runs, and so does everybody's process. So
 each engine counts what it does while it does it, and stops itself. A unit is about a microsecond of the slowest thing
 that is charged one.
+
+What is not cheap by its form passes a gate before it begins. Whoever runs the turn makes the gate: it may send what comes
+to it elsewhere, or note that it begins.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 MOST_OF_A_PROGRAM = 10_000
@@ -23,17 +27,34 @@ class TooCostly(Exception):
     """The work is spent. Each engine tells it as its own NodeError."""
 
 
+class Elsewhere(BaseException):
+    """The turn has come to something that is not cheap by its form. No `except Exception` around a program may catch it."""
+
+
+def open_gate() -> None:
+    """Lets everything pass."""
+
+
+def elsewhere() -> None:
+    """The gate where only what is cheap may run: the turn is given up, and made again elsewhere."""
+    raise Elsewhere
+
+
 class Work:
     """The units that are left. `begin` starts a program, which may have a part of them only."""
 
-    __slots__ = ("_floor", "left")
+    __slots__ = ("_floor", "left", "pass_gate")
 
-    def __init__(self, units: int = MOST_OF_A_TURN) -> None:
+    def __init__(self, units: int = MOST_OF_A_TURN, gate: Callable[[], None] = open_gate) -> None:
+        """`gate` may raise NodeError, which ends what would begin, or an exception of who runs the turn."""
         self.left = units
+        self.pass_gate = gate
+        """To be called before what nothing bounds but its own code: steps and triggers of other packages."""
         self._floor = 0
 
     def begin(self) -> None:
         """A program starts: from here it may have MOST_OF_A_PROGRAM, and not more than is left."""
+        self.pass_gate()
         self._floor = max(0, self.left - MOST_OF_A_PROGRAM)
 
     def charge(self, units: int) -> None:

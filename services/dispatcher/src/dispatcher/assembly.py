@@ -14,6 +14,7 @@ from dispatcher.scheduling.claims import Claims
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
 from dispatcher.scheduling.pulse import Pulse
+from dispatcher.sending.programs import Programs
 from dispatcher.sending.sender import Sender
 from dispatcher.settings import Settings
 from dispatcher.store.port import DeliveryStore
@@ -34,6 +35,7 @@ def assemble(
     settings: Settings,
     kinds: Kinds,
     context: SendContext,
+    programs: Programs,
     due: asyncio.Event,
     store: DeliveryStore,
     publisher: Publisher,
@@ -44,7 +46,7 @@ def assemble(
     outcomes = Outcomes(AT_ONCE)
     pulse = Pulse(settings.session_timeout_seconds / 2)
     holdings = Holdings(pulse, lease)
-    sender = Sender(http, context, holdings.still_ours)
+    sender = Sender(http, context, programs, holdings.still_ours)
     limits = limits_in(kinds, context.catalogue)
     destinations = Destinations(sender.attempt, outcomes.add, limits, most=settings.max_in_flight, starved=due.set)
     recorder = Recorder(store, publisher, outcomes, offer=destinations.offer, holds=holdings.holds, lease_seconds=lease)

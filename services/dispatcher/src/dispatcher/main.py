@@ -15,7 +15,8 @@ from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import SendContext
 from dispatcher.results.retention import keep_up_for_ever
 from dispatcher.scheduling.replicas import Replicas
-from dispatcher.sending.rendering import render
+from dispatcher.sending import programs
+from dispatcher.sending.programs import Programs
 from dispatcher.settings import Settings
 from dispatcher.store.postgres import PostgresDeliveries
 from dispatcher.web.routes import make_app
@@ -30,6 +31,7 @@ from servicekit.registry_view.stack_id import StackId
 from servicekit.registry_view.view import RegistryView
 from servicekit.web.auth import Authoriser
 from servicekit.web.health import Checks
+from servicekit.workers.pool import WorkerPool
 
 SERVICE = "dispatcher"
 SCHEMA = "dispatcher"
@@ -54,6 +56,8 @@ class Dispatcher(Service):
         self.view.on_change(lambda kind, id, _: self._catalogue.forget(kind, id))
         self._due = asyncio.Event()
         self._works: Works | None = None
+        self._workers = WorkerPool(programs.TARGET, most=programs.MOST_WORKERS)
+        self._programs = Programs(self._workers)
         self.app = make_app(self)
 
     def _handlers(self, takeover: Takeover) -> dict[str, Handler]:
@@ -61,7 +65,7 @@ class Dispatcher(Service):
         days = DayWindow(self.settings.retention_days)
         return {
             actions_handler.NAME: ActionsHandler(takeover, days, ActionDecoder(self.kinds.values())),
-            events_handler.NAME: EventsHandler(takeover, days, self.view),
+            events_handler.NAME: EventsHandler(takeover, days, self.view, self._programs),
         }
 
     @property
@@ -92,7 +96,7 @@ class Dispatcher(Service):
         publisher = KafkaPublisher(settings.cluster, client_id=f"{SERVICE}-{settings.instance}")
         await publisher.start()
         try:
-            async with GuardedClient(settings.allowed_networks, per_host=CONNECTIONS_PER_HOST) as http:
+            async with self._workers, GuardedClient(settings.allowed_networks, per_host=CONNECTIONS_PER_HOST) as http:
                 await self._deliver(pool, publisher, http)
         finally:
             await publisher.stop()
@@ -100,8 +104,10 @@ class Dispatcher(Service):
     async def _deliver(self, pool: Pool, publisher: KafkaPublisher, http: GuardedClient) -> None:
         settings, partitioned = self.settings, asyncio.Event()
         store = PostgresDeliveries(pool, self.kinds)
-        context = SendContext(self._catalogue, render, settings.longest_request)
-        works = self._works = assemble(settings, self.kinds, context, self._due, store, publisher, http)
+        context = SendContext(self._catalogue, programs.not_yet, settings.longest_request)
+        works = self._works = assemble(
+            settings, self.kinds, context, self._programs, self._due, store, publisher, http
+        )  # fmt: skip
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(works.pulse.run())
             tasks.create_task(keep_up_for_ever(store, settings.retention_days, first=partitioned))

@@ -9,10 +9,12 @@ from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.timers import Timers
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
+from flow_engine.programs import worker
+from flow_engine.programs.sandbox import Sandbox
+from flow_engine.programs.stepping import Stepping
 from flow_engine.settings import Settings
 from flow_engine.store import log_partitions
 from flow_engine.store.postgres import PostgresConversations
-from flow_engine.turn.sandbox import Sandbox
 from flow_engine.web.routes import make_app
 from servicekit.credentials.links import LinkKeys
 from servicekit.database import Database, Pool
@@ -23,6 +25,7 @@ from servicekit.registry_view.stack_id import StackId
 from servicekit.registry_view.view import RegistryView
 from servicekit.web.auth import Authoriser
 from servicekit.web.health import Checks
+from servicekit.workers.pool import WorkerPool
 
 SERVICE = "flow-engine"
 SCHEMA = "flow_engine"
@@ -38,9 +41,8 @@ class Engine(Service):
         self.stack = StackId(lambda: self.view.stack_id)
         self.loops: list[PartitionLoop] = []
         keys = LinkKeys(settings.link_key) if settings.link_key else None
-        self.catalogue = RegistryCatalogue(
-            self.view, LinkMaker(keys, settings.public_url), compiled_flows=settings.compiled_flows
-        )
+        self._links = LinkMaker(keys, settings.public_url)
+        self.catalogue = RegistryCatalogue(self.view, self._links, compiled_flows=settings.compiled_flows)
         self.app = make_app(self)
 
     @property
@@ -69,8 +71,11 @@ class Engine(Service):
         pool = await self.database.connect(settings)
         store = PostgresConversations(pool)
         logs = log_partitions.logs(settings.chat_log_days, settings.event_log_days)
-        async with Sandbox(settings.code_workers) as sandbox:
-            handler = EngineHandler(store, self.catalogue, sandbox, compute_budget=settings.compute_budget_ms / 1000)
+        steps = WorkerPool(worker.TARGET, self._links, most=settings.parallel_batches)
+        async with Sandbox(settings.code_workers) as sandbox, steps:
+            await steps.warm()
+            stepping = Stepping(sandbox, steps)
+            handler = EngineHandler(store, self.catalogue, stepping, compute_budget=settings.compute_budget_ms / 1000)
             try:
                 await self._apply(pool, store, handler, logs)
             finally:

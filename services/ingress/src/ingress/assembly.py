@@ -18,6 +18,7 @@ from ingress.doors.signals import Signals
 from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Limiter
 from ingress.intake.request_log import RequestLog
+from ingress.intake.waiting import WaitingCallers
 from ingress.lookup.accounts import Accounts
 from ingress.lookup.catalogue import Catalogue
 from ingress.ports import Asking, Publishing, View
@@ -60,14 +61,14 @@ def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) 
     connectors = installed()
     catalogue, authoriser = Catalogue(view, connectors), Authoriser(view, settings.admin_token)
     keys, limiter = LinkKeys(settings.link_key), Limiter(Instances(asker))
-    intake = Intake(publisher, asker, view)
+    intake = Intake(publisher, asker, view, WaitingCallers(settings.waiting_callers))
     attachments = Attachments(intake, asker, settings.attaches_per_second)
     accounts = Accounts(view, KeyRing(settings.kek) if settings.kek else None)
     doors = Doors(
         runs=Runs(catalogue, authoriser, limiter, intake, RequestLog(intake)),
         hook_urls=HookUrls(catalogue, keys, limiter, intake, settings.public_url),
         redirects=Redirects(catalogue, keys, limiter, intake),
-        platforms=PlatformInbound(catalogue, accounts, intake),
+        platforms=PlatformInbound(catalogue, accounts, limiter, intake),
         webchat=WebChat(catalogue, keys, limiter, intake, attachments, authoriser, settings.public_url),
         bot_api=BotApi(catalogue, keys, limiter, intake, attachments, authoriser),
         signals=Signals(catalogue, limiter, intake),

@@ -14,6 +14,8 @@ import sys
 from typing import NamedTuple
 
 from contracts.registry import Token
+from registry.checking.checks import Checks
+from registry.checking.tasks import TARGET
 from registry.publishing import audit
 from registry.resources import tokens
 from registry.settings import Settings
@@ -26,6 +28,7 @@ from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.sealing import KeyRing
 from servicekit.database import Database
 from servicekit.loop.batches import Connection
+from servicekit.workers.pool import WorkerPool
 
 NEW_GENERATION = "UPDATE generation SET number = number + 1 RETURNING number"
 KNOWN = "SELECT kind || '/' || id AS key FROM entity"
@@ -76,7 +79,8 @@ async def _end_unknown(connection: Connection, tail: TopicTail) -> int:
 
 async def run(settings: Settings) -> RestoreReport:
     """Read the topic, then decide."""
-    site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
+    checks = Checks(WorkerPool(TARGET, most=1))  # Nothing is checked here, so no process starts.
+    site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key), settings.limits, checks)
     database, tail = Database(SCHEMA), TopicTail(settings.cluster)
     reading = asyncio.create_task(tail.run())
     try:

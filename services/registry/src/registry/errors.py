@@ -20,6 +20,13 @@ def too_large(kind: str, size: int, limit: int) -> ProblemError:
     return ProblemError("entity-too-large", 422, "Too large", f"This {kind} takes {size} bytes; at most {limit}.")
 
 
+def too_many(what: str, setting: str, most: int) -> ProblemError:
+    """409: the project has as many as it may; `limit` is the setting, `most` its value."""
+    name = f"SWITCHHOOK_{setting.upper()}"
+    detail = f"The limit of {most} {what} is reached ({name})."
+    return ProblemError("limit-reached", 409, "Limit reached", detail, limit=name, most=most)
+
+
 def unstorable() -> ProblemError:
     """422: PostgreSQL cannot hold it."""
     return ProblemError("invalid", 422, "Invalid request", "A text holds the character U+0000, or a number is too big.")
@@ -73,6 +80,19 @@ def flow_problems(problems: Iterable[dict[str, Any]]) -> ProblemError:
     """422 with all that is wrong in a flow document."""
     listed = list(problems)
     return ProblemError("flow-invalid", 422, "The flow has errors", listed[0]["detail"], errors=listed)
+
+
+def check_too_costly(why: str, limits: str) -> ProblemError:
+    """422: what was to be checked passed a limit of the check."""
+    return ProblemError(
+        "check-too-costly", 422, "Check too costly", f"The check was given up: {why}. It may take {limits}: send less."
+    )
+
+
+def too_many_checks(most: int) -> ProblemError:
+    """429: a project's checks wait for each other."""
+    detail = f"{most} requests of this project that need a check are at work or wait; send it again when one has ended."
+    return ProblemError("too-many-checks", 429, "Too many checks", detail, headers={"Retry-After": "1"})
 
 
 def refused_by_platform(words: str) -> ProblemError:

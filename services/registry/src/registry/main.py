@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+from registry.checking.checks import AT_ONCE, Checks
+from registry.checking.tasks import TARGET
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.kafka.findings_handler import GROUP, FindingsHandler
 from registry.publishing.relay import Relay
@@ -24,7 +26,8 @@ from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.loop.partition_loop import PartitionLoop
 from servicekit.process import Service, run
 from servicekit.registry_view.stack_id import StackId
-from servicekit.web.health import Checks
+from servicekit.web import health
+from servicekit.workers.pool import WorkerPool
 
 SERVICE = "registry"
 
@@ -34,7 +37,11 @@ class Registry(Service):
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.database = settings, Database.of(settings, SCHEMA)
-        self.site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key))
+        self._workers = WorkerPool(TARGET, most=AT_ONCE)
+        checks = Checks(self._workers)
+        self.site = Site(
+            settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key), settings.limits, checks
+        )
         self.tail = TopicTail(settings.cluster)
         self.stack = StackId(lambda: self.tail.stack_id, makes=True)
         self.publisher = KafkaPublisher(settings.cluster, client_id=f"{SERVICE}-{settings.instance}")
@@ -44,7 +51,7 @@ class Registry(Service):
         api = Api(self.database, writes, self.site, settings.admin_token)
         self.app = build_app(api, DispatcherCalls(self.asker, self.publisher))
 
-    def checks(self) -> Checks:
+    def checks(self) -> health.Checks:
         """Postgres was reached and is migrated. Kafka may be away: writes are then answered as pending."""
         return {
             "database": self.database.problem,
@@ -55,7 +62,8 @@ class Registry(Service):
         """Follow the topic; once it is known to be ours, publish and take findings over."""
         await self.publisher.start()
         await self.asker.start()
-        async with asyncio.TaskGroup() as tasks:
+        async with self._workers, asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._workers.warm())
             tasks.create_task(self.tail.run())
             pool = await self.database.connect(self.settings)
             await self.tail.read()

@@ -1,4 +1,4 @@
-"""What the rules need to know of the place they run at: its address, its keys, and the types of channel it has."""
+"""What the rules need to know of the place they run at: its address, keys and limits, and the types of channel it has."""
 
 from __future__ import annotations
 
@@ -6,17 +6,21 @@ from dataclasses import dataclass, field
 
 from channels.discovery import Connectors, installed
 from contracts.registry import Entity, Sealed
+from registry.checking.checks import Checks
+from registry.settings import ProjectLimits
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.sealing import KeyRing
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`public_url` has no trailing slash."""
+    """`public_url` has no trailing slash. `checks`: who checks what users wrote."""
 
     public_url: str
     keys: KeyRing
     links: LinkKeys
+    limits: ProjectLimits
+    checks: Checks
     connectors: Connectors = field(default_factory=installed)
 
     @property

@@ -15,8 +15,8 @@ from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
 from dispatcher.scheduling.pulse import Pulse
 from support.deliveries_in_memory import DeliveriesInMemory
-from support.delivering import leased
-from support.leased import attempted
+from support.delivering import leased, new
+from support.leased import attempted, delivery
 from support.waiting import eventually
 
 
@@ -96,6 +96,22 @@ async def test_the_queue_of_a_destination_that_takes_nothing_waits_as_long_as_it
     await world.claims.once()
     await eventually(lambda: world.keys() == [other.key], seconds=2)
     assert (await world.store.state(dead), await world.store.due_queues([])) == ("pending", [])
+
+
+async def test_however_many_queues_of_a_project_are_due_another_projects_is_looked_at(world: World) -> None:
+    lanes = [(f"endpoint:{name}", f"events/{partition}") for name in range(42) for partition in range(12)]
+    world.holdings.sources |= {source for _, source in lanes}
+    waiting = []
+    for to, source in lanes:
+        lane = {"lane": f"{to}/{source}", "seq": 1, "source": source}
+        waiting.append(await new(world.store, to=to, state="pending", project_id="a", **lane))
+    for to in {to for to, _ in lanes}:
+        world.destinations.destination(to).seconds = 5.0
+        world.destinations.offer(delivery(destination=to, project_id="a") for _ in range(4))
+    await leased(world.store, *waiting, to="endpoint:last", state="pending", project_id="a")
+    [healthy] = await world.waiting(1, to="endpoint:healthy", project_id="b")
+    await world.claims.once()
+    await eventually(lambda: [one.key for one in world.begun if one.project_id == "b"] == [healthy.key], seconds=2)
 
 
 async def test_lanes_of_others_are_not_claimed(world: World) -> None:

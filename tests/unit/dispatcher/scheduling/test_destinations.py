@@ -48,8 +48,8 @@ class World:
         return Counter(one.destination for one in self.destinations.on_the_wire.values())
 
 
-def to(name: str, count: int) -> list[Delivery]:
-    return [delivery(destination=name) for _ in range(count)]
+def to(name: str, count: int, **more: Any) -> list[Delivery]:
+    return [delivery(destination=name, **more) for _ in range(count)]
 
 
 async def test_a_destination_gets_no_more_at_once_than_it_takes_and_the_rest_in_order() -> None:
@@ -91,7 +91,7 @@ async def test_five_failures_open_the_circuit_and_what_waits_goes_back_untried()
         world.end(one, "retry", destination_failed=True)
     await eventually(lambda: len(world.results) == 8, seconds=2)
     assert [result.outcome for result in world.results] == ["retry"] * 5 + ["deferred"] * 3
-    assert (world.destinations.room("a"), world.destinations.closed_for("a") > 4) == (0, True)
+    assert (world.destinations.room("a", "project-1"), world.destinations.closed_for("a") > 4) == (0, True)
 
 
 async def test_a_pause_gives_back_what_waits_and_a_change_of_the_entity_ends_it() -> None:
@@ -130,7 +130,7 @@ async def test_starved_is_called_when_there_is_room_for_what_was_left_behind() -
 async def test_slow_destinations_leave_a_share_of_all_requests_to_the_quick_ones(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    world = World(most=4, slow=Limits(10))
+    world = World(most=8, slow=Limits(10))  # Of which one project has half, of the slow share, too.
     world.destinations.destination("slow").seconds = 5.0
     world.destinations.offer(to("slow", 10))
     await world.began(3)
@@ -141,6 +141,43 @@ async def test_slow_destinations_leave_a_share_of_all_requests_to_the_quick_ones
     for one in world.begun[2:4]:
         world.end(one)
     await world.began(5)  # A stalled one goes on as soon as there is a place for it.
+
+
+async def test_a_projects_slow_destinations_leave_places_to_the_slow_ones_of_another() -> None:
+    world = World(most=16)
+    for number in range(20):
+        world.destinations.destination(f"slow-{number}").seconds = 5.0
+        world.destinations.offer(to(f"slow-{number}", 2, project_id="a"))
+    await world.began(6)
+    assert len(world.begun) == 6
+    world.destinations.destination("other").seconds = 5.0
+    assert (world.destinations.room("slow-19", "a"), world.destinations.room("other", "b")) == (0, 2)
+    world.destinations.offer(to("other", 2, project_id="b"))
+    await world.began(8)
+    assert world.in_flight()["other"] == 2
+
+
+async def test_places_that_are_free_again_go_round_the_projects() -> None:
+    world = World(most=4)
+    for project, count in (("a", 20), ("b", 2), ("c", 2)):
+        for number in range(count):
+            world.destinations.offer(to(f"{project}-{number}", 1, project_id=project))
+    began = await world.began(3)
+    for number in range(6):
+        world.end(began[number])
+        await world.began(number + 4)
+    assert Counter(one.project_id for one in began[:7]) == {"a": 3, "b": 2, "c": 2}
+
+
+async def test_a_batch_does_not_wait_for_room_that_does_not_come_in_a_moment() -> None:
+    world = World(a=Limits(16, rate=10.0), b=Limits(4))
+    world.destinations.destination("b").seconds = 0.4
+    for name in "ab":
+        world.destinations.offer(to(name, world.destinations.destination(name).places))
+    await world.began(1)
+    waiting = asyncio.create_task(world.destinations.make_room({"a": 15, "b": 15}))
+    await asyncio.sleep(0)
+    assert waiting.done()
 
 
 async def test_a_batch_waits_for_a_quick_destination_to_make_room() -> None:

@@ -14,11 +14,13 @@ from dispatcher.errors import NoRequest, NotYetKnown
 from dispatcher.kinds.event import KIND as EVENT
 from dispatcher.model.delivery import Delivery, Result, SendContext
 from dispatcher.requests import Reading, Request
-from dispatcher.sending.rendering import render
+from dispatcher.sending import programs
+from dispatcher.sending.programs import Programs
 from dispatcher.sending.sender import Sender
 from servicekit.http_client.guarded_http import Answer, Unreachable
 from support.deliveries import catalogue_of
 from support.leased import delivery
+from support.workers_in_memory import WorkersInMemory
 
 REQUEST = Request(
     "POST", "https://e.com/SECRET", {"x": "y"}, b"{}", 10.0, "https://e.com/[hidden]", {"x": "y"}, b"{}", ("SECRET",)
@@ -74,8 +76,9 @@ def maker() -> Maker:
 
 async def attempt(http: Http, maker: Maker, one: Delivery, *, ours: bool = True, longest: float = 30.0) -> Result:
     one.kind = maker.kind
-    context = SendContext(catalogue_of(), render, longest)
-    sender = Sender(http, context, lambda _: ours)  # type: ignore[arg-type]  # played
+    context = SendContext(catalogue_of(), programs.not_yet, longest)
+    renders = Programs(WorkersInMemory(lambda: programs.make(None)))
+    sender = Sender(http, context, renders, lambda _: ours)  # type: ignore[arg-type]  # played
     return await sender.attempt(one)
 
 

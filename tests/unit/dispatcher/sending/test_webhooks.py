@@ -126,12 +126,6 @@ def test_sendpulses_format_names_bot_and_channel_as_the_registry_knows_them() ->
     Webhook(webhook_secret()).verify(request.body or b"", request.headers)
 
 
-def test_a_template_that_fails_ends_the_delivery() -> None:
-    with pytest.raises(NoRequest) as refused:
-        to_endpoint(format="template", template="{% for x in (1..100000000) %}{{ x }}{% endfor %}")
-    assert (refused.value.outcome, refused.value.code) == ("exhausted", "template")
-
-
 def test_a_disabled_endpoint_discards_and_a_deleted_one_cancels() -> None:
     with pytest.raises(NoRequest) as refused:
         to_endpoint(state="disabled")

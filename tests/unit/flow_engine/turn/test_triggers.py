@@ -24,6 +24,7 @@ class HearTrigger(TriggerModel):
 
     TAKES: ClassVar = KINDS
     PRECEDENCE: ClassVar = Precedence.EVENT
+    IS_BOUNDED: ClassVar = True
 
     type: Literal["hear"]
 

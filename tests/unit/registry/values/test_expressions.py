@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
-from pydantic import TypeAdapter, ValidationError
 
 from contracts.event_types import EVENTS
-from registry.resources.endpoints import EndpointPatch
-from registry.values.expressions import Filter, Template
+from registry.values.expressions import wrong_filter, wrong_template
 
 
 @pytest.mark.parametrize(
@@ -22,24 +22,23 @@ from registry.values.expressions import Filter, Template
     ],
 )
 def test_an_unknown_name_is_refused_with_the_nearest_known_one(read: str, name: str, nearest: str) -> None:
-    with pytest.raises(ValidationError) as refused:
-        EndpointPatch.model_validate({"template": f'{{"a": "{{{{ {read} }}}}"}}'})
-    (error,) = refused.value.errors()
-    assert error["loc"] == ("template",)
-    assert f"there is no {name!r}; the nearest known name is {nearest!r}" in error["msg"]
+    wrong = wrong_template(f'{{"a": "{{{{ {read} }}}}"}}')
+    assert f"the template reads {name!r}, which no event has; the nearest known name is {nearest!r}" in (wrong or "")
 
 
 @pytest.mark.parametrize(
     ("source", "says"),
     [
         ("contat.name == 'x'", "there is no 'contat'; .* the nearest is 'contact'"),
-        ("event.tpye == 'x'", "there is no 'event.tpye'; the nearest known name is 'event.type'"),
-        ("memory.seats > 3", "there is no 'memory'"),
+        (
+            "event.tpye == 'x'",
+            "the filter reads 'event.tpye', which no event has; the nearest known name is 'event.type'",
+        ),
+        ("memory.seats > 3", "the filter reads 'memory', which no event has"),
     ],
 )
 def test_so_it_is_in_a_filter(source: str, says: str) -> None:
-    with pytest.raises(ValidationError, match=says):
-        TypeAdapter(Filter).validate_python(source)
+    assert re.search(says, wrong_filter(source) or "")
 
 
 @pytest.mark.parametrize(
@@ -53,16 +52,15 @@ def test_so_it_is_in_a_filter(source: str, says: str) -> None:
     ],
 )
 def test_known_names_are_taken(source: str) -> None:
-    assert TypeAdapter(Template).validate_python(source) == source
+    assert wrong_template(source) is None
 
 
 @pytest.mark.parametrize("kind", EVENTS.values(), ids=lambda kind: kind.name)
 def test_whatever_an_event_has_may_be_read(kind) -> None:
     for name in kind.sample:
-        TypeAdapter(Template).validate_python(f"{{{{ event.data.{name} }}}}")
-        TypeAdapter(Filter).validate_python(f"has(event.data.{name})")
+        assert wrong_template(f"{{{{ event.data.{name} }}}}") is None
+        assert wrong_filter(f"has(event.data.{name})") is None
 
 
 def test_a_template_that_begins_like_json_and_is_none_is_refused() -> None:
-    with pytest.raises(ValidationError, match="no JSON"):
-        TypeAdapter(Template).validate_python('{"a": {{ event.type }}')
+    assert "no JSON" in (wrong_template('{"a": {{ event.type }}') or "")

@@ -69,6 +69,8 @@ class AskModel(NodeModel):
 class Ask(Step):
     """The running question."""
 
+    IS_BOUNDED: ClassVar = True
+
     text: Template
     retry_text: Template
     retries: int

@@ -76,6 +76,11 @@ class Step:
     """A node that runs. Immutable; what changes is in `run`."""
 
     __slots__ = ()
+    IS_BOUNDED: ClassVar[bool] = False
+    """Whether it ends within a millisecond whatever it is given, but for what it has `run.work` begin.
+
+    One that does not say so runs in a process that can be ended.
+    """
 
     def enter(self, run: StepContext) -> Outcome:
         """The session comes to the node. Raises NodeError: it leaves by its error port."""

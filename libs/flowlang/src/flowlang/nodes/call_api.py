@@ -71,6 +71,8 @@ def _path(source: str, place: str, compiler: Compiler) -> JsonPath:
 class CallApiStep(Step):
     """The running call."""
 
+    IS_BOUNDED: ClassVar = True
+
     api: str
     params: tuple[tuple[str, Value], ...]
     while_waiting: WhileWaiting
@@ -96,7 +98,7 @@ class CallApiStep(Step):
             for place, path in self.save:
                 run.write(place, path.find(result.get("body"), run.work))
         else:
-            envelope.apply(envelope.read(result.get("body"), result.get("status")), run)
+            envelope.apply(envelope.read(result.get("body"), result.get("status"), run.work), run)
         return Go("ok")
 
     def _failed(self, result: dict[str, Any]) -> Go:

@@ -48,6 +48,8 @@ class CodeModel(NodeModel):
 class Code(Step):
     """The running code."""
 
+    IS_BOUNDED: ClassVar = True
+
     source: str
     save_to: Place | None
 

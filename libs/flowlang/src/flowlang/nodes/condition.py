@@ -53,6 +53,8 @@ class ConditionModel(NodeModel):
 class Condition(Step):
     """The running choice."""
 
+    IS_BOUNDED: ClassVar = True
+
     branches: tuple[tuple[Expression, str], ...]
     otherwise: str | None
 

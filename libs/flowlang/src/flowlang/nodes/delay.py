@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
@@ -31,6 +31,8 @@ class DelayModel(NodeModel):
 @dataclass(frozen=True, slots=True)
 class Delay(Step):
     """The running pause."""
+
+    IS_BOUNDED: ClassVar = True
 
     length: timedelta
 

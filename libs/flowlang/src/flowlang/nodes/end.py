@@ -24,6 +24,8 @@ class EndModel(NodeModel):
 class End(Step):
     """The running end."""
 
+    IS_BOUNDED: ClassVar = True
+
     __slots__ = ()
 
     def enter(self, run: StepContext) -> Outcome:

@@ -14,6 +14,7 @@ from flowlang.expressions.templates import Template, merge_tags_only
 from flowlang.expressions.values import LONGEST_NAME, NOT_VARIABLES
 from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
+from flowlang.work import Work
 
 KEYS = ("responses", "memory", "user_attributes", "quickreplies")
 MOST_RESPONSES = 20
@@ -32,7 +33,7 @@ class Envelope:
     quick_replies: tuple[str, ...]
 
 
-def read(body: Any, status: int | None) -> Envelope:
+def read(body: Any, status: int | None, work: Work) -> Envelope:
     """The envelope in a decoded body. Raises NodeError `bad-answer` that says what is wrong with it."""
 
     def refuse(detail: str) -> NodeError:
@@ -53,6 +54,8 @@ def read(body: Any, status: int | None) -> Envelope:
         raise refuse(f"responses: at most {MOST_RESPONSES}, together {LONGEST_RESPONSES} characters")
     if len(quick_replies) > MOST_QUICK_REPLIES or any(not 1 <= len(q) <= LONGEST_QUICK_REPLY for q in quick_replies):
         raise refuse(f"quickreplies: at most {MOST_QUICK_REPLIES}, of 1 to {LONGEST_QUICK_REPLY} characters")
+    if any("{{" in response or "{%" in response for response in responses):
+        work.begin()  # Reading what somebody else wrote is not cheap by its form, as what was published is.
     try:
         templates = tuple(merge_tags_only(response) for response in responses if response.strip())
     except ValueError as error:

@@ -60,6 +60,8 @@ class HookUrlModel(NodeModel):
 class HookUrl(Step):
     """The running step."""
 
+    IS_BOUNDED: ClassVar = True
+
     command: str
     for_person: bool
     content: Value

@@ -46,6 +46,8 @@ class JumpModel(NodeModel):
 class Jump(Step):
     """The running jump."""
 
+    IS_BOUNDED: ClassVar = True
+
     flow: str | None
     node: str | None
 

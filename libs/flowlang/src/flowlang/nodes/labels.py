@@ -47,6 +47,8 @@ class FlagModel(_LabelModel):
 class Label(Step):
     """`kind` is tags or flags."""
 
+    IS_BOUNDED: ClassVar = True
+
     kind: Literal["tags", "flags"]
     add: tuple[Template, ...]
     remove: tuple[Template, ...]

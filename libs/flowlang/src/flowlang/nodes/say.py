@@ -125,6 +125,8 @@ def _button(button: QuickReply, place: int, name: str, compiler: Compiler) -> _B
 class Say(Step):
     """The running messages."""
 
+    IS_BOUNDED: ClassVar = True
+
     parts: tuple[_Part, ...]
 
     def enter(self, run: StepContext) -> Outcome:

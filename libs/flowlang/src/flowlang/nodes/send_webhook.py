@@ -31,6 +31,8 @@ class SendWebhookModel(NodeModel):
 class SendWebhook(Step):
     """The running step."""
 
+    IS_BOUNDED: ClassVar = True
+
     title: Template
     url: Template
     format: str

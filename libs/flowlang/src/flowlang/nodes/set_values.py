@@ -32,6 +32,8 @@ class SetModel(NodeModel):
 class Set(Step):
     """Written in the document's order, so that a later value sees an earlier one."""
 
+    IS_BOUNDED: ClassVar = True
+
     values: tuple[tuple[Place, Value], ...]
 
     def enter(self, run: StepContext) -> Outcome:

@@ -38,6 +38,8 @@ class WaitEventModel(NodeModel):
 class WaitEvent(Step):
     """The running wait."""
 
+    IS_BOUNDED: ClassVar = True
+
     name: str
     timeout: timedelta | None
     save_to: Place | None

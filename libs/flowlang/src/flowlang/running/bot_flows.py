@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 from flowlang.graph import Graph
+from flowlang.problems import NodeError
 from flowlang.triggers.base import Arrival, CompiledTrigger, Precedence, TriggerModel
 from flowlang.triggers.registry import TRIGGER_KINDS
 
@@ -24,10 +25,10 @@ class Entry:
 class _Way:
     """The entries of one trigger kind, in an index by the names of their matchers."""
 
-    __slots__ = ("by_name", "names_in")
+    __slots__ = ("by_name", "is_bounded", "names_in")
 
     def __init__(self, kind: type[TriggerModel], entries: Iterable[Entry]) -> None:
-        self.names_in = kind.names_in
+        self.names_in, self.is_bounded = kind.names_in, kind.IS_BOUNDED
         self.by_name: dict[str, list[Entry]] = {}
         for entry in entries:
             for name in entry.trigger.matcher.names():
@@ -36,10 +37,20 @@ class _Way:
 
 def _takers(ways: Iterable[_Way], arrival: Arrival) -> Iterator[Entry]:
     for way in ways:
+        if not (way.is_bounded or _may_pass(arrival)):
+            continue
         for name in way.names_in(arrival):
             if entries := way.by_name.get(name):
                 yield from (entry for entry in entries if entry.trigger.matcher.matches(arrival))
                 break
+
+
+def _may_pass(arrival: Arrival) -> bool:
+    try:
+        arrival.work.pass_gate()
+    except NodeError:  # Ended before at this place: it takes no event.
+        return False
+    return True
 
 
 class BotFlows:
@@ -51,6 +62,8 @@ class BotFlows:
 
     def __init__(self, published: Iterable[Graph], look_up: LookUp | None = None) -> None:
         graphs = sorted(published, key=lambda graph: graph.slug)
+        self.versions = tuple((graph.flow_id, graph.version) for graph in graphs)
+        """(flow id, version) of the published ones."""
         self._current = {graph.flow_id: graph for graph in graphs}
         self._by_slug = {graph.slug: graph for graph in graphs}
         self._look_up = look_up

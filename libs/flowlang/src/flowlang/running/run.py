@@ -96,7 +96,7 @@ class Run:
         self.temp: dict[str, Any] = {}
         self.budget = STEP_BUDGET
         self.room = ROOM
-        self.work = Work()
+        self.work = Work(gate=tools.gate)
         self.code: RunCode | None = None
         self.refused: Refused | None = None
         self.started: str | None = None

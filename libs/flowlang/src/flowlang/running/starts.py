@@ -15,6 +15,7 @@ from flowlang.running.reachability import why_unreachable
 from flowlang.running.run import Run
 from flowlang.running.walk import walk
 from flowlang.triggers.base import Arrival, CompiledTrigger
+from flowlang.triggers.registry import TRIGGER_KINDS
 
 
 def enter_first(run: Run, entries: Iterable[Entry], arrival: Arrival) -> bool:
@@ -78,13 +79,23 @@ def start(run: Run) -> None:
 
 def _why_not(run: Run, graph: Graph, trigger: CompiledTrigger | None, variables: dict[str, Any]) -> Refused | None:
     """Why the flow may not begin here; None when it may."""
-    if trigger is not None and (wrong := trigger.matcher.wrong_variables(variables)):
-        return Refused("variables-wrong", 422, "; ".join(wrong) + ".")
+    if trigger is not None and (refused := _why_not_variables(run, trigger, variables)):
+        return refused
     if (refused := why_unreachable(run.conversation)) is not None:
         return refused
     if trigger is not None and not _is_open(run, Entry(graph, trigger)):
         return Refused("condition-not-met", 409, f"The condition of {trigger.id!r} is not met for this person.")
     return None
+
+
+def _why_not_variables(run: Run, trigger: CompiledTrigger, variables: dict[str, Any]) -> Refused | None:
+    if not TRIGGER_KINDS[trigger.type].IS_BOUNDED:
+        try:
+            run.work.pass_gate()
+        except NodeError as error:
+            return Refused("program-ended", 413, error.detail)
+    wrong = trigger.matcher.wrong_variables(variables)
+    return Refused("variables-wrong", 422, "; ".join(wrong) + ".") if wrong else None
 
 
 def _launch(run: Run, graph: Graph, trigger: CompiledTrigger | None, variables: dict[str, Any]) -> None:

@@ -33,6 +33,8 @@ def resume(run: Run, graph: Graph, happening: Happening) -> None:
         raise RuntimeError("nothing is waited for")
     run.node = graph.nodes[wait.node]
     try:
+        if not run.node.step.IS_BOUNDED:
+            run.work.pass_gate()
         outcome = run.node.step.resume(run, happening)
     except NodeError as error:
         outcome = Go("error", error=error)
@@ -51,6 +53,8 @@ def _enter(run: Run, node_id: str) -> tuple[Outcome, dict[str, Any]]:
         return Go("error", error=error), _note(run, {"unhandled": True})
     run.budget -= 1
     try:
+        if not node.step.IS_BOUNDED:
+            run.work.pass_gate()
         outcome = node.step.enter(run)
         _tell_reached(run, node)
     except NodeError as error:

@@ -12,5 +12,6 @@ class AnyMessageTrigger(TriggerModel):
 
     TAKES: ClassVar = ("message",)
     PRECEDENCE: ClassVar = Precedence.ANY_MESSAGE
+    IS_BOUNDED: ClassVar = True
 
     type: Literal["any_message"]

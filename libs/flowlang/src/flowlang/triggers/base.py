@@ -82,6 +82,8 @@ class TriggerModel(DocumentModel):
     TAKES: ClassVar[tuple[str, ...]]
     """Kinds of `model.Happening` that it may take."""
     PRECEDENCE: ClassVar[Precedence]
+    IS_BOUNDED: ClassVar[bool] = False
+    """Whether it looks at an event within a millisecond, but for what it has `arrival.work` begin; else see nodes.base.Step."""
 
     type: str
     id: TriggerId

@@ -16,6 +16,7 @@ class CommandTrigger(TriggerModel):
 
     TAKES: ClassVar = ("message", "url", "command")
     PRECEDENCE: ClassVar = Precedence.COMMAND
+    IS_BOUNDED: ClassVar = True
 
     type: Literal["command"]
     value: Annotated[str, StringConstraints(pattern=r"^/?[^\s/@][^\s@]{0,63}$")]

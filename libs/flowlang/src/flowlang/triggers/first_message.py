@@ -13,6 +13,7 @@ class FirstMessageTrigger(TriggerModel):
 
     TAKES: ClassVar = ("message",)
     PRECEDENCE: ClassVar = Precedence.FIRST_MESSAGE
+    IS_BOUNDED: ClassVar = True
 
     type: Literal["first_message"]
 

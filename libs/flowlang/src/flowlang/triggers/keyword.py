@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from flowlang.building.compiler import Compiler
 from flowlang.patterns import Pattern, compile_pattern, escape
+from flowlang.problems import NodeError
 from flowlang.triggers.base import Arrival, Matcher, Precedence, TriggerModel
 from flowlang.work import CHARACTERS, TooCostly, Work
 
@@ -26,6 +27,7 @@ class KeywordTrigger(TriggerModel):
 
     TAKES: ClassVar = ("message",)
     PRECEDENCE: ClassVar = Precedence.KEYWORD
+    IS_BOUNDED: ClassVar = True
 
     type: Literal["keyword"]
     any: tuple[Word, ...] = Field(default=(), max_length=100)
@@ -55,18 +57,18 @@ class _Keyword(Matcher):
         text = arrival.happening.data.get("text")
         if not isinstance(text, str):
             return False
-        arrival.work.begin()
         try:
             return self._found(text, arrival.work)
-        except TooCostly:
+        except (TooCostly, NodeError):
             return False
 
     def _found(self, text: str, work: Work) -> bool:
-        work.charge(len(self.words) * (1 + len(text) // CHARACTERS))
+        work.charge_turn(len(self.words) * (1 + len(text) // CHARACTERS))
         for word in self.words:  # A loop: half the time of any(), and most messages are asked about all words.
             if word.search(text):
                 return True
         if self.pattern is None:
             return False
+        work.begin()
         work.charge(self.pattern.units(text))
         return self.pattern.search(text) is not None

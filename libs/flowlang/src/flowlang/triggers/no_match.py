@@ -12,5 +12,6 @@ class NoMatchTrigger(TriggerModel):
 
     TAKES: ClassVar = ("message",)
     PRECEDENCE: ClassVar = Precedence.NO_MATCH
+    IS_BOUNDED: ClassVar = True
 
     type: Literal["no_match"]

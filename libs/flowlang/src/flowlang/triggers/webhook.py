@@ -36,6 +36,7 @@ class WebhookTrigger(TriggerModel):
 
     TAKES: ClassVar = ("start",)
     PRECEDENCE: ClassVar = Precedence.EVENT
+    IS_BOUNDED: ClassVar = True
 
     type: Literal["webhook"]
     accept: dict[str, AcceptType] = Field(default_factory=dict)

@@ -96,12 +96,12 @@ class GuardedClient:
         tls: ssl.SSLContext | None = None,
         lookup: Lookup | None = None,
     ) -> None:
-        """`per_host`: connections to one host and port. `tls`: another trust store. `lookup`: another resolver."""
+        """`per_host`: connections of one project to one host and port. `tls`: another trust store. `lookup`: another resolver."""
         self._networks, self._tls = tuple(networks), tls
         self._per_host = per_host
         self._connect_seconds, self._refusal_seconds = connect_seconds, refusal_seconds
         self._names = Names(lookup)
-        self._hosts: dict[tuple[str, str, int], Host] = {}
+        self._hosts: dict[tuple[str, str, str, int], Host] = {}
         self._swept = 0.0
 
     async def request(
@@ -109,6 +109,7 @@ class GuardedClient:
         method: str,
         url: str,
         *,
+        project: str = "",
         headers: Mapping[str, str] | None = None,
         body: bytes | None = None,
         timeout: float = TOTAL_SECONDS,
@@ -117,6 +118,7 @@ class GuardedClient:
     ) -> Answer:
         """Send one request and read its answer, any status. `timeout`: seconds for all of it.
 
+        `project`: for whom; connections and look-ups of names are bounded for each project.
         `may_send` is asked after the connection is there, with nothing in between it and the write.
         Raises Blocked (nothing was sent) or Unreachable (its `sent` tells; code `withdrawn`: `may_send` said no).
         """
@@ -126,7 +128,9 @@ class GuardedClient:
             failure: Unreachable = target
         else:
             data = request_bytes(method, target, headers, body)
-            outcome = await self._attempt(target, data, Terms(method == "GET", started + timeout, max_body, may_send))
+            outcome = await self._attempt(
+                target, data, Terms(project, method == "GET", started + timeout, max_body, may_send)
+            )
             if isinstance(outcome, Response):
                 took_ms = round((time.monotonic() - started) * 1000)
                 return Answer(outcome.status, outcome.headers, outcome.body, took_ms, outcome.truncated)
@@ -150,13 +154,13 @@ class GuardedClient:
     async def _attempt(self, target: Target, data: bytes | None, terms: Terms) -> Response | Unreachable:
         if data is None:
             return _blocked("A header has characters that a header cannot have.", "header", target.host)
-        host = self._host(target)
+        host = self._host(target, terms.project)
         kept = host.kept()
         if kept is not None:
             outcome = await self._exchange(host, kept, target, data, terms)
             if not (terms.again and isinstance(outcome, Unreachable) and outcome.code == "disconnected"):
                 return outcome  # Else the server had closed the connection meanwhile, and a GET may be sent again.
-        fresh = await self._connection(host, target, terms.deadline)
+        fresh = await self._connection(host, target, terms)
         return fresh if isinstance(fresh, Unreachable) else await self._exchange(host, fresh, target, data, terms)
 
     async def _exchange(
@@ -180,11 +184,11 @@ class GuardedClient:
             return outcome
         return Unreachable(_SENTENCES[outcome].format(host=target.host), outcome, sent=True)
 
-    async def _connection(self, host: Host, target: Target, deadline: float) -> Connection | Unreachable:
-        limit = asyncio.timeout(max(0.0, deadline - time.monotonic()))
+    async def _connection(self, host: Host, target: Target, terms: Terms) -> Connection | Unreachable:
+        limit = asyncio.timeout(max(0.0, terms.deadline - time.monotonic()))
         try:
             async with limit:
-                connection = await host.take(lambda: self._addresses(target))
+                connection = await host.take(lambda: self._addresses(target, terms.project))
         except AddressRefused as error:
             return _blocked(_unreachable(target.host), "address", target.host, error.address)
         except ssl.SSLError:
@@ -200,22 +204,23 @@ class GuardedClient:
         self._sweep()
         return connection
 
-    async def _addresses(self, target: Target) -> list[str]:
+    async def _addresses(self, target: Target, project: str) -> list[str]:
         """Where a new connection may go. Raises AddressRefused when one of the answers is not allowed, OSError for none."""
-        found = [str(target.literal)] if target.literal is not None else await self._names.addresses(target.host)
+        named = target.literal is None
+        found = await self._names.addresses(target.host, project) if named else [str(target.literal)]
         for address in found:
             if not allowed(address, self._networks, public=target.public):
                 raise AddressRefused(address)
         return found
 
-    def _host(self, target: Target) -> Host:
+    def _host(self, target: Target, project: str) -> Host:
         url = target.url
-        key = url.scheme, target.host, url.port or 0
+        key = project, url.scheme, target.host, url.port or 0
         found = self._hosts.get(key)
         if found is None:
             tls = self._context() if url.scheme == "https" else None
             found = self._hosts[key] = Host(
-                key[2], tls, target.host, most=self._per_host, seconds=self._connect_seconds
+                key[3], tls, target.host, most=self._per_host, seconds=self._connect_seconds
             )  # fmt: skip
         return found
 
@@ -252,8 +257,9 @@ class GuardedClient:
 
 
 class Terms(NamedTuple):
-    """Of one request. `again`: it may be sent a second time when a kept connection turns out to be closed."""
+    """Of one request. `project`: for whom. `again`: it may be sent a second time when a kept connection turns out to be closed."""
 
+    project: str
     again: bool
     deadline: float
     max_body: int

@@ -1,7 +1,7 @@
 """Names to addresses for outgoing requests: every answer must be allowed, or none is used.
 
-Look-ups run on threads of our own and one a name at a time, so that a tenant's slow name server holds up its own name
-only, never the event loop's other look-ups.
+Look-ups run on threads of our own, which projects share: a name server that does not answer holds a thread for longer
+than anybody waits, so that one project's silent names would otherwise stop all new connections.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from servicekit.shares import Places
+
 LOOKUP_SECONDS = 3.0
 KEPT_SECONDS = 5.0
 NAMES_KEPT = 4096
-THREADS = 16
+THREADS = 64
+"""Of which a project alone may hold half."""
 
 Lookup = Callable[[str], Awaitable[list[str]]]
 """All addresses of a name, both families. Raises OSError when there are none."""
@@ -38,32 +41,36 @@ class Names:
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="resolver")
         self._lookup = lookup or self._on_thread
         self._known: dict[str, tuple[float, list[str]]] = {}
-        self._running: dict[str, asyncio.Task[list[str]]] = {}
+        self._places = Places(THREADS)
+        self._running: dict[tuple[str, str], asyncio.Task[list[str]]] = {}
 
-    async def addresses(self, host: str) -> list[str]:
-        """The addresses of `host`. Raises OSError, after 3 s at the latest."""
+    async def addresses(self, host: str, project: str) -> list[str]:
+        """The addresses of `host`, looked up for that project. Raises OSError, after 3 s at the latest."""
         kept_until, known = self._known.get(host, (0.0, []))
         if kept_until > time.monotonic():
             return known
-        running = self._running.get(host)
+        key = (project, host)
+        running = self._running.get(key)
         if running is None:
-            running = self._running[host] = asyncio.create_task(self._fetch(host))
-            running.add_done_callback(lambda done: self._finished(host, done))
+            running = self._running[key] = asyncio.create_task(self._fetch(host, project))
+            running.add_done_callback(lambda done: self._finished(key, done))
         try:
             async with asyncio.timeout(LOOKUP_SECONDS):
                 return await asyncio.shield(running)
         except TimeoutError:
             raise OSError(errno.ETIMEDOUT, "no answer from the name server") from None
 
-    async def _fetch(self, host: str) -> list[str]:
-        found = await self._lookup(host)
+    async def _fetch(self, host: str, project: str) -> list[str]:
+        async with asyncio.timeout(LOOKUP_SECONDS) as limit, self._places.of(project):
+            limit.reschedule(None)  # Its place is held as long as its thread is.
+            found = await self._lookup(host)
         if len(self._known) >= NAMES_KEPT:
             self._known.clear()
         self._known[host] = (time.monotonic() + KEPT_SECONDS, found)
         return found
 
-    def _finished(self, host: str, done: asyncio.Task[list[str]]) -> None:
-        self._running.pop(host, None)
+    def _finished(self, key: tuple[str, str], done: asyncio.Task[list[str]]) -> None:
+        self._running.pop(key, None)
         if not done.cancelled():
             done.exception()  # Its waiters may all have given up; it is theirs, not the loop's, to report.
 

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
-
-import structlog
+from typing import Any
 
 from contracts import events
 from contracts.cloudevents import REGISTRY_OFFSET
@@ -17,18 +13,13 @@ from dispatcher.intake.decoding import Arrived, DayWindow
 from dispatcher.intake.takeover import Takeover
 from dispatcher.kinds import event
 from dispatcher.model.delivery import Delivery
-from dispatcher.sending.event_scopes import EventScopes
+from dispatcher.sending.programs import Programs
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Infrastructure
 from servicekit.registry_view.view import RegistryView
 
-if TYPE_CHECKING:
-    from flowlang.expressions.expression import Expression
-
 NAME = "events"
 VIEW_SECONDS = 5.0
-
-log = structlog.get_logger()
 
 
 class EventsHandler:
@@ -36,8 +27,8 @@ class EventsHandler:
 
     topic = events.TOPIC.name
 
-    def __init__(self, takeover: Takeover, days: DayWindow, view: RegistryView) -> None:
-        self._takeover, self._days, self._view = takeover, days, view
+    def __init__(self, takeover: Takeover, days: DayWindow, view: RegistryView, programs: Programs) -> None:
+        self._takeover, self._days, self._view, self._programs = takeover, days, view, programs
         self._chosen: dict[str, dict[str, tuple[Endpoint, ...]]] = {}
         view.on_change(self._changed)
 
@@ -46,7 +37,7 @@ class EventsHandler:
         deliveries, dead = list[Delivery](), list[DeadRecord]()
         for record in batch.records:
             try:
-                deliveries += self._fan_out(decoding.decode_event(record))
+                deliveries += await self._fan_out(decoding.decode_event(record))
             except Unreadable as error:
                 dead.append(DeadRecord(record, error.code, str(error)))
         return await self._takeover.commit(deliveries, dead)
@@ -67,10 +58,18 @@ class EventsHandler:
         if offset > self._view.offset and not await self._view.reached(offset, VIEW_SECONDS):
             raise Infrastructure(f"the registry view has not reached offset {offset}")
 
-    def _fan_out(self, arrived: Arrived) -> list[Delivery]:
+    async def _fan_out(self, arrived: Arrived) -> list[Delivery]:
         """The rows that an event becomes. Raises Unreadable for a time that is none."""
         chosen = self._of_project(arrived.project_id).get(arrived.body["type"], ())
-        return [_delivery(arrived, each, self._days) for each in chosen if _matches(each, arrived.body)]
+        return [_delivery(arrived, each, self._days) for each in chosen if await self._matches(each, arrived)]
+
+    async def _matches(self, endpoint: Endpoint, arrived: Arrived) -> bool:
+        if not fan_out.matches(endpoint, arrived.body):
+            return False
+        wanted = endpoint.filter
+        return wanted is None or await self._programs.lets_through(
+            arrived.project_id, endpoint.id, wanted, arrived.body
+        )  # fmt: skip
 
     def _of_project(self, project_id: str) -> dict[str, tuple[Endpoint, ...]]:
         chosen = self._chosen.get(project_id)
@@ -92,28 +91,6 @@ def _registry_offset(record: Record) -> int:
         if name == REGISTRY_OFFSET and value and value.isdigit():
             return int(value)
     return -1
-
-
-@lru_cache(maxsize=1024)
-def _condition(source: str) -> Expression:
-    from flowlang.expressions.expression import (
-        Expression,
-    )  # Loads Liquid and CEL, memory that a process without filters saves.
-
-    return Expression(source)
-
-
-def _matches(endpoint: Endpoint, body: Mapping[str, Any]) -> bool:
-    """Whether the event goes to the endpoint; a filter that cannot be judged lets it through, and is logged."""
-
-    def judged(scopes: Mapping[str, Any]) -> bool:
-        return _condition(endpoint.filter or "true").evaluate(EventScopes(scopes)) is True
-
-    try:
-        return fan_out.matches(endpoint, body, judged if endpoint.filter else None)
-    except Exception as error:  # noqa: BLE001 (whatever a filter does, the event is not lost)
-        log.warning("filter.failed", endpoint=endpoint.id, error=str(error)[:200])
-        return True
 
 
 def _delivery(arrived: Arrived, endpoint: Endpoint, days: DayWindow) -> Delivery:

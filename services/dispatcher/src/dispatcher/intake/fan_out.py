@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
 
@@ -11,9 +11,6 @@ from contracts.registry import Endpoint
 
 ALL = "*"
 _NAMESPACE = uuid5(NAMESPACE_URL, "urn:switchhook:delivery")
-
-Condition = Callable[[Mapping[str, Any]], bool]
-"""An endpoint's filter, compiled. Raises any exception when it cannot be judged."""
 
 
 def delivery_id(event_id: str, endpoint_id: str) -> UUID:
@@ -32,11 +29,9 @@ def by_type(endpoints: Iterable[Endpoint]) -> dict[str, tuple[Endpoint, ...]]:
     return {kind: chosen for kind in offered() if (chosen := tuple(one for one in ordered if wanted(kind, one)))}
 
 
-def matches(endpoint: Endpoint, event: Mapping[str, Any], condition: Condition | None) -> bool:
-    """Whether this event goes to the endpoint, which has already chosen its type."""
+def matches(endpoint: Endpoint, event: Mapping[str, Any]) -> bool:
+    """Whether this event may go to the endpoint, which has chosen its type; its filter is asked afterwards."""
     data = event["data"]
     if (data.get("endpoint") or {}).get("id") == endpoint.id:
         return False
-    if endpoint.bots and (data.get("bot") or {}).get("id") not in endpoint.bots:
-        return False
-    return condition is None or condition(event)
+    return not endpoint.bots or (data.get("bot") or {}).get("id") in endpoint.bots

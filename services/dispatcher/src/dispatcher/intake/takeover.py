@@ -86,7 +86,7 @@ class Takeover:
         for each in deliveries:
             left = room.get(each.destination)
             if left is None:
-                left = self._destinations.room(each.destination) if self._first_attempts else 0
+                left = self._destinations.room(each.destination, each.project_id) if self._first_attempts else 0
             each.state = "in_flight" if left > 0 else "pending"
             room[each.destination] = left - 1
         for destination, left in room.items():
@@ -109,4 +109,4 @@ class Takeover:
 
 def queue_of(delivery: Delivery) -> Place:
     """Rows of lanes are in their partition's own queue; any dispatcher may claim the others."""
-    return Place(delivery.destination, delivery.source if delivery.lane is not None else "")
+    return Place(delivery.destination, delivery.source if delivery.lane is not None else "", delivery.project_id)

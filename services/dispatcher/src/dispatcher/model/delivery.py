@@ -135,8 +135,8 @@ FEW = Limits(4)
 
 
 class SendContext(NamedTuple):
-    """What requests are made from, beside the delivery. `render(source, event)` is Liquid and raises NoRequest for what
-    cannot be rendered; `longest`: no request takes longer, seconds."""
+    """What requests are made from, beside the delivery. `render(source, event)` is a template's text; it raises
+    NotRendered, which the sender answers by having it rendered. `longest`: no request takes longer, seconds."""
 
     catalogue: Catalogue
     render: Callable[[str, Mapping[str, Any]], str]

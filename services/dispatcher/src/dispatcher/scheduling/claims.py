@@ -1,4 +1,6 @@
-"""Finds what is due, queue by queue, as much as its destination can take: the million rows of one that does not answer are never scanned."""
+"""Finds what is due, queue by queue, as much as its destination can take: the million rows of one that does not answer are never scanned.
+
+Queues are looked at one project after the other, and of each project one destination after the other."""
 
 from __future__ import annotations
 
@@ -77,7 +79,7 @@ class Claims:
         if closed > LONGEST_WAIT:
             await session.look_later(queue, closed)
             return False
-        room = min(self._destinations.room(name), AT_ONCE)
+        room = min(self._destinations.room(name, queue.project_id), AT_ONCE)
         if room == 0:
             self._destinations.left_behind(name)
             return False

@@ -36,6 +36,7 @@ class Destination:
     seconds: float = 0.0
     paused_until: float = 0.0
     starving: bool = False
+    stalled: bool = False
     breaker: Breaker = field(default_factory=Breaker)
     bucket: TokenBucket | None = None
     timer: asyncio.TimerHandle | None = None
@@ -81,6 +82,14 @@ class Destination:
         quick = self.quick(now)
         return max(0, (self.places if quick else self.limits.in_flight) - len(self.waiting) - self.in_flight)
 
+    def soon_has_room(self, wanted: int, seconds: float, now: float) -> bool:
+        """Whether it has no room for so many (or for half of all that may be here), and will have it in so many seconds."""
+        missing = min(wanted, self.places // 2) - self.room(now)
+        if missing <= 0 or not self.quick(now):
+            return False
+        pace = self.limits.in_flight / max(self.seconds, 0.001)
+        return missing <= min(pace, self.limits.rate or pace) * seconds
+
     def ended(self, key: UUID, now: float) -> None:
         """An attempt is over."""
         began = self.began.pop(key, now)
@@ -88,5 +97,6 @@ class Destination:
 
     def idle(self, now: float) -> bool:
         """Nothing waits, runs, or has to be remembered of it."""
-        busy = self.waiting or self.began or self.starving or self.timer or self.breaker.failures or self.bucket
+        marked = self.starving or self.stalled or self.timer
+        busy = self.waiting or self.began or marked or self.breaker.failures or self.bucket
         return not busy and self.paused_until <= now

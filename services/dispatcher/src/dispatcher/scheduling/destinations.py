@@ -1,7 +1,7 @@
 """Destinations and what waits for them here: one that is slow or does not answer holds up only itself.
 
-Each destination has its own bound of requests at once, rate, pause and circuit. What it cannot take soon is left to
-PostgreSQL, so that memory stays bounded whatever it does.
+Each destination has its own bound of requests at once, rate, pause and circuit, and each project its share of all
+requests. What cannot be taken soon is left to PostgreSQL, so that memory stays bounded whatever a destination does.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import structlog
 from dispatcher.model.delivery import Delivery, Limits, Result
 from dispatcher.scheduling.destination import LONGEST_WAIT, Destination
 from servicekit.observability.metrics import gauge
+from servicekit.shares import Shares, Turns
 
-ROOM_SECONDS = 1.0
-"""How long a batch waits at most for a quick destination to make room for it."""
+ROOM_SECONDS = 0.1
+"""How long a batch waits at most for a quick destination to make room for it: other projects' deliveries wait in it, too."""
 SLOW_SHARE = 0.75
 """Slow destinations may hold this share of all requests at once; the rest is for the others."""
 
@@ -45,7 +46,7 @@ class Destinations:
         self._attempt, self._record, self._limits, self._most = attempt, record, limits, most
         self._starved = starved
         self._destinations: dict[str, Destination] = {}
-        self._stalled: dict[str, Destination] = {}
+        self._shares, self._stalled = Shares(most), Turns[Destination]()
         self._tasks: set[asyncio.Task[None]] = set()
         self._progress = asyncio.Event()
         self.replicas = 1
@@ -62,19 +63,19 @@ class Destinations:
         found.limit(whole, self.replicas, time.monotonic())
         return found
 
-    def room(self, name: str) -> int:
-        """How many deliveries for it may be leased by this process now."""
+    def room(self, name: str, project: str) -> int:
+        """How many of the project's deliveries for it may be leased by this process now."""
         destination, now = self.destination(name), time.monotonic()
-        if len(self.on_the_wire) >= self._share(destination, now):
+        if not self._shares.may_take(project, self._share(destination, now)):
             return 0
         return destination.room(now)
 
     async def make_room(self, wanted: Mapping[str, int]) -> None:
-        """Wait while a quick destination is full of what it will have taken in a moment; a slow one is not waited for."""
+        """Wait while a quick destination is full of what it will have taken in a moment; no other is waited for."""
         deadline = time.monotonic() + ROOM_SECONDS
         while (now := time.monotonic()) < deadline:
             known = ((self.destination(name), count) for name, count in wanted.items())
-            if not any(each.quick(now) and each.room(now) < min(count, each.places // 2) for each, count in known):
+            if not any(each.soon_has_room(count, ROOM_SECONDS, now) for each, count in known):
                 return
             self._progress.clear()
             try:
@@ -154,8 +155,9 @@ class Destinations:
             return None
         if wait == 0 and not destination.breaker.allows(now):
             return None  # A probe is under way; its end looks again.
-        if len(self.on_the_wire) >= self._share(destination, now):
-            self._stalled[destination.name] = destination
+        project = destination.waiting[0].project_id
+        if not self._shares.may_take(project, self._share(destination, now)):
+            self._stall(destination, project)
             return None
         wait = wait or (destination.bucket.take(now) if destination.bucket else 0.0)
         if wait > 0:
@@ -165,6 +167,7 @@ class Destinations:
         destination.began[delivery.key] = now
         destination.breaker.started()
         self.on_the_wire[delivery.key] = delivery
+        self._shares.take(delivery.project_id)
         return delivery
 
     async def _run(self, destination: Destination, first: Delivery) -> None:
@@ -176,8 +179,10 @@ class Destinations:
             finally:
                 destination.ended(delivery.key, time.monotonic())
                 self.on_the_wire.pop(delivery.key, None)
+                self._shares.give(delivery.project_id)
             self._learn(destination, result)
             self._record(result)
+            self._go_on()
             delivery = self._next(destination)
             self._look_around(destination)
 
@@ -189,8 +194,24 @@ class Destinations:
         if destination.starving and len(destination.waiting) < destination.limits.in_flight:
             destination.starving = False
             self._starved()
-        if self._stalled:
-            self._pump(self._stalled.pop(next(iter(self._stalled))))
+
+    def _stall(self, destination: Destination, project: str) -> None:
+        """It goes on when there is a place for its project."""
+        if not destination.stalled:
+            destination.stalled = True
+            self._stalled.add(project, destination)
+
+    def _go_on(self) -> None:
+        """A place is free: it is for the next project that waits for one and may have it, before who had it last."""
+        refused = set[str]()
+        while found := self._stalled.next(lambda each: each not in refused and self._shares.may_take(each)):
+            project, destination = found
+            destination.stalled, before = False, len(self.on_the_wire)
+            self._pump(destination)
+            if len(self.on_the_wire) > before:
+                return
+            if destination.stalled:  # A slow one, of which there are as many as may be.
+                refused.add(project)
 
     def _learn(self, destination: Destination, result: Result) -> None:
         """What the attempt says about the destination itself."""

@@ -1,29 +1,36 @@
-"""Liquid bodies of endpoints with the format `template`: compiled once, a failing one ends its delivery."""
+"""Filters and Liquid bodies of endpoints, read once and run: what a worker process does for `programs`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from dispatcher.errors import NoRequest
 from dispatcher.sending.event_scopes import EventScopes
+from flowlang.expressions.bodies import body_template
+from flowlang.expressions.expression import Expression
 from flowlang.problems import NodeError
 
-if TYPE_CHECKING:
-    from flowlang.expressions.templates import Template
+
+class ProgramFailed(Exception):
+    """The program cannot be read, or fails for this event."""
 
 
-@lru_cache(maxsize=1024)
-def _compiled(source: str) -> Template:
-    from flowlang.expressions.bodies import body_template  # Loads Liquid, 7 MB that a process without templates saves.
-
-    return body_template(source)
+_template = lru_cache(maxsize=1024)(body_template)
+_condition = lru_cache(maxsize=1024)(Expression)
 
 
 def render(source: str, event: Mapping[str, Any]) -> str:
-    """The body. Raises NoRequest when the template cannot be rendered for this event."""
+    """A template's text. Raises ProgramFailed."""
     try:
-        return _compiled(source).render(EventScopes(event))
+        return _template(source).render(EventScopes(event))
     except (NodeError, ValueError) as error:
-        raise NoRequest("exhausted", "template", str(error)[:500]) from error
+        raise ProgramFailed(str(error)[:500]) from error
+
+
+def judge(source: str, event: Mapping[str, Any]) -> bool:
+    """Whether a filter is true of the event. Raises ProgramFailed."""
+    try:
+        return _condition(source).evaluate(EventScopes(event)) is True
+    except (NodeError, ValueError) as error:
+        raise ProgramFailed(str(error)[:500]) from error

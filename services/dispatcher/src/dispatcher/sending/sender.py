@@ -15,6 +15,7 @@ from dispatcher.model.delivery import Attempt, Delivery, Result, SendContext
 from dispatcher.requests import Reading, Request
 from dispatcher.results import conclusions
 from dispatcher.sending import attempt_log, channel_requests
+from dispatcher.sending.programs import NotRendered, Programs
 from servicekit.failpoints import broken, failpoint
 from servicekit.http_client.guarded_http import Answer, GuardedClient, Unreachable
 from servicekit.observability.metrics import counter, histogram
@@ -31,8 +32,10 @@ log = structlog.get_logger()
 class Sender:
     """`still_ours(delivery)`: whether a row of a lane is this process's as far as it can know."""
 
-    def __init__(self, http: GuardedClient, context: SendContext, still_ours: Callable[[Delivery], bool]) -> None:
-        self._http, self._context, self._still_ours = http, context, still_ours
+    def __init__(
+        self, http: GuardedClient, context: SendContext, programs: Programs, still_ours: Callable[[Delivery], bool]
+    ) -> None:
+        self._http, self._context, self._programs, self._still_ours = http, context, programs, still_ours
         self._attempts: dict[tuple[str, str], Any] = {}
         self._seconds: dict[str, Any] = {}
 
@@ -74,19 +77,26 @@ class Sender:
         over = conclusions.expired(delivery, datetime.now(UTC))
         if over is not None:
             return over
-        request = delivery.kind.request(delivery, self._context)
+        request = await self._request(delivery)
         await failpoint("before_send")
         with traced(f"deliver {delivery.kind.name}", delivery.traceparent) as span:
             if span.traceparent and "traceparent" in request.headers:
                 request.headers["traceparent"] = span.traceparent
             return await self._send(delivery, request)
 
+    async def _request(self, delivery: Delivery) -> Request:
+        try:
+            return delivery.kind.request(delivery, self._context)
+        except NotRendered as wanted:
+            text = await self._programs.render(delivery.project_id, wanted.source, wanted.event)
+            return delivery.kind.request(delivery, self._context._replace(render=lambda source, event: text))
+
     async def _send(self, delivery: Delivery, request: Request) -> Result:
         timeout = min(request.timeout, self._context.longest)
         if not self._may_send(delivery, timeout):
             raise LeaseLost
         for courtesy in request.before:
-            await self._beforehand(courtesy, timeout)
+            await self._beforehand(delivery, courtesy, timeout)
         started_at, began = datetime.now(UTC), time.monotonic()
         request, answer, reading = await self._follow(delivery, request, timeout)
         if reading.moved_to is not None and self._may_send(delivery, timeout):
@@ -118,6 +128,7 @@ class Sender:
             answer = await self._http.request(
                 request.method,
                 request.url,
+                project=delivery.project_id,
                 headers=request.headers,
                 body=request.body,
                 timeout=timeout,
@@ -132,12 +143,13 @@ class Sender:
             return None, Reading("retry" if again else "exhausted", code, str(error), destination_failed=True)
         return answer, delivery.kind.read(delivery, request, answer, self._context)
 
-    async def _beforehand(self, request: Request, timeout: float) -> None:
+    async def _beforehand(self, delivery: Delivery, request: Request, timeout: float) -> None:
         """Sent for courtesy; what comes of it changes nothing."""
         try:
             await self._http.request(
-                request.method, request.url, headers=request.headers, body=request.body, timeout=min(timeout, 5.0)
-            )
+                request.method, request.url, project=delivery.project_id, headers=request.headers, body=request.body,
+                timeout=min(timeout, 5.0),
+            )  # fmt: skip
         except Unreachable as error:
             log.info("courtesy.failed", error=str(error))
 

@@ -35,6 +35,8 @@ class Place(NamedTuple):
 
     destination: str
     source: str
+    project_id: str = ""
+    """Whose destination it is; '': not known yet, of a queue that an older version made."""
 
 
 class Queue(NamedTuple):
@@ -42,6 +44,7 @@ class Queue(NamedTuple):
 
     id: int
     destination: str
+    project_id: str = ""
 
 
 class Failing(NamedTuple):
@@ -87,7 +90,11 @@ class Session(Protocol):
         ...
 
     async def due_queues(self, sources: Iterable[str]) -> list[Queue]:
-        """Queues in which something may be due, the longest first, at most 500: the common ones, and these sources' own."""
+        """Queues in which something may be due, at most 500: the common ones, and these sources' own.
+
+        One project after the other, of each one destination after the other, and of a destination the longest due first:
+        however many queues of a project are due, the first of each other project stands before its second.
+        """
         ...
 
     async def claim(self, queue: Queue, limit: int, lease: Lease) -> list[Delivery]:

@@ -12,16 +12,23 @@ from dispatcher.store.port import Place, Queue
 from servicekit.loop.batches import Connection
 
 _MAKE = """
-INSERT INTO queue (destination, source) SELECT * FROM unnest($1::text[], $2::text[]) ON CONFLICT DO NOTHING
+INSERT INTO queue (destination, source, project_id) SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+ON CONFLICT (destination, source) DO UPDATE SET project_id = excluded.project_id WHERE queue.project_id = ''
 """
 _FIND = """
-SELECT q.id, q.destination, q.source FROM queue q
-  JOIN unnest($1::text[], $2::text[]) AS u(destination, source) USING (destination, source)
+SELECT q.id, q.destination, q.source, u.project_id FROM queue q
+  JOIN unnest($1::text[], $2::text[], $3::text[]) AS u(destination, source, project_id) USING (destination, source)
 """
 _NAMES = "SELECT id, destination FROM queue WHERE id = ANY ($1::int[])"
 _DUE = """
-SELECT id, destination FROM queue
- WHERE next_due <= now() AND (source = '' OR source = ANY ($1::text[])) ORDER BY next_due LIMIT 500
+WITH due AS (
+    SELECT id, destination, project_id, next_due,
+           row_number() OVER (PARTITION BY project_id, destination ORDER BY next_due, id) AS place
+      FROM queue WHERE next_due <= now() AND (source = '' OR source = ANY ($1::text[]))
+), turns AS (
+    SELECT *, row_number() OVER (PARTITION BY project_id ORDER BY place, next_due, id) AS turn FROM due
+)
+SELECT id, destination, project_id FROM turns ORDER BY turn, next_due, id LIMIT 500
 """
 _LOCK = "SELECT id FROM queue WHERE id = $1 FOR UPDATE"
 _LOOK_AGAIN = """
@@ -52,7 +59,7 @@ UPDATE queue q SET next_due = late.due FROM late WHERE q.id = late.id
 
 
 class QueueNumbers:
-    """(destination, source) <-> id. A queue's row is never deleted, so what is known stays true."""
+    """Place <-> id. A queue's row is never deleted, so what is known stays true."""
 
     def __init__(self) -> None:
         self.ids: dict[Place, int] = {}
@@ -63,11 +70,11 @@ class QueueNumbers:
         missing = sorted({place for place in places if place not in self.ids})
         if not missing:
             return
-        wanted = [each.destination for each in missing], [each.source for each in missing]
+        wanted = [list(column) for column in zip(*missing, strict=True)]
         async with pool.acquire() as connection:
             await connection.execute(_MAKE, *wanted)
             for row in await connection.fetch(_FIND, *wanted):
-                self.ids[Place(row["destination"], row["source"])] = row["id"]
+                self.ids[Place(row["destination"], row["source"], row["project_id"])] = row["id"]
                 self._destinations[row["id"]] = row["destination"]
 
     async def destinations(self, ids: Iterable[int], connection: Connection) -> Mapping[int, str]:

@@ -15,12 +15,12 @@ from flow_engine.batch.loading import LoadedBatch, load
 from flow_engine.batch.without_turn import answer_repeat, attach, refuse
 from flow_engine.catalogue.port import Catalogue
 from flow_engine.errors import Undecodable
+from flow_engine.programs.stepping import Stepping
 from flow_engine.state.seen import contains, fingerprint
 from flow_engine.state.work import LoadedConversation
 from flow_engine.store.port import ConversationStore
 from flow_engine.turn.event import Arrived
 from flow_engine.turn.kinds import KINDS
-from flow_engine.turn.sandbox import RunsCode
 from flow_engine.turn.turns import Turns
 from flowlang.model import Refused
 from servicekit.failpoints import broken
@@ -42,10 +42,10 @@ class EngineHandler:
     topic = inbound.TOPIC.name
 
     def __init__(
-        self, store: ConversationStore, catalogue: Catalogue, sandbox: RunsCode, *, compute_budget: float = 0.2
+        self, store: ConversationStore, catalogue: Catalogue, stepping: Stepping, *, compute_budget: float = 0.2
     ) -> None:
         """`compute_budget`: seconds after which a batch ends early."""
-        self._store, self._catalogue, self._sandbox, self._budget = store, catalogue, sandbox, compute_budget
+        self._store, self._catalogue, self._stepping, self._budget = store, catalogue, stepping, compute_budget
         self._repeats = counter("switchhook_repeats_total").labels(self.topic)
         turns = counter("switchhook_turns_total")
         self._turns = {kind: turns.labels(kind) for kind in KINDS}
@@ -83,7 +83,7 @@ class EngineHandler:
 
     async def _apply_in_order(self, decoded: list[Arrived | DeadRecord], batch: LoadedBatch) -> int:
         """How many records were applied before the compute budget was spent; at least one."""
-        turns = Turns(batch.work, self._catalogue, self._sandbox)
+        turns = Turns(batch.work, self._catalogue, self._stepping)
         end = time.perf_counter() + self._budget
         for count, arrived in enumerate(decoded):
             if count and time.perf_counter() > end:

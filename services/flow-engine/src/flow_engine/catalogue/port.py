@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import orjson
 
-from contracts.registry import ApiCall
+from contracts.registry import ApiCall, FlowVersion
 from flowlang.model import Conversation, Tools
 
 
@@ -15,7 +15,7 @@ from flowlang.model import Conversation, Tools
 class Surroundings:
     """`flows` is the bot's flowlang.running.bot_flows.BotFlows. `bot` and `channel` are as events name them, encoded.
 
-    `in_house`: types of channel whose messages go to replies and the chat log, never through the dispatcher.
+    The tools let nothing pass that is not cheap by its form (flowlang.work). `in_house`: types of channel whose messages go to replies and the chat log, never through the dispatcher.
     """
 
     flows: Any
@@ -37,6 +37,9 @@ class Catalogue(Protocol):
 
     def around(self, conversation: Conversation) -> Surroundings:
         """The flows, bot and channel of a conversation."""
+
+    def flow_version(self, flow_id: str, number: int) -> FlowVersion | None:
+        """A published version; None for one that was deleted. Raises UnknownVersion for one that is not here: that may change."""
 
     def api_call(self, project_id: str, name: str) -> ApiCall | None:
         """A named API call."""

@@ -20,6 +20,7 @@ from flowlang.language.compile import compile_flow
 from flowlang.model import Conversation, Tools
 from flowlang.problems import FlowInvalid
 from flowlang.running.bot_flows import BotFlows
+from flowlang.work import elsewhere
 from servicekit.registry_view.view import RegistryView
 
 MOST_CHANNELS = 4096
@@ -71,6 +72,7 @@ class RegistryCatalogue:
             shown_bot | {"variables": bot.variables if bot else {}},
             shown_channel | {"name": channel.name if channel else None},
             project_id,
+            elsewhere,
         )
         return Surroundings(self._flows_of(bot_id), tools, _encoded(shown_bot), _encoded(shown_channel), self._in_house)
 
@@ -91,17 +93,21 @@ class RegistryCatalogue:
         """None for a version that was deleted. Raises UnknownVersion for one that is not here: that may change."""
         graph = self._graphs.get((flow_id, number))
         if graph is None:
-            id = f"{flow_id}/{number}"
-            version: FlowVersion | None = self._view.get("flow_version", id)
+            version = self.flow_version(flow_id, number)
             if version is None:
-                if self._view.deleted("flow_version", id):
-                    return None
-                raise UnknownVersion(f"flow version {id} is not in the registry")
+                return None
             graph = self._graphs[(flow_id, number)] = compile_flow(version)
             if len(self._graphs) > self._most_graphs:
                 self._graphs.popitem(last=False)
         self._graphs.move_to_end((flow_id, number))
         return graph
+
+    def flow_version(self, flow_id: str, number: int) -> FlowVersion | None:
+        id = f"{flow_id}/{number}"
+        version: FlowVersion | None = self._view.get("flow_version", id)
+        if version is None and not self._view.deleted("flow_version", id):
+            raise UnknownVersion(f"flow version {id} is not in the registry")
+        return version
 
     def api_call(self, project_id: str, name: str) -> ApiCall | None:
         found: ApiCall | None = self._view.find("api_call", "name", (project_id, name))

@@ -1,14 +1,16 @@
-"""One event applied to its conversation: meet the person, step the interpreter, run code nodes, keep what came of it.
+"""One event applied to its conversation: meet the person, have the turn made, keep what came of it.
 
-No I/O but the sandbox's: all rows were loaded before, all that changes goes into the batch's Work.
+No I/O but that of programs: all rows were loaded before, all that changes goes into the batch's Work.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from flow_engine.catalogue.port import Catalogue, Surroundings
+from flow_engine.programs.sandbox import MakeUrl
+from flow_engine.programs.stepping import MOST_CODE_RUNS, Event, Stepping, TooMuchCode
 from flow_engine.state.limits import TooLarge, check_contact, encoded_state
 from flow_engine.state.rows import Identity
 from flow_engine.state.seen import remember
@@ -20,22 +22,19 @@ from flow_engine.turn.event_log import logged, note_ends
 from flow_engine.turn.failed_turns import failed_turn, too_many_hops
 from flow_engine.turn.kinds import KINDS, happening
 from flow_engine.turn.outputs import Outputs
-from flow_engine.turn.sandbox import MakeUrl, RunsCode
 from flow_engine.turn.turn_writer import TurnWriter
 from flowlang.model import Contact, Conversation, Effect, Happening, Refused, Turn
-from flowlang.running.interpreter import step
 from servicekit.observability.telemetry import traced
+from servicekit.workers.pool import Ended
 
 MOST_HOPS = 16
-MOST_CODE_RUNS = 8
-"""Code nodes in one turn."""
 
 
 class Turns:
     """Applies events to the conversations of one batch."""
 
-    def __init__(self, work: Work, catalogue: Catalogue, sandbox: RunsCode) -> None:
-        self._work, self._catalogue, self._sandbox = work, catalogue, sandbox
+    def __init__(self, work: Work, catalogue: Catalogue, stepping: Stepping) -> None:
+        self._work, self._catalogue, self._stepping = work, catalogue, stepping
 
     async def apply(self, arrived: Arrived, loaded: LoadedConversation, mark: bytes) -> None:
         """Make the event's turn. Raises what user code cannot cause: the conversation is then parked."""
@@ -80,15 +79,15 @@ class Turns:
     async def _step(self, event: InboundEvent, seen: Happening, effects: list[Effect]) -> Turn:
         """The interpreter's turn, with the engine's own effects before it."""
         around, conversation = event.around, event.loaded.conversation
-        turn = step(around.flows, conversation, event.contact, seen, around.tools)
-        runs = 0
-        while turn.code is not None:
-            runs += 1
-            if runs > MOST_CODE_RUNS:
-                return failed_turn(event, "too-much-code", f"more than {MOST_CODE_RUNS} code nodes in one turn")
-            result = await self._sandbox.run(turn.code, _url_maker(around, turn.code.wait, conversation))
-            answer = replace(seen, kind="code_result", data=result)
-            turn = step(around.flows, turn.conversation, turn.contact, answer, around.tools)
+        make_url = partial(_url_maker, around, conversation)
+        try:
+            turn = await self._stepping.turn(
+                Event(around, conversation, event.contact, seen, make_url), self._catalogue
+            )  # fmt: skip
+        except TooMuchCode:
+            return failed_turn(event, "too-much-code", f"more than {MOST_CODE_RUNS} code nodes in one turn")
+        except Ended as error:
+            return failed_turn(event, "program-ended", f"{error}, and was ended")
         turn.effects = [*effects, *turn.effects]
         return turn
 
@@ -168,7 +167,7 @@ def _outputs(
     )
 
 
-def _url_maker(around: Surroundings, wait: str, conversation: Conversation) -> MakeUrl:
+def _url_maker(around: Surroundings, conversation: Conversation, wait: str) -> MakeUrl:
     """`url_for` of a code node: the URLs of one run are told apart by their ordinal."""
     made = 0
 

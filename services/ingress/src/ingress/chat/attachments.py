@@ -113,7 +113,7 @@ class Attachments:
 
     async def last_seq(self, spot: Spot) -> int:
         """The seq of the last message so far, 0 before the first. Raises ProblemError 503."""
-        self._check_rate()
+        self._check_rate(spot.project_id)
         reply, _ = await self._ask(spot, AFTER_ALL)
         if reply.last_seq is None:
             raise unavailable("The engine is of an earlier release and does not tell the last message: come again.")
@@ -124,7 +124,7 @@ class Attachments:
         if attached.covers(seq):
             return attached.feed.after(seq)
         if attached.asking is None or attached.asking.done() or attached.asked_after > seq:
-            self._check_rate()
+            self._check_rate(attached.spot.project_id)
             attached.asked_after = seq
             attached.asking = asyncio.create_task(self._attach(attached, seq))
             attached.asking.add_done_callback(_heard)
@@ -178,8 +178,8 @@ class Attachments:
         except TimeoutError:
             return
 
-    def _check_rate(self) -> None:
-        over = self._buckets.take("attach", "", self._rate)
+    def _check_rate(self, project_id: str) -> None:
+        over = self._buckets.take("attach", project_id, self._rate)
         if over:
             raise unavailable("Too many listeners came at once: come again.", 1 + round(random.uniform(0, 5)))  # noqa: S311
 

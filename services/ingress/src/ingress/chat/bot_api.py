@@ -79,6 +79,7 @@ class BotApi:
         limits = self._catalogue.limits(bot.project_id)
         self._limiter.check_address(limits, request.client_ip, open_door=False)
         self._limiter.check_token(limits, request.client_ip, caller.token_id or "operator")
+        self._limiter.check_own(bot.project_id, request.hops)
         return bot
 
     async def open(self, request: Request) -> Answer:
@@ -164,7 +165,7 @@ class BotApi:
         if wait.until == "kafka":
             await self._intake.accept(record, key=key, event_id=event_id, traceparent=traceparent, source="chat")
             return None
-        with self._intake.ask(wait.until) as question:
+        with self._intake.callers.one_of(record.project_id), self._intake.ask(wait.until) as question:
             asking = record.model_copy(update={"reply_to": question.reply_to})
             await self._intake.accept(asking, key=key, event_id=event_id, traceparent=traceparent, source="chat")
             reply = await question.answer(wait.seconds)

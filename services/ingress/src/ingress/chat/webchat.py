@@ -71,6 +71,7 @@ class WebChat:
         if request.method == "OPTIONS":
             return Answer(204, b"", PREFLIGHT)
         self._limiter.check_address(self._catalogue.limits(channel.project_id), request.client_ip, open_door=True)
+        self._limiter.check_own(channel.project_id, request.hops)
         return None
 
     async def listen(self, request: Request) -> Answer | None:

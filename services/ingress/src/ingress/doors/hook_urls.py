@@ -60,6 +60,7 @@ class HookUrls:
         limits = self._catalogue.limits(opened.project_id)
         self._limiter.check_address(limits, request.client_ip, open_door=True)
         self._limiter.check_trigger(limits, request.client_ip, opened.link.link_id)
+        self._limiter.check_own(opened.project_id, request.hops)
         if opened.link.confirm and request.method == "GET":
             return Answer(200, PAGE.format(bot=html.escape(opened.bot_name)).encode(), PAGE_HEADERS)
         with traced("ingress.hook_url", request.header(b"traceparent")) as span:
@@ -85,7 +86,7 @@ class HookUrls:
         link, project_id = opened.link, opened.project_id
         content = content_of(await request.body(), request.header(b"content-type"), request.query_text, link.content)
         address = self._address(opened)
-        with self._intake.ask("rest") as question:
+        with self._intake.callers.one_of(project_id), self._intake.ask("rest") as question:
             record = self._record(request, opened, address, content, question.reply_to)
             key = f"{link.bot_id}/{NOBODY}/{link.link_id}" if link.person is None else address.key
             event_id = event_id_of(request.head.get(b"idempotency-key"), project_id, request.path)

@@ -12,6 +12,7 @@ from channels.receiving import Event, InboundCall, NotProven, Taken
 from contracts.cloudevents import now_text
 from contracts.registry import Channel
 from ingress.intake.publishing import Intake
+from ingress.intake.rate_limits import Limiter
 from ingress.lookup.accounts import Accounts
 from ingress.lookup.catalogue import Catalogue
 from ingress.lookup.people import Address
@@ -28,8 +29,8 @@ log = structlog.get_logger()
 class PlatformInbound:
     """The door for platforms. Only the channel's own type decides which words are understood."""
 
-    def __init__(self, catalogue: Catalogue, accounts: Accounts, intake: Intake) -> None:
-        self._catalogue, self._accounts, self._intake = catalogue, accounts, intake
+    def __init__(self, catalogue: Catalogue, accounts: Accounts, limiter: Limiter, intake: Intake) -> None:
+        self._catalogue, self._accounts, self._limiter, self._intake = catalogue, accounts, limiter, intake
 
     async def __call__(self, request: Request) -> Answer:
         id, random = request.rest
@@ -40,10 +41,11 @@ class PlatformInbound:
             raise not_found("The channel")
         if request.method not in connector.descriptor.methods:
             raise not_allowed(*connector.descriptor.methods)
+        self._limiter.check_own(channel.project_id, request.hops)
         taken, body = await self._taken(request, channel, connector, platform)
         with traced("ingress.platform", request.header(b"traceparent")) as span:
             for event in taken.events:
-                await self._accept(event, span.traceparent)
+                await self._accept(event, request.hops, span.traceparent)
             if taken.unread is not None:
                 log.warning("channel.unreadable", channel_id=channel.id, error=taken.unread.partition(":")[0])
                 await self._intake.publish(unreadable(channel, body, taken.unread))
@@ -61,8 +63,9 @@ class PlatformInbound:
             raise unauthorised(taken.detail)
         return taken, body
 
-    async def _accept(self, event: Event, traceparent: str) -> None:
-        record = event.record
+    async def _accept(self, event: Event, hops: int, traceparent: str) -> None:
+        """`hops`: none when a platform calls; a webhook of ours that is sent here has them, whoever it says it is."""
+        record = event.record.model_copy(update={"hops": hops}) if hops else event.record
         key = Address(record.bot_id, record.channel_id, record.peer_id, record.channel_type).key
         await self._intake.accept(record, key=key, event_id=event.id, traceparent=traceparent, source="channel")
 

@@ -33,6 +33,7 @@ class Signals:
         limits = self._catalogue.limits(bot.project_id)
         self._limiter.check_address(limits, request.client_ip, open_door=False)
         self._limiter.check_token(limits, request.client_ip, caller.token_id or "operator")
+        self._limiter.check_own(bot.project_id, request.hops)
         event_id = event_id_of(request.head.get(b"idempotency-key"), bot.project_id, request.path)
         plan = await self._planner.plan(command, bot, event_id=event_id, hops=request.hops)
         with traced("ingress.signal", request.header(b"traceparent")) as span:

@@ -13,6 +13,7 @@ from contracts.events import Event
 from contracts.ids import derived_id, new_id
 from contracts.inbound import InboundBase, ReplyTo
 from contracts.replies import RunReply
+from ingress.intake.waiting import WaitingCallers
 from ingress.ports import Asking, Publishing, View
 from servicekit.kafka.publisher import NotAcknowledged
 from servicekit.kafka.records import Outgoing
@@ -67,8 +68,8 @@ class Encoded(NamedTuple):
 class Intake:
     """Publishes records and events, and hands out questions to the engine."""
 
-    def __init__(self, publisher: Publishing, asker: Asking, view: View) -> None:
-        self._publisher, self._asker, self._view = publisher, asker, view
+    def __init__(self, publisher: Publishing, asker: Asking, view: View, callers: WaitingCallers) -> None:
+        self._publisher, self._asker, self._view, self.callers = publisher, asker, view, callers
         self._side_work: set[asyncio.Task[None]] = set()
         accepted = counter("switchhook_ingress_accepted_total")
         self._accepted = {

@@ -42,6 +42,11 @@ OPEN_DOOR = Rate(1_200, 60)
 """Per address where the caller has no token: generated URLs, `url` triggers, web chat."""
 PROVEN = Rate(20_000, 1)
 """Per trigger and per token: generous, a guard against a loop that ran away."""
+OWN_REQUESTS = Rate(3_000, 60)
+"""Per project, requests that its own effects led to: the bound of hops ends a loop after 16 rounds, and without this one
+each round could be many times as broad as the one before it."""
+RAISE = "The project's rate limits can be raised, and exempt_cidrs lifts them for addresses you trust."
+SLOW_DOWN = "These are requests that flows or webhooks of the project itself led to (Switchhook-Hops)."
 DEFAULTS = Limits(None, PROVEN, ())
 
 
@@ -123,19 +128,23 @@ class Limiter:
         if not limits.exempt or not is_exempt(limits, ip):
             self._check("token", token_id, PROVEN)
 
-    def _check(self, name: str, who: str, rate: Rate) -> None:
+    def check_own(self, project_id: str, hops: int) -> None:
+        """Count a request that the project's own effects led to (one with hops)."""
+        if hops:
+            self._check("own-requests", project_id, OWN_REQUESTS, SLOW_DOWN)
+
+    def _check(self, name: str, who: str, rate: Rate, hint: str = RAISE) -> None:
         over = self._buckets.take(name, who, rate)
         if over:
-            raise too_many(name, rate, over)
+            raise too_many(name, rate, over, hint)
 
 
-def too_many(name: str, rate: Rate, over: float) -> ProblemError:
+def too_many(name: str, rate: Rate, over: float, hint: str) -> ProblemError:
     """429 that names the limit, when to come back, and what lifts it."""
     seconds = max(1, round(over + 0.5))
     return ProblemError(
         "too-many-requests", 429, "Too many requests",
-        f"The limit per {name} is {rate.count} in {rate.per_seconds:g} s. "
-        "The project's rate limits can be raised, and exempt_cidrs lifts them for addresses you trust.",
+        f"The limit per {name} is {rate.count} in {rate.per_seconds:g} s. {hint}",
         headers={
             "Retry-After": str(seconds),
             "RateLimit": f'"{name}";r=0;t={seconds}',

@@ -12,15 +12,17 @@ from contracts.actions import WebhookFormat
 from contracts.cloudevents import now_text, rfc3339
 from contracts.event_types import EventType
 from contracts.ids import uuid7
-from contracts.registry import Bot, Endpoint, Sealed
+from contracts.registry import Bot, Endpoint, Entity, Sealed
 from registry import errors
 from registry.entities import Stored
+from registry.resources import bound_secrets
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
+from registry.store import postgres_entities
 from registry.values import sent_values
 from registry.values.endpoint_secrets import RETIRE_AT, new_secret
-from registry.values.expressions import Filter, Template
+from registry.values.event_breadth import breadth
 from registry.values.inputs import EventTypes, Headers, HttpUrl, Id, Input, Name
 from registry.writing.unit import Unit
 
@@ -40,12 +42,17 @@ class EventRate(Input):
 
 
 class EndpointFields(Input):
-    """What can be set at any time. `schedule` are the delays between attempts, in seconds."""
+    """What can be set at any time. `schedule` are the delays between attempts, in seconds.
+
+    A value of `headers` or of the URL's query may be `secret.<name>`; any other is sealed, and shown as `[hidden]`.
+    """
 
     bots: tuple[Id, ...] = Field(default=(), max_length=100)
-    filter: Filter | None = None
+    filter: str | None = None
+    """CEL over the event; false leaves it out."""
     format: WebhookFormat = "switchhook"
-    template: Template | None = None
+    template: str | None = None
+    """A Liquid body."""
     headers: Headers = Field(default_factory=dict)
     ordered: bool = False
     max_in_flight: int = Field(default=16, ge=1, le=256)
@@ -108,15 +115,19 @@ async def create(unit: Unit, new: NewEndpoint) -> Made[Endpoint]:
         new.fields() | named | {"id": id, "project_id": unit.project, "secrets": (_seal(unit, id, secret),)}
     )
     entity = sent_values.new(unit.site, written)
-    _check(entity)
-    stored = await unit.add(entity, uses=await _bots(unit, entity))
+    await _check(unit, entity, new)
+    stored = await unit.add(entity, uses=await _used(unit, entity))
+    await _refuse_breadth(unit)
     return Made(stored, {"secret": secret})
 
 
 async def change(unit: Unit, stored: Stored[Endpoint], patch: EndpointPatch) -> Stored[Endpoint]:
     entity = sent_values.changed(unit.site, stored.entity, patch.fields())
-    _check(entity)
-    return await unit.save(entity, extra=stored.extra, uses=await _bots(unit, entity))
+    await _check(unit, entity, patch)
+    saved = await unit.save(entity, extra=stored.extra, uses=await _used(unit, entity))
+    if patch.given().keys() & {"events", "bots"}:
+        await _refuse_breadth(unit)
+    return saved
 
 
 async def rotate_secret(unit: Unit, stored: Stored[Endpoint], rotation: SecretRotation) -> Made[Endpoint]:
@@ -149,13 +160,27 @@ def show(stored: Stored[Endpoint], site: Site) -> dict[str, Any]:
     return shown
 
 
-def _check(entity: Endpoint) -> None:
+async def _check(unit: Unit, entity: Endpoint, given: EndpointFields) -> None:
+    await unit.site.checks.refuse_wrong("filter", given.filter)
+    await unit.site.checks.refuse_wrong("template", given.template)
     if (entity.format == "template") != (entity.template is not None):
         raise errors.invalid("/template", "The format template needs a template, and only that format has one.")
 
 
+async def _refuse_breadth(unit: Unit) -> None:
+    """Raise ProblemError 409 when one event may now go to more endpoints than it may; filters are not judged."""
+    stored = await postgres_entities.matching(unit.connection, Endpoint, unit.project, {})
+    most = unit.site.limits.endpoints_per_event
+    if breadth(each.entity for each in stored) > most:
+        raise errors.too_many("endpoints that one event goes to", "endpoints_per_event", most)
+
+
 def _seal(unit: Unit, id: str, secret: str, after: Sealed | None = None) -> Sealed:
     return unit.site.seal(secret, project=unit.project, entity=id, field="secrets", after=after)
+
+
+async def _used(unit: Unit, entity: Endpoint) -> list[Entity]:
+    return [*await _bots(unit, entity), *await bound_secrets.of_sender(unit, entity)]
 
 
 async def _bots(unit: Unit, entity: Endpoint) -> list[Bot]:
@@ -174,4 +199,5 @@ RESOURCE = Resource(
     hidden=HIDDEN,
     also=EndpointState,
     once=EndpointSecret,
+    checked=True,
 )

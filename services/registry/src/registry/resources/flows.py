@@ -63,19 +63,21 @@ class FlowMade(BaseModel):
 
 async def create(unit: Unit, new: NewFlow) -> Made[Flow]:
     bot = await unit.named(Bot, "/bot", new.bot)
-    document = flow_documents.read(new.document)
+    document = await unit.site.checks.read(new.document)
     entity = Flow(id=str(uuid7()), project_id=unit.project, bot_id=bot.id, **flow_documents.names_of(document))
     stored = await unit.add(entity, extra={DRAFT: 1}, uses=[bot.entity])
     await postgres_drafts.put(unit.connection, entity.id, document)
+    await unit.refuse_too_many(entity)
     return Made(stored, {"problems": await _problems(unit, bot.id, document, entity.id)})
 
 
 async def save_draft(unit: Unit, stored: Stored[Flow], draft: Draft, expected: str | None) -> dict[str, Any]:
     """`{draft_version, problems}`. `expected` is the ETag of the draft that the caller has seen."""
-    document = flow_documents.read(draft.document)
+    document = await unit.site.checks.read(draft.document)
     current = await postgres_drafts.get(unit.connection, stored.id)
     errors.refuse_stale(f'"{current.version}"', expected)
     version = await postgres_drafts.put(unit.connection, stored.id, document)
+    await unit.refuse_growth(stored.entity, current.document, document)
     await unit.note(stored.entity, stored.extra | {DRAFT: version})
     if stored.entity.published is None and flow_documents.names_of(document) != flow_documents.names_of(
         current.document
@@ -87,9 +89,9 @@ async def save_draft(unit: Unit, stored: Stored[Flow], draft: Draft, expected: s
 
 async def check(unit: Unit, asked: Check) -> dict[str, Any]:
     """`{problems}` of a document that is not saved."""
-    document = flow_documents.read(asked.document)
+    document = await unit.site.checks.read(asked.document)
     if asked.bot is None:
-        return {"problems": [flow_documents.as_json(one) for one in flow_documents.problems_of(document)]}
+        return {"problems": await unit.site.checks.problems(document)}
     bot = await unit.named(Bot, "/bot", asked.bot)
     return {"problems": await _problems(unit, bot.id, document, None)}
 
@@ -158,7 +160,7 @@ def show_version(version: Stored[FlowVersion], published: int | None) -> dict[st
 async def _go_live(unit: Unit, entity: Flow, document: Document, extra: dict[str, Any]) -> None:
     bot = await unit.load(Bot, entity.bot_id)
     uses: list[Entity] = [bot.entity]
-    for name in flow_documents.called_apis(document):
+    for name in await unit.site.checks.called_apis(document):
         found = await postgres_entities.find_unique(unit.connection, ApiCall, in_project(entity.project_id, name))
         if found is not None:
             uses.append(found.entity)
@@ -167,7 +169,7 @@ async def _go_live(unit: Unit, entity: Flow, document: Document, extra: dict[str
 
 async def _problems(unit: Unit, bot_id: str, document: Document, flow_id: str | None) -> list[dict[str, Any]]:
     known = await _known_names(unit, bot_id, flow_id)
-    return [flow_documents.as_json(one) for one in flow_documents.problems_of(document, known)]
+    return await unit.site.checks.problems(document, known)
 
 
 async def _known_names(unit: Unit, bot_id: str, flow_id: str | None) -> KnownNames:
@@ -215,4 +217,5 @@ RESOURCE: Resource[Flow, NewFlow, Input] = Resource(
     filters={"bot": "bot_id", "slug": "slug"},
     also=DraftVersion,
     once=FlowMade,
+    checked=True,
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
@@ -41,6 +41,14 @@ PAGE = f"""
     ORDER BY seq LIMIT $5
 """
 MATCHING = f"{SELECT} AND project_id = $2 AND data @> $3::text::jsonb ORDER BY seq"
+KEPT = """
+    SELECT count(*) FILTER (WHERE kind = $2) AS number,
+        coalesce(sum(size), 0) + (
+            SELECT coalesce(sum(flow_draft.size), 0) FROM flow_draft JOIN entity flow ON flow.kind = 'flow' AND flow.id = flow_id
+            WHERE flow.project_id = $1 AND flow.deleted_at IS NULL
+        ) AS size
+    FROM entity WHERE project_id = $1 AND deleted_at IS NULL
+"""
 FORGET_USES = "DELETE FROM reference WHERE kind = $1 AND id = $2"
 ADD_USES = "INSERT INTO reference (kind, id, to_kind, to_id) SELECT $1, $2, * FROM unnest($3::text[], $4::text[])"
 HOLD_USED = """
@@ -57,6 +65,13 @@ INHABITANTS = """
     FROM entity WHERE project_id = $1 AND kind NOT IN ('project', 'flow_version') AND deleted_at IS NULL
     ORDER BY kind, id LIMIT 100
 """
+
+
+class Kept(NamedTuple):
+    """`size`: bytes, as JSON."""
+
+    number: int
+    size: int
 
 
 async def insert(connection: Connection, entity: M, *, extra: dict[str, Any]) -> Stored[M]:
@@ -127,6 +142,13 @@ async def page(
     rows = await connection.fetch(PAGE, model.KIND, project_id, after, as_json(fields), limit + 1)
     following = rows[limit - 1]["seq"] if len(rows) > limit else None
     return [stored(model, row) for row in rows[:limit]], following
+
+
+async def kept(connection: Connection, project_id: str, kind: str) -> Kept:
+    """What a project has: how many of a kind, and bytes of all, drafts included."""
+    row = await connection.fetchrow(KEPT, project_id, kind)
+    assert row is not None
+    return Kept(*row)
 
 
 async def use(connection: Connection, entity: Entity, used: list[tuple[str, str]]) -> bool:

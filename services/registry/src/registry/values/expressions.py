@@ -1,29 +1,37 @@
-"""Fields that hold a small program: parsed when they are saved, so that the dispatcher never meets a broken one."""
+"""Fields that hold a small program: read when they are saved, so that the dispatcher never meets a broken one."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from pydantic import AfterValidator
+from collections.abc import Callable
 
 from flowlang.expressions.bodies import refuse_broken_body
 from flowlang.expressions.expression import Expression
-from flowlang.expressions.templates import Template as Liquid
+from flowlang.expressions.templates import Template
 from registry.values.event_names import refuse_unknown
 
 
-def _condition(source: str) -> str:
-    refuse_unknown(Expression(source).reads)
-    return source
+def wrong_filter(source: str) -> str | None:
+    """What is wrong with an endpoint's filter, CEL over the event; None: nothing."""
+    return _wrong(_filter, source)
 
 
-def _template(source: str) -> str:
+def wrong_template(source: str) -> str | None:
+    """What is wrong with an endpoint's Liquid body; None: nothing."""
+    return _wrong(_template, source)
+
+
+def _filter(source: str) -> None:
+    refuse_unknown("filter", Expression(source).reads)
+
+
+def _template(source: str) -> None:
     refuse_broken_body(source)
-    refuse_unknown(Liquid(source).reads)
-    return source
+    refuse_unknown("template", Template(source).reads)
 
 
-Filter = Annotated[str, AfterValidator(_condition)]
-"""CEL over the event; false leaves it out."""
-Template = Annotated[str, AfterValidator(_template)]
-"""A Liquid body."""
+def _wrong(refuse: Callable[[str], None], source: str) -> str | None:
+    try:
+        refuse(source)
+    except ValueError as error:
+        return str(error)
+    return None

@@ -101,7 +101,7 @@ def endpoint_handlers(api: Api) -> dict[str, Handler]:
 
 def flow_handlers(api: Api) -> dict[str, Handler]:
     async def check(request: Request, body: Check) -> Response:
-        async with api.reading(request) as unit:
+        async with api.checking(request), api.reading(request) as unit:
             return JSONResponse(await flows.check(unit, body))
 
     async def save_draft(request: Request, id: str, body: Draft) -> Response:
@@ -109,19 +109,19 @@ def flow_handlers(api: Api) -> dict[str, Handler]:
             stored = await _flow_to_change(unit, id)
             return await flows.save_draft(unit, stored, body, request.headers.get("if-match"))
 
-        return await api.write(request, answering(result))
+        return await api.write(request, answering(result), checked=True)
 
     async def publish(request: Request, id: str) -> Response:
         async def result(unit: Unit) -> dict[str, Any]:
             return await flows.publish(unit, await load_to_change(unit, flows.RESOURCE, id, request))
 
-        return await api.write(request, answering(result))
+        return await api.write(request, answering(result), checked=True)
 
     async def roll_back(request: Request, id: str, body: Rollback) -> Response:
         async def result(unit: Unit) -> dict[str, Any]:
             return await flows.roll_back(unit, await load_to_change(unit, flows.RESOURCE, id, request), body)
 
-        return await api.write(request, answering(result))
+        return await api.write(request, answering(result), checked=True)
 
     return {
         "POST /v1/flows/check": check,
@@ -140,7 +140,7 @@ async def _flow_to_change(unit: Unit, id: str) -> Any:
 
 def _flow_reads(api: Api) -> dict[str, Handler]:
     async def draft(request: Request, id: str) -> Response:
-        async with api.reading(request) as unit:
+        async with api.checking(request), api.reading(request) as unit:
             stored = await unit.load(Flow, id)
             unit.project_id = stored.project_id
             found = await postgres_drafts.get(unit.connection, id)

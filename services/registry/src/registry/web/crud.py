@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from registry import errors
-from registry.entities import M, Stored
+from registry.entities import M, Stored, data_of
 from registry.resources.resource import Made, N, P, Resource
 from registry.store import postgres_entities
 from registry.web.api import Api, Handler
@@ -72,7 +72,7 @@ def _create(api: Api, resource: Resource[M, N, P], then: Callable[[N], FollowUp]
         async def work(unit: Unit) -> Answer:
             return made_answer(resource, unit, await resource.create(unit, body))
 
-        return await api.write(request, work, then and then(body))
+        return await api.write(request, work, then and then(body), checked=resource.checked)
 
     create.__annotations__["body"] = resource.new
     return create
@@ -91,9 +91,12 @@ def _change(api: Api, resource: Resource[M, N, P]) -> Handler:
         async def work(unit: Unit) -> Answer:
             assert resource.change is not None
             stored = await load_to_change(unit, resource, id, request)
-            return shown_answer(resource, unit, await resource.change(unit, stored, body))
+            changed = await resource.change(unit, stored, body)
+            made = changed if isinstance(changed, Made) else Made(changed)
+            await unit.refuse_growth(made.stored.entity, data_of(stored.entity), data_of(made.stored.entity))
+            return made_answer(resource, unit, made, status=200)
 
-        return await api.write(request, work)
+        return await api.write(request, work, checked=resource.checked)
 
     patch.__annotations__["body"] = resource.patch
     return patch

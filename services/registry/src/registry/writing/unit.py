@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
+import orjson
 
 from contracts.registry import ENTITY_LIMIT, Entity, Project
 from registry import errors
@@ -54,7 +55,7 @@ class Unit:
         return found
 
     async def add(self, entity: M, *, extra: dict[str, Any] | None = None, uses: Uses = ()) -> Stored[M]:
-        """Make it. Raises ProblemError 409 when its unique name is taken."""
+        """Make it. Raises ProblemError 409 when its unique name is taken, or the project has as much as it may."""
         if not isinstance(entity, Project):
             await self._hold_project()
         try:
@@ -63,7 +64,30 @@ class Unit:
             raise errors.taken(_name_of(entity)) from None
         await self._use(entity, uses)
         await self._publish(entity, made.version)
+        await self.refuse_too_many(entity)
         return made
+
+    async def refuse_too_many(self, entity: Entity) -> None:
+        """After it was made. Raises ProblemError 409 when its project now has more of its kind, or of all, than it may.
+
+        Writes at once do not see each other, and may together pass a limit by as many as they are.
+        """
+        kept = await postgres_entities.kept(self.connection, entity.owner_id, entity.KIND)
+        most = self.site.limits.counts.get(entity.KIND)
+        if most is not None and kept.number > most:
+            noun = f"{entity.KIND}s"
+            raise errors.too_many(f"{noun.replace('_', ' ')} of a project", f"{noun}_per_project", most)
+        self._refuse_size(kept.size)
+
+    async def refuse_growth(self, entity: Entity, before: object, after: object) -> None:
+        """After something of it was changed. Raises ProblemError 409 when it grew and its project now has more than it may."""
+        if len(orjson.dumps(after)) > len(orjson.dumps(before)):
+            self._refuse_size((await postgres_entities.kept(self.connection, entity.owner_id, entity.KIND)).size)
+
+    def _refuse_size(self, size: int) -> None:
+        most = self.site.limits.stored_bytes
+        if size > most:
+            raise errors.too_many("stored bytes of a project", "stored_bytes_per_project", most)
 
     async def save(self, entity: M, *, extra: dict[str, Any], uses: Uses | None = None) -> Stored[M]:
         """Store its next version. `uses` None: as before. Raises ProblemError 409 when its unique name is taken."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Protocol
 
 from starlette.responses import Response
@@ -38,12 +39,22 @@ class Writes:
         self._database, self._confirmation, self._site = database, confirmation, site
         self._confirm_seconds = confirm_seconds
 
-    async def answer(self, project: str | None, key: Key | None, work: Work, then: FollowUp | None = None) -> Response:
+    async def answer(
+        self,
+        project: str | None,
+        key: Key | None,
+        work: Work,
+        then: FollowUp | None = None,
+        *,
+        turn: AbstractAsyncContextManager[None] | None = None,
+    ) -> Response:
         """Do the work once and answer when Kafka has it; a repeat is answered alike.
 
-        `then` runs after that, outside of any transaction, and may change the answer.
+        `then` runs after that, outside of any transaction, and may change the answer. `turn` is held while the work is
+        done, and waited for before a connection is taken.
         """
-        answer, generation, is_repeat = await self._once(project, key, work)
+        async with turn or nullcontext():
+            answer, generation, is_repeat = await self._once(project, key, work)
         wanted = {name: (generation, version) for name, version in answer.published.items()}
         if not await self._confirmation.seen(wanted, self._confirm_seconds):
             return answer.pending().response(pending=True)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from flow_engine.turn.sandbox import Sandbox
+from flow_engine.programs.sandbox import Sandbox
 from flowlang.model import RunCode
 
 NOW = "2026-01-02T03:04:05.000Z"

@@ -1,0 +1,47 @@
+"""What each project may spend on tasks that take long, so that a flood of them holds up its own project and no other.
+
+A task's first milliseconds are free: what ordinary programs take never comes to be counted.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+FREE = 0.02
+"""Seconds of CPU of each task that are not counted."""
+MOST = 2.0
+"""Seconds that a project has when it has spent none for long."""
+RATE = 0.1
+"""Seconds that it gets back each second."""
+MOST_KNOWN = 10_000
+
+
+class AllowanceSpent(Exception):
+    """The project's long tasks have taken all that they may; the text says so to its owner."""
+
+
+class Allowances:
+    """Of one process."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._full_at: dict[str, float] = {}
+        """When a project will have all of its allowance again."""
+
+    def check(self, project: str) -> None:
+        """Raises AllowanceSpent where nothing is left."""
+        if self._full_at.get(project, 0.0) - self._clock() >= MOST / RATE:
+            raise AllowanceSpent(
+                f"this project's programs have taken too long: beyond {FREE * 1000:.0f} ms each they may take"
+                f" {MOST:.0f} s at once, and {RATE} s a second"
+            )
+
+    def spend(self, project: str, seconds: float) -> None:
+        """A task of the project took so long."""
+        if seconds <= FREE:
+            return
+        now = self._clock()
+        if len(self._full_at) >= MOST_KNOWN:
+            self._full_at = {one: full for one, full in self._full_at.items() if full > now}
+        self._full_at[project] = max(now, self._full_at.get(project, 0.0)) + (seconds - FREE) / RATE

@@ -1,0 +1,115 @@
+"""The service's side of the forker: its process, and the commands that it is given, one at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from servicekit.workers.frames import COMMAND, END, FORK, LENGTH, REPLY
+from servicekit.workers.line import Line
+from servicekit.workers.worker import OUT_OF_MEMORY
+
+_OURS = "SWITCHHOOK_"
+TOO_LONG = "it took longer than it may"
+_BY_LIMIT: dict[int, str] = {signal.SIGPROF: "it took more CPU than it may", signal.SIGALRM: TOO_LONG}
+_KILLED = ("its process was killed", False)
+
+
+class ForkerGone(Exception):
+    """The forker has ended; the next command starts another one."""
+
+
+class Forking:
+    """Starts its process with the first command."""
+
+    def __init__(self, target: str, settings: Any) -> None:
+        self._target, self._settings = target, settings
+        self._one_at_a_time = asyncio.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+
+    async def fork(self) -> Line:
+        """A new worker. Raises ForkerGone."""
+        loop = asyncio.get_running_loop()
+        ours, theirs = socket.socketpair()
+        try:
+            with theirs:
+                pid = await self._command(FORK, 0, theirs)
+            ours.setblocking(False)
+            _, line = await loop.create_unix_connection(Line, sock=ours)
+        except BaseException:
+            ours.close()
+            raise
+        line.pid, line.forked_by = pid, self._process
+        return line
+
+    async def end(self, line: Line) -> tuple[str, bool]:
+        """End a worker, if it lives: why it ended, in words for who wrote the program, and whether a limit did it."""
+        if line.is_ended or line.forked_by is not self._process:
+            return _KILLED  # With the forker that knew it.
+        line.is_ended = True
+        try:
+            status = await self._command(END, line.pid)
+        except ForkerGone:
+            return _KILLED
+        if os.WIFEXITED(status):
+            out_of_memory = os.WEXITSTATUS(status) == OUT_OF_MEMORY
+            return ("it took more memory than it may", True) if out_of_memory else ("its process has ended", False)
+        number = os.WTERMSIG(status)
+        limit = _BY_LIMIT.get(number)
+        return (limit, True) if limit else (f"its process was killed by signal {number}", False)
+
+    def close(self) -> None:
+        """End the forker; workers that do a task end with it, or by their limits."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    async def _command(self, command: bytes, pid: int, brought: socket.socket | None = None) -> int:
+        async with self._one_at_a_time:
+            control = self._control or await self._start()
+            try:
+                socket.send_fds(control, [COMMAND.pack(command, pid)], [brought.fileno()] if brought else [])
+                reply = await asyncio.get_running_loop().sock_recv(control, REPLY.size)
+            except OSError:
+                reply = b""
+            except BaseException:
+                self.close()  # Its reply would be taken for the next one's.
+                raise
+            if len(reply) < REPLY.size:
+                self.close()
+                raise ForkerGone(self._target)
+            found: int = REPLY.unpack(reply)[0]
+            return found
+
+    async def _start(self) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: ASYNC220, S603 (ourselves; it does not wait)
+                [sys.executable, "-P", "-m", "servicekit.workers.forker", str(theirs.fileno()), self._target],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=_without_ours(os.environ),
+            )
+        ours.setblocking(False)
+        self._control = ours
+        settings = pickle.dumps(self._settings, pickle.HIGHEST_PROTOCOL)
+        await asyncio.get_running_loop().sock_sendall(ours, LENGTH.pack(len(settings)) + settings)
+        return ours
+
+
+def _without_ours(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment of workers: the modules that the service has, and none of its settings, of which some are secrets."""
+    kept = {name: value for name, value in environment.items() if not name.startswith(_OURS)}
+    return kept | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}

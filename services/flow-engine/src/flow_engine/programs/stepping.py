@@ -1,0 +1,161 @@
+"""Makes turns: here as long as all is cheap by its form, else in a worker; a second time in a fresh one if that has ended.
+
+The interpreter is pure, so a step may be given up and made again: nothing of it has left it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import structlog
+
+from flow_engine.catalogue.port import Catalogue, Surroundings
+from flow_engine.programs.sandbox import MakeUrl, RunsCode
+from flow_engine.programs.worker import Learn, Refusal, Step, Unknown, Version
+from flowlang.model import Contact, Conversation, Happening, RunCode, Tools, Turn
+from flowlang.problems import NodeError
+from flowlang.running.interpreter import step
+from flowlang.work import Elsewhere
+from servicekit.workers.allowances import Allowances, AllowanceSpent
+from servicekit.workers.line import Limits
+from servicekit.workers.pool import Asks, Ended, HasWorkers
+
+MOST_CODE_RUNS = 8
+"""Code nodes in one turn."""
+STEP = Limits(cpu=0.4, seconds=2.0)
+"""Four times what the programs of a turn may be charged (flowlang.work)."""
+LEARN = Limits(cpu=5.0, seconds=10.0)
+MOST_LEARNT = 64
+"""Times that a step may ask for versions: it asks once for all of its bot, and once for each that a session stands on."""
+
+log = structlog.get_logger()
+
+
+class TooMuchCode(Exception):
+    """The turn has come to more code nodes than it may run."""
+
+
+def _refusing(error: AllowanceSpent) -> Callable[[], None]:
+    def refuse() -> None:
+        raise NodeError("allowance-spent", str(error))
+
+    return refuse
+
+
+@dataclass(slots=True)
+class Event:
+    """What a turn is made of, and what it has come to so far."""
+
+    around: Surroundings
+    conversation: Conversation
+    contact: Contact
+    happening: Happening
+    make_url: Callable[[str], MakeUrl]
+    """From the wait of a code node to its `url_for`."""
+    results: list[dict[str, Any]] = field(default_factory=list)
+    """Of its code nodes."""
+    gone: set[Version] = field(default_factory=set)
+
+    @property
+    def project(self) -> str:
+        return self.conversation.project_id
+
+
+class Stepping:
+    """One per process."""
+
+    def __init__(self, sandbox: RunsCode, workers: HasWorkers, allowances: Allowances | None = None) -> None:
+        self._sandbox, self._workers, self._allowances = sandbox, workers, allowances or Allowances()
+
+    async def turn(self, event: Event, catalogue: Catalogue) -> Turn:
+        """The event's finished turn.
+
+        Raises TooMuchCode, Ended when no part of it can be blamed for ending two workers, and what user code cannot cause.
+        """
+        try:
+            return await self._here(event, event.around.tools)
+        except Elsewhere:
+            pass
+        try:
+            self._allowances.check(event.project)
+        except AllowanceSpent as error:
+            return await self._here(event, replace(event.around.tools, gate=_refusing(error)))
+        return await self._in_worker(event, catalogue)
+
+    async def _here(self, event: Event, tools: Tools) -> Turn:
+        flows = event.around.flows
+        turn = step(flows, event.conversation, event.contact, event.happening, tools)
+        made = 0
+        while turn.code is not None:
+            result = event.results[made] if made < len(event.results) else await self._run(event, turn.code)
+            made += 1
+            answer = replace(event.happening, kind="code_result", data=result)
+            turn = step(flows, turn.conversation, turn.contact, answer, tools)
+        return turn
+
+    async def _in_worker(self, event: Event, catalogue: Catalogue) -> Turn:
+        refusal: Refusal | None = None
+        for attempt in range(3):
+            try:
+                return await self._attempt(event, catalogue, refusal, fresh=attempt > 0)
+            except Ended as ended:
+                self._allowances.spend(event.project, STEP.cpu)
+                last = ended
+                log.warning(
+                    "turn.ended", conversation=event.conversation.key, event_id=event.happening.id, why=str(ended)
+                )
+                if attempt == 1:
+                    if not ended.progress:
+                        break
+                    refusal = Refusal(ended.progress, "program-ended", f"{ended}, and was ended")
+        raise last
+
+    async def _attempt(self, event: Event, catalogue: Catalogue, refusal: Refusal | None, *, fresh: bool) -> Turn:
+        async with self._workers.worker(fresh=fresh) as worker:
+            for _ in range(MOST_LEARNT + MOST_CODE_RUNS):
+                answer, cpu = await worker.ask(_task(event, refusal), STEP)
+                self._allowances.spend(event.project, cpu)
+                if isinstance(answer, Unknown):
+                    await _teach(worker, event, answer, catalogue)
+                elif isinstance(answer, RunCode):
+                    await self._run(event, answer)
+                else:
+                    turn: Turn = answer
+                    return turn
+        raise RuntimeError("a step asks for flow versions again and again")
+
+    async def _run(self, event: Event, code: RunCode) -> dict[str, Any]:
+        """The result of a code node, which the event keeps."""
+        if len(event.results) >= MOST_CODE_RUNS:
+            raise TooMuchCode
+        try:
+            self._allowances.check(event.project)
+        except AllowanceSpent as error:
+            result: dict[str, Any] = {"wait": code.wait, "ok": False, "error": str(error)}
+        else:
+            began = time.monotonic()
+            result = await self._sandbox.run(code, event.make_url(code.wait))
+            self._allowances.spend(event.project, time.monotonic() - began)
+        event.results.append(result)
+        return result
+
+
+def _task(event: Event, refusal: Refusal | None) -> Step:
+    tools = event.around.tools
+    return Step(
+        event.around.flows.versions, frozenset(event.gone), tools.bot, tools.channel,
+        event.conversation, event.contact, event.happening, tuple(event.results), refusal,
+    )  # fmt: skip
+
+
+async def _teach(worker: Asks, event: Event, unknown: Unknown, catalogue: Catalogue) -> None:
+    """Give the worker the versions that it lacks, or note that they are gone. Raises UnknownVersion."""
+    for version in unknown.versions:
+        document = catalogue.flow_version(*version)
+        if document is None:
+            event.gone.add(version)
+        else:
+            await worker.ask(Learn(event.around.flows.versions, document), LEARN)

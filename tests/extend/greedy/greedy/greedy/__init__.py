@@ -1,0 +1,1 @@
+"""A package with a node type that does not end."""

@@ -1,0 +1,134 @@
+"""Turns made here or in a worker: which, and what becomes of one whose worker ends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from flow_engine.programs.worker import Learn, Step
+from support.engine_world import EngineWorld, ScriptedSandbox, flow, flow_version
+
+SAY_SORRY = {"type": "say", "parts": [{"text": "Sorry: {{ temp.error.type }}"}]}
+
+
+def counted(*, error_port: bool = True, version: str = "one") -> dict[str, Any]:
+    """Two conditions that are not cheap by their form, and an answer, then a question whose answer is told in capitals."""
+    ports = {"error": "sorry"} if error_port else {}
+    return {
+        "schema": "flow/1", "slug": "counted", "name": "Counted", "start": "first",
+        "triggers": [{"id": "go", "type": "command", "value": "/counted", "to": "first"}],
+        "nodes": {
+            "first": {"type": "condition", "branches": [{"if": "1 in [1]", "to": "second"}], "ports": ports},
+            "second": {"type": "condition", "branches": [{"if": "2 in [2]", "to": "ask"}], "ports": ports},
+            "ask": {"type": "ask", "text": version, "input": {"type": "text"}, "ports": {"ok": "tell"}},
+            "tell": {"type": "say", "parts": [{"text": "{{ event.text | upcase }} " + version}]},
+            "sorry": SAY_SORRY,
+        },
+    }  # fmt: skip
+
+
+def put(world: EngineWorld, document: dict[str, Any], *, version: int = 1) -> None:
+    world.view.put(flow_version(document, flow="counted", version=version))
+    world.view.put(flow(document["slug"], id="counted", published=version))
+
+
+def steps(world: EngineWorld) -> list[Step]:
+    return [task for task in world.workers.asked if isinstance(task, Step)]
+
+
+async def test_what_is_cheap_by_its_form_never_leaves_the_process(world: EngineWorld) -> None:
+    await world.say("/start")
+    await world.say("2")
+    await world.say("/seats")
+    assert await world.said() == ["Which lecture, ?", "You chose 2."]
+    await world.say("/code", "p2")
+    assert await world.said("p2") == ["Got "]
+    assert world.workers.asked == []
+
+
+async def test_what_is_not_is_made_in_a_worker_that_learns_the_bots_flows_once(world: EngineWorld) -> None:
+    put(world, counted())
+    await world.say("/counted")
+    await world.say("loud")
+    assert await world.said() == ["one", "LOUD one"]
+    learnt = [task.version.flow_id for task in world.workers.asked if isinstance(task, Learn)]
+    assert sorted(learnt) == ["counted", *(f"flow-{number}" for number in range(1, 7))]
+    assert len(steps(world)) == 3
+
+
+@pytest.mark.parametrize("part", [1, 2])
+async def test_the_part_that_ended_two_workers_leaves_by_its_error_port(world: EngineWorld, part: int) -> None:
+    put(world, counted())
+    world.workers.ends = lambda task, progress: progress == part
+    await world.say("/counted")
+    assert await world.said() == ["Sorry: program-ended"]
+    assert world.workers.fresh == 2
+    assert (await world.stored()).held is False
+
+
+async def test_without_a_port_its_flow_has_failed(world: EngineWorld) -> None:
+    put(world, counted(error_port=False))
+    world.workers.ends = lambda task, progress: progress == 2
+    await world.say("/counted")
+    assert [event["error"]["type"] for event in world.events("flow.failed")] == ["program-ended"]
+
+
+async def test_a_worker_that_ends_once_changes_nothing(world: EngineWorld) -> None:
+    put(world, counted())
+    world.workers.ends = lambda task, progress: progress == 1 and world.workers.fresh == 0
+    await world.say("/counted")
+    assert await world.said() == ["one"]
+    assert world.events("flow.failed") == []
+
+
+async def test_a_turn_that_ends_every_worker_has_failed_and_the_next_is_made(world: EngineWorld) -> None:
+    put(world, counted())
+    world.workers.ends = lambda task, progress: isinstance(task, Step)
+    await world.say("/counted")
+    assert [event["error"]["type"] for event in world.events("flow.failed")] == ["program-ended"]
+    world.workers.ends = lambda task, progress: False
+    await world.say("/counted")
+    assert await world.said() == ["one"]
+
+
+async def test_a_session_finds_its_version_in_the_worker_until_it_is_deleted(world: EngineWorld) -> None:
+    put(world, counted())
+    await world.say("/counted", "p1")
+    await world.say("/counted", "p2")
+    put(world, counted(version="two"), version=2)
+    world.workers._do = None  # A worker that knows nothing.
+    await world.say("loud", "p1")
+    assert (await world.said("p1"))[-1] == "LOUD one"
+    world.view.delete("flow_version", "counted/1", "project-1")
+    world.workers._do = None
+    await world.say("loud", "p2")
+    assert [event["error"]["type"] for event in world.events("flow.failed")] == ["version-gone"]
+
+
+async def test_code_runs_once_however_often_its_step_is_made(world: EngineWorld) -> None:
+    world.sandbox = sandbox = ScriptedSandbox(value=7)
+    world.restart(compute_budget=10)
+    document = counted()
+    document["nodes"]["first"]["branches"][0]["to"] = "run"
+    document["nodes"] |= {
+        "run": {"type": "code", "source": "7", "save_to": "memory.seven", "ports": {"next": "second"}},
+        "ask": {"type": "say", "parts": [{"text": "{{ memory.seven | plus: 1 }}"}]},
+    }
+    document["nodes"].pop("tell")
+    put(world, document)
+    world.workers.ends = lambda task, progress: progress == 3 and world.workers.fresh == 0
+    await world.say("/counted")
+    assert await world.said() == ["8"]
+    assert len(sandbox.ran) == 1
+
+
+async def test_a_project_that_spends_its_allowance_fails_at_once_by_the_port(world: EngineWorld) -> None:
+    put(world, counted())
+    world.workers.ends = lambda task, progress: progress == 1
+    for number in range(6):
+        await world.say("/counted", f"p{number}")
+    assert await world.said("p5") == ["Sorry: allowance-spent"]
+    asked = len(world.workers.asked)
+    await world.say("/counted", "p9")
+    assert (await world.said("p9"), len(world.workers.asked)) == (["Sorry: allowance-spent"], asked)
