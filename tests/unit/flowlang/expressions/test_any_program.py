@@ -62,8 +62,10 @@ class Values:
         """Nothing is strict here."""
 
 
+SOON_SECONDS = 1.0
+"""Of CPU, as tests/bombs has it; a whole budget takes about a third of that."""
 THREE = st.tuples(ODD, ODD, ODD)
-FILTERS = ("replace", "join", "round", "date", "uniq", *BUILT_IN)
+FILTERS = ("map", "replace", "join", "round", "date", "uniq", *BUILT_IN)
 
 
 @given(names=st.lists(st.sampled_from(FILTERS), min_size=1, max_size=3), count=st.integers(0, 2), values=THREE)
@@ -166,4 +168,4 @@ def ends(run: Any) -> None:
     begun = time.thread_time()
     with suppress(NodeError):
         run()
-    assert time.thread_time() - begun < 0.5
+    assert time.thread_time() - begun < SOON_SECONDS

@@ -28,7 +28,7 @@ WIDEST_NUMBER = 128
 
 BUILT_IN = (
     "abs", "append", "at_least", "at_most", "capitalize", "ceil", "compact", "concat", "default", "divided_by", "downcase",
-    "escape", "first", "floor", "last", "lstrip", "map", "minus", "modulo", "plus", "prepend", "remove", "remove_first",
+    "escape", "first", "floor", "last", "lstrip", "minus", "modulo", "plus", "prepend", "remove", "remove_first",
     "replace_first", "reverse", "rstrip", "size", "slice", "sort", "split", "squish", "strip", "sum", "times", "truncate",
     "truncatewords", "upcase", "url_encode", "where",
 )  # fmt: skip
@@ -49,6 +49,7 @@ def allowed(environment: Environment) -> dict[str, Filter]:
         "date": _date,
         "uniq": _uniq,
         "json": _json,
+        "map": _by_one_key(environment.filters["map"]),
     }
     return {name: _bounded(name, environment.filters[name], environment) for name in BUILT_IN} | {
         name: _bounded(name, function, environment) for name, function in own.items()
@@ -112,6 +113,11 @@ def _text(value: Any) -> str:
 def _fits(name: str, length: int) -> None:
     if length > LONGEST_RESULT:
         raise Failure(f"{name}: a text longer than {LONGEST_RESULT} characters")
+
+
+def _by_one_key(function: Filter) -> Filter:
+    """The library makes the text of the key for each item anew, however long that is."""
+    return lambda items, key: function(items, str(key))
 
 
 def _json(value: Any) -> JsonText:
