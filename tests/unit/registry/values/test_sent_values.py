@@ -27,7 +27,7 @@ def call(**fields: Any) -> ApiCall:
 
 
 def opened(entity: ApiCall) -> tuple[Any, ...]:
-    return tuple(opening.sent_values(KEYS, entity))
+    return opening.sent_values(KEYS, entity)[:3]
 
 
 def refused(before: ApiCall, **given: Any) -> str:

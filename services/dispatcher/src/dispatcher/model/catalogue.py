@@ -13,7 +13,7 @@ from contracts.web_url import origin_of
 from dispatcher.errors import NoRequest, NotYetKnown
 from servicekit.credentials.channel_credentials import open_credentials
 from servicekit.credentials.sealing import KeyRing, SealError
-from servicekit.credentials.sent_values import SentValues, sent_values
+from servicekit.credentials.sent_values import SentValues, sent_values, with_secrets
 
 M = TypeVar("M", bound=Model)
 T = TypeVar("T")
@@ -87,7 +87,7 @@ class Catalogue:
         return self._once("endpoint", endpoint.id, endpoint, open_all)
 
     def sent_values(self, entity: ApiCall | Endpoint) -> SentValues:
-        """What an API call or endpoint sends along, in the clear."""
+        """What an API call or endpoint sends along, in the clear. Raises NoRequest for a secret that there is not."""
 
         def open_them() -> SentValues:
             try:
@@ -95,7 +95,10 @@ class Catalogue:
             except SealError as error:
                 raise NotYetKnown(str(error)) from error  # The operator may still give the key.
 
-        return self._once(f"{entity.KIND}{VALUES}", entity.id, entity, open_them)
+        values = self._once(f"{entity.KIND}{VALUES}", entity.id, entity, open_them)
+        if not values.references:
+            return values
+        return with_secrets(values, lambda name: self.secret(entity.project_id, name, entity.url))
 
     def project_keys(self, project_id: str) -> tuple[bytes, ...]:
         """The keys that sign webhooks to inline URLs."""
