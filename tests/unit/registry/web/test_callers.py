@@ -83,7 +83,7 @@ async def refused(who: Callers, text: str) -> int:
 @pytest.mark.parametrize(
     "text",
     ["nonsense", "swh_short", generate_token().text[:-1] + "_", "x" * 10_000],
-    ids=["nonsense", "short", "wrong sum", "long"],
+    ids=["a word", "too short", "a wrong checksum", "too long"],
 )
 async def test_a_text_without_a_tokens_form_costs_no_query(who: Callers, table: Table, text: str) -> None:
     assert (await refused(who, text), table.asked) == (401, 0)

@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
             return  # A trailer is no header.
         if len(name) + len(value) > FIELD_LIMIT or len(self._headers) >= HEADERS_LIMIT:
             raise TooMuch
-        self._headers.add(name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
+        self._headers.add(name.decode("latin-1"), _text(value))
 
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()
@@ -163,3 +163,14 @@ class Connection(asyncio.Protocol):
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(outcome)
+
+
+def _text(value: bytes) -> str:
+    """A field's value, which may be any bytes: UTF-8, else Latin-1, which RFC 9110 (5.5) names as what it once was.
+
+    Never a text with lone surrogates: those can neither be written as JSON nor stored.
+    """
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

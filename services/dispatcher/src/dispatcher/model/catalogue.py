@@ -6,6 +6,8 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
+import structlog
+
 from channels.discovery import installed
 from contracts.model import Model
 from contracts.registry import ApiCall, Bot, Channel, Endpoint, Project, Sealed, Secret
@@ -16,7 +18,11 @@ from servicekit.credentials.sealing import KeyRing, SealError
 from servicekit.credentials.sent_values import SentValues, sent_values, with_secrets
 
 M = TypeVar("M", bound=Model)
+P = TypeVar("P", Endpoint, ApiCall, Channel)
 T = TypeVar("T")
+OTHER_PROJECT = "other-project"
+
+log = structlog.get_logger()
 
 
 PREFIX = "whsec_"
@@ -27,6 +33,13 @@ VALUES = "/values"
 def signing_key(secret: str) -> bytes:
     """The key bytes of a `whsec_` secret. Raises ValueError when it is not base64."""
     return b64decode(secret.removeprefix(PREFIX), validate=True)
+
+
+def _require(kind: str, entity: Endpoint | ApiCall | Channel | Bot, project_id: str) -> None:
+    if entity.project_id != project_id:
+        log.error("delivery.other_project", kind=kind, id=entity.id, project=project_id, owner=entity.project_id)
+        what = kind.replace("_", " ")
+        raise NoRequest("exhausted", OTHER_PROJECT, f"The {what} belongs to another project.")
 
 
 class View(Protocol):
@@ -46,6 +59,9 @@ class View(Protocol):
 class Catalogue:
     """Look-ups by id. Raises NoRequest (cancelled) for what was deleted, NotYetKnown for what was never seen.
 
+    What has secrets is asked for in the name of the delivery's project, and refused (NoRequest, `other-project`) where it
+    is another's: a record that a bug or a forger wrote sends nothing with somebody else's credentials.
+
     `connectors`: the types of channel that messages can be sent to. Raises BrokenConnector for a package's that is broken.
     """
 
@@ -53,14 +69,20 @@ class Catalogue:
         self._view, self._keys, self.connectors = view, keys, installed()
         self._opened: dict[tuple[str, str], tuple[Model, Any]] = {}
 
-    def endpoint(self, id: str) -> Endpoint:
-        return self._entity("endpoint", id, Endpoint)
+    def endpoint(self, id: str, project_id: str) -> Endpoint:
+        return self._of_project("endpoint", id, Endpoint, project_id)
 
-    def api_call(self, id: str) -> ApiCall:
-        return self._entity("api_call", id, ApiCall)
+    def api_call(self, id: str, project_id: str) -> ApiCall:
+        return self._of_project("api_call", id, ApiCall, project_id)
 
-    def channel(self, id: str) -> Channel:
-        return self._entity("channel", id, Channel)
+    def channel(self, id: str, project_id: str) -> Channel:
+        return self._of_project("channel", id, Channel, project_id)
+
+    def require_bot(self, id: str, project_id: str) -> None:
+        """Raises NoRequest when the bot is known as another project's."""
+        bot = self.bot(id)
+        if bot is not None:
+            _require("bot", bot, project_id)
 
     def bot(self, id: str) -> Bot | None:
         """The bot, if it is known; it only decorates payloads."""
@@ -130,6 +152,11 @@ class Catalogue:
             raise NoRequest("exhausted", "secret-elsewhere", f"The secret {name!r} is not for this host.")
         place = {"project": project_id, "entity": secret.id, "field": "value"}
         return self._once("secret", secret.id, secret, lambda: self._open(secret.value, **place))
+
+    def _of_project(self, kind: str, id: str, model: type[P], project_id: str) -> P:
+        found = self._entity(kind, id, model)
+        _require(kind, found, project_id)
+        return found
 
     def _entity(self, kind: str, id: str, model: type[M]) -> M:
         found = self._view.get(kind, id)
