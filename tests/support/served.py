@@ -64,7 +64,9 @@ class PlayedEngine(FakePublisher):
         value = orjson.loads(record.value or b"{}")
         if value.get("kind") == "attach":
             request_id: str = value["request_id"]
-            reply: Any = MessagesReply(instance="i", request_id=request_id, conversation="b/c/p", messages=())
+            reply: Any = MessagesReply(
+                instance="i", request_id=request_id, conversation="b/c/p", messages=(), last_seq=0
+            )
         elif reply_to := value.get("reply_to"):
             request_id = reply_to["request_id"]
             event_id = dict(record.headers)["ce_id"].decode()
