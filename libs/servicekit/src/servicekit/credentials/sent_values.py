@@ -5,14 +5,19 @@ The registry seals them and leaves HIDDEN in their places; only the dispatcher o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import heapq
+import json
+import re
+from collections import deque
+from collections.abc import Iterator, Mapping
+from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import quote, quote_plus, unquote_plus, urlsplit
 
 import orjson
 
 from contracts.registry import HIDDEN, ApiCall, Endpoint, Sealed
-from servicekit.credentials.sealing import KeyRing
+from servicekit.credentials.sealing import KeyRing, SealError
 
 FIELD = "sealed"
 CREDENTIAL_WORDS = (
@@ -30,6 +35,12 @@ SHORTEST_LOOKED_FOR = 12
 """Characters of a value that is looked for in answers whatever it is called: shorter ones are words of any answer."""
 SHORTEST_CREDENTIAL = 4
 """The same of one that is a credential by its name."""
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]*")
+"""The same everywhere."""
+MOST_LOOKED_FOR = 100
+"""Each is looked for in each text of an answer, in a process that everybody shares."""
+MOST_TEXTS = 1000
+LONGEST_NAME = 200
 Sender: TypeAlias = ApiCall | Endpoint
 
 
@@ -42,20 +53,34 @@ class SentValues(NamedTuple):
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """The texts that must not come back in what is kept of an answer."""
-        named = [*self.headers.items(), *self.params.items(), *_decoded(self.url), *_pairs(self.url)]
-        return tuple(dict.fromkeys(value for name, value in named if isinstance(value, str) and _telling(name, value)))
+        """The texts that must not come back in what is kept of an answer, the longest first.
+
+        At most MOST_LOOKED_FOR: credentials by their name, then long ones.
+        """
+        written = [*_texts(self.headers), *_decoded(self.url), *islice(_texts(self.params), MOST_TEXTS)]
+        forms = [*_pairs(self.url), *((name, form) for name, value in written for form in _forms(name, value))]
+        telling = dict(sorted({(form, _is_credential(name)) for name, form in forms if _telling(name, form)}))
+        chosen = heapq.nsmallest(MOST_LOOKED_FOR, telling, key=lambda text: (not telling[text], -len(text)))
+        return tuple(sorted(chosen, key=lambda text: (-len(text), text)))
 
 
 def sent_values(keys: KeyRing, entity: Sender) -> SentValues:
-    """The values of an entity, whether they are sealed or not. Raises SealError when their key is not here."""
+    """The values of an entity, whether they are sealed or not. Raises SealError when their key is not here, or they are gone."""
     params = entity.params if isinstance(entity, ApiCall) else {}
     if entity.sealed is None:
-        return SentValues(entity.url, entity.headers, params)
+        return _in_the_clear(SentValues(entity.url, entity.headers, params), entity)
     plain = keys.open_sealed(entity.sealed, project=entity.project_id, entity=entity.id, field=FIELD)
     opened = orjson.loads(plain)
     url = with_query(entity.url, opened["query"])
     return SentValues(url, opened["headers"], opened.get("params", {}))
+
+
+def _in_the_clear(values: SentValues, entity: Sender) -> SentValues:
+    """A registry of an earlier release that changes an entity keeps HIDDEN, and loses what it stands for."""
+    shown = (*values.headers.values(), *values.params.values(), *(value for _, value in _pairs(values.url)))
+    if HIDDEN in shown:
+        raise SealError(f"{entity.id}: {FIELD} is gone")
+    return values
 
 
 def sealed_values(keys: KeyRing, entity: Sender, after: Sealed | None) -> Mapping[str, Any]:
@@ -97,7 +122,33 @@ def _decoded(url: str) -> list[tuple[str, str]]:
     return [(name, unquote_plus(value)) for name, value in _pairs(url)]
 
 
-def _telling(name: str, value: str) -> bool:
+def _texts(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The texts of a JSON object, however deep, each with the names that lead to it; those of its own fields first."""
+    waiting: deque[tuple[str, Any]] = deque(values.items())
+    while waiting:
+        name, value = waiting.popleft()
+        if isinstance(value, str):
+            yield name, value
+        elif isinstance(value, Mapping):
+            waiting.extend((f"{name[-LONGEST_NAME:]} {key}", item) for key, item in value.items())
+        elif isinstance(value, list | tuple):
+            waiting.extend((name, item) for item in value)
+
+
+def _forms(name: str, value: str) -> Iterator[str]:
+    """A value as it is, without the word before it (`Bearer`), and as queries and JSON have it."""
+    rest = value.partition(" ")[2]
+    for form in (value, rest) if rest and _is_credential(name) else (value,):
+        yield form
+        if not _PLAIN.fullmatch(form):
+            yield from (quote_plus(form), quote(form, safe=""))
+            yield from (json.dumps(form, ensure_ascii=ascii)[1:-1] for ascii in (True, False))
+
+
+def _is_credential(name: str) -> bool:
     lower = name.lower()
-    credential = any(word in lower for word in CREDENTIAL_WORDS)
-    return len(value) >= (SHORTEST_CREDENTIAL if credential else SHORTEST_LOOKED_FOR)
+    return any(word in lower for word in CREDENTIAL_WORDS)
+
+
+def _telling(name: str, value: str) -> bool:
+    return len(value) >= (SHORTEST_CREDENTIAL if _is_credential(name) else SHORTEST_LOOKED_FOR)

@@ -13,6 +13,8 @@ from contracts.registry import HIDDEN, ApiCall
 from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import Delivery
 from dispatcher.requests import Reading, Request, checked_headers, checked_url, shown_headers
+from servicekit.web.problems import ProblemError
+from servicekit.web.requests import JSON_DEPTH, parse_json
 
 ANSWER_LIMIT = 64 * 1024
 """Bytes of an answer; the HTTP client reads no more."""
@@ -75,7 +77,9 @@ def read(call: ApiCall, status: int, body: bytes, truncated: bool) -> Reading:
         return Reading("exhausted", "too-large", f"The API's answer is longer than {ANSWER_LIMIT} bytes.")
     answer = _json(body)
     if answer is _NOT_JSON:
-        return Reading("exhausted", "not-json", "The API's answer is not JSON.")
+        return Reading(
+            "exhausted", "not-json", f"The API's answer is not JSON, or nested more than {JSON_DEPTH} levels deep."
+        )
     return Reading("succeeded", answer=answer)
 
 
@@ -85,8 +89,8 @@ _NOT_JSON: Any = None
 
 def _json(body: bytes) -> Any:
     try:
-        return orjson.loads(body)
-    except orjson.JSONDecodeError:
+        return parse_json(body)
+    except ProblemError:
         return _NOT_JSON
 
 
