@@ -9,7 +9,7 @@ A second has, by kind:
 
 - turns: 5 starts of a flow whose template is a bomb of tests/bombs (`liquid_nested_loops`), which costs all that one may
 - code: 2 starts of a flow with a code node that never ends, which has 0.1 s of a core each
-- refusals: 50 starts of a flow whose webhook is answered 404
+- refusals: 30 starts of a flow whose webhook is answered 404
 - slow: 5 events for each of 20 ordered endpoints that let each request time out
 - checks: 1 check of a flow of 200 KB at the registry
 """
@@ -103,7 +103,7 @@ async def checks(flooder: Rig, url: str) -> Load:
 FLOODS = {
     "turns": Flood(5, turns),
     "code": Flood(2, code),
-    "refusals": Flood(50, refusals),
+    "refusals": Flood(30, refusals),
     "slow": Flood(5, slow),
     "checks": Flood(1, checks),
 }

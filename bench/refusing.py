@@ -37,7 +37,11 @@ class RefusingProtocol(asyncio.Protocol):
         if self._url == b"/refused":
             self._transport.write(REFUSED)
         else:
-            asyncio.get_running_loop().call_later(SLOW_SECONDS, self._transport.write, NO_CONTENT)
+            asyncio.get_running_loop().call_later(SLOW_SECONDS, self._answer_at_last)
+
+    def _answer_at_last(self) -> None:
+        if not self._transport.is_closing():
+            self._transport.write(NO_CONTENT)
 
 
 async def serve() -> None:

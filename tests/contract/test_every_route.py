@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from contracts.routes import ROUTES, Route, Service
+from contracts.routes import ACTING, ROUTES, Route, Service
 from servicekit.web.auth import ADMIN
 from support import asgi
 from support.every_app import WEBCHAT, every_app, token_of
@@ -60,6 +60,25 @@ async def test_another_method_is_405_and_told_which_there_are(row: Route) -> Non
     told = set(answer.headers["allow"].replace(" ", "").split(","))
     assert answer.status == 405
     assert told - {"HEAD"} == allowed
+
+
+@pytest.mark.parametrize("row", [row for row in ROUTES if row.method == "GET"], ids=name_of)
+async def test_head_is_answered_as_get_where_a_get_only_reads(row: Route) -> None:
+    path = path_of(row)
+    head = await asgi.call(APPS[row.service], "HEAD", path)
+    if row.proof in ACTING:
+        assert (head.status, "HEAD" in head.headers["allow"]) == (405, False)
+    else:
+        get = await asgi.call(APPS[row.service], "GET", path)
+        assert (head.status, head.headers.get("content-type")) == (get.status, get.headers.get("content-type"))
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_page_that_is_only_read_says_so(service: Service) -> None:
+    path = f"/openapi/{service}.json"
+    assert [(await asgi.call(APPS[service], method, path)).status for method in ("GET", "HEAD")] == [200, 200]
+    refused = await asgi.call(APPS[service], "POST", path)
+    assert (refused.status, set(refused.headers["allow"].split(", "))) == (405, {"GET", "HEAD"})
 
 
 @pytest.mark.parametrize("service", SERVICES)

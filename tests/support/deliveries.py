@@ -31,8 +31,8 @@ def webhook_secret(seed: int = 1) -> str:
     return "whsec_" + b64encode(bytes([seed]) * 32).decode()
 
 
-def sealed(text: str, entity: str, field: str) -> Sealed:
-    return KEYS.seal(text.encode(), project=PROJECT, entity=entity, field=field)
+def sealed(text: str, entity: str, field: str, project: str = PROJECT) -> Sealed:
+    return KEYS.seal(text.encode(), project=project, entity=entity, field=field)
 
 
 class Registry:
@@ -58,10 +58,10 @@ def catalogue_of(*entities: Any) -> Catalogue:
     return Catalogue(Registry(*entities), KEYS)
 
 
-def project() -> Project:
+def project(id: str = PROJECT) -> Project:
     """Its inline webhooks are signed with `webhook_secret(9)`."""
-    secret = sealed(webhook_secret(9), PROJECT, "signing_secret")
-    return Project(id=PROJECT, name="Conference", slug="conference", signing_secret=secret)
+    secret = sealed(webhook_secret(9), id, "signing_secret", id)
+    return Project(id=id, name="Conference", slug="conference", signing_secret=secret)
 
 
 def endpoint(*, id: str = ENDPOINT, secrets: tuple[str, ...] = (webhook_secret(),), **fields: Any) -> Endpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -12,12 +13,13 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from dispatcher.kinds.table import DELIVERY_KINDS, Kinds
-from dispatcher.model.delivery import Attempt, Delivery, Result, unknown_kind
+from dispatcher.model.delivery import Delivery, Result, unknown_kind
 from dispatcher.model.states import State
 from dispatcher.store.port import DISCARDED_AT_ONCE, Failing, Lease, Pause, Place, Queue, Session, Unpublished
-from dispatcher.store.rows import NewRow, new_rows, result_row
+from dispatcher.store.rows import NewRow, ResultRow, new_rows, result_row
 from servicekit.kafka.records import Outgoing
 
+R = TypeVar("R", ResultRow, Pause)
 T = TypeVar("T")
 SECOND = timedelta(seconds=1)
 LANE_DAYS = timedelta(days=7)
@@ -34,7 +36,8 @@ class Row:
     lease: UUID | None = None
     error: str | None = None
     finished: bool = False
-    notes: list[Attempt] = field(default_factory=list)
+    notes: list[ResultRow] = field(default_factory=list)
+    """The attempts that the log lists."""
 
 
 @dataclass
@@ -183,15 +186,15 @@ class DeliveriesInMemory:
         return mine
 
     def _end(self, one: Result) -> bool:
-        new = result_row(one)
+        new = as_postgres_takes_it(result_row(one))
         row = self.tables.rows.get((new.id, new.day))
         if row is None or row.lease is None or row.lease != new.lease:
             return False
         row.state, row.attempts, row.error, row.lease = new.state, new.attempts, new.detail, None
         row.due = None if new.delay is None else self._now() + new.delay * SECOND
         row.finished = new.delay is None
-        if one.attempt is not None:
-            row.notes.append(one.attempt)
+        if new.request is not None:
+            row.notes.append(new)
         return True
 
     async def discard_some(self, day: date, why: str) -> list[Delivery]:
@@ -275,7 +278,7 @@ class DeliveriesInMemory:
             self._known(name).told = True
 
     async def pause(self, pauses: Sequence[Pause]) -> None:
-        for name, seconds, reason in pauses:
+        for name, seconds, reason in map(as_postgres_takes_it, pauses):
             known, until = self._known(name), self._now() + seconds * SECOND
             known.paused_until, known.reason = max(known.paused_until or until, until), reason
 
@@ -327,6 +330,18 @@ class DeliveriesInMemory:
         now = self._now()
         self.tables.replicas[instance] = now
         return sum(seen > now - 6 * SECOND for seen in self.tables.replicas.values())
+
+
+def as_postgres_takes_it(row: R) -> R:
+    """The row. Raises ValueError for a value that PostgreSQL refuses."""
+    for value in row:
+        if isinstance(value, str) and "\x00" in value.encode().decode():
+            raise ValueError("U+0000 in a text")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ValueError(f"{value} as an interval")
+    if isinstance(row, ResultRow) and not -(2**15) <= (row.status or 0) < 2**15:
+        raise ValueError(f"{row.status} as a smallint")
+    return row
 
 
 def _heads(rows: Iterable[Row]) -> list[Row]:

@@ -20,6 +20,9 @@ were agreed with a platform; not at all."""
 SCOPED: frozenset[Proof] = frozenset({"token", "operator", "trigger"})
 """The proofs that come with a token of a project, or stand in for one: their rows name its scope."""
 
+ACTING: frozenset[Proof] = frozenset({"link", "platform"})
+"""The proofs of routes whose GET does something, because those who call cannot send anything else."""
+
 H = TypeVar("H")
 
 
@@ -48,6 +51,11 @@ class Route:
     def prefix(self) -> str:
         """The first segment after /v1, which decides the service."""
         return self.path.split("/")[2]
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What the row answers: HEAD, too, where a GET only reads."""
+        return ("GET", "HEAD") if self.method == "GET" and self.proof not in ACTING else (self.method,)
 
     @property
     def parameters(self) -> tuple[str, ...]:

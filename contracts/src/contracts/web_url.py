@@ -45,6 +45,8 @@ def origin_of(url: str) -> str:
 
 def climbs(url: str) -> bool:
     """Whether its path has a `..`, plain or encoded, once or more often: it would lead to another path than it names."""
+    if ".." not in url and "%" not in url:
+        return False
     path = re.split(r"[?#]", url, maxsplit=1)[0].partition("://")[2].partition("/")[2]
     for _ in range(MOST_ENCODINGS):
         path = unquote(path)

@@ -10,6 +10,8 @@ from aiohttp import web
 
 from devstack.ports import HOST, free_port
 from devstack.proxy import Backend, Proxy
+from servicekit.web import bounded_http
+from support.edges import BODY, CHUNKED, GZIPPED, H2C, LAST, LENGTH, exchange, seen_in, telling
 from support.waiting import eventually
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -63,7 +65,7 @@ async def test_a_request_arrives_as_it_was_sent_with_its_callers_address() -> No
             assert (answer.status, await answer.read(), answer.headers["X-Answer"]) == (418, b"short", "1")
     assert (seen["method"], seen["target"], seen["body"]) == ("PUT", "/v1/bots/a%2Fb?q=%20x&q=2", b"\x00raw")
     own = {"Host", "Content-Length", "X-Forwarded-Host", "X-Forwarded-Proto"}
-    assert set(seen["headers"]) == own | forged.keys()
+    assert {name.title() for name in seen["headers"]} == own | forged.keys()
     assert (seen["headers"]["X-Forwarded-For"], seen["headers"]["Signature"]) == ("127.0.0.1", "kept")
 
 
@@ -207,3 +209,60 @@ async def test_a_connection_that_the_service_says_it_closes_is_not_used_again() 
         for _ in range(3):
             async with client.post("/v1/bots") as answer:
                 assert (answer.status, await answer.read()) == (500, b"no")
+
+
+@contextlib.asynccontextmanager
+async def through() -> AsyncIterator[int]:
+    """The port of a gateway before a service that tells what it got."""
+    async with telling() as port:
+        proxy = Proxy(lambda _service: f"http://{HOST}:{port}")
+        made = int(proxy.claim_port().rpartition(":")[2])
+        await proxy.start()
+        yield made
+        await proxy.stop()
+
+
+POST = b"POST /v1/bots?y=1 HTTP/1.1\r\nhost: a.example\r\n"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        POST + H2C + LENGTH + b"\r\n" + BODY,
+        POST + CHUNKED + b"\r\n8\r\n" + BODY + b"\r\n0\r\n\r\n",
+        POST + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(GZIPPED) + GZIPPED,
+        POST.replace(b"/v1", b"http://a.example/v1").replace(b"host: a", b"host: other") + LENGTH + b"\r\n" + BODY,
+        POST + b"expect: 100-continue\r\n" + LENGTH + b"\r\n" + BODY,
+    ],
+    ids=["h2c", "chunked", "gzip", "absolute target", "expect"],
+)
+async def test_what_a_service_understands_the_gateway_passes_on(raw: bytes) -> None:
+    async with through() as port:
+        seen = seen_in(await exchange(port, raw.replace(b"\r\n\r\n", b"\r\n" + LAST + b"\r\n", 1)))
+    assert (seen["method"], seen["target"], seen["host"], seen["body"]) == (
+        "POST", "/v1/bots?y=1", "a.example", BODY.decode(),
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"GET /v1/bots HTTP/2.0\r\nhost: a\r\n\r\n", b"505"),
+        (b"GET /v1/bots HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close\r\n\r\n", b"400"),
+        (b"GET /v1/bots HTTP/1.1\r\nhost: a\r\nconnection: close\r\nx: " + b"y" * 40_000 + b"\r\n\r\n", b"431"),
+        (POST + LENGTH + b"transfer-encoding: chunked\r\n\r\n0\r\n\r\n", b"400"),
+    ],
+    ids=["version", "two hosts", "large head", "two framings"],
+)
+async def test_what_a_service_refuses_the_gateway_refuses(raw: bytes, status: bytes) -> None:
+    async with through() as port:
+        assert (await exchange(port, raw)).startswith(b"HTTP/1.1 " + status)
+
+
+@pytest.mark.parametrize(("part", "sent"), [("head", POST), ("body", POST + LENGTH + b"\r\n{")])
+async def test_a_caller_who_does_not_go_on_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, part: bounded_http.Part, sent: bytes
+) -> None:
+    monkeypatch.setitem(bounded_http._SECONDS, part, 0.05)
+    async with through() as port, asyncio.timeout(5):
+        assert (await exchange(port, sent)).startswith(b"HTTP/1.1 408")

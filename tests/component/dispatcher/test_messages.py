@@ -61,14 +61,33 @@ async def test_a_person_who_blocked_the_bot_is_not_tried_again_and_the_engine_he
     assert len(telegram.calls) == 2
 
 
-async def test_a_flood_limit_is_obeyed_for_the_whole_bot(dispatcher: RunningDispatcher, telegram: FakeTelegram) -> None:
+async def test_a_flood_limit_is_obeyed_by_the_chat_that_it_was_told_to(
+    dispatcher: RunningDispatcher, telegram: FakeTelegram
+) -> None:
     telegram.fail_next("sendMessage", 429, "Too Many Requests: retry after 3", {"retry_after": 3})
     await dispatcher.start()
     await dispatcher.send("limited", 1, peer="p1")
     await eventually(lambda: telegram.calls)
     began = time.monotonic()
     await dispatcher.send("other person", 1, peer="p2")
+    await eventually(lambda: len(telegram.messages) == 1)
+    assert time.monotonic() - began < 2
     await eventually(lambda: len(telegram.messages) == 2)
+    assert time.monotonic() - began > 2.5
+    assert [each["text"] for each in telegram.messages] == ["other person", "limited"]
+
+
+async def test_a_flood_limit_that_every_chat_is_told_is_obeyed_by_the_whole_bot(
+    dispatcher: RunningDispatcher, telegram: FakeTelegram
+) -> None:
+    telegram.fail_next("sendMessage", 429, "Too Many Requests: retry after 3", {"retry_after": 3}, times=3)
+    await dispatcher.start()
+    for number in range(3):
+        await dispatcher.send("limited", 1, peer=f"p{number}")
+        await eventually(lambda number=number: len(telegram.calls) == number + 1)  # type: ignore[misc]  # bound at once
+    began = time.monotonic()
+    await dispatcher.send("other person", 1, peer="p9")
+    await eventually(lambda: len(telegram.messages) == 4)
     assert time.monotonic() - began > 2.5
 
 

@@ -8,7 +8,9 @@ import asyncpg
 import orjson
 import pytest
 
+from flow_engine.state import stored_state
 from flow_engine.store import log_partitions
+from flowlang.model import Conversation
 from servicekit.migrate import migrate_async
 from support.databases import Databases
 
@@ -39,6 +41,7 @@ def database(databases: Databases) -> Iterator[str]:
 async def put(connection: asyncpg.Connection[asyncpg.Record], name: str) -> None:
     """A person as the release before kept one."""
     channel_type, kept, wrote = PEOPLE[name]
+    key = f"{BOT}/c/{name}"
     contact, conversation = await connection.fetchrow("SELECT gen_random_uuid(), gen_random_uuid()")
     columns = [kept.get(field) for field in ("external_id", "phone", "email")]
     await connection.execute(
@@ -48,7 +51,7 @@ async def put(connection: asyncpg.Connection[asyncpg.Record], name: str) -> None
     )  # fmt: skip
     await connection.execute(
         "INSERT INTO conversation (id, key, contact_id, version, state, seen) VALUES ($1, $2, $3, 1, $4, '')",
-        conversation, f"{BOT}/c/{name}", contact, orjson.dumps({"channel_type": channel_type}),
+        conversation, key, contact, stored_state.encode(Conversation(key, "p", BOT, "c", channel_type, name, "")),
     )  # fmt: skip
     await connection.execute(
         "INSERT INTO message (conversation, seq, place, sender, id, at, content)"

@@ -104,3 +104,24 @@ async def test_a_secret_of_an_earlier_release_goes_where_its_calls_go(project: P
     await project.call("PATCH", f"/v1/api-calls/{call['id']}", evil, expect=422)
     await project.call("PATCH", f"/v1/api-calls/{call['id']}", {"timeout_seconds": 3})
     assert (await project.get(f"/v1/secrets/{secret['id']}"))["hosts"] == ["https://api.example.com"]
+
+
+@pytest.mark.parametrize(
+    ("place", "pointer"),
+    [
+        ({"headers": {"X-Key": "secret.crm"}}, "#/headers"),
+        ({"params": {"key": "secret.crm"}}, "#/params"),
+        ({"url": "https://api.example.com/?key=secret.crm"}, "#/url"),
+    ],
+)
+async def test_any_value_may_refer_to_a_secret(project: Project, place: dict[str, Any], pointer: str) -> None:
+    missing = await project.post("/v1/api-calls", SEATS | place, expect=422)
+    assert missing["errors"][0]["pointer"] == pointer
+    secret = await project.post("/v1/secrets", {"name": "crm", "value": "planted-value"})
+    call = await project.post("/v1/api-calls", SEATS | place)
+    (field,) = place
+    assert call[field] == place[field]
+    await project.call("DELETE", f"/v1/secrets/{secret['id']}", expect=409)
+    hook = {"url": "https://evil.example/", "events": ["*"], "headers": {"X-Key": "secret.crm"}}
+    refused = await project.post("/v1/endpoints", hook, expect=422)
+    assert refused["errors"][0]["pointer"] == "#/headers"

@@ -35,7 +35,6 @@ async def walled(registry_database: str, registry_cluster: Cluster) -> AsyncIter
         WorkerPool(f"{registry_checks.__name__}:make", most=AT_ONCE) as pool,
         running_registry(registry_cluster, registry_database, checks=Checks(pool)) as replica,
     ):
-        await pool.warm()
         yield replica
 
 

@@ -106,6 +106,19 @@ async def test_what_others_use_is_not_deleted_and_they_are_named(project: Projec
     await project.call("DELETE", f"/v1/bots/{bot}", expect=204)
 
 
+async def test_an_idempotency_keys_answer_is_for_the_token_that_made_it(
+    registry: RegistryUnderTest, project: Project
+) -> None:
+    body, headers = {"name": "Once", "scopes": ["data:read"]}, {"idempotency-key": "mine"}
+    made = await project.post("/v1/tokens", body, headers=headers)
+    other = await project.post("/v1/tokens", {"name": "other", "scopes": ["admin"]})
+    async with registry.as_token(other["token"]) as client:
+        repeated = await client.post("/v1/tokens", json=body, headers=headers)
+    assert (repeated.status_code, "another token" in repeated.json()["detail"]) == (422, True)
+    assert made["token"] not in repeated.text
+    assert (await project.post("/v1/tokens", body, headers=headers))["token"] == made["token"]
+
+
 async def test_an_idempotency_key_makes_one_entity_and_one_answer(project: Project) -> None:
     body, headers = {"name": "Once", "scopes": ["data:read"]}, {"idempotency-key": "k1"}
     first = await project.post("/v1/tokens", body, headers=headers)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from support.registry_api import Project
+from support.registry_api import Project, RegistryUnderTest, new_project
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 PREFIX = "https://hooks.example.com/v1/w/"
@@ -41,6 +41,20 @@ async def test_a_url_carries_all_that_it_needs_encrypted(project: Project) -> No
 async def test_user_id_is_another_name_for_the_contact(project: Project) -> None:
     made = await project.post("/v1/hook-urls", {"bot": await project.bot(), "command": "/x", "user_id": "c-1"})
     assert opened(project, made["url"])["person"] == {"contact_id": "c-1"}
+
+
+async def test_a_person_is_named_by_a_channel_of_the_bot(registry: RegistryUnderTest, project: Project) -> None:
+    bot, other = await project.bot(), await project.bot()
+    body = {"bot": bot, "command": "/x", "person": {"peer_id": "5"}}
+    strangers = await new_project(registry, "Other")
+    foreign = [await project.http_channel(other), await strangers.http_channel(await strangers.bot()), "nothing"]
+    for channel in foreign:
+        problem = await project.post(
+            "/v1/hook-urls", body | {"person": {"peer_id": "5", "channel_id": channel}}, expect=422
+        )
+        assert problem["errors"][0]["pointer"] == "#/person/channel_id"
+    own = {"peer_id": "5", "channel_id": await project.http_channel(bot)}
+    assert (await project.post("/v1/hook-urls", body | {"person": own}))["person"] == own
 
 
 async def test_a_single_use_url_has_an_end(project: Project) -> None:

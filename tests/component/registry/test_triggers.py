@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from servicekit.credentials.tokens import digest
 from support.registry_api import Project
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -66,6 +67,37 @@ async def test_a_group_chat_fills_the_peer_in(scene: Scene) -> None:
 async def test_the_url_alone_may_be_the_proof(scene: Scene) -> None:
     made = await scene.trigger(auth="url")
     assert (made["auth"], "token" in made["body_example"]) == ({"scheme": "url"}, False)
+
+
+async def test_the_secret_of_a_url_is_shown_once_and_kept_as_a_hash(scene: Scene) -> None:
+    made = await scene.trigger(auth="url")
+    address, _, secret = made["url"].rpartition(".")
+    assert (address, len(secret)) == (f"https://hooks.example.com/v1/run/{made['id']}", 43)
+    shown = await scene.project.get(f"/v1/triggers/{made['id']}")
+    assert (shown["url"], shown["auth"]) == (f"{address}.<the secret>", {"scheme": "url"})
+    stored = await scene.project.registry.database.pool.fetchval(
+        "SELECT data::text FROM entity WHERE id = $1", made["id"]
+    )
+    assert (digest(secret) in stored, secret in stored) == (True, False)
+
+
+async def test_a_triggers_url_is_made_anew(scene: Scene) -> None:
+    made = await scene.trigger(auth="url")
+    path = f"/v1/triggers/{made['id']}"
+    other = await scene.project.call("PATCH", path, {"auth": "url"})
+    assert other["url"] != made["url"]
+    assert other["url"].startswith(f"https://hooks.example.com/v1/run/{made['id']}.")
+    unchanged = await scene.project.call("PATCH", path, {"peer": "private"})
+    assert unchanged["url"].endswith("<the secret>")
+
+
+async def test_a_trigger_from_before_urls_had_a_secret_says_how_to_get_one(scene: Scene) -> None:
+    made = await scene.trigger(auth="url")
+    pool = scene.project.registry.database.pool
+    await pool.execute("UPDATE entity SET data = data #- '{auth,url_sha256}' WHERE id = $1", made["id"])
+    old = await scene.project.get(f"/v1/triggers/{made['id']}")
+    assert old["url"] == f"https://hooks.example.com/v1/run/{made['id']}"
+    assert 'PATCH {"auth": "url"}' in old["hint"]
 
 
 async def test_a_flow_may_be_named_by_its_slug(scene: Scene) -> None:

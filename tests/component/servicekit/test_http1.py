@@ -68,6 +68,60 @@ async def test_a_broken_frame_is_a_bad_response(http, raw):
     assert (failed.value.code, failed.value.sent) == ("bad-response", True)
 
 
+def for_ever(begin: bytes, again: bytes):
+    """Writes `again` until the connection is closed."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(begin)
+        while True:
+            writer.write(again * 20)
+            await writer.drain()
+            await asyncio.sleep(0)  # So that it arrives in pieces.
+
+    return answer
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("begin", "again"),
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+        (b"", b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n"),
+        (b"HTTP/1.1 200 OK\r\n", b"x: y\r\n"),
+        (CHUNKED + b"1;", b"extension"),
+        (CHUNKED + b"0\r\n", b"x: y\r\n"),
+    ],
+    ids=["continue", "interim answers", "head", "chunk extension", "trailers"],
+)
+async def test_what_is_not_the_body_is_bounded(http, begin, again):
+    async with raw_server(for_ever(begin, again)) as server, asyncio.timeout(5):
+        with pytest.raises(Unreachable) as failed:
+            await get(http, server.port)
+    assert (failed.value.code, failed.value.sent) == ("bad-response", True)
+
+
+async def test_a_body_in_small_chunks_is_no_flood(http):
+    chunks = b"".join(b"1\r\nx\r\n" for _ in range(60_000)) + b"0\r\n\r\n"
+    async with raw_server(says(CHUNKED + chunks)) as server:
+        assert (await get(http, server.port)).body == b"x" * 60_000
+
+
+async def test_a_trailer_is_no_header(http):
+    async with raw_server(says(CHUNKED + b"1\r\nx\r\n0\r\nretry-after: 9\r\n\r\n")) as server:
+        answer = await get(http, server.port)
+    assert (answer.body, "retry-after" in answer.headers) == (b"x", False)
+
+
+async def test_another_protocol_that_nobody_offered_is_a_bad_response(http):
+    switching = b"HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\nrest"
+    async with raw_server(says(switching)) as server:
+        with pytest.raises(Unreachable) as failed:
+            await get(http, server.port)
+    assert (failed.value.code, failed.value.sent) == ("bad-response", True)
+
+
 async def test_what_comes_after_an_answer_is_not_taken_for_the_next_one(http):
     twice = b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\na" + b"HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\nb"
     async with raw_server(in_pieces(twice), keep_alive=True) as server:

@@ -70,7 +70,6 @@ async def main() -> None:
     world = EngineWorld(ConversationsInMemory(), nullcontext, view, LazySandbox())
     found: dict[str, Any] = {"said": {}, "seconds": {}, "neighbour": {}, "after": {}, "held": {}}
     async with WorkerPool(worker.TARGET, LinkMaker(LinkKeys("k" * 32), "http://test"), most=2) as pool:
-        await pool.warm()
         for command in (*WHAT, "life-undrawn"):
             world.workers = pool
             world.restart(compute_budget=10)  # With its whole allowance.

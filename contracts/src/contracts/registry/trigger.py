@@ -9,10 +9,12 @@ from contracts.registry.entity import Indexes, Owned
 
 
 class TriggerAuth(Model):
-    """`token`: the trigger's own token. `url`: who knows the URL. Else a signature scheme with a sealed secret."""
+    """`token`: the trigger's own token. `url`: who knows the URL, whose last segment is `<id>.<secret>`."""
 
     scheme: Literal["token", "url"] = "token"
     token_id: str | None = None
+    url_sha256: str | None = None
+    """SHA-256 (hex) of the secret in the URL. None: a trigger from before there was one, whose id is all that it needs."""
 
 
 class Trigger(Owned):
@@ -28,3 +30,8 @@ class Trigger(Owned):
     group_peer_id: str | None = None
     auth: TriggerAuth
     state: Literal["active", "needs_token"] = "active"
+
+    @property
+    def told_id(self) -> str | None:
+        """The id as events may tell it: None where it opens the trigger."""
+        return None if self.auth.scheme == "url" and self.auth.url_sha256 is None else self.id

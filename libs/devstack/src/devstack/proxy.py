@@ -1,8 +1,10 @@
 """One port in front of the four services: a streaming reverse proxy that routes by the first path segment after /v1."""
 
-import json
+from __future__ import annotations
+
+import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final
 
 from aiohttp import (
@@ -13,30 +15,34 @@ from aiohttp import (
     ClientTimeout,
     DummyCookieJar,
     TCPConnector,
-    web,
 )
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict
+from starlette.types import Receive, Scope, Send
 from yarl import URL
 
 from contracts.routes import PREFIXES
 from devstack.openapi import service_of_document
 from devstack.ports import HOST, claim
-from servicekit.web.problems import MEDIA_TYPE, TYPE_BASE
+from servicekit.web.problems import ProblemError, not_found
+from servicekit.web.requests import read_head
+from servicekit.web.server import Listening
 
+Headers = Iterable[tuple[bytes, bytes]]
 HOP_BY_HOP: Final = frozenset(
     {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "host",
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
     }
 )
 """Headers of one connection, which are not passed on."""
+OWN: Final = frozenset({b"host", b"expect", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
+"""Of a request: what this gateway says itself. `Expect` was answered when the body was asked for."""
 ADDED_BY_CLIENT: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 """What aiohttp would add to a request that lacks it; the caller did not say so."""
 CONSOLE_SERVICE = "registry"
@@ -45,6 +51,8 @@ PRIVATE_PREFIXES: Final = frozenset({"health", "metrics"})
 PRIVATE_API: Final = frozenset({"dlq", "held"})
 """First segments after /v1 that are for operators, on a service's own port only: not routed even if a row has one."""
 INGRESS_PATHS: Final = frozenset({"widget.js"})
+
+COME_AGAIN: Final = {"Retry-After": "1"}
 
 Backend = Callable[[str], str | None]
 """Service -> the base URL of a replica that should get the next request, None while there is none."""
@@ -64,13 +72,20 @@ def service_for(path: str) -> str | None:
     return "ingress" if first in INGRESS_PATHS else CONSOLE_SERVICE
 
 
+class CallerGone(Exception):
+    """The caller went away before its body was complete."""
+
+
 class Proxy:
-    """Listens from `start` to `stop`. Requests and answers of any length pass through as they come."""
+    """Listens from `start` to `stop`. Requests and answers of any length pass through as they come.
+
+    The connections are bounded and read as those of a service are (servicekit.web.bounded_http).
+    """
 
     def __init__(self, backend: Backend, *, port: int = 0) -> None:
         self._backend = backend
         self._port = port
-        self._runner: web.AppRunner | None = None
+        self._listening = Listening(self._answer)
         self._client: ClientSession | None = None
 
     @property
@@ -91,82 +106,136 @@ class Proxy:
             cookie_jar=DummyCookieJar(),
             auto_decompress=False,
         )
-        app = web.Application(client_max_size=0)
-        app.router.add_route("*", "/{path:.*}", self._forward)
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=1)
-        await self._runner.setup()
-        await web.TCPSite(self._runner, HOST, self._port).start()
+        # What uvicorn calls errors are connections that broke off, at either end.
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        await self._listening.start(HOST, self._port)
 
     async def stop(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
+        await self._listening.stop()
         if self._client is not None:
             await self._client.close()
 
-    async def _forward(self, request: web.Request) -> web.StreamResponse:
-        service = service_for(request.path)
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            read_head(scope)
+            await self._forward(scope, receive, send)
+        except ProblemError as refusal:
+            await refusal.response()(scope, receive, send)
+
+    async def _forward(self, scope: Scope, receive: Receive, send: Send) -> None:
+        service = service_for(scope["path"])
         if service is None:
-            return problem(404, "not-found", "Not found", "There is nothing at this path.")
+            raise not_found("The path")
         base = self._backend(service)
         if base is None:
-            return problem(503, "service-down", "Service down", f"The service {service} is not running.", retry_after=1)
-        try:
-            return await self._relay(request, base)
-        except ClientConnectionError as error:
-            log.info("%s %s: %s did not answer (%s)", request.method, request.path, service, error)
-            return problem(
-                502, "bad-gateway", "Bad gateway", f"The service {service} ended the connection.", retry_after=1
+            raise ProblemError(
+                "service-down", 503, "Service down", f"The service {service} is not running.", headers=COME_AGAIN
             )
+        try:
+            await self._relay(scope, receive, send, base)
+        except ClientConnectionError as error:
+            log.info("%s %s: %s did not answer (%s)", scope["method"], scope["path"], service, error)
+            raise ProblemError(
+                "bad-gateway", 502, "Bad gateway", f"The service {service} ended the connection.", headers=COME_AGAIN
+            ) from None
+        except CallerGone:
+            return
 
-    async def _relay(self, request: web.Request, base: str) -> web.StreamResponse:
+    async def _relay(self, scope: Scope, receive: Receive, send: Send, base: str) -> None:
+        """Ask the service and pass its answer on, for as long as the caller is there."""
+        body = Upload(receive, scope["headers"])
+        asking = asyncio.create_task(self._ask(scope, body, send, base))
+        leaving = asyncio.create_task(body.until_caller_leaves())
+        try:
+            await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            leaving.cancel()
+            asking.cancel()
+            await asyncio.gather(asking, leaving, return_exceptions=True)
+        if not asking.cancelled():
+            asking.result()
+
+    async def _ask(self, scope: Scope, body: Upload, send: Send, base: str) -> None:
         assert self._client is not None
+        query = scope["query_string"]
+        target = scope["raw_path"] + (b"?" + query if query else b"")
         async with self._client.request(
-            request.method,
-            URL(f"{base}{request.raw_path}", encoded=True),
-            headers=forwarded_headers(request),
-            data=request.content if request.body_exists else None,
+            scope["method"],
+            URL(base + target.decode("latin-1"), encoded=True),
+            headers=forwarded_headers(scope),
+            data=body.chunks() if body.expected else None,
             allow_redirects=False,
             skip_auto_headers=ADDED_BY_CLIENT,
         ) as answer:
-            return await copy_answer(request, answer)
+            await copy_answer(answer, send)
 
 
-async def copy_answer(request: web.Request, answer: ClientResponse) -> web.StreamResponse:
+class Upload:
+    """A request's body on its way to the service, and after its end: whether the caller is still there."""
+
+    def __init__(self, receive: Receive, headers: Headers) -> None:
+        self._receive, self._ended = receive, asyncio.Event()
+        framing = {name: value for name, value in headers if name in (b"content-length", b"transfer-encoding")}
+        self.expected = bool(framing) and framing != {b"content-length": b"0"}
+        if not self.expected:
+            self._ended.set()
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes. Raises CallerGone."""
+        more = True
+        while more:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise CallerGone
+            more = message.get("more_body", False)
+            if message.get("body"):
+                yield message["body"]
+        self._ended.set()
+
+    async def until_caller_leaves(self) -> None:
+        """Return when the caller has gone; looked at once the body is read."""
+        await self._ended.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
+async def copy_answer(answer: ClientResponse, send: Send) -> None:
     """Pass the answer on as it comes; one that breaks off breaks off for the caller too."""
-    response = web.StreamResponse(status=answer.status, reason=answer.reason, headers=end_to_end(answer.headers))
-    await response.prepare(request)
+    headers = [(name.lower(), value) for name, value in end_to_end(answer.raw_headers)]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     try:
         async for chunk in answer.content.iter_any():
-            await response.write(chunk)
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
     except (ClientConnectionError, ClientPayloadError):
-        if request.transport is not None:
-            request.transport.abort()
-        return response
-    await response.write_eof()
-    return response
+        return  # The server closes a connection whose answer has no end.
+    await send({"type": "http.response.body", "body": b""})
 
 
-def end_to_end(headers: CIMultiDictProxy[str]) -> CIMultiDict[str]:
+def end_to_end(headers: Headers) -> list[tuple[bytes, bytes]]:
     """The headers that are meant for the far end; repeated ones stay repeated."""
-    named = {name.strip().lower() for value in headers.getall("connection", []) for name in value.split(",")}
+    headers = [(name.lower(), value) for name, value in headers]
+    named = {part.strip().lower() for name, value in headers if name == b"connection" for part in value.split(b",")}
     dropped = HOP_BY_HOP | named
-    return CIMultiDict((name, value) for name, value in headers.items() if name.lower() not in dropped)
+    return [(name, value) for name, value in headers if name not in dropped]
 
 
-def forwarded_headers(request: web.Request) -> CIMultiDict[str]:
+def forwarded_headers(scope: Scope) -> CIMultiDict[str]:
     """What the service gets: the caller's headers, and where the call came from.
 
     What the caller itself said about that is dropped: this is the outermost proxy.
     """
-    headers = end_to_end(request.headers)
-    headers["X-Forwarded-For"] = request.remote or ""
-    headers["X-Forwarded-Proto"] = request.scheme
-    headers["X-Forwarded-Host"] = headers["Host"] = request.host
+    kept = [(name, value) for name, value in end_to_end(scope["headers"]) if name not in OWN]
+    headers = CIMultiDict((name.decode("latin-1"), text(value)) for name, value in kept)
+    host = next(text(value) for name, value in scope["headers"] if name == b"host")
+    headers["X-Forwarded-For"] = scope["client"][0] if scope["client"] else ""
+    headers["X-Forwarded-Proto"] = scope["scheme"]
+    headers["X-Forwarded-Host"] = headers["Host"] = host
     return headers
 
 
-def problem(status: int, slug: str, title: str, detail: str, *, retry_after: int | None = None) -> web.Response:
-    """An RFC 9457 answer."""
-    body: Mapping[str, object] = {"type": TYPE_BASE + slug, "title": title, "status": status, "detail": detail}
-    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
-    return web.Response(status=status, body=json.dumps(body).encode(), content_type=MEDIA_TYPE, headers=headers)
+def text(value: bytes) -> str:
+    """A header's value; bytes that are no UTF-8 are read as Latin-1, because the client writes UTF-8."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

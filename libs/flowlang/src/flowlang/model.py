@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from flowlang.work import open_gate
 
@@ -128,6 +128,12 @@ class Effect:
     """What a turn asks the engine for. Plain data; each kind is one frozen dataclass with slots."""
 
     __slots__ = ()
+    __match_args__: ClassVar[tuple[str, ...]] = ()
+    """Its fields: dataclasses set it."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """For pickle: a turn may be made in another process. What dataclasses define looks all fields up each time."""
+        return type(self), tuple(getattr(self, name) for name in self.__match_args__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,9 @@ from typing import Literal
 
 
 class DispatcherError(Exception):
-    """Base of this service's own errors."""
+    """Base of this service's own errors. `code` is the word to count by."""
+
+    code = "internal"
 
 
 class Unreadable(DispatcherError):
@@ -34,10 +36,16 @@ class NoRequest(DispatcherError):
 class LeaseLost(DispatcherError):
     """The lease ran out, or the lane is another's, before the socket write: nothing was sent (guarantees.md 3.1)."""
 
+    code = "lease-lost"
+
 
 class ChannelPaused(DispatcherError):
     """Only a change of the channel lets it go on."""
 
+    code = "channel-paused"
+
 
 class NotYetKnown(DispatcherError):
     """Unknown is not deleted: only a tombstone ends a delivery (guarantees.md 7.2)."""
+
+    code = "not-yet-known"

@@ -16,6 +16,8 @@ BODY_LIMIT = 8 * 1024
 """Bytes of a request's or an answer's body that an attempt keeps."""
 FINDING_SECONDS = 600.0
 """How long a finding holds that the registry has to act upon (endpoint gone, token refused), unless it does before."""
+RATE_LIMITED = "rate-limited"
+"""Why a destination is paused that was asked too often."""
 
 
 class Request(NamedTuple):
@@ -57,6 +59,10 @@ class Reading:
     answer: Any = None
     provider_message_id: str | None = None
     unreachable: Literal["blocked", "unreachable", "not_in_chat"] | None = None
+    chat_waits: float | None = None
+    """Nothing more is to be sent to this conversation for so many seconds."""
+    chat_or_bot: bool = False
+    """The platform does not say whether that is for this conversation or for the whole bot."""
     moved_to: str | None = None
     """The peer's new id: sent there at once, it succeeds."""
     told: Any = None

@@ -73,7 +73,7 @@ class Engine(Service):
         logs = log_partitions.logs(settings.chat_log_days, settings.event_log_days)
         steps = WorkerPool(worker.TARGET, self._links, most=settings.parallel_batches)
         async with Sandbox(settings.code_workers) as sandbox, steps:
-            await steps.warm()
+            steps.warm()
             stepping = Stepping(sandbox, steps)
             handler = EngineHandler(store, self.catalogue, stepping, compute_budget=settings.compute_budget_ms / 1000)
             try:

@@ -63,7 +63,7 @@ class Registry(Service):
         await self.publisher.start()
         await self.asker.start()
         async with self._workers, asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._workers.warm())
+            self._workers.warm()
             tasks.create_task(self.tail.run())
             pool = await self.database.connect(self.settings)
             await self.tail.read()

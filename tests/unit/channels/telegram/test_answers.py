@@ -55,9 +55,20 @@ def test_a_refusal_is_told_apart(
 
 
 @pytest.mark.parametrize(("asked", "seconds"), [({"retry_after": 42}, 42), ({}, 1), ({"retry_after": "soon"}, 1)])
-def test_a_flood_makes_the_whole_bot_wait_for_as_long_as_asked(asked: dict[str, Any], seconds: float) -> None:
+def test_a_flood_is_waited_for_as_long_as_asked_and_whose_it_is_is_not_said(
+    asked: dict[str, Any], seconds: float
+) -> None:
     reading = answered(429, "Too Many Requests: retry after 42", **asked)
-    assert (reading.retry_after, reading.scope) == (seconds, "bot")
+    assert (reading.retry_after, reading.scope) == (seconds, "unsaid")
+
+
+@pytest.mark.parametrize("id", ["[" * 900 + "]" * 900, '{"a": 1}', "true", '"a\\u0000"', "1.5", "9" * 40, "null"])
+def test_an_id_that_is_none_is_left_out(id: str) -> None:
+    assert read(200, f'{{"ok": true, "result": {{"message_id": {id}}}}}'.encode()).provider_message_id is None
+    refused = f'{{"ok": false, "parameters": {{"migrate_to_chat_id": {id}}}, "description": {id}}}'
+    reading = read(400, refused.encode())
+    assert (reading.meaning, reading.moved_to) == ("refused", None)
+    assert len(reading.detail or "") < 20
 
 
 @pytest.mark.parametrize("body", [b"<html>Bad Gateway</html>", b"", b"[]", b"null"])

@@ -62,7 +62,7 @@ def test_what_is_no_kind_is_refused_by_its_origin() -> None:
         ("channel:another", FEW),
         ("channel-call:channel-1", FEW),
         ("api:x", Limits(32)),
-        ("host:e.com:443", Limits(64)),
+        ("host:project-1/e.com:443", Limits(64)),
         ("nothing:x", FEW),
     ],
 )

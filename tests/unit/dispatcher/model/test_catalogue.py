@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from typing import Any
 
 import pytest
 
@@ -12,10 +13,12 @@ from dispatcher.model.catalogue import Catalogue
 from servicekit.credentials.sealing import KeyRing
 from support.deliveries import (
     API_CALL,
+    CHANNEL,
     ENDPOINT,
     KEYS,
     PROJECT,
     Registry,
+    api_call,
     channel,
     endpoint,
     sealed_values_of,
@@ -31,10 +34,24 @@ def test_deleted_ends_a_delivery_and_unknown_makes_it_wait() -> None:
     registry.gone.add(("api_call", API_CALL))
     catalogue = Catalogue(registry, KEYS)
     with pytest.raises(NoRequest, match="The api call was deleted") as refused:
-        catalogue.api_call(API_CALL)
+        catalogue.api_call(API_CALL, PROJECT)
     assert (refused.value.outcome, refused.value.code) == ("cancelled", "api-call-deleted")
     with pytest.raises(NotYetKnown):
-        catalogue.endpoint(ENDPOINT)
+        catalogue.endpoint(ENDPOINT, PROJECT)
+
+
+def test_what_is_another_projects_is_refused_before_a_secret_is_opened() -> None:
+    other_ring = KeyRing(b64encode(bytes(32)).decode())  # It opens nothing, and is not asked.
+    catalogue = Catalogue(Registry(endpoint(), channel(credentials={"token": "1:a"}), api_call()), other_ring)
+    looks: list[Any] = [
+        lambda: catalogue.endpoint(ENDPOINT, "another project"),
+        lambda: catalogue.channel(CHANNEL, "another project"),
+        lambda: catalogue.api_call(API_CALL, "another project"),
+    ]
+    for look in looks:
+        with pytest.raises(NoRequest, match="belongs to another project") as refused:
+            look()
+        assert (refused.value.outcome, refused.value.code) == ("exhausted", "other-project")
 
 
 def test_what_only_decorates_may_be_missing() -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import orjson
 import pytest
+from structlog.testing import capture_logs
 
 from dispatcher.model.delivery import Delivery, Result
 from dispatcher.results import recorder as module
@@ -17,6 +19,7 @@ from dispatcher.results.outcomes import Outcomes
 from dispatcher.results.recorder import AT_ONCE, Recorder
 from dispatcher.store.port import Lease, Queue
 from servicekit.checkpoints.transactions import OutcomeUnknown
+from support.deliveries import call
 from support.deliveries_in_memory import DeliveriesInMemory
 from support.delivering import LEASE_SECONDS, Published, leased, new
 from support.leased import attempted
@@ -123,6 +126,48 @@ async def test_a_result_that_cannot_be_saved_holds_up_no_other(world: World, mon
     monkeypatch.setattr(world.store, "record", refuses)
     await world.saved(*map(attempted, (good, bad, better)))
     assert [await world.store.state(one) for one in (good, bad, better)] == ["succeeded", "in_flight", "succeeded"]
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Without tracebacks: printed in colour with all locals, one takes a second."""
+    with capture_logs():
+        yield
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize(
+    ("outcome", "more"),
+    [
+        ("succeeded", {"detail": "\ud800"}),
+        ("succeeded", {"code": "a\x00b"}),
+        ("succeeded", {"status": 70_000}),
+        ("retry", {"delay": float("inf")}),
+        ("retry", {"delay": 5.0, "pause": float("inf"), "pause_reason": "retry-after"}),
+    ],
+)
+async def test_what_cannot_be_recorded_of_an_answer_is_left_out_and_the_outcome_stands(
+    world: World, outcome: str, more: dict[str, Any]
+) -> None:
+    one, good = await leased(world.store), await leased(world.store)
+    await world.saved(attempted(one, outcome, **more), attempted(good))
+    expected = {"succeeded": "succeeded", "retry": "retrying"}[outcome]
+    assert [await world.store.state(each) for each in (one, good)] == [expected, "succeeded"]
+    row = world.store.tables.rows[one.key, one.day]
+    assert ([note.code for note in row.notes], row.error) == (["unrecordable"], "What came back cannot be kept.")
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_who_waits_for_an_answer_that_cannot_be_told_hears_that_there_is_none(world: World) -> None:
+    body: Any = []
+    for _ in range(300):
+        body = [body]
+    action = call()
+    one = await leased(world.store, kind="call", parsed=action, conversation=action.conversation)
+    await world.saved(attempted(one, "succeeded", answer=body))
+    assert await world.store.state(one) == "exhausted"
+    [told] = [orjson.loads(record.value or b"") for record in world.kafka.records]
+    assert (told["outcome"], told["error"]["type"]) == ("error", "unrecordable")
 
 
 async def test_a_lanes_next_delivery_is_offered_when_its_head_has_ended(world: World) -> None:

@@ -65,10 +65,13 @@ def test_a_meaning_decides_whether_it_is_tried_again(meaning: Meaning, verdict: 
 
 
 def test_who_is_limited_waits_the_bot_or_the_chat_alone() -> None:
-    bot = meaning_of(Told("limited", retry_after=42.0))
-    assert (bot.retry_after, bot.pause, bot.pause_reason) == (42, 42, "rate-limited")
+    bot = meaning_of(Told("limited", retry_after=42.0, scope="bot"))
+    assert (bot.retry_after, bot.pause, bot.pause_reason, bot.chat_waits) == (42, 42, "rate-limited", None)
     chat = meaning_of(Told("limited", retry_after=6.0, scope="chat"))
-    assert (chat.retry_after, chat.pause) == (6, None)
+    assert (chat.retry_after, chat.pause, chat.chat_waits, chat.chat_or_bot) == (6, None, 6, False)
+    unsaid = meaning_of(Told("limited", retry_after=6.0))
+    assert (unsaid.retry_after, unsaid.pause, unsaid.chat_waits, unsaid.chat_or_bot) == (6, None, 6, True)
+    assert meaning_of(Told("limited", retry_after=1e300, scope="bot")).pause == 3600
     assert meaning_of(Told("limited")).retry_after == 1
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from multidict import CIMultiDict
+from structlog.testing import capture_logs
 
 from dispatcher.errors import NoRequest, NotYetKnown
 from dispatcher.kinds.event import KIND as EVENT
@@ -138,6 +140,41 @@ async def test_a_fault_of_ours_is_a_failed_attempt_and_not_an_end(http: Http, ma
     result = await attempt(http, maker, delivery())
     assert (result.outcome, result.code) == ("retry", "internal")
     assert result.attempt is not None
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Without tracebacks: printed in colour with all locals, one takes a second."""
+    with capture_logs():
+        yield
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize("error", [RuntimeError("bug"), NoRequest("cancelled", "gone", "x"), NotYetKnown("call")])
+@pytest.mark.parametrize(("idempotent", "outcome"), [(True, "retry"), (False, "exhausted")])
+async def test_what_fails_once_it_was_sent_is_sent_again_where_that_does_no_harm_only(
+    http: Http, maker: Maker, error: Exception, idempotent: bool, outcome: str
+) -> None:
+    def fails(*_: Any) -> Reading:
+        raise error
+
+    maker.kind, maker.idempotent = replace(maker.kind, read=fails), idempotent
+    result = await attempt(http, maker, delivery())
+    assert (result.outcome, result.status, len(http.sent)) == (outcome, 200, 1)
+    assert result.attempt is not None
+    assert b"e.com" in result.attempt.request
+
+
+@pytest.mark.usefixtures("quiet")
+async def test_a_kind_that_cannot_say_any_more_whether_it_may_be_repeated_is_not(http: Http, maker: Maker) -> None:
+    def deleted(*_: Any) -> Any:
+        raise NoRequest("cancelled", "api-call-deleted", "It was deleted.")
+
+    http.outcome = Unreachable("no answer", "timeout", sent=True)
+    maker.kind = replace(maker.kind, repeatable=deleted, own_delays=deleted)
+    assert (await attempt(http, maker, delivery())).outcome == "exhausted"
+    http.outcome = RuntimeError("bug")
+    assert (await attempt(http, maker, delivery())).outcome == "exhausted"
 
 
 def chain(*names: str) -> Request:

@@ -8,10 +8,12 @@ import pytest
 from contracts import findings
 from contracts.ids import derived_id
 from contracts.inbound import StartFlow
-from contracts.registry import Channel, Flow, Token
+from contracts.registry import Channel, Flow, Token, TriggerAuth
+from ingress.intake import rate_limits
+from ingress.intake.rate_limits import Rate
 from ingress.wire import preferences
 from ingress.wire.preferences import CallerWait
-from servicekit.credentials.tokens import generate_token
+from servicekit.credentials.tokens import digest, generate_token
 from support.ingress_fakes import BOT, CHANNEL, FLOW, PROJECT, trigger
 
 STARTED = {"status": "started"}
@@ -122,6 +124,65 @@ async def test_a_trigger_whose_url_is_the_secret_needs_no_token(rig):
     assert (await rig.run(headers=ASYNC | {"authorization": "Basic eA=="})).status == 202
 
 
+def secret_url(rig, secret: str = "s3cret") -> None:
+    """The trigger's URL now ends in `.<secret>`."""
+    rig.view.put("trigger", trigger(None, auth=TriggerAuth(scheme="url", url_sha256=digest(secret))))
+
+
+@pytest.mark.parametrize(
+    ("segment", "status"),
+    [("trigger-1.s3cret", 202), ("trigger-1", 401), ("trigger-1.", 401), ("trigger-1.other", 401)],
+)
+async def test_the_secret_in_a_triggers_url_is_what_opens_it(rig, segment, status):
+    secret_url(rig)
+    body = {"peer_id": 5, "variables": {"order_id": "7"}}
+    answer = await rig.call("POST", f"/v1/run/{segment}", json=body, headers=ASYNC)
+    assert (answer.status, len(rig.inbound)) == (status, int(status == 202))
+    assert all(b"s3cret" not in record.value for record in rig.publisher.records)
+
+
+async def test_an_id_that_opens_its_trigger_is_told_to_nobody(rig):
+    secret_url(rig)
+    body = {"peer_id": 5, "variables": {"order_id": "7"}}
+    await rig.call("POST", "/v1/run/trigger-1.s3cret", json=body, headers=ASYNC)
+    rig.view.put("trigger", trigger(None))
+    await rig.run(headers=ASYNC)
+    with_secret, from_before = rig.inbound
+    assert (with_secret["trigger_id"], "trigger_id" in from_before) == ("trigger-1", False)
+
+
+STRANGER = {"authorization": f"Bearer {generate_token().text}"}
+
+
+async def test_a_stranger_neither_uses_a_triggers_rate_up_nor_stands_in_its_log(rig):
+    project = rig.view.get("project", PROJECT)
+    rig.view.put(
+        "project", project.model_copy(update={"rate_limits": {"per_trigger": {"count": 1, "per_seconds": 60}}})
+    )
+    secret_url(rig)
+    for segment in ("trigger-1", "trigger-1.wrong"):
+        assert (await rig.call("POST", f"/v1/run/{segment}", json={})).status == 401
+    rig.view.put("trigger", trigger(next(iter(rig.view.all("token", PROJECT))).id))
+    for _ in range(3):
+        assert (await rig.run(headers=STRANGER)).status == 401
+    assert (await rig.run(headers=ASYNC)).status == 202
+    await rig.ingress.intake.drained()
+    [noted] = rig.events("trigger.request", findings.TOPIC)
+    assert noted["status"] == 202
+
+
+@pytest.mark.parametrize("body", [b"not json", b'"' + b"x" * 1024 * 1024 + b'"'], ids=["not json", "large"])
+async def test_a_strangers_body_is_not_looked_at(rig, body):
+    assert (await rig.call("POST", "/v1/run/trigger-1", body=body, headers=STRANGER)).status == 401
+
+
+async def test_who_shows_nothing_before_the_body_is_read_is_counted_by_address(rig, monkeypatch):
+    monkeypatch.setattr(rate_limits, "OPEN_DOOR", Rate(2, 60))
+    statuses = [(await rig.call("POST", "/v1/run/trigger-1", json={})).status for _ in range(3)]
+    assert statuses == [401, 401, 429]
+    assert (await rig.run(headers=ASYNC)).status == 202
+
+
 @pytest.mark.parametrize(
     ("body", "status", "slug", "detail"),
     [
@@ -135,6 +196,7 @@ async def test_a_trigger_whose_url_is_the_secret_needs_no_token(rig):
         (b'{"peer_id": 5}', 422, "variables-wrong", "order_id is needed"),
         (b'{"peer_id": 5, "person": {"email": "a@b.c"}}', 422, "invalid", "not both"),
         (b'{"peer_id": 5, "wait": "x", "variables": {"order_id": "7"}}', 422, "invalid", "wait is a number"),
+        (b'{"peer_id": 5, "content": 18446744073709551616}', 422, "invalid", "64 bits"),
         (b'{"peer_id": 5, "variables": ' + b'{"a":' * 70 + b"1" + b"}" * 71, 400, "json-too-deep", "64"),
         (b'"' + b"x" * 1024 * 1024 + b'"', 413, "too-large", "1048576"),
     ],

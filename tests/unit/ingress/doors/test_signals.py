@@ -20,7 +20,15 @@ async def test_a_signal_goes_to_its_person(rig):
 
 @pytest.mark.parametrize(
     ("change", "status"),
-    [({"bot": "bot-2"}, 404), ({"name": 5}, 422), ({"person": None}, 422), ({"extra": 1}, 422), ({"data": []}, 422)],
+    [
+        ({"bot": "bot-2"}, 404),
+        ({"name": 5}, 422),
+        ({"name": "n" * 101}, 422),
+        ({"name": ""}, 422),
+        ({"person": None}, 422),
+        ({"extra": 1}, 422),
+        ({"data": []}, 422),
+    ],
 )
 async def test_what_is_wrong_is_refused(rig, change, status):
     body = {"bot": BOT, "name": "paid", "person": {"peer_id": "5"}} | change

@@ -23,15 +23,18 @@ from registry.values.expressions import wrong_filter, wrong_template
 )
 def test_an_unknown_name_is_refused_with_the_nearest_known_one(read: str, name: str, nearest: str) -> None:
     wrong = wrong_template(f'{{"a": "{{{{ {read} }}}}"}}')
-    assert f"there is no {name!r}; the nearest known name is {nearest!r}" in (wrong or "")
+    assert f"the template reads {name!r}, which no event has; the nearest known name is {nearest!r}" in (wrong or "")
 
 
 @pytest.mark.parametrize(
     ("source", "says"),
     [
         ("contat.name == 'x'", "there is no 'contat'; .* the nearest is 'contact'"),
-        ("event.tpye == 'x'", "there is no 'event.tpye'; the nearest known name is 'event.type'"),
-        ("memory.seats > 3", "there is no 'memory'"),
+        (
+            "event.tpye == 'x'",
+            "the filter reads 'event.tpye', which no event has; the nearest known name is 'event.type'",
+        ),
+        ("memory.seats > 3", "the filter reads 'memory', which no event has"),
     ],
 )
 def test_so_it_is_in_a_filter(source: str, says: str) -> None:

@@ -27,7 +27,7 @@ def call(**fields: Any) -> ApiCall:
 
 
 def opened(entity: ApiCall) -> tuple[Any, ...]:
-    return tuple(opening.sent_values(KEYS, entity))
+    return opening.sent_values(KEYS, entity)[:3]
 
 
 def refused(before: ApiCall, **given: Any) -> str:
@@ -124,4 +124,4 @@ def test_values_that_are_lost_are_asked_for_again(kept: ApiCall, site: Site, ear
             sent_values.changed(site, before, given)
         assert problem.value.extra["errors"][0]["pointer"] == pointer
     written = {"headers": {"X-A": "a"}, "params": {}, "url": URL}
-    assert tuple(opening.sent_values(site.keys, sent_values.changed(site, before, written))) == (URL, {"X-A": "a"}, {})
+    assert opening.sent_values(site.keys, sent_values.changed(site, before, written))[:3] == (URL, {"X-A": "a"}, {})

@@ -31,7 +31,7 @@ def sealed(entity: ApiCall) -> ApiCall:
 def test_what_is_sent_is_what_was_written(query, headers, params):
     url = "https://api.example.com/x" + (f"?{query}" if query else "") + "#top"
     kept = sealed(call(url=url, headers=headers, params=params))
-    assert sent_values(RING, kept) == (url, headers, params)
+    assert sent_values(RING, kept)[:3] == (url, headers, params)
     assert set(kept.headers.values()) | set(kept.params.values()) <= {HIDDEN}
     assert kept.headers.keys() | kept.params.keys() == headers.keys() | params.keys()
 
@@ -51,7 +51,7 @@ def test_values_cannot_be_moved_to_another_entity():
 
 def test_an_entity_of_an_earlier_release_is_sent_as_it_is():
     entity = call(url="https://api.example.com/x?a=1", headers={"X-A": "b"}, params={"c": 1})
-    assert sent_values(RING, entity) == (entity.url, {"X-A": "b"}, {"c": 1})
+    assert sent_values(RING, entity)[:3] == (entity.url, {"X-A": "b"}, {"c": 1})
     assert sealed(call()).sealed is None
 
 

@@ -103,6 +103,19 @@ def test_bad_json_is_400(bad):
     assert refused(lambda: parse_json(bad)).status == 400
 
 
+@pytest.mark.parametrize("wide", ["18446744073709551616", "-9223372036854775809", "1" * 200])
+def test_an_integer_of_more_than_64_bits_is_422(wide):
+    for body in (wide, f'{{"a": [1, {wide}]}}', f'{{"99999999999999999999": "1\\"{wide}", "a": {wide}}}'):
+        assert (refused(lambda body=body: parse_json(body)).status) == 422
+
+
+def test_integers_of_64_bits_and_long_numbers_of_other_kinds_are_taken():
+    widest = {"a": 2**64 - 1, "b": -(2**63), "c": "9" * 40, "9" * 40: 0.12345678901234567890123}
+    assert parse_json(orjson.dumps(widest)) == widest
+    assert parse_json("12345678901234567890123.0") == 12345678901234567890123.0
+    assert parse_json("1.2345678901234567890123e-5") == 1.2345678901234567890123e-5
+
+
 def nested(levels: int) -> bytes:
     return b"[" * levels + b"]" * levels
 

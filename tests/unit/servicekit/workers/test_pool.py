@@ -96,7 +96,7 @@ async def test_whatever_a_task_does_it_ends_and_the_next_one_is_done(
 
 
 async def test_the_service_answers_while_a_worker_is_busy(pool: WorkerPool) -> None:
-    await pool.warm()
+    await ask(pool)
     began = time.perf_counter()
     busy = asyncio.create_task(ask(pool, ("hold", LONG)))
     longest = 0.0

@@ -1,7 +1,12 @@
-"""What Telegram's answers mean: `{ok, result}`, or `{ok: false, error_code, description, parameters?}`."""
+"""What Telegram's answers mean: `{ok, result}`, or `{ok: false, error_code, description, parameters?}`.
+
+A 429 reads the same whether one chat or the whole bot is meant (core.telegram.org/bots/faq: one message a second to a
+chat, thirty to all), so its scope is not said.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -9,6 +14,7 @@ import orjson
 
 from channels.reading import Meaning, Reading
 
+ID = re.compile(r"-?[0-9]{1,20}")
 DETAIL_LIMIT = 512
 """Characters of a description that are kept."""
 
@@ -48,14 +54,21 @@ def read(status: int, body: bytes) -> Reading:
     answer = _object(body)
     if status == 200 and answer.get("ok") is True:
         result = answer.get("result")
-        sent_id = result.get("message_id") if isinstance(result, dict) else None
-        return Reading("sent", answer=answer, provider_message_id=None if sent_id is None else str(sent_id))
-    description = str(answer.get("description") or f"HTTP {status}")[:DETAIL_LIMIT]
+        sent_id = _id(result.get("message_id")) if isinstance(result, dict) else None
+        return Reading("sent", answer=answer, provider_message_id=sent_id)
+    told = answer.get("description")
+    description = told[:DETAIL_LIMIT] if isinstance(told, str) and told else f"HTTP {status}"
     given = answer.get("parameters")
     parameters: dict[str, Any] = given if isinstance(given, dict) else {}
-    if moved := parameters.get("migrate_to_chat_id"):
-        return Reading("moved", "chat-moved", description, answer, moved_to=str(moved))
+    if moved := _id(parameters.get("migrate_to_chat_id")):
+        return Reading("moved", "chat-moved", description, answer, moved_to=moved)
     return _refusal(status, description, parameters, answer)
+
+
+def _id(value: Any) -> str | None:
+    """Telegram's ids are whole numbers; what is none comes from somebody else's server."""
+    text = str(value) if isinstance(value, int | str) else ""
+    return text if ID.fullmatch(text) else None
 
 
 def _refusal(status: int, description: str, parameters: Mapping[str, Any], answer: Any) -> Reading:

@@ -1,8 +1,8 @@
 """API tokens: `swh_<id>_<random>_<crc>`, base 62 in fixed widths, parsed by position.
 
 The id is the token entity's UUID, the random part 256 bits, the checksum (CRC-32 of all before it) lets secret scanners
-tell a token from noise. It is not a security check, and `authorise` never looks at it: a token is found by the SHA-256
-of the whole, so that a wrong checksum is answered like any other unknown token, and as fast.
+and `authorise` tell a token from noise. It is no secret: a token is found by the SHA-256 of the whole. A text without a
+token's form is answered like any other unknown token, and nothing is looked up for it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class NewToken(NamedTuple):
 
 
 class ParsedToken(NamedTuple):
-    """`id` is the token entity's; `genuine` says whether the checksum fits (for scanners, not for authorisation)."""
+    """`id` is the token entity's; `genuine` says whether the checksum fits."""
 
     id: str
     genuine: bool
@@ -42,8 +42,7 @@ class ParsedToken(NamedTuple):
 def generate_token() -> NewToken:
     """A new token with a new id."""
     id = uuid7()
-    random = "".join(secrets.choice(base62.ALPHABET) for _ in range(RANDOM_WIDTH))
-    body = f"{PREFIX}{base62.encode(id.int, ID_WIDTH)}_{random}"
+    body = f"{PREFIX}{base62.encode(id.int, ID_WIDTH)}_{generate_url_secret()}"
     text = f"{body}_{_checksum(body)}"
     return NewToken(text, str(id), digest(text))
 
@@ -61,7 +60,17 @@ def parse_token(text: str) -> ParsedToken | None:
         id = UUID(int=base62.decode(text[_ID]))
     except ValueError:
         return None
-    return ParsedToken(str(id), text[_CRC] == _checksum(text[: _CRC.start - 1]))
+    return ParsedToken(str(id), is_genuine(text))
+
+
+def is_genuine(text: str) -> bool:
+    """Whether the text has a token's shape and its checksum fits: what is not so was never a token of anybody's."""
+    return has_shape(text) and text[_CRC] == _checksum(text[: _CRC.start - 1])
+
+
+def generate_url_secret() -> str:
+    """A secret that stands in a URL: 256 bits, in letters and digits."""
+    return "".join(secrets.choice(base62.ALPHABET) for _ in range(RANDOM_WIDTH))
 
 
 def has_shape(text: str) -> bool:

@@ -13,8 +13,12 @@ from typing import Any, Literal, NamedTuple, cast
 import httptools
 from multidict import CIMultiDict
 
-HEADERS_LIMIT, FIELD_LIMIT, HEAD_LIMIT = 100, 8190, 64 * 1024
-"""Of an answer's head: how many fields, bytes of one (and of the reason), bytes in all."""
+HEADERS_LIMIT, FIELD_LIMIT = 100, 8190
+"""Of an answer's head: how many fields, bytes of one (and of the reason)."""
+OVERHEAD_LIMIT = 64 * 1024
+"""Bytes of an exchange that are not the body: heads of interim answers and of the answer, trailers, extensions of chunks."""
+CHUNK_BYTES = 20
+"""Of a chunk's frame that are not counted: its size in hexadecimal digits and two line ends."""
 
 Failure = Literal["timeout", "disconnected", "bad-response"]
 
@@ -40,7 +44,7 @@ class Connection(asyncio.Protocol):
         self._transport: asyncio.Transport = cast(asyncio.Transport, None)
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[Response | Failure] | None = None
-        self._limit = 0
+        self._limit = self._overhead = self._chunks = 0
         self._body = bytearray()
         self._begin()
         self._surplus = False
@@ -49,7 +53,7 @@ class Connection(asyncio.Protocol):
 
     def send(self, request: bytes, limit: int) -> asyncio.Future[Response | Failure]:
         """Write a request; done with its answer, the body at most `limit` bytes, or with why there is none."""
-        self._limit = limit
+        self._limit, self._overhead = limit, 0
         self._begin()
         self._waiter = waiter = asyncio.get_running_loop().create_future()
         self._transport.write(request)
@@ -79,14 +83,15 @@ class Connection(asyncio.Protocol):
         if self._waiter is None:
             self.abort()  # Nothing was asked.
             return
+        had, self._chunks = len(self._body), 0
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserError:
-            self._end("bad-response")
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._end("bad-response")  # 101, too: no other protocol was offered.
             return
-        if not self._head_done and self._waiter is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_LIMIT:
+        if self._waiter is not None:
+            self._overhead += max(0, len(data) - (len(self._body) - had) - self._chunks * CHUNK_BYTES)
+            if self._overhead > OVERHEAD_LIMIT:
                 self._end("bad-response")
 
     def connection_lost(self, _: Exception | None) -> None:
@@ -109,15 +114,20 @@ class Connection(asyncio.Protocol):
             raise TooMuch
 
     def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head_done:
+            return  # A trailer is no header.
         if len(name) + len(value) > FIELD_LIMIT or len(self._headers) >= HEADERS_LIMIT:
             raise TooMuch
-        self._headers.add(name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
+        self._headers.add(name.decode("latin-1"), _text(value))
 
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()
         framed = "content-length" in self._headers or "transfer-encoding" in self._headers
         self._until_close = not framed and self._status not in (204, 304)
         self._head_done = self._status >= 200
+
+    def on_chunk_header(self) -> None:
+        self._chunks += 1
 
     def on_body(self, chunk: bytes) -> None:
         if self._waiter is None:
@@ -136,7 +146,7 @@ class Connection(asyncio.Protocol):
             self._finish()
 
     def _begin(self) -> None:
-        self._status, self._headers, self._head_bytes, self._reason_bytes = 0, CIMultiDict[str](), 0, 0
+        self._status, self._headers, self._reason_bytes = 0, CIMultiDict[str](), 0
         self._head_done = self._until_close = False
         if self._body:
             self._body = bytearray()
@@ -153,3 +163,14 @@ class Connection(asyncio.Protocol):
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(outcome)
+
+
+def _text(value: bytes) -> str:
+    """A field's value, which may be any bytes: UTF-8, else Latin-1, which RFC 9110 (5.5) names as what it once was.
+
+    Never a text with lone surrogates: those can neither be written as JSON nor stored.
+    """
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("latin-1")

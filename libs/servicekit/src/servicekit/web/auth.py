@@ -1,8 +1,8 @@
 """Who calls, and may they: bearer tokens against the registry view, the operator's token against the environment.
 
 A token that the view does not know may be a moment old, so the view catches up with its topic once before the answer
-is 401; not for one whose deletion it has seen. Strangers cannot turn that into load: what was not found is remembered
-for a while, and catching up is shared and paced. The checksum of a token plays no part (servicekit.credentials.tokens).
+is 401; not for one whose deletion it has seen. Strangers cannot turn that into load: a text without a token's form and
+checksum is looked up nowhere, what was not found is remembered for a while, and catching up is shared and paced.
 """
 
 from __future__ import annotations
@@ -156,7 +156,7 @@ class Authoriser:
     def _may_be_new(self, text: str, sha256: str) -> bool:
         """Whether the topic may hold it: one whose deletion is known here is refused without a look, so at once."""
         parsed = tokens.parse_token(text)
-        if parsed is None or self._view.deleted("token", parsed.id):
+        if parsed is None or not parsed.genuine or self._view.deleted("token", parsed.id):
             return False
         return self._misses.get(sha256, 0.0) <= time.monotonic()
 

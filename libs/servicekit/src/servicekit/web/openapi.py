@@ -48,11 +48,15 @@ class Problem(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """One answer: what it means, and the model of its body (None: it has none, or one of any kind)."""
+    """One answer: what it means, and the model of its body (None: it has none, or one of any kind).
+
+    `others`: media types in which the same is told instead, to who asks for it so.
+    """
 
     what: str
     body: type[BaseModel] | None = None
     media_type: str = JSON
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +163,8 @@ def _responses(row: Route, operation: Operation, refs: Refs) -> Iterator[tuple[s
             answer["content"] = {said.media_type: {"schema": refs[said.body]}}
         elif said.media_type != JSON:
             answer["content"] = {said.media_type: {}}
+        if said.others:
+            answer["content"] |= {media_type: {} for media_type in said.others}
         yield str(status), answer
     problem = {MEDIA_TYPE: {"schema": refs[Problem]}}
     if row.scope is not None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import zlib
 from collections.abc import Iterable
 from typing import Any
 
 import orjson
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from servicekit.storable import NUL
+from servicekit.storable import INTEGERS, NUL
 from servicekit.web.problems import ProblemError
 
 BODY_LIMIT = 1024 * 1024
@@ -19,6 +21,10 @@ HEAD_LIMIT = 32 * 1024
 BODY_SECONDS = 30.0
 JSON_DEPTH = 64
 JSON_NODES = 50_000
+
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")
+_TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*+"')
+_INTEGERS = re.compile(rb"(?<![0-9.eE+-])-?[0-9]++(?![0-9.eE])")
 
 Head = dict[bytes, bytes]
 """Headers by lower-case name."""
@@ -35,6 +41,11 @@ def refuse_nul(query: Iterable[tuple[str, str]]) -> None:
     for name, value in query:
         if NUL in value:
             raise invalid_query(name, "text without the character U+0000.")
+
+
+def bad_request(detail: str) -> ProblemError:
+    """400: what no proper client sends."""
+    return ProblemError("bad-request", 400, "Bad request", detail)
 
 
 class ClientGone(Exception):
@@ -54,7 +65,7 @@ def read_head(scope: Scope) -> Head:
         elif name == b"authorization":
             credentials += 1
     if hosts != 1 or credentials > 1:
-        raise ProblemError("bad-request", 400, "Bad request", "Exactly one Host header, at most one Authorization.")
+        raise bad_request("Exactly one Host header, at most one Authorization.")
     if size > HEAD_LIMIT:
         raise ProblemError("head-too-large", 431, "Headers too large", f"At most {HEAD_LIMIT} bytes of headers.")
     return dict(scope["headers"])
@@ -111,11 +122,20 @@ def parse_json(body: bytes | str, *, depth: int = JSON_DEPTH, nodes: int = JSON_
             "not-json", 400, "Not JSON", detail, line=error.lineno, column=error.colno, position=error.pos
         ) from None
     raw = body if isinstance(body, bytes) else body.encode()
+    if _LONG_NUMBER.search(raw):
+        _refuse_wide_numbers(raw)
     openings = raw.count(b"[") + raw.count(b"{")
     # Counting bytes bounds both from above, and is enough for all that people really send.
     if openings > depth or openings + raw.count(b",") >= nodes:
         _refuse_bombs(value, depth, nodes)
     return value
+
+
+def _refuse_wide_numbers(raw: bytes) -> None:
+    """orjson reads an integer of more than 64 bits as a near float, which is another number than the caller's."""
+    for digits in _INTEGERS.findall(_TEXTS.sub(b"", raw)):
+        if len(digits) > 20 or int(digits) not in INTEGERS:
+            raise ProblemError("invalid", 422, "Invalid request", "An integer has more than 64 bits: send it as text.")
 
 
 def _refuse_bombs(value: Any, depth: int, nodes: int) -> None:
@@ -131,6 +151,56 @@ def _refuse_bombs(value: Any, depth: int, nodes: int) -> None:
 
 def _children(parent: list[Any] | dict[str, Any]) -> Any:
     return parent if isinstance(parent, list) else parent.values()
+
+
+class Inflated:
+    """In front of an application: a gzip body arrives as what it holds, and what it holds has the limit of all bodies."""
+
+    def __init__(self, app: ASGIApp, *, limit: int = BODY_LIMIT) -> None:
+        self._app, self._limit = app, limit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        encodings = [value.strip().lower() for name, value in scope.get("headers", ()) if name == b"content-encoding"]
+        if encodings in ([], [b"identity"]):
+            await self._app(scope, receive, send)
+        elif encodings in ([b"gzip"], [b"x-gzip"]):
+            plain = [header for header in scope["headers"] if header[0] not in (b"content-encoding", b"content-length")]
+            await self._app({**scope, "headers": plain}, _inflating(receive, self._limit), send)
+        else:
+            refusal = ProblemError(
+                "encoding-unknown", 415, "Encoding unknown", "A body is sent as it is, or as gzip.",
+                headers={"Accept-Encoding": "gzip"},
+            )  # fmt: skip
+            await refusal.response()(scope, receive, send)
+
+
+def _inflating(receive: Receive, limit: int) -> Receive:
+    """`receive` of what the gzip body holds. Raises ProblemError 400 for what is not one whole gzip member, 413."""
+    inflater = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    packed = given = 0
+
+    async def inflated() -> Message:
+        nonlocal packed, given
+        message = await receive()
+        if message["type"] != "http.request":
+            return message
+        try:
+            body = inflater.decompress(message.get("body", b""), limit + 1 - given)
+        except zlib.error:
+            raise _not_gzip() from None
+        # Empty blocks are bytes that hold nothing: what came is bounded as well as what is in it.
+        packed, given = packed + len(message.get("body", b"")), given + len(body)
+        if max(packed, given) > limit:
+            raise too_large(limit)
+        if inflater.unused_data or not (message.get("more_body", False) or inflater.eof):
+            raise _not_gzip()
+        return {**message, "body": body}
+
+    return inflated
+
+
+def _not_gzip() -> ProblemError:
+    return ProblemError("not-gzip", 400, "Not gzip", "The body is not one whole gzip stream.")
 
 
 class RequestGuard:

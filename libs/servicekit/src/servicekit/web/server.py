@@ -1,7 +1,7 @@
-"""Runs an ASGI application on uvicorn (httptools, uvloop) until SIGTERM.
+"""Runs an ASGI application on uvicorn (uvloop) until SIGTERM.
 
-httptools is strict about where a request ends, which request smuggling lives on; what it does not bound, the head of a request, is bounded
-here. The rest a service checks itself: servicekit.web.requests.
+What a connection may send, and how slowly, is bounded in servicekit.web.bounded_http; the rest a service checks itself:
+servicekit.web.requests.
 """
 
 from __future__ import annotations
@@ -17,43 +17,19 @@ from typing import Any
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.server import ServerState
 
 from servicekit.memory import give_back_memory, tune_collector
 from servicekit.observability.metrics import histogram
 from servicekit.settings import ServiceSettings
+from servicekit.web.bounded_http import KEEP_ALIVE_SECONDS, BoundedHttp
 from servicekit.web.health import Health
+from servicekit.web.requests import Inflated
 from servicekit.web.unforeseen import Unforeseen
 
-RAW_HEAD_LIMIT = 64 * 1024
-"""Bytes of a request before its headers end; more closes the connection."""
-KEEP_ALIVE_SECONDS = 65
-"""Longer than a usual proxy keeps an idle connection, so that the proxy closes first and no request is lost in it."""
 LAG_INTERVAL = 0.5
 
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
-
-
-class BoundedHttp(HttpToolsProtocol):
-    """uvicorn's protocol, with a limit on what a client may send before its headers end."""
-
-    _in_head = False
-    _head_size = 0
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._in_head, self._head_size = True, 0
-
-    def on_headers_complete(self) -> None:
-        self._in_head = False
-        super().on_headers_complete()
-
-    def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self._in_head:
-            self._head_size += len(data)
-            if self._head_size > RAW_HEAD_LIMIT and not self.transport.is_closing():
-                self.send_400_response("Request header too large.")
 
 
 class _Server(uvicorn.Server):
@@ -62,6 +38,47 @@ class _Server(uvicorn.Server):
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+
+class Listening:
+    """An application on a port, in a process that has other work too: without signals, health and a lifespan."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._config = uvicorn.Config(
+            Unforeseen(app),
+            http=BoundedHttp,
+            loop="none",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,
+            timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        )
+        self._state = ServerState()
+        self._server: asyncio.Server | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; the port, which is chosen when `port` is 0. Raises OSError when it is taken."""
+        self._config.load()
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            lambda: BoundedHttp(config=self._config, server_state=self._state, app_state={}), host, port
+        )
+        return int(self._server.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Close the port and all connections; who answers is told so, and ended when that does not help."""
+        if self._server is not None:
+            self._server.close()
+        for connection in list(self._state.connections):
+            connection.transport.abort()
+        tasks = set(self._state.tasks)
+        if tasks:
+            _, left = await asyncio.wait(tasks, timeout=1)
+            for task in left:
+                task.cancel()
+            await asyncio.gather(*left, return_exceptions=True)
 
 
 def serve(app: ASGIApp, settings: ServiceSettings, lifespan: Lifespan | None = None, *, health: Health) -> None:
@@ -82,7 +99,7 @@ def stop_process() -> None:
 
 
 async def _serve(app: ASGIApp, settings: ServiceSettings, lifespan: Lifespan, health: Health) -> None:
-    server = _Server(_config(Unforeseen(health.wrap(app)), settings))
+    server = _Server(_config(Unforeseen(Inflated(health.wrap(app))), settings))
 
     def stop() -> None:
         server.force_exit = server.should_exit  # A second signal does not wait for requests in flight.

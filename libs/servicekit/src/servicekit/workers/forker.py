@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import importlib
+import mmap
 import os
 import pickle
 import signal
@@ -15,8 +16,8 @@ import socket
 import sys
 from typing import Any
 
-from servicekit.workers.frames import COMMAND, FORK, LENGTH, REPLY, receive
-from servicekit.workers.worker import work
+from servicekit.workers.frames import COMMAND, COUNT, FORK, LENGTH, REPLY, receive
+from servicekit.workers.worker import Do, work
 
 
 def main() -> None:
@@ -32,7 +33,8 @@ def main() -> None:
     do = make(pickle.loads(settings))  # noqa: S301 (from our own service)
     gc.collect()
     gc.freeze()  # What is shared stays shared: a collection would write into all of it.
-    while _obey(control, do):
+    forker = _Forker(control, do)
+    while forker.obeys():
         pass
 
 
@@ -41,29 +43,37 @@ def _loaded(target: str) -> Any:
     return getattr(importlib.import_module(module), name)
 
 
-def _obey(control: socket.socket, do: Any) -> bool:
-    """Carry one command out. False when the service has gone."""
-    received, sockets, _, _ = socket.recv_fds(control, COMMAND.size, 1)
-    if len(received) < COMMAND.size:
-        return False
-    command, pid = COMMAND.unpack(received)
-    control.sendall(REPLY.pack(_forked(control, sockets[0], do) if command == FORK else _ended(pid)))
-    return True
+class _Forker:
+    def __init__(self, control: socket.socket, do: Do) -> None:
+        self._control, self._do = control, do
+        self._shared: dict[int, mmap.mmap] = {}
+        """By the worker's process: memory in which it writes how far it is, and which outlives it."""
 
+    def obeys(self) -> bool:
+        """Carry one command out. False when the service has gone."""
+        received, sockets, _, _ = socket.recv_fds(self._control, COMMAND.size, 1)
+        if len(received) < COMMAND.size:
+            return False
+        command, pid = COMMAND.unpack(received)
+        self._control.sendall(REPLY.pack(*(self._fork(sockets[0]) if command == FORK else self._end(pid))))
+        return True
 
-def _forked(control: socket.socket, line: int, do: Any) -> int:
-    pid = os.fork()
-    if not pid:
-        control.close()
-        work(socket.socket(fileno=line), do)
-    os.close(line)
-    return pid
+    def _fork(self, line: int) -> tuple[int, int]:
+        shared = mmap.mmap(-1, COUNT.size)
+        pid = os.fork()
+        if not pid:
+            self._control.close()
+            work(socket.socket(fileno=line), self._do, shared)
+        os.close(line)
+        self._shared[pid] = shared
+        return pid, 0
 
-
-def _ended(pid: int) -> int:
-    """The wait status. Only here is a worker waited for, so its number is nobody else's until then."""
-    os.kill(pid, signal.SIGKILL)
-    return os.waitpid(pid, 0)[1]
+    def _end(self, pid: int) -> tuple[int, int]:
+        """The wait status. Only here is a worker waited for, so its number is nobody else's until then."""
+        os.kill(pid, signal.SIGKILL)
+        status = os.waitpid(pid, 0)[1]
+        with self._shared.pop(pid) as shared:
+            return status, COUNT.unpack_from(shared)[0]
 
 
 if __name__ == "__main__":

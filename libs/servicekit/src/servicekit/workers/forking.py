@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from servicekit.workers.frames import COMMAND, END, FORK, LENGTH, REPLY
 from servicekit.workers.line import Line
@@ -19,7 +19,17 @@ from servicekit.workers.worker import OUT_OF_MEMORY
 _OURS = "SWITCHHOOK_"
 TOO_LONG = "it took longer than it may"
 _BY_LIMIT: dict[int, str] = {signal.SIGPROF: "it took more CPU than it may", signal.SIGALRM: TOO_LONG}
-_KILLED = ("its process was killed", False)
+
+
+class End(NamedTuple):
+    """Why a worker ended, in words for who wrote the program, and whether a limit did it; how far its task was."""
+
+    why: str
+    by_limit: bool = False
+    progress: int = 0
+
+
+_KILLED = End("its process was killed")
 
 
 class ForkerGone(Exception):
@@ -41,7 +51,7 @@ class Forking:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                pid = await self._command(FORK, 0, theirs)
+                pid, _ = await self._command(FORK, 0, theirs)
             ours.setblocking(False)
             _, line = await loop.create_unix_connection(Line, sock=ours)
         except BaseException:
@@ -50,21 +60,22 @@ class Forking:
         line.pid, line.forked_by = pid, self._process
         return line
 
-    async def end(self, line: Line) -> tuple[str, bool]:
-        """End a worker, if it lives: why it ended, in words for who wrote the program, and whether a limit did it."""
+    async def end(self, line: Line) -> End:
+        """End a worker, if it lives."""
         if line.is_ended or line.forked_by is not self._process:
             return _KILLED  # With the forker that knew it.
         line.is_ended = True
         try:
-            status = await self._command(END, line.pid)
+            status, progress = await self._command(END, line.pid)
         except ForkerGone:
             return _KILLED
+        if os.WIFEXITED(status) and os.WEXITSTATUS(status) == OUT_OF_MEMORY:
+            return End("it took more memory than it may", True, progress)
         if os.WIFEXITED(status):
-            out_of_memory = os.WEXITSTATUS(status) == OUT_OF_MEMORY
-            return ("it took more memory than it may", True) if out_of_memory else ("its process has ended", False)
+            return End("its process has ended", progress=progress)
         number = os.WTERMSIG(status)
         limit = _BY_LIMIT.get(number)
-        return (limit, True) if limit else (f"its process was killed by signal {number}", False)
+        return End(limit or f"its process was killed by signal {number}", limit is not None, progress)
 
     def close(self) -> None:
         """End the forker; workers that do a task end with it, or by their limits."""
@@ -76,7 +87,7 @@ class Forking:
             self._process.wait()
             self._process = None
 
-    async def _command(self, command: bytes, pid: int, brought: socket.socket | None = None) -> int:
+    async def _command(self, command: bytes, pid: int, brought: socket.socket | None = None) -> tuple[int, int]:
         async with self._one_at_a_time:
             control = self._control or await self._start()
             try:
@@ -90,8 +101,8 @@ class Forking:
             if len(reply) < REPLY.size:
                 self.close()
                 raise ForkerGone(self._target)
-            found: int = REPLY.unpack(reply)[0]
-            return found
+            first, second = REPLY.unpack(reply)
+            return first, second
 
     async def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()

@@ -7,7 +7,7 @@ import pickle
 import subprocess
 from typing import Any, NamedTuple, cast
 
-from servicekit.workers.frames import ANSWER, DONE, PROGRESS, TASK
+from servicekit.workers.frames import ANSWER, DONE, TASK
 
 
 class Limits(NamedTuple):
@@ -22,12 +22,11 @@ class Gone(Exception):
 
 
 class Line(asyncio.Protocol):
-    """`progress`: how far the last task came. `forked_by`: the forker that knows the worker. `is_ended`: it was waited for."""
+    """`forked_by`: the forker that knows the worker. `is_ended`: it was waited for."""
 
     def __init__(self) -> None:
         self.pid = 0
         self.forked_by: subprocess.Popen[bytes] | None = None
-        self.progress = 0
         self.is_ended = False
         self._buffer = bytearray()
         self._transport: asyncio.Transport | None = None
@@ -45,7 +44,6 @@ class Line(asyncio.Protocol):
 
     def ask(self, task: Any, limits: Limits) -> asyncio.Future[tuple[bool, Any, float]]:
         """(whether it was done, its result or its exception's text, seconds of CPU). Raises Gone."""
-        self.progress = 0
         self._answer = asyncio.get_running_loop().create_future()
         if self._transport is None or self._transport.is_closing():
             self._answer.set_exception(Gone())
@@ -56,12 +54,8 @@ class Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        while len(self._buffer) >= ANSWER.size:
+        if len(self._buffer) >= ANSWER.size:
             kind, size = ANSWER.unpack_from(self._buffer)
-            if kind == PROGRESS:
-                self.progress = size
-                del self._buffer[: ANSWER.size]
-                continue
             if len(self._buffer) < ANSWER.size + size:
                 return
             answer, cpu = pickle.loads(self._buffer[ANSWER.size : ANSWER.size + size])  # noqa: S301 (our own worker)

@@ -66,10 +66,9 @@ class WorkerPool:
             line.close()
         self._forking.close()
 
-    async def warm(self) -> None:
-        """Start a worker, so that the first task need not wait for the forker's imports."""
-        if not self._idle:
-            await self._add()
+    def warm(self) -> None:
+        """Start a worker meanwhile, so that the first task need not wait for the forker's imports."""
+        self._in_background(self._add())
 
     @contextlib.asynccontextmanager
     async def worker(self, *, fresh: bool = False) -> AsyncIterator[Asks]:
@@ -125,11 +124,11 @@ class _Worker:
             async with asyncio.timeout(limits.seconds + STOPPED_SECONDS):
                 done, answer, cpu = await line.ask(task, limits)
         except TimeoutError:
-            await self._forking.end(line)
-            raise Ended(TOO_LONG, by_limit=True, progress=line.progress) from None
+            end = await self._forking.end(line)
+            raise Ended(TOO_LONG, by_limit=True, progress=end.progress) from None
         except Gone:
-            why, by_limit = await self._forking.end(line)
-            raise Ended(why, by_limit=by_limit, progress=line.progress) from None
+            end = await self._forking.end(line)
+            raise Ended(end.why, by_limit=end.by_limit, progress=end.progress) from None
         if not done:
             raise TaskFailed(answer)
         return answer, cpu

@@ -5,6 +5,7 @@ The timers' signals end the process: no handler of Python's has to run, which it
 
 from __future__ import annotations
 
+import mmap
 import os
 import pickle
 import resource
@@ -17,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
 
-from servicekit.workers.frames import ANSWER, DONE, FAILED, PROGRESS, TASK, receive
+from servicekit.workers.frames import ANSWER, COUNT, DONE, FAILED, TASK, receive
 
 MEMORY = 256 * 1024 * 1024
 """Bytes that a worker may take beyond what it was forked with; enforced on Linux."""
@@ -28,11 +29,11 @@ Do = Callable[[Any, Callable[[], None]], Any]
 """(task, progress) -> what it comes to; `progress` is called before each part that may not end."""
 
 
-def work(line: socket.socket, do: Do) -> NoReturn:
-    """Do tasks until the service closes the socket."""
+def work(line: socket.socket, do: Do, shared: mmap.mmap) -> NoReturn:
+    """Do tasks until the service closes the socket. In `shared` stands how many parts of the task have begun."""
     try:
         _limit_memory()
-        while _next(line, do):
+        while _next(line, do, shared):
             pass
     except MemoryError:
         os._exit(OUT_OF_MEMORY)
@@ -51,7 +52,7 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _next(line: socket.socket, do: Do) -> bool:
+def _next(line: socket.socket, do: Do, shared: mmap.mmap) -> bool:
     head = receive(line, TASK.size)
     if head is None:
         return False
@@ -62,7 +63,7 @@ def _next(line: socket.socket, do: Do) -> bool:
     began = time.process_time()
     signal.setitimer(signal.ITIMER_PROF, cpu)
     signal.setitimer(signal.ITIMER_REAL, seconds)
-    kind, answer = _done(line, body, do)
+    kind, answer = _done(shared, body, do)
     packed = pickle.dumps((answer, time.process_time() - began), pickle.HIGHEST_PROTOCOL)
     signal.setitimer(signal.ITIMER_PROF, 0)
     signal.setitimer(signal.ITIMER_REAL, 0)
@@ -70,13 +71,14 @@ def _next(line: socket.socket, do: Do) -> bool:
     return True
 
 
-def _done(line: socket.socket, body: bytes, do: Do) -> tuple[bytes, Any]:
+def _done(shared: mmap.mmap, body: bytes, do: Do) -> tuple[bytes, Any]:
     count = 0
+    COUNT.pack_into(shared, 0, count)
 
     def progress() -> None:
         nonlocal count
         count += 1
-        line.sendall(ANSWER.pack(PROGRESS, count))
+        COUNT.pack_into(shared, 0, count)
 
     try:
         return DONE, do(pickle.loads(body), progress)  # noqa: S301 (from our own service)

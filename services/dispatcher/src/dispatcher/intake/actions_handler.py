@@ -8,7 +8,7 @@ from uuid import UUID
 from contracts import actions
 from dispatcher.errors import Unreadable
 from dispatcher.intake.decoding import ActionDecoder, Arrived, DayWindow
-from dispatcher.intake.takeover import Takeover
+from dispatcher.intake.takeover import Takeover, source_of
 from dispatcher.model.delivery import Delivery, DeliveryKind
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord
@@ -39,14 +39,10 @@ class ActionsHandler:
         return []
 
     async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
-        await self._takeover.take(map(source_of, partitions), connection)
+        await self._takeover.take(NAME, partitions, connection)
 
     def on_revoked(self, partitions: set[int]) -> None:
-        self._takeover.leave(map(source_of, partitions))
-
-
-def source_of(partition: int) -> str:
-    return f"{NAME}/{partition}"
+        self._takeover.leave(NAME, partitions)
 
 
 def delivery_of(arrived: Arrived, kind: DeliveryKind, days: DayWindow, now: datetime) -> Delivery:
@@ -61,7 +57,7 @@ def delivery_of(arrived: Arrived, kind: DeliveryKind, days: DayWindow, now: date
             kind=kind,
             queue_id=0,
             destination=f"{kind.prefix}:{kind.target(action)}",
-            source=source_of(arrived.record.partition),
+            source=source_of(NAME, arrived.record.partition),
             payload=arrived.record.value or b"",
             lane=lane,
             seq=seq,

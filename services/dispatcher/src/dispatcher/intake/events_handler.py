@@ -10,7 +10,7 @@ from contracts.registry import Endpoint
 from dispatcher.errors import Unreadable
 from dispatcher.intake import decoding, fan_out
 from dispatcher.intake.decoding import Arrived, DayWindow
-from dispatcher.intake.takeover import Takeover
+from dispatcher.intake.takeover import Takeover, source_of
 from dispatcher.kinds import event
 from dispatcher.model.delivery import Delivery
 from dispatcher.sending.programs import Programs
@@ -47,10 +47,10 @@ class EventsHandler:
         return []
 
     async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
-        await self._takeover.take(map(source_of, partitions), connection)
+        await self._takeover.take(NAME, partitions, connection)
 
     def on_revoked(self, partitions: set[int]) -> None:
-        self._takeover.leave(map(source_of, partitions))
+        self._takeover.leave(NAME, partitions)
 
     async def _reach(self, records: list[Record]) -> None:
         """The registry as the writers knew it: an endpoint made before an event gets that event."""
@@ -82,10 +82,6 @@ class EventsHandler:
             self._chosen.clear()
 
 
-def source_of(partition: int) -> str:
-    return f"{NAME}/{partition}"
-
-
 def _registry_offset(record: Record) -> int:
     for name, value in record.headers:
         if name == REGISTRY_OFFSET and value and value.isdigit():
@@ -104,7 +100,7 @@ def _delivery(arrived: Arrived, endpoint: Endpoint, days: DayWindow) -> Delivery
         kind=event.KIND,
         queue_id=0,
         destination=f"{event.KIND.prefix}:{event.KIND.target(endpoint)}",
-        source=source_of(arrived.record.partition),
+        source=source_of(NAME, arrived.record.partition),
         payload=arrived.record.value or b"",
         lane=f"{endpoint.id}/{conversation or '-'}" if ordered and not disabled else None,
         seq=arrived.record.offset if ordered else None,

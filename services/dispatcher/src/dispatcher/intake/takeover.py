@@ -37,13 +37,14 @@ class Takeover:
         self._lease_seconds, self._first_attempts = lease_seconds, first_attempts
         self._days: set[date] = set()
 
-    async def take(self, sources: Iterable[str], connection: Connection) -> None:
-        """The lanes of these partitions are this process's (again)."""
+    async def take(self, name: str, partitions: Iterable[int], connection: Connection) -> None:
+        """The lanes of these partitions of `actions` or `events` are this process's (again)."""
+        sources = [source_of(name, each) for each in partitions]
         self._look_after(await self._holdings.take(sources, self._destinations, self._store.on(connection)))
 
-    def leave(self, sources: Iterable[str]) -> None:
+    def leave(self, name: str, partitions: Iterable[int]) -> None:
         """They are another's, or about to be taken anew."""
-        self._holdings.leave(sources, self._destinations)
+        self._holdings.leave([source_of(name, each) for each in partitions], self._destinations)
 
     async def commit(self, deliveries: Sequence[Delivery], dead: list[DeadRecord]) -> Commit:
         """What the partition loop has to save, and what to start afterwards."""
@@ -105,6 +106,11 @@ class Takeover:
         self._destinations.offer(started)
         if looked_after:
             self._look_after(looked_after)
+
+
+def source_of(name: str, partition: int) -> str:
+    """What the rows of a partition's lanes name as theirs."""
+    return f"{name}/{partition}"
 
 
 def queue_of(delivery: Delivery) -> Place:

@@ -31,7 +31,7 @@ def _request(delivery: Delivery, context: SendContext) -> Request:
 
 def _entity(delivery: Delivery, context: SendContext) -> ApiCall:
     action: CallApi = delivery.content()
-    return context.catalogue.api_call(action.api_call_id)
+    return context.catalogue.api_call(action.api_call_id, delivery.project_id)
 
 
 def _read(delivery: Delivery, request: Request, answer: Answer, context: SendContext) -> Reading:

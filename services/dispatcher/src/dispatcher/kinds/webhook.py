@@ -17,7 +17,8 @@ from servicekit.kafka.records import Outgoing
 
 
 def _target(action: PostWebhook) -> str:
-    return host_of(action.url)
+    """The project's own view of a host: what its steps make of it pauses no other project's."""
+    return f"{action.project_id}/{host_of(action.url)}"
 
 
 def _limits(target: str, catalogue: Catalogue) -> Limits:
@@ -29,7 +30,7 @@ def _request(delivery: Delivery, context: SendContext) -> Request:
 
 
 def _read(delivery: Delivery, request: Request, answer: Answer, context: SendContext) -> Reading:
-    return webhooks.read(answer.status, answer.headers, time.time())
+    return webhooks.read_of_host(answer.status, answer.headers, time.time())
 
 
 def _report(result: Result, now: str) -> list[Outgoing]:

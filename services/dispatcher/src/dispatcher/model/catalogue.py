@@ -6,6 +6,8 @@ from base64 import b64decode
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeVar
 
+import structlog
+
 from channels.discovery import installed
 from contracts.model import Model
 from contracts.registry import ApiCall, Bot, Channel, Endpoint, Project, Sealed, Secret
@@ -13,10 +15,14 @@ from contracts.web_url import origin_of
 from dispatcher.errors import NoRequest, NotYetKnown
 from servicekit.credentials.channel_credentials import open_credentials
 from servicekit.credentials.sealing import KeyRing, SealError
-from servicekit.credentials.sent_values import SentValues, sent_values
+from servicekit.credentials.sent_values import SentValues, sent_values, with_secrets
 
 M = TypeVar("M", bound=Model)
+P = TypeVar("P", Endpoint, ApiCall, Channel)
 T = TypeVar("T")
+OTHER_PROJECT = "other-project"
+
+log = structlog.get_logger()
 
 
 PREFIX = "whsec_"
@@ -27,6 +33,13 @@ VALUES = "/values"
 def signing_key(secret: str) -> bytes:
     """The key bytes of a `whsec_` secret. Raises ValueError when it is not base64."""
     return b64decode(secret.removeprefix(PREFIX), validate=True)
+
+
+def _require(kind: str, entity: Endpoint | ApiCall | Channel | Bot, project_id: str) -> None:
+    if entity.project_id != project_id:
+        log.error("delivery.other_project", kind=kind, id=entity.id, project=project_id, owner=entity.project_id)
+        what = kind.replace("_", " ")
+        raise NoRequest("exhausted", OTHER_PROJECT, f"The {what} belongs to another project.")
 
 
 class View(Protocol):
@@ -46,6 +59,9 @@ class View(Protocol):
 class Catalogue:
     """Look-ups by id. Raises NoRequest (cancelled) for what was deleted, NotYetKnown for what was never seen.
 
+    What has secrets is asked for in the name of the delivery's project, and refused (NoRequest, `other-project`) where it
+    is another's: a record that a bug or a forger wrote sends nothing with somebody else's credentials.
+
     `connectors`: the types of channel that messages can be sent to. Raises BrokenConnector for a package's that is broken.
     """
 
@@ -53,14 +69,20 @@ class Catalogue:
         self._view, self._keys, self.connectors = view, keys, installed()
         self._opened: dict[tuple[str, str], tuple[Model, Any]] = {}
 
-    def endpoint(self, id: str) -> Endpoint:
-        return self._entity("endpoint", id, Endpoint)
+    def endpoint(self, id: str, project_id: str) -> Endpoint:
+        return self._of_project("endpoint", id, Endpoint, project_id)
 
-    def api_call(self, id: str) -> ApiCall:
-        return self._entity("api_call", id, ApiCall)
+    def api_call(self, id: str, project_id: str) -> ApiCall:
+        return self._of_project("api_call", id, ApiCall, project_id)
 
-    def channel(self, id: str) -> Channel:
-        return self._entity("channel", id, Channel)
+    def channel(self, id: str, project_id: str) -> Channel:
+        return self._of_project("channel", id, Channel, project_id)
+
+    def require_bot(self, id: str, project_id: str) -> None:
+        """Raises NoRequest when the bot is known as another project's."""
+        bot = self.bot(id)
+        if bot is not None:
+            _require("bot", bot, project_id)
 
     def bot(self, id: str) -> Bot | None:
         """The bot, if it is known; it only decorates payloads."""
@@ -87,7 +109,7 @@ class Catalogue:
         return self._once("endpoint", endpoint.id, endpoint, open_all)
 
     def sent_values(self, entity: ApiCall | Endpoint) -> SentValues:
-        """What an API call or endpoint sends along, in the clear."""
+        """What an API call or endpoint sends along, in the clear. Raises NoRequest for a secret that there is not."""
 
         def open_them() -> SentValues:
             try:
@@ -95,7 +117,10 @@ class Catalogue:
             except SealError as error:
                 raise NotYetKnown(str(error)) from error  # The operator may still give the key.
 
-        return self._once(f"{entity.KIND}{VALUES}", entity.id, entity, open_them)
+        values = self._once(f"{entity.KIND}{VALUES}", entity.id, entity, open_them)
+        if not values.references:
+            return values
+        return with_secrets(values, lambda name: self.secret(entity.project_id, name, entity.url))
 
     def project_keys(self, project_id: str) -> tuple[bytes, ...]:
         """The keys that sign webhooks to inline URLs."""
@@ -127,6 +152,11 @@ class Catalogue:
             raise NoRequest("exhausted", "secret-elsewhere", f"The secret {name!r} is not for this host.")
         place = {"project": project_id, "entity": secret.id, "field": "value"}
         return self._once("secret", secret.id, secret, lambda: self._open(secret.value, **place))
+
+    def _of_project(self, kind: str, id: str, model: type[P], project_id: str) -> P:
+        found = self._entity(kind, id, model)
+        _require(kind, found, project_id)
+        return found
 
     def _entity(self, kind: str, id: str, model: type[M]) -> M:
         found = self._view.get(kind, id)

@@ -109,6 +109,9 @@ class Result:
     answer: Any = None
     provider_message_id: str | None = None
     unreachable: Literal["blocked", "unreachable", "not_in_chat"] | None = None
+    chat_waits: float | None = None
+    chat_or_bot: bool = False
+    """As in the Reading of the answer."""
     destination_failed: bool = False
     """It speaks against the destination, and not only against this delivery."""
     took_ms: int = 0
@@ -180,7 +183,8 @@ class DeliveryKind:
     prefix: str
     """Of its destinations: what comes before the colon. Kinds that share one share `limits`, too."""
     target: Callable[[Any], str]
-    """The action -> its destination's name after the colon."""
+    """The action -> its destination's name after the colon. Everything there waits together, so two projects never share
+    one: it is an entity's id, or has the project in it."""
     request: Callable[[Delivery, SendContext], Request]
     """What an attempt sends. Raises NoRequest when there is nothing to send any more, NotYetKnown when the registry is
     behind, ChannelPaused when it has to wait for a change of its channel."""

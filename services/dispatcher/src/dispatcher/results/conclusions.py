@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
 from datetime import datetime
 
 from dispatcher.model.delivery import Attempt, Delivery, Result
 from dispatcher.model.retry_schedule import next_delay
 from dispatcher.requests import Reading
+
+LONGEST_DELAY = 3600.0
+"""Seconds; in place of a delay that is no number."""
 
 
 def conclude(
@@ -33,6 +38,8 @@ def conclude(
         unreachable=reading.unreachable,
         destination_failed=reading.destination_failed,
         took_ms=attempt.took_ms,
+        chat_waits=reading.chat_waits,
+        chat_or_bot=reading.chat_or_bot,
     )
     if reading.verdict == "retry":
         result.delay = next_delay(
@@ -46,6 +53,24 @@ def conclude(
         if result.delay is None:
             result.outcome = "exhausted"
     return result
+
+
+UNRECORDABLE = "unrecordable"
+
+
+def without_the_answer(result: Result) -> Result | None:
+    """The same end with nothing in it that the other side sent, for one that could not be recorded; None: it is that
+    already. Who waits for the answer itself is told that there is none, and the request is not made again for it."""
+    if result.code == UNRECORDABLE:
+        return None
+    lost = result.delivery.kind.answered and result.final
+    attempt = result.attempt and result.attempt._replace(status=None, request=b"{}", response=None)
+    delay = result.delay if result.delay is None or math.isfinite(result.delay) else LONGEST_DELAY
+    return replace(
+        result, outcome="exhausted" if lost else result.outcome, code=UNRECORDABLE, detail="What came back cannot be kept.",
+        status=None, delay=delay, attempt=attempt, pause=None, pause_reason=None, answer=None,
+        provider_message_id=None, request=None,
+    )  # fmt: skip
 
 
 def seconds_left(delivery: Delivery, now: datetime) -> float | None:

@@ -77,6 +77,11 @@ class Outcomes:
         """It is to come again."""
         self._lanes |= batch.lanes
 
+    def instead(self, batch: Batch, results: list[Result]) -> None:
+        """These results are to come in place of the batch's."""
+        self._results[: len(batch.results)] = results
+        self._lanes |= batch.lanes
+
     async def drained(self) -> None:
         """Wait until nothing is in it, without the moment for more."""
         self._hurry.set()

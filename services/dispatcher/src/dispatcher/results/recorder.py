@@ -16,7 +16,7 @@ import structlog
 
 from contracts.cloudevents import now_text
 from dispatcher.model.delivery import Delivery, Result
-from dispatcher.results import failing_destinations, reports
+from dispatcher.results import conclusions, failing_destinations, reports
 from dispatcher.results.outcomes import Batch, Outcomes
 from dispatcher.store.port import DeliveryStore, Lease, Session
 from servicekit.checkpoints.transactions import OutcomeUnknown
@@ -95,12 +95,17 @@ class Recorder:
             self._outcomes.saved(batch)
 
     def _set_apart(self, batch: Batch) -> None:
-        """A result that cannot be saved is looked for one by one, and left to its lease's end."""
+        """A result that cannot be saved is looked for one by one, and saved without what came back: left to its lease's
+        end, a request that has succeeded would be made again."""
         if len(batch.results) > 1:
             self._at_once = 1
             self._outcomes.unsaved(batch)
             return
         log.exception("result.unsaveable", deliveries=[each.delivery.id for each in batch.results])
+        stripped = [less for each in batch.results if (less := conclusions.without_the_answer(each)) is not None]
+        if stripped:
+            self._outcomes.instead(batch, stripped)
+            return
         if batch.results:
             self._outcomes.unsaved(batch)  # Its lanes: the fault is likely the result's.
         self._outcomes.saved(batch)

@@ -35,12 +35,21 @@ def call_reply(result: Result, reply_to: inbound.ReplyTo) -> Outgoing:
         request=result.request or {},
         status=result.status,
         took_ms=result.took_ms,
-        body=without(result.answer, result.secrets),
+        body=_passable(result.answer, result.secrets),
         problems=() if result.outcome == "succeeded" else (result.detail or result.code or "failed",),
     )
     id = derived_id(result.delivery.id, "reply")
     headers = cloudevents.headers(id=id, type="reply.call", source=SOURCE, time=cloudevents.now_text())
     return Outgoing(replies.TOPIC.name, reply_to.request_id.encode(), reply.encode(), headers, reply_to.partition)
+
+
+def _passable(answer: Any, secrets: tuple[str, ...]) -> Any:
+    """The answer without secrets, or None where it is nested deeper than a record can be: it is whatever a server sends."""
+    try:
+        orjson.dumps(answer)
+    except TypeError:
+        return None
+    return without(answer, secrets)
 
 
 def exhausted(result: Result, about: Mapping[str, Any], now: str) -> Outgoing:

@@ -19,6 +19,10 @@ LONGEST_WAIT = 2.0
 """Seconds that a delivery waits in memory for a pause or a circuit; for longer waits it goes back to PostgreSQL."""
 QUICK_SECONDS = 0.5
 """A destination that answers within this is quick."""
+REFUSED_IN_A_ROW = 3
+"""So many conversations that are told that it was too much, and none that is served between them, mean the bot's own limit."""
+CHATS_KEPT = 1000
+"""Past so many, those whose time is over are forgotten."""
 ONE = Limits(1)
 """Until its own are known."""
 _NEWEST = 0.2
@@ -27,7 +31,11 @@ _NEWEST = 0.2
 
 @dataclass(slots=True)
 class Destination:
-    """`began`: when each attempt under way began. Moments are on the monotonic clock, `seconds` is the mean attempt."""
+    """`began`: when each attempt under way began. Moments are on the monotonic clock, `seconds` is the mean attempt.
+
+    `chats_until`: conversations of a channel to which nothing is sent until then. `refused_in_a_row`: those that were told
+    that it was too much, since any other was served.
+    """
 
     name: str
     limits: Limits = ONE
@@ -40,6 +48,8 @@ class Destination:
     breaker: Breaker = field(default_factory=Breaker)
     bucket: TokenBucket | None = None
     timer: asyncio.TimerHandle | None = None
+    chats_until: dict[str, float] = field(default_factory=dict)
+    refused_in_a_row: set[str] = field(default_factory=set)
 
     @property
     def in_flight(self) -> int:
@@ -59,6 +69,18 @@ class Destination:
         if self.breaker.open_until is None and self.paused_until <= now:
             return 0.0
         return max(self.paused_until - now, self.breaker.waits(now), 0.0)
+
+    def chat_waits(self, chat: str | None, now: float) -> float:
+        """Seconds until something may be sent to that conversation."""
+        return max(0.0, self.chats_until.get(chat, 0.0) - now) if chat and self.chats_until else 0.0
+
+    def limited(self, chat: str, seconds: float, now: float) -> bool:
+        """It was too much for that conversation; whether so many in a row say so that it is for all of them."""
+        if len(self.chats_until) >= CHATS_KEPT:
+            self.chats_until = {each: until for each, until in self.chats_until.items() if until > now}
+        self.chats_until[chat] = now + seconds
+        self.refused_in_a_row.add(chat)
+        return len(self.refused_in_a_row) >= REFUSED_IN_A_ROW
 
     def quick(self, now: float) -> bool:
         """Whether it answers at once, as far as it is known, the oldest attempt under way included."""
@@ -83,12 +105,12 @@ class Destination:
         return max(0, (self.places if quick else self.limits.in_flight) - len(self.waiting) - self.in_flight)
 
     def soon_has_room(self, wanted: int, seconds: float, now: float) -> bool:
-        """Whether it has no room for so many (or for half of all that may be here), and will have it in so many seconds."""
-        missing = min(wanted, self.places // 2) - self.room(now)
-        if missing <= 0 or not self.quick(now):
+        """Whether it has no room for so many, or half of what may be here, but takes that half in so many seconds."""
+        half = self.places // 2
+        if self.room(now) >= min(wanted, half) or not self.quick(now):
             return False
         pace = self.limits.in_flight / max(self.seconds, 0.001)
-        return missing <= min(pace, self.limits.rate or pace) * seconds
+        return half <= min(pace, self.limits.rate or pace) * seconds
 
     def ended(self, key: UUID, now: float) -> None:
         """An attempt is over."""

@@ -10,17 +10,20 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
 
 from dispatcher.model.delivery import Delivery, Limits, Result
+from dispatcher.requests import RATE_LIMITED
+from dispatcher.results.conclusions import seconds_left
 from dispatcher.scheduling.destination import LONGEST_WAIT, Destination
 from servicekit.observability.metrics import gauge
 from servicekit.shares import Shares, Turns
 
-ROOM_SECONDS = 0.1
+ROOM_SECONDS = 0.5
 """How long a batch waits at most for a quick destination to make room for it: other projects' deliveries wait in it, too."""
 SLOW_SHARE = 0.75
 """Slow destinations may hold this share of all requests at once; the rest is for the others."""
@@ -146,6 +149,8 @@ class Destinations:
 
     def _next(self, destination: Destination) -> Delivery | None:
         """The destination's next delivery as one that is on the wire, if one may start now."""
+        if destination.chats_until:
+            self._hold_chats(destination)
         if not destination.waiting or destination.in_flight >= destination.limits.in_flight:
             return None
         now = time.monotonic()
@@ -203,6 +208,8 @@ class Destinations:
 
     def _go_on(self) -> None:
         """A place is free: it is for the next project that waits for one and may have it, before who had it last."""
+        if not self._stalled:
+            return
         refused = set[str]()
         while found := self._stalled.next(lambda each: each not in refused and self._shares.may_take(each)):
             project, destination = found
@@ -214,7 +221,15 @@ class Destinations:
                 refused.add(project)
 
     def _learn(self, destination: Destination, result: Result) -> None:
-        """What the attempt says about the destination itself."""
+        """What the attempt says about the destination itself, and about a conversation that it was too much for."""
+        chat = result.delivery.conversation
+        if result.chat_waits and chat:
+            all_refused = destination.limited(chat, result.chat_waits, time.monotonic())
+            if result.chat_or_bot and all_refused:
+                result.pause, result.pause_reason = result.chat_waits, RATE_LIMITED
+                destination.refused_in_a_row.clear()
+        elif result.outcome == "succeeded":
+            destination.refused_in_a_row.clear()
         if result.pause:
             destination.paused_until = max(destination.paused_until, time.monotonic() + result.pause)
         if result.attempt is None:
@@ -231,6 +246,19 @@ class Destinations:
         while destination.waiting:
             delivery = destination.waiting.popleft()
             self._record(Result(delivery, "deferred", code="destination-waits", delay=0.0))
+
+    def _hold_chats(self, destination: Destination) -> None:
+        """What would be next is for a conversation that has to wait: back until then, and the others go on."""
+        waiting = destination.waiting
+        while waiting and (seconds := self._chat_waits(destination, waiting[0])) > 0:
+            self._record(Result(waiting.popleft(), "deferred", code="chat-limited", delay=seconds))
+
+    @staticmethod
+    def _chat_waits(destination: Destination, delivery: Delivery) -> float:
+        """Not past the end of its own time: an attempt ends it then."""
+        seconds = destination.chat_waits(delivery.conversation, time.monotonic())
+        left = seconds_left(delivery, datetime.now(UTC))
+        return seconds if left is None else min(seconds, left)
 
     def _later(self, destination: Destination, seconds: float) -> None:
         if destination.timer is not None:

@@ -14,7 +14,7 @@ from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import Delivery
 from dispatcher.requests import Reading, Request, checked_headers, checked_url, shown_headers
 from servicekit.web.problems import ProblemError
-from servicekit.web.requests import JSON_DEPTH, parse_json
+from servicekit.web.requests import parse_json
 
 ANSWER_LIMIT = 64 * 1024
 """Bytes of an answer; the HTTP client reads no more."""
@@ -33,7 +33,7 @@ def expires(action: ActionBase, now: datetime) -> datetime:
 def request(delivery: Delivery, catalogue: Catalogue) -> Request:
     """The request as configured, with an Idempotency-Key, its authorisation filled in last. Raises NoRequest."""
     action: CallApi = delivery.content()
-    call = catalogue.api_call(action.api_call_id)
+    call = catalogue.api_call(action.api_call_id, delivery.project_id)
     values = catalogue.sent_values(call)
     headers = {"Accept": "application/json", "User-Agent": "Switchhook/1", **checked_headers(values.headers)}
     own = {"Idempotency-Key": delivery.id, "Switchhook-Hops": str(delivery.hops + 1)}
@@ -71,27 +71,26 @@ def read(call: ApiCall, status: int, body: bytes, truncated: bool) -> Reading:
         broken = status >= 500 or status in (408, 429)
         verdict: Literal["retry", "exhausted"] = "retry" if broken and call.idempotent else "exhausted"
         reading = Reading(verdict, f"http-{status}", f"The API answered {status}.", destination_failed=status >= 500)
-        reading.answer = _json(body)
+        reading.answer = _json(body)[0]
         return reading
     if truncated:
         return Reading("exhausted", "too-large", f"The API's answer is longer than {ANSWER_LIMIT} bytes.")
-    answer = _json(body)
-    if answer is _NOT_JSON:
-        return Reading(
-            "exhausted", "not-json", f"The API's answer is not JSON, or nested more than {JSON_DEPTH} levels deep."
-        )
+    answer, fault = _json(body)
+    if answer is None:
+        return Reading("exhausted", fault, _FAULTS.get(fault, "The API's answer has too much in it."))
     return Reading("succeeded", answer=answer)
 
 
-_NOT_JSON: Any = None
-"""An answer that is the JSON `null` is no usable answer either."""
+NOT_JSON = "not-json"
+_FAULTS = {NOT_JSON: "The API's answer is not JSON.", "json-too-deep": "The API's answer is nested too deep."}
 
 
-def _json(body: bytes) -> Any:
+def _json(body: bytes) -> tuple[Any, str]:
+    """An answer that can be passed on, or None and what is wrong with it. The JSON `null` is no usable answer either."""
     try:
-        return parse_json(body)
-    except ProblemError:
-        return _NOT_JSON
+        return parse_json(body), NOT_JSON
+    except ProblemError as problem:
+        return None, problem.type_slug
 
 
 def _authorised(call: ApiCall, request: Request, catalogue: Catalogue) -> Request:

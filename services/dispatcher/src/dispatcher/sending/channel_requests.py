@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from typing import Any, Literal
 
 from channels.port import Account, Platform
-from channels.reading import Meaning
+from channels.reading import Meaning, Scope
 from channels.reading import Reading as Told
 from channels.sending import Plan, Refusal, Step
 from dispatcher.errors import ChannelPaused, NoRequest
 from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import FEW, Delivery, Limits, SendContext
-from dispatcher.requests import ANSWER_LIMIT, FINDING_SECONDS, Reading, Request
+from dispatcher.requests import ANSWER_LIMIT, FINDING_SECONDS, RATE_LIMITED, Reading, Request
 from servicekit.http_client.guarded_http import Answer
 
 PREFIX = "channel"
@@ -20,6 +20,8 @@ CHANNEL_TIMEOUT = 15.0
 """Seconds for one request."""
 LIMITED_SECONDS = 1.0
 """How long to wait when a platform says that it was too much, and not for how long."""
+LIMITED_MOST_SECONDS = 3600.0
+"""And how long at most before it is asked again."""
 VERDICTS: dict[Meaning, Literal["succeeded", "retry", "exhausted"]] = {
     "sent": "succeeded",
     "failed": "retry",
@@ -48,7 +50,7 @@ def limits(target: str, catalogue: Catalogue) -> Limits:
 
 def platform_of(delivery: Delivery, context: SendContext) -> tuple[Platform, Account]:
     """The channel's platform and account. Raises NoRequest when nothing can be sent there, NotYetKnown."""
-    entity = context.catalogue.channel(delivery.content().channel_id)
+    entity = context.catalogue.channel(delivery.content().channel_id, delivery.project_id)
     connector = context.catalogue.connectors.get(entity.type)
     if connector is None or connector.platform is None:
         raise NoRequest("exhausted", "no-such-channel", f"Nothing is sent to channels of type {entity.type}.")
@@ -104,12 +106,19 @@ def meaning_of(told: Told) -> Reading:
         told=told,
     )
     if told.meaning == "limited":
-        reading.retry_after = told.retry_after or LIMITED_SECONDS
-        if told.scope == "bot":
-            reading.pause, reading.pause_reason = reading.retry_after, "rate-limited"
+        _wait(reading, min(told.retry_after or LIMITED_SECONDS, LIMITED_MOST_SECONDS), told.scope)
     elif told.meaning == "credentials":
         reading.pause, reading.pause_reason = FINDING_SECONDS, "unauthorized"
     return reading
+
+
+def _wait(reading: Reading, seconds: float, scope: Scope) -> None:
+    """Who waits is who the platform names: the bot's other people have done nothing."""
+    reading.retry_after = seconds
+    if scope == "bot":
+        reading.pause, reading.pause_reason = seconds, RATE_LIMITED
+    else:
+        reading.chat_waits, reading.chat_or_bot = seconds, scope == "unsaid"
 
 
 def moved(delivery: Delivery, peer_id: str) -> Any:

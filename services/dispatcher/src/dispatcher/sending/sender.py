@@ -6,11 +6,11 @@ import random
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
-from dispatcher.errors import ChannelPaused, LeaseLost, NoRequest, NotYetKnown
+from dispatcher.errors import ChannelPaused, DispatcherError, LeaseLost, NoRequest, NotYetKnown
 from dispatcher.model.delivery import Attempt, Delivery, Result, SendContext
 from dispatcher.requests import Reading, Request
 from dispatcher.results import conclusions
@@ -26,7 +26,29 @@ UNKNOWN_SECONDS = 1.0
 PAUSED_SECONDS = 15.0
 """How long a paused channel is left alone; then what has expired meanwhile is ended. A change of the channel ends it, too."""
 
+FAULT = "An error of the dispatcher's own; its log has it."
+SENT_FAULT = "It was sent, and what came of it could not be understood; the dispatcher's log has why."
+T = TypeVar("T")
+
 log = structlog.get_logger()
+
+
+class Begun:
+    """An attempt under way. `sent`: the first byte of a request may have left. `request` is the last one, with its answer."""
+
+    __slots__ = ("answer", "at", "request", "sent", "since")
+
+    def __init__(self) -> None:
+        self.at, self.since = datetime.now(UTC), time.monotonic()
+        self.sent = False
+        self.request: Request | None = None
+        self.answer: Answer | None = None
+
+    def attempt(self, delivery: Delivery, request: bytes, answer: bytes | None) -> Attempt:
+        """As it is recorded: `request` and `answer` as they may be stored."""
+        took_ms = int((time.monotonic() - self.since) * 1000)
+        status = self.answer.status if self.answer else None
+        return Attempt(delivery.attempts, self.at, took_ms, status, request, answer)
 
 
 class Sender:
@@ -40,27 +62,25 @@ class Sender:
         self._seconds: dict[str, Any] = {}
 
     async def attempt(self, delivery: Delivery) -> Result:
-        """Make one attempt. Never raises; a fault of ours is logged and tried again later, as any failed attempt."""
+        """Make one attempt. Never raises; a fault of ours is logged and tried again later, as any failed attempt, but not
+        where a request has left that may not be sent twice."""
+        begun = Begun()
         try:
-            result = await self._attempt(delivery)
-        except NoRequest as error:
-            result = Result(delivery, error.outcome, code=error.code, detail=str(error))
-        except LeaseLost:
-            log.info("lease.lost", delivery=delivery.id)
-            result = Result(delivery, "deferred", code="lease-lost", delay=0.0)
-        except ChannelPaused as error:
-            result = Result(
-                delivery, "deferred", code="channel-paused", detail=str(error), delay=0.0, pause=PAUSED_SECONDS
-            )
-        except NotYetKnown as error:
-            result = Result(delivery, "deferred", code="not-yet-known", detail=str(error), delay=UNKNOWN_SECONDS)
-        except Exception:
-            log.exception("attempt.failed", delivery=delivery.id)
-            fault = Reading("retry", "internal", "An error of the dispatcher's own; its log has it.")
-            none_made = Attempt(delivery.attempts, datetime.now(UTC), 0, None, b"{}", None)
-            result = self._concluded(delivery, fault, none_made)
+            result = await self._attempt(delivery, begun)
+        except Exception as error:  # noqa: BLE001 (told apart, and logged, in _failed)
+            unsent = _unsent(delivery, error) if isinstance(error, LeaseLost) or not begun.sent else None
+            result = unsent or self._failed(delivery, error, begun)
         self._count(delivery.kind.name, result)
         return result
+
+    def _failed(self, delivery: Delivery, error: Exception, begun: Begun) -> Result:
+        """It failed by a fault of ours, or once it was sent by what nobody expects of an answer."""
+        log.error("attempt.failed", delivery=delivery.id, sent=begun.sent, exc_info=error)
+        again = not begun.sent or self._repeatable(delivery)
+        code = error.code if isinstance(error, DispatcherError) else "internal"
+        reading = Reading("retry" if again else "exhausted", code, SENT_FAULT if begun.sent else FAULT)
+        kept = _or(b"{}", lambda: attempt_log.kept_request(begun.request) if begun.request else b"{}")
+        return self._concluded(delivery, reading, begun.attempt(delivery, kept, None))
 
     def _count(self, kind: str, result: Result) -> None:
         made = self._attempts.get((kind, result.outcome))
@@ -73,7 +93,7 @@ class Sender:
                 self._seconds[kind] = histogram("switchhook_attempt_seconds").labels(kind)
             self._seconds[kind].observe(result.took_ms / 1000)
 
-    async def _attempt(self, delivery: Delivery) -> Result:
+    async def _attempt(self, delivery: Delivery, begun: Begun) -> Result:
         over = conclusions.expired(delivery, datetime.now(UTC))
         if over is not None:
             return over
@@ -82,7 +102,7 @@ class Sender:
         with traced(f"deliver {delivery.kind.name}", delivery.traceparent) as span:
             if span.traceparent and "traceparent" in request.headers:
                 request.headers["traceparent"] = span.traceparent
-            return await self._send(delivery, request)
+            return await self._send(delivery, request, begun)
 
     async def _request(self, delivery: Delivery) -> Request:
         try:
@@ -91,39 +111,41 @@ class Sender:
             text = await self._programs.render(delivery.project_id, wanted.source, wanted.event)
             return delivery.kind.request(delivery, self._context._replace(render=lambda source, event: text))
 
-    async def _send(self, delivery: Delivery, request: Request) -> Result:
+    async def _send(self, delivery: Delivery, request: Request, begun: Begun) -> Result:
         timeout = min(request.timeout, self._context.longest)
         if not self._may_send(delivery, timeout):
             raise LeaseLost
         for courtesy in request.before:
             await self._beforehand(delivery, courtesy, timeout)
-        started_at, began = datetime.now(UTC), time.monotonic()
-        request, answer, reading = await self._follow(delivery, request, timeout)
+        begun.at, begun.since = datetime.now(UTC), time.monotonic()
+        reading = await self._follow(delivery, request, timeout, begun)
         if reading.moved_to is not None and self._may_send(delivery, timeout):
             delivery.parsed = channel_requests.moved(delivery, reading.moved_to)
             request = delivery.kind.request(delivery, self._context)
-            request, answer, reading = await self._follow(delivery, request, timeout)
-        took = time.monotonic() - began
-        attempt = Attempt(
-            delivery.attempts, started_at, int(took * 1000), answer.status if answer else None,
-            attempt_log.kept_request(request), attempt_log.kept_answer(request, answer),
-        )  # fmt: skip
-        result = self._concluded(delivery, reading, attempt)
+            reading = await self._follow(delivery, request, timeout, begun)
+        request, answer = begun.request or request, begun.answer
+        kept = attempt_log.kept_request(request), attempt_log.kept_answer(request, answer)
+        result = self._concluded(delivery, reading, begun.attempt(delivery, *kept))
         if delivery.kind.answered:
             result.request, result.secrets = attempt_log.for_the_caller(request), request.secrets
         return result
 
-    async def _follow(
-        self, delivery: Delivery, request: Request, timeout: float
-    ) -> tuple[Request, Answer | None, Reading]:
+    async def _follow(self, delivery: Delivery, request: Request, timeout: float, begun: Begun) -> Reading:
         """Send it, and what follows from its answer: up to the last request, or the first that did not succeed."""
-        answer, reading = await self._exchange(delivery, request, timeout)
+        reading = await self._exchange(delivery, request, timeout, begun)
         while reading.verdict == "succeeded" and request.then is not None:
             request = request.then(reading)
-            answer, reading = await self._exchange(delivery, request, timeout)
-        return request, answer, reading
+            reading = await self._exchange(delivery, request, timeout, begun)
+        return reading
 
-    async def _exchange(self, delivery: Delivery, request: Request, timeout: float) -> tuple[Answer | None, Reading]:
+    async def _exchange(self, delivery: Delivery, request: Request, timeout: float, begun: Begun) -> Reading:
+        begun.request, begun.answer = request, None
+
+        def may_send() -> bool:
+            allowed = self._may_send(delivery, timeout)
+            begun.sent = begun.sent or allowed
+            return allowed
+
         try:
             answer = await self._http.request(
                 request.method,
@@ -133,15 +155,15 @@ class Sender:
                 body=request.body,
                 timeout=timeout,
                 max_body=request.answer_limit,
-                may_send=lambda: self._may_send(delivery, timeout),
+                may_send=may_send,
             )
         except Unreachable as error:
             if error.code == "withdrawn":
                 raise LeaseLost from error
-            again = not error.sent or delivery.kind.repeatable(delivery, self._context)
-            code = "timeout" if error.code == "timeout" else error.code
-            return None, Reading("retry" if again else "exhausted", code, str(error), destination_failed=True)
-        return answer, delivery.kind.read(delivery, request, answer, self._context)
+            again = not error.sent or self._repeatable(delivery)
+            return Reading("retry" if again else "exhausted", error.code, str(error), destination_failed=True)
+        begun.answer = answer
+        return delivery.kind.read(delivery, request, answer, self._context)
 
     async def _beforehand(self, delivery: Delivery, request: Request, timeout: float) -> None:
         """Sent for courtesy; what comes of it changes nothing."""
@@ -160,6 +182,10 @@ class Sender:
             return False
         return delivery.lane is None or self._still_ours(delivery)
 
+    def _repeatable(self, delivery: Delivery) -> bool:
+        """Whether it may be sent again; not where that cannot be told any more (the API call was deleted meanwhile)."""
+        return _or(False, lambda: delivery.kind.repeatable(delivery, self._context))
+
     def _concluded(self, delivery: Delivery, reading: Reading, attempt: Attempt) -> Result:
         return conclusions.conclude(
             delivery,
@@ -167,5 +193,29 @@ class Sender:
             attempt,
             now=datetime.now(UTC),
             random_unit=random.random(),  # noqa: S311 (jitter)
-            own_delays=delivery.kind.own_delays(delivery, self._context),
+            own_delays=_or(None, lambda: delivery.kind.own_delays(delivery, self._context)),
         )
+
+
+def _unsent(delivery: Delivery, error: Exception) -> Result | None:
+    """What an error means before anything has left; None: it is a fault of ours."""
+    match error:
+        case NoRequest():
+            return Result(delivery, error.outcome, code=error.code, detail=str(error))
+        case LeaseLost():
+            log.info("lease.lost", delivery=delivery.id)
+            return Result(delivery, "deferred", code=error.code, delay=0.0)
+        case ChannelPaused():
+            return Result(delivery, "deferred", code=error.code, detail=str(error), delay=0.0, pause=PAUSED_SECONDS)
+        case NotYetKnown():
+            return Result(delivery, "deferred", code=error.code, detail=str(error), delay=UNKNOWN_SECONDS)
+    return None
+
+
+def _or(otherwise: T, make: Callable[[], T]) -> T:
+    """What `make` makes, or the other where it cannot; for what must not fail any more once a request has left."""
+    try:
+        return make()
+    except Exception:
+        log.exception("attempt.unsaid")
+        return otherwise

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from channels.descriptor import SendPulse
 from contracts.actions import PostWebhook, WebhookFormat
-from contracts.registry import Endpoint
+from contracts.registry import Bot, Channel, Endpoint
 from dispatcher.errors import NoRequest
 from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import Delivery
@@ -17,6 +18,7 @@ from dispatcher.sending import formats
 from dispatcher.sending.formats import RenderTemplate, ShownBot, Subject
 from dispatcher.sending.signature import signature
 
+E = TypeVar("E", Bot, Channel)
 INLINE_TIMEOUT = 15.0
 BODY_TYPE = "application/json"
 SUCCEEDED = Reading("succeeded")
@@ -28,7 +30,7 @@ STEP_TYPE = "webhook.sent"
 
 def event_request(delivery: Delivery, catalogue: Catalogue, render: RenderTemplate, now: float) -> Request:
     """A subscription's request. `now` is unix seconds. Raises NoRequest when the endpoint is gone or switched off."""
-    endpoint = catalogue.endpoint(delivery.target)
+    endpoint = catalogue.endpoint(delivery.target, delivery.project_id)
     if endpoint.state == "disabled":
         raise NoRequest("discarded", "endpoint-disabled", "The endpoint is disabled.")
     if endpoint.format == "switchhook":
@@ -47,8 +49,9 @@ def event_request(delivery: Delivery, catalogue: Catalogue, render: RenderTempla
 def step_request(delivery: Delivery, catalogue: Catalogue, render: RenderTemplate, now: float) -> Request:
     """A send_webhook step's request to its inline URL, signed with the project's secret."""
     action: PostWebhook = delivery.content()
+    catalogue.require_bot(action.bot_id, delivery.project_id)
     subject = Subject(STEP_TYPE, action.timestamp, {"title": action.title, **action.data}, action.title, step=True)
-    body = _body(action.format, subject, catalogue, None, render)
+    body = _body(action.format, subject, delivery.project_id, catalogue, None, render)
     headers = _headers(delivery, catalogue.project_keys(delivery.project_id), body, now)
     return Request("POST", checked_url(action.url), headers, body, INLINE_TIMEOUT, action.url, headers, body)
 
@@ -65,6 +68,14 @@ def read(status: int, headers: Mapping[str, str], now: float) -> Reading:
     reading.retry_after = retry_after(headers, now)
     if status in (429, 502, 503, 504) and reading.retry_after:
         reading.pause, reading.pause_reason = min(reading.retry_after, 3600.0), "retry-after"
+    return reading
+
+
+def read_of_host(status: int, headers: Mapping[str, str], now: float) -> Reading:
+    """The same where the destination is a host, with many URLs: that one of them is gone or refuses says nothing of it."""
+    reading = read(status, headers, now)
+    if 300 <= status < 500 and status not in (408, 429):
+        return replace(reading, destination_failed=False, pause=None, pause_reason=None)
     return reading
 
 
@@ -104,21 +115,27 @@ def _event_body(delivery: Delivery, endpoint: Endpoint, catalogue: Catalogue, re
     subject = Subject(event["type"], event["timestamp"], event.get("data") or {})
     title = formats.title_of(subject, endpoint.title_map)
     titled = Subject(subject.type, subject.timestamp, subject.data, title)
-    return _body(endpoint.format, titled, catalogue, endpoint.template, render)
+    return _body(endpoint.format, titled, delivery.project_id, catalogue, endpoint.template, render)
 
 
 def _body(
-    format: WebhookFormat, subject: Subject, catalogue: Catalogue, template: str | None, render: RenderTemplate
+    format: WebhookFormat,
+    subject: Subject,
+    project_id: str,
+    catalogue: Catalogue,
+    template: str | None,
+    render: RenderTemplate,
 ) -> bytes:
     shows_bot = format in ("sendpulse", "sendpulse_legacy")
-    shown_bot = _shown_bot(subject.data, catalogue) if shows_bot else UNSEEN
+    shown_bot = _shown_bot(subject.data, project_id, catalogue) if shows_bot else UNSEEN
     return formats.body(format, subject, shown_bot, template, render)
 
 
-def _shown_bot(data: Mapping[str, Any], catalogue: Catalogue) -> ShownBot:
-    """The bot and channel that the data names, as the registry knows them today."""
+def _shown_bot(data: Mapping[str, Any], project_id: str, catalogue: Catalogue) -> ShownBot:
+    """The project's bot and channel that the data names, as the registry knows them today."""
     named_bot, named_channel = data.get("bot") or {}, data.get("channel") or {}
-    bot, channel = catalogue.bot(str(named_bot.get("id"))), catalogue.known_channel(str(named_channel.get("id")))
+    bot = _of(project_id, catalogue.bot(str(named_bot.get("id"))))
+    channel = _of(project_id, catalogue.known_channel(str(named_channel.get("id"))))
     type = channel.type if channel else str(named_channel.get("type") or "http")
     connector = catalogue.connectors.get(type)
     return ShownBot(
@@ -130,3 +147,7 @@ def _shown_bot(data: Mapping[str, Any], catalogue: Catalogue) -> ShownBot:
         url=channel.url if channel else None,
         words=connector.descriptor.sendpulse if connector else SendPulse(),
     )
+
+
+def _of(project_id: str, found: E | None) -> E | None:
+    return found if found is not None and found.project_id == project_id else None

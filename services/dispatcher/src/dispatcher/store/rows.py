@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -40,7 +40,7 @@ class NewRow(NamedTuple):
 
 
 class ResultRow(NamedTuple):
-    """What becomes of a delivery under `lease`. From `started_at` on: its attempt; `request` None: none was made."""
+    """What becomes of a delivery under `lease`. From `started_at` on: its attempt; `request` None: none is to be listed."""
 
     id: UUID
     day: date
@@ -92,8 +92,10 @@ def result_row(one: Result) -> ResultRow:
     delivery, made = one.delivery, one.attempt
     attempts = delivery.attempts - (one.outcome == "deferred")
     ended = delivery.key, delivery.day, delivery.lease, state_after(one), attempts, _text(one.detail), one.delay
-    if made is None:
+    if made is None and one.outcome == "deferred":
         return ResultRow(*ended, None, None, None, one.code, None, None)
+    if made is None:  # Refused before anything was sent: it counts, so the log shows it, with an empty request.
+        return ResultRow(*ended, datetime.now(UTC), 0, None, one.code, b"{}", None)
     return ResultRow(*ended, made.started_at, made.took_ms, made.status, one.code, made.request, made.response)
 
 

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from contracts.cloudevents import rfc3339
+from dispatcher.kinds import webhook
 from dispatcher.kinds.table import DELIVERY_KINDS
 from dispatcher.model.delivery import unknown_kind
 from dispatcher.sending import attempt_log
@@ -101,6 +102,8 @@ def make_app(deps: Deps) -> ASGIApp:
 def summary(row: Mapping[str, Any] | Any) -> dict[str, Any]:
     """A delivery as the list shows it; `webhook_id` is its id."""
     kind, _, target = row["destination"].partition(":")
+    if kind == webhook.KIND.prefix:
+        target = target.rpartition("/")[2]  # Before it stands the project; rows of earlier releases have none.
     return {
         "id": str(row["id"]),
         "kind": row["kind"],

@@ -135,7 +135,8 @@ def refused_events(body: Any, refused: Refused | None) -> list[EmitEvent]:
     if refused is None or body.kind != "start" or body.source != "trigger":
         return []
     problem = {"type": refused.type, "status": refused.status, "detail": refused.detail, "reason": refused.reason}
-    return [EmitEvent("trigger.rejected", {"problem": problem, "trigger_id": body.trigger_id, "flow_id": body.flow_id})]
+    told = {"problem": problem, "trigger_id": body.trigger_id, "flow_id": body.flow_id}
+    return [EmitEvent("trigger.rejected", {name: value for name, value in told.items() if value is not None})]
 
 
 def named_by_code(user_id: Any, conversation: Conversation) -> dict[str, Any] | None:

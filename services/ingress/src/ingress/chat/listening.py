@@ -46,6 +46,8 @@ def wish_of(request: Request) -> Wish:
     last = request.header(b"last-event-id")
     after = _number("after", last if last else query.get("after", "0"))
     wait = min(_number("wait", query.get("wait", "0")), int(LONGEST_WAIT))
+    if request.method == "HEAD":
+        return Wish(after, 0, False)  # It has no body to wait for.
     return Wish(after, wait, "text/event-stream" in (request.header(b"accept") or ""))
 
 

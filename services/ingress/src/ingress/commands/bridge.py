@@ -1,7 +1,9 @@
 """From commands.v1 to inbound: at least once, and known by its event id when it comes again.
 
 A batch is judged, what is accepted is produced in the order it came, each outcome is an event, and only when Kafka has all
-of it the offsets are committed. Ingress has no Postgres, so there is no fence: a repeat is the engine's to know.
+of it the offsets are committed. The engine's word on a start may take seconds (its conversation is held, or its partition
+behind): it is told when it comes, while the batches after it go on, and their offsets wait for it.
+Ingress has no Postgres, so there is no fence: a repeat is the engine's to know.
 """
 
 from __future__ import annotations
@@ -9,19 +11,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from typing import Any
+from collections import deque
+from functools import partial
+from typing import Any, NamedTuple
 
 import structlog
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from contracts import commands
 from contracts.event_types import EventType
 from contracts.ids import derived_id
+from contracts.replies import RunReply
 from ingress.commands.command_intake import Accepted, CommandIntake, Rejected, Who
-from ingress.intake.publishing import Intake
+from ingress.commands.verdicts import Verdicts
+from ingress.intake.publishing import Intake, Question
 from ingress.ports import Publishing
-from ingress.wire.preferences import VERDICT_SECONDS
 from ingress.wire.problems import as_body, of_reply
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
@@ -36,10 +41,29 @@ BATCH = 250
 RETRY_SECONDS = 1.0
 START_SECONDS, COMMIT_SECONDS, STOP_SECONDS = 30.0, 5.0, 5.0
 """While the broker is away each of these would wait for ever."""
+UNTOLD_POLL_MS = 100
+"""How soon it is looked whether outcomes that were waited for have been told."""
 SILENT_SECONDS = 10.0
 """After this long without a command it is checked that there is none."""
 
 log = structlog.get_logger()
+
+
+Offsets = dict[TopicPartition, int]
+
+
+class Taken(NamedTuple):
+    """A batch that was produced. `offsets`: where to go on once `telling` is done."""
+
+    offsets: Offsets
+    telling: list[asyncio.Task[None]]
+
+
+class Start(NamedTuple):
+    """A start on which the engine has the last word."""
+
+    who: Who
+    question: Question
 
 
 class Stuck(Exception):
@@ -60,10 +84,17 @@ class Bridge:
     ) -> None:
         self._cluster, self._instance, self._session_timeout = cluster, instance, session_timeout
         self._judge, self._intake, self._publisher = judge, intake, publisher
+        self._verdicts = Verdicts(publisher)
         self._applied = counter("switchhook_records_total").labels(commands.TOPIC.name)
 
     async def run(self) -> None:
         """Until cancelled."""
+        try:
+            await self._run()
+        finally:
+            await self._verdicts.stop()
+
+    async def _run(self) -> None:
         while True:
             consumer = make_consumer(
                 self._cluster,
@@ -83,56 +114,80 @@ class Bridge:
             await asyncio.sleep(RETRY_SECONDS)
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
-        heard = time.monotonic()
-        while True:
-            try:
-                polled = await consumer.getmany(timeout_ms=1_000, max_records=BATCH)
-            except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
-                await _begin(consumer, error)
-                continue
-            if not polled:
-                if time.monotonic() - heard > SILENT_SECONDS:
+        heard, taken = time.monotonic(), deque[Taken]()
+        try:
+            while True:
+                try:
+                    wait_ms = UNTOLD_POLL_MS if taken else 1_000
+                    polled = await consumer.getmany(timeout_ms=wait_ms, max_records=BATCH)
+                except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
+                    await _begin(consumer, error)
+                    continue
+                if polled:
+                    heard = time.monotonic()
+                    offsets = {partition: records[-1].offset + 1 for partition, records in polled.items()}
+                    telling = await self._take([record for records in polled.values() for record in records])
+                    taken.append(Taken(offsets, telling))
+                elif time.monotonic() - heard > SILENT_SECONDS:
                     await _check_alive(consumer)
                     heard = time.monotonic()
-                continue
-            heard = time.monotonic()
-            await self._take([record for records in polled.values() for record in records])
-            try:
-                offsets = {partition: records[-1].offset + 1 for partition, records in polled.items()}
-                await undisturbed(consumer.commit(offsets), COMMIT_SECONDS)
-            except (KafkaError, IllegalStateError, TimeoutError) as error:
-                # Another replica has the partition now: it takes the batch again, and the event ids are the same.
-                log.warning("bridge.not_committed", error=type(error).__name__)
+                await _commit(consumer, told(taken))
+        finally:
+            await _commit(consumer, told(taken))
 
-    async def _take(self, records: list[Record]) -> None:
-        """Return once Kafka has everything that follows from these records; until then try again."""
+    async def _take(self, records: list[Record]) -> list[asyncio.Task[None]]:
+        """Return once Kafka has everything that is known of these records; until then try again. The tasks tell the rest."""
         while True:
             try:
-                await self.apply(records)
-                return
+                return await self.apply(records)
             except NotAcknowledged:
                 log.warning("bridge.waiting", reason="Kafka did not acknowledge")
             except ProblemError as unknown:
                 log.warning("bridge.waiting", reason=unknown.detail)
             await asyncio.sleep(RETRY_SECONDS)
 
-    async def apply(self, records: list[Record]) -> None:
-        """Judge a batch, produce it, tell the outcomes. Raises NotAcknowledged or ProblemError 503: nothing is over yet."""
+    async def apply(self, records: list[Record]) -> list[asyncio.Task[None]]:
+        """Judge a batch, produce it, tell the outcomes; tasks for those on which the engine has the last word.
+
+        Raises NotAcknowledged or ProblemError 503: nothing is over yet.
+        """
+        accepted, outcomes, starts = list[Outgoing](), list[Outgoing](), list[Start]()
         with contextlib.ExitStack() as questions:
-            judged = []
-            for record in records:
-                result = await self._judged(record)
-                if isinstance(result, Accepted) and result.question is not None:
-                    questions.enter_context(result.question)
-                judged.append((record, result))
-            accepted = [result.record for _, result in judged if isinstance(result, Accepted)]
-            if accepted:
-                await self._publisher.publish_many(accepted)
-            told = await asyncio.gather(*(self._outcome(record, result) for record, result in judged))
-        outcomes = [outcome for several in told for outcome in several]
-        if outcomes:
-            await self._publisher.publish_many(outcomes)
+            for record, result in zip(records, await self._judge_all(records, questions), strict=True):
+                if isinstance(result, Accepted):
+                    accepted.append(result.record)
+                if (start := self._waited_for(result)) is not None:
+                    starts.append(start)
+                else:
+                    outcomes += self._outcome(record, result)
+            for made in filter(None, (accepted, outcomes)):
+                await self._publisher.publish_many(made)
+            questions.pop_all()
         self._applied.inc(len(records))
+        return [
+            self._verdicts.tell(start.who.project_id, start.question, partial(self._accepted, start.who))
+            for start in starts
+        ]
+
+    async def _judge_all(self, records: list[Record], questions: contextlib.ExitStack) -> list[Accepted | Rejected]:
+        """At once: what is not known yet is looked for in the registry together, and not one command after the other."""
+        judged = await asyncio.gather(*map(self._judged, records), return_exceptions=True)
+        for each in judged:
+            if isinstance(each, Accepted) and each.question is not None:
+                questions.enter_context(each.question)
+        for each in judged:
+            if isinstance(each, BaseException):
+                raise each
+        return [each for each in judged if not isinstance(each, BaseException)]
+
+    def _waited_for(self, result: Accepted | Rejected) -> Start | None:
+        """A start on which the engine has the last word, unless its project has as many waiting as it may."""
+        if isinstance(result, Rejected) or result.question is None:
+            return None
+        if self._verdicts.room(result.who.project_id):
+            return Start(result.who, result.question)
+        with result.question:
+            return None
 
     async def _judged(self, record: Record) -> Accepted | Rejected:
         try:
@@ -145,10 +200,10 @@ class Bridge:
             problem = ProblemError("failed", 500, "Failed", type(error).__name__)
             return Rejected(None, problem, "failed")
 
-    async def _outcome(self, record: Record, result: Accepted | Rejected) -> list[Outgoing]:
+    def _outcome(self, record: Record, result: Accepted | Rejected) -> list[Outgoing]:
         """The event that tells of it, and the dead letter."""
         if isinstance(result, Accepted):
-            return [await self._accepted(result)]
+            return [self._accepted(result.who, None)]
         told = [self._rejected(result.who, result.problem)] if result.who is not None else []
         if result.dead is not None:
             detail = result.problem.detail or result.problem.title
@@ -156,13 +211,11 @@ class Bridge:
             told.append(dead_letter("ingress", record, result.dead, detail))
         return told
 
-    async def _accepted(self, accepted: Accepted) -> Outgoing:
+    def _accepted(self, who: Who, reply: RunReply | None) -> Outgoing:
         """`command.accepted`, or what the engine said against it. No word in time: accepted, as over HTTP."""
-        reply = None if accepted.question is None else await accepted.question.answer(VERDICT_SECONDS)
         if reply is not None and reply.status == "rejected":
-            return self._rejected(accepted.who, of_reply(reply.problem))
-        status = "accepted" if reply is None else "started"
-        return self._event("command.accepted", accepted.who, {"status": status})
+            return self._rejected(who, of_reply(reply.problem))
+        return self._event("command.accepted", who, {"status": "accepted" if reply is None else "started"})
 
     def _rejected(self, who: Who, problem: ProblemError) -> Outgoing:
         return self._event("command.rejected", who, {"problem": as_body(problem)})
@@ -174,6 +227,27 @@ class Bridge:
         return self._intake.event(
             type, data, id=derived_id("command-outcome", who.event_id), key=key, project_id=who.project_id
         )
+
+
+def told(taken: deque[Taken]) -> Offsets:
+    """Take away the batches, from the oldest on, all of whose outcomes Kafka has; where to go on after them."""
+    offsets: Offsets = {}
+    while taken and all(task.done() for task in taken[0].telling):
+        batch = taken.popleft()
+        for task in batch.telling:
+            task.result()  # An error of ours is not swallowed.
+        offsets |= batch.offsets
+    return offsets
+
+
+async def _commit(consumer: AIOKafkaConsumer, offsets: Offsets) -> None:
+    if not offsets:
+        return
+    try:
+        await undisturbed(consumer.commit(offsets), COMMIT_SECONDS)
+    except (KafkaError, IllegalStateError, TimeoutError) as error:
+        # Another replica has the partition now: it takes the batch again, and the event ids are the same.
+        log.warning("bridge.not_committed", error=type(error).__name__)
 
 
 async def _begin(consumer: AIOKafkaConsumer, error: KafkaError) -> None:

@@ -14,6 +14,8 @@ from ingress.wire.problems import invalid
 from servicekit.web.auth import Caller
 from servicekit.web.problems import not_found
 
+LONGEST_SIGNAL = 100
+"""Characters of the name that a `wait_event` step may wait for."""
 Command = Start | Say | UpdateContact | SendSignal
 SCOPES: dict[type, Scope] = {
     Start: "flows:execute",
@@ -82,6 +84,8 @@ class Planner:
                 changes = command.model_dump(include={"profile", "variables", "add_tags", "remove_tags"})
                 return ContactUpdate.model_validate({**base, **changes, "person": address.person})
             case SendSignal():
+                if not 0 < len(command.name) <= LONGEST_SIGNAL:
+                    raise invalid("/name", f"name has 1 to {LONGEST_SIGNAL} characters, as that of a wait_event step.")
                 return Signal.model_validate({
                     **base, "name": command.name, "data": command.data, "person": address.person,
                 })  # fmt: skip

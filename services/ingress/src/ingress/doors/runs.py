@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from typing import Any, NamedTuple
 
 import orjson
@@ -26,6 +27,7 @@ from ingress.wire.problems import (
     peer_fixed,
     peer_needed,
 )
+from servicekit.credentials import tokens
 from servicekit.observability.telemetry import traced
 from servicekit.web.auth import Authoriser, unauthorised
 from servicekit.web.problems import ProblemError, not_found
@@ -55,18 +57,19 @@ class Runs:
         self._proved = Remembered[str](catalogue.view)
 
     async def __call__(self, request: Request) -> Answer:
-        id = request.rest[0]
+        id, _, secret = request.rest[0].partition(".")
         trigger, limits = await self._catalogue.caught_up(lambda: self._catalogue.entrance(id))
-        body: dict[str, Any] | None = None
+        # What nobody has proved may neither use the trigger's rate up nor stand in its log.
+        body = await self._admit(request, trigger, secret, limits)
         event_id: str | None = None
         try:
-            self._limiter.check_address(limits, request.client_ip, open_door=trigger.auth.scheme == "url")
             self._limiter.check_trigger(limits, request.client_ip, trigger.id)
             self._limiter.check_own(trigger.project_id, request.hops)
-            body = await request.json_object()
-            await self._authorise(request, trigger, body.pop("token", None), limits)
+            if body is None:
+                body = await request.json_object()
+                body.pop("token", None)
             bound = await self._catalogue.caught_up(lambda: self._catalogue.bound(trigger))
-            event_id = event_id_of(request.head.get(b"idempotency-key"), trigger.project_id, request.path)
+            event_id = event_id_of(request.head.get(b"idempotency-key"), trigger.project_id, f"/v1/run/{trigger.id}")
             answer = await self._run(request, bound, body, event_id)
         except ProblemError as refusal:
             self._log.note(trigger, request, body, refusal, event_id)
@@ -80,19 +83,29 @@ class Runs:
             span.set("event_id", order.event_id)
             return await self._start(request, bound, order, span.traceparent)
 
-    async def _authorise(self, request: Request, trigger: Trigger, in_body: Any, limits: Limits) -> None:
-        """The trigger's own token, from the header or else the body, or no token where the URL is the secret."""
+    async def _admit(self, request: Request, trigger: Trigger, secret: str, limits: Limits) -> dict[str, Any] | None:
+        """Prove the caller. The body, where it was read for that: of callers who cannot set headers.
+
+        Who shows nothing before the body is read is counted by address. Raises ProblemError 401, 403, 404, 429.
+        """
         if trigger.state == "needs_token":
             raise unauthorised("This trigger's token was deleted: choose another one for it.")
-        if trigger.auth.scheme == "url":
-            return
         header: str | bytes | None = request.head.get(b"authorization")
-        if header is None and isinstance(in_body, str):
-            header = "Bearer " + in_body
+        by_url = trigger.auth.scheme == "url"
+        self._limiter.check_address(limits, request.client_ip, open_door=by_url or header is None)
+        if by_url:
+            _refuse_wrong_secret(trigger, secret)
+            return None
+        body = None
+        if header is None:
+            body = await request.json_object()
+            header = in_body if isinstance(in_body := body.pop("token", None), str) else None
+            header = None if header is None else "Bearer " + header
         token_id = self._proved.get((trigger.id, header))
         if token_id is None:
             token_id = await self._prove(request, trigger, header)
         self._limiter.check_token(limits, request.client_ip, token_id)
+        return body
 
     async def _prove(self, request: Request, trigger: Trigger, header: str | bytes | None) -> str:
         """The id of the token. One that is good at any time and from anywhere is remembered until the registry changes."""
@@ -165,12 +178,13 @@ def start_of(request: Request, trigger: Trigger, order: Order, reply_to: ReplyTo
         "hops": request.hops,
         "kind": "start",
         "source": "trigger",
-        "trigger_id": trigger.id,
         "flow_id": trigger.flow_id,
         "entry": trigger.entry,
         "chat": "private" if trigger.group_peer_id is None else "group",
         "variables": order.variables,
     }
+    if trigger.told_id is not None:
+        start["trigger_id"] = trigger.told_id
     if address.channel_type is not None:
         start["channel_type"] = address.channel_type
     if address.person is not None:
@@ -180,6 +194,13 @@ def start_of(request: Request, trigger: Trigger, order: Order, reply_to: ReplyTo
     if reply_to is not None:
         start["reply_to"] = reply_to.model_dump()
     return Encoded("start", trigger.project_id, received_at, orjson.dumps(start))
+
+
+def _refuse_wrong_secret(trigger: Trigger, secret: str) -> None:
+    """Raise ProblemError 401 unless the URL holds the trigger's secret. One from before there was one has none."""
+    expected = trigger.auth.url_sha256
+    if expected is not None and not compare_digest(tokens.digest(secret), expected):
+        raise unauthorised("The secret in this URL is not the trigger's.")
 
 
 def who(trigger: Trigger, body: dict[str, Any]) -> str | Person:

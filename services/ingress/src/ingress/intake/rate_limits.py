@@ -1,4 +1,7 @@
-"""Token buckets in memory, divided by the living instances."""
+"""Token buckets in memory, divided by the living instances.
+
+A bucket belongs to one project: what one allows its callers, and what they use up, is nothing to any other.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, NamedTuple
 
 from servicekit.web.problems import ProblemError
 
 MANY_BUCKETS = 50_000
+FORGET_EVERY_SECONDS = 1.0
+"""Not at each request: buckets that fill up in a day stay for that long, however many there are."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +33,6 @@ class Rate:
 
 
 Clock = Callable[[], float]
-
-
-class Limits(NamedTuple):
-    """Of one project. `per_address` None: callers who prove themselves by a token are not counted by address."""
-
-    per_address: Rate | None
-    per_trigger: Rate
-    exempt: tuple[IPv4Network | IPv6Network, ...]
-
-
 OPEN_DOOR = Rate(1_200, 60)
 """Per address where the caller has no token: generated URLs, `url` triggers, web chat."""
 PROVEN = Rate(20_000, 1)
@@ -47,16 +42,25 @@ OWN_REQUESTS = Rate(3_000, 60)
 each round could be many times as broad as the one before it."""
 RAISE = "The project's rate limits can be raised, and exempt_cidrs lifts them for addresses you trust."
 SLOW_DOWN = "These are requests that flows or webhooks of the project itself led to (Switchhook-Hops)."
-DEFAULTS = Limits(None, PROVEN, ())
 
 
-def limits_of(settings: dict[str, Any]) -> Limits:
+class Limits(NamedTuple):
+    """Of one project. `per_address` None: callers who prove themselves by a token are not counted by address."""
+
+    project_id: str
+    per_address: Rate | None = None
+    per_trigger: Rate = PROVEN
+    exempt: tuple[IPv4Network | IPv6Network, ...] = ()
+
+
+def limits_of(project_id: str, settings: dict[str, Any]) -> Limits:
     """A project's `rate_limits {per_address?, per_trigger?, exempt_cidrs?[]}`; what is absent or unreadable is the default."""
     if not settings:
-        return DEFAULTS
+        return Limits(project_id)
     return Limits(
-        _rate(settings.get("per_address")) or DEFAULTS.per_address,
-        _rate(settings.get("per_trigger")) or DEFAULTS.per_trigger,
+        project_id,
+        _rate(settings.get("per_address")),
+        _rate(settings.get("per_trigger")) or PROVEN,
         tuple(_network(text) for text in settings.get("exempt_cidrs") or ()),
     )
 
@@ -74,11 +78,27 @@ def is_exempt(limits: Limits, ip: str) -> bool:
     """Whether the address is in one of `exempt_cidrs`."""
     if not limits.exempt:
         return False
+    address = _address(ip)
+    return address is not None and any(address in network for network in limits.exempt)
+
+
+@lru_cache(4096)
+def _address(ip: str) -> IPv4Address | IPv6Address | None:
+    """The address, an IPv4-mapped one as the IPv4 address that it is; None for what is none."""
     try:
-        address = ip_address(ip)
+        found = ip_address(ip)
     except ValueError:
-        return False
-    return any(address in network for network in limits.exempt)
+        return None
+    return (found.ipv4_mapped or found) if isinstance(found, IPv6Address) else found
+
+
+@lru_cache(4096)
+def counted_as(ip: str) -> str:
+    """Whom an address is counted with: an IPv6 address with its /64, because one subscriber has all of that."""
+    address = _address(ip)
+    if isinstance(address, IPv6Address):
+        return str(IPv6Network((int(address) >> 64 << 64, 64)))
+    return ip if address is None else str(address)
 
 
 class Buckets:
@@ -87,6 +107,7 @@ class Buckets:
     def __init__(self, instances: Callable[[], int], clock: Clock = time.monotonic) -> None:
         self._instances, self._clock = instances, clock
         self._full_at: dict[tuple[str, str], float] = {}
+        self._forgot_at = 0.0
 
     def take(self, name: str, who: str, rate: Rate) -> float:
         """0 when one more is within the rate, else the seconds until it is.
@@ -101,7 +122,8 @@ class Buckets:
         if over > 1e-9:
             return over
         self._full_at[key] = full_at
-        if len(self._full_at) > MANY_BUCKETS:
+        if len(self._full_at) > MANY_BUCKETS and now >= self._forgot_at + FORGET_EVERY_SECONDS:
+            self._forgot_at = now
             self._full_at = {key: at for key, at in self._full_at.items() if at > now}
         return 0.0
 
@@ -116,7 +138,7 @@ class Limiter:
         """Count the address, where the project or an open door limits it."""
         rate = limits.per_address or (OPEN_DOOR if open_door else None)
         if rate is not None and not is_exempt(limits, ip):
-            self._check("address", ip, rate)
+            self._check("address", f"{limits.project_id}/{counted_as(ip)}", rate)
 
     def check_trigger(self, limits: Limits, ip: str, trigger_id: str) -> None:
         """Count a trigger or generated URL."""

@@ -8,7 +8,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from channels.discovery import Connectors
 from contracts.registry import Bot, Channel, Flow, FlowVersion, Project, Trigger
-from ingress.intake.rate_limits import DEFAULTS, Limits, limits_of
+from ingress.intake.rate_limits import Limits, limits_of
 from ingress.lookup.variables import Accepts, accepts_of
 from ingress.ports import View
 from ingress.wire.problems import unpublished
@@ -80,7 +80,7 @@ class Catalogue:
     def limits(self, project_id: str) -> Limits:
         """The project's rate limits."""
         project: Project | None = self.view.get("project", project_id)
-        return limits_of(project.rate_limits) if project is not None else DEFAULTS
+        return limits_of(project_id, project.rate_limits if project is not None else {})
 
     def bot(self, id: str) -> Bot:
         found: Bot | None = self.view.get("bot", id)

@@ -17,6 +17,8 @@ from servicekit.web.auth import Authoriser
 from servicekit.web.problems import ProblemError, not_found, problem, unavailable
 from servicekit.web.requests import ClientGone
 
+PAGE_METHODS = ("GET", "HEAD")
+
 log = structlog.get_logger()
 
 
@@ -77,12 +79,12 @@ class App:
         return await handler(request)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:
-        page = self._pages.get(scope["path"]) if scope["method"] == "GET" else None
-        if page is not None:
+        page = self._pages.get(scope["path"])
+        if page is not None and scope["method"] in PAGE_METHODS:
             await send_answer(send, page)
             _answered("", page.status).inc()
             return
-        refusal = not_found("The page")
+        refusal = not_found("The page") if page is None else not_allowed(*PAGE_METHODS)
         _refused(refusal.type_slug).inc()
         _answered("none", refusal.status).inc()
         await refusal.response()(scope, receive, send)

@@ -156,13 +156,17 @@ class NewSignal(BaseModel):
     """Resumes a `wait_event` step of that name."""
 
     bot: str
-    name: str
+    name: str = Field(min_length=1, max_length=100)
     person: Person
     data: dict[str, Any] = Field(default_factory=dict)
 
 
 _HOOK = {
-    200: Said("The command came to rest; or, if the link asks first, a page with a button", CommandAnswer),
+    200: Said(
+        "The command came to rest; or, if the link asks first, a page with a button",
+        CommandAnswer,
+        others=("text/html",),
+    ),
     202: Said("It has not come to rest within 25 s", StillRunning),
 }
 _HOOK_TEXT = (HookLink.__doc__ or "").splitlines()[0]
@@ -188,7 +192,10 @@ OPERATIONS: dict[str, Operation] = {
         headers=WAIT,
     ),
     "GET /v1/talk/{bot}/sessions/{session}/messages": Operation(
-        {200: Said("The messages after `after`", Messages)}, query=LISTENING, headers=RESUMING, text=STREAM
+        {200: Said("The messages after `after`", Messages, others=("text/event-stream",))},
+        query=LISTENING,
+        headers=RESUMING,
+        text=STREAM,
     ),
     "POST /v1/web/{channel}/sessions": Operation(
         {201: Said("The session", WebSession)},
@@ -198,7 +205,10 @@ OPERATIONS: dict[str, Operation] = {
     ),
     "POST /v1/web/{channel}/sessions/{session}/messages": Operation({202: Said("Taken", WebMessage)}, body=Message),
     "GET /v1/web/{channel}/sessions/{session}/events": Operation(
-        {200: Said("The messages after `after`", Messages)}, query=LISTENING, headers=RESUMING, text=STREAM
+        {200: Said("The messages after `after`", Messages, others=("text/event-stream",))},
+        query=LISTENING,
+        headers=RESUMING,
+        text=STREAM,
     ),
     "POST /v1/signals": Operation({202: Said("Kafka has it", Taken)}, body=NewSignal, headers=KEY),
 }

@@ -37,7 +37,7 @@ class Places:
         self._places: dict[tuple[str, int], list[Place]] = {}
         for row, handler in bind("ingress", handlers, table):
             place = self._place(row)
-            place.methods[row.method] = (row, handler)
+            place.methods |= dict.fromkeys(row.methods, (row, handler))
             place.first = (first or {}).get(row.prefix)
 
     def find(self, name: str, parts: list[str]) -> Place | None:

@@ -7,14 +7,12 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from contracts.ids import uuid7
-from contracts.registry import ApiCall, Secret, in_project
-from contracts.web_url import origin_of
-from registry import errors
+from contracts.registry import ApiCall
 from registry.entities import Stored
+from registry.resources import bound_secrets
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
-from registry.store import postgres_entities
 from registry.values import sent_values
 from registry.values.inputs import Headers, HttpUrl, Identifier, Input, SecretRef
 from registry.writing.unit import Unit
@@ -23,7 +21,10 @@ HIDDEN = frozenset({"auth_secret", "sealed"})
 
 
 class ApiCallFields(Input):
-    """`auth` is `secret.<name>`: its value becomes the Authorization header."""
+    """`auth` is `secret.<name>`: its value becomes the Authorization header.
+
+    A value of `headers`, `params` or the query may be `secret.<name>`, too; any other is sealed, and shown as `[hidden]`.
+    """
 
     description: str | None = Field(default=None, max_length=2000)
     method: Literal["GET", "POST"] = "POST"
@@ -68,54 +69,20 @@ class Auth(BaseModel):
 async def create(unit: Unit, new: NewApiCall) -> Made[ApiCall]:
     written = ApiCall(id=str(uuid7()), project_id=unit.project, **new.fields())
     entity = sent_values.new(unit.site, written)
-    return Made(await unit.add(entity, uses=await _secrets(unit, entity)))
+    return Made(await unit.add(entity, uses=await bound_secrets.of_sender(unit, entity)))
 
 
 async def change(unit: Unit, stored: Stored[ApiCall], patch: ApiCallPatch) -> Stored[ApiCall]:
     entity = sent_values.changed(unit.site, stored.entity, patch.fields())
     if entity.name != stored.entity.name:
         await unit.refuse_if_used(entity)  # Published flows call it by its name.
-    return await unit.save(entity, extra=stored.extra, uses=await _secrets(unit, entity))
+    return await unit.save(entity, extra=stored.extra, uses=await bound_secrets.of_sender(unit, entity))
 
 
 def show(stored: Stored[ApiCall], site: Site) -> dict[str, Any]:
     shown = show_entity(stored, site, hide=HIDDEN)
     secret = stored.entity.auth_secret
     return shown | ({"auth": f"secret.{secret}"} if secret else {})
-
-
-async def _secrets(unit: Unit, entity: ApiCall) -> list[Secret]:
-    if entity.auth_secret is None:
-        return []
-    name = in_project(unit.project, entity.auth_secret)
-    found = await postgres_entities.find_unique(unit.connection, Secret, name)
-    if found is None:
-        raise errors.invalid("/auth", f"There is no secret {entity.auth_secret!r} in this project.")
-    return [await _bound(unit, found.id, origin_of(entity.url))]
-
-
-async def _bound(unit: Unit, id: str, host: str) -> Secret:
-    """The secret, which may be sent to this host. The first that names it says where it goes; later only its owner may.
-
-    So it is not had by who may define API calls, but does not know it. Raises ProblemError 422.
-    """
-    stored = await unit.load(Secret, id, lock="FOR UPDATE")
-    secret = stored.entity
-    hosts = set(secret.hosts) or await _hosts_so_far(unit, secret)
-    if hosts and host not in hosts:
-        where = ", ".join(sorted(hosts))
-        detail = f"The secret {secret.name!r} goes to {where} only: write it again with the hosts that it is for."
-        raise errors.invalid("/auth", detail)
-    if host in secret.hosts:
-        return secret
-    bound = secret.model_copy(update={"hosts": tuple(sorted({*hosts, host}))})
-    return (await unit.save(bound, extra=stored.extra)).entity
-
-
-async def _hosts_so_far(unit: Unit, secret: Secret) -> set[str]:
-    """Of a secret that an earlier release kept: where the API calls go that name it."""
-    using = await postgres_entities.matching(unit.connection, ApiCall, unit.project, {"auth_secret": secret.name})
-    return {origin_of(one.entity.url) for one in using}
 
 
 RESOURCE = Resource(

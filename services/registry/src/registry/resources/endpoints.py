@@ -12,9 +12,10 @@ from contracts.actions import WebhookFormat
 from contracts.cloudevents import now_text, rfc3339
 from contracts.event_types import EventType
 from contracts.ids import uuid7
-from contracts.registry import Bot, Endpoint, Sealed
+from contracts.registry import Bot, Endpoint, Entity, Sealed
 from registry import errors
 from registry.entities import Stored
+from registry.resources import bound_secrets
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
@@ -41,7 +42,10 @@ class EventRate(Input):
 
 
 class EndpointFields(Input):
-    """What can be set at any time. `schedule` are the delays between attempts, in seconds."""
+    """What can be set at any time. `schedule` are the delays between attempts, in seconds.
+
+    A value of `headers` or of the URL's query may be `secret.<name>`; any other is sealed, and shown as `[hidden]`.
+    """
 
     bots: tuple[Id, ...] = Field(default=(), max_length=100)
     filter: str | None = None
@@ -112,7 +116,7 @@ async def create(unit: Unit, new: NewEndpoint) -> Made[Endpoint]:
     )
     entity = sent_values.new(unit.site, written)
     await _check(unit, entity, new)
-    stored = await unit.add(entity, uses=await _bots(unit, entity))
+    stored = await unit.add(entity, uses=await _used(unit, entity))
     await _refuse_breadth(unit)
     return Made(stored, {"secret": secret})
 
@@ -120,7 +124,7 @@ async def create(unit: Unit, new: NewEndpoint) -> Made[Endpoint]:
 async def change(unit: Unit, stored: Stored[Endpoint], patch: EndpointPatch) -> Stored[Endpoint]:
     entity = sent_values.changed(unit.site, stored.entity, patch.fields())
     await _check(unit, entity, patch)
-    saved = await unit.save(entity, extra=stored.extra, uses=await _bots(unit, entity))
+    saved = await unit.save(entity, extra=stored.extra, uses=await _used(unit, entity))
     if patch.given().keys() & {"events", "bots"}:
         await _refuse_breadth(unit)
     return saved
@@ -173,6 +177,10 @@ async def _refuse_breadth(unit: Unit) -> None:
 
 def _seal(unit: Unit, id: str, secret: str, after: Sealed | None = None) -> Sealed:
     return unit.site.seal(secret, project=unit.project, entity=id, field="secrets", after=after)
+
+
+async def _used(unit: Unit, entity: Endpoint) -> list[Entity]:
+    return [*await _bots(unit, entity), *await bound_secrets.of_sender(unit, entity)]
 
 
 async def _bots(unit: Unit, entity: Endpoint) -> list[Bot]:

@@ -9,7 +9,8 @@ from pydantic import BaseModel, model_validator
 from contracts.ids import uuid7
 from contracts.links import HookLink
 from contracts.people import Person
-from contracts.registry import Bot, HookUrl
+from contracts.registry import Bot, Channel, HookUrl
+from registry import errors
 from registry.entities import Stored, data_of
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
@@ -48,6 +49,10 @@ class Url(BaseModel):
 
 async def create(unit: Unit, new: NewHookUrl) -> Made[HookUrl]:
     bot = await unit.named(Bot, "/bot", new.bot)
+    if new.person is not None and new.person.channel_id is not None:
+        channel = await unit.named(Channel, "/person/channel_id", new.person.channel_id)
+        if channel.entity.bot_id != bot.id:
+            raise errors.invalid("/person/channel_id", "The bot has no such channel.")
     entity = HookUrl(
         id=str(uuid7()),
         project_id=unit.project,

@@ -63,8 +63,8 @@ class Resource(Generic[M, N, P]):
     new: type[N]
     create: Callable[[Unit, N], Awaitable[Made[M]]]
     patch: type[P] | None = None
-    change: Callable[[Unit, Stored[M], P], Awaitable[Stored[M]]] | None = None
-    """None: it is never changed, only made and deleted, or changed in ways of its own."""
+    change: Callable[[Unit, Stored[M], P], Awaitable[Stored[M] | Made[M]]] | None = None
+    """None: it is never changed, only made and deleted, or changed in ways of its own. Made: with what is told this once."""
     show: Callable[[Stored[M], Site], dict[str, Any]] = show
     remove: Callable[[Unit, Stored[M]], Awaitable[None]] = remove
     filters: Mapping[str, str] = field(default_factory=dict)

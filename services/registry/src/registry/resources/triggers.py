@@ -17,12 +17,17 @@ from registry.site import Site
 from registry.store import postgres_entities, postgres_trigger_requests
 from registry.values.inputs import Id, Input, Name
 from registry.writing.unit import Unit
+from servicekit.credentials.tokens import digest, generate_url_secret
 
 ACCEPTS = "accepts"
 """In `extra`: the variables that the entry accepted when the trigger was saved, for the example."""
 EXAMPLES: dict[str, Any] = {"string": "…", "integer": 1, "number": 1.5, "boolean": True, "list": [], "object": {}}
 TOKEN_PLACE = "<the token>"  # noqa: S105 (a place for one)
 PEER_PLACE = "<the person's id>"
+SECRET_PLACE = "<the secret>"  # noqa: S105 (a place for one)
+OLD_URL = 'This URL holds the trigger\'s id and no secret: PATCH {"auth": "url"} makes one that does.'
+SECRETS = frozenset({"url_sha256"})
+"""Fields of `auth` that are not shown."""
 EXECUTE: Literal["flows:execute"] = "flows:execute"
 
 
@@ -37,7 +42,7 @@ class Group(Input):
 
 
 class TriggerFields(Input):
-    """`auth` token: the trigger's own token proves the caller; url: whoever knows the URL may call."""
+    """`auth` token: the trigger's own token proves the caller; url: whoever knows the URL may call, which holds a secret."""
 
     entry: Id = ""
     channel_id: Id | None = None
@@ -62,7 +67,7 @@ class NewTrigger(TriggerFields):
 
 
 class TriggerPatch(TriggerFields):
-    """Without a token (`token_id: null`) the trigger answers 401 until it has one."""
+    """Without a token (`token_id: null`) the trigger answers 401 until it has one. `auth: url` makes a new URL each time."""
 
 
 class Instructions(BaseModel):
@@ -74,7 +79,7 @@ class Instructions(BaseModel):
 
 
 class TriggerMade(BaseModel):
-    """The trigger's new token, shown this once."""
+    """The trigger's new token; with `auth: url`, the URL with its secret: shown this once."""
 
     token: str | None = None
 
@@ -84,6 +89,7 @@ async def create(unit: Unit, new: NewTrigger) -> Made[Trigger]:
     accepts = await _entry(unit, flow, new.entry)
     channel = await _channel(unit, flow.entity, new.channel_id)
     token, text = await _new_token(unit, new)
+    auth, secret = await _auth(unit, new.auth, token)
     entity = Trigger(
         id=str(uuid7()),
         project_id=unit.project,
@@ -92,14 +98,15 @@ async def create(unit: Unit, new: NewTrigger) -> Made[Trigger]:
         entry=new.entry,
         channel_id=channel.id,
         group_peer_id=_group(new),
-        auth=await _auth(unit, new.auth, token),
+        auth=auth,
     )
     stored = await unit.add(entity, extra={ACCEPTS: accepts}, uses=[flow.entity, channel.entity])
-    return Made(stored, {"body_example": body_example(stored, text), **({"token": text} if text else {})})
+    once = {"body_example": body_example(stored, text), **({"token": text} if text else {})}
+    return Made(stored, once | _url_once(unit, stored, secret))
 
 
-async def change(unit: Unit, stored: Stored[Trigger], patch: TriggerPatch) -> Stored[Trigger]:
-    given, changed, extra = patch.given(), dict[str, Any](), stored.extra
+async def change(unit: Unit, stored: Stored[Trigger], patch: TriggerPatch) -> Made[Trigger]:
+    given, changed, extra, secret = patch.given(), dict[str, Any](), stored.extra, None
     flow = await unit.load(Flow, stored.entity.flow_id)
     if "entry" in given:
         changed["entry"], extra = patch.entry, {ACCEPTS: await _entry(unit, flow, patch.entry)}
@@ -108,11 +115,12 @@ async def change(unit: Unit, stored: Stored[Trigger], patch: TriggerPatch) -> St
     if "peer" in given:
         changed["group_peer_id"] = _group(patch)
     if given.keys() & {"auth", "token_id"}:
-        changed["auth"] = await _auth(unit, patch.auth, patch.token_id)
+        changed["auth"], secret = await _auth(unit, patch.auth, patch.token_id)
         changed["state"] = "active" if patch.auth == "url" or patch.token_id else "needs_token"
     entity = stored.entity.model_copy(update=changed)
     channel = await _channel(unit, flow.entity, entity.channel_id)
-    return await unit.save(entity, extra=extra, uses=[flow.entity, channel.entity])
+    saved = await unit.save(entity, extra=extra, uses=[flow.entity, channel.entity])
+    return Made(saved, _url_once(unit, saved, secret))
 
 
 async def remove(unit: Unit, stored: Stored[Trigger]) -> None:
@@ -123,11 +131,21 @@ async def remove(unit: Unit, stored: Stored[Trigger]) -> None:
 
 def show(stored: Stored[Trigger], site: Site) -> dict[str, Any]:
     """With the URL and the body to copy; a new token stands in the body only in the answer that made it."""
-    return show_entity(stored, site) | {
-        "url": site.url("run", stored.id),
+    shown, trigger = show_entity(stored, site), stored.entity
+    return shown | {
+        "auth": {name: value for name, value in shown["auth"].items() if name not in SECRETS},
+        "url": _url(stored, site, SECRET_PLACE if trigger.auth.url_sha256 else None),
         "body_example": body_example(stored, None),
-        "hint": hint(stored.entity),
+        "hint": hint(trigger),
     }
+
+
+def _url(stored: Stored[Trigger], site: Site, secret: str | None) -> str:
+    return site.url("run", stored.id if secret is None else f"{stored.id}.{secret}")
+
+
+def _url_once(unit: Unit, stored: Stored[Trigger], secret: str | None) -> dict[str, Any]:
+    return {} if secret is None else {"url": _url(stored, unit.site, secret)}
 
 
 def body_example(stored: Stored[Trigger], token: str | None) -> dict[str, Any]:
@@ -140,10 +158,11 @@ def body_example(stored: Stored[Trigger], token: str | None) -> dict[str, Any]:
 
 
 def hint(trigger: Trigger) -> str:
-    """What the caller still has to fill in."""
+    """What the caller still has to fill in, and what a trigger from before URLs had a secret still needs."""
+    said = "peer_id: fill in the id that the channel gave the person; they must have talked to the bot before."
     if trigger.group_peer_id is not None:
-        return "peer_id is filled in: the chosen group chat."
-    return "peer_id: fill in the id that the channel gave the person; they must have talked to the bot before."
+        said = "peer_id is filled in: the chosen group chat."
+    return said if trigger.told_id is not None else f"{said} {OLD_URL}"
 
 
 def _group(given: TriggerFields) -> str | None:
@@ -175,13 +194,17 @@ async def _new_token(unit: Unit, new: NewTrigger) -> tuple[str | None, str | Non
     return made.stored.id, str(made.once["token"])
 
 
-async def _auth(unit: Unit, scheme: Literal["token", "url"], token_id: str | None) -> TriggerAuth:
-    if scheme == "url" or token_id is None:
-        return TriggerAuth(scheme=scheme)
+async def _auth(unit: Unit, scheme: Literal["token", "url"], token_id: str | None) -> tuple[TriggerAuth, str | None]:
+    """How callers prove themselves, and the secret for the URL where that is how."""
+    if scheme == "url":
+        secret = generate_url_secret()
+        return TriggerAuth(scheme="url", url_sha256=digest(secret)), secret
+    if token_id is None:
+        return TriggerAuth(), None
     token = await unit.named(Token, "/token_id", token_id, lock="FOR SHARE")
     if not {EXECUTE, "admin"} & set(token.entity.scopes):
         raise errors.invalid("/token_id", f"The token {token.entity.name!r} lacks the scope {EXECUTE}.")
-    return TriggerAuth(token_id=token.id)
+    return TriggerAuth(token_id=token.id), None
 
 
 RESOURCE = Resource(

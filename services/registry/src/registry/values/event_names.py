@@ -32,13 +32,13 @@ KNOWN: _Names = {
 }
 
 
-def refuse_unknown(reads: Iterable[tuple[str, ...]]) -> None:
-    """Raises ValueError for the first path that no event has, with the nearest name that one has."""
+def refuse_unknown(field: str, reads: Iterable[tuple[str, ...]]) -> None:
+    """Raises ValueError for the first path that no event has, with the field and the nearest name that one has."""
     for path in reads:
         unknown = _unknown(path)
         if unknown:
             near = Nearest(_all(KNOWN)).to(unknown)
-            raise ValueError(f"there is no {unknown!r}; the nearest known name is {near!r}")
+            raise ValueError(f"the {field} reads {unknown!r}, which no event has; the nearest known name is {near!r}")
 
 
 def _unknown(path: tuple[str, ...]) -> str | None:

@@ -21,12 +21,12 @@ def wrong_template(source: str) -> str | None:
 
 
 def _filter(source: str) -> None:
-    refuse_unknown(Expression(source).reads)
+    refuse_unknown("filter", Expression(source).reads)
 
 
 def _template(source: str) -> None:
     refuse_broken_body(source)
-    refuse_unknown(Template(source).reads)
+    refuse_unknown("template", Template(source).reads)
 
 
 def _wrong(refuse: Callable[[str], None], source: str) -> str | None:

@@ -13,19 +13,15 @@ from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 
-from contracts.registry import Token
-from contracts.routes import Route
 from registry import errors
 from registry.site import Site
-from registry.store import postgres_entities
+from registry.web.callers import Callers
 from registry.writing import idempotency
 from registry.writing.unit import Unit
 from registry.writing.writes import FollowUp, Work, Writes
-from servicekit.credentials import tokens
 from servicekit.database import Database
-from servicekit.web.auth import Authoriser, Caller, bearer
+from servicekit.web.auth import Caller
 from servicekit.web.problems import ProblemError, unavailable
-from servicekit.web.routes import prove
 
 Handler: TypeAlias = Callable[..., Awaitable[Response]]
 """As FastAPI calls it: with the request, the path's parameters, and the body as the model that it is annotated with."""
@@ -34,42 +30,12 @@ IDEMPOTENT_METHODS = frozenset({"POST"})
 log = structlog.get_logger()
 
 
-class OneToken:
-    """The view that authorisation looks into, of the one token that was presented.
-
-    The registry asks its own table, not the topic: it can tell who calls while Kafka is gone.
-    """
-
-    ready = True
-
-    def __init__(self, token: Token | None) -> None:
-        self._token = token
-
-    def find(self, kind: str, index: str, value: str) -> Token | None:
-        return self._token
-
-    def deleted(self, kind: str, id: str) -> bool:
-        """What the table does not have is unknown, however that came."""
-        return False
-
-    async def current(self) -> bool:
-        return True
-
-
 class Api:
     """One per process."""
 
     def __init__(self, database: Database, writes: Writes, site: Site, admin_token: SecretStr) -> None:
         self.database, self.writes, self.site = database, writes, site
-        self._admin_token = admin_token
-
-    async def prove(self, row: Route, request: Request) -> Caller:
-        """Who calls a route, and may. Raises ProblemError 401 or 403."""
-        authorization = request.headers.get("authorization")
-        async with self.database.pool.acquire() as connection:
-            found = await postgres_entities.find_token(connection, tokens.digest(bearer(authorization)))
-        authoriser = Authoriser(OneToken(found.entity if found else None), self._admin_token)
-        return await prove(row, authoriser, request)
+        self.callers = Callers(database, admin_token)
 
     @contextlib.asynccontextmanager
     async def reading(self, request: Request) -> AsyncIterator[Unit]:
@@ -100,7 +66,8 @@ async def _key(caller: Caller, request: Request) -> idempotency.Key | None:
     given = request.headers.get("idempotency-key")
     if given is None or request.method not in IDEMPOTENT_METHODS:
         return None
-    return idempotency.key_of(caller.project or "-", request.url.path, given, await request.body())
+    by = caller.token_id or "operator"
+    return idempotency.key_of(caller.project or "-", request.url.path, given, await request.body(), by)
 
 
 def install_database_errors(app: FastAPI) -> None:

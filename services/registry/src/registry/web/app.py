@@ -28,7 +28,7 @@ def build_app(
     app.add_middleware(RequestGuard)
     router = APIRouter(route_class=route_class(api, table))
     for row, handler in bind("registry", handlers(api, calls, resources), table):
-        router.add_api_route(row.path, handler, methods=[row.method])
+        router.add_api_route(row.path, handler, methods=list(row.methods))
     app.include_router(router)
     docs_pages.add(app, document("registry", openapi.operations(resources), table))
     return app

@@ -92,8 +92,9 @@ def _change(api: Api, resource: Resource[M, N, P]) -> Handler:
             assert resource.change is not None
             stored = await load_to_change(unit, resource, id, request)
             changed = await resource.change(unit, stored, body)
-            await unit.refuse_growth(changed.entity, data_of(stored.entity), data_of(changed.entity))
-            return shown_answer(resource, unit, changed)
+            made = changed if isinstance(changed, Made) else Made(changed)
+            await unit.refuse_growth(made.stored.entity, data_of(stored.entity), data_of(made.stored.entity))
+            return made_answer(resource, unit, made, status=200)
 
         return await api.write(request, work, checked=resource.checked)
 

@@ -29,11 +29,11 @@ def route_class(api: Api, table: Sequence[Route]) -> type[APIRoute]:
         def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
             handle = super().get_route_handler()
             mounted.append(self)
-            method = next(iter(self.methods or ()))
+            [method] = (self.methods or set()) - {"HEAD"}
             row = rows[f"{method} {self.path}"]
 
             async def guarded(request: Request) -> Response:
-                request.state.caller = await api.prove(row, request)
+                request.state.caller = await api.callers.prove(row, request)
                 refuse_nul(request.query_params.multi_items())
                 body = await request.body()
                 if body:

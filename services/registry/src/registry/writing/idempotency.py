@@ -26,12 +26,13 @@ FORGET = "DELETE FROM idempotency WHERE created_at < now() - interval '8 days'"
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """Whose key, for which path, with which body."""
+    """Whose key, for which path, with which body; `by`: the id of the caller's token, or `operator`."""
 
     project: str
     path: str
     key: str
     body_sha256: str
+    by: str
 
     @property
     def place(self) -> str:
@@ -39,17 +40,18 @@ class Key:
         return sha256("\n".join((self.path, self.key)).encode()).hexdigest()
 
 
-def key_of(project: str, path: str, key: str, body: bytes) -> Key:
+def key_of(project: str, path: str, key: str, body: bytes, by: str) -> Key:
     """The key of a request. Raises ProblemError 400 when it is empty or too long."""
     if not 0 < len(key) <= KEY_LIMIT:
         raise errors.bad_key(f"Idempotency-Key has 1 to {KEY_LIMIT} characters.")
-    return Key(project, path, key, sha256(body).hexdigest())
+    return Key(project, path, key, sha256(body).hexdigest(), by)
 
 
 async def recall(connection: Connection, key: Key, ring: KeyRing) -> Answer | None:
     """The first request's answer, None if this is the first. Holds the key until the transaction ends.
 
-    Raises ProblemError 409 while the first one runs, 422 when it had another body.
+    Raises ProblemError 409 while the first one runs, 422 when it had another body or came with another token: the answer
+    may show a secret, which is for who made it.
     """
     if not await connection.fetchval(LOCK, IDEMPOTENCY_LOCKS, f"{key.project} {key.place}"):
         raise errors.still_running()
@@ -60,12 +62,15 @@ async def recall(connection: Connection, key: Key, ring: KeyRing) -> Answer | No
         raise errors.key_used("This Idempotency-Key came before with another body.")
     sealed = Sealed.model_validate_json(row["answer"])
     plaintext = ring.open_sealed(sealed, project=key.project, entity=key.place, field="answer")
-    return Answer(**orjson.loads(plaintext))
+    answer = orjson.loads(plaintext)
+    if answer.pop("by", key.by) != key.by:
+        raise errors.key_used("This Idempotency-Key came before with another token.")
+    return Answer(**answer)
 
 
 async def keep(connection: Connection, key: Key, answer: Answer, ring: KeyRing) -> None:
     """Remember it; sealed, because some answers show a secret this one time."""
-    plaintext = orjson.dumps(asdict(answer))
+    plaintext = orjson.dumps(asdict(answer) | {"by": key.by})
     sealed = ring.seal(plaintext, project=key.project, entity=key.place, field="answer")
     await connection.execute(KEEP, key.project, key.path, key.key, key.body_sha256, sealed.encode().decode())
 

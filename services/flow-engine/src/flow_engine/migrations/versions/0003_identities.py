@@ -13,17 +13,19 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-TABLES = """
+TABLE = """
 CREATE TABLE identity (
     bot_id text NOT NULL,
     kind text NOT NULL,
     value text NOT NULL,
-    contact_id uuid NOT NULL REFERENCES contact ON DELETE CASCADE,
+    contact_id uuid NOT NULL,
     PRIMARY KEY (bot_id, kind, value)
 );
 CREATE INDEX identity_contact ON identity (contact_id);
 COMMENT ON TABLE identity IS 'Verified: external_id, phone, email as contracts.people.identifier writes them';
-
+"""
+CONTACTS = """
+ALTER TABLE identity ADD FOREIGN KEY (contact_id) REFERENCES contact ON DELETE CASCADE;
 ALTER TABLE contact ADD COLUMN merged_into uuid;
 CREATE INDEX contact_merged_into ON contact (merged_into) WHERE merged_into IS NOT NULL;
 COMMENT ON COLUMN contact.merged_into IS 'who this turned out to be, itself not merged; the row stays as it was';
@@ -56,7 +58,8 @@ SELECT p.bot_id, 'phone', n.number, (array_agg(p.id))[1]
 
 
 def upgrade() -> None:
-    for script in (TABLES, EXTERNAL_IDS, PHONES):
+    # What locks the table of contacts comes last: an engine of the release before may be at work.
+    for script in (TABLE, EXTERNAL_IDS, PHONES, CONTACTS):
         op.get_bind().exec_driver_sql(script)
 
 

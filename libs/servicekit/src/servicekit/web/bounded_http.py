@@ -1,0 +1,221 @@
+"""uvicorn's protocol over httptools, with bounds in bytes and in time, and an answer to what other clients really send.
+
+httptools is strict about where a request ends, which request smuggling lives on. What it and uvicorn leave open is closed
+here, before an application sees anything, and so alike in each service and in the development gateway: how much may come
+that is no body, how long each part may take, offers to speak another protocol, versions, and the forms of a target.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Literal
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from servicekit.web.problems import ProblemError
+from servicekit.web.requests import BODY_SECONDS, bad_request
+
+OVERHEAD_LIMIT = 64 * 1024
+"""Bytes of a request that are not its body: head, trailers, and what stands beside the sizes of chunks."""
+CHUNK_BYTES = 20
+"""Of a chunk's frame that are not counted: its size in hexadecimal digits and two line ends."""
+FIRST_BYTE_SECONDS = 30.0
+"""From the connection to its first byte."""
+HEAD_SECONDS = 10.0
+"""From the first byte of a request to the end of its head."""
+WHOLE_BODY_SECONDS = BODY_SECONDS + 5
+"""From the head to the end of the body. A service that reads the body in time of its own answers before."""
+KEEP_ALIVE_SECONDS = 65
+"""Longer than a usual proxy keeps an idle connection, so that the proxy closes first and no request is lost in it."""
+
+_VERSIONS = ("1.1", "1.0")
+_OFFER = frozenset({b"upgrade", b"http2-settings"})
+"""Headers that offer another protocol."""
+_ABSOLUTE = re.compile(rb"https?://([^/?#@]+)(/[^?#]*)?(\?[^#]*)?(?:#.*)?", re.IGNORECASE)
+
+Part = Literal["first byte", "head", "body", "nothing"]
+"""What a connection waits for; `nothing`: for the next request, with bytes that begin none."""
+_SECONDS: dict[Part, float] = {
+    "first byte": FIRST_BYTE_SECONDS, "head": HEAD_SECONDS, "body": WHOLE_BODY_SECONDS, "nothing": KEEP_ALIVE_SECONDS,
+}  # fmt: skip
+
+
+class BoundedHttp(HttpToolsProtocol):
+    """One connection."""
+
+    _in_head = _in_body = _ended = _over = False
+    _overhead = _body_bytes = _chunks = _messages = 0
+    _awaited: tuple[Part, int] | None = None
+    _clock: asyncio.TimerHandle | None = None
+
+    # asyncio's callbacks
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._await("first byte")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._await(None)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self._over:
+            return
+        self._unset_keepalive_if_required()
+        self._body_bytes = self._chunks = 0
+        self._ended = False
+        self._feed(data)
+        if self._over or self.transport.is_closing():
+            self._await(None)
+            return
+        # What shares a piece of data with a request's end cannot be told from the next one's: it is small, and let through.
+        if not self._ended:
+            self._overhead += max(0, len(data) - self._body_bytes - self._chunks * CHUNK_BYTES)
+            if self._overhead > OVERHEAD_LIMIT:
+                self._refuse(bad_request(f"At most {OVERHEAD_LIMIT} bytes that are not the body."))
+                return
+        self._await(self._part())
+
+    # httptools' callbacks
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head, self._overhead = True, 0
+        self._messages += 1
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self._in_head:
+            return  # A trailer is no header: what was checked must not change while it is worked on.
+        name = name.lower()  # From here as in uvicorn, written out because it is called for each header.
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
+
+    def on_headers_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
+        if self.parser.get_http_version() not in _VERSIONS:
+            raise ProblemError("http-version", 505, "HTTP version not supported", "HTTP/1.1 is spoken here.")
+        if not self.url.startswith(b"/"):
+            self._read_absolute_form()
+        self._in_head = False
+        super().on_headers_complete()
+        self._in_body = True
+
+    def on_body(self, body: bytes) -> None:
+        self._body_bytes += len(body)
+        super().on_body(body)
+
+    def on_chunk_header(self) -> None:
+        """A chunk begins."""
+        self._chunks += 1
+
+    def on_message_complete(self) -> None:
+        if self.parser.should_upgrade():
+            return
+        self._in_body, self._ended = False, True
+        super().on_message_complete()
+
+    # Reading
+
+    def _feed(self, data: bytes) -> None:
+        try:
+            self._read(data)
+        except httptools.HttpParserError as error:
+            refusal = error.__context__
+            self._refuse(refusal if isinstance(refusal, ProblemError) else bad_request("This is not HTTP/1.1."))
+        except ProblemError as refusal:
+            self._refuse(refusal)
+
+    def _read(self, rest: bytes | memoryview) -> None:
+        while True:
+            try:
+                self.parser.feed_data(rest)
+                return
+            except httptools.HttpParserUpgrade as offer:
+                rest = memoryview(rest)[offer.args[0] :]
+            self._read_again()
+
+    def _read_again(self) -> None:
+        """Read the head without its offer to speak another protocol, which a server may pass over (RFC 9110, 7.8).
+
+        The parser takes such a request to have no body, and what follows for the other protocol's. Java's client makes
+        the offer (h2c) with each request unless told otherwise.
+        """
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            raise bad_request("This is no proxy: CONNECT leads nowhere.")
+        version = self.parser.get_http_version().encode()
+        kept = [b"%b: %b\r\n" % header for header in self.headers if header[0] not in _OFFER]
+        self.parser = httptools.HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # As uvicorn's own.
+        self.parser.feed_data(b"%b %b HTTP/%b\r\n%b\r\n" % (method, self.url, version, b"".join(kept)))
+
+    def _read_absolute_form(self) -> None:
+        """The target is a whole URL, as proxies are told: its authority stands above the Host header (RFC 9112, 3.2.2)."""
+        target = _ABSOLUTE.fullmatch(self.url)
+        if target is None:
+            raise bad_request("The target is a path, or an http URL without user and password.")
+        host, path, query = target.groups()
+        self.url = (path or b"/") + (query or b"")
+        self.headers[:] = [(name, host if name == b"host" else value) for name, value in self.headers]
+
+    # Time
+
+    def _part(self) -> Part | None:
+        """What has to come next from the client, None while it is our turn."""
+        if self._in_head:
+            return "head"
+        if self._in_body:
+            return "body"
+        return "nothing" if self.cycle is None or self.cycle.response_complete else None
+
+    def _await(self, part: Part | None) -> None:
+        awaited = None if part is None else (part, self._messages)
+        if awaited == self._awaited:
+            return
+        self._awaited = awaited
+        if self._clock is not None:
+            self._clock.cancel()
+            self._clock = None
+        if part is not None:
+            self._clock = self.loop.call_later(_SECONDS[part], self._too_slow, part)
+
+    def _too_slow(self, part: Part) -> None:
+        if part in ("head", "body"):
+            detail = f"The {part} took over {_SECONDS[part]:.0f} s."
+            self._refuse(ProblemError("too-slow", 408, "Too slow", detail))
+        else:
+            self.transport.close()
+
+    # Refusing
+
+    def _refuse(self, refusal: ProblemError) -> None:
+        """The last that this connection says; nothing is said where it would be taken for another request's answer."""
+        if self._answerable():
+            self.transport.write(_whole(refusal))
+            self.transport.close()
+        elif self._in_body:
+            self.transport.abort()
+        else:
+            self.cycle.keep_alive = False  # What was asked before is answered, then the connection ends.
+        if self._in_body:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self._over = True
+        self._await(None)
+
+    def _answerable(self) -> bool:
+        if self._in_body:
+            return not self.pipeline and not self.cycle.response_started
+        return self.cycle is None or self.cycle.response_complete
+
+
+def _whole(refusal: ProblemError) -> bytes:
+    """The problem as bytes of a connection that ends with it."""
+    response = refusal.response()
+    headers = [*response.raw_headers, (b"connection", b"close")]
+    lines = b"".join(b"%b: %b\r\n" % header for header in headers)
+    return STATUS_LINE[refusal.status] + lines + b"\r\n" + bytes(response.body)

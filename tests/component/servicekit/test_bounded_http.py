@@ -1,0 +1,191 @@
+"""Requests as other clients really send them, and as nobody should: through the connections of every service."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gzip
+import time
+
+import orjson
+import pytest
+
+from servicekit.web import bounded_http
+from servicekit.web.requests import BODY_LIMIT
+from support.edges import BODY, CHUNKED, GZIPPED, H2C, LAST, LENGTH, exchange, seen_in, telling
+
+POST = b"POST /v1/x?y=1 HTTP/1.1\r\nhost: a\r\n"
+
+
+@pytest.fixture
+async def port():
+    async with telling() as made:
+        yield made
+
+
+def pieces(raw: bytes, size: int) -> list[bytes]:
+    return [raw[at : at + size] for at in range(0, len(raw), size)]
+
+
+@pytest.mark.parametrize("size", [1, 17, 10_000])
+@pytest.mark.parametrize(
+    "framed",
+    [LENGTH + b"\r\n" + BODY, CHUNKED + b"\r\n8\r\n" + BODY + b"\r\n0\r\n\r\n"],
+    ids=["length", "chunked"],
+)
+@pytest.mark.parametrize("offer", [H2C, b"connection: Upgrade\r\nupgrade: websocket\r\n"], ids=["h2c", "websocket"])
+async def test_a_request_that_offers_another_protocol_keeps_its_body_and_its_connection(port, offer, framed, size):
+    first = POST + offer + framed
+    answers = await exchange(port, *pieces(first, size), *pieces(POST + LAST + framed, size))
+    assert answers.count(b"HTTP/1.1 200") == 2
+    assert b"101" not in answers.partition(b"\r\n")[0]
+    one, other = (orjson.loads(part.partition(b"\r\n\r\n")[2]) for part in answers.split(b"HTTP/1.1 200")[1:])
+    assert (one["body"], one["target"], other["body"]) == (BODY.decode(), "/v1/x?y=1", BODY.decode())
+    assert "upgrade" not in one["headers"]
+
+
+async def test_requests_in_one_piece_are_answered_in_order(port):
+    raw = b"".join(b"POST /%d HTTP/1.1\r\nhost: a\r\n" % n + H2C + LENGTH + b"\r\n" + BODY for n in range(50))
+    answers = await exchange(port, raw + b"GET /last HTTP/1.1\r\nhost: a\r\n" + LAST + b"\r\n")
+    targets = [orjson.loads(part.partition(b"\r\n\r\n")[2])["target"] for part in answers.split(b"HTTP/1.1 200")[1:]]
+    assert targets == [*(f"/{n}" for n in range(50)), "/last"]
+
+
+@pytest.mark.parametrize(
+    ("target", "path", "host"),
+    [
+        (b"http://other.example/v1/x?y=1", "/v1/x?y=1", "other.example"),
+        (b"HTTPS://other.example:8443", "/", "other.example:8443"),
+        (b"http://other.example?y=1", "/?y=1", "other.example"),
+        (b"/v1/x#frag", "/v1/x", "a"),
+        (b"//v1/x", "//v1/x", "a"),
+    ],
+)
+async def test_a_whole_url_may_be_the_target(port, target, path, host):
+    seen = seen_in(await exchange(port, b"GET " + target + b" HTTP/1.1\r\nhost: a\r\n" + LAST + b"\r\n"))
+    assert (seen["target"], seen["host"]) == (path, host)
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"GET / HTTP/2.0", b"505"),
+        (b"GET / HTTP/0.9", b"505"),
+        (b"GET / HTTP/1.2", b"400"),
+        (b"GET ftp://a/ HTTP/1.1", b"400"),
+        (b"GET http://user:pw@a/ HTTP/1.1", b"400"),
+        (b"OPTIONS * HTTP/1.1", b"400"),
+        (b"CONNECT a:443 HTTP/1.1", b"400"),
+        (b"PRI * HTTP/2.0", b"400"),
+    ],
+)
+async def test_what_is_not_spoken_here_is_a_problem_and_the_end(port, line, status):
+    answer = await exchange(port, line + b"\r\nhost: a\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 " + status), answer
+    assert b"content-type: application/problem+json" in head
+    assert orjson.loads(body)["status"] == int(status)
+
+
+async def test_a_gzip_body_arrives_as_what_it_holds(port):
+    head = POST + LAST + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(GZIPPED)
+    for parts in ([head + GZIPPED], [head, *pieces(GZIPPED, 3)]):
+        seen = seen_in(await exchange(port, *parts))
+        assert (seen["body"], "content-encoding" in seen["headers"]) == (BODY.decode(), False)
+
+
+def gzip_of(size: int) -> bytes:
+    return gzip.compress(bytes(size))
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "status"),
+    [
+        (b"gzip", gzip_of(BODY_LIMIT + 1), b"413"),
+        (b"gzip", gzip_of(40 * BODY_LIMIT), b"413"),
+        (b"gzip", BODY, b"400"),
+        (b"gzip", GZIPPED[:-4], b"400"),
+        (b"gzip", GZIPPED * 2, b"400"),
+        (b"br", BODY, b"415"),
+        (b"gzip, gzip", gzip.compress(GZIPPED), b"415"),
+    ],
+    ids=["too much", "a bomb", "not gzip", "cut short", "two members", "brotli", "twice"],
+)
+async def test_what_cannot_be_unpacked_is_refused(port, encoding, body, status):
+    head = POST + LAST + b"content-encoding: %b\r\ncontent-length: %d\r\n\r\n" % (encoding, len(body))
+    answer = await exchange(port, head, body)
+    assert answer.startswith(b"HTTP/1.1 " + status), answer[:200]
+
+
+async def test_unpacking_a_bomb_takes_no_longer_than_a_body(port):
+    bomb = gzip_of(200 * BODY_LIMIT)
+    head = POST + LAST + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(bomb)
+    before = time.process_time()
+    await exchange(port, head, bomb)
+    assert time.process_time() - before < 0.1
+
+
+async def test_a_chunks_extensions_and_the_trailers_are_bounded(port):
+    many = CHUNKED + b"\r\n" + b"1;" + b"e" * 90_000
+    trailers = CHUNKED + b"\r\n0\r\n" + b"x: y\r\n" * 20_000
+    for flood in (many, trailers):
+        answer = await exchange(port, POST, *pieces(flood, 8_000))
+        assert answer == b"" or answer.startswith(b"HTTP/1.1 400")
+
+
+async def test_a_body_in_small_chunks_is_no_flood(port):
+    body = b"".join(b"1\r\nx\r\n" for _ in range(100_000)) + b"0\r\n\r\n"
+    seen = seen_in(await exchange(port, POST + LAST + CHUNKED + b"\r\n", *pieces(body, 60_000)))
+    assert seen["body"] == "x" * 100_000
+
+
+async def test_a_trailer_is_no_header(port):
+    raw = POST + LAST + CHUNKED + b"\r\n1\r\nx\r\n0\r\nauthorization: Bearer other\r\n\r\n"
+    seen = seen_in(await exchange(port, raw))
+    assert (seen["body"], "authorization" in seen["headers"]) == ("x", False)
+
+
+@pytest.mark.parametrize(
+    ("part", "sent", "status"),
+    [
+        ("first byte", b"", b""),
+        ("head", b"GET / HTTP/1.1\r\nhost: a\r\n", b"HTTP/1.1 408"),
+        ("head", POST + b"content-length: 0\r\n\r\n" + b"GET /", b"HTTP/1.1 200"),
+        ("body", POST + LENGTH + b"\r\n{", b"HTTP/1.1 408"),
+        ("body", POST + CHUNKED + b"\r\n5\r\n{", b"HTTP/1.1 408"),
+        ("nothing", b"\r\n", b""),
+    ],
+    ids=["nothing at all", "half a head", "half a second head", "half a body", "half a chunk", "an empty line"],
+)
+async def test_who_does_not_go_on_is_told_and_cut_off(port, monkeypatch, part, sent, status):
+    monkeypatch.setitem(bounded_http._SECONDS, part, 0.05)
+    async with asyncio.timeout(5):
+        answer = await exchange(port, sent)
+    assert answer.startswith(status)
+    assert bool(answer) == bool(status)
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+async def test_dripping_does_not_help(port, monkeypatch, part):
+    monkeypatch.setitem(bounded_http._SECONDS, part, 0.1)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"GET / HTTP/1.1\r\nhost: a\r\nx: " if part == "head" else POST + b"content-length: 99999\r\n\r\n")
+
+    async def drip() -> None:
+        while not writer.is_closing():
+            writer.write(b"y")
+            await asyncio.sleep(0.01)
+
+    dripping = asyncio.create_task(drip())
+    async with asyncio.timeout(5):
+        with contextlib.suppress(ConnectionResetError):  # The close may overtake the answer while we are still sending.
+            assert (await reader.read()).startswith(b"HTTP/1.1 408")
+    dripping.cancel()
+    writer.close()
+
+
+@pytest.mark.parametrize("second", [b"no request at all\r\n\r\n", b"GET / HTTP/2.0\r\nhost: a\r\n\r\n"])
+async def test_a_broken_second_request_ends_the_connection_after_the_answer_to_the_first(port, second):
+    answer = await exchange(port, POST + LENGTH + b"\r\n" + BODY + second)
+    assert seen_in(answer)["body"] == BODY.decode()
+    assert answer.count(b"HTTP/1.1 ") == 1

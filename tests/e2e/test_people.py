@@ -1,0 +1,79 @@
+"""Whom a shop's trigger writes to, on the whole stack: who was vouched for, and nobody who only says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from devstack.api import Api
+from support.ground import Ground
+from support.waiting import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+HUGO = "HUGO@example.com"
+PAID: dict[str, Any] = {
+    "schema": "flow/1",
+    "slug": "paid",
+    "name": "Paid",
+    "start": "paid",
+    "triggers": [{"id": "bought", "type": "webhook", "to": "paid"}],
+    "nodes": {"paid": {"type": "say", "parts": [{"text": "Thank you, {{ user.name }}."}]}},
+}
+
+
+class Visitor:
+    """A page with a web chat session."""
+
+    def __init__(self, client: httpx.AsyncClient, sessions: str, session: dict[str, Any]) -> None:
+        self._client, self._url = client, f"{sessions}/{session['session_id']}"
+        self._headers = {"authorization": f"Bearer {session['token']}"}
+
+    async def say(self, **contact: str) -> None:
+        body = {"client_message_id": "1", "text": "hello", "contact": contact}
+        answer = await self._client.post(f"{self._url}/messages", json=body, headers=self._headers)
+        assert answer.status_code == 202, answer.text
+
+    async def heard(self) -> list[str]:
+        answer = await self._client.get(f"{self._url}/events", headers=self._headers)
+        return [message["content"]["text"] for message in answer.json()["messages"]]
+
+
+async def test_a_shop_reaches_who_was_vouched_for_and_not_who_says_so(ground: Ground) -> None:
+    stack = ground.stack
+    async with Api(stack.base_url, stack.secrets.admin_token) as operator:
+        project = (await operator.post("/v1/projects", {"name": "people"}))["id"]
+    async with (
+        Api(stack.base_url, stack.secrets.admin_token, project) as api,
+        httpx.AsyncClient(base_url=stack.base_url, trust_env=False) as client,
+    ):
+        bot = (await api.post("/v1/bots", {"name": "shop"}))["id"]
+        channel = await api.post("/v1/channels", {"bot": bot, "type": "webchat", "name": "site"})
+        flow = await api.publish_flow(bot, PAID)
+        entry = {"flow": flow["id"], "entry": "bought", "channel_id": channel["id"], "new_token": {"name": "shop"}}
+        trigger = await api.post("/v1/triggers", entry)
+        shop = {"authorization": f"Bearer {trigger['body_example']['token']}"}
+        crm = await api.post("/v1/tokens", {"name": "crm", "scopes": ["data:write"]})
+        sessions = f"/v1/web/{channel['id']}/sessions"
+
+        async def bought() -> tuple[int, str]:
+            body = {"person": {"email": HUGO}}
+            answer = await client.post(f"/v1/run/{trigger['id']}", json=body, headers=shop)
+            return answer.status_code, answer.json().get("status", "") if answer.is_success else answer.json()["type"]
+
+        liar = Visitor(client, sessions, (await client.post(sessions)).json())
+        await liar.say(email="hugo@example.com", name="Liar")
+        status, why = await bought()
+        assert (status, why.rpartition("/")[2]) == (404, "contact-not-found")
+        told = {"contact": {"email": "hugo@example.com", "name": "Hugo"}}
+        made = await client.post(sessions, json=told, headers={"authorization": f"Bearer {crm['token']}"})
+        hugo = Visitor(client, sessions, made.json())
+        await hugo.say()
+
+        async def reached() -> bool:
+            return (await bought())[0] == 202
+
+        await eventually(reached)
+        assert (await eventually(hugo.heard))[0] == "Thank you, Hugo."
+        assert await liar.heard() == []

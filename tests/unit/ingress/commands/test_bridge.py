@@ -1,0 +1,140 @@
+"""Batches of commands: what one waits for delays no other."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import Any
+
+import orjson
+import pytest
+from aiokafka import TopicPartition
+
+from contracts import commands
+from contracts.registry import Bot, Channel, Project
+from contracts.replies import RunReply
+from ingress.commands import verdicts
+from ingress.commands.bridge import Bridge, Taken, told
+from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.publisher import NotAcknowledged
+from servicekit.kafka.records import Record
+from support.ingress_fakes import BOT, CHANNEL, SECRET
+from support.waiting import eventually
+
+PERSON = {"peer_id": "5", "channel_id": CHANNEL}
+START: dict[str, Any] = {
+    "kind": "start", "bot": BOT, "person": PERSON, "flow": "reserve", "entry": "bought", "variables": {"order_id": "7"}
+}  # fmt: skip
+PATCH: dict[str, Any] = {"kind": "contact_update", "bot": BOT, "person": PERSON, "add_tags": ["vip"]}
+
+
+class Commands:
+    """A bridge over a rig, and its commands."""
+
+    def __init__(self, rig: Any) -> None:
+        self.rig, self._offset = rig, 0
+        self.token = "a" * 32
+        """The operator's."""
+        made = rig.ingress
+        self.bridge = Bridge(Cluster("no-kafka:9092", ""), "a", 6, made.commands, made.intake, rig.publisher)
+
+    def record(self, command: dict[str, Any], id: str) -> Record:
+        self._offset += 1
+        headers = (("ce_id", id.encode()), ("authorization", f"Bearer {self.token}".encode()))
+        return Record(commands.TOPIC.name, 0, self._offset, 0, b"k", orjson.dumps(command), headers)
+
+    async def apply(self, *given: tuple[str, dict[str, Any]]) -> list[asyncio.Task[None]]:
+        async with asyncio.timeout(2):
+            return await self.bridge.apply([self.record(command, id) for id, command in given])
+
+    def outcomes(self) -> dict[str, str]:
+        """Command id -> its status, or the problem's type."""
+        accepted = {each["command"]["id"]: each["status"] for each in self.rig.events("command.accepted")}
+        rejected = {each["command"]["id"]: each["problem"]["type"] for each in self.rig.events("command.rejected")}
+        return accepted | rejected
+
+    def verdict(self, number: int, status: Any) -> None:
+        future = self.rig.asker.futures[f"r{number}"]
+        future.set_result(RunReply(instance="i", request_id=f"r{number}", event_id="e", status=status))
+
+
+@pytest.fixture
+async def given(rig):
+    made = Commands(rig)
+    yield made
+    await made.bridge._verdicts.stop()
+
+
+async def test_a_start_on_which_the_engine_says_nothing_delays_no_other_command(given):
+    (held,) = await given.apply(("held", START), ("patch", PATCH))
+    assert (given.outcomes(), held.done()) == ({"patch": "accepted"}, False)
+    (other,) = await given.apply(("other", START))
+    given.verdict(1, "started")
+    await other
+    assert (given.outcomes(), held.done()) == ({"patch": "accepted", "other": "started"}, False)
+    given.verdict(0, "started")
+    await held
+    assert given.outcomes()["held"] == "started"
+    assert [each["kind"] for each in given.rig.inbound] == ["start", "contact_update", "start"]
+
+
+async def test_no_word_in_time_is_told_as_accepted(given, monkeypatch):
+    monkeypatch.setattr(verdicts, "VERDICT_SECONDS", 0.01)
+    (held,) = await given.apply(("held", START))
+    await held
+    assert given.outcomes() == {"held": "accepted"}
+
+
+async def test_offsets_wait_for_what_is_told_later_in_the_order_of_their_batches(given):
+    first, second = TopicPartition("commands", 0), TopicPartition("commands", 1)
+    held = await given.apply(("held", START))
+    taken = deque([Taken({first: 5}, held), Taken({first: 7, second: 3}, [])])
+    assert told(taken) == {}
+    given.verdict(0, "started")
+    await asyncio.gather(*held)
+    assert (told(taken), list(taken)) == ({first: 7, second: 3}, [])
+
+
+async def test_a_project_with_too_many_starts_that_wait_is_told_at_once_and_another_is_not(given, monkeypatch):
+    monkeypatch.setattr(verdicts, "WAITING_PER_PROJECT", 2)
+    view = given.rig.view
+    view.put("project", Project(id="project-2", name="Other", slug="other", signing_secret=SECRET))
+    view.put("bot", Bot(id="bot-2", project_id="project-2", name="Other"))
+    view.put("channel", Channel(id="channel-2", project_id="project-2", bot_id="bot-2", type="telegram", name="tg"))
+    flow = view.get("flow", "flow-1")
+    version = view.get("flow_version", "flow-1/2")
+    view.put("flow", flow.model_copy(update={"id": "flow-2", "project_id": "project-2", "bot_id": "bot-2"}))
+    moved = {"flow_id": "flow-2", "project_id": "project-2", "bot_id": "bot-2"}
+    view.put("flow_version", version.model_copy(update=moved))
+    for number in range(3):
+        await given.apply((f"mine-{number}", START))
+    theirs = START | {"bot": "bot-2", "person": {"peer_id": "5", "channel_id": "channel-2"}}
+    waits = await given.apply(("theirs", theirs))
+    assert (given.outcomes(), len(waits)) == ({"mine-2": "accepted"}, 1)
+    assert [future.done() for future in given.rig.asker.futures.values()] == [False, False, True, False]
+
+
+async def test_commands_for_what_nobody_knows_are_looked_for_together(given):
+    unknown = [(f"c{number}", START | {"bot": f"bot-{number}x"}) for number in range(50)]
+    given.token = given.rig.token
+    await given.apply(*unknown)
+    assert set(given.outcomes().values()) == {"not-found"}
+    assert given.rig.view.catch_ups <= 2
+
+
+async def test_a_batch_that_kafka_does_not_take_leaves_no_question_behind(given):
+    given.rig.publisher.down = True
+    with pytest.raises(NotAcknowledged):
+        await given.apply(("one", START), ("two", START))
+    assert all(future.done() for future in given.rig.asker.futures.values())
+
+
+async def test_an_outcome_that_kafka_does_not_take_is_told_again(given, monkeypatch):
+    monkeypatch.setattr(verdicts, "RETRY_SECONDS", 0.001)
+    (late,) = await given.apply(("one", START))
+    given.rig.publisher.down = True
+    given.verdict(0, "started")
+    await asyncio.sleep(0)
+    given.rig.publisher.down = False
+    await eventually(late.done, seconds=2)
+    assert given.outcomes() == {"one": "started"}
