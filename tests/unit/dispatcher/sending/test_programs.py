@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -86,3 +87,16 @@ async def test_a_project_that_ends_worker_after_worker_gets_none_and_others_do(w
     assert asked < 10
     assert not await made.lets_through("another", "e", '"x" in [event.type]', EVENT)
     assert len(workers.asked) == asked + 1
+
+
+async def test_what_waited_for_a_worker_while_its_project_spent_its_allowance_gets_none(
+    workers: WorkersInMemory,
+) -> None:
+    made = Programs(workers, Allowances(lambda: 0.0))
+    workers.ends = lambda task, progress: True
+    workers.free.clear()
+    waiting = [asyncio.create_task(through(made, COUNTED)) for _ in range(20)]
+    await asyncio.sleep(0)
+    workers.free.set()
+    assert all(await asyncio.gather(*waiting))
+    assert len(workers.asked) < 12
