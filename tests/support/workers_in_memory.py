@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+from servicekit.workers.forking import ForkerGone
 from servicekit.workers.line import Limits
 from servicekit.workers.pool import Asks, Ended, TaskFailed
 from servicekit.workers.worker import Do
@@ -15,7 +16,7 @@ class WorkersInMemory:
     """`make` makes a worker's Do, one for the first worker and for each fresh one.
 
     `ends`, where a test sets it, says of (task, progress) whether the worker is ended there, and `by_limit` whether by one
-    of its limits; `asked` are the tasks.
+    of its limits; `none_there`: no worker can be had. `asked` are the tasks.
     """
 
     def __init__(self, make: Callable[[], Do]) -> None:
@@ -23,12 +24,14 @@ class WorkersInMemory:
         self._do: Do | None = None
         self.asked: list[Any] = []
         self.fresh = 0
-        self.by_limit = False
+        self.by_limit = self.none_there = False
         self.ends: Callable[[Any, int], bool] = lambda task, progress: False
 
     @contextlib.asynccontextmanager
     async def worker(self, *, fresh: bool = False) -> AsyncIterator[Asks]:
         self.fresh += fresh
+        if self.none_there:
+            raise ForkerGone
         if fresh or self._do is None:
             self._do = self._make()
         yield _Worker(self, self._do)

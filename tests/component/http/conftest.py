@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from contracts.registry import Channel
 from contracts.routes import Service
 from support.databases import Databases
-from support.ingress_fakes import registry
+from support.every_app import WEBCHAT
+from support.ingress_fakes import BOT, PROJECT, registry, trigger
 from support.served import served
 
 
@@ -16,6 +18,9 @@ from support.served import served
 def services(databases: Databases) -> Iterator[dict[Service, str]]:
     """Service -> its base URL."""
     view, _ = registry()
+    view.put("trigger", trigger(None))  # Its URL is enough: the callers of these tests have one token, the operator's.
+    view.put("channel", Channel(id=WEBCHAT, project_id=PROJECT, bot_id=BOT, type="webchat", name="web"))
+    view.put("channel", Channel(id="http-1", project_id=PROJECT, bot_id=BOT, type="http", name="http"))
     with (
         databases.fresh("dispatcher") as deliveries,
         databases.fresh("registry") as entities,

@@ -74,8 +74,9 @@ def for_ever(begin: bytes, again: bytes):
     async def answer(writer: asyncio.StreamWriter) -> None:
         writer.write(begin)
         while True:
-            writer.write(again * 100)
+            writer.write(again * 20)
             await writer.drain()
+            await asyncio.sleep(0)  # So that it arrives in pieces.
 
     return answer
 

@@ -53,6 +53,10 @@ class Turns(Generic[T]):
     def __init__(self) -> None:
         self._waiting: dict[str, deque[T]] = {}
 
+    def __bool__(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._waiting)
+
     def add(self, project: str, item: T) -> None:
         """It waits behind what its project has waiting."""
         self._waiting.setdefault(project, deque()).append(item)

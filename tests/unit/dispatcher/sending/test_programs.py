@@ -9,6 +9,7 @@ import pytest
 from dispatcher.errors import NoRequest
 from dispatcher.sending import programs
 from dispatcher.sending.programs import Programs
+from servicekit.loop.batches import Infrastructure
 from servicekit.workers.allowances import Allowances
 from support.workers_in_memory import WorkersInMemory
 
@@ -86,3 +87,11 @@ async def test_a_project_that_ends_worker_after_worker_gets_none_and_others_do(w
     assert asked < 10
     assert not await made.lets_through("another", "e", '"x" in [event.type]', EVENT)
     assert len(workers.asked) == asked + 1
+
+
+async def test_where_no_worker_can_be_had_no_event_is_let_through_or_lost(
+    made: Programs, workers: WorkersInMemory
+) -> None:
+    workers.none_there = True
+    with pytest.raises(Infrastructure):
+        await through(made, COUNTED)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flow_engine.programs.worker import Learn, Step
+from servicekit.loop.batches import Infrastructure
 from support.engine_world import EngineWorld, ScriptedSandbox, flow, flow_version
 
 SAY_SORRY = {"type": "say", "parts": [{"text": "Sorry: {{ temp.error.type }}"}]}
@@ -132,3 +133,14 @@ async def test_a_project_that_spends_its_allowance_fails_at_once_by_the_port(wor
     asked = len(world.workers.asked)
     await world.say("/counted", "p9")
     assert (await world.said("p9"), len(world.workers.asked)) == (["Sorry: allowance-spent"], asked)
+
+
+async def test_where_no_worker_can_be_had_nothing_is_held_and_the_batch_is_made_again(world: EngineWorld) -> None:
+    put(world, counted())
+    world.workers.none_there = True
+    world.put("message", message_id="1", text="/counted")
+    with pytest.raises(Infrastructure):
+        await world.compute()
+    world.workers.none_there = False
+    await world.settle()
+    assert await world.said() == ["one"]

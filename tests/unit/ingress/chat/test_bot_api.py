@@ -102,6 +102,16 @@ async def test_a_bot_without_an_http_channel_is_404(rig):
     assert (await rig.call("POST", SESSIONS, headers=token(rig))).status == 404
 
 
+@pytest.mark.parametrize("flow", [{}, {"flow": "reserve"}], ids=["no flow", "a flow"])
+@pytest.mark.parametrize(
+    "wrong", [{"variables": [None]}, {"entry": 5}, {"flow": 5}], ids=["variables", "entry", "flow"]
+)
+async def test_a_field_of_another_type_is_refused_with_and_without_a_flow(rig, bearer, flow, wrong):
+    answer = await rig.call("POST", SESSIONS, json=flow | wrong, headers=bearer)
+    assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, f"#/{next(iter(wrong))}")
+    assert rig.inbound == []
+
+
 async def test_a_person_is_named_by_peer_id_only(rig, bearer):
     answer = await rig.call("POST", SESSIONS, json={"person": {"email": "a@b.c"}}, headers=bearer)
     assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, "#/person")

@@ -58,8 +58,11 @@ async def test_a_check_that_passes_a_limit_is_refused_by_its_name(checks: Checks
     assert "5 s of CPU" in (refused.value.detail or "")
 
 
-async def test_a_check_whose_process_somebody_ends_may_be_sent_again(checks: Checks, workers: WorkersInMemory) -> None:
-    workers.ends = lambda task, progress: True
+@pytest.mark.parametrize("none_there", [False, True])
+async def test_a_check_whose_process_somebody_ends_may_be_sent_again(
+    checks: Checks, workers: WorkersInMemory, none_there: bool
+) -> None:
+    workers.ends, workers.none_there = lambda task, progress: True, none_there
     with pytest.raises(ProblemError) as refused:
         await checks.read(FLOW)
     assert (refused.value.status, refused.value.type_slug) == (503, "unavailable")

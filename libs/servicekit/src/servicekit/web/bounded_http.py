@@ -86,8 +86,12 @@ class BoundedHttp(HttpToolsProtocol):
         self._messages += 1
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if self._in_head:  # A trailer is no header: what was checked must not change while it is worked on.
-            super().on_header(name, value)
+        if not self._in_head:
+            return  # A trailer is no header: what was checked must not change while it is worked on.
+        name = name.lower()  # From here as in uvicorn, written out because it is called for each header.
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
@@ -117,24 +121,22 @@ class BoundedHttp(HttpToolsProtocol):
     # Reading
 
     def _feed(self, data: bytes) -> None:
-        rest = memoryview(data)
         try:
-            while (offered_until := self._read(rest)) is not None:
-                rest = rest[offered_until:]
-                self._read_again()
+            self._read(data)
         except httptools.HttpParserError as error:
             refusal = error.__context__
             self._refuse(refusal if isinstance(refusal, ProblemError) else bad_request("This is not HTTP/1.1."))
         except ProblemError as refusal:
             self._refuse(refusal)
 
-    def _read(self, data: memoryview) -> int | None:
-        """None, or how much of it was read up to the end of a head that offers another protocol."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as offer:
-            return int(offer.args[0])
-        return None
+    def _read(self, rest: bytes | memoryview) -> None:
+        while True:
+            try:
+                self.parser.feed_data(rest)
+                return
+            except httptools.HttpParserUpgrade as offer:
+                rest = memoryview(rest)[offer.args[0] :]
+            self._read_again()
 
     def _read_again(self) -> None:
         """Read the head without its offer to speak another protocol, which a server may pass over (RFC 9110, 7.8).

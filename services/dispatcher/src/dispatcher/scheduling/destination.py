@@ -105,12 +105,12 @@ class Destination:
         return max(0, (self.places if quick else self.limits.in_flight) - len(self.waiting) - self.in_flight)
 
     def soon_has_room(self, wanted: int, seconds: float, now: float) -> bool:
-        """Whether it has no room for so many (or for half of all that may be here), and will have it in so many seconds."""
-        missing = min(wanted, self.places // 2) - self.room(now)
-        if missing <= 0 or not self.quick(now):
+        """Whether it has no room for so many, or half of what may be here, but takes that half in so many seconds."""
+        half = self.places // 2
+        if self.room(now) >= min(wanted, half) or not self.quick(now):
             return False
         pace = self.limits.in_flight / max(self.seconds, 0.001)
-        return missing <= min(pace, self.limits.rate or pace) * seconds
+        return half <= min(pace, self.limits.rate or pace) * seconds
 
     def ended(self, key: UUID, now: float) -> None:
         """An attempt is over."""

@@ -23,7 +23,7 @@ from dispatcher.scheduling.destination import LONGEST_WAIT, Destination
 from servicekit.observability.metrics import gauge
 from servicekit.shares import Shares, Turns
 
-ROOM_SECONDS = 0.1
+ROOM_SECONDS = 0.5
 """How long a batch waits at most for a quick destination to make room for it: other projects' deliveries wait in it, too."""
 SLOW_SHARE = 0.75
 """Slow destinations may hold this share of all requests at once; the rest is for the others."""
@@ -208,6 +208,8 @@ class Destinations:
 
     def _go_on(self) -> None:
         """A place is free: it is for the next project that waits for one and may have it, before who had it last."""
+        if not self._stalled:
+            return
         refused = set[str]()
         while found := self._stalled.next(lambda each: each not in refused and self._shares.may_take(each)):
             project, destination = found

@@ -14,7 +14,9 @@ import structlog
 from dispatcher.errors import NoRequest
 from dispatcher.sending.event_scopes import EventScopes
 from flowlang.expressions.comparisons import Comparison, comparison
+from servicekit.loop.batches import Infrastructure
 from servicekit.workers.allowances import Allowances, AllowanceSpent
+from servicekit.workers.forking import ForkerGone
 from servicekit.workers.line import Limits
 from servicekit.workers.pool import Ended, HasWorkers, TaskFailed
 
@@ -75,7 +77,10 @@ def not_yet(source: str, event: Mapping[str, Any]) -> str:
 
 
 class Programs:
-    """One per process. A program whose worker ended has failed, after a second try in a fresh one."""
+    """One per process. A program whose worker ended has failed, after a second try in a fresh one.
+
+    Where no worker can be had all raise Infrastructure: that is nothing of the program's.
+    """
 
     def __init__(self, workers: HasWorkers, allowances: Allowances | None = None) -> None:
         self._workers, self._allowances = workers, allowances or Allowances()
@@ -110,6 +115,8 @@ class Programs:
                 return await self._tried(project, task, fresh=True)
         except (AllowanceSpent, TaskFailed) as error:
             return Failed(str(error)[:500])
+        except ForkerGone as error:
+            raise Infrastructure("no worker process can be started") from error
         except Ended as error:
             log.warning("program.ended", project=project, why=str(error))
             return Failed(f"{error}, and was ended")

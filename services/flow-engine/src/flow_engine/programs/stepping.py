@@ -19,7 +19,9 @@ from flowlang.model import Contact, Conversation, Happening, RunCode, Tools, Tur
 from flowlang.problems import NodeError
 from flowlang.running.interpreter import step
 from flowlang.work import Elsewhere
+from servicekit.loop.batches import Infrastructure
 from servicekit.workers.allowances import Allowances, AllowanceSpent
+from servicekit.workers.forking import ForkerGone
 from servicekit.workers.line import Limits
 from servicekit.workers.pool import Asks, Ended, HasWorkers
 
@@ -30,6 +32,8 @@ STEP = Limits(cpu=0.4, seconds=2.0)
 LEARN = Limits(cpu=5.0, seconds=10.0)
 MOST_LEARNT = 64
 """Times that a step may ask for versions: it asks once for all of its bot, and once for each that a session stands on."""
+CODE_WAIT = 0.03
+"""Seconds of a code run that are not counted: it may have waited for a process."""
 
 log = structlog.get_logger()
 
@@ -73,7 +77,8 @@ class Stepping:
     async def turn(self, event: Event, catalogue: Catalogue) -> Turn:
         """The event's finished turn.
 
-        Raises TooMuchCode, Ended when no part of it can be blamed for ending two workers, and what user code cannot cause.
+        Raises TooMuchCode, Ended when no part of it can be blamed for ending two workers, Infrastructure when no worker can
+        be had, and what else user code cannot cause.
         """
         try:
             return await self._here(event, event.around.tools)
@@ -83,7 +88,10 @@ class Stepping:
             self._allowances.check(event.project)
         except AllowanceSpent as error:
             return await self._here(event, replace(event.around.tools, gate=_refusing(error)))
-        return await self._in_worker(event, catalogue)
+        try:
+            return await self._in_worker(event, catalogue)
+        except ForkerGone as error:
+            raise Infrastructure("no worker process can be started") from error
 
     async def _here(self, event: Event, tools: Tools) -> Turn:
         flows = event.around.flows
@@ -138,7 +146,7 @@ class Stepping:
         else:
             began = time.monotonic()
             result = await self._sandbox.run(code, event.make_url(code.wait))
-            self._allowances.spend(event.project, time.monotonic() - began)
+            self._allowances.spend(event.project, time.monotonic() - began - CODE_WAIT)
         event.results.append(result)
         return result
 

@@ -114,6 +114,7 @@ class BotApi:
         """Make the person known, and start a flow where the caller named one."""
         event_id = event_id_of(request.head.get(b"idempotency-key"), bot.project_id, request.path)
         flow = body.get("flow")
+        _refuse_wrong_types(body)
         start = await self._start_of(request, bot, spot, body) if flow is not None else None
         with traced("ingress.talk", request.header(b"traceparent")) as span:
             known = Reachability(
@@ -135,9 +136,7 @@ class BotApi:
             return await self._run(start, event_id, span.traceparent, wait_of(request.head.get(b"prefer")))
 
     async def _start_of(self, request: Request, bot: Bot, spot: Spot, body: dict[str, Any]) -> StartFlow:
-        name, entry, variables = body.get("flow"), body.get("entry"), body.get("variables") or {}
-        if not isinstance(name, str) or not isinstance(entry, (str, type(None))) or not isinstance(variables, dict):
-            raise invalid("/flow", "flow is a flow's id or slug, entry the id of one of its webhook triggers.")
+        name, entry, variables = body["flow"], body.get("entry"), body.get("variables") or {}
         flow, accepts = await self._catalogue.caught_up(lambda: self._catalogue.flow_entry(bot, name, entry))
         if accepts is not None:
             accepts.check(variables)
@@ -217,3 +216,12 @@ class BotApi:
             return True
         old: Token | None = self._catalogue.view.get("token", opener) if opener else None
         return old is not None and old.replaced_by is not None and old.replaced_by == caller.token_id
+
+
+def _refuse_wrong_types(body: dict[str, Any]) -> None:
+    """Raise ProblemError 422 for what names a flow, or what it starts with, in another type than that of the field."""
+    for name in ("flow", "entry"):
+        if not isinstance(body.get(name), (str, type(None))):
+            raise invalid(f"/{name}", "flow is a flow's id or slug, entry the id of one of its webhook triggers.")
+    if not isinstance(body.get("variables"), (dict, type(None))):
+        raise invalid("/variables", "variables is an object.")

@@ -11,6 +11,7 @@ from flowlang.building.compiler import KnownNames
 from registry import errors
 from registry.checking.tasks import Check, Wrong
 from servicekit.web.problems import ProblemError, unavailable
+from servicekit.workers.forking import ForkerGone
 from servicekit.workers.line import Limits
 from servicekit.workers.pool import Ended, HasWorkers
 from servicekit.workers.worker import MEMORY
@@ -77,6 +78,8 @@ class Checks:
         try:
             async with self._workers.worker() as worker:
                 answer, _ = await worker.ask(Check(name, arguments), LIMITS)
+        except ForkerGone as error:
+            raise unavailable("No process can be started that would check it.") from error
         except Ended as ended:
             if not ended.by_limit:
                 raise unavailable(f"The check was not made: {ended}.") from ended
