@@ -9,6 +9,7 @@ from typing import get_args
 
 import pytest
 
+from dispatcher.errors import DispatcherError
 from servicekit.http_client.guarded_http import Code
 
 ROOT = Path(__file__).parents[2]
@@ -22,20 +23,30 @@ NEVER_KEPT = {"withdrawn"}
 
 def codes() -> Iterator[str]:
     yield from set(get_args(Code)) - NEVER_KEPT
-    for source in SOURCES:
-        for path in source.rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in PLACES:
-                    yield from literals(node, PLACES[node.func.id])
+    yield from (error.code for error in DispatcherError.__subclasses__())
+    trees = [ast.parse(path.read_text()) for source in SOURCES for path in source.rglob("*.py")]
+    constants = {
+        target.id: node.value.value
+        for tree in trees
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
+    for tree in trees:
+        for value in filter(None, map(given, ast.walk(tree))):
+            code = constants.get(value.id) if isinstance(value, ast.Name) else getattr(value, "value", None)
+            if isinstance(code, str):
+                yield code
 
 
-def literals(call: ast.Call, place: int | None) -> Iterator[str]:
-    given = [keyword.value for keyword in call.keywords if keyword.arg == "code"]
-    if place is not None and len(call.args) > place:
-        given.append(call.args[place])
-    for value in given:
-        if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            yield value.value
+def given(node: ast.AST) -> ast.expr | None:
+    """The code that a call is given."""
+    if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in PLACES):
+        return None
+    named = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
+    place = PLACES[node.func.id]
+    return named[0] if named else node.args[place] if place is not None and len(node.args) > place else None
 
 
 @pytest.mark.parametrize("code", sorted(set(codes())))
