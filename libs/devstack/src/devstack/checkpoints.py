@@ -6,17 +6,21 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from devstack.errors import StackError
 from servicekit.kafka.clients import admin_of, make_consumer
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka import connections
 from servicekit.kafka.records import Record, record_id
 
 READ_SECONDS = 5.0
+CONNECT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -106,15 +110,30 @@ WHERE topic = $1 AND part = $2
 
 
 async def checkpoints(dsn: str) -> list[Checkpoint]:
-    """All checkpoints in the schema that the DSN looks into."""
-    connection = await asyncpg.connect(dsn)
+    """All checkpoints in the schema that the DSN looks into. StackError when they cannot be read."""
     try:
-        rows = await connection.fetch(
-            "SELECT topic, part, next_offset, last_id, partitions FROM checkpoint ORDER BY 1, 2"
-        )
-    finally:
-        await connection.close()
+        async with asyncio.timeout(CONNECT_SECONDS):
+            connection = await asyncpg.connect(dsn)
+        try:
+            rows = await connection.fetch(
+                "SELECT topic, part, next_offset, last_id, partitions FROM checkpoint ORDER BY 1, 2"
+            )
+        finally:
+            await connection.close()
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise StackError(f"PostgreSQL at {place(dsn)} did not give its checkpoints ({said(error)}).") from error
     return [Checkpoint(**row) for row in rows]
+
+
+def place(dsn: str) -> str:
+    """Where a DSN leads and as whom, without the password."""
+    parts = urlsplit(dsn)
+    return f"{parts.hostname}:{parts.port or 5432} as {parts.username}"
+
+
+def said(error: BaseException) -> str:
+    """The words of an error; its name when it has none, as a time-out."""
+    return str(error).strip() or type(error).__name__
 
 
 @dataclass(frozen=True)
@@ -169,12 +188,17 @@ class Logs:
 
 @asynccontextmanager
 async def open_logs(cluster: Cluster) -> AsyncIterator[Logs]:
-    """The logs of a cluster, as long as the block runs."""
-    consumer = make_consumer(cluster, client_id="switchhook-doctor")
-    async with admin_of(cluster) as admin:
-        try:
-            await consumer.start()
-            topics = await admin.describe_topics()
-            yield Logs(cluster, consumer, {topic["topic"]: len(topic["partitions"]) for topic in topics})
-        finally:
-            await consumer.stop()
+    """The logs of a cluster, as long as the block runs. StackError when Kafka does not answer in it."""
+    try:
+        async with admin_of(cluster) as admin:
+            consumer = make_consumer(cluster, client_id="switchhook-doctor")
+            try:
+                await consumer.start()
+                topics = await admin.describe_topics()
+                yield Logs(cluster, consumer, {topic["topic"]: len(topic["partitions"]) for topic in topics})
+            finally:
+                await consumer.stop()
+    except KafkaError as error:
+        raise StackError(
+            f"Kafka at {cluster.servers} did not answer ({connections.refusal() or said(error)})."
+        ) from error

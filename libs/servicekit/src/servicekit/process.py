@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from contracts.installed import BrokenPackage
 from servicekit import failpoints
 from servicekit.kafka.inside_aiokafka.connections import refusal as kafka_refusal
+from servicekit.kafka.inside_aiokafka.outage import problem as kafka_outage
 from servicekit.misconfigured import Misconfigured
 from servicekit.observability.logging import configure_logging
 from servicekit.observability.telemetry import configure_tracing, shutdown_tracing
@@ -94,7 +95,10 @@ def run(name: str, settings_type: type[S], make: Callable[[S], Service]) -> None
         service = make(settings)
     if chaos is not None:
         log.warning("process.chaos", reason=chaos)
-    health = Health({"kafka": kafka_refusal} | dict(service.checks()), warnings={"chaos": chaos} if chaos else {})
+    health = Health(
+        {"kafka": kafka_refusal} | dict(service.checks()),
+        warnings={"chaos": lambda: chaos, "kafka": kafka_outage},
+    )
     try:
         serve(service.app, settings, lambda: _working(service, health), health=health)
     except WorkEnded as ended:

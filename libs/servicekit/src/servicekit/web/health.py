@@ -17,7 +17,7 @@ Checks = Mapping[str, Callable[[], str | None]]
 class Health:
     """Readiness of one process, and its end: from `stop` on it is red for good, so that no new work is routed here."""
 
-    def __init__(self, checks: Checks | None = None, *, warnings: Mapping[str, str] | None = None) -> None:
+    def __init__(self, checks: Checks | None = None, *, warnings: Checks | None = None) -> None:
         """`warnings`: what makes nothing red and has to be known all the same."""
         self.checks: dict[str, Callable[[], str | None]] = dict(checks or {})
         self._warnings = dict(warnings or {})
@@ -40,7 +40,7 @@ class Health:
         """Why the process is not ready; empty when it is."""
         if self.stopping:
             return {"process": "is stopping"}
-        return {name: reason for name, check in self.checks.items() if (reason := check()) is not None}
+        return told(self.checks)
 
     def answer(self, path: str) -> Response | None:
         """The response to a path of ours, None for any other."""
@@ -49,7 +49,8 @@ class Health:
         if path == "/health/ready":
             reasons = self.reasons()
             body = {"ready": not reasons, "reasons": reasons}
-            return _json(body | ({"warnings": self._warnings} if self._warnings else {}), 503 if reasons else 200)
+            warnings = told(self._warnings)
+            return _json(body | ({"warnings": warnings} if warnings else {}), 503 if reasons else 200)
         if path == "/metrics":
             return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
         return None
@@ -66,6 +67,11 @@ class Health:
             await app(scope, receive, send)
 
         return with_health
+
+
+def told(checks: Checks) -> dict[str, str]:
+    """What those of them have to say that do not give None."""
+    return {name: said for name, check in checks.items() if (said := check()) is not None}
 
 
 def _json(body: object, status: int) -> Response:

@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from contracts.routes import ROUTES, Route, Service, bind
 from servicekit.web.auth import Authoriser, Caller
+from servicekit.web.database_away import install_database_away
 from servicekit.web.openapi import Operation, document, document_path
 from servicekit.web.problems import install_problems
 from servicekit.web.requests import RequestGuard, refuse_nul
@@ -49,6 +50,7 @@ def api(
     app = Starlette(routes=[*mounted, Mounted(document_path(service), show_document, methods=["GET"])])
     app.router.redirect_slashes = False
     install_problems(app)
+    install_database_away(app)
     return RequestGuard(app)
 
 

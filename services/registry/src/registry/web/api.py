@@ -21,7 +21,7 @@ from registry.writing.unit import Unit
 from registry.writing.writes import FollowUp, Work, Writes
 from servicekit.database import Database
 from servicekit.web.auth import Caller
-from servicekit.web.problems import ProblemError, unavailable
+from servicekit.web.database_away import install_database_away
 
 Handler: TypeAlias = Callable[..., Awaitable[Response]]
 """As FastAPI calls it: with the request, the path's parameters, and the body as the model that it is annotated with."""
@@ -79,19 +79,11 @@ def install_database_errors(app: FastAPI) -> None:
     async def on_unstorable(_: Request, __: Exception) -> Response:
         return errors.unstorable().response()
 
-    async def on_away(_: Request, error: Exception) -> Response:
-        log.warning("api.database_away", error=type(error).__name__)
-        problem: ProblemError = unavailable("The database does not answer; send the request again.")
-        return problem.response()
-
     handlers: dict[Any, Any] = {
         asyncpg.LockNotAvailableError: on_busy,
         asyncpg.DeadlockDetectedError: on_busy,
         asyncpg.DataError: on_unstorable,
-        asyncpg.PostgresConnectionError: on_away,
-        asyncpg.OperatorInterventionError: on_away,
-        asyncpg.InterfaceError: on_away,
-        OSError: on_away,
     }
     for kind, handler in handlers.items():
         app.add_exception_handler(kind, handler)
+    install_database_away(app)

@@ -23,6 +23,8 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
+from servicekit.kafka.inside_aiokafka import outage
+
 REFUSED = (AuthenticationFailedError, SaslAuthenticationFailed)
 CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 """A handshake that was not ended: a broker that is being restarted, not one that refuses."""
@@ -62,11 +64,14 @@ async def connect(self: Any) -> Any:
         streams = await _connect(self)
     except (KafkaError, OSError) as error:
         reason = why_refused(self, error)
-        if reason is not None and _refusals.get(broker) != reason:
+        if reason is None:
+            outage.failed(broker, error)
+        elif _refusals.get(broker) != reason:
             log.error("kafka.refused", broker=broker, reason=reason)
             _refusals[broker] = reason
         raise
     _refusals.clear()
+    outage.reached(broker)
     if self._ssl_context is not None:
         _proven.add(self._ssl_context)
     return streams

@@ -61,15 +61,17 @@ def _note(client: Any, cluster_metadata: Any, topics: frozenset[str]) -> None:
 
 
 class OncePerMinute(logging.Filter):
-    """Lets a line about a topic through once a minute; every other line always."""
+    """Lets a line that begins in a certain way through once a minute; every other line always."""
 
-    def __init__(self) -> None:
+    def __init__(self, *beginnings: str) -> None:
+        """`beginnings`: of the lines before their parameters are put in; none: those about topics."""
         super().__init__()
+        self._beginnings = beginnings or (ABOUT_TOPICS,)
         self._said: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the line is written."""
-        if not str(record.msg).startswith(ABOUT_TOPICS):
+        if not str(record.msg).startswith(self._beginnings):
             return True
         line = record.getMessage()
         if record.created < self._said.get(line, 0.0) + QUIET_SECONDS:

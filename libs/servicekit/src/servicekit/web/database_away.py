@@ -1,0 +1,33 @@
+"""A request whose database does not answer is a 503: the caller sends it again, and nothing of ours is broken."""
+
+from __future__ import annotations
+
+import asyncpg
+import structlog
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+
+from servicekit.web.problems import unavailable
+
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""What a statement or `acquire` raises while PostgreSQL is away, starts or stops; time-outs are OSErrors."""
+
+log = structlog.get_logger()
+
+
+async def _on_away(_: Request, error: Exception) -> Response:
+    log.warning("api.database_away", error=type(error).__name__)
+    return unavailable("The database does not answer; send the request again.").response()
+
+
+def install_database_away(app: Starlette) -> None:
+    """Let what PostgreSQL's absence raises in a handler leave as 503 `unavailable`."""
+    for kind in AWAY:
+        app.add_exception_handler(kind, _on_away)
