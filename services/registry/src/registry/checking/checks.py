@@ -19,8 +19,8 @@ from servicekit.workers.worker import MEMORY
 Document = dict[str, Any]
 AT_ONCE = 2
 """Requests whose checks are made at once; also the workers that there are, so that nothing waits inside a transaction."""
-MOST_WAITING = 4
-"""Requests of a project that wait for their turn; it has one at a time."""
+MOST_WAITING = 63
+"""Requests of a project that wait for their turn; it has one at a time. Who deploys sends many at once."""
 LIMITS = Limits(cpu=5.0, seconds=10.0)
 
 
