@@ -125,3 +125,17 @@ async def test_any_value_may_refer_to_a_secret(project: Project, place: dict[str
     hook = {"url": "https://evil.example/", "events": ["*"], "headers": {"X-Key": "secret.crm"}}
     refused = await project.post("/v1/endpoints", hook, expect=422)
     assert refused["errors"][0]["pointer"] == "#/headers"
+
+
+@pytest.mark.parametrize(("method", "left"), [("DELETE", None), ("PATCH", {"auth": None})])
+async def test_a_secret_of_an_earlier_release_stays_with_the_host_of_a_call_that_names_it_no_more(
+    project: Project, method: str, left: dict[str, Any] | None
+) -> None:
+    secret = await project.post("/v1/secrets", {"name": "crm", "value": "planted-value"})
+    call = await project.post("/v1/api-calls", SEATS | {"auth": "secret.crm"})
+    unbound = "UPDATE entity SET data = data - 'hosts' WHERE id = $1"
+    await project.registry.database.pool.execute(unbound, secret["id"])
+    await project.call(method, f"/v1/api-calls/{call['id']}", left, expect=204 if method == "DELETE" else 200)
+    evil = {"name": "mine", "url": "https://evil.example/", "params": {}, "auth": "secret.crm"}
+    await project.post("/v1/api-calls", SEATS | evil, expect=422)
+    assert (await project.get(f"/v1/secrets/{secret['id']}"))["hosts"] == ["https://api.example.com"]

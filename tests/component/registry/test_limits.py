@@ -93,6 +93,10 @@ async def test_an_event_goes_to_so_many_endpoints(project: Project) -> None:
     wider = await project.send("PATCH", last, {"bots": bots[:1]})
     assert (wider.status_code, wider.json()["limit"]) == (409, "SWITCHHOOK_ENDPOINTS_PER_EVENT")
     await project.call("PATCH", last, {"name": "other"})
+    # A release before had no limit: what it left may be made narrower, also while it is too broad still.
+    broad = """UPDATE entity SET data = data || '{"events": ["*"], "bots": []}' WHERE kind = 'endpoint' AND project_id = $1"""
+    await project.registry.database.pool.execute(broad, answer.json()["project_id"])
+    await project.call("PATCH", last, {"events": ["message.sent"]})
 
 
 async def test_what_is_stored_of_a_project_has_a_limit_and_less_is_always_taken(project: Project) -> None:

@@ -73,10 +73,16 @@ async def create(unit: Unit, new: NewApiCall) -> Made[ApiCall]:
 
 
 async def change(unit: Unit, stored: Stored[ApiCall], patch: ApiCallPatch) -> Stored[ApiCall]:
+    await bound_secrets.as_it_was(unit, stored.entity)
     entity = sent_values.changed(unit.site, stored.entity, patch.fields())
     if entity.name != stored.entity.name:
         await unit.refuse_if_used(entity)  # Published flows call it by its name.
     return await unit.save(entity, extra=stored.extra, uses=await bound_secrets.of_sender(unit, entity))
+
+
+async def remove(unit: Unit, stored: Stored[ApiCall]) -> None:
+    await bound_secrets.as_it_was(unit, stored.entity)
+    await unit.remove(stored.entity)
 
 
 def show(stored: Stored[ApiCall], site: Site) -> dict[str, Any]:
@@ -93,6 +99,7 @@ RESOURCE = Resource(
     create=create,
     change=change,
     show=show,
+    remove=remove,
     filters={"name": "name"},
     hidden=HIDDEN,
     also=Auth,

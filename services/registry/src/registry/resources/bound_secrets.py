@@ -23,6 +23,16 @@ async def of_sender(unit: Unit, entity: ApiCall | Endpoint) -> list[Secret]:
     return [await _bound(unit, name, pointer, host) for name, pointer in sorted(named.items())]
 
 
+async def as_it_was(unit: Unit, call: ApiCall) -> None:
+    """Before a call is changed or deleted: a secret that an earlier release kept, and that this call names, goes where it
+    went so far, also when no call names it any more."""
+    if call.auth_secret is None:
+        return
+    secret = await postgres_entities.find_unique(unit.connection, Secret, in_project(unit.project, call.auth_secret))
+    if secret is not None and not secret.entity.hosts:
+        await _bound(unit, call.auth_secret, "/auth", origin_of(call.url))
+
+
 async def _bound(unit: Unit, name: str, pointer: str, host: str) -> Secret:
     found = await postgres_entities.find_unique(unit.connection, Secret, in_project(unit.project, name))
     if found is None:

@@ -117,7 +117,7 @@ async def create(unit: Unit, new: NewEndpoint) -> Made[Endpoint]:
     entity = sent_values.new(unit.site, written)
     await _check(unit, entity, new)
     stored = await unit.add(entity, uses=await _used(unit, entity))
-    await _refuse_breadth(unit)
+    await _refuse_breadth(unit, stored.entity, None)
     return Made(stored, {"secret": secret})
 
 
@@ -126,7 +126,7 @@ async def change(unit: Unit, stored: Stored[Endpoint], patch: EndpointPatch) -> 
     await _check(unit, entity, patch)
     saved = await unit.save(entity, extra=stored.extra, uses=await _used(unit, entity))
     if patch.given().keys() & {"events", "bots"}:
-        await _refuse_breadth(unit)
+        await _refuse_breadth(unit, entity, stored.entity)
     return saved
 
 
@@ -167,11 +167,16 @@ async def _check(unit: Unit, entity: Endpoint, given: EndpointFields) -> None:
         raise errors.invalid("/template", "The format template needs a template, and only that format has one.")
 
 
-async def _refuse_breadth(unit: Unit) -> None:
-    """Raise ProblemError 409 when one event may now go to more endpoints than it may; filters are not judged."""
+async def _refuse_breadth(unit: Unit, changed: Endpoint, before: Endpoint | None) -> None:
+    """Raise ProblemError 409 when one event may now go to more endpoints than it may, and than before the change.
+
+    Filters are not judged.
+    """
     stored = await postgres_entities.matching(unit.connection, Endpoint, unit.project, {})
+    others = [each.entity for each in stored if each.id != changed.id]
     most = unit.site.limits.endpoints_per_event
-    if breadth(each.entity for each in stored) > most:
+    now = breadth([*others, changed])
+    if now > most and now > breadth([*others, *([before] if before else [])]):
         raise errors.too_many("endpoints that one event goes to", "endpoints_per_event", most)
 
 
