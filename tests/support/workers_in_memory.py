@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -16,19 +17,22 @@ class WorkersInMemory:
     """`make` makes a worker's Do, one for the first worker and for each fresh one.
 
     `ends`, where a test sets it, says of (task, progress) whether the worker is ended there, and `by_limit` whether by one
-    of its limits; `none_there`: no worker can be had. `asked` are the tasks.
+    of its limits; `none_there`: no worker can be had. `asked` are the tasks. While `free` is not set, none is free.
     """
 
     def __init__(self, make: Callable[[], Do]) -> None:
         self._make = make
         self._do: Do | None = None
         self.asked: list[Any] = []
+        self.free = asyncio.Event()
+        self.free.set()
         self.fresh = 0
         self.by_limit = self.none_there = False
         self.ends: Callable[[Any, int], bool] = lambda task, progress: False
 
     @contextlib.asynccontextmanager
-    async def worker(self, *, fresh: bool = False) -> AsyncIterator[Asks]:
+    async def worker(self, project: str = "", *, fresh: bool = False) -> AsyncIterator[Asks]:
+        await self.free.wait()
         self.fresh += fresh
         if self.none_there:
             raise ForkerGone

@@ -117,3 +117,7 @@ async def test_what_an_earlier_release_kept_in_the_clear_is_sealed_and_published
     endpoint = Endpoint.model_validate_json(row["data"])
     assert (row["version"], "old" in row["data"]) == (2, False)
     assert sent_values(keys, endpoint)[:2] == ("https://crm.example.com/?a=old", {"X-A": "old"})
+    await pool.execute("UPDATE entity SET data = data - 'sealed' WHERE id = $1", made["id"])
+    async with pool.acquire() as connection:
+        await unsealed.seal_due(connection, keys)
+    assert not await pool.fetchval("SELECT data ? 'sealed' FROM entity WHERE id = $1", made["id"])

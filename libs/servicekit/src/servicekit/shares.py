@@ -76,14 +76,19 @@ class Turns(Generic[T]):
 class Places:
     """Places to wait for."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, all_for_one: bool = False) -> None:
+        """`all_for_one`: none is left for projects that come later, where places are held for moments only."""
         self._shares = Shares(most)
+        self._may_take = self._is_free if all_for_one else self._shares.may_take
         self._turns: Turns[asyncio.Future[None]] = Turns()
+
+    def _is_free(self, project: str) -> bool:
+        return self._shares.used < self._shares.most
 
     @asynccontextmanager
     async def of(self, project: str) -> AsyncIterator[None]:
         """Hold a place of the project's inside; waits for it."""
-        if self._shares.may_take(project):
+        if self._may_take(project):
             self._shares.take(project)
         else:
             await self._turn(project)
@@ -104,7 +109,7 @@ class Places:
 
     def _give(self, project: str) -> None:
         self._shares.give(project)
-        while (found := self._turns.next(self._shares.may_take)) is not None:
+        while (found := self._turns.next(self._may_take)) is not None:
             waiting, turn = found
             if not turn.done():  # Else who waited has given up.
                 self._shares.take(waiting)

@@ -139,7 +139,8 @@ def test_json_in_2xx_is_an_answer() -> None:
 
 @pytest.mark.parametrize(
     ("body", "truncated", "code"),
-    [(b"", False, "not-json"), (b"<html>", False, "not-json"), (b"null", False, "not-json"), (b"[1", True, "too-large")],
+    [(b"", False, "not-json"), (b"<html>", False, "not-json"), (b"null", False, "not-json"), (b"[1", True, "too-large"),
+     (b"[" * 300 + b"]" * 300, False, "json-too-deep")],
 )  # fmt: skip
 def test_2xx_without_usable_json_is_none(body: bytes, truncated: bool, code: str) -> None:
     reading = api_calls.read(api_call(idempotent=True), 200, body, truncated)

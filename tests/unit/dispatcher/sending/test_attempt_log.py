@@ -55,3 +55,9 @@ def test_a_secret_that_the_receiver_sends_back_is_not_kept() -> None:
         "status": 200, "headers": {"location": "/[hidden]"}, "body": "you sent [hidden]",
     }  # fmt: skip
     assert attempt_log.kept_answer(request(None), None) is None
+
+
+def test_no_part_of_a_secret_is_kept_where_an_answer_is_cut() -> None:
+    answer = Answer(200, CIMultiDict({}), b"x" * (BODY_LIMIT - 3) + b"s3cret", 3)
+    kept = orjson.loads(attempt_log.kept_answer(request(None, secrets=("s3cret",)), answer) or b"")
+    assert kept["body"] == "x" * (BODY_LIMIT - 3) + "[hi"

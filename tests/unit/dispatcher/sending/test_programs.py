@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -95,3 +96,16 @@ async def test_where_no_worker_can_be_had_no_event_is_let_through_or_lost(
     workers.none_there = True
     with pytest.raises(Infrastructure):
         await through(made, COUNTED)
+
+
+async def test_what_waited_for_a_worker_while_its_project_spent_its_allowance_gets_none(
+    workers: WorkersInMemory,
+) -> None:
+    made = Programs(workers, Allowances(lambda: 0.0))
+    workers.ends = lambda task, progress: True
+    workers.free.clear()
+    waiting = [asyncio.create_task(through(made, COUNTED)) for _ in range(20)]
+    await asyncio.sleep(0)
+    workers.free.set()
+    assert all(await asyncio.gather(*waiting))
+    assert len(workers.asked) < 12

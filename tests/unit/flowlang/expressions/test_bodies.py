@@ -81,6 +81,14 @@ def test_whatever_the_values_are_it_is_json_with_the_templates_keys(source: str,
             "[{% assign c = '' %}{% for x in event.list %}{{ c }}\"{{ x }}\"{% assign c = ', ' %}{% endfor %}]",
             ["a", 'b"'],
         ),
+        ('[{% for x in event.list %}{{ comma }}"{{ x }}"{% assign comma = "," %}{% endfor %}]', ["a", 'b"']),
+        (
+            '{% if event.nothing %}{% assign more = \', "b": 1\' %}{% endif %}{"a": {{ event.nothing.x }}{{ more }}}',
+            {"a": None},
+        ),
+        ('[1, "{{ event.said }}"]', [1, 'he said "hi"']),
+        ("[-1.5, {{ event.said }}]", [-1.5, 'he said "hi"']),
+        ('[true, {% if event.yes %}"{{ event.said }}"{% endif %}]', [True, 'he said "hi"']),
         ('{% if event.n > 3 %}{"many": {{ event.n }}}{% else %}{"few": 1}{% endif %}', {"many": 5}),
         ('{"whole": "{{ event.object | json }}"}', {"whole": '{"k":[1]}'}),
     ],
@@ -103,7 +111,14 @@ def test_a_body_that_was_right_is_what_it_was(v: Any) -> None:
 
 @pytest.mark.parametrize(
     "source",
-    ["{{ event.v }}", "Hello {{ event.v }}", "[Shop] {{ event.v }}", "[{{ event.v }}] hi", "text={{ event.v }}"],
+    [
+        "{{ event.v }}",
+        "Hello {{ event.v }}",
+        "[Shop] {{ event.v }}",
+        "[1] {{ event.v }}",
+        "[{{ event.v }}] hi",
+        "text={{ event.v }}",
+    ],
 )
 def test_a_text_that_is_no_json_stays_a_text(source: str) -> None:
     assert made(source, v='he said "hi"') == source.replace("{{ event.v }}", 'he said "hi"')

@@ -102,3 +102,26 @@ def test_an_entity_of_an_earlier_release_is_sealed_by_its_next_change() -> None:
     assert changed.sealed is not None
     assert (set(changed.headers.values()), changed.params) == ({HIDDEN}, {"hall": HIDDEN})
     assert opened(changed) == (URL, {"X-A": "a", "X-B": "b"}, {"hall": "1"})
+
+
+OTHER_KEY = KeyRing(f"k2:{b64encode(bytes(range(1, 33))).decode()}")
+WITHOUT_KEY = Site("https://bots.example", OTHER_KEY, LinkKeys("l" * 40), ProjectLimits({}, 1, 1), None, {})
+
+
+@pytest.mark.parametrize(
+    ("site", "earlier_release"),
+    [(WITHOUT_KEY, False), (SITE, True)],
+    ids=["its key is gone", "an old registry lost it"],
+)
+def test_values_that_are_lost_are_asked_for_again(kept: ApiCall, site: Site, earlier_release: bool) -> None:
+    before = kept.model_copy(update={"sealed": None}) if earlier_release else kept
+    for given, pointer in (
+        ({"headers": {"X-A": "a"}}, "#/params"),
+        ({"headers": {"X-A": HIDDEN}, "params": {}}, "#/headers"),
+        ({"headers": {}, "params": {}}, "#/url"),
+    ):
+        with pytest.raises(ProblemError) as problem:
+            sent_values.changed(site, before, given)
+        assert problem.value.extra["errors"][0]["pointer"] == pointer
+    written = {"headers": {"X-A": "a"}, "params": {}, "url": URL}
+    assert opening.sent_values(site.keys, sent_values.changed(site, before, written))[:3] == (URL, {"X-A": "a"}, {})

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.registry import HIDDEN, ApiCall
 from servicekit.credentials.sealing import KeyRing, SealError
-from servicekit.credentials.sent_values import sealed_values, sent_values
+from servicekit.credentials.sent_values import MOST_LOOKED_FOR, sealed_values, sent_values
 
 RING = KeyRing(f"k:{b64encode(bytes(range(32))).decode()}")
 TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)
@@ -60,3 +60,36 @@ def test_only_values_that_tell_something_are_looked_for_in_answers():
         url="https://a.example/?lang=de&token=t%2Fk4", headers={"Accept": "text/csv", "X-Id": "0123456789abc"}
     )
     assert set(sent_values(RING, entity).secrets) == {"t%2Fk4", "t/k4", "0123456789abc"}
+
+
+def test_values_are_looked_for_wherever_they_stand_and_however_an_answer_writes_them():
+    found = sent_values(RING, call(
+        headers={"X-Api-Key": "Token s3cret+key"}, params={"login": {"password": ['pä"ss']}, "note": "123456789 abcdef"},
+    )).secrets  # fmt: skip
+    assert {
+        "Token s3cret+key",
+        "s3cret+key",
+        "s3cret%2Bkey",
+        'pä"ss',
+        'pä\\"ss',
+        "p%C3%A4%22ss",
+        'p\\u00e4\\"ss',
+    } < set(found)
+    assert {"123456789+abcdef", "123456789%20abcdef"} < set(found)
+    assert "abcdef" not in found
+    assert list(found) == sorted(found, key=lambda text: (-len(text), text))
+
+
+@pytest.mark.parametrize(
+    "lost", [{"headers": {"X-A": HIDDEN}}, {"params": {"a": HIDDEN}}, {"url": f"https://api.example.com/x?a={HIDDEN}"}]
+)
+def test_what_an_earlier_releases_registry_has_lost_is_not_sent(lost):
+    with pytest.raises(SealError):
+        sent_values(RING, call(**lost))
+
+
+def test_so_many_values_are_looked_for_and_credentials_first():
+    params = {f"p{number}": f'{number:06d}"abcdef' for number in range(5000)}
+    found = sent_values(RING, call(headers={"X-Api-Key": "k3y1"}, params={"token": "t0ken"} | params)).secrets
+    assert len(found) == MOST_LOOKED_FOR
+    assert {"k3y1", "t0ken"} < set(found)

@@ -52,6 +52,21 @@ def test_it_works_on_the_services_event_loop() -> None:
     assert uvloop.run(done()) != os.getpid()
 
 
+async def test_projects_that_wait_for_a_worker_have_their_turns() -> None:
+    done: list[str] = []
+
+    async def hold(pool: WorkerPool, project: str) -> None:
+        async with pool.worker(project):
+            done.append(project)
+
+    async with WorkerPool(TARGET, most=1) as pool:
+        async with pool.worker("flood"):
+            waiting = [asyncio.create_task(hold(pool, project)) for project in ("flood", "flood", "flood", "other")]
+            await asyncio.sleep(0)
+        await asyncio.gather(*waiting)
+    assert done == ["flood", "other", "flood", "flood"]
+
+
 async def test_two_work_at_once_and_a_third_task_waits(pool: WorkerPool) -> None:
     async with pool.worker() as one, pool.worker() as other:
         assert (await one.ask([], LIMITS))[0] != (await other.ask([], LIMITS))[0]

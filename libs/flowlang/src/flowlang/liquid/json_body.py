@@ -22,7 +22,7 @@ from flowlang.liquid.json_text import OwnText, characters_in_json, own_in_json, 
 from flowlang.liquid.rendering import Failure, Rendering, show
 
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
-_BEGINS = re.compile(r'\s*(?:\{\s*(?:["}]|\Z)|\[\s*(?:["\[\]{]|\Z)|")')
+_BEGINS = re.compile(r'\s*(?:\{\s*(?:["}]|\Z)|\[\s*(?:["\[\]{]|(?:-?[0-9.]+|true|false|null)\s*,|\Z)|")')
 
 
 class JsonRendering(Rendering):
@@ -41,6 +41,11 @@ class JsonRendering(Rendering):
         super().write(text)
         if not self.muted:
             self._inside = inside_after(text, self._inside)
+
+    def put_missing(self, name: str) -> None:
+        """What is not there: null. A name that only the template could have given, and has not yet, shows nothing."""
+        if not name or name in self.roots or name in self.assigned or any(name in names for names in self.loops):
+            self.put(None)
 
     def put(self, value: Any) -> None:
         """A value, as it fits where it stands. Raises Failure."""

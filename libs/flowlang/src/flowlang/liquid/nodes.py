@@ -7,7 +7,7 @@ from typing import Any
 
 from liquid.ast import BlockNode, ConditionalBlockNode
 from liquid.builtin.content import ContentNode
-from liquid.builtin.expressions import FilteredExpression
+from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.expressions.primitive import StringLiteral
 from liquid.builtin.output import OutputNode
 from liquid.builtin.tags.assign_tag import AssignNode
@@ -74,9 +74,15 @@ def _output(node: OutputNode, run: Rendering) -> None:
     value = evaluate(expression if expression.filters else expression.left, run)
     if type(value) is Undefined:
         run.missing.append(str(expression))
-        if not run.is_json:
-            return
+        run.put_missing(_root(expression))
+        return
     _put(value, run)
+
+
+def _root(expression: Any) -> str:
+    """The name that a merge tag's path begins with; empty where it begins otherwise."""
+    first = expression.left.path[0] if isinstance(expression.left, Path) else ""
+    return first if isinstance(first, str) else ""
 
 
 def _put(value: Any, run: Rendering) -> None:

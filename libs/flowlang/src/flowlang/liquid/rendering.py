@@ -76,6 +76,9 @@ class Rendering:
         text = show(value)
         self.write(self.encode(text) if self.encode else text)
 
+    def put_missing(self, name: str) -> None:
+        """What is not there, the path of a merge tag that begins with this name: nothing is shown. Raises Failure."""
+
     def text(self) -> str:
         """All that was written."""
         return "".join(self._texts)

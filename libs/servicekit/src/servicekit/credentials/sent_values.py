@@ -6,15 +6,19 @@ The registry seals them and leaves HIDDEN in their places; only the dispatcher o
 
 from __future__ import annotations
 
+import heapq
+import json
 import re
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
 from typing import Any, NamedTuple, TypeAlias
-from urllib.parse import quote_plus, unquote_plus, urlsplit
+from urllib.parse import quote, quote_plus, unquote_plus, urlsplit
 
 import orjson
 
 from contracts.registry import HIDDEN, ApiCall, Endpoint, Sealed
-from servicekit.credentials.sealing import KeyRing
+from servicekit.credentials.sealing import KeyRing, SealError
 
 FIELD = "sealed"
 CREDENTIAL_WORDS = (
@@ -33,6 +37,12 @@ SHORTEST_LOOKED_FOR = 12
 SHORTEST_CREDENTIAL = 4
 """The same of one that is a credential by its name."""
 _REFERENCE = re.compile(r"secret\.([A-Za-z_][A-Za-z0-9_-]{0,63})")
+_PLAIN = re.compile(r"[A-Za-z0-9._~-]*")
+"""The same everywhere."""
+MOST_LOOKED_FOR = 100
+"""Each is looked for in each text of an answer, in a process that everybody shares."""
+MOST_TEXTS = 1000
+LONGEST_NAME = 200
 Sender: TypeAlias = ApiCall | Endpoint
 
 
@@ -76,14 +86,22 @@ def with_secrets(values: SentValues, secret_of: Callable[[str], str]) -> SentVal
 
 
 def sent_values(keys: KeyRing, entity: Sender) -> SentValues:
-    """The values of an entity, whether they are sealed or not. Raises SealError when their key is not here."""
+    """The values of an entity, whether they are sealed or not. Raises SealError when their key is not here, or they are gone."""
     params = entity.params if isinstance(entity, ApiCall) else {}
     if entity.sealed is None:
-        return _values(entity.url, entity.headers, params)
+        return _in_the_clear(_values(entity.url, entity.headers, params), entity)
     plain = keys.open_sealed(entity.sealed, project=entity.project_id, entity=entity.id, field=FIELD)
     opened = orjson.loads(plain)
     url = with_query(entity.url, opened["query"])
     return _values(url, opened["headers"], opened.get("params", {}))
+
+
+def _in_the_clear(values: SentValues, entity: Sender) -> SentValues:
+    """A registry of an earlier release that changes an entity keeps HIDDEN, and loses what it stands for."""
+    shown = (*values.headers.values(), *values.params.values(), *(value for _, value in _pairs(values.url)))
+    if HIDDEN in shown:
+        raise SealError(f"{entity.id}: {FIELD} is gone")
+    return values
 
 
 def sealed_values(keys: KeyRing, entity: Sender, after: Sealed | None) -> Mapping[str, Any]:
@@ -120,10 +138,21 @@ def raw_pairs(url: str) -> list[tuple[str, str | None]]:
 
 def _values(url: str, headers: Mapping[str, str], params: Mapping[str, Any]) -> SentValues:
     named = [*headers.items(), *params.items(), *_decoded(url), *_pairs(url)]
-    texts = [(name, value) for name, value in named if isinstance(value, str) and _referred(value) is None]
-    secrets = dict.fromkeys(value for name, value in texts if _telling(name, value))
     referred = filter(None, (_referred(value) for _, value in named))
-    return SentValues(url, headers, params, tuple(secrets), tuple(dict.fromkeys(referred)))
+    return SentValues(url, headers, params, _secrets(url, headers, params), tuple(dict.fromkeys(referred)))
+
+
+def _secrets(url: str, headers: Mapping[str, str], params: Mapping[str, Any]) -> tuple[str, ...]:
+    """The texts that must not come back in what is kept of an answer, the longest first.
+
+    At most MOST_LOOKED_FOR: credentials by their name, then long ones.
+    """
+    written = [*_texts(headers), *_decoded(url), *islice(_texts(params), MOST_TEXTS)]
+    forms = [*_pairs(url), *((name, form) for name, value in written for form in _forms(name, value))]
+    texts = ((name, form) for name, form in forms if _referred(form) is None and _telling(name, form))
+    telling = dict(sorted({(form, _is_credential(name)) for name, form in texts}))
+    chosen = heapq.nsmallest(MOST_LOOKED_FOR, telling, key=lambda text: (not telling[text], -len(text)))
+    return tuple(sorted(chosen, key=lambda text: (-len(text), text)))
 
 
 def _referred(value: Any) -> str | None:
@@ -144,7 +173,33 @@ def _decoded(url: str) -> list[tuple[str, str]]:
     return [(name, unquote_plus(value)) for name, value in _pairs(url)]
 
 
-def _telling(name: str, value: str) -> bool:
+def _texts(values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """The texts of a JSON object, however deep, each with the names that lead to it; those of its own fields first."""
+    waiting: deque[tuple[str, Any]] = deque(values.items())
+    while waiting:
+        name, value = waiting.popleft()
+        if isinstance(value, str):
+            yield name, value
+        elif isinstance(value, Mapping):
+            waiting.extend((f"{name[-LONGEST_NAME:]} {key}", item) for key, item in value.items())
+        elif isinstance(value, list | tuple):
+            waiting.extend((name, item) for item in value)
+
+
+def _forms(name: str, value: str) -> Iterator[str]:
+    """A value as it is, without the word before it (`Bearer`), and as queries and JSON have it."""
+    rest = value.partition(" ")[2]
+    for form in (value, rest) if rest and _is_credential(name) else (value,):
+        yield form
+        if not _PLAIN.fullmatch(form):
+            yield from (quote_plus(form), quote(form, safe=""))
+            yield from (json.dumps(form, ensure_ascii=ascii)[1:-1] for ascii in (True, False))
+
+
+def _is_credential(name: str) -> bool:
     lower = name.lower()
-    credential = any(word in lower for word in CREDENTIAL_WORDS)
-    return len(value) >= (SHORTEST_CREDENTIAL if credential else SHORTEST_LOOKED_FOR)
+    return any(word in lower for word in CREDENTIAL_WORDS)
+
+
+def _telling(name: str, value: str) -> bool:
+    return len(value) >= (SHORTEST_CREDENTIAL if _is_credential(name) else SHORTEST_LOOKED_FOR)

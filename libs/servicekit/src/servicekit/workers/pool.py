@@ -7,6 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator, Coroutine
 from typing import Any, Protocol
 
+from servicekit.shares import Places
 from servicekit.workers.forking import TOO_LONG, ForkerGone, Forking
 from servicekit.workers.line import Gone, Limits, Line
 
@@ -40,8 +41,8 @@ class Asks(Protocol):
 class HasWorkers(Protocol):
     """What services need of the pool."""
 
-    def worker(self, *, fresh: bool = False) -> contextlib.AbstractAsyncContextManager[Asks]:
-        """Hold a worker, when one is free. `fresh`: one that has done nothing yet."""
+    def worker(self, project: str = "", *, fresh: bool = False) -> contextlib.AbstractAsyncContextManager[Asks]:
+        """Hold a worker, when one is free; projects that wait have their turns. `fresh`: one that has done nothing yet."""
         ...
 
 
@@ -51,7 +52,7 @@ class WorkerPool:
     def __init__(self, target: str, settings: Any = None, *, most: int) -> None:
         """`target`: `module:function`; the function takes the settings, which pickle, and returns a worker.Do."""
         self._forking = Forking(target, settings)
-        self._room = asyncio.Semaphore(most)
+        self._room = Places(most, all_for_one=True)
         self._idle: list[Line] = []
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -71,9 +72,9 @@ class WorkerPool:
         self._in_background(self._add())
 
     @contextlib.asynccontextmanager
-    async def worker(self, *, fresh: bool = False) -> AsyncIterator[Asks]:
+    async def worker(self, project: str = "", *, fresh: bool = False) -> AsyncIterator[Asks]:
         """See HasWorkers. Raises ForkerGone when no process can be had."""
-        async with self._room:
+        async with self._room.of(project):
             if fresh and self._idle:
                 self._leave(self._idle.pop(0))
             line = await self._taken(fresh=fresh)

@@ -123,7 +123,8 @@ class Programs:
 
     async def _tried(self, project: str, task: Rendering | Judging, *, fresh: bool) -> str | bool | Failed:
         try:
-            async with self._workers.worker(fresh=fresh) as worker:
+            async with self._workers.worker(project, fresh=fresh) as worker:
+                self._allowances.check(project)  # Again: those that were before it in the line have spent, too.
                 answer, cpu = await worker.ask(task, LIMITS)
         except Ended:
             self._allowances.spend(project, LIMITS.cpu)

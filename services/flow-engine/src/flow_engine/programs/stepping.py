@@ -122,7 +122,7 @@ class Stepping:
         raise last
 
     async def _attempt(self, event: Event, catalogue: Catalogue, refusal: Refusal | None, *, fresh: bool) -> Turn:
-        async with self._workers.worker(fresh=fresh) as worker:
+        async with self._workers.worker(event.project, fresh=fresh) as worker:
             for _ in range(MOST_LEARNT + MOST_CODE_RUNS):
                 answer, cpu = await worker.ask(_task(event, refusal), STEP)
                 self._allowances.spend(event.project, cpu)

@@ -14,17 +14,14 @@ from contracts.registry import HIDDEN, ApiCall, Endpoint
 from contracts.web_url import origin_of
 from registry import errors
 from registry.site import Site
-from servicekit.credentials.sent_values import (
-    SentValues,
-    raw_pairs,
-    sealed_values,
-    sent_values,
-    with_query,
-)  # fmt: skip
+from servicekit.credentials.sealing import SealError
+from servicekit.credentials.sent_values import SentValues, raw_pairs, sealed_values, sent_values, with_query
 
 E = TypeVar("E", ApiCall, Endpoint)
 FIELDS = ("headers", "params")
 NOTHING = SentValues("", {}, {})
+ANOTHER_HOST = "The URL names another host, where the values of {field} for the old one are not sent"
+LOST = "What the values of {field} were sealed with is not here any more"
 
 
 def new(site: Site, entity: E) -> E:
@@ -33,17 +30,30 @@ def new(site: Site, entity: E) -> E:
 
 
 def changed(site: Site, before: E, given: Mapping[str, Any]) -> E:
-    """The entity with what was given, sealed. Raises ProblemError 422, also where values would go to another host."""
+    """The entity with what was given, sealed.
+
+    Raises ProblemError 422, also where values would go to another host, and where they cannot be opened any more.
+    """
     after = type(before).model_validate({**before.model_dump(), **given})
     if before.sealed is not None and given.keys().isdisjoint(("url", *FIELDS)):
         return after
-    known = sent_values(site.keys, before)
-    if "url" in given and origin_of(before.url) != origin_of(after.url):
-        _refuse_to_take_along(known, given)
-        known = NOTHING
-    kept = {name: getattr(known, name) for name in FIELDS if name in type(before).model_fields and name not in given}
-    url = after.url if "url" in given else known.url
+    known = _known(site, before)
+    if known is None:
+        _refuse_without(before, {"url": before.url, **given}, LOST)
+    elif "url" in given and origin_of(before.url) != origin_of(after.url):
+        _refuse_without(before, given, ANOTHER_HOST)
+        known = None
+    known, url = (NOTHING, after.url) if known is None else (known, after.url if "url" in given else known.url)
+    kept = {name: getattr(known, name) for name in _fields(before) if name not in given}
     return _sealed(site, after.model_copy(update={**kept, "url": url}), known, before)
+
+
+def _known(site: Site, entity: ApiCall | Endpoint) -> SentValues | None:
+    """The values that it has; None where they cannot be opened any more."""
+    try:
+        return sent_values(site.keys, entity)
+    except SealError:
+        return None
 
 
 def _sealed(site: Site, entity: E, known: SentValues, before: E | None) -> E:
@@ -87,24 +97,21 @@ def _written(pair: tuple[str, str | None], known: dict[str | None, list[str]]) -
     return before if value is None else f"{name}={before}"
 
 
-def _refuse_to_take_along(known: SentValues, given: Mapping[str, Any]) -> None:
-    for name in FIELDS:
-        values = getattr(known, name)
-        if values and (name not in given or HIDDEN in given[name].values()):
-            raise _asked_again(name)
+def _refuse_without(before: ApiCall | Endpoint, given: Mapping[str, Any], why: str) -> None:
+    """Raises ProblemError 422 unless each value that it had is written anew, or left out."""
+    for name in _fields(before):
+        if getattr(before, name) and (name not in given or HIDDEN in given[name].values()):
+            raise _asked_again(name, why)
     if any(_is_hidden(name if value is None else value) for name, value in raw_pairs(given["url"])):
-        raise _asked_again("url")
+        raise _asked_again("url", why)
 
 
 def _is_hidden(text: str) -> bool:
     return unquote(text) == HIDDEN
 
 
-def _asked_again(field: str) -> Exception:
-    return errors.invalid(
-        f"/{field}",
-        f"The URL names another host: write the values of {field} again, those for the old one are not sent there.",
-    )
+def _asked_again(field: str, why: str) -> Exception:
+    return errors.invalid(f"/{field}", f"{why.format(field=field)}: write the values of {field} again.")
 
 
 def _unknown(pointer: str, name: str) -> Exception:
