@@ -56,9 +56,11 @@ class Turns:
                 return
             ran = bool(turn.steps)
             self._keep(event, before, turn, traceparent)
+        except TooManyHops as error:
+            failed = failed_turn(event, "too-many-hops", str(error), ran=ran)
+            self._keep(event, before, failed, traceparent)
         except TooLarge as error:
-            type = "too-many-hops" if isinstance(error, TooManyHops) else "too-large"
-            failed = failed_turn(event, type, str(error), ran=ran)
+            failed = failed_turn(event, "too-large", str(error), ran=ran)
             self._keep(event, before, failed, traceparent)
 
     async def _turn(self, event: InboundEvent) -> Turn | None:
