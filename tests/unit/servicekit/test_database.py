@@ -8,8 +8,9 @@ from typing import Any
 import asyncpg
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
-from servicekit import database
+from servicekit import database, database_outage
 from servicekit.database import Database, dsn_of
 from servicekit.misconfigured import Misconfigured
 from servicekit.revisions import newest_of
@@ -126,3 +127,23 @@ def test_what_is_no_dsn_is_refused_and_not_shown(dsn: str) -> None:
 )
 def test_a_dsn_is_taken_as_it_is(dsn: str) -> None:
     assert dsn_of(with_database(dsn)) == dsn
+
+
+async def test_a_server_that_goes_away_is_named_once_and_so_is_its_return(monkeypatch: pytest.MonkeyPatch) -> None:
+    outcomes: list[Any] = [ConnectionRefusedError("Connection refused"), TimeoutError(), "connection"]
+
+    async def attempt(*_: Any, **__: Any) -> Any:
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(asyncpg, "connect", attempt)
+    with capture_logs() as lines:
+        for _ in range(2):
+            with pytest.raises(OSError):
+                await database._connect("dsn")
+            assert "PostgreSQL cannot be reached since" in (database_outage.problem() or "")
+        assert await database._connect("dsn") == "connection"
+    assert database_outage.problem() is None
+    assert [line["event"] for line in lines] == ["database.away", "database.reached"]

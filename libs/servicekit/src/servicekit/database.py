@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import asyncpg
 import structlog
 from asyncpg.pool import PoolConnectionProxy
 
+from servicekit import database_outage
 from servicekit.misconfigured import Misconfigured
 from servicekit.revisions import newest_of
 from servicekit.settings import ServiceSettings
@@ -152,6 +153,7 @@ async def _pool(
 ) -> asyncpg.Pool[asyncpg.Record]:
     return await asyncpg.create_pool(
         dsn,
+        connect=_connect,
         min_size=min_size,
         max_size=max_size,
         timeout=5,
@@ -165,6 +167,17 @@ async def _pool(
             "jit": "off",
         },
     )
+
+
+async def _connect(*arguments: Any, **named: Any) -> asyncpg.Connection[asyncpg.Record]:
+    """As the pool connects, remembering how it went."""
+    try:
+        made: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(*arguments, **named)
+    except NOT_THERE as error:
+        database_outage.failed(error)
+        raise
+    database_outage.reached()
+    return made
 
 
 async def keep_plans(connection: Connection) -> None:

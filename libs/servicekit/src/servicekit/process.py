@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from contracts.installed import BrokenPackage
 from servicekit import failpoints
+from servicekit.database_outage import problem as database_outage
 from servicekit.kafka.inside_aiokafka.connections import refusal as kafka_refusal
 from servicekit.kafka.inside_aiokafka.outage import problem as kafka_outage
 from servicekit.misconfigured import Misconfigured
@@ -97,7 +98,7 @@ def run(name: str, settings_type: type[S], make: Callable[[S], Service]) -> None
         log.warning("process.chaos", reason=chaos)
     health = Health(
         {"kafka": kafka_refusal} | dict(service.checks()),
-        warnings={"chaos": lambda: chaos, "kafka": kafka_outage},
+        warnings={"chaos": lambda: chaos, "kafka": kafka_outage, "database": database_outage},
     )
     try:
         serve(service.app, settings, lambda: _working(service, health), health=health)
