@@ -36,6 +36,13 @@ def test_a_record_becomes_its_model() -> None:
     assert not arrived.person_keyed
 
 
+def test_what_no_column_holds_is_left_out_of_every_text_of_a_body() -> None:
+    profile = {"external_id": "a\0b", "phone": "\0+1"}
+    arrived = decode(record({**BODY, "message_id": "m\0", "text": "\\u0000 \0", "profile": profile}))
+    assert (arrived.body.message_id, arrived.body.text) == ("m", "\\u0000 ")
+    assert (arrived.body.profile.external_id, arrived.body.profile.phone) == ("ab", "+1")
+
+
 def test_a_record_about_a_person_by_name_is_told_apart() -> None:
     body = {**BODY, "kind": "signal", "name": "paid", "channel_id": "-", "peer_id": "-", "person": {"email": "a@b.c"}}
     headers = {**HEADERS, "ce_type": b"dev.switchhook.inbound.signal"}
@@ -57,6 +64,8 @@ def test_a_url_for_nobody_runs_where_it_is() -> None:
         (record({**BODY, "kind": "start"}), "wrong-schema"),
         (record(key=b"b/c/2"), "wrong-schema"),
         (record(key=b"\xff"), "wrong-schema"),
+        (record({**BODY, "peer_id": "1\0"}, key=b"b/c/1\0"), "wrong-schema"),
+        (record(headers={**HEADERS, "ce_id": b"e\0"}), "bad-header"),
         (record(key=None), "wrong-schema"),
         (record({**BODY, "text": "x" * LARGEST_RECORD}), "too-large"),
         (record(headers={**HEADERS, "ce_type": b"dev.switchhook.inbound.nothing"}), "unknown-type"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
+from flow_engine.state.limits import hops_of_runs
 from flow_engine.turn.effects import WRITERS
 from flow_engine.turn.kinds import KINDS
 from flow_engine.turn.turn_writer import TurnWriter
@@ -47,6 +48,22 @@ async def test_what_the_sandbox_made_leaves_in_the_turn(world: EngineWorld) -> N
     assert await world.said() == ["one", "two", "Which lecture, ?"]
     (command,) = world.bodies("inbound")
     assert (command["kind"], command["command"], command["hops"]) == ("command", "/start", 1)
+
+
+async def test_commands_that_run_commands_do_not_grow_in_breadth(world: EngineWorld) -> None:
+    """Ten that each run ten would be ten times as many at each of sixteen steps."""
+    world.sandbox = sandbox = ScriptedSandbox(runs=[{"command": "/code", "user_id": None, "content": None}] * 10)
+    world.restart(compute_budget=10)
+    await world.say("/code")
+    await world.settle()
+    assert [command["hops"] for command in world.bodies("inbound")] == [9] * 10
+    assert len(sandbox.ran) == 11
+    assert [event["error"]["type"] for event in world.events("flow.failed")] == ["too-many-hops"] * 10
+
+
+@pytest.mark.parametrize(("hops", "runs", "away"), [(0, 1, 1), (16, 1, 17), (0, 2, 3), (0, 64, 13), (7, 8, 14)])
+def test_each_halving_of_what_a_turn_runs_is_two_steps(hops: int, runs: int, away: int) -> None:
+    assert hops_of_runs(hops, runs) == away
 
 
 async def test_a_failed_turn_ends_the_session_and_answers_all_who_wait(world: EngineWorld) -> None:

@@ -5,17 +5,21 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from pydantic import ValidationError
+from pydantic_core import from_json, to_json
 
 from contracts import inbound
 from contracts.cloudevents import REGISTRY_OFFSET, TYPE_PREFIX
 from contracts.ids import NOBODY
 from contracts.inbound import InboundBase
 from flow_engine.errors import Undecodable
+from flow_engine.state.patches import without_nul
 from flow_engine.turn.event import Arrived
 from servicekit.kafka.records import Record
 
 LARGEST_RECORD = 1536 * 1024
 """Bytes of value; larger ones are parked."""
+_ESCAPED_NUL = b"\\u0000"
+"""In no column: an id, a name or a phone number with it would fail the transaction, and hold its conversation."""
 _MODELS: dict[str, Any] = {
     f"{TYPE_PREFIX}inbound.{model.model_fields['kind'].default}": model.__pydantic_validator__
     for model in get_args(get_args(inbound.Inbound)[0])
@@ -26,7 +30,7 @@ def decode(record: Record) -> Arrived:
     """Raises Undecodable with one of the codes bad-header, too-large, unknown-type, not-json, wrong-schema."""
     headers = _headers(record)
     event_id, kind = headers.get("ce_id"), headers.get("ce_type")
-    if not event_id or not kind or len(event_id) > 255:
+    if not event_id or not kind or len(event_id) > 255 or "\0" in event_id:
         raise Undecodable("bad-header", "ce_id and ce_type are needed")
     if kind not in _MODELS:
         raise Undecodable("unknown-type", f"no inbound record has the type {kind[:100]}")
@@ -57,7 +61,8 @@ def _body(record: Record, kind: str) -> Any:
     if len(value) > LARGEST_RECORD:
         raise Undecodable("too-large", f"{len(value)} bytes, more than {LARGEST_RECORD}")
     try:
-        return _MODELS[kind].validate_json(value)
+        body = _MODELS[kind].validate_json(value)
+        return _MODELS[kind].validate_json(to_json(without_nul(from_json(value)))) if _ESCAPED_NUL in value else body
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         code = "not-json" if first["type"] == "json_invalid" else "wrong-schema"

@@ -20,9 +20,28 @@ TURN_LIMIT = 2 * 1024 * 1024
 MOST_EFFECTS = 64
 """Effects of one turn."""
 
+MOST_HOPS = 16
+"""Steps from an event's first cause. Of several commands that one turn runs, each is two steps further for every halving that
+leaves one of them: 64 are 13 steps away, and one cause leads to 128 at a time at most, in whatever shape."""
+
 
 class TooLarge(Exception):
     """Something past its limit: the turn that made it fails."""
+
+
+class TooManyHops(TooLarge):
+    """The commands that a turn runs would be further from their first cause than MOST_HOPS."""
+
+
+def hops_of_runs(hops: int, runs: int) -> int:
+    """How far from the first cause the commands are of which a turn, `hops` away itself, runs so many (1 or more).
+
+    Raises TooManyHops for several; a single one is refused where it arrives, so that the turn before it holds.
+    """
+    away = hops + 1 + 2 * (runs - 1).bit_length()
+    if runs > 1 and away > MOST_HOPS:
+        raise TooManyHops(f"the {runs} commands that this turn runs would be {away} hops away from their first cause")
+    return away
 
 
 def check_contact(contact: Contact) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from contracts.ids import NOBODY, conversation_key, derived_id
 from contracts.people import Person
-from flow_engine.state.limits import MOST_EFFECTS, TooLarge
+from flow_engine.state.limits import MOST_EFFECTS, TooLarge, hops_of_runs
 from flow_engine.turn.outputs import message_deadline
 from flow_engine.turn.turn_writer import TurnWriter
 from flowlang import model
@@ -135,7 +135,7 @@ def run_command(writer: TurnWriter, effect: model.RunCommand) -> None:
         problem = {"type": "person-not-understood", "detail": str(error)[:500], "command": effect.command[:200]}
         writer.event_for_outside("flow.failed", {"error": problem})
         return
-    writer.outputs.inbound(id, key, body | named)
+    writer.outputs.inbound(id, key, body | named | {"hops": writer.run_hops})
 
 
 def addressed(conversation: model.Conversation, person: dict[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -173,6 +173,8 @@ def write(turn: model.Turn, writer: TurnWriter) -> None:
     """Translate all effects of a turn, in order. Raises TooLarge past a limit."""
     if len(turn.effects) > MOST_EFFECTS:
         raise TooLarge(f"{len(turn.effects)} effects, more than {MOST_EFFECTS}")
+    if runs := sum(type(effect) is model.RunCommand for effect in turn.effects):
+        writer.run_hops = hops_of_runs(writer.event.body.hops, runs)
     for effect in turn.effects:
         WRITERS[type(effect)](writer, effect)
     if writer.tap:

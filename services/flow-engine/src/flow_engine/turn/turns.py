@@ -11,7 +11,7 @@ from typing import Any
 from flow_engine.catalogue.port import Catalogue, Surroundings
 from flow_engine.programs.sandbox import MakeUrl
 from flow_engine.programs.stepping import MOST_CODE_RUNS, Event, Stepping, TooMuchCode
-from flow_engine.state.limits import TooLarge, check_contact, encoded_state
+from flow_engine.state.limits import MOST_HOPS, TooLarge, TooManyHops, check_contact, encoded_state
 from flow_engine.state.rows import Identity
 from flow_engine.state.seen import remember
 from flow_engine.state.work import LoadedConversation, Outcome, Work
@@ -26,8 +26,6 @@ from flow_engine.turn.turn_writer import TurnWriter
 from flowlang.model import Contact, Conversation, Effect, Happening, Refused, Turn
 from servicekit.observability.telemetry import traced
 from servicekit.workers.pool import Ended
-
-MOST_HOPS = 16
 
 
 class Turns:
@@ -58,6 +56,9 @@ class Turns:
                 return
             ran = bool(turn.steps)
             self._keep(event, before, turn, traceparent)
+        except TooManyHops as error:
+            failed = failed_turn(event, "too-many-hops", str(error), ran=ran)
+            self._keep(event, before, failed, traceparent)
         except TooLarge as error:
             failed = failed_turn(event, "too-large", str(error), ran=ran)
             self._keep(event, before, failed, traceparent)
