@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -62,8 +63,7 @@ async def attack(
     """A whole run; one with a protection left out ends at the first thing that is wrong. Bots and chats are its own,
     and in the end the stack is as it was before. The stack has SERVICES, and `log` hears of its crashes.
     `at_least`: Crowd.count_aloud."""
-    async with ear() as far_end:
-        crowd = await assemble(stack, far_end)
+    async with ear() as far_end, assembled(stack, far_end) as crowd:
         # Right before the load: the calm in which conversations are made begins when a process first does anything.
         await faults.arm(stack, seed, broken)
         run = Run(stack, crowd, far_end, seed, broken, log)
@@ -126,14 +126,19 @@ async def to_the_end(run: Run, seconds: float, at_least: int = 0) -> Verdict:
     return judge(run.crowd.accepted, run.far_end.heard, counted, await taken_twice(run.stack, run.crowd))
 
 
-async def assemble(stack: Stack, far_end: Ear) -> Crowd:
-    """A project with its bots, and the people who will talk to them; their numbers are of no other run."""
+@contextlib.asynccontextmanager
+async def assembled(stack: Stack, far_end: Ear) -> AsyncIterator[Crowd]:
+    """A project with its bots, and the people who will talk to them; their numbers are of no other run.
+
+    In the end its channels go: what is left to be sent by them would be somebody's work in the next run.
+    """
     first, token = next(_runs) * 10_000, stack.secrets.admin_token
     async with Api(stack.base_url, token) as operator:
         project = (await operator.post("/v1/projects", {"name": f"chaos {first}"}))["id"]
     async with Api(stack.base_url, token, project) as api:
         lines = await open_lines(api, far_end.url, range(first, first + BOTS))
-    return Crowd(lines, range(first, first + CHATS))
+        yield Crowd(lines, range(first, first + CHATS))
+        await asyncio.gather(*(api.delete(f"/v1/channels/{line.channel}") for line in lines))
 
 
 async def settle(run: Run) -> None:

@@ -32,12 +32,12 @@ ZOMBIES = {"fence": "flow-engine", "lease": "dispatcher"}
 CONTROLS = {
     "outbox": (("flow-engine", "flow-engine-2"), "kill=0.1@after_commit"),
     "dedupe": (("flow-engine", "flow-engine-2"), "kill=0.1@after_publish"),
-    "fence": (("flow-engine",), "calm=4s;stop=0.5@before_txn"),
+    "fence": (("flow-engine",), "calm=4s;stop=0.5@before_txn_of_actions"),
     "lease": (("dispatcher",), "stop=0.01@before_send"),
 }
 """Protection -> the one moment that it is for, and who meets it. Of the fence: at first all conversations are new, and to
-make one again does no harm; hence the calm."""
-ENGINE = "before_txn,in_txn,after_commit,mid_publish,after_publish"
+make one again does no harm, nor does a batch of results of deliveries; hence the calm and the point."""
+ENGINE = "before_txn,before_txn_of_actions,in_txn,after_commit,mid_publish,after_publish"
 DISPATCHER = f"{ENGINE},before_send,before_record"
 
 

@@ -37,6 +37,7 @@ class Line:
     """A bot's way in: where a platform posts updates, and the secret that proves it."""
 
     bot: str
+    channel: str
     url: str
     secret: str
 
@@ -60,7 +61,7 @@ async def open_line(api: Api, ear_url: str, number: int) -> Line:
             "set_webhook": False,
         },
     )
-    return Line(bot, channel["inbound_url"], channel["secret_token"])
+    return Line(bot, channel["id"], channel["inbound_url"], channel["secret_token"])
 
 
 @dataclass(slots=True)

@@ -21,7 +21,7 @@ from itertools import count
 import asyncpg
 import structlog
 
-from contracts import dlq
+from contracts import actions, dlq
 from servicekit.checkpoints import outbox
 from servicekit.checkpoints.fence import CheckpointMove, Hold
 from servicekit.checkpoints.transactions import FencedOff, LoopConnection, OutcomeUnknown
@@ -260,7 +260,7 @@ class PartitionLoop:
         started: float,
     ) -> None:
         async with self._connection.lock:
-            await failpoint("before_txn")
+            await failpoint("before_txn_of_actions" if prepared.writes(actions.TOPIC.name) else "before_txn")
             begun = time.monotonic()
             deleted = self._outlet.published[:200]
 

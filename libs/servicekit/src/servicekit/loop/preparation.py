@@ -131,6 +131,10 @@ class Prepared:
     moves: list[CheckpointMove]
     records: dict[int, list[Outgoing]]
 
+    def writes(self, topic: str) -> bool:
+        """Whether anything goes to that topic."""
+        return any(record.topic == topic for records in self.records.values() for record in records)
+
 
 def prepare(service: str, portions: list[Portion], commit: Commit, stamps: Stamps, same: set[str]) -> Prepared:
     """One move and one outbox row per partition. Raises TooLarge for a record that Kafka would refuse (guarantees.md 2.8)."""
