@@ -123,7 +123,7 @@ async def to_the_end(run: Run, seconds: float, at_least: int = 0) -> Verdict:
             if not run.broken:
                 both.create_task(faults.from_outside(run.stack, run.seed, seconds, run.log))
     run.crowd.ended = True
-    await faults.disarm(run.stack)
+    await (faults.spare(run.stack) if run.broken else faults.disarm(run.stack))
     await settle(run)
     # What a zombie or a stale lease would still send, it sends within a lease.
     await asyncio.sleep(DEED_SECONDS)

@@ -67,8 +67,16 @@ async def arm(stack: Stack, seed: int, broken: str | None) -> None:
 
 
 def armed(stack: Stack) -> list[str]:
-    """Who may have failpoints."""
-    return [instance for instance in FAULTY if "SWITCHHOOK_FAILPOINTS" in stack.service(instance).env]
+    """Who has failpoints, or lacks a protection."""
+    return [instance for instance in FAULTY if "SWITCHHOOK_CHAOS" in stack.service(instance).env]
+
+
+async def spare(stack: Stack) -> None:
+    """Nothing crashes any more. A protection stays away until the judgement: what it is for may still be on its way."""
+    struck = [instance for instance in armed(stack) if stack.service(instance).env["SWITCHHOOK_FAILPOINTS"]]
+    for instance in struck:
+        stack.service(instance).env["SWITCHHOOK_FAILPOINTS"] = ""
+    await restart(stack, struck)
 
 
 async def disarm(stack: Stack) -> None:
