@@ -27,6 +27,7 @@ def judge_all(world: World, crowd: Crowd, processes: Sequence[Process], *, settl
         said = [problem for process in processes if (problem := process.problem())]
         left = unfinished(world, crowd)
         wrong.append(f"it never ended: {left}; readiness says {said or 'nothing'}")
+    wrong += [f"a process ended by itself: {each}" for each in world.crashes]
     wrong += [f"an error that nobody took: {each}" for each in world.loop.failures]
     return verdict, wrong
 

@@ -13,6 +13,7 @@ from dispatcher.model.catalogue import Catalogue
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from servicekit.credentials.links import LinkKeys
+from servicekit.loop.partition_loop import Fatal
 from simulation.database import Database, Statements
 from simulation.kafka_clients import Kafka, SendQueue
 from simulation.network import Network, Trace
@@ -84,8 +85,11 @@ class World:
         self.loop.bury(self.machines)
 
     def crashed(self, name: str, error: BaseException | None) -> None:
-        """A process ended by itself."""
-        self.crashes.append(f"{name}: {error!r}")
+        """A process ended by itself, and will be started again; that it says so is right for Fatal only."""
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if not isinstance(error, Fatal):
+            self.crashes.append(f"{name}: {error!r}")
         self.trace(f"{name} ended with {type(error).__name__}")
 
 

@@ -144,11 +144,11 @@ class Group:
         member.seen_at = self._now()
         if self.stable and member.id in self.assigned and member.id != member_id:
             return member.id, self.generation, self.assigned[member.id]
-        member.joining = asyncio.get_running_loop().create_future()
+        member.joining = joined = asyncio.get_running_loop().create_future()
         if self.stable or not self._attempt:
             self._begin()
         self._complete_if_all_joined()
-        return member.joining
+        return joined
 
     def _static(self, instance: str, session: float) -> Member:
         """A member under a new id, in the place of the one of that instance if there is one."""
