@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from contracts import actions
 from simulation.machines import LEASE_SECONDS, SESSION_SECONDS, Process
-from simulation.tenants import TENANTS, bot_host, hook_host
+from simulation.people import BAD_RECORDS, Crowd
+from simulation.tenants import TENANTS, api_host, bot_host, hook_host
 from simulation.virtual_loop import MACHINE
 from simulation.world import World
 
+POISONED = 6
 POINTS = ("before_txn", "after_commit", "before_send", "before_record", "after_record")
 MORE = 6
 """One point is met more than the others: what goes wrong only there would take too many runs."""
@@ -94,6 +96,12 @@ class Faults:
             await asyncio.sleep(seconds / (len(blows) + 1) * self.chance.uniform(0.5, 1))
             blow()
 
+    async def poison(self, crowd: Crowd, seconds: float) -> None:
+        """Records that nobody can read, among those of the people."""
+        for number in range(POISONED if self.profile.poison else 0):
+            await asyncio.sleep(seconds / POISONED * self.chance.uniform(0.5, 1))
+            crowd.spoil(self.chance.choice(BAD_RECORDS), number)
+
     def _blows(self) -> list[Callable[[], None]]:
         return [
             self._kafka_away,
@@ -141,7 +149,7 @@ class Faults:
     def _spoil_receivers(self) -> None:
         """One tenant's host is slow, another's dead or failing; the third is the neighbour of both."""
         for tenant in self.chance.sample(range(TENANTS), TENANTS - 1):
-            for name in (bot_host(tenant), hook_host(tenant)):
+            for name in (bot_host(tenant), hook_host(tenant), api_host(tenant)):
                 host = self.world.receivers.host(name)
                 trouble = self.chance.choice(("slow", "dead", "failing", "silent"))
                 self.world.trace(f"{name} is {trouble}")

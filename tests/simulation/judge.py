@@ -6,10 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 
-import orjson
 from bench.chaos.checker import Verdict, judge
 
-from contracts import inbound
+from contracts import dlq
 from simulation.machines import Process
 from simulation.people import Crowd
 from simulation.world import World
@@ -27,6 +26,9 @@ def judge_all(world: World, crowd: Crowd, processes: Sequence[Process], *, settl
         said = [problem for process in processes if (problem := process.problem())]
         left = unfinished(world, crowd)
         wrong.append(f"it never ended: {left}; readiness says {said or 'nothing'}")
+    wrong += [f"{key.decode()} is in no dead-letter topic" for key in crowd.spoilt if key not in dead_letters(world)]
+    if world.conversations.errors:
+        wrong.append(f"conversations are held: {world.conversations.errors}")
     wrong += [f"a process ended by itself: {each}" for each in world.crashes]
     wrong += [f"an error that nobody took: {each}" for each in world.loop.failures]
     return verdict, wrong
@@ -76,7 +78,7 @@ def unfinished(world: World, crowd: Crowd) -> list[str]:
     states = Counter(row.state for row in _unfinished(world) if id(row) not in resting)
     if states:
         found.append(f"deliveries: {dict(states)}")
-    if missing := {chat for chat, count in crowd.accepted.items() if _last_heard(world, chat) < count}:
+    if missing := {chat for chat, count in crowd.accepted.items() if crowd.heard(chat) < count}:
         found.append(f"no answer to the last word of {sorted(missing)}")
     return found
 
@@ -93,14 +95,7 @@ def _unfinished(world: World) -> list[Row]:
     return [row for row in world.deliveries.tables.rows.values() if not row.finished]
 
 
-def _last_heard(world: World, chat: str) -> int:
-    return max((int(text.split(":")[0]) for to, text in arrivals(world) if to == chat), default=0)
-
-
-def events_of(world: World) -> list[str]:
-    """Types of all that was written to inbound, for who wants to know what a run was made of."""
-    return [
-        orjson.loads(record.value or b"{}").get("kind", "")
-        for part in world.log.topics[inbound.TOPIC.name]
-        for record in part.records
-    ]
+def dead_letters(world: World) -> set[bytes | None]:
+    """Keys of all that went there."""
+    topics = [dlq.topic_for(service).name for service in ("flow-engine", "dispatcher")]
+    return {record.key for topic in topics for part in world.log.topics[topic] for record in part.records}

@@ -45,9 +45,10 @@ def simulate(
     world = World(seed, write=write)
     try:
         with simulated(world.loop, Random(f"code {seed}"), Clients(world), broken):
-            report = world.loop.run_until_complete(_run(world, profile or profile_of(seed)))
-            world.bury()
-            return report
+            try:
+                return world.loop.run_until_complete(_run(world, profile or profile_of(seed)))
+            finally:
+                world.bury()
     finally:
         world.loop.close()
 
@@ -60,7 +61,11 @@ async def _run(world: World, profile: Profile) -> Report:
         process.start()
     await asyncio.sleep(1.0)
     faults.begin()
-    await asyncio.gather(crowd.count_aloud(FIRE_SECONDS, PAUSE_SECONDS), faults.strike(FIRE_SECONDS))
+    await asyncio.gather(
+        crowd.count_aloud(FIRE_SECONDS, PAUSE_SECONDS),
+        faults.strike(FIRE_SECONDS),
+        faults.poison(crowd, FIRE_SECONDS),
+    )
     faults.end()
     settled = await _settle(world, crowd, processes)
     await asyncio.sleep(AFTERWARDS_SECONDS)
