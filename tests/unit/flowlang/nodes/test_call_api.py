@@ -263,7 +263,7 @@ def test_a_call_without_a_timeout_of_its_own_is_not_waited_for_for_ever(talk: An
     """Its answer may be lost on the way: the record, or the delivery with its day."""
     t = talk(calling())
     t.say("/go")
-    (timer,) = t.timers
+    timer = t.timers[0]
     assert (t.now, timer.due) == ("2026-11-21T12:00:00Z", "2026-11-21T13:00:00.000Z")
     t.fire()
     assert t.texts == ["Too late"]

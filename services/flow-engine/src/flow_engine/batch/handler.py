@@ -13,7 +13,7 @@ from flow_engine.batch import parking, person_lookup
 from flow_engine.batch.decoding import decoded
 from flow_engine.batch.loading import LoadedBatch, load
 from flow_engine.batch.parking import RedrivenEvent, sentence
-from flow_engine.batch.without_turn import answer_repeat, attach, refuse
+from flow_engine.batch.without_turn import answer_repeat, attach, is_another_request, refuse, refuse_reuse
 from flow_engine.catalogue.port import Catalogue
 from flow_engine.errors import RedriveFailed
 from flow_engine.programs.stepping import Stepping
@@ -117,7 +117,9 @@ class EngineHandler:
     async def _turn(self, arrived: Arrived, batch: LoadedBatch, turns: Turns) -> None:
         loaded = batch.work.conversations[arrived.key]
         mark = fingerprint(arrived.event_id)
-        if contains(loaded.seen, mark) and not broken("dedupe"):
+        if is_another_request(arrived, batch):
+            refuse_reuse(arrived, loaded, batch)
+        elif contains(loaded.seen, mark) and not broken("dedupe"):
             self._repeats.inc()
             answer_repeat(arrived, loaded, batch)
         else:
