@@ -12,6 +12,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+import structlog
+
 from contracts import inbound
 from contracts.cloudevents import headers, now_text
 from contracts.ids import derived_id, split_conversation_key
@@ -30,6 +32,8 @@ LONGEST_SLEEP = 0.5
 """Seconds; a timer is late by no more than this and what is before it."""
 
 Save = Callable[[Connection], Awaitable[list[Outgoing]]]
+
+log = structlog.get_logger()
 
 
 class HoldsPartitions(Protocol):
