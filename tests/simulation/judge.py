@@ -27,8 +27,7 @@ def judge_all(world: World, crowd: Crowd, processes: Sequence[Process], *, settl
         left = unfinished(world, crowd)
         wrong.append(f"it never ended: {left}; readiness says {said or 'nothing'}")
     wrong += [f"{key.decode()} is in no dead-letter topic" for key in crowd.spoilt if key not in dead_letters(world)]
-    if world.conversations.errors:
-        wrong.append(f"conversations are held: {world.conversations.errors}")
+    wrong += [f"{id} is held: {held[0].error}" for id, held in world.conversations.waiting.items() if held]
     wrong += [f"a process ended by itself: {each}" for each in world.crashes]
     wrong += [f"an error that nobody took: {each}" for each in world.loop.failures]
     return verdict, wrong

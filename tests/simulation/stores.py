@@ -39,7 +39,9 @@ class Conversations:
         self._pool, self._twin = pool, twin
         self._one_batch = asyncio.Lock()
         self._asking = Asking(pool, twin)
-        self.event, self.due_timers = self._asking.event, self._asking.due_timers
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._asking, name)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Any]:
@@ -60,11 +62,24 @@ class Conversations:
             at_once(self._twin.hold(record, key, error, connection))
             connection.saved = True
 
+    async def held_failed(self, conversation: str, position: int, error: str, connection: database.Session) -> None:
+        if connection.counts:
+            at_once(self._twin.held_failed(conversation, position, error, connection))
+            connection.saved = True
+
     async def fire_timers(self, part: int, limit: int, connection: database.Session) -> list[Any]:
+        return self._fired(connection, self._twin.fire_timers(part, limit, connection))
+
+    async def fire_lost_timers(self, part: int, limit: int, seconds: float, connection: database.Session) -> list[Any]:
+        return self._fired(connection, self._twin.fire_lost_timers(part, limit, seconds, connection))
+
+    @staticmethod
+    def _fired(connection: database.Session, work: Any) -> list[Any]:
         if not connection.counts:
+            work.close()
             return []
         connection.saved = True
-        return at_once(self._twin.fire_timers(part, limit, connection))
+        return at_once(work)
 
 
 class Deliveries:
