@@ -22,7 +22,6 @@ from dispatcher.settings import Settings
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.timers import Timers
 from flow_engine.programs.stepping import Stepping
-from flow_engine.programs.worker import StepWorker
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.loop.partition_loop import PartitionLoop
@@ -116,7 +115,7 @@ async def engine(world: World, name: str, loops: list[PartitionLoop]) -> None:
     """What flow_engine.main wires together."""
     pool: Any = Pool(world.engine_database)
     store: Any = Conversations(pool, world.conversations)
-    stepping = Stepping(_NoCode(), WorkersInMemory(lambda: StepWorker(world.links)))  # type: ignore[arg-type]
+    stepping = Stepping(_NoCode(), WorkersInMemory(lambda: world.steps))  # type: ignore[arg-type]
     handler = EngineHandler(store, world.catalogue, stepping)
     loop = PartitionLoop(
         handler, cluster=CLUSTER, group="flow-engine", service="flow-engine", instance=name, pool=pool,

@@ -16,7 +16,7 @@ from simulation.people import Crowd
 from simulation.places import simulated
 from simulation.world import Clients, World
 
-FIRE_SECONDS, PAUSE_SECONDS, CHATS = 8.0, 1.0, 6
+FIRE_SECONDS, PAUSE_SECONDS, CHATS = 6.0, 1.0, 6
 LONGEST_PEACE = 120.0
 MOST_NIGHTS = 20
 LOOK_SECONDS = 0.5

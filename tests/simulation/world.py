@@ -12,6 +12,7 @@ from contracts import actions, dlq, events, findings, inbound, replies
 from dispatcher.model.catalogue import Catalogue
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
+from flow_engine.programs.worker import StepWorker
 from servicekit.credentials.links import LinkKeys
 from servicekit.loop.partition_loop import Fatal
 from simulation.database import Database, Statements
@@ -40,6 +41,7 @@ class UnchangingView(ViewInMemory):
 VIEW = UnchangingView(*entities())
 LINKS = LinkMaker(LinkKeys("k" * 32), "http://test")
 CATALOGUE: Any = RegistryCatalogue(VIEW, LINKS)  # type: ignore[arg-type]
+STEPS = StepWorker(LINKS)
 TARGETS = Catalogue(VIEW, KEYS)
 """Of all runs: they keep nothing but compiled flows and opened secrets."""
 
@@ -52,7 +54,7 @@ class World:
         self.trace = Trace(self.loop, write=write)
         self.network = Network(self.loop, random.Random(f"network {seed}"), self.trace)
         self.chance = random.Random(f"faults {seed}")
-        self.view, self.links, self.catalogue, self.targets = VIEW, LINKS, CATALOGUE, TARGETS
+        self.view, self.steps, self.catalogue, self.targets = VIEW, STEPS, CATALOGUE, TARGETS
         self.engine_database = Database("postgres of the engine", self.network)
         self.dispatcher_database = Database("postgres of the dispatcher", self.network)
         self.databases = (self.engine_database, self.dispatcher_database)
