@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 from datetime import timedelta
+from operator import attrgetter
 from typing import Any, Literal
 from uuid import UUID
 
@@ -47,27 +48,18 @@ MEMORY_LIMIT = 40 * 1024
 MOST_TAPS = 8
 PAYLOAD_MARK = "~"
 
-_CONVERSATION = tuple(one.name for one in fields(Conversation))
-_SESSION = tuple(one.name for one in fields(Session))
-
-
-def _copied(original: Any, names: tuple[str, ...]) -> Any:
-    copy = object.__new__(type(original))
-    for name in names:
-        setattr(copy, name, getattr(original, name))
-    return copy
+_values_of_conversation = attrgetter(*(one.name for one in fields(Conversation)))
+_values_of_session = attrgetter(*(one.name for one in fields(Session)))
 
 
 def copy_conversation(conversation: Conversation) -> Conversation:
     """A conversation that may be changed; its dicts and lists are shared and replaced, never changed."""
-    copied: Conversation = _copied(conversation, _CONVERSATION)
-    return copied
+    return Conversation(*_values_of_conversation(conversation))
 
 
 def copy_session(session: Session) -> Session:
     """A session that may be changed; its dicts and lists are shared and replaced, never changed."""
-    copied: Session = _copied(session, _SESSION)
-    return copied
+    return Session(*_values_of_session(session))
 
 
 class Run:

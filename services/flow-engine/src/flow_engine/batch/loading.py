@@ -73,9 +73,9 @@ async def _load_holders(reads: Reads, work: Work, arrived: list[Arrived]) -> Non
     names = [
         Name(one.body.bot_id, "external_id", one.body.profile.external_id)
         for one in arrived
-        if "external_id" in getattr(one.body, "verified", ())
+        if not work.conversations[one.key].conversation.contact_id
+        and "external_id" in getattr(one.body, "verified", ())
         and one.body.profile.external_id
-        and not work.conversations[one.key].conversation.contact_id
     ]
     for name, contact in (await reads.holders(names) if names else {}).items():
         work.holders[name] = contact.id

@@ -173,8 +173,8 @@ def write(turn: model.Turn, writer: TurnWriter) -> None:
     """Translate all effects of a turn, in order. Raises TooLarge past a limit."""
     if len(turn.effects) > MOST_EFFECTS:
         raise TooLarge(f"{len(turn.effects)} effects, more than {MOST_EFFECTS}")
-    if runs := sum(type(effect) is model.RunCommand for effect in turn.effects):
-        writer.run_hops = hops_of_runs(writer.event.body.hops, runs)
+    if runs := [effect for effect in turn.effects if type(effect) is model.RunCommand]:
+        writer.run_hops = hops_of_runs(writer.event.body.hops, len(runs))
     for effect in turn.effects:
         WRITERS[type(effect)](writer, effect)
     if writer.tap:

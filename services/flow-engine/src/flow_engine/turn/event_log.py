@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.inbound import StartFlow
 from flow_engine.state.ids import as_uuid
 from flow_engine.state.rows import LogRow
 from flow_engine.state.work import Outcome, Work
@@ -16,7 +17,8 @@ def logged(work: Work, event: InboundEvent, turn: Turn, writer: TurnWriter, outc
     """Note the event's own turn."""
     if not KINDS[event.kind].asked_about:
         return
-    asked = answers.Asked(getattr(event.body, "trigger_id", None), event.body.request_digest)
+    trigger_id = event.body.trigger_id if isinstance(event.body, StartFlow) else None
+    asked = answers.Asked(trigger_id, event.body.request_digest)
     body = answers.log_body(turn, writer.outputs, writer.said, outcome, asked=asked, in_log=bool(writer.messages))
     work.add_log_row(LogRow(event.uuid, turn.conversation.project_id, event.loaded.id, outcome.status, body))
 

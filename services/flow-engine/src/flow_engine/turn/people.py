@@ -75,8 +75,7 @@ def _told(profile: Any) -> dict[str, Any]:
 
 def verified(profile: Profile, names: Iterable[Identifier] = IDENTIFIERS) -> list[tuple[Identifier, str]]:
     """The identifiers among these fields of a profile, each in the one way it is written; the others are only shown."""
-    given = ((name, getattr(profile, name)) for name in names)
-    return [(name, value) for name, told in given if told and (value := identifier(name, told))]
+    return [(name, value) for name in names if (told := getattr(profile, name)) and (value := identifier(name, told))]
 
 
 def change_reachability(conversation: Conversation, state: str, reason: str | None) -> list[Effect]:
