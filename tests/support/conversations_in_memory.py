@@ -15,10 +15,11 @@ from flow_engine.errors import StaleConversation
 from flow_engine.state import listeners, stored_state
 from flow_engine.state.ids import as_uuid, conversation_id
 from flow_engine.state.patches import joined
-from flow_engine.state.rows import Identity, LogRow, MessageRow, TimerRow
+from flow_engine.state.rows import Identity, LogRow, MessageRow, TimerRow, TurnOf
 from flow_engine.state.work import LoadedConversation, Outcome, Work
 from flow_engine.store.contacts import ContactRow, new_rows, patch_rows
 from flow_engine.store.event_log import outcome
+from flow_engine.store.held import project_of
 from flow_engine.store.loading import chat_message
 from flow_engine.store.port import (
     BACKLOG_LIMIT,
@@ -73,6 +74,8 @@ class ConversationsInMemory:
     waiting: dict[str, list[HeldEvent]] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     """By conversation id: why it is held."""
+    parts: dict[int, int] = field(default_factory=dict)
+    """By the position of a held event: its partition."""
     _positions: int = 0
     _one_batch: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -147,12 +150,25 @@ class ConversationsInMemory:
 
     async def hold(self, record: Record, key: str, error: str, connection: Any) -> None:
         self.errors[conversation_id(key)] = error
-        self._wait(record, key)
+        self._wait(record, key, error)
 
-    def _wait(self, record: Record, key: str) -> None:
+    def _wait(self, record: Record, key: str, error: str | None = None) -> None:
         self._positions += 1
-        held = HeldEvent(self._positions, record.timestamp, record.key, record.value, record.headers)
+        held = HeldEvent(self._positions, record.timestamp, record.key, record.value, record.headers, error is not None)
         self.waiting.setdefault(conversation_id(key), []).append(held)
+        self.parts[held.position] = record.partition
+
+    async def blame(self, key: str, error: str, connection: Any) -> None:
+        waiting = self.waiting.get(conversation_id(key), [])
+        waiting[:1] = [held._replace(has_failed=True) for held in waiting[:1]]
+
+    async def deferred(self, parts: Iterable[int], connection: Any) -> list[TurnOf]:
+        firsts = [waiting[0] for waiting in self.waiting.values() if waiting and not waiting[0].has_failed]
+        return [
+            TurnOf(part, (held.key or b"").decode(), project_of(held.headers))
+            for held in sorted(firsts)
+            if (part := self.parts[held.position]) in set(parts)
+        ]
 
     async def event(self, event_id: str) -> LoggedEvent | None:
         row = self.log.get(as_uuid(event_id))

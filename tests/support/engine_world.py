@@ -17,8 +17,10 @@ from contracts.cloudevents import headers as ce_headers
 from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.timers import Save, Timers
+from flow_engine.batch.waking import Waking
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
+from flow_engine.programs.deferring import PATIENCE, Deferring
 from flow_engine.programs.sandbox import MakeUrl, RunsCode, Sandbox
 from flow_engine.programs.stepping import Stepping
 from flow_engine.programs.worker import StepWorker
@@ -144,6 +146,7 @@ class EngineWorld:
         links = LinkMaker(LinkKeys("k" * 32), "http://test")
         self.catalogue = RegistryCatalogue(view, links)  # type: ignore[arg-type]
         self.sandbox = sandbox
+        self.patience = PATIENCE
         self.workers: Any = WorkersInMemory(lambda: StepWorker(links))
         self.restart(compute_budget=0.2)
         self.timers = Timers(self, store)
@@ -192,11 +195,19 @@ class EngineWorld:
 
     def restart(self, *, compute_budget: float) -> None:
         """Another handler, with a budget of so many seconds a batch."""
-        stepping = Stepping(self.sandbox, self.workers)
-        self.handler = BuggyHandler(self.store, self.catalogue, stepping, compute_budget=compute_budget)
+        self.deferring = Deferring(Stepping(self.sandbox, self.workers), patience=self.patience)
+        self.waking = Waking(self, self.deferring)
+        self.handler = BuggyHandler(self.store, self.catalogue, self.deferring, compute_budget=compute_budget)
 
     async def settle(self) -> None:
         """Apply all that waits, in batches of whatever is there, until nothing more comes."""
+        await self.apply()
+        while not self.deferring.is_idle:
+            await self.waking.wake(await self.deferring.to_wake())
+            await self.apply()
+
+    async def apply(self) -> None:
+        """Apply what has come, and leave what is deferred as it is."""
         while self.waiting:
             records = list(self.waiting)
             try:

@@ -102,6 +102,44 @@ async def all_out(engine: RunningEngine) -> bool:
     return True
 
 
+async def test_a_crash_while_code_runs_loses_and_repeats_nothing(
+    engine: RunningEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop dies when it has committed that the code's turn is deferred; another one makes it."""
+    document = {
+        **LECTURE,
+        "slug": "endless",
+        "triggers": [{"id": "go", "type": "command", "value": "/endless", "to": "code"}],
+        "nodes": {
+            "code": {"type": "code", "source": "while True:\n    pass", "ports": {"error": "told"}},
+            "told": {"type": "say", "parts": [{"text": "It took too long."}]},
+        },
+    }
+    await engine.registry.put(flow_version(document, flow="flow-99"), flow("endless", id="flow-99"))
+    await eventually(lambda: known(engine, "flow-99"))
+    crashes = ["after_commit"]
+
+    async def crash(here: str) -> None:
+        if crashes == [here]:
+            crashes.clear()
+            raise Crash
+
+    monkeypatch.setattr("servicekit.loop.partition_loop.failpoint", crash)
+    await engine.say("/endless")
+    await engine.died()
+    assert await held(engine, 1)
+    await engine.start("b")
+    await engine.say("hello?")
+    await engine.say("hello?", "p2")
+    await eventually(lambda: said(engine, "It took too long.", "Sorry."), seconds=30)
+    await eventually(lambda: said(engine, "Sorry.", peer="p2"))
+    assert await held(engine, 0)
+
+
+async def known(engine: RunningEngine, flow_id: str) -> bool:
+    return engine.view.get("flow", flow_id) is not None
+
+
 async def test_a_timer_survives_a_restart_and_fires_once(engine: RunningEngine) -> None:
     await engine.say("/later")
     await eventually(lambda: said(engine, "Soon."))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from support.engine_batch_suite import BatchSuite
 from support.engine_conversation_suite import ConversationSuite
+from support.engine_deferring_suite import DeferringSuite
 
 
 class TestConversationsOnTheTwin(ConversationSuite):
@@ -11,4 +12,8 @@ class TestConversationsOnTheTwin(ConversationSuite):
 
 
 class TestBatchesOnTheTwin(BatchSuite):
+    pass
+
+
+class TestDeferredTurnsOnTheTwin(DeferringSuite):
     pass

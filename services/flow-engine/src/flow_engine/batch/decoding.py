@@ -70,8 +70,8 @@ def _body(record: Record, kind: str) -> Any:
 
 
 def is_for_nobody(body: Any) -> bool:
-    """A generated URL without a person: the bot's global one, which runs where it is."""
-    return bool(body.kind == "url" and body.person is None)
+    """A generated URL without a person, the bot's global one, or the redrive of such a URL's: they run where they are."""
+    return bool(body.kind == "redrive" or (body.kind == "url" and body.person is None))
 
 
 def _check_key(key: str, body: InboundBase) -> bool:

@@ -12,12 +12,12 @@ from contracts import inbound
 from flow_engine.batch import parking, person_lookup
 from flow_engine.batch.decoding import decode
 from flow_engine.batch.loading import LoadedBatch, load
+from flow_engine.batch.redriving import Redriving
 from flow_engine.batch.without_turn import answer_repeat, attach, refuse
 from flow_engine.catalogue.port import Catalogue
 from flow_engine.errors import Undecodable
-from flow_engine.programs.stepping import Stepping
+from flow_engine.programs.deferring import Deferring
 from flow_engine.state.seen import contains, fingerprint
-from flow_engine.state.work import LoadedConversation
 from flow_engine.store.port import ConversationStore
 from flow_engine.turn.event import Arrived
 from flow_engine.turn.kinds import KINDS
@@ -42,10 +42,10 @@ class EngineHandler:
     topic = inbound.TOPIC.name
 
     def __init__(
-        self, store: ConversationStore, catalogue: Catalogue, stepping: Stepping, *, compute_budget: float = 0.2
+        self, store: ConversationStore, catalogue: Catalogue, deferring: Deferring, *, compute_budget: float = 0.2
     ) -> None:
         """`compute_budget`: seconds after which a batch ends early."""
-        self._store, self._catalogue, self._stepping, self._budget = store, catalogue, stepping, compute_budget
+        self._store, self._catalogue, self._deferring, self._budget = store, catalogue, deferring, compute_budget
         self._repeats = counter("switchhook_repeats_total").labels(self.topic)
         turns = counter("switchhook_turns_total")
         self._turns = {kind: turns.labels(kind) for kind in KINDS}
@@ -57,6 +57,7 @@ class EngineHandler:
         await self._wait_for_registry(good)
         async with self._store.reading() as reads:
             loaded = await load(reads, good) if good else LoadedBatch()
+        await self._wait_for_registry(loaded.held_events())
         applied = await self._apply_in_order(decoded, loaded)
         work = loaded.work
         return Commit(partial(self._store.save, work), work.outgoing, work.dead, applied=applied)
@@ -64,17 +65,24 @@ class EngineHandler:
     async def park(self, record: Record, error: Exception, connection: Connection) -> list[Outgoing]:
         """Hold the conversation from this record on. A failed redrive leaves everything held as it was."""
         arrived = _decode(record)
-        if isinstance(arrived, Arrived) and arrived.body.kind != "redrive":
-            sentence = f"{type(error).__name__}: {error}"[:1000]
+        if not isinstance(arrived, Arrived) or (arrived.body.kind == "redrive" and not arrived.body.deferred):
+            return []
+        sentence = f"{type(error).__name__}: {error}"[:1000]
+        if arrived.body.kind == "redrive":
+            await self._store.blame(arrived.key, sentence, connection)
+            self._deferring.drop(arrived.key)
+        else:
             await self._store.hold(record, arrived.key, sentence, connection)
-            log.error("conversation.held", conversation=arrived.key, offset=record.offset, error=repr(error))
+        log.error("conversation.held", conversation=arrived.key, offset=record.offset, error=repr(error))
         return []
 
     async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
-        """Nothing is cached between batches."""
+        """Find the turns that were deferred."""
+        self._deferring.let_wait(await self._store.deferred(partitions, connection))
 
     def on_revoked(self, partitions: set[int]) -> None:
-        """Nothing is cached between batches."""
+        """Turns in the making are given up: whoever holds the partition makes them again."""
+        self._deferring.forget(partitions)
 
     async def _wait_for_registry(self, good: list[Arrived]) -> None:
         needed = max((arrived.registry_offset for arrived in good), default=-1)
@@ -83,7 +91,8 @@ class EngineHandler:
 
     async def _apply_in_order(self, decoded: list[Arrived | DeadRecord], batch: LoadedBatch) -> int:
         """How many records were applied before the compute budget was spent; at least one."""
-        turns = Turns(batch.work, self._catalogue, self._stepping)
+        turns = Turns(batch.work, self._catalogue, self._deferring)
+        redriving = Redriving(batch, turns, self._deferring)
         end = time.perf_counter() + self._budget
         for count, arrived in enumerate(decoded):
             if count and time.perf_counter() > end:
@@ -95,44 +104,27 @@ class EngineHandler:
             elif arrived.person_keyed:
                 self._pass_on(arrived, batch)
             else:
-                await self._apply_one(arrived, batch, turns)
+                await self._apply_one(arrived, batch, turns, redriving)
         return len(decoded)
 
-    async def _apply_one(self, arrived: Arrived, batch: LoadedBatch, turns: Turns) -> None:
+    async def _apply_one(self, arrived: Arrived, batch: LoadedBatch, turns: Turns, redriving: Redriving) -> None:
         loaded = batch.work.conversations[arrived.key]
         kind = arrived.body.kind
         if kind == "redrive":
-            await self._redrive(arrived, loaded, batch, turns)
+            await redriving.redrive(arrived, loaded)
         elif kind == "attach":
             attach(arrived, loaded, batch)
         elif loaded.held:
-            parking.hold(batch.work, arrived.record, arrived.key, batch.held_counts[arrived.key])
+            if not await redriving.apply_crowd(arrived, loaded):
+                parking.hold(batch.work, arrived.record, arrived.key, batch.held_counts.get(arrived.key, 0))
         elif contains(loaded.seen, mark := fingerprint(arrived.event_id)) and not broken("dedupe"):
             self._repeats.inc()
             answer_repeat(arrived, loaded, batch)
-        else:
+        elif await turns.apply(arrived, loaded, mark):
             self._turns[kind].inc()
-            await turns.apply(arrived, loaded, mark)
-
-    async def _redrive(self, arrived: Arrived, loaded: LoadedConversation, batch: LoadedBatch, turns: Turns) -> None:
-        """Apply the held events here, in their order, as effects of this record."""
-        work, before = batch.work, len(batch.work.outgoing)
-        waiting = batch.redriven.get(arrived.key, [])
-        left = batch.held_counts.get(arrived.key, 0) - len(waiting)
-        work.redriven += [(loaded.id, held.position) for held in waiting]
-        records = [parking.as_if_at(held, arrived.record) for held in waiting]
-        if left <= 0:
-            loaded.held = False
-            records += [record._replace(offset=arrived.record.offset) for record in work.held.pop(arrived.key, [])]
-        for record in records:
-            held = decode(record)
-            mark = fingerprint(held.event_id)
-            if not contains(loaded.seen, mark):
-                await turns.apply(held, loaded, mark)
-        made = [outgoing for _, outgoings in work.outgoing[before:] for outgoing in outgoings]
-        if left > 0:
-            made.append(parking.next_redrive(arrived))
-        work.outgoing[before:] = [(arrived.record, made)] if made else []
+        else:
+            loaded.held = True
+            parking.hold(batch.work, arrived.record, arrived.key, batch.held_counts.get(arrived.key, 0))
 
     def _pass_on(self, arrived: Arrived, batch: LoadedBatch) -> None:
         """Send a person-keyed record to the conversation of the person it names, or refuse it."""

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from contracts.ids import split_conversation_key
-from flow_engine.batch.parking import AT_ONCE
+from flow_engine.batch import parking
+from flow_engine.batch.decoding import decode
+from flow_engine.batch.parking import AT_ONCE, MOST_HELD
 from flow_engine.batch.person_lookup import named
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.seen import contains, fingerprint
 from flow_engine.state.work import LoadedConversation, Work
-from flow_engine.store.port import Conversations, HeldEvent, Name, Reads
+from flow_engine.store.port import Conversations, Name, Reads
 from flow_engine.turn.event import Arrived
 from flowlang.model import Conversation
+
+
+class Redriven(NamedTuple):
+    """Held events of a conversation with their positions, the first ones; `has_failed`: an operator has to redrive them."""
+
+    events: list[tuple[int, Arrived]]
+    has_failed: bool
 
 
 @dataclass(slots=True)
@@ -24,16 +33,28 @@ class LoadedBatch:
     found: dict[Name, Conversations] = field(default_factory=dict)
     backlogs: dict[tuple[str, int], list[dict[str, Any]]] = field(default_factory=dict)
     """By conversation key and the `after` of an attach."""
-    redriven: dict[str, list[HeldEvent]] = field(default_factory=dict)
+    redriven: dict[str, Redriven] = field(default_factory=dict)
     """By conversation key: held events that a redrive of this batch applies."""
     held_counts: dict[str, int] = field(default_factory=dict)
     """By conversation key."""
+    crowded: set[str] = field(default_factory=set)
+    """Keys of those that may have too many held events after this batch."""
+
+    def held_events(self) -> list[Arrived]:
+        """All that are redriven."""
+        return [event for redriven in self.redriven.values() for _, event in redriven.events]
 
 
 async def load(reads: Reads, arrived: list[Arrived]) -> LoadedBatch:
     """Read it. Rare things cost a query only when a record asks for them."""
     batch = LoadedBatch()
-    await _load_conversations(reads, batch.work, arrived)
+    for one in arrived:
+        if one.body.kind == "redrive":
+            await _load_redriven(reads, batch, one, AT_ONCE)
+    await _load_first(reads, batch.work, [*batch.held_events(), *arrived])
+    await _load_held(reads, batch, arrived)
+    arrived = [*batch.held_events(), *arrived]
+    await _load_holders(reads, batch.work, arrived)
     batch.work.timers_found = await reads.timers([a.body.timer_id for a in arrived if a.body.kind == "timer"])
     names = [name for a in arrived if a.person_keyed and (name := named(a))]
     batch.found = await reads.named(names) if names else {}
@@ -41,16 +62,23 @@ async def load(reads: Reads, arrived: list[Arrived]) -> LoadedBatch:
         if one.body.kind == "attach":
             after: int = one.body.after
             batch.backlogs[(one.key, after)] = await reads.backlog(conversation_id(one.key), after)
-        elif one.body.kind == "redrive":
-            batch.redriven[one.key] = await reads.held(conversation_id(one.key), AT_ONCE)
-    await _load_held(reads, batch)
     await _load_repeats(reads, batch.work, arrived)
     return batch
 
 
-async def _load_conversations(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
-    """Each conversation as its row has it, or as the first record makes it."""
-    first = {one.key: one for one in arrived if not one.person_keyed}
+async def _load_redriven(reads: Reads, batch: LoadedBatch, cause: Arrived, limit: int) -> None:
+    found = await reads.held(conversation_id(cause.key), limit)
+    if found:
+        events = [(held.position, decode(parking.as_if_at(held, cause.record))) for held in found]
+        batch.redriven[cause.key] = Redriven(events, found[0].has_failed)
+
+
+async def _load_first(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
+    """Each conversation as its row has it, or as its first event makes it."""
+    first: dict[str, Arrived] = {}
+    for one in arrived:
+        if not one.person_keyed:
+            first.setdefault(one.key, one)
     if not first:
         return
     for key, stored in (await reads.conversations(first)).items():
@@ -58,7 +86,6 @@ async def _load_conversations(reads: Reads, work: Work, arrived: list[Arrived]) 
         work.conversations[key] = loaded
         if stored.contact is not None:
             work.contacts.setdefault(stored.contact.id, stored.contact)
-    await _load_holders(reads, work, list(first.values()))
 
 
 async def _load_holders(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
@@ -68,6 +95,7 @@ async def _load_holders(reads: Reads, work: Work, arrived: list[Arrived]) -> Non
         for one in arrived
         if "external_id" in getattr(one.body, "verified", ())
         and one.body.profile.external_id
+        and not one.person_keyed
         and not work.conversations[one.key].conversation.contact_id
     ]
     for name, contact in (await reads.holders(names) if names else {}).items():
@@ -90,11 +118,16 @@ def _unknown(arrived: Arrived) -> Conversation:
     )
 
 
-async def _load_held(reads: Reads, batch: LoadedBatch) -> None:
+async def _load_held(reads: Reads, batch: LoadedBatch, arrived: list[Arrived]) -> None:
     held = {loaded.id: key for key, loaded in batch.work.conversations.items() if loaded.held}
-    if held:
-        counts = await reads.held_counts(list(held))
-        batch.held_counts = {key: counts.get(id, 0) for id, key in held.items()}
+    if not held:
+        return
+    counts = await reads.held_counts(list(held))
+    batch.held_counts = {key: counts.get(id, 0) for id, key in held.items()}
+    for one in arrived:
+        if batch.held_counts.get(one.key, 0) + len(arrived) > MOST_HELD and one.key not in batch.redriven:
+            await _load_redriven(reads, batch, one, len(arrived))
+            batch.crowded.add(one.key)
 
 
 async def _load_repeats(reads: Reads, work: Work, arrived: list[Arrived]) -> None:

@@ -1,13 +1,16 @@
-"""Held conversations: an event that failed unexpectedly holds its conversation, and later ones wait in order.
+"""Held conversations: an event that failed unexpectedly, or whose turn is deferred, holds its conversation; later ones wait.
 
-The failed event is the first of the conversation's held ones. One `redrive` record on inbound, keyed by the conversation,
-applies it and then the others, in the place in the stream where the record stands.
+That event is the first of the conversation's held ones. One `redrive` record on inbound, keyed by the conversation, applies
+it and then the others, in the place in the stream where the record stands: an operator's where it failed, the engine's own
+where it was deferred (flow_engine.programs.deferring). Only an event that failed is kept with its error.
 """
 
 from __future__ import annotations
 
 from contracts import inbound
-from contracts.ids import derived_id
+from contracts.cloudevents import headers, now_text
+from contracts.ids import derived_id, split_conversation_key
+from flow_engine.state.rows import TurnOf
 from flow_engine.state.work import Work
 from flow_engine.store.port import HeldEvent
 from flow_engine.turn.event import Arrived
@@ -45,3 +48,25 @@ def next_redrive(arrived: Arrived) -> Outgoing:
         if value is not None and not name.startswith("src-")
     ]
     return Outgoing(inbound.TOPIC.name, arrived.record.key, arrived.record.value, headers)
+
+
+def wake(whose: TurnOf) -> Outgoing:
+    """The redrive of a conversation whose first event's turn was deferred."""
+    bot_id, channel_id, peer_id = split_conversation_key(whose.key)
+    now = now_text()
+    body = inbound.Redrive(
+        project_id=whose.project,
+        bot_id=bot_id,
+        channel_id=channel_id,
+        peer_id=peer_id,
+        received_at=now,
+        deferred=True,
+    )
+    about = headers(
+        id=derived_id("deferred", whose.key, now),
+        type="inbound.redrive",
+        source="switchhook/flow-engine",
+        time=now,
+        project=whose.project,
+    )
+    return Outgoing(inbound.TOPIC.name, whose.key.encode(), body.encode(), about)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from flow_engine.state.limits import encoded_state
 from flow_engine.state.listeners import Listeners
@@ -64,6 +64,13 @@ class Outcome:
         return self.status != "started"
 
 
+class TimerState(NamedTuple):
+    """What a batch has done with a timer."""
+
+    row: TimerRow | None
+    has_ended: bool
+
+
 @dataclass(slots=True)
 class Work:
     """What was loaded comes first, what is to be saved and sent after it."""
@@ -107,6 +114,11 @@ class Work:
         if records:
             self.outgoing.append((cause, records))
 
+    def join_outgoing(self, since: int, cause: Record) -> None:
+        """Make all that was sent `since` then effects of one record: a record's effects are numbered together."""
+        made = [outgoing for _, outgoings in self.outgoing[since:] for outgoing in outgoings]
+        self.outgoing[since:] = [(cause, made)] if made else []
+
     def add_log_row(self, row: LogRow) -> None:
         """Note an event's own turn."""
         self.log_rows[row.id] = row
@@ -127,6 +139,17 @@ class Work:
             return False
         self.end_timers({id})
         return True
+
+    def timer(self, id: str) -> TimerState:
+        """As `put_back` takes it."""
+        return TimerState(self.timers.get(id), id in self.ended_timers)
+
+    def put_back(self, id: str, state: TimerState) -> None:
+        """Make a timer again what it was."""
+        if state.row is not None:
+            self.timers[id] = state.row
+        if not state.has_ended:
+            self.ended_timers.discard(id)
 
     def change_log(self, event_id: str, status: str, part: bytes) -> None:
         """A later turn decides what became of an earlier event."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, NamedTuple, Protocol
 
+from flow_engine.state.rows import TurnOf
 from flow_engine.state.work import LoadedConversation, Outcome, Work
 from flowlang.model import Contact
 from servicekit.kafka.records import Headers, Record
@@ -46,6 +47,8 @@ class HeldEvent(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: Headers
+    has_failed: bool
+    """An operator has to redrive it; else its turn was deferred."""
 
 
 class LoggedEvent(NamedTuple):
@@ -134,6 +137,14 @@ class ConversationStore(Protocol):
 
     async def hold(self, record: Record, key: str, error: str, connection: Connection) -> None:
         """Hold a conversation from this record on, as part of the transaction that is open on `connection`."""
+        ...
+
+    async def blame(self, key: str, error: str, connection: Connection) -> None:
+        """Note that the first held event of a conversation has failed; part of the transaction on `connection`."""
+        ...
+
+    async def deferred(self, parts: Iterable[int], connection: Connection) -> list[TurnOf]:
+        """The conversations of these partitions that are held by an event that has not failed."""
         ...
 
     async def event(self, event_id: str) -> LoggedEvent | None:

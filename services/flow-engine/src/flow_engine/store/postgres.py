@@ -9,6 +9,8 @@ from typing import Any
 
 import asyncpg
 
+from flow_engine.state.ids import conversation_id
+from flow_engine.state.rows import TurnOf
 from flow_engine.state.work import Outcome, Work
 from flow_engine.store import event_log, held, identities, loading, names, saving, timers
 from flow_engine.store.port import (
@@ -61,6 +63,12 @@ class PostgresConversations:
 
     async def hold(self, record: Record, key: str, error: str, connection: Connection) -> None:
         await connection.execute(held.HOLD, *held.HELD.arrays([held.row(record, key, error)]))
+
+    async def blame(self, key: str, error: str, connection: Connection) -> None:
+        await connection.execute(held.BLAME, conversation_id(key), error)
+
+    async def deferred(self, parts: Iterable[int], connection: Connection) -> list[TurnOf]:
+        return await held.deferred(connection, list(parts))
 
     async def event(self, event_id: str) -> LoggedEvent | None:
         async with self._pool.acquire() as connection:
