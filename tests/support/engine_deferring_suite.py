@@ -175,7 +175,13 @@ class DeferringSuite:
 
     async def test_a_url_for_nobody_and_for_once_works_once(self, world: EngineWorld) -> None:
         sandbox = slow(world, sent=["Paid."])
-        opened: dict[str, Any] = {"link_id": "l1", "command": "/code", "single_use": True, "channel": "-", "channel_type": None}
+        opened: dict[str, Any] = {
+            "link_id": "l1",
+            "command": "/code",
+            "single_use": True,
+            "channel": "-",
+            "channel_type": None,
+        }
         for number in (1, 2):
             world.put("url", "l1", **opened, id=f"e{number}", reply_to=TO | {"request_id": f"r-{number}"})
         await world.apply()

@@ -109,6 +109,7 @@ async def test_a_crash_while_code_runs_loses_and_repeats_nothing(
     document = {
         **LECTURE,
         "slug": "endless",
+        "start": "code",
         "triggers": [{"id": "go", "type": "command", "value": "/endless", "to": "code"}],
         "nodes": {
             "code": {"type": "code", "source": "while True:\n    pass", "ports": {"error": "told"}},
