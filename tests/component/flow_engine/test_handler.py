@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from support.engine_batch_suite import BatchSuite
+from support.engine_callers_suite import CallersSuite
 from support.engine_conversation_suite import ConversationSuite
 from support.engine_deferring_suite import DeferringSuite
 
@@ -16,4 +17,8 @@ class TestBatchesOnPostgres(BatchSuite):
 
 
 class TestDeferredTurnsOnPostgres(DeferringSuite):
+    pass
+
+
+class TestCallersOnPostgres(CallersSuite):
     pass

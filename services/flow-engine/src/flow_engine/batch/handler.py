@@ -13,7 +13,7 @@ from flow_engine.batch import parking, person_lookup
 from flow_engine.batch.decoding import decode
 from flow_engine.batch.loading import LoadedBatch, load
 from flow_engine.batch.redriving import Redriving
-from flow_engine.batch.without_turn import answer_repeat, attach, refuse
+from flow_engine.batch.without_turn import answer_repeat, attach, is_another_request, refuse, refuse_reuse
 from flow_engine.catalogue.port import Catalogue
 from flow_engine.errors import Undecodable
 from flow_engine.programs.deferring import Deferring
@@ -117,6 +117,8 @@ class EngineHandler:
         elif loaded.held:
             if not await redriving.apply_crowd(arrived, loaded):
                 parking.hold(batch.work, arrived.record, arrived.key, batch.held_counts.get(arrived.key, 0))
+        elif is_another_request(arrived, batch):
+            refuse_reuse(arrived, loaded, batch)
         elif contains(loaded.seen, mark := fingerprint(arrived.event_id)) and not broken("dedupe"):
             self._repeats.inc()
             answer_repeat(arrived, loaded, batch)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flow_engine.batch import parking
 from flow_engine.batch.decoding import decode
 from flow_engine.batch.loading import LoadedBatch, Redriven
-from flow_engine.batch.without_turn import answer_repeat
+from flow_engine.batch.without_turn import answer_repeat, is_another_request, refuse_reuse
 from flow_engine.programs.deferring import Deferring
 from flow_engine.state.rows import TurnOf
 from flow_engine.state.seen import contains, fingerprint
@@ -72,7 +72,9 @@ class Redriving:
         """How many were applied until the turn of one was deferred."""
         for count, event in enumerate(events):
             mark = fingerprint(event.event_id)
-            if contains(loaded.seen, mark):
+            if is_another_request(event, self._batch):
+                refuse_reuse(event, loaded, self._batch)
+            elif contains(loaded.seen, mark):
                 answer_repeat(event, loaded, self._batch)
             elif not await self._turns.apply(event, loaded, mark, here=here):
                 return count
