@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -200,7 +201,12 @@ class ConversationsInMemory:
         due = [
             one for one in self.armed.values() if one.row.part == part and not one.fired and one.row.due <= self.now()
         ]
-        fired = sorted(due, key=lambda one: one.row.due)[:limit]
+        places: Counter[str] = Counter()
+        in_turn = []
+        for one in sorted(due, key=lambda one: one.row.due):
+            places[one.row.project_id] += 1
+            in_turn.append((places[one.row.project_id], one.row.due, one))
+        fired = [one for _, _, one in sorted(in_turn, key=lambda placed: placed[:2])[:limit]]
         for one in fired:
             one.fired = True
         return [FiredTimer(one.row.id, one.row.key, one.row.project_id, one.row.wait) for one in fired]

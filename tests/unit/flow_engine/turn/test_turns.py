@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from flow_engine.state.limits import hops_of_runs
+from flow_engine.state.limits import MOST_COMMANDS, hops_of_runs
 from flow_engine.turn.effects import WRITERS
 from flow_engine.turn.kinds import KINDS
 from flow_engine.turn.turn_writer import TurnWriter
@@ -61,9 +61,34 @@ async def test_commands_that_run_commands_do_not_grow_in_breadth(world: EngineWo
     assert [event["error"]["type"] for event in world.events("flow.failed")] == ["too-many-hops"] * 10
 
 
+async def test_a_project_whose_flows_run_too_many_commands_gets_no_more_of_them(world: EngineWorld) -> None:
+    """Each is an event for somebody: a few requests a second would be thousands of turns."""
+    await world.say("hello?", "p9")
+    world.sandbox = ScriptedSandbox(runs=[{"command": "/start", "user_id": "p9", "content": None}] * 40)
+    world.restart(compute_budget=10)
+    for number in range(MOST_COMMANDS // 40 + 3):
+        await world.say("/code", f"p{number % 5}")
+    ran = len([body for body in world.bodies("inbound") if body["kind"] == "command"])
+    assert MOST_COMMANDS <= ran < MOST_COMMANDS + 80
+    failed = {event["error"]["type"] for event in world.events("flow.failed")}
+    assert "too-many-commands" in failed
+    world.sandbox.result["runs"] = world.sandbox.result["runs"][:1]  # type: ignore[attr-defined]
+    await world.say("/code", "p7")
+    assert len([body for body in world.bodies("inbound") if body["kind"] == "command"]) == ran + 1
+
+
 @pytest.mark.parametrize(("hops", "runs", "away"), [(0, 1, 1), (16, 1, 17), (0, 2, 3), (0, 64, 13), (7, 8, 14)])
 def test_each_halving_of_what_a_turn_runs_is_two_steps(hops: int, runs: int, away: int) -> None:
     assert hops_of_runs(hops, runs) == away
+
+
+async def test_a_failed_turn_ends_more_sessions_than_a_turn_has_effects(world: EngineWorld) -> None:
+    """Each command interrupts the call of the one before, until their state is too large for one conversation."""
+    for number in range(400):
+        world.put("message", message_id=f"{number}", text="/seats")
+    await world.settle()
+    assert "too-large" in {event["error"]["type"] for event in world.events("flow.failed")}
+    assert (await world.held(), world.dead()) == (0, [])
 
 
 async def test_a_failed_turn_ends_the_session_and_answers_all_who_wait(world: EngineWorld) -> None:

@@ -17,6 +17,7 @@ from flow_engine.batch.without_turn import answer_repeat, attach, is_another_req
 from flow_engine.catalogue.port import Catalogue
 from flow_engine.errors import Undecodable
 from flow_engine.programs.deferring import Deferring
+from flow_engine.state.limits import COMMANDS_A_SECOND, MOST_COMMANDS
 from flow_engine.state.seen import contains, fingerprint
 from flow_engine.store.port import ConversationStore
 from flow_engine.turn.event import Arrived
@@ -27,6 +28,7 @@ from servicekit.failpoints import broken
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Infrastructure
 from servicekit.observability.metrics import counter
+from servicekit.workers.allowances import Allowances
 
 YIELD_EVERY_RECORDS = 16
 """After so many records the commit of another batch, heartbeats and HTTP get their turn on the event loop."""
@@ -46,6 +48,7 @@ class EngineHandler:
     ) -> None:
         """`compute_budget`: seconds after which a batch ends early."""
         self._store, self._catalogue, self._deferring, self._budget = store, catalogue, deferring, compute_budget
+        self._commands = Allowances(free=0.0, most=MOST_COMMANDS, rate=COMMANDS_A_SECOND)
         self._repeats = counter("switchhook_repeats_total").labels(self.topic)
         turns = counter("switchhook_turns_total")
         self._turns = {kind: turns.labels(kind) for kind in KINDS}
@@ -91,7 +94,7 @@ class EngineHandler:
 
     async def _apply_in_order(self, decoded: list[Arrived | DeadRecord], batch: LoadedBatch) -> int:
         """How many records were applied before the compute budget was spent; at least one."""
-        turns = Turns(batch.work, self._catalogue, self._deferring)
+        turns = Turns(batch.work, self._catalogue, self._deferring, self._commands)
         redriving = Redriving(batch, turns, self._deferring)
         end = time.perf_counter() + self._budget
         for count, arrived in enumerate(decoded):

@@ -156,7 +156,7 @@ class ConversationStore(Protocol):
         ...
 
     async def fire_timers(self, part: int, limit: int, connection: Connection) -> list[FiredTimer]:
-        """Mark timers of a partition that are due as fired, the earliest first, at most `limit`.
+        """Mark timers of a partition that are due as fired, at most `limit`: the earliest of each project, then its second.
 
         Part of the transaction that is open on `connection`. A timer's row stays until the turn that applies its event.
         """

@@ -12,7 +12,15 @@ from flow_engine.catalogue.port import Catalogue, Surroundings
 from flow_engine.programs.deferring import Deferred, MakesTurns
 from flow_engine.programs.sandbox import MakeUrl
 from flow_engine.programs.stepping import MOST_CODE_RUNS, Event, TooMuchCode
-from flow_engine.state.limits import MOST_HOPS, TooLarge, TooManyHops, check_contact, encoded_state
+from flow_engine.state.limits import (
+    COMMANDS_A_SECOND,
+    MOST_COMMANDS,
+    MOST_HOPS,
+    TooLarge,
+    TooManyCommands,
+    check_contact,
+    encoded_state,
+)
 from flow_engine.state.rows import Identity, TurnOf
 from flow_engine.state.seen import remember
 from flow_engine.state.work import LoadedConversation, Outcome, Work
@@ -25,16 +33,18 @@ from flow_engine.turn.kinds import KINDS, happening
 from flow_engine.turn.outputs import Outputs
 from flow_engine.turn.turn_writer import TurnWriter
 from flow_engine.turn.undo import Undo
-from flowlang.model import Contact, Conversation, Effect, Happening, Refused, Turn
+from flowlang.model import Contact, Conversation, Effect, Happening, Refused, RunCommand, Turn
 from servicekit.observability.telemetry import traced
+from servicekit.workers.allowances import Allowances
 from servicekit.workers.pool import Ended
 
 
 class Turns:
     """Applies events to the conversations of one batch."""
 
-    def __init__(self, work: Work, catalogue: Catalogue, makes: MakesTurns) -> None:
-        self._work, self._catalogue, self._makes = work, catalogue, makes
+    def __init__(self, work: Work, catalogue: Catalogue, makes: MakesTurns, commands: Allowances) -> None:
+        """`commands`: those that a project may have its turns run."""
+        self._work, self._catalogue, self._makes, self._commands = work, catalogue, makes, commands
 
     async def apply(self, arrived: Arrived, loaded: LoadedConversation, mark: bytes, *, here: bool = False) -> bool:
         """Make the event's turn. False: it is deferred, and nothing has changed. `here`: never deferred.
@@ -67,11 +77,8 @@ class Turns:
                 return
             ran = bool(turn.steps)
             self._keep(event, before, turn, traceparent)
-        except TooManyHops as error:
-            failed = failed_turn(event, "too-many-hops", str(error), ran=ran)
-            self._keep(event, before, failed, traceparent)
         except TooLarge as error:
-            failed = failed_turn(event, "too-large", str(error), ran=ran)
+            failed = failed_turn(event, error.type, str(error), ran=ran)
             self._keep(event, before, failed, traceparent)
 
     async def _turn(self, event: InboundEvent, *, here: bool) -> Turn | None:
@@ -125,10 +132,23 @@ class Turns:
         if event.kind == "message":
             writer.person_said(event.body, before.next_seq - 1)
         turn.effects.extend(people.refused_events(event.body, turn.refused))
+        self._count_commands(turn)
         write(turn, writer)
         if writer.patches:
             check_contact(turn.contact)
         return writer
+
+    def _count_commands(self, turn: Turn) -> None:
+        """One for one does not grow, and is bounded by its hops. Raises TooManyCommands for several."""
+        runs, project = sum(type(effect) is RunCommand for effect in turn.effects), turn.conversation.project_id
+        if runs < 2:
+            return
+        if not self._commands.has(project):
+            raise TooManyCommands(
+                f"the project's flows run too many commands: where a turn runs several, {MOST_COMMANDS} at once"
+                f" and {COMMANDS_A_SECOND} a second"
+            )
+        self._commands.spend(project, runs)
 
     def _answer(self, event: InboundEvent, turn: Turn, writer: TurnWriter, outcome: Outcome) -> None:
         listeners, outputs, to = event.loaded.listeners, writer.outputs, event.body.reply_to
