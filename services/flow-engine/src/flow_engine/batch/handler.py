@@ -9,13 +9,14 @@ from functools import partial
 import structlog
 
 from contracts import inbound
-from flow_engine.batch import parking, person_lookup
-from flow_engine.batch.decoding import decode
+from flow_engine.batch import person_lookup
+from flow_engine.batch.decoding import decoded
 from flow_engine.batch.loading import LoadedBatch, load
+from flow_engine.batch.parking import sentence
 from flow_engine.batch.redriving import Redriving
 from flow_engine.batch.without_turn import answer_repeat, attach, is_another_request, refuse, refuse_reuse
 from flow_engine.catalogue.port import Catalogue
-from flow_engine.errors import Undecodable
+from flow_engine.errors import RedriveFailed
 from flow_engine.programs.deferring import Deferring
 from flow_engine.state.limits import COMMANDS_A_SECOND, MOST_COMMANDS
 from flow_engine.state.seen import contains, fingerprint
@@ -55,27 +56,26 @@ class EngineHandler:
 
     async def apply(self, batch: Batch) -> Commit:
         """See servicekit.loop.batches.Handler."""
-        decoded = [_decode(record) for record in batch.records]
-        good = [arrived for arrived in decoded if isinstance(arrived, Arrived)]
+        all_arrived = [decoded(record) for record in batch.records]
+        good = [arrived for arrived in all_arrived if isinstance(arrived, Arrived)]
         await self._wait_for_registry(good)
         async with self._store.reading() as reads:
             loaded = await load(reads, good) if good else LoadedBatch()
-        await self._wait_for_registry(loaded.held_events())
-        applied = await self._apply_in_order(decoded, loaded)
+        await self._wait_for_registry(loaded.waiting())
+        applied = await self._apply_in_order(all_arrived, loaded)
         work = loaded.work
         return Commit(partial(self._store.save, work), work.outgoing, work.dead, applied=applied)
 
     async def park(self, record: Record, error: Exception, connection: Connection) -> list[Outgoing]:
-        """Hold the conversation from this record on. A failed redrive leaves everything held as it was."""
-        arrived = _decode(record)
-        if not isinstance(arrived, Arrived) or (arrived.body.kind == "redrive" and not arrived.body.deferred):
+        """Hold the conversation from this record on. A failed redrive leaves everything held, and says which event failed."""
+        arrived = decoded(record)
+        if isinstance(arrived, DeadRecord):
             return []
-        sentence = f"{type(error).__name__}: {error}"[:1000]
-        if arrived.body.kind == "redrive":
-            await self._store.blame(arrived.key, sentence, connection)
-            self._deferring.drop(arrived.key)
-        else:
-            await self._store.hold(record, arrived.key, sentence, connection)
+        self._deferring.drop(arrived.key)
+        if arrived.body.kind != "redrive":
+            await self._store.hold(record, arrived.key, sentence(error), connection)
+        elif isinstance(error, RedriveFailed):
+            await self._store.held_failed(error.conversation, error.position, str(error), connection)
         log.error("conversation.held", conversation=arrived.key, offset=record.offset, error=repr(error))
         return []
 
@@ -88,48 +88,56 @@ class EngineHandler:
         self._deferring.forget(partitions)
 
     async def _wait_for_registry(self, good: list[Arrived]) -> None:
+        """`good`: of the batch, then of the held events that it redrives."""
         needed = max((arrived.registry_offset for arrived in good), default=-1)
         if needed > self._catalogue.offset and not await self._catalogue.reached(needed, REGISTRY_WAIT):
             raise Infrastructure(f"the registry view is behind offset {needed}")
 
-    async def _apply_in_order(self, decoded: list[Arrived | DeadRecord], batch: LoadedBatch) -> int:
+    async def _apply_in_order(self, all_arrived: list[Arrived | DeadRecord], batch: LoadedBatch) -> int:
         """How many records were applied before the compute budget was spent; at least one."""
         turns = Turns(batch.work, self._catalogue, self._deferring, self._commands)
-        redriving = Redriving(batch, turns, self._deferring)
+        redriving = Redriving(batch, partial(self._apply_one, batch, turns), self._deferring)
         end = time.perf_counter() + self._budget
-        for count, arrived in enumerate(decoded):
+        for count, arrived in enumerate(all_arrived):
             if count and time.perf_counter() > end:
                 return count
             if count % YIELD_EVERY_RECORDS == YIELD_EVERY_RECORDS - 1:
                 await asyncio.sleep(0)
-            if isinstance(arrived, DeadRecord):
-                batch.work.dead.append(arrived)
-            elif arrived.person_keyed:
-                self._pass_on(arrived, batch)
-            else:
-                await self._apply_one(arrived, batch, turns, redriving)
-        return len(decoded)
+            if isinstance(arrived, Arrived) and arrived.body.kind == "redrive":
+                await redriving.redrive(arrived)
+            elif isinstance(arrived, Arrived) and _is_held(arrived, batch):
+                await redriving.let_wait(arrived)
+            elif not await self._apply_one(batch, turns, arrived) and isinstance(arrived, Arrived):
+                redriving.defer(arrived)
+        return len(all_arrived)
 
-    async def _apply_one(self, arrived: Arrived, batch: LoadedBatch, turns: Turns, redriving: Redriving) -> None:
+    async def _apply_one(
+        self, batch: LoadedBatch, turns: Turns, arrived: Arrived | DeadRecord, *, here: bool = False
+    ) -> bool:
+        """False: its turn is deferred, which `here` rules out."""
+        if isinstance(arrived, DeadRecord):
+            batch.work.dead.append(arrived)
+        elif arrived.person_keyed:
+            self._pass_on(arrived, batch)
+        elif arrived.body.kind == "attach":
+            attach(arrived, batch.work.conversations[arrived.key], batch)
+        else:
+            return await self._turn(arrived, batch, turns, here=here)
+        return True
+
+    async def _turn(self, arrived: Arrived, batch: LoadedBatch, turns: Turns, *, here: bool) -> bool:
         loaded = batch.work.conversations[arrived.key]
-        kind = arrived.body.kind
-        if kind == "redrive":
-            await redriving.redrive(arrived, loaded)
-        elif kind == "attach":
-            attach(arrived, loaded, batch)
-        elif loaded.held:
-            if not await redriving.apply_crowd(arrived, loaded):
-                parking.hold(batch.work, arrived.record, arrived.key, batch.held_counts.get(arrived.key, 0))
-        elif is_another_request(arrived, batch):
+        mark = fingerprint(arrived.event_id)
+        if is_another_request(arrived, batch):
             refuse_reuse(arrived, loaded, batch)
-        elif contains(loaded.seen, mark := fingerprint(arrived.event_id)) and not broken("dedupe"):
+        elif contains(loaded.seen, mark) and not broken("dedupe"):
             self._repeats.inc()
             answer_repeat(arrived, loaded, batch)
-        elif await turns.apply(arrived, loaded, mark):
-            self._turns[kind].inc()
+        elif await turns.apply(arrived, loaded, mark, here=here):
+            self._turns[arrived.body.kind].inc()
         else:
-            loaded.held = True
-            parking.hold(batch.work, arrived.record, arrived.key, batch.held_counts.get(arrived.key, 0))
+            return False
+        return True
 
     def _pass_on(self, arrived: Arrived, batch: LoadedBatch) -> None:
         """Send a person-keyed record to the conversation of the person it names, or refuse it."""
@@ -146,8 +154,8 @@ class EngineHandler:
         batch.work.send(arrived.record, [person_lookup.forwarded(arrived, target, channel_type)])
 
 
-def _decode(record: Record) -> Arrived | DeadRecord:
-    try:
-        return decode(record)
-    except Undecodable as error:
-        return DeadRecord(record, error.code, error.message)
+def _is_held(arrived: Arrived, batch: LoadedBatch) -> bool:
+    """Whether it has to wait behind others of its conversation. An attach makes no turn, and never waits."""
+    if arrived.person_keyed or arrived.body.kind == "attach":
+        return False
+    return batch.work.conversations[arrived.key].held

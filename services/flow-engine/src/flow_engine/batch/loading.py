@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from contracts.ids import split_conversation_key
-from flow_engine.batch import parking
-from flow_engine.batch.decoding import decode
-from flow_engine.batch.parking import AT_ONCE, MOST_HELD
+from flow_engine.batch.parking import AT_ONCE, MOST_HELD, Redriven, redriven
 from flow_engine.batch.person_lookup import named
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.seen import contains, fingerprint
@@ -16,13 +14,6 @@ from flow_engine.state.work import LoadedConversation, Work
 from flow_engine.store.port import Conversations, Name, Reads
 from flow_engine.turn.event import Arrived
 from flowlang.model import Conversation
-
-
-class Redriven(NamedTuple):
-    """Held events of a conversation with their positions, the first ones; `has_failed`: an operator has to redrive them."""
-
-    events: list[tuple[int, Arrived]]
-    has_failed: bool
 
 
 @dataclass(slots=True)
@@ -38,23 +29,24 @@ class LoadedBatch:
     held_counts: dict[str, int] = field(default_factory=dict)
     """By conversation key."""
     crowded: set[str] = field(default_factory=set)
-    """Keys of those that may have too many held events after this batch."""
+    """Keys of those in which too many events may wait after this batch for a deferred turn; they are in `redriven`."""
 
-    def held_events(self) -> list[Arrived]:
-        """All that are redriven."""
-        return [event for redriven in self.redriven.values() for _, event in redriven.events]
+    def waiting(self) -> list[Arrived]:
+        """The held events that redrives of this batch apply."""
+        events = (event for redriven in self.redriven.values() for event in redriven.events)
+        return [event.arrived for event in events if isinstance(event.arrived, Arrived)]
 
 
 async def load(reads: Reads, arrived: list[Arrived]) -> LoadedBatch:
     """Read it. Rare things cost a query only when a record asks for them."""
     batch = LoadedBatch()
     for one in arrived:
-        if one.body.kind == "redrive":
-            await _load_redriven(reads, batch, one, AT_ONCE)
-    await _load_first(reads, batch.work, [*batch.held_events(), *arrived])
+        if one.body.kind == "redrive" and one.key not in batch.redriven:
+            batch.redriven[one.key] = await redriven(reads, one)
+    arrived = [*arrived, *batch.waiting()]
+    await _load_conversations(reads, batch.work, arrived)
     await _load_held(reads, batch, arrived)
-    arrived = [*batch.held_events(), *arrived]
-    await _load_holders(reads, batch.work, arrived)
+    arrived += [event for event in batch.waiting() if event.key in batch.crowded]
     batch.work.timers_found = await reads.timers([a.body.timer_id for a in arrived if a.body.kind == "timer"])
     names = [name for a in arrived if a.person_keyed and (name := named(a))]
     batch.found = await reads.named(names) if names else {}
@@ -66,19 +58,9 @@ async def load(reads: Reads, arrived: list[Arrived]) -> LoadedBatch:
     return batch
 
 
-async def _load_redriven(reads: Reads, batch: LoadedBatch, cause: Arrived, limit: int) -> None:
-    found = await reads.held(conversation_id(cause.key), limit)
-    if found:
-        events = [(held.position, decode(parking.as_if_at(held, cause.record))) for held in found]
-        batch.redriven[cause.key] = Redriven(events, found[0].has_failed)
-
-
-async def _load_first(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
-    """Each conversation as its row has it, or as its first event makes it."""
-    first: dict[str, Arrived] = {}
-    for one in arrived:
-        if not one.person_keyed:
-            first.setdefault(one.key, one)
+async def _load_conversations(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
+    """Each conversation as its row has it, or as the first record makes it."""
+    first = {one.key: one for one in arrived if not one.person_keyed and one.body.kind != "redrive"}
     if not first:
         return
     for key, stored in (await reads.conversations(first)).items():
@@ -86,6 +68,7 @@ async def _load_first(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
         work.conversations[key] = loaded
         if stored.contact is not None:
             work.contacts.setdefault(stored.contact.id, stored.contact)
+    await _load_holders(reads, work, list(first.values()))
 
 
 async def _load_holders(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
@@ -95,7 +78,6 @@ async def _load_holders(reads: Reads, work: Work, arrived: list[Arrived]) -> Non
         for one in arrived
         if "external_id" in getattr(one.body, "verified", ())
         and one.body.profile.external_id
-        and not one.person_keyed
         and not work.conversations[one.key].conversation.contact_id
     ]
     for name, contact in (await reads.holders(names) if names else {}).items():
@@ -125,9 +107,11 @@ async def _load_held(reads: Reads, batch: LoadedBatch, arrived: list[Arrived]) -
     counts = await reads.held_counts(list(held))
     batch.held_counts = {key: counts.get(id, 0) for id, key in held.items()}
     for one in arrived:
-        if batch.held_counts.get(one.key, 0) + len(arrived) > MOST_HELD and one.key not in batch.redriven:
-            await _load_redriven(reads, batch, one, len(arrived))
-            batch.crowded.add(one.key)
+        if batch.held_counts.get(one.key, 0) + len(arrived) > MOST_HELD and one.key not in batch.crowded:
+            found = await redriven(reads, one, max(len(arrived), AT_ONCE))
+            if found.deferred:
+                batch.redriven[one.key] = found
+                batch.crowded.add(one.key)
 
 
 async def _load_repeats(reads: Reads, work: Work, arrived: list[Arrived]) -> None:

@@ -58,6 +58,6 @@ class Waking:
 
 def _writing(turns: list[TurnOf]) -> Save:
     async def save(connection: Connection) -> list[Outgoing]:
-        return [parking.wake(whose) for whose in turns]
+        return [parking.redrive(whose.key, whose.project, deferred=True) for whose in turns]
 
     return save

@@ -103,6 +103,10 @@ class Work:
     """By conversation id: the bot's messages of this batch, as attached instances get them."""
     held: dict[str, list[Record]] = field(default_factory=dict)
     """By conversation key: records that wait behind others."""
+    deferred: set[str] = field(default_factory=set)
+    """Keys of `held` whose first record's turn is deferred."""
+    deferrals: list[tuple[str, int]] = field(default_factory=list)
+    """(conversation id, position) of rows that are the first held ones now, and deferred."""
     redriven: list[tuple[str, int]] = field(default_factory=list)
     """(conversation id, position) of held rows that this batch applied."""
     outgoing: list[tuple[Record, list[Outgoing]]] = field(default_factory=list)

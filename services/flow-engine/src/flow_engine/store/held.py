@@ -10,14 +10,17 @@ from contracts.cloudevents import PROJECT
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.rows import TurnOf
 from flow_engine.state.work import Work
-from flow_engine.store.port import HeldEvent
+from flow_engine.store.port import HeldConversation, HeldEvent
 from servicekit.columns import Columns
 from servicekit.kafka.records import Headers, Record
 from servicekit.loop.batches import Connection
 
 
 class HeldRow(NamedTuple):
-    """A row of `held`. `headers` are MessagePack; `error` only the first of a conversation has, and only if it failed."""
+    """A row of `held`. `headers` are MessagePack; `error` has the event that failed, not those behind it.
+
+    `deferred`: the first of its conversation, which waits for its turn and for no operator.
+    """
 
     conversation: str
     part: int
@@ -27,50 +30,56 @@ class HeldRow(NamedTuple):
     value: bytes | None
     headers: bytes
     error: str | None
+    deferred: bool
 
 
-class ReleasedRow(NamedTuple):
-    """A held event that a redrive has applied."""
+class PlaceRow(NamedTuple):
+    """A held event, by its place."""
 
     conversation: str
     position: int
 
 
-HELD = Columns(HeldRow, "uuid int bigint bigint bytea bytea bytea text")
-RELEASED = Columns(ReleasedRow, "uuid bigint")
+HELD = Columns(HeldRow, "uuid int bigint bigint bytea bytea bytea text bool")
+RELEASED = Columns(PlaceRow, "uuid bigint")
 HOLD = HELD.insert("held")
 RELEASE = f"""
 DELETE FROM held h USING {RELEASED.unnest()} WHERE h.conversation = u.conversation AND h.position = u.position
 """
-BLAME = """
-UPDATE held SET error = $2 WHERE (conversation, position) = (
-    SELECT conversation, position FROM held WHERE conversation = $1 ORDER BY position LIMIT 1
-)
-"""
-_DEFERRED = """
-SELECT h.part, h.key, h.headers FROM held h
- WHERE h.part = ANY ($1::int[]) AND h.error IS NULL
-   AND NOT EXISTS (SELECT FROM held o WHERE o.conversation = h.conversation AND o.position < h.position)
- ORDER BY h.position
-"""
+DEFER = f"UPDATE held h SET deferred = true FROM {RELEASED.unnest()} WHERE h.conversation = u.conversation AND h.position = u.position"
+_DEFERRED = "SELECT part, key, headers FROM held WHERE deferred AND part = ANY ($1::int[]) ORDER BY position"
 _NEXT = """
-SELECT position, record_ms, key, value, headers, error IS NOT NULL AS has_failed FROM held WHERE conversation = $1 ORDER BY position LIMIT $2
+SELECT position, record_ms, key, value, headers, error, held_at, deferred
+  FROM held WHERE conversation = $1 AND position > $2 ORDER BY position LIMIT $3
 """
+_CONVERSATIONS = """
+SELECT conversation, convert_from((array_agg(key ORDER BY position))[1], 'UTF8') AS key, count(*) AS events,
+       min(held_at) AS since, (array_agg(error ORDER BY position) FILTER (WHERE error IS NOT NULL))[1] AS error
+  FROM held WHERE $1::uuid IS NULL OR conversation > $1 GROUP BY conversation
+HAVING NOT bool_or(deferred) ORDER BY conversation LIMIT $2
+"""
+_FAILED = "UPDATE held SET error = $3, deferred = false WHERE conversation = $1 AND position = $2"
+_DISCARD = "DELETE FROM held WHERE conversation = $1 AND ($2::bigint[] IS NULL OR position = ANY ($2))"
 _COUNT = "SELECT conversation, count(*) FROM held WHERE conversation = ANY ($1::uuid[]) GROUP BY 1"
 _headers_decoder = msgspec.msgpack.Decoder(tuple[tuple[str, bytes | None], ...])
 
 
-def row(record: Record, key: str, error: str | None = None) -> HeldRow:
+def row(record: Record, key: str, error: str | None = None, *, deferred: bool = False) -> HeldRow:
     """The row of an event that waits."""
     headers = msgspec.msgpack.encode(record.headers)
     return HeldRow(
-        conversation_id(key), record.partition, record.offset, record.timestamp, record.key, record.value, headers, error
+        conversation_id(key), record.partition, record.offset, record.timestamp, record.key, record.value, headers,
+        error, deferred,
     )  # fmt: skip
 
 
 def rows(work: Work) -> list[HeldRow]:
     """The rows of what a batch lets wait."""
-    return [row(record, key) for key, records in work.held.items() for record in records]
+    return [
+        row(record, key, deferred=place == 0 and key in work.deferred)
+        for key, records in work.held.items()
+        for place, record in enumerate(records)
+    ]
 
 
 async def counts(connection: Connection, ids: list[str]) -> dict[str, int]:
@@ -78,20 +87,46 @@ async def counts(connection: Connection, ids: list[str]) -> dict[str, int]:
     return {str(id): count for id, count in await connection.fetch(_COUNT, ids)} if ids else {}
 
 
-async def events(connection: Connection, conversation: str, limit: int) -> list[HeldEvent]:
-    """The next that wait, in order."""
-    return [_event(found) for found in await connection.fetch(_NEXT, conversation, limit)]
+async def events(connection: Connection, conversation: str, limit: int, after: int | None = None) -> list[HeldEvent]:
+    """The next that wait behind the position `after`, in order."""
+    return [_event(found) for found in await connection.fetch(_NEXT, conversation, after or 0, limit)]
+
+
+async def conversations(connection: Connection, after: str | None, limit: int) -> list[HeldConversation]:
+    """In the order of their ids."""
+    rows = await connection.fetch(_CONVERSATIONS, after, limit)
+    return [
+        HeldConversation(str(row["conversation"]), row["key"], row["events"], row["since"], row["error"])
+        for row in rows
+    ]
+
+
+async def failed(connection: Connection, conversation: str, position: int, error: str) -> None:
+    """Note why an event failed."""
+    await connection.execute(_FAILED, conversation, position, error)
+
+
+async def discard(connection: Connection, conversation: str, positions: list[int] | None) -> int:
+    """Forget these, None: all; how many there were."""
+    done = await connection.execute(_DISCARD, conversation, positions)
+    return int(done.removeprefix("DELETE "))
 
 
 def _event(found: Any) -> HeldEvent:
-    headers = _headers_decoder.decode(found["headers"])
     return HeldEvent(
-        found["position"], found["record_ms"], found["key"], found["value"], headers, found["has_failed"]
-    )  # fmt: skip
+        found["position"],
+        found["record_ms"],
+        found["key"],
+        found["value"],
+        _headers_decoder.decode(found["headers"]),
+        found["error"],
+        found["held_at"],
+        found["deferred"],
+    )
 
 
 async def deferred(connection: Connection, parts: list[int]) -> list[TurnOf]:
-    """The conversations whose first held event has not failed."""
+    """The conversations that wait for a deferred turn."""
     return [
         TurnOf(row["part"], row["key"].decode(), project_of(_headers_decoder.decode(row["headers"])))
         for row in await connection.fetch(_DEFERRED, parts)

@@ -9,7 +9,6 @@ from typing import Any
 
 import asyncpg
 
-from flow_engine.state.ids import conversation_id
 from flow_engine.state.rows import TurnOf
 from flow_engine.state.work import Outcome, Work
 from flow_engine.store import event_log, held, identities, loading, names, saving, timers
@@ -17,6 +16,7 @@ from flow_engine.store.port import (
     Conversations,
     DueTimers,
     FiredTimer,
+    HeldConversation,
     HeldEvent,
     LoggedEvent,
     Name,
@@ -64,11 +64,23 @@ class PostgresConversations:
     async def hold(self, record: Record, key: str, error: str, connection: Connection) -> None:
         await connection.execute(held.HOLD, *held.HELD.arrays([held.row(record, key, error)]))
 
-    async def blame(self, key: str, error: str, connection: Connection) -> None:
-        await connection.execute(held.BLAME, conversation_id(key), error)
+    async def held_failed(self, conversation: str, position: int, error: str, connection: Connection) -> None:
+        await held.failed(connection, conversation, position, error)
 
     async def deferred(self, parts: Iterable[int], connection: Connection) -> list[TurnOf]:
         return await held.deferred(connection, list(parts))
+
+    async def held_conversations(self, after: str | None, limit: int) -> list[HeldConversation]:
+        async with self._pool.acquire() as connection:
+            return await held.conversations(connection, after, limit)
+
+    async def held_events(self, conversation: str, after: int | None, limit: int) -> list[HeldEvent]:
+        async with self._pool.acquire() as connection:
+            return await held.events(connection, conversation, limit, after)
+
+    async def discard_held(self, conversation: str, positions: list[int] | None) -> int:
+        async with self._pool.acquire() as connection:
+            return await held.discard(connection, conversation, positions)
 
     async def event(self, event_id: str) -> LoggedEvent | None:
         async with self._pool.acquire() as connection:
@@ -80,6 +92,13 @@ class PostgresConversations:
 
     async def fire_timers(self, part: int, limit: int, connection: Connection) -> list[FiredTimer]:
         return await timers.fire(connection, part, limit)
+
+    async def lost_timers(self, parts: list[int], seconds: float) -> list[int]:
+        async with self._pool.acquire() as connection:
+            return await timers.with_lost(connection, parts, seconds)
+
+    async def fire_lost_timers(self, part: int, limit: int, seconds: float, connection: Connection) -> list[FiredTimer]:
+        return await timers.fire_lost(connection, part, limit, seconds)
 
 
 class PostgresReads:
