@@ -89,7 +89,8 @@ class Deferring:
         if making is None:
             turn = self._stepping.at_once(event)
             if turn is not None or here or self._tries.get(event.happening.id, 0) >= MOST_TRIES:
-                self.drop(whose.key)
+                if self._called or self._waits:
+                    self.drop(whose.key)
                 return turn or await self._stepping.turn(event, catalogue)
             making = self._begun(event, whose, catalogue)
         await self._wait(making, None if here else self._patience_of_one)
