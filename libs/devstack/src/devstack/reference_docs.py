@@ -9,7 +9,7 @@ from pathlib import Path
 
 from contracts.event_types import EVENTS
 from contracts.events import EventData
-from contracts.routes import ROUTES, Proof
+from contracts.routes import PREFIXES, ROUTES, Proof
 from contracts.topics import TOPICS
 from devstack.paths import ROOT
 from flowlang.language.schema import document_schema, node_types
@@ -76,7 +76,17 @@ def http() -> str:
         "\nBodies and answers are in the OpenAPI documents: `/docs` to read and try, `/openapi.json` for all of them,\n"
         "`/openapi/<service>.json` for one service. Every refusal is a [problem](problems.md).\n"
     )
-    return f"# HTTP routes\n{NOTE}{said}\n{table(('method', 'path', 'what', 'service', 'needs'), rows)}"
+    routes = table(("method", "path", "what", "service", "needs"), rows)
+    return f"# HTTP routes\n{NOTE}{said}\n{routes}\n## Behind a reverse proxy\n\n{by_prefix()}"
+
+
+def by_prefix() -> str:
+    """Which paths go to which service."""
+    paths: dict[str, list[str]] = {}
+    for prefix, service in PREFIXES.items():
+        paths.setdefault(service, []).append(f"`/v1/{prefix}`")
+    paths["registry"] += ["`/docs`", "`/openapi.json`"]
+    return table(("service", "the path is, or begins with"), ((each, ", ".join(of)) for each, of in paths.items()))
 
 
 def events() -> str:
