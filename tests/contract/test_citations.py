@@ -163,3 +163,16 @@ def test_every_promise_and_decision_that_is_cited_exists(prose: list[Prose]) -> 
 @pytest.mark.parametrize("prose", [CODE, PAGES], ids=["code", "pages"])
 def test_no_code_of_a_list_that_is_elsewhere_is_cited(prose: list[Prose]) -> None:
     assert missing(prose, foreign_codes) == []
+
+
+GUARANTEES = (ROOT / "docs/explanation/guarantees.md").read_text()
+
+
+def test_no_number_is_given_twice() -> None:
+    numbers = re.findall(r"(?m)^(?:\| |\*\*)(\d+(?:\.\d+)+)[ *]", GUARANTEES)
+    assert sorted({each for each in numbers if numbers.count(each) > 1}) == []
+
+
+def test_every_test_that_a_promise_names_is_there() -> None:
+    made = set(re.findall(r"\bdef (test_\w+)", " ".join(path.read_text() for path in files("tests/**/*.py"))))
+    assert [name for name in re.findall(r"`(test_\w+)`", GUARANTEES) if name not in made] == []
