@@ -9,7 +9,7 @@ from pathlib import Path
 
 from contracts.event_types import EVENTS
 from contracts.events import EventData
-from contracts.routes import PREFIXES, ROUTES, Proof
+from contracts.routes import PREFIXES, PRIVATE, ROUTES, Proof
 from contracts.topics import TOPICS
 from devstack.paths import ROOT
 from flowlang.language.schema import document_schema, node_types
@@ -85,7 +85,8 @@ def by_prefix() -> str:
     """Which paths go to which service."""
     paths: dict[str, list[str]] = {}
     for prefix, service in PREFIXES.items():
-        paths.setdefault(service, []).append(f"`/v1/{prefix}`")
+        if prefix not in PRIVATE:
+            paths.setdefault(service, []).append(f"`/v1/{prefix}`")
     paths["registry"] += ["`/docs`", "`/openapi.json`"]
     return table(("service", "the path is, or begins with"), ((each, ", ".join(of)) for each, of in paths.items()))
 
