@@ -8,13 +8,14 @@ from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from contracts import inbound
-from contracts.cloudevents import REGISTRY_OFFSET, TYPE_PREFIX
+from contracts.cloudevents import TYPE_PREFIX
 from contracts.ids import NOBODY
 from contracts.inbound import InboundBase
 from flow_engine.errors import Undecodable
 from flow_engine.state.patches import without_nul
 from flow_engine.turn.event import Arrived
 from servicekit.kafka.records import Record
+from servicekit.registry_view.stamps import stamp_of
 
 LARGEST_RECORD = 1536 * 1024
 """Bytes of value; larger ones are parked."""
@@ -36,10 +37,11 @@ def decode(record: Record) -> Arrived:
         raise Undecodable("unknown-type", f"no inbound record has the type {kind[:100]}")
     key, body = _key(record), _body(record, kind)
     person_keyed = _check_key(key, body)
-    offset = headers.get(REGISTRY_OFFSET, "-1")
-    if not offset.lstrip("-").isdecimal():
-        raise Undecodable("bad-header", f"{REGISTRY_OFFSET} is not a number")
-    return Arrived(record, event_id, key, body, person_keyed, int(offset), headers.get("traceparent"))
+    try:
+        stamp = stamp_of(headers)
+    except ValueError as error:
+        raise Undecodable("bad-header", str(error)) from error
+    return Arrived(record, event_id, key, body, person_keyed, stamp, headers.get("traceparent"))
 
 
 def _headers(record: Record) -> dict[str, str]:

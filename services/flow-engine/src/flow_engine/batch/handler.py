@@ -77,9 +77,9 @@ class EngineHandler:
         """Nothing is cached between batches."""
 
     async def _wait_for_registry(self, good: list[Arrived]) -> None:
-        needed = max((arrived.registry_offset for arrived in good), default=-1)
-        if needed > self._catalogue.offset and not await self._catalogue.reached(needed, REGISTRY_WAIT):
-            raise Infrastructure(f"the registry view is behind offset {needed}")
+        stamps = {arrived.stamp for arrived in good}
+        if not await self._catalogue.knows(stamps, REGISTRY_WAIT):
+            raise Infrastructure("the registry view is behind what the writers of these records had read")
 
     async def _apply_in_order(self, decoded: list[Arrived | DeadRecord], batch: LoadedBatch) -> int:
         """How many records were applied before the compute budget was spent; at least one."""
@@ -156,3 +156,7 @@ def _decode(record: Record) -> Arrived | DeadRecord:
         return decode(record)
     except Undecodable as error:
         return DeadRecord(record, error.code, error.message)
+    except Exception as error:
+        # A record that cannot even be decoded has no conversation to be held: whatever it is, it goes.
+        log.exception("record.undecodable", partition=record.partition, offset=record.offset)
+        return DeadRecord(record, "failed", f"{type(error).__name__}: {error}")

@@ -38,6 +38,11 @@ async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
     return set(await consumer._client._wait_on_metadata(topic))
 
 
+async def ask_again(consumer: AIOKafkaConsumer) -> None:
+    """Have the consumer look at its topics now; a group is divided anew when that shows other partitions."""
+    await consumer._client.force_metadata_update()
+
+
 async def close(consumer: AIOKafkaConsumer) -> None:
     """Stop a consumer that may be in any state; gives up waiting after a few seconds."""
     if await _ended(consumer.stop()):

@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from aiokafka.client import AIOKafkaClient
 
+from contracts.topic import Topic
+from servicekit.kafka.cluster import Cluster
 from servicekit.observability.repeats import OncePerMinute
 
 PAUSE_SECONDS = 0.5
@@ -37,6 +39,13 @@ def problem(topic: str) -> str | None:
     return (
         f"the topic {topic} does not exist: check SWITCHHOOK_TOPIC_PREFIX, or make it with `switchhook topics create`"
     )
+
+
+def problem_of(cluster: Cluster, topics: Iterable[Topic]) -> str | None:
+    """The same for the first of these topics that is known not to exist."""
+    if not _missing:
+        return None
+    return next((said for topic in topics if (said := problem(cluster.named(topic.name)))), None)
 
 
 async def metadata_update(self: Any, cluster_metadata: Any, topics: Collection[str] | None) -> bool:
