@@ -286,7 +286,8 @@ class GroupReader:
         """A log may have lost its end with its leader, and a topic may be another one, without any error to a reader."""
         try:
             state = await undisturbed(incarnations.of_consumers(consumer, self._topic_there), ANSWER_SECONDS)
-            if len(state.leader_epochs) != len(consumer.partitions_for_topic(self._topic_there) or ()):
+            known = len(consumer.partitions_for_topic(self._topic_there) or ())
+            if state.leader_epochs and len(state.leader_epochs) != known:
                 # A topic that was just made, or has grown; the group would hear of it half a minute later.
                 await undisturbed(consumers.ask_again(consumer), ANSWER_SECONDS)
         except (*LOST, TimeoutError):
