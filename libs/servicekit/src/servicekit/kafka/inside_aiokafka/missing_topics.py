@@ -34,18 +34,21 @@ _missing: set[str] = set()
 
 def problem(topic: str) -> str | None:
     """For readiness: that the topic (by its name on the cluster) does not exist, in a sentence; None when it may."""
-    if topic not in _missing:
-        return None
-    return (
-        f"the topic {topic} does not exist: check SWITCHHOOK_TOPIC_PREFIX, or make it with `switchhook topics create`"
-    )
+    return _sentence(topic) if topic in _missing else None
 
 
 def problem_of(cluster: Cluster, topics: Iterable[Topic]) -> str | None:
     """The same for the first of these topics that is known not to exist."""
     if not _missing:
         return None
-    return next((said for topic in topics if (said := problem(cluster.named(topic.name)))), None)
+    names = (cluster.named(topic.name) for topic in topics)
+    return next((_sentence(name) for name in names if name in _missing), None)
+
+
+def _sentence(topic: str) -> str:
+    return (
+        f"the topic {topic} does not exist: check SWITCHHOOK_TOPIC_PREFIX, or make it with `switchhook topics create`"
+    )
 
 
 async def metadata_update(self: Any, cluster_metadata: Any, topics: Collection[str] | None) -> bool:
