@@ -1,10 +1,14 @@
 """`switchhook doctor` while the servers that it asks are away."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from devstack import doctor
 from devstack.checkpoints import Misfit, checkpoints
-from devstack.doctor import durability
+from devstack.doctor import Check, checks, durability
 from devstack.errors import StackError
 from devstack.stack import Addresses
 from servicekit.kafka.cluster import Cluster
@@ -44,3 +48,26 @@ async def test_a_missing_topic_is_named_with_what_makes_it(monkeypatch: pytest.M
 
     assert [check.what for check in wrong] == ["the topic blue.switchhook.inbound.v1 does not exist"]
     assert "`./switchhook topics create`" in wrong[0].advice
+
+
+@pytest.mark.parametrize("error", [OSError("no such device"), AssertionError(), StackError("Free some disk.")])
+async def test_a_check_that_fails_itself_is_a_line_and_leaves_the_others_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Seen: a traceback in place of the report while Kafka was down."""
+    running = Addresses(kafka=NOWHERE, own_kafka=True, topic_prefix="", dsns={}, services={})
+
+    def fail(*_: Any) -> Check:
+        raise error
+
+    async def fails(*_: Any) -> AsyncIterator[Check]:
+        raise error
+        yield
+
+    monkeypatch.setattr(doctor, "running_stack", lambda _: running)
+    monkeypatch.setattr(doctor, "memory", fail)
+    monkeypatch.setattr(doctor, "readiness", fails)
+    found = {check.what: check async for check in checks(tmp_path)}
+    assert (found["memory could not be checked"].fine, found["readiness could not be checked"].fine) == (False, False)
+    assert "checkpoints could not be compared with their logs" in found
+    assert any(what.startswith("PostgreSQL: postgres") for what in found)

@@ -8,7 +8,7 @@ from hypothesis import given
 
 from contracts import inbound
 from contracts.dlq import ERROR_CODE
-from flow_engine.batch.handler import _decode
+from flow_engine.batch.decoding import decoded
 from flow_engine.turn.event import Arrived
 from servicekit.kafka.records import Record, dead_letter
 from servicekit.loop.batches import DeadRecord
@@ -26,7 +26,7 @@ TYPES = [f"dev.switchhook.inbound.{kind}" for kind in KINDS]
 
 @given(records(inbound.TOPIC.name, GOOD, TYPES, [b"b/c/1", b"b/-/email:a@b.c"]))
 def test_an_inbound_record(record: Record) -> None:
-    found = _decode(record)
+    found = decoded(record)
     if isinstance(found, Arrived):
         assert len(str(found.stamp.offset)) < 20
     else:

@@ -120,7 +120,14 @@ async def bump(
 
 
 async def create(
-    connection: Connection, topic: str, part: int, owner: UUID, *, start: int, partitions: int, incarnation: str | None
+    connection: Connection,
+    topic: str,
+    part: int,
+    owner: UUID,
+    *,
+    start: int,
+    partitions: int,
+    incarnation: str | None = None,
 ) -> Hold:
     """The first hold on a partition, beginning at offset `start`; a bump when somebody else was quicker."""
     row = await connection.fetchrow(_CREATE, topic, part, owner, start, partitions, incarnation)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+import structlog
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
@@ -15,7 +16,10 @@ from flow_engine.errors import Undecodable
 from flow_engine.state.patches import without_nul
 from flow_engine.turn.event import Arrived
 from servicekit.kafka.records import Record
+from servicekit.loop.batches import DeadRecord
 from servicekit.registry_view.stamps import stamp_of
+
+log = structlog.get_logger()
 
 LARGEST_RECORD = 1536 * 1024
 """Bytes of value; larger ones are parked."""
@@ -25,6 +29,18 @@ _MODELS: dict[str, Any] = {
     f"{TYPE_PREFIX}inbound.{model.model_fields['kind'].default}": model.__pydantic_validator__
     for model in get_args(get_args(inbound.Inbound)[0])
 }
+
+
+def decoded(record: Record) -> Arrived | DeadRecord:
+    """The record as an event, or as what goes to the dead letters."""
+    try:
+        return decode(record)
+    except Undecodable as error:
+        return DeadRecord(record, error.code, error.message)
+    except Exception as error:
+        # A record that cannot even be decoded has no conversation to be held: whatever it is, it goes.
+        log.exception("record.undecodable", partition=record.partition, offset=record.offset)
+        return DeadRecord(record, "failed", f"{type(error).__name__}: {error}")
 
 
 def decode(record: Record) -> Arrived:
