@@ -16,7 +16,7 @@ from contracts.topics import TOPICS
 from devstack.errors import StackError
 from servicekit.kafka.clients import admin_of, make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.inside_aiokafka import connections, incarnations
+from servicekit.kafka.inside_aiokafka import connections, consumers
 from servicekit.kafka.records import Record, record_id
 
 READ_SECONDS = 5.0
@@ -219,7 +219,7 @@ class Logs:
             return Log(0, 0, count)
         start = await self.consumer.beginning_offsets([partition])
         end = await self.consumer.end_offsets([partition])
-        state = await incarnations.of_consumers(self.consumer, partition.topic)
+        state = await consumers.topic_state(self.consumer, partition.topic)
         return Log(start[partition], end[partition], count, state.incarnation)
 
     def _partition(self, at: Checkpoint) -> TopicPartition:

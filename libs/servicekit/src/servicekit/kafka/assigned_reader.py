@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError, UnknownTopicOrPar
 
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.inside_aiokafka import incarnations, missing_topics
+from servicekit.kafka.inside_aiokafka import consumers, missing_topics
 from servicekit.kafka.records import Record
 from servicekit.kafka.undisturbed import is_being_cancelled, undisturbed
 
@@ -148,7 +148,7 @@ class AssignedReader:
 
     async def _topic_id(self, consumer: AIOKafkaConsumer) -> str | None:
         name = self._cluster.named(self._topic)
-        return (await undisturbed(incarnations.of_consumers(consumer, name), 20)).incarnation
+        return (await undisturbed(consumers.topic_state(consumer, name), 20)).incarnation
 
     async def _identify(self, consumer: AIOKafkaConsumer) -> None:
         """Note which topic it is. One that was made anew is begun anew, however long its log is by now."""

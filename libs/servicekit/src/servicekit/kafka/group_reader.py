@@ -25,7 +25,7 @@ from aiokafka.errors import (
 
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.inside_aiokafka import consumers, incarnations, missing_topics
+from servicekit.kafka.inside_aiokafka import consumers, missing_topics
 from servicekit.kafka.inside_aiokafka.incarnations import TopicState
 from servicekit.kafka.records import Record
 from servicekit.kafka.undisturbed import undisturbed
@@ -189,7 +189,7 @@ class GroupReader:
             start = (await undisturbed(consumer.beginning_offsets([tp]), ANSWER_SECONDS))[tp]
             end = (await undisturbed(consumer.end_offsets([tp]), ANSWER_SECONDS))[tp]
             # Last: a topic that was made anew meanwhile is then known to be another one.
-            state = await undisturbed(incarnations.of_consumers(consumer, self._topic_there), ANSWER_SECONDS)
+            state = await undisturbed(consumers.topic_state(consumer, self._topic_there), ANSWER_SECONDS)
         except TimeoutError:
             self._silent = consumer
             raise
@@ -285,7 +285,7 @@ class GroupReader:
     async def _look_at_topic(self, receiver: RecordSink, consumer: AIOKafkaConsumer) -> None:
         """A log may have lost its end with its leader, and a topic may be another one, without any error to a reader."""
         try:
-            state = await undisturbed(incarnations.of_consumers(consumer, self._topic_there), ANSWER_SECONDS)
+            state = await undisturbed(consumers.topic_state(consumer, self._topic_there), ANSWER_SECONDS)
             known = len(consumer.partitions_for_topic(self._topic_there) or ())
             if state.leader_epochs and len(state.leader_epochs) != known:
                 # A topic that was just made, or has grown; the group would hear of it half a minute later.

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, cast
 
-from aiokafka import AIOKafkaConsumer
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import IncompatibleBrokerVersion, KafkaError, NoError, for_code
 from aiokafka.protocol.abstract import AbstractType
@@ -120,11 +119,6 @@ class TopicState:
 
 
 UNKNOWN = TopicState(None, {})
-
-
-async def of_consumers(consumer: AIOKafkaConsumer, topic: str) -> TopicState:
-    """`state_of`, asked by a started consumer."""
-    return await state_of(consumer._client, topic)
 
 
 async def state_of(client: AIOKafkaClient, topic: str) -> TopicState:
