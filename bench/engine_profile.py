@@ -26,6 +26,7 @@ from flow_engine.batch.handler import EngineHandler
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.programs import worker
+from flow_engine.programs.deferring import Deferring
 from flow_engine.programs.stepping import Stepping
 from flow_engine.store import log_partitions
 from flow_engine.store.postgres import PostgresConversations
@@ -92,8 +93,8 @@ async def _run(dsn: str, count: int, profiler: cProfile.Profile | None, document
     ):
         await log_partitions.keep_up(connection, log_partitions.logs(None, 9))
         store = PostgresConversations(pool)
-        stepping = Stepping(None, workers)  # type: ignore[arg-type]  # no code nodes
-        handler = EngineHandler(store, RegistryCatalogue(_view(document), LinkMaker(None, "")), stepping)  # type: ignore[arg-type]
+        deferring = Deferring(Stepping(None, workers))  # type: ignore[arg-type]  # no code nodes
+        handler = EngineHandler(store, RegistryCatalogue(_view(document), LinkMaker(None, "")), deferring)  # type: ignore[arg-type]
         spent, measured, first = dict.fromkeys(("apply", "save", "pack", "cpu"), 0.0), 0, 0
         while first < count:
             if first * 5 >= count and not measured and profiler:

@@ -9,6 +9,7 @@ A second has, by kind:
 
 - turns: 5 starts of a flow whose template is a bomb of tests/bombs (`liquid_nested_loops`), which costs all that one may
 - code: 2 starts of a flow with a code node that never ends, which has 0.1 s of a core each
+- chains: 2 starts of a flow that runs a command for 64 people, each of whom is told 10 messages
 - refusals: 30 starts of a flow whose webhook is answered 404
 - slow: 5 events for each of 20 ordered endpoints that let each request time out
 - checks: 1 check of a flow of 200 KB at the registry
@@ -40,6 +41,8 @@ BOMB = ROOT / "tests" / "bombs" / "programs" / "liquid_nested_loops.toml"
 SLOW_ENDPOINTS = 20
 ENDLESS = "while True:\n    pass"
 CHECKED = 200_000
+CHAINED, TOLD = 64, 10
+"""Commands of one turn, as many as there may be; messages that each of them leads to."""
 JSON_TYPE = {"content-type": "application/json"}
 
 
@@ -78,6 +81,14 @@ async def code(flooder: Rig, url: str) -> Load:
     return await posts(flooder, one_node("endless", {"type": "code", "source": ENDLESS}))
 
 
+async def chains(flooder: Rig, url: str) -> Load:
+    run = f"for number in range({CHAINED}):\n    run('/told', user_id=f'p{{number}}')"
+    document = one_node("chains", {"type": "code", "source": run})
+    document["triggers"].append({"id": "told", "type": "command", "value": "/told", "to": "told"})
+    document["nodes"]["told"] = {"type": "say", "parts": [{"text": str(number)} for number in range(TOLD)]}
+    return await posts(flooder, document)
+
+
 async def refusals(flooder: Rig, url: str) -> Load:
     return await posts(flooder, webhook_flow(f"{url}/refused"))
 
@@ -103,6 +114,7 @@ async def checks(flooder: Rig, url: str) -> Load:
 FLOODS = {
     "turns": Flood(5, turns),
     "code": Flood(2, code),
+    "chains": Flood(2, chains),
     "refusals": Flood(30, refusals),
     "slow": Flood(5, slow),
     "checks": Flood(1, checks),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -15,10 +16,11 @@ from flow_engine.errors import StaleConversation
 from flow_engine.state import listeners, stored_state
 from flow_engine.state.ids import as_uuid, conversation_id
 from flow_engine.state.patches import joined
-from flow_engine.state.rows import Identity, LogRow, MessageRow, TimerRow
+from flow_engine.state.rows import Identity, LogRow, MessageRow, TimerRow, TurnOf
 from flow_engine.state.work import LoadedConversation, Outcome, Work
 from flow_engine.store.contacts import ContactRow, new_rows, patch_rows
 from flow_engine.store.event_log import outcome
+from flow_engine.store.held import project_of
 from flow_engine.store.loading import chat_message
 from flow_engine.store.port import (
     BACKLOG_LIMIT,
@@ -73,6 +75,8 @@ class ConversationsInMemory:
     messages: dict[str, list[MessageRow]] = field(default_factory=dict)
     log: dict[str, LogRow] = field(default_factory=dict)
     waiting: dict[str, list[HeldEvent]] = field(default_factory=dict)
+    parts: dict[int, int] = field(default_factory=dict)
+    """By the position of a held event: its partition."""
     _positions: int = 0
     _one_batch: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -95,10 +99,15 @@ class ConversationsInMemory:
             self.messages.setdefault(message.conversation, []).append(message)
         self._save_timers_and_log(work)
         for key, records in work.held.items():
-            for record in records:
-                self._wait(record, key)
+            for place, record in enumerate(records):
+                self._wait(record, key, deferred=place == 0 and key in work.deferred)
         for conversation, position in work.redriven:
             self.waiting[conversation] = [held for held in self.waiting[conversation] if held.position != position]
+        for conversation, position in work.deferrals:
+            held = self.waiting[conversation]
+            self.waiting[conversation] = [
+                one._replace(deferred=True) if one.position == position else one for one in held
+            ]
 
     def _stale(self, loaded: LoadedConversation) -> bool:
         """Whether its row is not to be written. Raises StaleConversation when it is not as it was read."""
@@ -153,19 +162,31 @@ class ConversationsInMemory:
     async def hold(self, record: Record, key: str, error: str, connection: Any) -> None:
         self._wait(record, key, error)
 
-    def _wait(self, record: Record, key: str, error: str | None = None) -> None:
+    def _wait(self, record: Record, key: str, error: str | None = None, *, deferred: bool = False) -> None:
         self._positions += 1
         held = HeldEvent(
-            self._positions, record.timestamp, record.key, record.value, record.headers, error, self.now()
+            self._positions, record.timestamp, record.key, record.value, record.headers, error, self.now(),
+            deferred,
         )  # fmt: skip
         self.waiting.setdefault(conversation_id(key), []).append(held)
+        self.parts[held.position] = record.partition
+
+    async def deferred(self, parts: Iterable[int], connection: Any) -> list[TurnOf]:
+        waiting = sorted(one for held in self.waiting.values() for one in held if one.deferred)
+        return [
+            TurnOf(part, (held.key or b"").decode(), project_of(held.headers))
+            for held in waiting
+            if (part := self.parts[held.position]) in set(parts)
+        ]
 
     async def held_failed(self, conversation: str, position: int, error: str, connection: Any) -> None:
         held = self.waiting.get(conversation, [])
-        self.waiting[conversation] = [one._replace(error=error) if one.position == position else one for one in held]
+        self.waiting[conversation] = [
+            one._replace(error=error, deferred=False) if one.position == position else one for one in held
+        ]
 
     async def held_conversations(self, after: str | None, limit: int) -> list[HeldConversation]:
-        ids = sorted(id for id, held in self.waiting.items() if held and id > (after or ""))
+        ids = sorted(id for id, held in self.waiting.items() if held and not held[0].deferred and id > (after or ""))
         return [self._held_conversation(id) for id in ids[:limit]]
 
     def _held_conversation(self, id: str) -> HeldConversation:
@@ -217,7 +238,12 @@ class ConversationsInMemory:
             for one in self.armed.values()
             if one.row.part == part and one.fired_at is None and one.row.due <= self.now()
         ]
-        fired = sorted(due, key=lambda one: one.row.due)[:limit]
+        places: Counter[str] = Counter()
+        in_turn = []
+        for one in sorted(due, key=lambda one: one.row.due):
+            places[one.row.project_id] += 1
+            in_turn.append((places[one.row.project_id], one.row.due, one))
+        fired = [one for _, _, one in sorted(in_turn, key=lambda placed: placed[:2])[:limit]]
         for one in fired:
             one.fired_at = self.now()
         return [_fired(one) for one in fired]

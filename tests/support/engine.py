@@ -17,9 +17,11 @@ from contracts import actions, dlq, events, inbound, replies
 from contracts import registry as registry_topic
 from contracts.cloudevents import TYPE_PREFIX
 from flow_engine.batch.timers import Timers
+from flow_engine.batch.waking import Waking
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.main import SERVICE
+from flow_engine.programs.deferring import Deferring
 from flow_engine.programs.sandbox import Sandbox
 from flow_engine.programs.stepping import Stepping
 from flow_engine.programs.worker import StepWorker
@@ -58,12 +60,15 @@ class RunningEngine:
     loop: PartitionLoop | None = None
     handler: BuggyHandler | None = None
     timers: asyncio.Task[None] | None = None
+    waking: asyncio.Task[None] | None = None
+    deferring: Deferring | None = None
     session_timeout: float = SESSION_SECONDS
 
     async def start(self, instance: str = "a") -> None:
         """Begin to apply events."""
         self.store = PostgresConversations(self.pool)
-        self.handler = BuggyHandler(self.store, self.catalogue, self.stepping)
+        self.deferring = Deferring(self.stepping)
+        self.handler = BuggyHandler(self.store, self.catalogue, self.deferring)
         self.loop = PartitionLoop(
             self.handler,
             cluster=self.cluster,
@@ -76,15 +81,13 @@ class RunningEngine:
         )
         self.task = asyncio.create_task(self.loop.run())
         self.timers = asyncio.create_task(Timers(self.loop, self.store).run())
+        self.waking = asyncio.create_task(Waking(self.loop, self.deferring).run())
 
     async def stop(self) -> None:
         """Leave in good order."""
         if self.loop is not None and self.task is not None and self.timers is not None and self.handler is not None:
-            self.timers.cancel()
             await self.loop.close()
-            await asyncio.gather(self.task, self.timers, return_exceptions=True)
-            await self.store.close()
-            self.loop = None
+            await self._clear_away()
 
     async def died(self) -> None:
         """Wait until the loop's task has ended by itself, and clear away what is left of it."""
@@ -92,8 +95,16 @@ class RunningEngine:
         assert self.timers is not None
         assert self.handler is not None
         await asyncio.wait([self.task])
-        self.timers.cancel()
-        await asyncio.gather(self.task, self.timers, return_exceptions=True)
+        await self._clear_away()
+
+    async def _clear_away(self) -> None:
+        assert self.task is not None
+        helpers = [task for task in (self.timers, self.waking) if task is not None]
+        for task in helpers:
+            task.cancel()
+        await asyncio.gather(self.task, *helpers, return_exceptions=True)
+        if self.deferring is not None:
+            await self.deferring.close()
         await self.store.close()
         self.loop = None
 

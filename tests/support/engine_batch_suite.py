@@ -186,6 +186,27 @@ class BatchSuite:
         assert await world.held() == parking.MOST_HELD
         assert world.dead() == ["failed", "failed", "failed"]
 
+    async def test_a_timer_that_was_held_has_its_effect(self, world: EngineWorld) -> None:
+        await world.say("/later")
+        await world.timers.fire_due()
+        fired = dict(world.waiting[-1].headers)["ce_id"] or b""
+        world.handler.bugs[fired] = KeyError("a bug")
+        await world.settle()
+        world.handler.bugs.clear()
+        await world.send("redrive")
+        assert await world.said() == ["Soon.", "Here I am."]
+
+    async def test_a_conversation_that_begins_with_a_held_event_is_the_one_that_it_began(
+        self, world: EngineWorld
+    ) -> None:
+        """A redrive says nothing of the channel's type."""
+        world.handler.bugs[b"bad"] = KeyError("a bug")
+        world.put("message", message_id="1", text="hello?", id="bad")
+        await world.settle()
+        world.handler.bugs.clear()
+        await world.send("redrive", channel_type=None)
+        assert (await world.said(), len(world.events("message.sent")), world.out("actions")) == (["Sorry."], 1, [])
+
     async def test_a_redrive_of_what_is_not_held_does_nothing(self, world: EngineWorld) -> None:
         await world.say("/start")
         await world.send("redrive")

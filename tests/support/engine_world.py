@@ -18,8 +18,10 @@ from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.loading import LoadedBatch
 from flow_engine.batch.timers import Save, Timers
+from flow_engine.batch.waking import Waking
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
+from flow_engine.programs.deferring import PATIENCE, Deferring
 from flow_engine.programs.sandbox import MakeUrl, RunsCode, Sandbox
 from flow_engine.programs.stepping import Stepping
 from flow_engine.programs.worker import StepWorker
@@ -92,10 +94,10 @@ class BuggyHandler(EngineHandler):
         self.bugs: dict[bytes, Exception] = {}
         self.turn_bugs: dict[str, Exception] = {}
 
-    async def _turn(self, arrived: Arrived, batch: LoadedBatch, turns: Turns) -> None:
+    async def _turn(self, arrived: Arrived, batch: LoadedBatch, turns: Turns, *, here: bool) -> bool:
         if arrived.event_id in self.turn_bugs:
             raise self.turn_bugs[arrived.event_id]
-        await super()._turn(arrived, batch, turns)
+        return await super()._turn(arrived, batch, turns, here=here)
 
     async def apply(self, batch: Batch) -> Commit:
         for record in batch.records:
@@ -153,6 +155,7 @@ class EngineWorld:
         links = LinkMaker(LinkKeys("k" * 32), "http://test")
         self.catalogue = RegistryCatalogue(view, links)  # type: ignore[arg-type]
         self.sandbox = sandbox
+        self.patience = PATIENCE
         self.workers: Any = WorkersInMemory(lambda: StepWorker(links))
         self.restart(compute_budget=0.2)
         self.timers = Timers(self, store)
@@ -201,11 +204,19 @@ class EngineWorld:
 
     def restart(self, *, compute_budget: float) -> None:
         """Another handler, with a budget of so many seconds a batch."""
-        stepping = Stepping(self.sandbox, self.workers)
-        self.handler = BuggyHandler(self.store, self.catalogue, stepping, compute_budget=compute_budget)
+        self.deferring = Deferring(Stepping(self.sandbox, self.workers), patience=self.patience)
+        self.waking = Waking(self, self.deferring)
+        self.handler = BuggyHandler(self.store, self.catalogue, self.deferring, compute_budget=compute_budget)
 
     async def settle(self) -> None:
         """Apply all that waits, in batches of whatever is there, until nothing more comes."""
+        await self.apply()
+        while not self.deferring.is_idle:
+            await self.waking.wake(await self.deferring.to_wake())
+            await self.apply()
+
+    async def apply(self) -> None:
+        """Apply what has come, and leave what is deferred as it is."""
         while self.waiting:
             records = list(self.waiting)
             try:

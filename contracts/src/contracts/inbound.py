@@ -209,9 +209,14 @@ class Attach(InboundBase):
 
 
 class Redrive(InboundBase):
-    """An operator frees a held conversation: the event that failed and those that wait behind it are applied, in order."""
+    """A held conversation goes on: the event that it waits for and those behind it are applied, in order.
+
+    An operator writes it where an event failed. The engine writes it with `deferred` where the first event's turn was
+    deferred; it then does nothing to a conversation that waits for an operator.
+    """
 
     kind: Literal["redrive"] = "redrive"
+    deferred: bool = False
 
 
 Inbound = Annotated[

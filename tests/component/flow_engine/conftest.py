@@ -46,6 +46,8 @@ async def world(module_database: str) -> AsyncIterator[EngineWorld]:
     sandbox = LazySandbox()
     async with engine_pool(module_database) as pool:
         store = PostgresConversations(pool)
-        yield EngineWorld(store, partial(transaction_of, pool), ViewInMemory(*ENTITIES, *published(*FLOWS)), sandbox)
+        world = EngineWorld(store, partial(transaction_of, pool), ViewInMemory(*ENTITIES, *published(*FLOWS)), sandbox)
+        yield world
+        await world.deferring.close()
         await store.close()
         await sandbox.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from support.engine_batch_suite import BatchSuite
 from support.engine_callers_suite import CallersSuite
 from support.engine_conversation_suite import ConversationSuite
+from support.engine_deferring_suite import DeferringSuite
 
 
 class TestConversationsOnPostgres(ConversationSuite):
@@ -12,6 +13,10 @@ class TestConversationsOnPostgres(ConversationSuite):
 
 
 class TestBatchesOnPostgres(BatchSuite):
+    pass
+
+
+class TestDeferredTurnsOnPostgres(DeferringSuite):
     pass
 
 

@@ -17,5 +17,7 @@ from support.registry_in_memory import ViewInMemory
 async def world() -> AsyncIterator[EngineWorld]:
     """With all the flows of support.engine_flows."""
     view, sandbox = ViewInMemory(*ENTITIES, *published(LECTURE, CALL, DELAY, CODE, REPORT, HUGE)), LazySandbox()
-    yield EngineWorld(ConversationsInMemory(), nullcontext, view, sandbox)
+    world = EngineWorld(ConversationsInMemory(), nullcontext, view, sandbox)
+    yield world
+    await world.deferring.close()
     await sandbox.close()

@@ -7,9 +7,11 @@ import asyncio
 from contracts.registry import Bot, Trigger
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.timers import Timers
+from flow_engine.batch.waking import Waking
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.programs import worker
+from flow_engine.programs.deferring import Deferring
 from flow_engine.programs.sandbox import Sandbox
 from flow_engine.programs.stepping import Stepping
 from flow_engine.settings import Settings
@@ -79,18 +81,25 @@ class Engine(Service):
         pool = await self.database.connect(settings)
         store = PostgresConversations(pool)
         logs = log_partitions.logs(settings.chat_log_days, settings.event_log_days)
-        steps = WorkerPool(worker.TARGET, self._links, most=settings.parallel_batches)
+        most = 2 * settings.parallel_batches
+        steps = WorkerPool(worker.TARGET, self._links, most=most, all_for_one=False)
         async with Sandbox(settings.code_workers) as sandbox, steps:
             steps.warm()
-            stepping = Stepping(sandbox, steps)
-            handler = EngineHandler(store, self.catalogue, stepping, compute_budget=settings.compute_budget_ms / 1000)
+            deferring = Deferring(Stepping(sandbox, steps, code_at_once=settings.code_workers))
+            handler = EngineHandler(store, self.catalogue, deferring, compute_budget=settings.compute_budget_ms / 1000)
             try:
-                await self._apply(pool, store, handler, logs)
+                await self._apply(pool, store, handler, deferring, logs)
             finally:
+                await deferring.close()
                 await store.close()
 
     async def _apply(
-        self, pool: Pool, store: PostgresConversations, handler: EngineHandler, logs: tuple[log_partitions.Log, ...]
+        self,
+        pool: Pool,
+        store: PostgresConversations,
+        handler: EngineHandler,
+        deferring: Deferring,
+        logs: tuple[log_partitions.Log, ...],
     ) -> None:
         settings, partitioned = self.settings, asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
@@ -113,6 +122,7 @@ class Engine(Service):
             tasks.create_task(self.stack.keep(pool))
             tasks.create_task(loop.run())
             tasks.create_task(Timers(loop, store).run())
+            tasks.create_task(Waking(loop, deferring).run())
 
     async def drain(self) -> None:
         """Finish the batch in hand."""

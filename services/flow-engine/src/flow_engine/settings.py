@@ -23,7 +23,7 @@ class Settings(ServiceSettings):
     compiled_flows: int = Field(default=256, ge=1)
     """Compiled flow versions kept in memory."""
     code_workers: int = Field(default=2, ge=1)
-    """Processes that run code nodes."""
+    """Processes that run code nodes; a project alone has half of them."""
     chat_log_days: int | None = Field(default=None, ge=1)
     """How long the chat log is kept; none: for ever."""
     event_log_days: int = Field(default=9, ge=8)

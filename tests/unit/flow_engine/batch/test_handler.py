@@ -5,6 +5,7 @@ from __future__ import annotations
 from support.engine_batch_suite import BatchSuite
 from support.engine_callers_suite import CallersSuite
 from support.engine_conversation_suite import ConversationSuite
+from support.engine_deferring_suite import DeferringSuite
 
 
 class TestConversationsOnTheTwin(ConversationSuite):
@@ -12,6 +13,10 @@ class TestConversationsOnTheTwin(ConversationSuite):
 
 
 class TestBatchesOnTheTwin(BatchSuite):
+    pass
+
+
+class TestDeferredTurnsOnTheTwin(DeferringSuite):
     pass
 
 

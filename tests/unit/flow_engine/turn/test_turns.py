@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from flow_engine.state.limits import hops_of_runs
+from flow_engine.state.limits import MOST_COMMANDS, hops_of_runs
 from flow_engine.turn.effects import WRITERS
 from flow_engine.turn.kinds import KINDS
 from flow_engine.turn.turn_writer import TurnWriter
@@ -59,6 +59,28 @@ async def test_commands_that_run_commands_do_not_grow_in_breadth(world: EngineWo
     assert [command["hops"] for command in world.bodies("inbound")] == [9] * 10
     assert len(sandbox.ran) == 11
     assert [event["error"]["type"] for event in world.events("flow.failed")] == ["too-many-hops"] * 10
+
+
+async def test_a_project_whose_flows_run_too_many_commands_gets_no_more_of_them(
+    world: EngineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each is an event for somebody: a few requests a second would be thousands of turns."""
+    most = MOST_COMMANDS // 10
+    monkeypatch.setattr("flow_engine.batch.handler.MOST_COMMANDS", most)
+    monkeypatch.setattr("flow_engine.batch.handler.COMMANDS_A_SECOND", 1)
+    await world.say("hello?", "p9")
+    world.sandbox = ScriptedSandbox(runs=[{"command": "/start", "user_id": "p9", "content": None}] * 40)
+    world.restart(compute_budget=10)
+    turns = most // 40 + 5
+    for number in range(turns):
+        await world.say("/code", f"p{number % 5}")
+    ran = len([body for body in world.bodies("inbound") if body["kind"] == "command"])
+    assert most <= ran < turns * 40
+    failed = {event["error"]["type"] for event in world.events("flow.failed")}
+    assert "too-many-commands" in failed
+    world.sandbox.result["runs"] = world.sandbox.result["runs"][:1]  # type: ignore[attr-defined]
+    await world.say("/code", "p7")
+    assert len([body for body in world.bodies("inbound") if body["kind"] == "command"]) == ran + 1
 
 
 @pytest.mark.parametrize(("hops", "runs", "away"), [(0, 1, 1), (16, 1, 17), (0, 2, 3), (0, 64, 13), (7, 8, 14)])

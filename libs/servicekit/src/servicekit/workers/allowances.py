@@ -24,24 +24,30 @@ class AllowanceSpent(Exception):
 class Allowances:
     """Of one process."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, free: float = FREE, most: float = MOST, rate: float = RATE
+    ) -> None:
+        self._clock, self._free, self._most, self._rate = clock, free, most, rate
         self._full_at: dict[str, float] = {}
         """When a project will have all of its allowance again."""
 
     def check(self, project: str) -> None:
         """Raises AllowanceSpent where nothing is left."""
-        if self._full_at.get(project, 0.0) - self._clock() >= MOST / RATE:
+        if not self.has(project):
             raise AllowanceSpent(
-                f"this project's programs have taken too long: beyond {FREE * 1000:.0f} ms each they may take"
-                f" {MOST:.0f} s at once, and {RATE} s a second"
+                f"this project's programs have taken too long: beyond {self._free * 1000:.0f} ms each they may take"
+                f" {self._most:.0f} s at once, and {self._rate} s a second"
             )
+
+    def has(self, project: str) -> bool:
+        """Whether something is left."""
+        return self._full_at.get(project, 0.0) - self._clock() < self._most / self._rate
 
     def spend(self, project: str, seconds: float) -> None:
         """A task of the project took so long."""
-        if seconds <= FREE:
+        if seconds <= self._free:
             return
         now = self._clock()
         if len(self._full_at) >= MOST_KNOWN:
             self._full_at = {one: full for one, full in self._full_at.items() if full > now}
-        self._full_at[project] = max(now, self._full_at.get(project, 0.0)) + (seconds - FREE) / RATE
+        self._full_at[project] = max(now, self._full_at.get(project, 0.0)) + (seconds - self._free) / self._rate

@@ -49,10 +49,13 @@ class HasWorkers(Protocol):
 class WorkerPool:
     """Enter it before the first task. Its processes start with the first one, or with `warm`."""
 
-    def __init__(self, target: str, settings: Any = None, *, most: int) -> None:
-        """`target`: `module:function`; the function takes the settings, which pickle, and returns a worker.Do."""
+    def __init__(self, target: str, settings: Any = None, *, most: int, all_for_one: bool = True) -> None:
+        """`target`: `module:function`; the function takes the settings, which pickle, and returns a worker.Do.
+
+        `all_for_one`: a project may hold all `most` workers; else as servicekit.shares.Shares says, where some are held long.
+        """
         self._forking = Forking(target, settings)
-        self._room = Places(most, all_for_one=True)
+        self._room = Places(most, all_for_one=all_for_one)
         self._idle: list[Line] = []
         self._tasks: set[asyncio.Task[Any]] = set()
 

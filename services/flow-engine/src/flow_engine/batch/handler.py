@@ -9,14 +9,16 @@ from functools import partial
 import structlog
 
 from contracts import inbound
-from flow_engine.batch import parking, person_lookup
+from flow_engine.batch import person_lookup
 from flow_engine.batch.decoding import decoded
 from flow_engine.batch.loading import LoadedBatch, load
-from flow_engine.batch.parking import RedrivenEvent, sentence
+from flow_engine.batch.parking import sentence
+from flow_engine.batch.redriving import Redriving
 from flow_engine.batch.without_turn import answer_repeat, attach, is_another_request, refuse, refuse_reuse
 from flow_engine.catalogue.port import Catalogue
 from flow_engine.errors import RedriveFailed
-from flow_engine.programs.stepping import Stepping
+from flow_engine.programs.deferring import Deferring
+from flow_engine.state.limits import COMMANDS_A_SECOND, MOST_COMMANDS
 from flow_engine.state.seen import contains, fingerprint
 from flow_engine.store.port import ConversationStore
 from flow_engine.turn.event import Arrived
@@ -26,8 +28,8 @@ from flowlang.model import Refused
 from servicekit.failpoints import broken
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Infrastructure
-from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.observability.metrics import counter
+from servicekit.workers.allowances import Allowances
 
 YIELD_EVERY_RECORDS = 16
 """After so many records the commit of another batch, heartbeats and HTTP get their turn on the event loop."""
@@ -43,10 +45,11 @@ class EngineHandler:
     topic = inbound.TOPIC.name
 
     def __init__(
-        self, store: ConversationStore, catalogue: Catalogue, stepping: Stepping, *, compute_budget: float = 0.2
+        self, store: ConversationStore, catalogue: Catalogue, deferring: Deferring, *, compute_budget: float = 0.2
     ) -> None:
         """`compute_budget`: seconds after which a batch ends early."""
-        self._store, self._catalogue, self._stepping, self._budget = store, catalogue, stepping, compute_budget
+        self._store, self._catalogue, self._deferring, self._budget = store, catalogue, deferring, compute_budget
+        self._commands = Allowances(free=0.0, most=MOST_COMMANDS, rate=COMMANDS_A_SECOND)
         self._repeats = counter("switchhook_repeats_total").labels(self.topic)
         turns = counter("switchhook_turns_total")
         self._turns = {kind: turns.labels(kind) for kind in KINDS}
@@ -68,6 +71,7 @@ class EngineHandler:
         arrived = decoded(record)
         if isinstance(arrived, DeadRecord):
             return []
+        self._deferring.drop(arrived.key)
         if arrived.body.kind != "redrive":
             await self._store.hold(record, arrived.key, sentence(error), connection)
         elif isinstance(error, RedriveFailed):
@@ -76,20 +80,22 @@ class EngineHandler:
         return []
 
     async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
-        """Nothing is cached between batches."""
+        """Find the turns that were deferred."""
+        self._deferring.let_wait(await self._store.deferred(partitions, connection))
 
     def on_revoked(self, partitions: set[int]) -> None:
-        """Nothing is cached between batches."""
+        """Turns in the making are given up: whoever holds the partition makes them again."""
+        self._deferring.forget(partitions)
 
     async def _wait_for_registry(self, good: list[Arrived]) -> None:
         """`good`: of the batch, then of the held events that it redrives."""
-        needed = max((arrived.registry_offset for arrived in good), default=-1)
-        if needed > self._catalogue.offset and not await self._catalogue.reached(needed, REGISTRY_WAIT):
-            raise Infrastructure(f"the registry view is behind offset {needed}")
+        if not await self._catalogue.knows({arrived.stamp for arrived in good}, REGISTRY_WAIT):
+            raise Infrastructure("the registry view is behind what the writers of these records had read")
 
     async def _apply_in_order(self, all_arrived: list[Arrived | DeadRecord], batch: LoadedBatch) -> int:
         """How many records were applied before the compute budget was spent; at least one."""
-        turns = Turns(batch.work, self._catalogue, self._stepping)
+        turns = Turns(batch.work, self._catalogue, self._deferring, self._commands)
+        redriving = Redriving(batch, partial(self._apply_one, batch, turns), self._deferring)
         end = time.perf_counter() + self._budget
         for count, arrived in enumerate(all_arrived):
             if count and time.perf_counter() > end:
@@ -97,14 +103,17 @@ class EngineHandler:
             if count % YIELD_EVERY_RECORDS == YIELD_EVERY_RECORDS - 1:
                 await asyncio.sleep(0)
             if isinstance(arrived, Arrived) and arrived.body.kind == "redrive":
-                await self._redrive(arrived, batch, turns)
+                await redriving.redrive(arrived)
             elif isinstance(arrived, Arrived) and _is_held(arrived, batch):
-                parking.hold(batch.work, arrived.record, arrived.key, batch.held_counts[arrived.key])
-            else:
-                await self._apply_one(arrived, batch, turns)
+                await redriving.let_wait(arrived)
+            elif not await self._apply_one(batch, turns, arrived) and isinstance(arrived, Arrived):
+                redriving.defer(arrived)
         return len(all_arrived)
 
-    async def _apply_one(self, arrived: Arrived | DeadRecord, batch: LoadedBatch, turns: Turns) -> None:
+    async def _apply_one(
+        self, batch: LoadedBatch, turns: Turns, arrived: Arrived | DeadRecord, *, here: bool = False
+    ) -> bool:
+        """False: its turn is deferred, which `here` rules out."""
         if isinstance(arrived, DeadRecord):
             batch.work.dead.append(arrived)
         elif arrived.person_keyed:
@@ -112,9 +121,10 @@ class EngineHandler:
         elif arrived.body.kind == "attach":
             attach(arrived, batch.work.conversations[arrived.key], batch)
         else:
-            await self._turn(arrived, batch, turns)
+            return await self._turn(arrived, batch, turns, here=here)
+        return True
 
-    async def _turn(self, arrived: Arrived, batch: LoadedBatch, turns: Turns) -> None:
+    async def _turn(self, arrived: Arrived, batch: LoadedBatch, turns: Turns, *, here: bool) -> bool:
         loaded = batch.work.conversations[arrived.key]
         mark = fingerprint(arrived.event_id)
         if is_another_request(arrived, batch):
@@ -122,40 +132,11 @@ class EngineHandler:
         elif contains(loaded.seen, mark) and not broken("dedupe"):
             self._repeats.inc()
             answer_repeat(arrived, loaded, batch)
-        else:
+        elif await turns.apply(arrived, loaded, mark, here=here):
             self._turns[arrived.body.kind].inc()
-            await turns.apply(arrived, loaded, mark)
-
-    async def _redrive(self, arrived: Arrived, batch: LoadedBatch, turns: Turns) -> None:
-        """Apply the held events here, in their order and as any other event, as effects of this record."""
-        work, before = batch.work, len(batch.work.outgoing)
-        redriven = batch.redriven.pop(arrived.key, None)
-        if redriven is None:
-            return  # A second redrive of the batch: the first one takes care of it.
-        for held in redriven.events:
-            work.redriven.append((redriven.conversation, held.position))
-            await self._apply_held(held, redriven.conversation, batch, turns)
-        if not redriven.more:
-            await self._release(arrived, batch, turns)
-        made = [outgoing for _, outgoings in work.outgoing[before:] for outgoing in outgoings]
-        if redriven.more:
-            made.append(parking.next_redrive(arrived))
-        work.outgoing[before:] = [(arrived.record, made)] if made else []
-
-    async def _apply_held(self, held: RedrivenEvent, conversation: str, batch: LoadedBatch, turns: Turns) -> None:
-        try:
-            await self._apply_one(held.arrived, batch, turns)
-        except Exception as error:
-            if is_infrastructure(error):
-                raise
-            raise RedriveFailed(conversation, held.position, sentence(error)) from error
-
-    async def _release(self, arrived: Arrived, batch: LoadedBatch, turns: Turns) -> None:
-        """Nothing is held any more: what this batch let wait goes behind what was held before it."""
-        if loaded := batch.work.conversations.get(arrived.key):
-            loaded.held = False
-        for record in batch.work.held.pop(arrived.key, []):
-            await self._apply_one(decoded(record._replace(offset=arrived.record.offset)), batch, turns)
+        else:
+            return False
+        return True
 
     def _pass_on(self, arrived: Arrived, batch: LoadedBatch) -> None:
         """Send a person-keyed record to the conversation of the person it names, or refuse it."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.ids import split_conversation_key
-from flow_engine.batch.parking import Redriven, redriven
+from flow_engine.batch.parking import AT_ONCE, MOST_HELD, Redriven, redriven
 from flow_engine.batch.person_lookup import named
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.seen import contains, fingerprint
@@ -28,6 +28,8 @@ class LoadedBatch:
     """By conversation key: held events that a redrive of this batch applies."""
     held_counts: dict[str, int] = field(default_factory=dict)
     """By conversation key."""
+    crowded: set[str] = field(default_factory=set)
+    """Keys of those in which too many events may wait after this batch for a deferred turn; they are in `redriven`."""
 
     def waiting(self) -> list[Arrived]:
         """The held events that redrives of this batch apply."""
@@ -43,6 +45,8 @@ async def load(reads: Reads, arrived: list[Arrived]) -> LoadedBatch:
             batch.redriven[one.key] = await redriven(reads, one)
     arrived = [*arrived, *batch.waiting()]
     await _load_conversations(reads, batch.work, arrived)
+    await _load_held(reads, batch, arrived)
+    arrived += [event for event in batch.waiting() if event.key in batch.crowded]
     batch.work.timers_found = await reads.timers([a.body.timer_id for a in arrived if a.body.kind == "timer"])
     names = [name for a in arrived if a.person_keyed and (name := named(a))]
     batch.found = await reads.named(names) if names else {}
@@ -50,7 +54,6 @@ async def load(reads: Reads, arrived: list[Arrived]) -> LoadedBatch:
         if one.body.kind == "attach":
             after: int = one.body.after
             batch.backlogs[(one.key, after)] = await reads.backlog(conversation_id(one.key), after)
-    await _load_held(reads, batch)
     await _load_repeats(reads, batch.work, arrived)
     return batch
 
@@ -97,11 +100,18 @@ def _unknown(arrived: Arrived) -> Conversation:
     )
 
 
-async def _load_held(reads: Reads, batch: LoadedBatch) -> None:
+async def _load_held(reads: Reads, batch: LoadedBatch, arrived: list[Arrived]) -> None:
     held = {loaded.id: key for key, loaded in batch.work.conversations.items() if loaded.held}
-    if held:
-        counts = await reads.held_counts(list(held))
-        batch.held_counts = {key: counts.get(id, 0) for id, key in held.items()}
+    if not held:
+        return
+    counts = await reads.held_counts(list(held))
+    batch.held_counts = {key: counts.get(id, 0) for id, key in held.items()}
+    for one in arrived:
+        if batch.held_counts.get(one.key, 0) + len(arrived) > MOST_HELD and one.key not in batch.crowded:
+            found = await redriven(reads, one, max(len(arrived), AT_ONCE))
+            if found.deferred:
+                batch.redriven[one.key] = found
+                batch.crowded.add(one.key)
 
 
 async def _load_repeats(reads: Reads, work: Work, arrived: list[Arrived]) -> None:

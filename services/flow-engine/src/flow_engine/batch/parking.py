@@ -1,7 +1,8 @@
-"""Held conversations: an event that failed unexpectedly holds its conversation, and later ones wait in order.
+"""Held conversations: an event that failed unexpectedly, or whose turn is deferred, holds its conversation; later ones wait.
 
-The failed event is the first of the conversation's held ones. One `redrive` record on inbound, keyed by the conversation,
-applies it and then the others, in the place in the stream where the record stands, each as any other event.
+That event is the first of the conversation's held ones. One `redrive` record on inbound, keyed by the conversation,
+applies it and then the others, in the place in the stream where the record stands, each as any other event: an operator's, or the
+engine's own where the first one is marked as deferred (flow_engine.programs.deferring).
 """
 
 from __future__ import annotations
@@ -36,19 +37,24 @@ class RedrivenEvent(NamedTuple):
 
 
 class Redriven(NamedTuple):
-    """What one redrive applies of a conversation, by its id. `more`: another one follows for the rest."""
+    """What one redrive applies of a conversation, by its id. `next`: the position of the first that is left for another one.
+
+    `deferred`: the first one waits for its turn, and for no operator.
+    """
 
     conversation: str
     events: list[RedrivenEvent]
-    more: bool
+    next: int | None
+    deferred: bool
 
 
-async def redriven(reads: Reads, redrive: Arrived) -> Redriven:
+async def redriven(reads: Reads, redrive: Arrived, limit: int = AT_ONCE) -> Redriven:
     """The next held events of a redrive's conversation."""
     conversation = conversation_id(redrive.key)
-    held = await reads.held(conversation, AT_ONCE + 1)
-    events = [RedrivenEvent(one.position, decoded(as_if_at(one, redrive.record))) for one in held[:AT_ONCE]]
-    return Redriven(conversation, events, more=len(held) > AT_ONCE)
+    held = await reads.held(conversation, limit + 1)
+    events = [RedrivenEvent(one.position, decoded(as_if_at(one, redrive.record))) for one in held[:limit]]
+    left = held[limit].position if len(held) > limit else None
+    return Redriven(conversation, events, left, deferred=bool(held) and held[0].deferred)
 
 
 def sentence(error: Exception) -> str:
@@ -72,13 +78,14 @@ def as_if_at(held: HeldEvent, cause: Record) -> Record:
     )  # fmt: skip
 
 
-def redrive(key: str, project_id: str) -> Outgoing:
-    """What has the held events of a conversation applied."""
+def redrive(key: str, project_id: str, *, deferred: bool = False) -> Outgoing:
+    """What has the held events of a conversation applied. `deferred`: only where they wait for a deferred turn."""
     now = now_text()
     bot_id, channel_id, peer_id = split_conversation_key(key)
     body = inbound.Redrive(
-        project_id=project_id, bot_id=bot_id, channel_id=channel_id, peer_id=peer_id, received_at=now
-    )
+        project_id=project_id, bot_id=bot_id, channel_id=channel_id, peer_id=peer_id, received_at=now,
+        deferred=deferred,
+    )  # fmt: skip
     about = headers(
         id=str(uuid4()), type="inbound.redrive", source="switchhook/flow-engine", time=now, project=project_id
     )

@@ -20,6 +20,7 @@ from flowlang.problems import NodeError
 from flowlang.running.interpreter import step
 from flowlang.work import Elsewhere
 from servicekit.loop.batches import Infrastructure
+from servicekit.shares import Places
 from servicekit.workers.allowances import Allowances, AllowanceSpent
 from servicekit.workers.forking import ForkerGone
 from servicekit.workers.line import Limits
@@ -62,6 +63,8 @@ class Event:
     results: list[dict[str, Any]] = field(default_factory=list)
     """Of its code nodes."""
     gone: set[Version] = field(default_factory=set)
+    begun: Turn | None = None
+    """As far as it was made at once, where it has come to code."""
 
     @property
     def project(self) -> str:
@@ -71,19 +74,35 @@ class Event:
 class Stepping:
     """One per process."""
 
-    def __init__(self, sandbox: RunsCode, workers: HasWorkers, allowances: Allowances | None = None) -> None:
+    def __init__(
+        self, sandbox: RunsCode, workers: HasWorkers, allowances: Allowances | None = None, *, code_at_once: int = 2
+    ) -> None:
+        """`code_at_once`: code nodes that run at a time; a project alone has half of them."""
         self._sandbox, self._workers, self._allowances = sandbox, workers, allowances or Allowances()
+        self._code_places = Places(code_at_once)
+
+    def at_once(self, event: Event) -> Turn | None:
+        """The event's turn, if nothing of it has to be waited for."""
+        try:
+            turn = step(event.around.flows, event.conversation, event.contact, event.happening, event.around.tools)
+        except Elsewhere:
+            return None
+        if turn.code is None:
+            return turn
+        event.begun = turn
+        return None
 
     async def turn(self, event: Event, catalogue: Catalogue) -> Turn:
-        """The event's finished turn.
+        """The event's finished turn, after `at_once` gave none.
 
         Raises TooMuchCode, Ended when no part of it can be blamed for ending two workers, Infrastructure when no worker can
         be had, and what else user code cannot cause.
         """
-        try:
-            return await self._here(event, event.around.tools)
-        except Elsewhere:
-            pass
+        if event.begun is not None:
+            try:
+                return await self._here(event, event.around.tools)
+            except Elsewhere:
+                pass
         try:
             self._allowances.check(event.project)
         except AllowanceSpent as error:
@@ -95,7 +114,8 @@ class Stepping:
 
     async def _here(self, event: Event, tools: Tools) -> Turn:
         flows = event.around.flows
-        turn = step(flows, event.conversation, event.contact, event.happening, tools)
+        begun, event.begun = event.begun, None
+        turn = begun or step(flows, event.conversation, event.contact, event.happening, tools)
         made = 0
         while turn.code is not None:
             result = event.results[made] if made < len(event.results) else await self._run(event, turn.code)
@@ -139,14 +159,15 @@ class Stepping:
         """The result of a code node, which the event keeps."""
         if len(event.results) >= MOST_CODE_RUNS:
             raise TooMuchCode
-        try:
-            self._allowances.check(event.project)
-        except AllowanceSpent as error:
-            result: dict[str, Any] = {"wait": code.wait, "ok": False, "error": str(error)}
-        else:
-            began = time.monotonic()
-            result = await self._sandbox.run(code, event.make_url(code.wait))
-            self._allowances.spend(event.project, time.monotonic() - began - CODE_WAIT)
+        async with self._code_places.of(event.project):
+            try:
+                self._allowances.check(event.project)
+            except AllowanceSpent as error:
+                result: dict[str, Any] = {"wait": code.wait, "ok": False, "error": str(error)}
+            else:
+                began = time.monotonic()
+                result = await self._sandbox.run(code, event.make_url(code.wait))
+                self._allowances.spend(event.project, time.monotonic() - began - CODE_WAIT)
         event.results.append(result)
         return result
 

@@ -25,12 +25,26 @@ MOST_HOPS = 16
 leaves one of them: 64 are 13 steps away, and one cause leads to 128 at a time at most, in whatever shape."""
 
 
+MOST_COMMANDS, COMMANDS_A_SECOND = 3_000, 50
+"""Commands that a project's turns run at once, where they run several, and more of them each second, in each process."""
+
+
 class TooLarge(Exception):
-    """Something past its limit: the turn that made it fails."""
+    """Something past its limit: the turn that made it fails. `type` is the problem's."""
+
+    type = "too-large"
 
 
 class TooManyHops(TooLarge):
     """The commands that a turn runs would be further from their first cause than MOST_HOPS."""
+
+    type = "too-many-hops"
+
+
+class TooManyCommands(TooLarge):
+    """The project's turns run so many commands that other projects would have to wait for theirs."""
+
+    type = "too-many-commands"
 
 
 def hops_of_runs(hops: int, runs: int) -> int:

@@ -43,6 +43,14 @@ class TimerRow(NamedTuple):
     due: datetime
 
 
+class TurnOf(NamedTuple):
+    """Whose turn is deferred: a conversation of this key, in this partition."""
+
+    part: int
+    key: str
+    project: str
+
+
 class LogRow(NamedTuple):
     """A row of the event log: what became of an event that somebody may ask about. `body`: see turn.answers.log_body."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from flow_engine.state.limits import encoded_state
 from flow_engine.state.listeners import Listeners
@@ -66,6 +66,13 @@ class Outcome:
         return self.status != "started"
 
 
+class TimerState(NamedTuple):
+    """What a batch has done with a timer."""
+
+    row: TimerRow | None
+    has_ended: bool
+
+
 @dataclass(slots=True)
 class Work:
     """What was loaded comes first, what is to be saved and sent after it."""
@@ -96,6 +103,10 @@ class Work:
     """By conversation id: the bot's messages of this batch, as attached instances get them."""
     held: dict[str, list[Record]] = field(default_factory=dict)
     """By conversation key: records that wait behind others."""
+    deferred: set[str] = field(default_factory=set)
+    """Keys of `held` whose first record's turn is deferred."""
+    deferrals: list[tuple[str, int]] = field(default_factory=list)
+    """(conversation id, position) of rows that are the first held ones now, and deferred."""
     redriven: list[tuple[str, int]] = field(default_factory=list)
     """(conversation id, position) of held rows that this batch applied."""
     outgoing: list[tuple[Record, list[Outgoing]]] = field(default_factory=list)
@@ -110,6 +121,11 @@ class Work:
         """Have these records written, as effects of that one."""
         if records:
             self.outgoing.append((cause, records))
+
+    def join_outgoing(self, since: int, cause: Record) -> None:
+        """Make all that was sent `since` then effects of one record: a record's effects are numbered together."""
+        made = [outgoing for _, outgoings in self.outgoing[since:] for outgoing in outgoings]
+        self.outgoing[since:] = [(cause, made)] if made else []
 
     def add_log_row(self, row: LogRow) -> None:
         """Note an event's own turn."""
@@ -131,6 +147,17 @@ class Work:
             return False
         self.end_timers({id})
         return True
+
+    def timer(self, id: str) -> TimerState:
+        """As `put_back` takes it."""
+        return TimerState(self.timers.get(id), id in self.ended_timers)
+
+    def put_back(self, id: str, state: TimerState) -> None:
+        """Make a timer again what it was."""
+        if state.row is not None:
+            self.timers[id] = state.row
+        if not state.has_ended:
+            self.ended_timers.discard(id)
 
     def change_log(self, event_id: str, status: str, part: bytes) -> None:
         """A later turn decides what became of an earlier event."""

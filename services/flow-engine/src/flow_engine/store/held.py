@@ -6,16 +6,21 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from contracts.cloudevents import PROJECT
 from flow_engine.state.ids import conversation_id
+from flow_engine.state.rows import TurnOf
 from flow_engine.state.work import Work
 from flow_engine.store.port import HeldConversation, HeldEvent
 from servicekit.columns import Columns
-from servicekit.kafka.records import Record
+from servicekit.kafka.records import Headers, Record
 from servicekit.loop.batches import Connection
 
 
 class HeldRow(NamedTuple):
-    """A row of `held`. `headers` are MessagePack; `error` has the event that failed, not those behind it."""
+    """A row of `held`. `headers` are MessagePack; `error` has the event that failed, not those behind it.
+
+    `deferred`: the first of its conversation, which waits for its turn and for no operator.
+    """
 
     conversation: str
     part: int
@@ -25,47 +30,56 @@ class HeldRow(NamedTuple):
     value: bytes | None
     headers: bytes
     error: str | None
+    deferred: bool
 
 
-class ReleasedRow(NamedTuple):
-    """A held event that a redrive has applied."""
+class PlaceRow(NamedTuple):
+    """A held event, by its place."""
 
     conversation: str
     position: int
 
 
-HELD = Columns(HeldRow, "uuid int bigint bigint bytea bytea bytea text")
-RELEASED = Columns(ReleasedRow, "uuid bigint")
+HELD = Columns(HeldRow, "uuid int bigint bigint bytea bytea bytea text bool")
+RELEASED = Columns(PlaceRow, "uuid bigint")
 HOLD = HELD.insert("held")
 RELEASE = f"""
 DELETE FROM held h USING {RELEASED.unnest()} WHERE h.conversation = u.conversation AND h.position = u.position
 """
+DEFER = f"UPDATE held h SET deferred = true FROM {RELEASED.unnest()} WHERE h.conversation = u.conversation AND h.position = u.position"
+_DEFERRED = "SELECT part, key, headers FROM held WHERE deferred AND part = ANY ($1::int[]) ORDER BY position"
 _NEXT = """
-SELECT position, record_ms, key, value, headers, error, held_at
+SELECT position, record_ms, key, value, headers, error, held_at, deferred
   FROM held WHERE conversation = $1 AND position > $2 ORDER BY position LIMIT $3
 """
 _CONVERSATIONS = """
 SELECT conversation, convert_from((array_agg(key ORDER BY position))[1], 'UTF8') AS key, count(*) AS events,
        min(held_at) AS since, (array_agg(error ORDER BY position) FILTER (WHERE error IS NOT NULL))[1] AS error
-  FROM held WHERE $1::uuid IS NULL OR conversation > $1 GROUP BY conversation ORDER BY conversation LIMIT $2
+  FROM held WHERE $1::uuid IS NULL OR conversation > $1 GROUP BY conversation
+HAVING NOT bool_or(deferred) ORDER BY conversation LIMIT $2
 """
-_FAILED = "UPDATE held SET error = $3 WHERE conversation = $1 AND position = $2"
+_FAILED = "UPDATE held SET error = $3, deferred = false WHERE conversation = $1 AND position = $2"
 _DISCARD = "DELETE FROM held WHERE conversation = $1 AND ($2::bigint[] IS NULL OR position = ANY ($2))"
 _COUNT = "SELECT conversation, count(*) FROM held WHERE conversation = ANY ($1::uuid[]) GROUP BY 1"
 _headers_decoder = msgspec.msgpack.Decoder(tuple[tuple[str, bytes | None], ...])
 
 
-def row(record: Record, key: str, error: str | None = None) -> HeldRow:
+def row(record: Record, key: str, error: str | None = None, *, deferred: bool = False) -> HeldRow:
     """The row of an event that waits."""
     headers = msgspec.msgpack.encode(record.headers)
     return HeldRow(
-        conversation_id(key), record.partition, record.offset, record.timestamp, record.key, record.value, headers, error
+        conversation_id(key), record.partition, record.offset, record.timestamp, record.key, record.value, headers,
+        error, deferred,
     )  # fmt: skip
 
 
 def rows(work: Work) -> list[HeldRow]:
     """The rows of what a batch lets wait."""
-    return [row(record, key) for key, records in work.held.items() for record in records]
+    return [
+        row(record, key, deferred=place == 0 and key in work.deferred)
+        for key, records in work.held.items()
+        for place, record in enumerate(records)
+    ]
 
 
 async def counts(connection: Connection, ids: list[str]) -> dict[str, int]:
@@ -107,4 +121,18 @@ def _event(found: Any) -> HeldEvent:
         _headers_decoder.decode(found["headers"]),
         found["error"],
         found["held_at"],
+        found["deferred"],
     )
+
+
+async def deferred(connection: Connection, parts: list[int]) -> list[TurnOf]:
+    """The conversations that wait for a deferred turn."""
+    return [
+        TurnOf(row["part"], row["key"].decode(), project_of(_headers_decoder.decode(row["headers"])))
+        for row in await connection.fetch(_DEFERRED, parts)
+    ]
+
+
+def project_of(headers: Headers) -> str:
+    """The project that a record's headers name; empty where they name none."""
+    return (dict(headers).get(PROJECT) or b"").decode(errors="replace")

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
+from flow_engine.state.rows import TurnOf
 from flow_engine.state.work import LoadedConversation, Outcome, Work
 from flowlang.model import Contact
 from servicekit.kafka.records import Headers, Record
@@ -52,10 +53,12 @@ class HeldEvent(NamedTuple):
     headers: Headers
     error: str | None
     held_at: datetime
+    deferred: bool = False
+    """It waits for its turn, and for no operator."""
 
 
 class HeldConversation(NamedTuple):
-    """A conversation in which events wait. `error` is that of the first event that has one."""
+    """A conversation in which events wait for an operator. `error` is that of the first event that has one."""
 
     conversation: str
     key: str
@@ -156,6 +159,10 @@ class ConversationStore(Protocol):
         """Note why a held event failed again, as part of the transaction that is open on `connection`."""
         ...
 
+    async def deferred(self, parts: Iterable[int], connection: Connection) -> list[TurnOf]:
+        """The conversations of these partitions that wait for a deferred turn."""
+        ...
+
     async def held_conversations(self, after: str | None, limit: int) -> list[HeldConversation]:
         """Those whose ids come after `after`, in the order of their ids."""
         ...
@@ -177,7 +184,7 @@ class ConversationStore(Protocol):
         ...
 
     async def fire_timers(self, part: int, limit: int, connection: Connection) -> list[FiredTimer]:
-        """Mark timers of a partition that are due as fired, the earliest first, at most `limit`.
+        """Mark timers of a partition that are due as fired, at most `limit`: the earliest of each project, then its second.
 
         Part of the transaction that is open on `connection`. A timer's row stays until the turn that applies its event.
         """

@@ -9,6 +9,7 @@ from typing import Any
 
 import asyncpg
 
+from flow_engine.state.rows import TurnOf
 from flow_engine.state.work import Outcome, Work
 from flow_engine.store import event_log, held, identities, loading, names, saving, timers
 from flow_engine.store.port import (
@@ -65,6 +66,9 @@ class PostgresConversations:
 
     async def held_failed(self, conversation: str, position: int, error: str, connection: Connection) -> None:
         await held.failed(connection, conversation, position, error)
+
+    async def deferred(self, parts: Iterable[int], connection: Connection) -> list[TurnOf]:
+        return await held.deferred(connection, list(parts))
 
     async def held_conversations(self, after: str | None, limit: int) -> list[HeldConversation]:
         async with self._pool.acquire() as connection:

@@ -81,6 +81,7 @@ async def save(work: Work, connection: Connection) -> None:
     await _rows(connection, event_log.CHANGE, event_log.CHANGES, log_changes)
     await _rows(connection, held.HOLD, held.HELD, held.rows(work))
     await _rows(connection, held.RELEASE, held.RELEASED, work.redriven)
+    await _rows(connection, held.DEFER, held.RELEASED, work.deferrals)
 
 
 async def _save_known(work: Work, changed: list[LoadedConversation], connection: Connection) -> None:

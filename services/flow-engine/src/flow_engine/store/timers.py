@@ -23,7 +23,16 @@ SELECT p.part,
 """
 _FIRE = """
 UPDATE timer SET fired_at = now()
- WHERE id IN (SELECT id FROM timer WHERE part = $1 AND fired_at IS NULL AND due <= now() ORDER BY due LIMIT $2)
+ WHERE id IN (
+    SELECT id FROM (
+        SELECT id, due, row_number() OVER (PARTITION BY project_id ORDER BY due) AS turn
+          FROM (
+            SELECT id, due, project_id FROM timer WHERE part = $1 AND fired_at IS NULL AND due <= now()
+             ORDER BY due LIMIT 5000
+        ) longest_due
+    ) in_turn
+     ORDER BY turn, due LIMIT $2
+)
 RETURNING id, key, project_id, wait
 """
 
@@ -50,7 +59,10 @@ async def due(connection: Connection, parts: list[int]) -> list[DueTimers]:
 
 
 async def fire(connection: Connection, part: int, limit: int) -> list[FiredTimer]:
-    """Mark those that are due, the earliest first."""
+    """Mark those that are due, of each project one after the other, the earliest first.
+
+    The 5,000 that are due for longest are looked at: a backlog of a million costs no more.
+    """
     return _fired(await connection.fetch(_FIRE, part, limit))
 
 

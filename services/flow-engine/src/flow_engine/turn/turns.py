@@ -9,10 +9,19 @@ from functools import partial
 from typing import Any
 
 from flow_engine.catalogue.port import Catalogue, Surroundings
+from flow_engine.programs.deferring import Deferred, MakesTurns
 from flow_engine.programs.sandbox import MakeUrl
-from flow_engine.programs.stepping import MOST_CODE_RUNS, Event, Stepping, TooMuchCode
-from flow_engine.state.limits import MOST_HOPS, TooLarge, TooManyHops, check_contact, encoded_state
-from flow_engine.state.rows import Identity
+from flow_engine.programs.stepping import MOST_CODE_RUNS, Event, TooMuchCode
+from flow_engine.state.limits import (
+    COMMANDS_A_SECOND,
+    MOST_COMMANDS,
+    MOST_HOPS,
+    TooLarge,
+    TooManyCommands,
+    check_contact,
+    encoded_state,
+)
+from flow_engine.state.rows import Identity, TurnOf
 from flow_engine.state.seen import remember
 from flow_engine.state.work import LoadedConversation, Outcome, Work
 from flow_engine.turn import answers, people
@@ -23,47 +32,56 @@ from flow_engine.turn.failed_turns import failed_turn, too_many_hops
 from flow_engine.turn.kinds import KINDS, happening
 from flow_engine.turn.outputs import Outputs
 from flow_engine.turn.turn_writer import TurnWriter
-from flowlang.model import Contact, Conversation, Effect, Happening, Refused, Turn
+from flow_engine.turn.undo import Undo
+from flowlang.model import Contact, Conversation, Effect, Happening, Refused, RunCommand, Turn
 from servicekit.observability.telemetry import traced
+from servicekit.workers.allowances import Allowances
 from servicekit.workers.pool import Ended
 
 
 class Turns:
     """Applies events to the conversations of one batch."""
 
-    def __init__(self, work: Work, catalogue: Catalogue, stepping: Stepping) -> None:
-        self._work, self._catalogue, self._stepping = work, catalogue, stepping
+    def __init__(self, work: Work, catalogue: Catalogue, makes: MakesTurns, commands: Allowances) -> None:
+        """`commands`: those that a project may have its turns run."""
+        self._work, self._catalogue, self._makes, self._commands = work, catalogue, makes, commands
 
-    async def apply(self, arrived: Arrived, loaded: LoadedConversation, mark: bytes) -> None:
-        """Make the event's turn. Raises what user code cannot cause: the conversation is then parked."""
+    async def apply(self, arrived: Arrived, loaded: LoadedConversation, mark: bytes, *, here: bool = False) -> bool:
+        """Make the event's turn. False: it is deferred, and nothing has changed. `here`: never deferred.
+
+        Raises what user code cannot cause: the conversation is then parked.
+        """
         conversation = loaded.conversation
         around = self._catalogue.around(conversation)
         contact = self._work.contacts.get(conversation.contact_id) or Contact("")
         event = InboundEvent(arrived, loaded, contact, around, mark)
-        if arrived.traceparent is None:
-            await self._apply(event, None)
-            return
-        with traced("engine.turn", arrived.traceparent, event=event.id, kind=event.kind) as span:
-            await self._apply(event, span.traceparent)
+        undo = Undo(event, self._work)
+        try:
+            if arrived.traceparent is None:
+                await self._apply(event, None, here=here)
+            else:
+                with traced("engine.turn", arrived.traceparent, event=event.id, kind=event.kind) as span:
+                    await self._apply(event, span.traceparent, here=here)
+        except Deferred:
+            undo()
+            return False
+        return True
 
-    async def _apply(self, event: InboundEvent, traceparent: str | None) -> None:
+    async def _apply(self, event: InboundEvent, traceparent: str | None, *, here: bool) -> None:
         conversation = event.loaded.conversation
         before = Before(conversation.version, conversation.next_seq)
         ran = False
         try:
-            turn = await self._turn(event)
+            turn = await self._turn(event, here=here)
             if turn is None:
                 return
             ran = bool(turn.steps)
             self._keep(event, before, turn, traceparent)
-        except TooManyHops as error:
-            failed = failed_turn(event, "too-many-hops", str(error), ran=ran)
-            self._keep(event, before, failed, traceparent)
         except TooLarge as error:
-            failed = failed_turn(event, "too-large", str(error), ran=ran)
+            failed = failed_turn(event, error.type, str(error), ran=ran)
             self._keep(event, before, failed, traceparent)
 
-    async def _turn(self, event: InboundEvent) -> Turn | None:
+    async def _turn(self, event: InboundEvent, *, here: bool) -> Turn | None:
         """What the event does; None: nothing at all."""
         if event.body.hops > MOST_HOPS:
             return too_many_hops(event)
@@ -75,16 +93,15 @@ class Turns:
         seen = happening(event)
         if seen is None:
             return Turn(event.loaded.conversation, event.contact, effects)
-        return await self._step(event, seen, effects)
+        return await self._step(event, seen, effects, here=here)
 
-    async def _step(self, event: InboundEvent, seen: Happening, effects: list[Effect]) -> Turn:
+    async def _step(self, event: InboundEvent, seen: Happening, effects: list[Effect], *, here: bool) -> Turn:
         """The interpreter's turn, with the engine's own effects before it."""
         around, conversation = event.around, event.loaded.conversation
-        make_url = partial(_url_maker, around, conversation)
+        made_of = Event(around, conversation, event.contact, seen, partial(_url_maker, around, conversation))
+        whose = TurnOf(event.arrived.record.partition, conversation.key, conversation.project_id)
         try:
-            turn = await self._stepping.turn(
-                Event(around, conversation, event.contact, seen, make_url), self._catalogue
-            )  # fmt: skip
+            turn = await self._makes.turn(made_of, whose, self._catalogue, here=here)
         except TooMuchCode:
             return failed_turn(event, "too-much-code", f"more than {MOST_CODE_RUNS} code nodes in one turn")
         except Ended as error:
@@ -115,10 +132,23 @@ class Turns:
         if event.kind == "message":
             writer.person_said(event.body, before.next_seq - 1)
         turn.effects.extend(people.refused_events(event.body, turn.refused))
+        self._count_commands(turn)
         write(turn, writer)
         if writer.patches:
             check_contact(turn.contact)
         return writer
+
+    def _count_commands(self, turn: Turn) -> None:
+        """One for one does not grow, and is bounded by its hops. Raises TooManyCommands for several."""
+        runs, project = sum(type(effect) is RunCommand for effect in turn.effects), turn.conversation.project_id
+        if runs < 2:
+            return
+        if not self._commands.has(project):
+            raise TooManyCommands(
+                f"the project's flows run too many commands: where a turn runs several, {MOST_COMMANDS} at once"
+                f" and {COMMANDS_A_SECOND} a second"
+            )
+        self._commands.spend(project, runs)
 
     def _answer(self, event: InboundEvent, turn: Turn, writer: TurnWriter, outcome: Outcome) -> None:
         listeners, outputs, to = event.loaded.listeners, writer.outputs, event.body.reply_to
