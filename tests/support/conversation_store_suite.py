@@ -258,6 +258,21 @@ class ConversationStoreSuite:
         async with kept.store.reading() as reads:
             assert await reads.holders([*names[:2], Name(BOT, "email", "nobody")]) == dict.fromkeys(names[:2], found)
 
+    async def test_who_was_merged_follows_whom_he_was_merged_into(self, kept: Kept) -> None:
+        names = ("first", "second", "third", "fourth")
+        first, second, third, fourth = map(contact_id, names)
+        for place, name in enumerate(names):
+            of = conversation(str(place), contact=contact_id(name))
+            await kept.save(with_contact(name, of, profile={}))
+        await kept.save(verifying(verifying(Work(), second, external_id="crm-2"), fourth, external_id="crm-4"))
+        await kept.save(verifying(Work(), first, external_id="crm-2"))
+        await kept.save(verifying(Work(), third, external_id="crm-3"))
+        await kept.save(verifying(Work(), third, external_id="crm-2"))  # A correction: the second has none now.
+        await kept.save(verifying(Work(), second, external_id="crm-4"))
+        for place in (0, 1, 3):
+            assert (await kept.contact(key_of(str(place)))).id == fourth
+        assert (await kept.contact(key_of("2"))).id == third
+
     async def test_a_backlog_has_what_the_bot_said_since(self, kept: Kept) -> None:
         of = conversation()
         work = work_of(of)

@@ -33,6 +33,14 @@ def test_all_programs_of_a_turn_have_a_limit_together(talk: Any) -> None:
     assert t.event_data("flow.failed")["error"]["type"] == "template"
 
 
+def test_one_program_may_do_a_part_of_that_only(talk: Any) -> None:
+    alone = {"type": "set", "values": {"temp.x": DEAR * 4}, "ports": {"next": "done", "error": "over"}}
+    said = {name: {"type": "say", "parts": [{"text": name}]} for name in ("done", "over")}
+    t = talk({"alone": alone} | said)
+    t.say("/go")
+    assert t.texts == ["over"]
+
+
 def test_on_error_can_still_say_something(talk: Any) -> None:
     nodes = many(90, DEAR) | {"sorry": {"type": "say", "parts": [{"text": "Sorry, {{ user.name | upcase }}"}]}}
     t = talk(nodes, on_error="sorry")
