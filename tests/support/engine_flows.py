@@ -57,7 +57,7 @@ CALL = _flow(
 )
 DELAY = _flow(
     "later",
-    [{"id": "later", "type": "command", "value": "/later", "to": "now"}],
+    [{"id": "later", "type": "command", "value": "/later", "from": ["chat", "url"], "to": "now"}],
     {
         "now": {"type": "say", "parts": [{"text": "Soon."}], "ports": {"next": "wait"}},
         "wait": {"type": "delay", "for": "PT1S", "ports": {"next": "then"}},

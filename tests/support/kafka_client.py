@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from uuid import uuid4
 
 from confluent_kafka import Consumer, Producer
@@ -38,7 +39,8 @@ def _consume_until(servers: str, topic: str, wanted: str, project: str, seconds:
     consumer.subscribe([topic])
     seen: list[str] = []
     try:
-        for _ in range(int(seconds * 10)):
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
             for record in consumer.consume(500, timeout=0.1):
                 headers = list(dict(record.headers() or {}).items())
                 if cloudevents.header(headers, cloudevents.PROJECT) == project:  # type: ignore[arg-type]  # all are bytes

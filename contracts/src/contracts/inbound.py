@@ -43,7 +43,11 @@ class Problem(Model):
 
 
 class InboundBase(Model):
-    """`channel_id` and `peer_id` are `-` until the engine has found the person."""
+    """`channel_id` and `peer_id` are `-` until the engine has found the person.
+
+    `request_digest` stands for what was asked under an id that the caller chose (Idempotency-Key, `ce_id`,
+    `client_message_id`): the engine refuses another request under the same id.
+    """
 
     project_id: str
     bot_id: str
@@ -53,6 +57,7 @@ class InboundBase(Model):
     received_at: str
     reply_to: ReplyTo | None = None
     hops: int = 0
+    request_digest: str | None = None
 
 
 class MessageReceived(InboundBase):

@@ -259,8 +259,8 @@ class Refused:
 class RunEnd:
     """What became of an event: who waits for `cause` (an event id) is answered with this.
 
-    Every event ends in one, or in `Turn.refused`, sooner or later (not while a call or a delay runs). `answer` is the
-    text of the last message sent on its behalf; its messages are those from `since_seq` on.
+    Every event ends in one, or in `Turn.refused`, sooner or later (not while a call runs). `answer` is the text of the
+    last message sent on its behalf; its messages are those from `since_seq` on.
     """
 
     cause: str
@@ -269,6 +269,8 @@ class RunEnd:
     error_type: str | None = None
     answer: str | None = None
     since_seq: int = 1
+    goes_on: bool = False
+    """It waits for time only: who opened a generated URL waits on, for the command's last word."""
 
 
 @dataclass(slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from support.engine_batch_suite import BatchSuite
+from support.engine_callers_suite import CallersSuite
 from support.engine_conversation_suite import ConversationSuite
 
 
@@ -11,4 +12,8 @@ class TestConversationsOnTheTwin(ConversationSuite):
 
 
 class TestBatchesOnTheTwin(BatchSuite):
+    pass
+
+
+class TestCallersOnTheTwin(CallersSuite):
     pass

@@ -366,3 +366,27 @@ async def test_hops_travel_on(rig):
 async def test_hops_that_are_no_count_are_too_many(rig, told):
     await rig.run(headers=ASYNC | {"switchhook-hops": told})
     assert rig.inbound[0]["hops"] > 16
+
+
+async def test_what_was_asked_travels_with_its_key(rig):
+    bodies = [
+        {"peer_id": 5, "variables": {"order_id": "7"}, "shop": 1},
+        {"shop": 1, "variables": {"order_id": "7"}, "peer_id": "5", "wait": 0},
+        {"peer_id": 5, "variables": {"order_id": "8"}, "shop": 1},
+        {"peer_id": 6, "variables": {"order_id": "7"}, "shop": 1},
+        {"peer_id": 5, "variables": {"order_id": "7"}, "shop": 2},
+    ]
+    for body in bodies:
+        await rig.run(body, headers=ASYNC | {"idempotency-key": "order-7"})
+    await rig.run(headers=ASYNC)
+    same, again, *others, without = [start.get("request_digest") for start in rig.inbound]
+    assert same == again
+    assert len({same, *others}) == 4
+    assert without is None
+
+
+async def test_another_body_under_a_used_key_is_422(rig):
+    problem = {"type": "idempotency-key-reused", "title": "Reused", "status": 422, "detail": "Another body."}
+    rig.engine = lambda _: {"status": "rejected", "problem": problem}
+    answer = await rig.run(headers={"idempotency-key": "order-7", "prefer": "wait=10"})
+    assert (answer.status, answer.json["type"].rsplit("/", 1)[-1]) == (422, "idempotency-key-reused")

@@ -15,7 +15,6 @@ from flowlang.running.run import Run, copy_session
 
 IN_FLIGHT = frozenset(("call", "code"))
 """Waits that callers and interrupted sessions wait through."""
-UNANSWERED = IN_FLIGHT | {"delay"}
 
 
 def expiry_token(run: Run, session: Session) -> str:
@@ -61,7 +60,7 @@ def stop_waiting(run: Run, session: Session) -> None:
 
 
 def rest(run: Run, wait: Wait) -> None:
-    """The session waits. Whoever waits for it hears so, unless it waits only for a call or for time."""
+    """The session waits. Whoever waits for it hears so, unless it waits only for a call."""
     session = run.session
     kept = session.wait is not None and session.wait.token == wait.token
     session.wait = wait
@@ -72,8 +71,7 @@ def rest(run: Run, wait: Wait) -> None:
         run.effects.append(StartTimer(expiry_token(run, session), session.expires_at))
     if wait.kind not in IN_FLIGHT:
         _supersede(run)
-    if wait.kind not in UNANSWERED:
-        answer(run, session, "waiting")
+        answer(run, session, "waiting", goes_on=wait.kind == "delay")
 
 
 def _supersede(run: Run) -> None:
@@ -142,7 +140,7 @@ def expire_overdue(run: Run) -> None:
         conversation.stack = stack[:-1]
 
 
-def answer(run: Run, session: Session, status: str) -> None:
+def answer(run: Run, session: Session, status: str, *, goes_on: bool = False) -> None:
     """Tell who waits for this session's events what became of them."""
     error = session.error
     for cause in dict.fromkeys((session.acts_for, session.cause)):
@@ -155,6 +153,7 @@ def answer(run: Run, session: Session, status: str) -> None:
                 error_type=error["type"] if error else None,
                 answer=session.said if mine else None,
                 since_seq=session.since_seq,
+                goes_on=goes_on,
             )
         )
         run.settled.add(cause)

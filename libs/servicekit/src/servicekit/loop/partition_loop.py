@@ -25,7 +25,7 @@ from contracts import actions, dlq
 from servicekit.checkpoints import outbox
 from servicekit.checkpoints.fence import CheckpointMove, Hold
 from servicekit.checkpoints.transactions import FencedOff, LoopConnection, OutcomeUnknown
-from servicekit.failpoints import failpoint
+from servicekit.failpoints import armed, failpoint
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.group_reader import GroupReader
 from servicekit.kafka.publisher import KafkaPublisher
@@ -38,7 +38,7 @@ from servicekit.loop.outlet import CommittedRow, Outlet
 from servicekit.loop.own_transactions import OwnTransactions
 from servicekit.loop.partitions import TRIES, Partition, State
 from servicekit.loop.positions import Positions, advance, stored
-from servicekit.loop.preparation import Portion, Prepared, Stamps, batch_of, covered, cut, move_of, prepare
+from servicekit.loop.preparation import Portion, Prepared, Stamps, batch_of, covered, cut, goes_alone, move_of, prepare
 from servicekit.loop.recovery import Recovery
 
 __all__ = [
@@ -213,7 +213,7 @@ class PartitionLoop:
     async def _apply(self, portions: list[Portion]) -> None:
         """Load, compute, one transaction, publish. Raises whatever went wrong before the commit was known to be good."""
         started = time.monotonic()
-        if _goes_alone(portions) and portions[0].fresh and portions[0].partition.tries >= TRIES:
+        if goes_alone(portions) and portions[0].fresh and portions[0].partition.tries >= TRIES:
             await self._park(portions[0])
             return
         batch = batch_of(portions)
@@ -260,7 +260,9 @@ class PartitionLoop:
         started: float,
     ) -> None:
         async with self._connection.lock:
-            await failpoint("before_txn_of_actions" if prepared.writes(actions.TOPIC.name) else "before_txn")
+            await failpoint("before_txn")
+            if armed("before_txn_of_actions") and prepared.writes(actions.TOPIC.name):
+                await failpoint("before_txn_of_actions")
             begun = time.monotonic()
             deleted = self._outlet.published[:200]
 
@@ -304,7 +306,7 @@ class PartitionLoop:
         """Nothing is known to be saved: back to the checkpoint; a record's own fault is looked for one by one."""
         cause = error.cause if isinstance(error, OutcomeUnknown) else error
         held = is_infrastructure(cause)
-        alone = _goes_alone(portions)
+        alone = goes_alone(portions)
         log.warning("batch.failed", topic=self.topic, held=held, alone=alone, error=f"{type(cause).__name__}: {cause}")
         for portion in portions:
             part = portion.partition
@@ -392,8 +394,3 @@ class PartitionLoop:
         await self._connection.close()
         if self._own_publisher:
             await self._publisher.stop()
-
-
-def _goes_alone(portions: list[Portion]) -> bool:
-    """Whether this is one record whose batch failed before."""
-    return len(portions) == 1 and portions[0].records[0].offset <= portions[0].partition.alone_until

@@ -75,6 +75,11 @@ def cut(partitions: Iterable[Partition], max_records: int) -> list[Portion]:
     return portions
 
 
+def goes_alone(portions: list[Portion]) -> bool:
+    """Whether this is one record whose batch failed before."""
+    return len(portions) == 1 and portions[0].records[0].offset <= portions[0].partition.alone_until
+
+
 def batch_of(portions: list[Portion]) -> Batch:
     """What the handler sees."""
     return Batch(

@@ -85,8 +85,8 @@ class Authoriser:
     """Decides from memory; one per process."""
 
     def __init__(self, view: TokenView, admin_token: SecretStr) -> None:
-        self._view = view
         """`admin_token`: the operator's, or `sha256:` and its digest."""
+        self._view = view
         self._operator = kept_operator_token(admin_token.get_secret_value())
         self._catch_up = Paced(view.current, CATCH_UP_PAUSE)
         self._misses: dict[str, float] = {}

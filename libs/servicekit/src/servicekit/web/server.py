@@ -44,17 +44,7 @@ class Listening:
     """An application on a port, in a process that has other work too: without signals, health and a lifespan."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._config = uvicorn.Config(
-            Unforeseen(app),
-            http=BoundedHttp,
-            loop="none",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        )
+        self._config = _config(app, proxy_headers=False)
         self._state = ServerState()
         self._server: asyncio.Server | None = None
 
@@ -99,7 +89,17 @@ def stop_process() -> None:
 
 
 async def _serve(app: ASGIApp, settings: ServiceSettings, lifespan: Lifespan, health: Health) -> None:
-    server = _Server(_config(Unforeseen(Inflated(health.wrap(app))), settings))
+    config = _config(
+        Inflated(health.wrap(app)),
+        host=settings.host,
+        port=settings.port,
+        server_header=False,
+        proxy_headers=True,
+        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
+        timeout_graceful_shutdown=settings.drain_seconds,
+        backlog=4096,
+    )
+    server = _Server(config)
 
     def stop() -> None:
         server.force_exit = server.should_exit  # A second signal does not wait for requests in flight.
@@ -117,23 +117,18 @@ async def _serve(app: ASGIApp, settings: ServiceSettings, lifespan: Lifespan, he
             lag.cancel()
 
 
-def _config(app: ASGIApp, settings: ServiceSettings) -> uvicorn.Config:
+def _config(app: ASGIApp, **more: Any) -> uvicorn.Config:
+    """What all servers have in common, and `more`."""
     return uvicorn.Config(
-        app,
-        host=settings.host,
-        port=settings.port,
+        Unforeseen(app),
         http=BoundedHttp,
         loop="none",
         ws="none",
         lifespan="off",
         log_config=None,
         access_log=False,
-        server_header=False,
-        proxy_headers=True,
-        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies],
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=settings.drain_seconds,
-        backlog=4096,
+        **more,
     )
 
 

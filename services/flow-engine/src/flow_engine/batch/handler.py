@@ -12,7 +12,7 @@ from contracts import inbound
 from flow_engine.batch import parking, person_lookup
 from flow_engine.batch.decoding import decode
 from flow_engine.batch.loading import LoadedBatch, load
-from flow_engine.batch.without_turn import answer_repeat, attach, refuse
+from flow_engine.batch.without_turn import answer_repeat, attach, is_another_request, refuse, refuse_reuse
 from flow_engine.catalogue.port import Catalogue
 from flow_engine.errors import Undecodable
 from flow_engine.programs.stepping import Stepping
@@ -107,6 +107,8 @@ class EngineHandler:
             attach(arrived, loaded, batch)
         elif loaded.held:
             parking.hold(batch.work, arrived.record, arrived.key, batch.held_counts[arrived.key])
+        elif is_another_request(arrived, batch):
+            refuse_reuse(arrived, loaded, batch)
         elif contains(loaded.seen, mark := fingerprint(arrived.event_id)) and not broken("dedupe"):
             self._repeats.inc()
             answer_repeat(arrived, loaded, batch)

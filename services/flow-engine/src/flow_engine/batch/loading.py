@@ -98,13 +98,17 @@ async def _load_held(reads: Reads, batch: LoadedBatch) -> None:
 
 
 async def _load_repeats(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
-    """Outcomes of events that were applied before and whose repeats want an answer."""
-    asked = [
-        one.event_id
-        for one in arrived
-        if one.body.reply_to is not None
-        and not one.person_keyed
-        and contains(work.conversations[one.key].seen, fingerprint(one.event_id))
-    ]
+    """Outcomes of events that were applied before and whose repeats want an answer, or might ask for something else."""
+    asked = [one.event_id for one in arrived if not one.person_keyed and _asks_for_the_first(one, work)]
     if asked:
         work.outcomes = await reads.outcomes(asked)
+        work.digests = {id: found.digest for id, found in work.outcomes.items() if found.digest is not None}
+
+
+def _asks_for_the_first(one: Arrived, work: Work) -> bool:
+    """A key may have been used in another conversation; a chat message's id is of one conversation."""
+    body = one.body
+    if body.request_digest is not None and body.kind != "message":
+        return True
+    wants = body.reply_to is not None or body.request_digest is not None
+    return wants and contains(work.conversations[one.key].seen, fingerprint(one.event_id))

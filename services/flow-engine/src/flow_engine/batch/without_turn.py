@@ -13,12 +13,16 @@ from flow_engine.turn.outputs import Outputs, in_portions, time_text
 from flow_engine.turn.people import refused_events
 from flowlang.model import Refused
 
+REUSED = Refused(
+    "idempotency-key-reused", 422, "This key was used with another request: take a new key for a new one."
+)  # fmt: skip
 
-def _outputs(arrived: Arrived, loaded: LoadedConversation | None = None) -> Outputs:
-    """For what leaves without a turn."""
+
+def _outputs(arrived: Arrived, loaded: LoadedConversation | None = None, about: str = "answer") -> Outputs:
+    """For what leaves without a turn; ids follow from the event and from what this is about."""
     return Outputs(
         key=arrived.key,
-        id_base=(f"answer {arrived.event_id}", loaded.conversation.version if loaded else 0),
+        id_base=(f"{about} {arrived.event_id}", loaded.conversation.version if loaded else 0),
         project_id=arrived.body.project_id,
         now=time_text(arrived.record.timestamp),
         hops=arrived.body.hops + 1,
@@ -66,14 +70,33 @@ def answer_repeat(arrived: Arrived, loaded: LoadedConversation, batch: LoadedBat
     work.send(arrived.record, outputs.records)
 
 
+def is_another_request(arrived: Arrived, batch: LoadedBatch) -> bool:
+    """Whether its id was used for something else: what it asks for would be lost as a repeat."""
+    first = batch.work.digests.get(arrived.event_id)
+    return first is not None and arrived.body.request_digest not in (None, first)
+
+
+def refuse_reuse(arrived: Arrived, loaded: LoadedConversation, batch: LoadedBatch) -> None:
+    """Tell who sent another request under a used key; what the first one came to stays."""
+    outputs = _outputs(arrived, loaded, f"reused {arrived.body.request_digest}")
+    _tell_refused(arrived, REUSED, outputs)
+    batch.work.send(arrived.record, outputs.records)
+
+
+def _tell_refused(arrived: Arrived, refused: Refused, outputs: Outputs) -> None:
+    body = arrived.body
+    for event in refused_events(body, refused):
+        outputs.event(event.type, {"event_id": arrived.event_id, "bot": {"id": body.bot_id}, **event.data})
+    if body.reply_to is not None:
+        answers.answer(outputs, body.reply_to, arrived.event_id, answers.refusal(refused))
+
+
 def refuse(arrived: Arrived, refused: Refused, batch: LoadedBatch) -> None:
     """Nobody to pass the record on to."""
     outputs, body = _outputs(arrived), arrived.body
     outcome = answers.refusal(refused)
-    for event in refused_events(body, refused):
-        outputs.event(event.type, {"event_id": arrived.event_id, "bot": {"id": body.bot_id}, **event.data})
-    if body.reply_to is not None:
-        answers.answer(outputs, body.reply_to, arrived.event_id, outcome)
-    id = as_uuid(arrived.event_id)
-    batch.work.add_log_row(LogRow(id, body.project_id, None, outcome.status, encode({"problem": outcome.problem})))
+    _tell_refused(arrived, refused, outputs)
+    line = {"problem": outcome.problem, "trigger_id": getattr(body, "trigger_id", None), "digest": body.request_digest}
+    logged = encode({name: value for name, value in line.items() if value is not None})
+    batch.work.add_log_row(LogRow(as_uuid(arrived.event_id), body.project_id, None, outcome.status, logged))
     batch.work.send(arrived.record, outputs.records)

@@ -44,11 +44,11 @@ class Listeners(msgspec.Struct, omit_defaults=True):
         caller = WaitingCaller(event_id, reply_to.instance, reply_to.partition, reply_to.request_id, at_ms, is_url)
         self.callers = [*self.callers, caller][-MOST_CALLERS:]
 
-    def take_callers(self, cause: str) -> list[WaitingCaller]:
-        """Those who wait for that event; they are removed."""
-        taken = [caller for caller in self.callers if caller.cause == cause]
+    def take_callers(self, cause: str, *, urls: bool = True) -> list[WaitingCaller]:
+        """Those who wait for that event, who opened a URL only if told; they are removed."""
+        taken = [caller for caller in self.callers if caller.cause == cause and (urls or not caller.is_url)]
         if taken:
-            self.callers = [caller for caller in self.callers if caller.cause != cause]
+            self.callers = [caller for caller in self.callers if caller not in taken]
         return taken
 
     def attach(self, instance: str, partition: int, until: str) -> None:

@@ -58,6 +58,8 @@ class Outcome:
     problem: dict[str, Any] | None = None
     answer: str | None = None
     messages: list[dict[str, Any]] = field(default_factory=list)
+    digest: str | None = None
+    """The `request_digest` that the event came with; kept of those that are read from the event log."""
 
     @property
     def at_rest(self) -> bool:
@@ -77,6 +79,8 @@ class Work:
     """Of the timers that this batch's records name, those that still have a row."""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
     """By event id: of this batch, and those that its repeats ask for."""
+    digests: dict[str, str] = field(default_factory=dict)
+    """By event id: the `request_digest` that the first one of these outcomes came with."""
 
     new_contacts: dict[str, NewContact] = field(default_factory=dict)
     patches: dict[str, Patch] = field(default_factory=dict)

@@ -57,4 +57,5 @@ async def _logged(connection: Connection, row: Any) -> LoggedEvent:
 def outcome(logged: LoggedEvent) -> Outcome:
     """The outcome of an earlier event, as its repeats are answered."""
     last = logged.parts[-1]
-    return Outcome(logged.status, last.get("problem"), last.get("answer"), logged.messages)
+    digest = logged.parts[0].get("digest")
+    return Outcome(logged.status, last.get("problem"), last.get("answer"), logged.messages, digest)

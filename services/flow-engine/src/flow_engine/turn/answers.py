@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from contracts.inbound import ReplyTo
 from flow_engine.state.json_text import encode
@@ -15,6 +15,7 @@ REFUSALS = {
     "peer-not-reachable": "The bot may not write to this person",
     "contact-not-found": "No such contact",
     "link-gone": "This link does not work any more",
+    "idempotency-key-reused": "Idempotency-Key reused",
 }
 """Titles of the problems that the engine decides."""
 
@@ -47,7 +48,7 @@ def outcome_of(turn: Turn, event_id: str, said: list[dict[str, Any]], *, is_url:
     if turn.refused:
         return refusal(turn.refused)
     for end in turn.rests:
-        if end.cause == event_id:
+        if end.cause == event_id and not (is_url and end.goes_on):
             return ending(end, said, is_url=is_url)
     return Outcome("started")
 
@@ -89,7 +90,7 @@ def answer_callers(
     if not listeners.callers:
         return
     for end in turn.rests:
-        for caller in listeners.take_callers(end.cause) if end.cause != event_id else ():
+        for caller in listeners.take_callers(end.cause, urls=not end.goes_on) if end.cause != event_id else ():
             answer(outputs, caller, end.cause, ending(end, [*caller.messages, *said], is_url=caller.is_url))
     for caller in listeners.callers:
         caller.messages = newest_that_fit([*caller.messages, *said])
@@ -105,18 +106,26 @@ def copy_to_attached(outputs: Outputs, listeners: Listeners, conversation: str, 
             outputs.reply(lease.partition, None, body)
 
 
-def log_body(
-    turn: Turn, outputs: Outputs, said: list[dict[str, Any]], outcome: Outcome, *, asks: str | None, in_log: bool
-) -> bytes:
-    """A line of the event log: what is not empty of {problem, answer, asks, steps, seqs, messages, deliveries}.
+class Asked(NamedTuple):
+    """Who caused an event, and what it asked for: the trigger, and the `request_digest`."""
 
-    `asks` is the trigger that caused it; `seqs` are (first, last) of its messages in the chat log, which holds them
+    trigger_id: str | None
+    digest: str | None
+
+
+def log_body(
+    turn: Turn, outputs: Outputs, said: list[dict[str, Any]], outcome: Outcome, *, asked: Asked | None, in_log: bool
+) -> bytes:
+    """A line of the event log: what is not empty of {problem, answer, trigger_id, digest, steps, seqs, messages, deliveries}.
+
+    `asked` is None in the lines of later turns; `seqs` are (first, last) of its messages in the chat log, which holds them
     unless `in_log` is False.
     """
     body: dict[str, Any] = {
         "problem": outcome.problem,
         "answer": outcome.answer,
-        "trigger_id": asks,
+        "trigger_id": asked.trigger_id if asked else None,
+        "digest": asked.digest if asked else None,
         "steps": turn.steps,
         "deliveries": outputs.effects,
     }

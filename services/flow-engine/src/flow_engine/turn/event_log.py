@@ -16,8 +16,8 @@ def logged(work: Work, event: InboundEvent, turn: Turn, writer: TurnWriter, outc
     """Note the event's own turn."""
     if not KINDS[event.kind].asked_about:
         return
-    asks = event.body.trigger_id if event.kind == "start" else None
-    body = answers.log_body(turn, writer.outputs, writer.said, outcome, asks=asks, in_log=bool(writer.messages))
+    asked = answers.Asked(getattr(event.body, "trigger_id", None), event.body.request_digest)
+    body = answers.log_body(turn, writer.outputs, writer.said, outcome, asked=asked, in_log=bool(writer.messages))
     work.add_log_row(LogRow(event.uuid, turn.conversation.project_id, event.loaded.id, outcome.status, body))
 
 
@@ -31,6 +31,6 @@ def note_ends(work: Work, event: InboundEvent, turn: Turn, writer: TurnWriter) -
         if end.cause == event.id or (asked and end.status == "waiting"):
             continue
         outcome = answers.ending(end, writer.said, is_url=False)
-        part = answers.log_body(turn, writer.outputs, writer.said, outcome, asks=None, in_log=bool(writer.messages))
+        part = answers.log_body(turn, writer.outputs, writer.said, outcome, asked=None, in_log=bool(writer.messages))
         work.change_log(as_uuid(end.cause), outcome.status, part)
         work.outcomes[end.cause] = outcome

@@ -144,6 +144,8 @@ class Turns:
         work.start_timers(writer.timers.values())
         work.end_timers(writer.ended_timers)
         work.outcomes[event.id] = outcome
+        if event.body.request_digest is not None:
+            work.digests.setdefault(event.id, event.body.request_digest)
         logged(work, event, turn, writer, outcome)
         note_ends(work, event, turn, writer)
         work.send(event.arrived.record, writer.outputs.records)

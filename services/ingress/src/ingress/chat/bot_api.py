@@ -18,7 +18,7 @@ from ingress.chat.attachments import Attachments, Spot
 from ingress.chat.chat_messages import message_of, profile_of, vouched_for
 from ingress.chat.listening import listen, wish_of
 from ingress.doors.runs import at_rest
-from ingress.intake.publishing import Intake, event_id_of
+from ingress.intake.publishing import Intake, digest_of, event_id_of
 from ingress.intake.rate_limits import Limiter
 from ingress.lookup.catalogue import Catalogue
 from ingress.lookup.people import parse_person
@@ -148,6 +148,7 @@ class BotApi:
             flow_id=flow.id,
             entry=entry,
             variables=variables,
+            request_digest=digest_of(body) if b"idempotency-key" in request.head else None,
         )
 
     async def _run(self, start: StartFlow, event_id: str, traceparent: str, wait: CallerWait) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from contracts.ids import derived_id
 from contracts.inbound import MessageReceived
 from contracts.people import IDENTIFIERS, PROFILE_FIELDS, Identifier, Profile
 from ingress.chat.attachments import Spot
+from ingress.intake.publishing import digest_of
 from ingress.wire.problems import invalid
 from servicekit.web.auth import Caller
 
@@ -24,6 +25,7 @@ def message_of(
 
     `verified`: the fields of the profile that are more than what somebody says of himself. Its id follows from conversation and client_message_id: sent twice, it is one message.
     """
+    said = {name: value for name, value in body.items() if name in ("type", "text", "payload", "name")}
     kind = body.get("type", "text")
     if kind not in ("text", "choice", "event"):
         raise invalid("/type", "type is text, choice or event.")
@@ -38,7 +40,8 @@ def message_of(
         payload=_text(body, payload_name, PAYLOAD_LIMIT, needed=kind != "text"),
         profile=profile,
         verified=verified,
-        provider={name: value for name, value in body.items() if name in ("type", "text", "payload", "name")},
+        provider=said,
+        request_digest=digest_of(said),
     )
 
 

@@ -10,7 +10,7 @@ from contracts.commands import Command
 from contracts.ids import derived_id
 from contracts.registry import Token
 from ingress.commands.command_plans import Planner
-from ingress.intake.publishing import Intake, Question
+from ingress.intake.publishing import Intake, Question, digest_of
 from ingress.intake.rate_limits import Limiter
 from ingress.lookup.catalogue import Catalogue
 from ingress.wire.http import hops_told
@@ -87,8 +87,10 @@ class CommandIntake:
             who = Who(project_id, ce_id, derived_id("command", project_id, ce_id), data)
             plan = await self._planner.plan(command, bot, event_id=who.event_id, hops=_hops(headers.get("swh-hops")))
             question = self._intake.ask("verdict") if command.kind == "start" else None
+            asks: dict[str, Any] = {"request_digest": digest_of(command.model_dump(mode="json", exclude_none=True))}
             if question is not None:
-                plan = plan._replace(body=plan.body.model_copy(update={"reply_to": question.reply_to}))
+                asks["reply_to"] = question.reply_to
+            plan = plan._replace(body=plan.body.model_copy(update=asks))
             with traced("ingress.command", headers.get("traceparent")) as span:
                 made = self._intake.record(plan.body, key=plan.key, event_id=who.event_id, traceparent=span.traceparent)
         except ProblemError as refusal:

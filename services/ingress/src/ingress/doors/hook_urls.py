@@ -13,7 +13,7 @@ from contracts.inbound import ReplyTo, UrlOpened
 from contracts.links import HookLink
 from contracts.replies import RunReply
 from ingress.doors.url_content import Content, content_of, options_of
-from ingress.intake.publishing import Intake, event_id_of
+from ingress.intake.publishing import Intake, digest_of, event_id_of
 from ingress.intake.rate_limits import Limiter
 from ingress.lookup.catalogue import Catalogue
 from ingress.lookup.people import Address, address_of
@@ -89,7 +89,11 @@ class HookUrls:
         with self._intake.callers.one_of(project_id), self._intake.ask("rest") as question:
             record = self._record(request, opened, address, content, question.reply_to)
             key = f"{link.bot_id}/{NOBODY}/{link.link_id}" if link.person is None else address.key
-            event_id = event_id_of(request.head.get(b"idempotency-key"), project_id, request.path)
+            idempotency_key = request.head.get(b"idempotency-key")
+            event_id = event_id_of(idempotency_key, project_id, request.path)
+            if idempotency_key is not None:
+                digest = digest_of([request.method, content.raw])
+                record = record.model_copy(update={"request_digest": digest})
             await self._intake.accept(record, key=key, event_id=event_id, traceparent=traceparent, source="url")
             return await question.answer(WAIT_SECONDS)
 

@@ -12,7 +12,7 @@ from contracts.inbound import ReplyTo
 from contracts.people import Person
 from contracts.registry import Token, Trigger
 from contracts.replies import RunReply
-from ingress.intake.publishing import Encoded, Intake, event_id_of
+from ingress.intake.publishing import Encoded, Intake, digest_of, event_id_of
 from ingress.intake.rate_limits import Limiter, Limits
 from ingress.intake.request_log import RequestLog
 from ingress.lookup.catalogue import Bound, Catalogue, Remembered
@@ -44,6 +44,8 @@ class Order(NamedTuple):
     content: Any
     wait: CallerWait
     event_id: str
+    digest: str | None
+    """Of what was asked, where the caller chose the event's id by a key."""
 
 
 class Runs:
@@ -135,7 +137,9 @@ class Runs:
             bound.accepts.check(variables)
         content = {name: value for name, value in body.items() if name not in OWN_FIELDS} or None
         wait = wait_of(request.head.get(b"prefer"), body.get("wait"))
-        return Order(address, variables, content, wait, event_id)
+        keyed = b"idempotency-key" in request.head
+        digest = digest_of([address.key, variables, content]) if keyed else None
+        return Order(address, variables, content, wait, event_id, digest)
 
     def _address(self, bound: Bound, named: str | Person) -> Address:
         trigger, channel, view = bound.trigger, bound.channel, self._catalogue.view
@@ -191,6 +195,8 @@ def start_of(request: Request, trigger: Trigger, order: Order, reply_to: ReplyTo
         start["person"] = address.person.model_dump(exclude_none=True)
     if order.content is not None:
         start["content"] = order.content
+    if order.digest is not None:
+        start["request_digest"] = order.digest
     if reply_to is not None:
         start["reply_to"] = reply_to.model_dump()
     return Encoded("start", trigger.project_id, received_at, orjson.dumps(start))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from hashlib import sha256
 from typing import Any, Literal, NamedTuple
 
+import orjson
 import structlog
 
 from contracts import cloudevents, events, inbound
@@ -163,3 +165,8 @@ def event_id_of(idempotency_key: bytes | None, project_id: str, path: str) -> st
             "bad-idempotency-key", 400, "Bad Idempotency-Key", "Idempotency-Key has 1 to 255 characters."
         )
     return derived_id(project_id, path, idempotency_key.decode("latin-1"))
+
+
+def digest_of(asked: Any) -> str:
+    """Stands for what was asked under a caller's key: the same for the same JSON data, in whatever order its fields are."""
+    return sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
