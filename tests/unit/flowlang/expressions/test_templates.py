@@ -212,3 +212,22 @@ def test_a_filter_pays_for_what_it_reads_and_for_what_it_makes() -> None:
         Template("{{ memory.a | upcase }}").render(values)
     values.work = Work(units=3 * shown + 100)
     assert Template("{{ memory.a | upcase }}").render(values) == "X" * 60_000
+
+
+LONG = "y" * 60_000
+WALKS: list[tuple[str, dict[str, Any], int]] = [
+    ("{% if memory.a contains 'z' %}x{% endif %}", {"a": LONG}, 230),
+    ("{% if memory.l contains 'z' %}x{% endif %}", {"l": ["y" * 1000] * 100}, 310),
+    ("{% if memory.l == memory.k %}x{% endif %}", {"l": [[1]] * 900, "k": [[1]] * 900}, 1000),
+    ("{% if memory.a < memory.b %}x{% endif %}", {"a": LONG, "b": LONG + "z"}, 230),
+    ("{% for i in memory.o %}{% break %}{% endfor %}", {"o": {str(n): n for n in range(900)}}, 1800),
+    ("{{ memory.l | sort | first }}", {"l": list(range(900))}, 1350),
+    ("{{ memory.l | uniq | first }}", {"l": [{"a": n} for n in range(50)]}, 1600),
+]
+
+
+@pytest.mark.parametrize(("source", "memory", "least"), WALKS, ids=[walk[0] for walk in WALKS])
+def test_whatever_is_gone_over_is_charged(source: str, memory: dict[str, Any], least: int) -> None:
+    values = Values(memory=memory)
+    Template(source).render(values)
+    assert least <= Work().left - values.work.left < 2 * least
