@@ -54,6 +54,12 @@ def test_what_cannot_be_offered_is_refused_when_it_is_saved(source: str, says: s
         JsonPath(source)
 
 
+@pytest.mark.parametrize("body", [{"a": [[1] * 100] * 60}, {"a": ["x" * 40_000] * 2}], ids=["values", "characters"])
+def test_what_is_selected_has_a_size(body: dict[str, Any]) -> None:
+    with pytest.raises(NodeError, match="selects more than"):
+        JsonPath("a").find(body, Work())
+
+
 WALKS: list[tuple[str, dict[str, Any], int]] = [
     ("l[*].a.b.c", {"l": [{"a": {"b": {"c": 1}}}] * 200}, 800),
     ("length(a)", {"a": "y" * 60_000}, 230),
