@@ -76,6 +76,21 @@ def test_a_pattern_that_would_take_too_long_over_a_text_does_not_take_it(talk: A
     assert both.texts == ["Hello"]
 
 
+def test_an_answer_that_its_pattern_would_take_too_long_over_is_not_one(talk: Any) -> None:
+    ask = {
+        "type": "ask",
+        "text": "?",
+        "input": {"type": "text", "pattern": r"((\w?){50}){20}!|é.*"},
+        "ports": {"ok": "hello"},
+    }
+    t = talk({"ask": ask, "hello": {"type": "say", "parts": [{"text": "Hello"}]}})
+    t.say("/go")
+    t.say("é " * 8000)
+    assert "Hello" not in t.texts
+    t.say("hi!")
+    assert t.texts == ["Hello"]
+
+
 def test_one_text_in_many_places_is_charged_in_each() -> None:
     work, text = Work(), "x" * 60_000
     work.begin()
