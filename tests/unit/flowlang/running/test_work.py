@@ -80,7 +80,7 @@ def test_an_answer_that_its_pattern_would_take_too_long_over_is_not_one(talk: An
     ask = {
         "type": "ask",
         "text": "?",
-        "input": {"type": "text", "pattern": r"((\w?){50}){20}!|é.*"},
+        "input": {"type": "text", "max_length": 16_384, "pattern": r"((\w?){50}){20}!|é.*|hi!"},
         "ports": {"ok": "hello"},
     }
     t = talk({"ask": ask, "hello": {"type": "say", "parts": [{"text": "Hello"}]}})
