@@ -65,8 +65,8 @@ async def attack(
     stack: Stack, seconds: float, seed: int, broken: str | None, log: Log, *, at_least: int = 0
 ) -> tuple[Verdict, Crowd]:
     """A whole run; one with a protection left out ends at the first thing that is wrong. Bots and chats are its own,
-    and in the end the stack is as it was before. The stack has SERVICES, and `log` hears of its crashes.
-    `at_least`: Crowd.count_aloud."""
+    and in the end the stack is as it was before, or about to be ready again. The stack has SERVICES, and `log` hears of
+    its crashes. `at_least`: Crowd.count_aloud."""
     async with ear() as far_end, assembled(stack, far_end, *size(broken)) as crowd:
         run = Run(stack, crowd, far_end, seed, broken, log)
         if broken in faults.ZOMBIES:

@@ -64,6 +64,7 @@ async def arm(stack: Stack, seed: int, broken: str | None) -> None:
         env["SWITCHHOOK_BROKEN"] = broken or ""
         env["SWITCHHOOK_CHAOS"] = "1"
     await restart(stack, instances)
+    await stack.wait_ready(*instances)
 
 
 def armed(stack: Stack) -> list[str]:
@@ -100,10 +101,10 @@ def wake(stack: Stack, broken: str) -> None:
 
 
 async def restart(stack: Stack, instances: Iterable[str]) -> None:
-    """Kill them, and start them again."""
+    """Kill them, and start them again; who wants them ready waits for that."""
     services = [stack.service(instance) for instance in instances]
     await asyncio.gather(*(service.kill() for service in services))
-    await asyncio.gather(*(service.start() for service in services))
+    await asyncio.gather(*(service.launch() for service in services))
 
 
 async def from_outside(stack: Stack, seed: int, seconds: float, report: Callable[[str], None]) -> None:
