@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from channels.discovery import Connectors
+from channels.limits import Limits
 from contracts.cloudevents import rfc3339
 from contracts.ids import uuid7
 from contracts.registry import ApiCall, Bot, Channel, Entity, Flow, FlowVersion, Trigger, in_project
@@ -218,19 +219,20 @@ async def _known_names(unit: Unit, bot_id: str, flow_id: str | None, slug: str) 
     calls = await postgres_entities.matching(unit.connection, ApiCall, unit.project, {})
     flows = await postgres_entities.matching(unit.connection, Flow, unit.project, {"bot_id": bot_id})
     channels = await postgres_entities.matching(unit.connection, Channel, unit.project, {"bot_id": bot_id})
+    limits_of = _limits(unit.site.connectors, {channel.entity.type for channel in channels})
     return KnownNames(
         api_calls=frozenset(call.entity.name for call in calls),
         flows=frozenset(flow.entity.slug for flow in flows),
         commands=await _commands(
             unit, [one for one in flows if flow_id != one.id and (flow_id or one.entity.slug != slug)]
         ),
-        title_limits=_title_limits(unit.site.connectors, {channel.entity.type for channel in channels}),
+        title_limits={type: limits.button_title for type, limits in limits_of.items() if limits.button_title},
+        text_limits={type: limits.text[:2] for type, limits in limits_of.items() if limits.text},
     )
 
 
-def _title_limits(connectors: Connectors, types: set[str]) -> dict[str, int]:
-    shown = {type: connectors[type].descriptor.limits.button_title for type in types if type in connectors}
-    return {type: limit for type, limit in shown.items() if limit}
+def _limits(connectors: Connectors, types: set[str]) -> dict[str, Limits]:
+    return {type: connectors[type].descriptor.limits for type in types if type in connectors}
 
 
 async def _commands(unit: Unit, flows: list[Stored[Flow]]) -> dict[str, str]:
