@@ -17,7 +17,7 @@ from support.every_app import every_app
 SERVICES: list[Service] = ["ingress", "flow-engine", "dispatcher", "registry"]
 APPS, _ = every_app()
 WITHOUT_BODY = {"GET", "DELETE"}
-ACTIONS_WITHOUT_BODY = re.compile(r"/(publish|enable|disable|check|replay)$")
+ACTIONS_WITHOUT_BODY = re.compile(r"/(enable|disable|check|replay)$")
 
 
 async def document(service: Service) -> Any:

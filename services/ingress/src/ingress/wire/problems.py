@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from contracts.inbound import Problem
+from contracts.sentences import sentence
 from servicekit.web.problems import ProblemError
 
 
@@ -84,8 +85,8 @@ def as_body(error: ProblemError) -> dict[str, Any]:
 def invalid_model(error: ValidationError) -> ProblemError:
     """422 with an error for each field that the model refused; what was given is not repeated."""
     errors = [
-        {"pointer": "#/" + "/".join(map(str, one["loc"])), "detail": one["msg"]}
-        for one in error.errors(include_url=False, include_input=False, include_context=False)
+        {"pointer": "#/" + "/".join(map(str, one["loc"])), "detail": sentence(one)}
+        for one in error.errors(include_url=False, include_input=False)
     ]
     detail = f"{errors[0]['pointer'][1:]}: {errors[0]['detail']}"
     return ProblemError("invalid", 422, "Invalid request", detail, errors=errors)

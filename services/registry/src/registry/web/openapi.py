@@ -193,7 +193,7 @@ ACTIONS: dict[str, Operation] = {
     "PUT /v1/flows/{id}/draft": Operation({200: Said("Saved", DraftSaved)}, flows.Draft, PROJECT, MATCH),
     "GET /v1/flows/{id}/draft": Operation({200: Said("The draft", DraftShown)}, query=PROJECT),
     "POST /v1/flows/{id}/publish": Operation(
-        {200: Said("Published", PublishedNow)}, query=PROJECT, headers=MATCH | KEY, text=PENDING
+        {200: Said("Published", PublishedNow)}, flows.Publish, PROJECT, headers=MATCH | KEY, text=PENDING
     ),
     "POST /v1/flows/{id}/rollback": Operation(
         {200: Said("Published again", Published)}, flows.Rollback, PROJECT, MATCH | KEY, PENDING
