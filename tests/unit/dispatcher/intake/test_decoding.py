@@ -11,7 +11,7 @@ import pytest
 
 from contracts.cloudevents import HOPS
 from dispatcher.errors import Unreadable
-from dispatcher.intake.decoding import RECORD_LIMIT, ActionDecoder, Arrived, DayWindow, decode_event
+from dispatcher.intake.decoding import RECORD_LIMIT, ActionDecoder, Arrived, DayWindow, decode_event, frame_of
 from dispatcher.kinds.table import DELIVERY_KINDS
 from servicekit.kafka.records import Record
 from support.deliveries import AT, CONVERSATION, PROJECT, say
@@ -90,3 +90,8 @@ def test_a_day_is_the_records_own_within_what_is_kept() -> None:
     for text in (f"{today - timedelta(days=32)}", f"{today + timedelta(days=4)}", "yesterday", "0001-01-01", ""):
         with pytest.raises(Unreadable):
             window.day_of(text)
+
+
+def test_an_events_frame_is_read_without_its_body() -> None:
+    assert frame_of(record(b"{", dict(EVENT_HEADERS))) == (PROJECT, "tag.added")
+    assert frame_of(record(b"{", {"ce_type": b"\xff", "ce_project": None})) == (None, "\ufffd")

@@ -91,6 +91,13 @@ class ActionDecoder:
         return Arrived(record, body.id, body.project_id, body, body.hops, headers.get("traceparent")), kind
 
 
+def frame_of(record: Record) -> tuple[str | None, str]:
+    """An event's project, None where it names none, and its type without the prefix."""
+    headers = dict(record.headers)
+    project, type = headers.get(PROJECT), (headers.get("ce_type") or b"").decode("utf-8", "replace")
+    return project.decode("utf-8", "replace") if project else None, type.removeprefix(TYPE_PREFIX)
+
+
 def decode_event(record: Record) -> Arrived:
     """An events record. Its data is shown to subscribers as it is, so only its frame is checked."""
     headers = _headers(record)

@@ -6,6 +6,7 @@ from typing import Any
 
 from contracts import events
 from contracts.cloudevents import REGISTRY_OFFSET
+from contracts.event_types import EVENTS
 from contracts.registry import Endpoint
 from dispatcher.errors import Unreadable
 from dispatcher.intake import decoding, fan_out
@@ -36,6 +37,8 @@ class EventsHandler:
         await self._reach(batch.records)
         deliveries, dead = list[Delivery](), list[DeadRecord]()
         for record in batch.records:
+            if self._is_for_nobody(record):
+                continue
             try:
                 deliveries += await self._fan_out(decoding.decode_event(record))
             except Unreadable as error:
@@ -57,6 +60,11 @@ class EventsHandler:
         offset = max((_registry_offset(record) for record in records), default=-1)
         if offset > self._view.offset and not await self._view.reached(offset, VIEW_SECONDS):
             raise Infrastructure(f"the registry view has not reached offset {offset}")
+
+    def _is_for_nobody(self, record: Record) -> bool:
+        """Whether no endpoint of its project wants its type, as with most events; its body need not be read then."""
+        project, type = decoding.frame_of(record)
+        return project is not None and type in EVENTS and not self._of_project(project).get(type)
 
     async def _fan_out(self, arrived: Arrived) -> list[Delivery]:
         """The rows that an event becomes. Raises Unreadable for a time that is none."""

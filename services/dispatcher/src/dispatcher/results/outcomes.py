@@ -56,10 +56,10 @@ class Outcomes:
     async def some(self) -> None:
         """Wait until there is something, and a moment longer for more of it, unless somebody waits for it."""
         await self._work.wait()
-        self._work.clear()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(BATCH_WINDOW_SECONDS):
-                await self._hurry.wait()
+        if len(self._results) < self._full:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(BATCH_WINDOW_SECONDS):
+                    await self._hurry.wait()
         self._hurry.clear()
 
     def batch(self, most: int) -> Batch:
@@ -71,16 +71,19 @@ class Outcomes:
         """It is done with."""
         del self._results[: len(batch.results)]
         if not self:
+            self._work.clear()
             self._empty.set()
 
     def unsaved(self, batch: Batch) -> None:
-        """It is to come again."""
+        """It is to come again, at once."""
         self._lanes |= batch.lanes
+        self._hurry.set()
 
     def instead(self, batch: Batch, results: list[Result]) -> None:
         """These results are to come in place of the batch's."""
         self._results[: len(batch.results)] = results
         self._lanes |= batch.lanes
+        self._hurry.set()
 
     async def drained(self) -> None:
         """Wait until nothing is in it, without the moment for more."""

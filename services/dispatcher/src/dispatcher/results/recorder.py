@@ -74,8 +74,7 @@ class Recorder:
         try:
             while True:
                 await self._outcomes.some()
-                while self._outcomes:
-                    await self._try_to_save(self._outcomes.batch(self._at_once))
+                await self._try_to_save(self._outcomes.batch(self._at_once))
         finally:
             await self._store.close()
 

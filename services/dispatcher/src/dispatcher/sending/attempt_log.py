@@ -48,7 +48,8 @@ def kept_answer(request: Request, answer: Answer | None) -> bytes | None:
     body = answer.body
     if request.secrets:  # Before it is cut: half a secret at the end would not be found.
         body = without(body.decode("utf-8", "replace"), request.secrets).encode()
-    return orjson.dumps({"status": answer.status, "headers": without(headers, request.secrets), "body": _text(body)})
+        headers = without(headers, request.secrets)
+    return orjson.dumps({"status": answer.status, "headers": headers, "body": _text(body)})
 
 
 def shown_answer(kept: bytes) -> dict[str, Any]:

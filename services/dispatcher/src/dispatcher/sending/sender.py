@@ -187,13 +187,14 @@ class Sender:
         return _or(False, lambda: delivery.kind.repeatable(delivery, self._context))
 
     def _concluded(self, delivery: Delivery, reading: Reading, attempt: Attempt) -> Result:
+        again = reading.verdict == "retry"
         return conclusions.conclude(
             delivery,
             reading,
             attempt,
             now=datetime.now(UTC),
             random_unit=random.random(),  # noqa: S311 (jitter)
-            own_delays=_or(None, lambda: delivery.kind.own_delays(delivery, self._context)),
+            own_delays=_or(None, lambda: delivery.kind.own_delays(delivery, self._context)) if again else None,
         )
 
 
