@@ -39,6 +39,11 @@ async def test_a_call_is_defined_and_its_name_is_unique(project: Project) -> Non
         {"auth": "secret.nothing"},
         {"url": "https://api.example.com/a/%2e%2e/b"},
         {"headers": {"X-Y": "[hidden]"}},
+        {"url": "https://api.example.com/{{ user.site }}"},
+        {"url": "https://api.example.com/seats?day={{ user.day }}"},
+        {"params": {"hall": "{{ memory.hall }}"}},
+        {"params": {"halls": [{"id": "{% if user.vip %}1{% endif %}"}]}},
+        {"headers": {"X-User": "{{ user.id }}"}},
     ],
 )
 async def test_a_wrong_call_is_refused(project: Project, wrong: dict[str, Any]) -> None:

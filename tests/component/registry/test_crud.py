@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
+import orjson
 import pytest
 
+from registry.writing import idempotency
+from servicekit.web.problems import ProblemError
 from support.registry_api import Project, RegistryUnderTest, new_project
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -117,6 +120,21 @@ async def test_an_idempotency_keys_answer_is_for_the_token_that_made_it(
     assert (repeated.status_code, "another token" in repeated.json()["detail"]) == (422, True)
     assert made["token"] not in repeated.text
     assert (await project.post("/v1/tokens", body, headers=headers))["token"] == made["token"]
+
+
+async def test_an_answer_of_which_nobody_knows_whose_it_is_is_for_nobody(
+    registry: RegistryUnderTest, project: Project
+) -> None:
+    """As releases before kept them."""
+    ring, pool = registry.site.keys, registry.database.pool
+    key = idempotency.key_of(project.id, "/v1/tokens", "before", b"{}", "token-1")
+    async with pool.acquire() as connection, connection.transaction():
+        plain = orjson.dumps({"status": 201, "body": {"token": "swh_once"}, "etag": None, "published": {}})
+        sealed = ring.seal(plain, project=key.project, entity=key.place, field="answer").encode().decode()
+        await connection.execute(idempotency.KEEP, key.project, key.path, key.key, key.body_sha256, sealed)
+        with pytest.raises(ProblemError) as refused:
+            await idempotency.recall(connection, key, ring)
+    assert refused.value.type_slug == "idempotency-key-reused"
 
 
 async def test_an_idempotency_key_makes_one_entity_and_one_answer(project: Project) -> None:

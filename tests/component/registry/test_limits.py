@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
+from contracts.registry import Token
 from registry.settings import ProjectLimits
+from registry.store import postgres_entities
+from registry.writing.unit import Unit
 from servicekit.kafka.cluster import Cluster
+from servicekit.web.problems import ProblemError
 from support.registry_api import Project, RegistryUnderTest, new_project, running_registry
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -66,6 +71,29 @@ async def test_one_more_than_there_may_be_is_refused(
     setting = f"SWITCHHOOK_{kind.upper()}S_PER_PROJECT"
     assert (problem["type"].rpartition("/")[2], problem["limit"], problem["most"]) == ("limit-reached", setting, most)
     assert setting in problem["detail"]
+
+
+async def test_writes_at_once_pass_no_limit_together(registry: RegistryUnderTest, project: Project) -> None:
+    made = (await token(project, 0)).json()
+    known: Token = (await postgres_entities.find(registry.database.pool, Token, made["id"])).entity  # type: ignore
+
+    async def add(id: str, before_commit: asyncio.Event) -> None:
+        async with registry.database.pool.acquire() as connection, connection.transaction():
+            unit = Unit(connection, project.id, 1, registry.site)
+            await unit.add(known.model_copy(update={"id": id, "sha256": id}))
+            added.set()
+            await before_commit.wait()
+
+    added, at_once, later = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    at_once.set()
+    first = asyncio.create_task(add("first", later))
+    await added.wait()
+    second = asyncio.create_task(add("second", at_once))
+    await asyncio.wait({second}, timeout=0.2)
+    later.set()
+    await first
+    with pytest.raises(ProblemError, match="limit-reached"):
+        await second
 
 
 async def test_another_project_has_its_own(registry: RegistryUnderTest, project: Project) -> None:

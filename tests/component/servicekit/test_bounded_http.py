@@ -87,6 +87,22 @@ async def test_what_is_not_spoken_here_is_a_problem_and_the_end(port, line, stat
     assert orjson.loads(body)["status"] == int(status)
 
 
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"transfer-encoding: gzip, chunked\r\n",
+        b"transfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n",
+        b"transfer-encoding: chunked, chunked\r\n",
+        b"transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n",
+        b"transfer-encoding: identity\r\n",
+    ],
+)
+async def test_a_coding_of_the_transfer_that_is_not_undone_here_is_refused(port, framing):
+    answer = await exchange(port, POST + LAST + framing + b"\r\n8\r\n" + BODY + b"\r\n0\r\n\r\n")
+    assert answer.startswith((b"HTTP/1.1 400", b"HTTP/1.1 501")), answer[:200]
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
 async def test_a_gzip_body_arrives_as_what_it_holds(port):
     head = POST + LAST + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(GZIPPED)
     for parts in ([head + GZIPPED], [head, *pieces(GZIPPED, 3)]):

@@ -58,8 +58,23 @@ async def test_an_answer_is_the_same_in_any_pieces(http, raw, size):
         b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello",
         b"HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
         b"HTTP/1.1 2000 OK\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n3\r\nhel\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: identity\r\n\r\nhello",
+        b"HTTP/2.0 200 OK\r\ncontent-length: 5\r\n\r\nhello",
+        b"HTTP/0.9 200 OK\r\ncontent-length: 5\r\n\r\nhello",
     ],
-    ids=["bad chunk", "two lengths", "negative length", "bad status"],
+    ids=[
+        "bad chunk",
+        "two lengths",
+        "negative length",
+        "bad status",
+        "gzip, chunked",
+        "two codings",
+        "identity",
+        "2.0",
+        "0.9",
+    ],
 )
 async def test_a_broken_frame_is_a_bad_response(http, raw):
     async with raw_server(says(raw)) as server:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
 
-from servicekit import database, database_outage
+from servicekit import database, outages
 from servicekit.database import Database, dsn_of
 from servicekit.misconfigured import Misconfigured
 from servicekit.revisions import newest_of
@@ -143,7 +143,7 @@ async def test_a_server_that_goes_away_is_named_once_and_so_is_its_return(monkey
         for _ in range(2):
             with pytest.raises(OSError):
                 await database._connect("dsn")
-            assert "PostgreSQL cannot be reached since" in (database_outage.problem() or "")
+            assert "PostgreSQL cannot be reached since" in (outages.DATABASE.problem() or "")
         assert await database._connect("dsn") == "connection"
-    assert database_outage.problem() is None
+    assert outages.DATABASE.problem() is None
     assert [line["event"] for line in lines] == ["database.away", "database.reached"]

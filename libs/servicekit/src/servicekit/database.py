@@ -11,8 +11,8 @@ import asyncpg
 import structlog
 from asyncpg.pool import PoolConnectionProxy
 
-from servicekit import database_outage
 from servicekit.misconfigured import Misconfigured
+from servicekit.outages import DATABASE
 from servicekit.revisions import newest_of
 from servicekit.settings import ServiceSettings
 from servicekit.web.problems import unavailable
@@ -174,9 +174,9 @@ async def _connect(*arguments: Any, **named: Any) -> asyncpg.Connection[asyncpg.
     try:
         made: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(*arguments, **named)
     except NOT_THERE as error:
-        database_outage.failed(error)
+        DATABASE.failed("PostgreSQL", error)
         raise
-    database_outage.reached()
+    DATABASE.reached()
     return made
 
 

@@ -20,12 +20,11 @@ from starlette.types import ASGIApp
 
 from contracts.installed import BrokenPackage
 from servicekit import failpoints
-from servicekit.database_outage import problem as database_outage
 from servicekit.kafka.inside_aiokafka.connections import refusal as kafka_refusal
-from servicekit.kafka.inside_aiokafka.outage import problem as kafka_outage
 from servicekit.misconfigured import Misconfigured
 from servicekit.observability.logging import configure_logging
 from servicekit.observability.telemetry import configure_tracing, shutdown_tracing
+from servicekit.outages import DATABASE, KAFKA
 from servicekit.settings import ServiceSettings, refusal
 from servicekit.web.health import Checks, Health
 from servicekit.web.server import serve, stop_process
@@ -98,7 +97,7 @@ def run(name: str, settings_type: type[S], make: Callable[[S], Service]) -> None
         log.warning("process.chaos", reason=chaos)
     health = Health(
         {"kafka": kafka_refusal} | dict(service.checks()),
-        warnings={"chaos": lambda: chaos, "kafka": kafka_outage, "database": database_outage},
+        warnings={"chaos": lambda: chaos, "kafka": KAFKA.problem, "database": DATABASE.problem},
     )
     try:
         serve(service.app, settings, lambda: _working(service, health), health=health)

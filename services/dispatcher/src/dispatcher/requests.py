@@ -74,6 +74,12 @@ def shown_headers(headers: dict[str, str]) -> dict[str, str]:
     return {name: HIDDEN if _is_secret(name) else value for name, value in headers.items()}
 
 
+def merged(*parts: Mapping[str, str]) -> dict[str, str]:
+    """The headers of all parts; of one name, in whatever case, the last part's alone."""
+    names = {name.lower(): name for part in parts for name in part}
+    return {name: value for part in parts for name, value in part.items() if names[name.lower()] == name}
+
+
 def _is_secret(name: str) -> bool:
     lower = name.lower()
     return any(word in lower for word in CREDENTIAL_WORDS)

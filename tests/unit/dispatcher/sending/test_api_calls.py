@@ -54,6 +54,14 @@ def test_every_attempt_has_the_same_idempotency_key_and_one_hop_more() -> None:
     assert request.headers["traceparent"] == TRACEPARENT
 
 
+def test_a_header_is_sent_once_however_it_is_written() -> None:
+    entity = api_call(headers={"content-type": "text/csv", "ACCEPT": "text/csv", "user-agent": "shop"})
+    for headers in (requested(entity).headers, requested(entity).shown_headers):
+        named = {name.lower(): value for name, value in headers.items()}
+        assert len(named) == len(headers)
+        assert (named["content-type"], named["accept"], named["user-agent"]) == ("application/json", "text/csv", "shop")
+
+
 def test_our_own_headers_are_not_the_configurations_to_set() -> None:
     entity = api_call(headers={"X-Team": "events", "Idempotency-Key": "mine"})
     request = requested(entity)

@@ -105,6 +105,26 @@ def test_what_a_person_says_stays_a_text_in_a_json_template() -> None:
     assert body == {"text": 'he said "hi", "admin": true', "all": event["data"]["message"]}
 
 
+@pytest.mark.parametrize(
+    ("fields", "sent"),
+    [
+        ({}, "application/json"),
+        ({"format": "sendpulse"}, "application/json"),
+        ({"format": "template", "template": '{"type": "{{ event.type }}"}'}, "application/json"),
+        ({"format": "template", "template": "{{ event.data | json }}"}, "application/json"),
+        ({"format": "template", "template": "{{ event.type }} happened"}, "text/plain; charset=utf-8"),
+        ({"format": "template", "template": "[draft] {{ event.type }}"}, "text/plain; charset=utf-8"),
+        ({"headers": {"Content-Type": "text/csv"}}, "application/json"),
+        ({"format": "template", "template": "a=1", "headers": {"CONTENT-TYPE": "text/csv"}}, "text/csv"),
+        ({"format": "template", "template": "{}", "headers": {"content-type": "text/csv"}}, "text/csv"),
+    ],
+)
+def test_a_request_has_one_content_type_and_it_is_the_bodys(fields: dict[str, Any], sent: str) -> None:
+    request = to_endpoint(**fields)
+    for headers in (request.headers, request.shown_headers):
+        assert [value for name, value in headers.items() if name.lower() == "content-type"] == [sent]
+
+
 @pytest.mark.parametrize("path", ["/a/../b", "/%2e%2e/b", "/a/..;x=1/b"])
 def test_a_path_that_leads_elsewhere_is_not_called(path: str) -> None:
     with pytest.raises(NoRequest) as refused:

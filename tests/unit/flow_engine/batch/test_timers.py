@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from contracts.ids import derived_id
 from contracts.inbound import InboundAdapter
@@ -89,13 +90,13 @@ async def test_more_than_one_transaction_takes_are_fired_without_a_pause() -> No
 
 async def test_an_outage_delays_timers_and_a_bug_ends_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("flow_engine.batch.timers.LONGEST_SLEEP", 0)
-    store, errors = await store_with(NOW), [ConnectionResetError("away"), KeyError("a bug")]
+    store, errors = await store_with(NOW), [*[ConnectionResetError("away")] * 5, KeyError("a bug")]
 
     async def failing(parts: list[int]) -> Any:
         raise errors.pop(0)
 
     store.due_timers = failing  # type: ignore[method-assign]
-    with pytest.raises(KeyError):
+    with capture_logs() as lines, pytest.raises(KeyError):
         async with asyncio.timeout(10):
             await Timers(Loop(1), store).run()
-    assert errors == []
+    assert (errors, [line["event"] for line in lines]) == ([], ["timers.held"])

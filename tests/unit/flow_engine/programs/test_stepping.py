@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from flow_engine.programs.worker import Learn, Step
+from flow_engine.catalogue.links import LinkMaker
+from flow_engine.programs.worker import MOST_GRAPHS, Learn, Step, StepWorker, Unknown
+from servicekit.credentials.links import LinkKeys
 from servicekit.loop.batches import Infrastructure
 from support.engine_world import EngineWorld, ScriptedSandbox, flow, flow_version
 
@@ -144,3 +146,17 @@ async def test_where_no_worker_can_be_had_nothing_is_held_and_the_batch_is_made_
     world.workers.none_there = False
     await world.settle()
     assert await world.said() == ["one"]
+
+
+async def test_a_worker_keeps_as_many_flows_of_others_as_it_may(world: EngineWorld) -> None:
+    put(world, counted())
+    await world.say("/counted")
+    worker = StepWorker(LinkMaker(LinkKeys("k" * 32), "http://test"))
+    bots = [((f"flow-of-bot-{number}", 1),) for number in range(MOST_GRAPHS + 2)]
+
+    def knows(bot: Any) -> bool:
+        return not isinstance(worker(steps(world)[0]._replace(published=bot), lambda: None), Unknown)
+
+    for bot in bots:
+        worker(Learn(bot, flow_version(counted(), flow=bot[0][0])), lambda: None)
+    assert [bot for bot in bots if not knows(bot)] == bots[:2]

@@ -41,6 +41,36 @@ async def test_opening_makes_the_person_known_in_the_bots_http_channel(rig, bear
     assert (session["peer_id"], session["last_seq"]) == (known["peer_id"], 0)
 
 
+@pytest.mark.parametrize("channel_id", ["telegram-1", "http-of-another-bot", "nobodys"])
+async def test_a_session_is_in_the_bots_http_channel_and_in_no_other(rig, bearer, channel_id):
+    rig.view.put("channel", Channel(id="telegram-1", project_id=PROJECT, bot_id=BOT, type="telegram", name="shop"))
+    rig.view.put("channel", Channel(id="http-of-another-bot", project_id="p-2", bot_id="b-2", type="http", name="api"))
+    person = {"peer_id": "7", "channel_id": channel_id}
+    refused = await rig.call("POST", SESSIONS, json={"person": person}, headers=bearer)
+    assert (refused.status, refused.json["errors"][0]["pointer"]) == (422, "#/person/channel_id")
+    assert not rig.inbound
+
+
+async def test_a_session_may_name_the_channel_that_it_is_in(rig, bearer):
+    Chat(rig)
+    session = await opened(rig, bearer, person={"peer_id": "7", "channel_id": "http-1"})
+    assert session["peer_id"] == "7"
+
+
+async def test_a_paused_channel_takes_nothing_and_what_was_said_is_read(rig, bearer):
+    session, chat = await opened(rig, bearer), Chat(rig)
+    chat.log, known = said(1), rig.inbound[:]
+    paused = Channel(id="http-1", project_id=PROJECT, bot_id=BOT, type="http", name="api", state="paused")
+    rig.view.put("channel", paused)
+    messages, body = f"{SESSIONS}/{session['session_id']}/messages", {"client_message_id": "1", "text": "hi"}
+    for path, given in ((SESSIONS, {}), (messages, body)):
+        refused = await rig.call("POST", path, json=given, headers=bearer)
+        assert (refused.status, refused.json["type"].rpartition("/")[2]) == (409, "channel-paused")
+    assert rig.inbound == known
+    heard = await rig.call("GET", messages, headers=bearer)
+    assert [each["seq"] for each in heard.json["messages"]] == [1]
+
+
 @pytest.mark.parametrize(
     ("scopes", "verified"),
     [(("bots:converse",), []), (("bots:converse", "data:write"), ["external_id", "phone", "email"])],

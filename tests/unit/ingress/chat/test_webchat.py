@@ -49,6 +49,20 @@ async def test_a_message_is_one_however_often_it_is_sent(chat):
     assert (message["text"], message["channel_type"], message["profile"]["language"]) == ("hello", "webchat", "de")
 
 
+async def test_a_paused_channel_takes_nothing_and_the_page_may_read_why(chat):
+    path, _, bearer = await opened(chat)
+    channel = chat.rig.view.get("channel", "web-1")
+    chat.rig.view.put("channel", channel.model_copy(update={"state": "paused"}))
+    chat.log, body = said(1), {"client_message_id": "1", "text": "hello"}
+    for to, given in ((SESSIONS, {}), (f"{path}/messages", body)):
+        refused = await chat.rig.call("POST", to, json=given, headers=bearer | {"origin": PAGE})
+        assert (refused.status, refused.json["type"].rpartition("/")[2]) == (409, "channel-paused")
+        assert refused.headers["access-control-allow-origin"] == PAGE
+    assert chat.rig.inbound == []
+    heard = await chat.rig.call("GET", f"{path}/events", headers=bearer)
+    assert [each["seq"] for each in heard.json["messages"]] == [1]
+
+
 async def test_what_a_visitor_says_of_himself_is_a_claim(chat):
     path, _, bearer = await opened(chat)
     claimed = {"email": "hugo@example.com", "phone": "+491701234567", "external_id": "crm-7"}

@@ -18,7 +18,7 @@ from ingress.commands.bridge import Bridge, Taken, told
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import NotAcknowledged
 from servicekit.kafka.records import Record
-from support.ingress_fakes import BOT, CHANNEL, SECRET
+from support.ingress_fakes import BOT, CHANNEL, PROJECT, SECRET
 from support.waiting import eventually
 
 PERSON = {"peer_id": "5", "channel_id": CHANNEL}
@@ -76,6 +76,13 @@ async def test_a_start_on_which_the_engine_says_nothing_delays_no_other_command(
     await held
     assert given.outcomes()["held"] == "started"
     assert [each["kind"] for each in given.rig.inbound] == ["start", "contact_update", "start"]
+
+
+async def test_what_is_said_in_a_paused_channel_is_refused(given):
+    paused = Channel(id="http-1", project_id=PROJECT, bot_id=BOT, type="http", name="api", state="paused")
+    given.rig.view.put("channel", paused)
+    await given.apply(("said", {"kind": "say", "bot": BOT, "person": {"peer_id": "5"}, "text": "hi"}))
+    assert (given.outcomes(), given.rig.inbound) == ({"said": "channel-paused"}, [])
 
 
 async def test_no_word_in_time_is_told_as_accepted(given, monkeypatch):

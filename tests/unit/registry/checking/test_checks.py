@@ -58,6 +58,12 @@ async def test_a_check_that_passes_a_limit_is_refused_by_its_name(checks: Checks
     assert "5 s of CPU" in (refused.value.detail or "")
 
 
+async def test_a_check_whose_process_somebody_ends_is_made_in_another(checks: Checks, workers: WorkersInMemory) -> None:
+    workers.ends = lambda task, progress: not workers.fresh
+    assert await checks.called_apis(FLOW) == {"seats"}
+    assert workers.fresh == 1
+
+
 @pytest.mark.parametrize("none_there", [False, True])
 async def test_a_check_whose_process_somebody_ends_may_be_sent_again(
     checks: Checks, workers: WorkersInMemory, none_there: bool

@@ -34,6 +34,8 @@ def test_http_urls_are_taken(url: str) -> None:
         "https://user@crm.example.com",
         "https://user:pass@crm.example.com",
         "https://{{ user.site }}/",
+        "https://crm.example.com/{{ user.site }}",
+        "https://crm.example.com/?a={%if user.site%}b{%endif%}",
         "https://crm.example.com:99999/",
         "https://crm.example.com/a b",
         "https://crm.example.com/\r\nx: y",

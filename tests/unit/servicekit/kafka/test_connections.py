@@ -18,7 +18,8 @@ from aiokafka.errors import IllegalSaslStateError, KafkaConnectionError, SaslAut
 from aiokafka.protocol.admin import ApiVersionRequest
 from structlog.testing import capture_logs
 
-from servicekit.kafka.inside_aiokafka import connections, outage
+from servicekit import outages
+from servicekit.kafka.inside_aiokafka import connections, repeated_lines
 
 connections.install()
 
@@ -73,7 +74,7 @@ def brokers(monkeypatch: pytest.MonkeyPatch) -> Iterator[Brokers]:
     monkeypatch.setattr(connections, "_connect", made.attempt)
     yield made
     connections._refusals.clear()
-    outage._away.clear()
+    outages.KAFKA.reached()
 
 
 async def test_any_broker_that_lets_us_in_ends_the_refusal(brokers: Brokers) -> None:
@@ -186,13 +187,13 @@ async def test_a_broker_that_is_not_there_is_no_refusal_with_tls_either(brokers:
 
 
 async def test_a_broker_that_is_away_is_named_until_one_is_reached(brokers: Brokers) -> None:
-    assert outage.problem() is None
+    assert outages.KAFKA.problem() is None
     await brokers.connect(9092, OSError("Connection refused"))
     await brokers.connect(9092, OSError("Connection refused"))
-    assert "Kafka at 127.0.0.1:9092 cannot be reached since" in (outage.problem() or "")
+    assert "Kafka at 127.0.0.1:9092 cannot be reached since" in (outages.KAFKA.problem() or "")
     assert connections.refusal() is None
     await brokers.connect(9092, None)
-    assert outage.problem() is None
+    assert outages.KAFKA.problem() is None
 
 
 async def test_the_log_says_once_that_it_is_away_and_once_that_it_is_back(brokers: Brokers) -> None:
@@ -202,11 +203,13 @@ async def test_the_log_says_once_that_it_is_away_and_once_that_it_is_back(broker
     assert [line["event"] for line in lines] == ["kafka.away", "kafka.reached"]
 
 
-@pytest.mark.parametrize(("logger", "beginning"), [(name, one) for name, all in outage.REPEATED.items() for one in all])
+@pytest.mark.parametrize(
+    ("logger", "beginning"), [(name, one) for name, all in repeated_lines.REPEATED.items() for one in all]
+)
 def test_a_line_of_every_attempt_is_written_once_a_minute_as_aiokafka_writes_it_now(
     caplog: pytest.LogCaptureFixture, logger: str, beginning: str
 ) -> None:
-    outage.install()
+    repeated_lines.install()
     for _ in range(3):
         logging.getLogger(logger).error(f"{beginning} %s", "node 1")
     assert len(caplog.records) == 1

@@ -114,12 +114,3 @@ def test_the_log_says_it_once_a_minute_for_each_topic(caplog: pytest.LogCaptureF
         "something else",
         "something else",
     ]
-
-
-def test_after_a_minute_it_is_said_again() -> None:
-    once = missing_topics.OncePerMinute()
-    record = logging.LogRecord(missing_topics.LOGGER, logging.ERROR, "", 0, "Topic %s not found", ("t",), None)
-    assert once.filter(record)
-    assert not once.filter(record)
-    record.created += missing_topics.QUIET_SECONDS
-    assert once.filter(record)

@@ -110,6 +110,13 @@ async def test_whatever_a_task_does_it_ends_and_the_next_one_is_done(
     assert await ask(pool)
 
 
+async def test_a_worker_that_is_killed_while_nobody_needs_it_costs_the_next_task_nothing(pool: WorkerPool) -> None:
+    idle = await ask(pool)
+    os.kill(idle, signal.SIGKILL)
+    await eventually(lambda: not _lives(idle), seconds=5)
+    assert await ask(pool) != idle
+
+
 async def test_the_service_answers_while_a_worker_is_busy(pool: WorkerPool) -> None:
     await ask(pool)
     began = time.perf_counter()

@@ -17,6 +17,7 @@ HEADERS_LIMIT, FIELD_LIMIT = 100, 8190
 """Of an answer's head: how many fields, bytes of one (and of the reason)."""
 OVERHEAD_LIMIT = 64 * 1024
 """Bytes of an exchange that are not the body: heads of interim answers and of the answer, trailers, extensions of chunks."""
+VERSIONS = ("1.1", "1.0")
 CHUNK_BYTES = 20
 """Of a chunk's frame that are not counted: its size in hexadecimal digits and two line ends."""
 
@@ -32,8 +33,8 @@ class Response(NamedTuple):
     truncated: bool
 
 
-class TooMuch(Exception):
-    """An answer's head is beyond the limits."""
+class Refused(Exception):
+    """An answer's head is beyond the limits, or says that the answer has another form than ours."""
 
 
 class Connection(asyncio.Protocol):
@@ -111,17 +112,21 @@ class Connection(asyncio.Protocol):
     def on_status(self, reason: bytes) -> None:
         self._reason_bytes += len(reason)
         if self._reason_bytes > FIELD_LIMIT:
-            raise TooMuch
+            raise Refused
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if self._head_done:
             return  # A trailer is no header.
         if len(name) + len(value) > FIELD_LIMIT or len(self._headers) >= HEADERS_LIMIT:
-            raise TooMuch
+            raise Refused
         self._headers.add(name.decode("latin-1"), _text(value))
 
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()
+        if self._parser.get_http_version() not in VERSIONS or any(
+            each.lower() != "chunked" for each in self._headers.getall("transfer-encoding", ())
+        ):
+            raise Refused  # The parser takes `gzip, chunked` for chunked, and would pass packed bytes on as the body.
         framed = "content-length" in self._headers or "transfer-encoding" in self._headers
         self._until_close = not framed and self._status not in (204, 304)
         self._head_done = self._status >= 200

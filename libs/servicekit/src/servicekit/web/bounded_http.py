@@ -91,6 +91,8 @@ class BoundedHttp(HttpToolsProtocol):
         name = name.lower()  # From here as in uvicorn, written out because it is called for each header.
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
+        elif name == b"transfer-encoding" and value.lower() != b"chunked":
+            raise bad_request("Of transfer codings chunked alone is spoken here.")  # The parser undoes no other.
         self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:

@@ -87,12 +87,21 @@ class WorkerPool:
                     self._leave(line)
 
     async def _taken(self, *, fresh: bool) -> Line:
-        while fresh or not self._idle:
+        while fresh or (kept := self._kept()) is None:
             line: Line = await asyncio.shield(self._in_background(self._add()))
             if line in self._idle:  # Else another one, which waited as well, was faster.
                 self._idle.remove(line)
                 return line
-        return self._idle.pop()
+        return kept
+
+    def _kept(self) -> Line | None:
+        """A worker that waits for a task and lives."""
+        while self._idle:
+            line = self._idle.pop()
+            if line.is_idle:
+                return line
+            self._leave(line)  # Somebody killed it meanwhile.
+        return None
 
     async def _add(self) -> Line:
         try:

@@ -10,21 +10,18 @@ import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-import structlog
-
 from dispatcher.scheduling.destination import LONGEST_WAIT
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
 from dispatcher.store.port import DeliveryStore, Lease, Queue, Session
 from servicekit.loop.infrastructure import is_infrastructure
+from servicekit.observability.repeats import Repeated
 
 EVERY_SECONDS = 0.5
 SWEEP_SECONDS = 15.0
 AT_ONCE = 250
 UNPUBLISHED_AGE = timedelta(seconds=20)
 """A result that Kafka has not got for so long is published again; younger ones are on their way."""
-
-log = structlog.get_logger()
 
 
 class Claims:
@@ -45,6 +42,7 @@ class Claims:
     ) -> None:
         self._store, self._destinations, self._holdings = store, destinations, holdings
         self._due, self._sweep_results, self._lease_seconds = due, sweep_results, lease_seconds
+        self._held = Repeated("claims.held")
 
     async def run(self) -> None:
         """For ever."""
@@ -58,7 +56,7 @@ class Claims:
             except Exception as error:
                 if not is_infrastructure(error):
                     raise
-                log.warning("claims.held", error=repr(error))
+                self._held.warn(error=repr(error))
                 more = False
             if not more:
                 with contextlib.suppress(TimeoutError):

@@ -12,7 +12,7 @@ from contracts.actions import ActionBase, CallApi
 from contracts.registry import HIDDEN, ApiCall
 from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import Delivery
-from dispatcher.requests import Reading, Request, checked_headers, checked_url, shown_headers
+from dispatcher.requests import Reading, Request, checked_headers, checked_url, merged, shown_headers
 from servicekit.web.problems import ProblemError
 from servicekit.web.requests import parse_json
 
@@ -35,7 +35,7 @@ def request(delivery: Delivery, catalogue: Catalogue) -> Request:
     action: CallApi = delivery.content()
     call = catalogue.api_call(action.api_call_id, delivery.project_id)
     values = catalogue.sent_values(call)
-    headers = {"Accept": "application/json", "User-Agent": "Switchhook/1", **checked_headers(values.headers)}
+    usual = {"Accept": "application/json", "User-Agent": "Switchhook/1"}
     own = {"Idempotency-Key": delivery.id, "Switchhook-Hops": str(delivery.hops + 1)}
     if delivery.traceparent:
         own["traceparent"] = delivery.traceparent
@@ -43,9 +43,9 @@ def request(delivery: Delivery, catalogue: Catalogue) -> Request:
         own["Content-Type"] = "application/json"
     url, body = _target(call.method, values.url, {**values.params, **action.params})
     shown_url, shown_body = _target(call.method, call.url, {**call.params, **action.params})
-    shown = shown_headers({**headers, **call.headers} | own)
+    shown = shown_headers(merged(usual, call.headers, own))
     return _authorised(call, Request(
-        call.method, checked_url(url), headers | own, body, float(call.timeout_seconds), shown_url, shown,
+        call.method, checked_url(url), merged(usual, checked_headers(values.headers), own), body, float(call.timeout_seconds), shown_url, shown,
         shown_body or b"", secrets=values.secrets,
     ), catalogue)  # fmt: skip
 

@@ -7,20 +7,22 @@ from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
+import orjson
+
 from channels.descriptor import SendPulse
 from contracts.actions import PostWebhook, WebhookFormat
 from contracts.registry import Bot, Channel, Endpoint
 from dispatcher.errors import NoRequest
 from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import Delivery
-from dispatcher.requests import FINDING_SECONDS, Reading, Request, checked_headers, checked_url, shown_headers
+from dispatcher.requests import FINDING_SECONDS, Reading, Request, checked_headers, checked_url, merged, shown_headers
 from dispatcher.sending import formats
 from dispatcher.sending.formats import RenderTemplate, ShownBot, Subject
 from dispatcher.sending.signature import signature
 
 E = TypeVar("E", Bot, Channel)
 INLINE_TIMEOUT = 15.0
-BODY_TYPE = "application/json"
+JSON, TEXT = "application/json", "text/plain; charset=utf-8"
 SUCCEEDED = Reading("succeeded")
 UNSEEN = ShownBot("")
 """For formats that do not show the bot."""
@@ -38,8 +40,11 @@ def event_request(delivery: Delivery, catalogue: Catalogue, render: RenderTempla
     else:
         body = shown = _event_body(delivery, endpoint, catalogue, render)
     values = catalogue.sent_values(endpoint)
-    headers = {**checked_headers(values.headers), **_headers(delivery, catalogue.endpoint_keys(endpoint), body, now)}
-    visible = {**shown_headers(endpoint.headers), **{name: headers[name] for name in _OWN if name in headers}}
+    ours = _headers(delivery, catalogue.endpoint_keys(endpoint), body, now)
+    if endpoint.format == "template":
+        ours |= _template_type(endpoint, ours.pop("content-type"), body)
+    headers = merged(checked_headers(values.headers), ours)
+    visible = merged(shown_headers(endpoint.headers), {name: ours[name] for name in _OWN if name in ours})
     return Request(
         "POST", checked_url(values.url), headers, body, float(endpoint.timeout_seconds), endpoint.url, visible, shown,
         secrets=values.secrets,
@@ -98,7 +103,7 @@ _OWN = ("content-type", "webhook-id", "webhook-timestamp", "webhook-signature", 
 def _headers(delivery: Delivery, keys: tuple[bytes, ...], body: bytes, now: float) -> dict[str, str]:
     sent_at = int(now)
     headers = {
-        "content-type": BODY_TYPE,
+        "content-type": JSON,
         "user-agent": "Switchhook/1",
         "webhook-id": delivery.id,
         "webhook-timestamp": str(sent_at),
@@ -108,6 +113,24 @@ def _headers(delivery: Delivery, keys: tuple[bytes, ...], body: bytes, now: floa
     if delivery.traceparent:
         headers["traceparent"] = delivery.traceparent
     return headers
+
+
+def _template_type(endpoint: Endpoint, usual: str, body: bytes) -> dict[str, str]:
+    """The content type of a body of the user's own: what he says it is, or by what it looks like."""
+    if any(name.lower() == "content-type" for name in endpoint.headers):
+        return {}
+    return {"content-type": usual if _is_json(body) else TEXT}
+
+
+def _is_json(body: bytes) -> bool:
+    """Whether it is an object or a list. A text that only reads as a number or a word is a text."""
+    if not body.lstrip().startswith((b"{", b"[")):
+        return False
+    try:
+        orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    return True
 
 
 def _event_body(delivery: Delivery, endpoint: Endpoint, catalogue: Catalogue, render: RenderTemplate) -> bytes:

@@ -10,8 +10,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-import structlog
-
 from contracts import inbound
 from contracts.cloudevents import headers, now_text
 from contracts.ids import derived_id, split_conversation_key
@@ -20,6 +18,7 @@ from servicekit.kafka.records import Outgoing
 from servicekit.loop.batches import Connection
 from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.observability.metrics import counter, gauge
+from servicekit.observability.repeats import Repeated
 
 AT_ONCE = 200
 """Timers of a partition that one transaction fires."""
@@ -27,8 +26,6 @@ LONGEST_SLEEP = 0.5
 """Seconds; a timer is late by no more than this and what is before it."""
 
 Save = Callable[[Connection], Awaitable[list[Outgoing]]]
-
-log = structlog.get_logger()
 
 
 class HoldsPartitions(Protocol):
@@ -54,6 +51,7 @@ class Timers:
 
     def __init__(self, loop: HoldsPartitions, store: ConversationStore) -> None:
         self._loop, self._store = loop, store
+        self._held = Repeated("timers.held")
         self._fired, self._due = counter("switchhook_timers_fired_total"), gauge("switchhook_due_timers")
 
     async def run(self) -> None:
@@ -64,7 +62,7 @@ class Timers:
             except Exception as error:
                 if not is_infrastructure(error):
                     raise
-                log.warning("timers.held", error=repr(error))
+                self._held.warn(error=repr(error))
                 pause = LONGEST_SLEEP
             await asyncio.sleep(pause)
 

@@ -100,7 +100,9 @@ class StepWorker:
     def _learn(self, task: Learn) -> None:
         version = task.version
         self._graphs[version.flow_id, version.version] = compile_flow(version)
-        for old in [one for one in self._graphs if one not in task.published][: len(self._graphs) - MOST_GRAPHS]:
+        for old in [one for one in self._graphs if one not in task.published][
+            : max(0, len(self._graphs) - MOST_GRAPHS)
+        ]:
             del self._graphs[old]
 
     def _flows(self, published: tuple[Version, ...]) -> BotFlows | Unknown:

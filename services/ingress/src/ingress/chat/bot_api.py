@@ -12,7 +12,7 @@ from contracts.cloudevents import now_text
 from contracts.ids import derived_id, new_id
 from contracts.inbound import MessageReceived, Reachability, StartFlow
 from contracts.people import Profile
-from contracts.registry import Bot, Token
+from contracts.registry import Bot, Channel, Token
 from contracts.replies import RunReply
 from ingress.chat.attachments import Attachments, Spot
 from ingress.chat.chat_messages import message_of, profile_of, vouched_for
@@ -24,7 +24,7 @@ from ingress.lookup.catalogue import Catalogue
 from ingress.lookup.people import parse_person
 from ingress.wire.http import Answer, Request, json_answer, object_of
 from ingress.wire.preferences import ASYNC, CallerWait, wait_of
-from ingress.wire.problems import invalid, of_reply
+from ingress.wire.problems import invalid, of_reply, refuse_paused
 from servicekit.credentials.links import LinkKeys
 from servicekit.observability.telemetry import traced
 from servicekit.web.auth import Authoriser, Caller
@@ -90,7 +90,8 @@ class BotApi:
             raise invalid(f"/{unknown}", f"{unknown} is not a field of a session.")
         profile = profile_of(body.get("contact"))
         channel = await self._catalogue.caught_up(lambda: self._catalogue.http_channel(bot))
-        peer = self._peer(body.get("person"))
+        refuse_paused(channel)
+        peer = self._peer(body.get("person"), channel)
         spot = Spot(bot.project_id, bot.id, channel.id, peer or new_id(), channel.type)
         since = await self._attachments.last_seq(spot) if peer else 0
         session = ChatSession(spot, request.caller.token_id, since)
@@ -99,13 +100,18 @@ class BotApi:
         return json_answer(201, {**answer, "last_seq": session.since, **started})
 
     @staticmethod
-    def _peer(person: Any) -> str | None:
-        """The peer that the caller chose; None: a new one. Raises ProblemError 422 for any other way to name a person."""
+    def _peer(person: Any, channel: Channel) -> str | None:
+        """The peer that the caller chose; None: a new one.
+
+        Raises ProblemError 422 for any other way to name a person, and for a person of another channel.
+        """
         if person is None:
             return None
         named = parse_person(person)
         if named.peer_id is None:
             raise invalid("/person", "In the http channel a person is named by peer_id, a text of your choice.")
+        if named.channel_id not in (None, channel.id):
+            raise invalid("/person/channel_id", "A session is in the bot's http channel; leave channel_id out.")
         return named.peer_id
 
     async def _begin(
@@ -175,7 +181,9 @@ class BotApi:
 
     async def say(self, request: Request) -> Answer:
         """202 {message_id, event_id}; with `Prefer: wait=N` 200 with what the bot answered."""
-        session, body = await self._session_of(request), await request.json_object()
+        session = await self._session_of(request)
+        refuse_paused(self._catalogue.channel(session.spot.channel_id))
+        body = await request.json_object()
         profile = profile_of(body.pop("contact", None))
         wait = wait_of(request.head.get(b"prefer"), body.pop("wait", None))
         if wait.until == "verdict":

@@ -20,7 +20,7 @@ from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Limiter
 from ingress.lookup.catalogue import Catalogue
 from ingress.wire.http import Answer, Headers, Request, json_answer, object_of
-from ingress.wire.problems import invalid, origin_refused
+from ingress.wire.problems import invalid, origin_refused, refuse_paused
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.tokens import has_shape
 from servicekit.observability.telemetry import traced
@@ -72,6 +72,8 @@ class WebChat:
             return Answer(204, b"", PREFLIGHT)
         self._limiter.check_address(self._catalogue.limits(channel.project_id), request.client_ip, open_door=True)
         self._limiter.check_own(channel.project_id, request.hops)
+        if request.method == "POST":
+            refuse_paused(channel)
         return None
 
     async def listen(self, request: Request) -> Answer | None:

@@ -10,7 +10,7 @@ from contracts.inbound import ContactUpdate, InboundBase, MessageReceived, Signa
 from contracts.registry import Bot, Scope
 from ingress.lookup.catalogue import Catalogue
 from ingress.lookup.people import Address, address_of
-from ingress.wire.problems import invalid
+from ingress.wire.problems import invalid, refuse_paused
 from servicekit.web.auth import Caller
 from servicekit.web.problems import not_found
 
@@ -47,11 +47,11 @@ class Planner:
         return bot
 
     async def plan(self, command: Command, bot: Bot, *, event_id: str, hops: int) -> CommandPlan:
-        """Raises ProblemError 404 or 422."""
+        """Raises ProblemError 404, 409 or 422."""
         return await self._catalogue.caught_up(lambda: self._plan(command, bot, event_id, hops))
 
     def _plan(self, command: Command, bot: Bot, event_id: str, hops: int) -> CommandPlan:
-        channel_id = self._catalogue.http_channel(bot).id if isinstance(command, Say) else None
+        channel_id = self._http_channel(bot) if isinstance(command, Say) else None
         address = address_of(self._catalogue.view, bot.id, bot.project_id, command.person, channel_id)
         base: dict[str, object] = {
             "project_id": bot.project_id,
@@ -63,6 +63,11 @@ class Planner:
             "hops": hops,
         }
         return CommandPlan(self._body(command, bot, address, event_id, base), address.key)
+
+    def _http_channel(self, bot: Bot) -> str:
+        channel = self._catalogue.http_channel(bot)
+        refuse_paused(channel)
+        return channel.id
 
     def _body(
         self, command: Command, bot: Bot, address: Address, event_id: str, base: dict[str, object]

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from contracts.inbound import Problem
+from contracts.registry import Channel
 from contracts.sentences import sentence
 from servicekit.web.problems import ProblemError
 
@@ -55,6 +56,14 @@ def not_allowed(*methods: str) -> ProblemError:
     return ProblemError(
         "method-not-allowed", 405, "Method not allowed", f"Allowed here: {allow}.", headers={"Allow": allow}
     )
+
+
+def refuse_paused(channel: Channel) -> None:
+    """Raise ProblemError 409 for a channel of ours that is paused: nothing is taken in there, reading goes on."""
+    if channel.state == "paused":
+        raise ProblemError(
+            "channel-paused", 409, "The channel is paused", f"{channel.name!r} takes nothing until its state is active."
+        )
 
 
 def origin_refused(origin: str) -> ProblemError:

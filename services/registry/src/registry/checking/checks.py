@@ -75,9 +75,9 @@ class Checks:
             raise errors.invalid(f"/{kind}", wrong)
 
     async def _made(self, name: str, *arguments: Any) -> Any:
+        check = Check(name, arguments)
         try:
-            async with self._workers.worker() as worker:
-                answer, _ = await worker.ask(Check(name, arguments), LIMITS)
+            answer = await self._tried(check)
         except ForkerGone as error:
             raise unavailable("No process can be started that would check it.") from error
         except Ended as ended:
@@ -88,3 +88,16 @@ class Checks:
         if isinstance(answer, Wrong):
             raise ProblemError(*answer.arguments, **answer.extra)
         return answer
+
+    async def _tried(self, check: Check) -> Any:
+        """Once, and in a fresh process once more where somebody else has ended the first."""
+        try:
+            return await self._asked(check, fresh=False)
+        except Ended as ended:
+            if ended.by_limit:
+                raise
+        return await self._asked(check, fresh=True)
+
+    async def _asked(self, check: Check, *, fresh: bool) -> Any:
+        async with self._workers.worker(fresh=fresh) as worker:
+            return (await worker.ask(check, LIMITS))[0]

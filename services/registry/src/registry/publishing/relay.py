@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
-import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
@@ -29,6 +28,7 @@ from servicekit.kafka.clients import make_producer
 from servicekit.kafka.cluster import Cluster
 from servicekit.loop.batches import Connection
 from servicekit.observability.metrics import counter
+from servicekit.observability.repeats import Repeated
 
 BATCH = 500
 POLL_SECONDS = 1.0
@@ -39,8 +39,6 @@ FROZEN_SECONDS = 3 * KAFKA_SECONDS
 RETRY_SECONDS = 0.5
 GRACE_SECONDS = 2.0
 
-log = structlog.get_logger()
-
 
 class Relay:
     """`leading` tells whether this replica does it now."""
@@ -49,6 +47,7 @@ class Relay:
         self._pool, self._cluster, self._tail, self._keys = pool, cluster, tail, keys
         self._topic = cluster.named(TOPIC.name)
         self._wake = asyncio.Event()
+        self._interrupted = Repeated("relay.interrupted")
         self._house: Housekeeping | None = None
         self.leading = False
 
@@ -64,7 +63,7 @@ class Relay:
                     if await leader.elect(connection, FROZEN_SECONDS):
                         await self._term(connection)
             except (asyncpg.PostgresError, asyncpg.InterfaceError, KafkaError, OSError) as error:
-                log.warning("relay.interrupted", error=type(error).__name__)
+                self._interrupted.warn(error=type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
 
     async def _term(self, connection: Connection) -> None:

@@ -14,7 +14,7 @@ from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.values import sent_values
-from registry.values.inputs import Headers, HttpUrl, Identifier, Input, SecretRef
+from registry.values.inputs import Headers, HttpUrl, Identifier, Input, Params, SecretRef
 from registry.writing.unit import Unit
 
 HIDDEN = frozenset({"auth_secret", "sealed"})
@@ -28,7 +28,7 @@ class ApiCallFields(Input):
 
     description: str | None = Field(default=None, max_length=2000)
     method: Literal["GET", "POST"] = "POST"
-    params: dict[str, Any] = Field(default_factory=dict)
+    params: Params = Field(default_factory=dict)
     headers: Headers = Field(default_factory=dict)
     auth: SecretRef | None = None
     timeout_seconds: int = Field(default=10, ge=1, le=30)

@@ -45,7 +45,11 @@ class NewChannel(Input):
 
 
 class ChannelPatch(Input):
-    """What the platform says of new credentials: POST …/check."""
+    """What the platform says of new credentials: POST …/check.
+
+    `paused`: nothing is sent to a platform's channel, and its messages wait, each until it expires; a channel of ours (web
+    chat, Bot API) takes nothing in, 409 `channel-paused`, and what was said there can be read.
+    """
 
     name: Name = ""
     credentials: Credentials = Field(default_factory=dict)

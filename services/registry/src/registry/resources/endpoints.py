@@ -172,6 +172,7 @@ async def _refuse_breadth(unit: Unit, changed: Endpoint, before: Endpoint | None
 
     Filters are not judged.
     """
+    await unit.count_alone(unit.project)
     stored = await postgres_entities.matching(unit.connection, Endpoint, unit.project, {})
     others = [each.entity for each in stored if each.id != changed.id]
     most = unit.site.limits.endpoints_per_event

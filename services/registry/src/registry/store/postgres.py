@@ -18,6 +18,8 @@ RELAY_LOCK = (1, 1)
 """Held for as long as this connection leads the relay."""
 IDEMPOTENCY_LOCKS = 2
 """First number of the locks that are held while a request with an Idempotency-Key runs."""
+LIMIT_LOCKS = 3
+"""First number of the locks that are held from counting what a project has to the end of the write."""
 
 
 def as_json(value: Any) -> str:

@@ -8,7 +8,7 @@ import orjson
 
 from contracts.registry import Entity, Token
 from registry.entities import M, Stored, data_of
-from registry.store.postgres import as_json
+from registry.store.postgres import LIMIT_LOCKS, as_json
 from servicekit.loop.batches import Connection
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ KEPT = """
         ) AS size
     FROM entity WHERE project_id = $1 AND deleted_at IS NULL
 """
+COUNT_ALONE = "SELECT pg_advisory_xact_lock($1, hashtext($2))"
 FORGET_USES = "DELETE FROM reference WHERE kind = $1 AND id = $2"
 ADD_USES = "INSERT INTO reference (kind, id, to_kind, to_id) SELECT $1, $2, * FROM unnest($3::text[], $4::text[])"
 HOLD_USED = """
@@ -149,6 +150,11 @@ async def kept(connection: Connection, project_id: str, kind: str) -> Kept:
     row = await connection.fetchrow(KEPT, project_id, kind)
     assert row is not None
     return Kept(*row)
+
+
+async def count_alone(connection: Connection, project_id: str) -> None:
+    """Wait until no other write of the project has counted and not ended."""
+    await connection.execute(COUNT_ALONE, LIMIT_LOCKS, project_id)
 
 
 async def use(connection: Connection, entity: Entity, used: list[tuple[str, str]]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from ipaddress import ip_network
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -30,8 +30,14 @@ class Input(BaseModel):
         return {name: getattr(self, name) for name in self.model_fields_set}
 
 
+def _refuse_merge_tags(text: str) -> None:
+    if "{{" in text or "{%" in text:
+        raise ValueError("merge tags are not filled in here: give the value in the flow, as a parameter of its step")
+
+
 def http_url(text: str) -> str:
-    """A URL that requests may go to: contracts.web_url, and no `..` in its path. Raises ValueError."""
+    """A URL that requests may go to: contracts.web_url, no `..` in its path, no merge tags. Raises ValueError."""
+    _refuse_merge_tags(text)
     if climbs(text):
         raise ValueError("no .. in a path, encoded or not: write the path that is meant")
     return web_url(text)
@@ -60,7 +66,19 @@ def _headers(headers: dict[str, str]) -> dict[str, str]:
             raise ValueError(f"{name} is set by the sender")
         if re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
             raise ValueError(f"{name}: no control characters in a header")
+        _refuse_merge_tags(value)
     return headers
+
+
+def _params(params: dict[str, Any]) -> dict[str, Any]:
+    waiting: list[Any] = [params]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, str):
+            _refuse_merge_tags(value)
+        elif isinstance(value, dict | list):
+            waiting.extend(value.values() if isinstance(value, dict) else value)
+    return params
 
 
 def event_types(choices: tuple[str, ...]) -> tuple[str, ...]:
@@ -99,6 +117,8 @@ HttpUrl = Annotated[str, AfterValidator(http_url)]
 BaseUrl = Annotated[HttpUrl, AfterValidator(base_url)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 Headers = Annotated[dict[str, str], AfterValidator(_headers)]
+Params = Annotated[dict[str, Any], AfterValidator(_params)]
+"""Parameters that each call has, as they are."""
 EventTypes = Annotated[tuple[str, ...], Field(min_length=1, max_length=100), AfterValidator(event_types)]
 FutureTime = Annotated[AwareDatetime, AfterValidator(_later)]
 """Arrives as RFC 3339 with an offset, and is a string in UTC from then on."""

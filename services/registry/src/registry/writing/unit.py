@@ -17,10 +17,13 @@ from registry import errors
 from registry.entities import M, Stored, key_of, record_of
 from registry.site import Site
 from registry.store import postgres_entities, publications
+from registry.store.postgres_entities import Kept
 from servicekit.loop.batches import Connection
 from servicekit.web.problems import not_found
 
 Uses = Iterable[Entity]
+WRITES_AT_ONCE = 50
+"""More than there are: five replicas with ten connections each."""
 
 
 @dataclass(slots=True)
@@ -68,11 +71,8 @@ class Unit:
         return made
 
     async def refuse_too_many(self, entity: Entity) -> None:
-        """After it was made. Raises ProblemError 409 when its project now has more of its kind, or of all, than it may.
-
-        Writes at once do not see each other, and may together pass a limit by as many as they are.
-        """
-        kept = await postgres_entities.kept(self.connection, entity.owner_id, entity.KIND)
+        """After it was made. Raises ProblemError 409 when its project now has more of its kind, or of all, than it may."""
+        kept = await self._kept(entity)
         most = self.site.limits.counts.get(entity.KIND)
         if most is not None and kept.number > most:
             noun = f"{entity.KIND}s"
@@ -82,7 +82,24 @@ class Unit:
     async def refuse_growth(self, entity: Entity, before: object, after: object) -> None:
         """After something of it was changed. Raises ProblemError 409 when it grew and its project now has more than it may."""
         if len(orjson.dumps(after)) > len(orjson.dumps(before)):
-            self._refuse_size((await postgres_entities.kept(self.connection, entity.owner_id, entity.KIND)).size)
+            self._refuse_size((await self._kept(entity)).size)
+
+    async def count_alone(self, project_id: str) -> None:
+        """What is counted from here on holds to the end of this write: others of the project that count wait for it.
+
+        Near the end of a write only: the longer it is held, the more often two wait for each other, which is 409 `busy`.
+        """
+        await postgres_entities.count_alone(self.connection, project_id)
+
+    async def _kept(self, entity: Entity) -> Kept:
+        """What its project has. Far from a limit it is not counted alone: writes at once pass none together there."""
+        kept = await postgres_entities.kept(self.connection, entity.owner_id, entity.KIND)
+        most = self.site.limits.counts.get(entity.KIND)
+        is_near = most is not None and kept.number > most - WRITES_AT_ONCE
+        if not is_near and kept.size <= self.site.limits.stored_bytes - WRITES_AT_ONCE * ENTITY_LIMIT:
+            return kept
+        await self.count_alone(entity.owner_id)
+        return await postgres_entities.kept(self.connection, entity.owner_id, entity.KIND)
 
     def _refuse_size(self, size: int) -> None:
         most = self.site.limits.stored_bytes

@@ -23,7 +23,7 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
-from servicekit.kafka.inside_aiokafka import outage
+from servicekit.outages import KAFKA
 
 REFUSED = (AuthenticationFailedError, SaslAuthenticationFailed)
 CUT_OFF = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
@@ -65,13 +65,13 @@ async def connect(self: Any) -> Any:
     except (KafkaError, OSError) as error:
         reason = why_refused(self, error)
         if reason is None:
-            outage.failed(broker, error)
+            KAFKA.failed(f"Kafka at {broker}", error, broker=broker)
         elif _refusals.get(broker) != reason:
             log.error("kafka.refused", broker=broker, reason=reason)
             _refusals[broker] = reason
         raise
     _refusals.clear()
-    outage.reached(broker)
+    KAFKA.reached(broker=broker)
     if self._ssl_context is not None:
         _proven.add(self._ssl_context)
     return streams

@@ -15,10 +15,10 @@ from weakref import WeakKeyDictionary
 
 from aiokafka.client import AIOKafkaClient
 
+from servicekit.observability.repeats import OncePerMinute
+
 PAUSE_SECONDS = 0.5
 """Between two answers to the same question that lack a topic."""
-QUIET_SECONDS = 60.0
-"""A line about a topic is not repeated sooner."""
 LOGGER = "aiokafka.cluster"
 ABOUT_TOPICS = "Topic %s "
 """How the lines begin that aiokafka writes for each answer that lacks a topic."""
@@ -60,27 +60,7 @@ def _note(client: Any, cluster_metadata: Any, topics: frozenset[str]) -> None:
         _lacking.pop(client, None)
 
 
-class OncePerMinute(logging.Filter):
-    """Lets a line that begins in a certain way through once a minute; every other line always."""
-
-    def __init__(self, *beginnings: str) -> None:
-        """`beginnings`: of the lines before their parameters are put in; none: those about topics."""
-        super().__init__()
-        self._beginnings = beginnings or (ABOUT_TOPICS,)
-        self._said: dict[str, float] = {}
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is written."""
-        if not str(record.msg).startswith(self._beginnings):
-            return True
-        line = record.getMessage()
-        if record.created < self._said.get(line, 0.0) + QUIET_SECONDS:
-            return False
-        self._said[line] = record.created
-        return True
-
-
-_filter = OncePerMinute()
+_filter = OncePerMinute(ABOUT_TOPICS)
 
 
 def install() -> None:

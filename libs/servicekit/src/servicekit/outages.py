@@ -1,0 +1,45 @@
+"""What this process needs and cannot reach: said once in the log, again when it can, and by readiness meanwhile.
+
+A service goes on trying and needs no restart; the operator has to know all the same, at once and by the address.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import structlog
+
+log = structlog.get_logger()
+
+
+class Outage:
+    """Of one kind of server. Its log events are `<name>.away` and `<name>.reached`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._away: dict[str, str] = {}
+        """What cannot be reached -> since when, and why. Empty as soon as anything is: a broker that has left the cluster is
+        never tried again, and one that is still away is noted at the next attempt."""
+
+    def problem(self) -> str | None:
+        """For the warnings of readiness: what is away, in a sentence; None after an attempt that succeeded."""
+        return next(iter(self._away.values()), None)
+
+    def failed(self, what: str, error: BaseException, **said: str) -> None:
+        """An attempt to connect failed. `what` begins the sentence, `said` stands in the log's line."""
+        if what in self._away:
+            return
+        reason = str(error) or type(error).__name__
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        self._away[what] = f"{what} cannot be reached since {since} ({reason}); it is tried again all the time"
+        log.error(f"{self._name}.away", reason=reason, **said)
+
+    def reached(self, **said: str) -> None:
+        """An attempt to connect succeeded."""
+        if self._away:
+            self._away.clear()
+            log.info(f"{self._name}.reached", **said)
+
+
+KAFKA, DATABASE = Outage("kafka"), Outage("database")
+"""Of this process. Here, without asyncpg, as ingress has no database and answers readiness all the same."""
