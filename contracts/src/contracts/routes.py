@@ -130,6 +130,7 @@ ROUTES: tuple[Route, ...] = (
     *crud("projects", "a project", made_by="operator"),
     Route("GET", "/v1/projects/{id}/rate-limits", "registry", "Show a project's rate limits", "admin"),
     Route("PUT", "/v1/projects/{id}/rate-limits", "registry", "Set a project's rate limits", "admin"),
+    Route("POST", "/v1/projects/{id}/rotate-secret", "registry", "Replace a project's signing secret", "admin"),
     *crud("tokens", "a token"),
     Route("POST", "/v1/tokens/{id}/rotate", "registry", "Replace a token by a new one", "admin"),
     *crud("bots", "a bot"),

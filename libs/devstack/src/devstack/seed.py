@@ -38,6 +38,8 @@ class Seed:
     trigger_id: str
     session_id: str
     """A chat with the bot that the person PERSON has open, for the Bot API."""
+    signing_secret: str = ""
+    """Signs what flow steps post; empty in a file of an earlier release."""
 
     def examples(self, base_url: str) -> str:
         """Three command lines: write to the bot, have a shop start a scenario, open a web chat."""
@@ -113,6 +115,7 @@ async def plant_all(base_url: str, admin_token: str, examples: Examples) -> Seed
         channel_id=bot.web_chat_id,
         trigger_id=trigger["id"],
         session_id=session["session_id"],
+        signing_secret=project["signing_secret"],
     )
 
 

@@ -51,7 +51,16 @@ def project_handlers(api: Api) -> dict[str, Handler]:
 
         return await api.write(request, work)
 
+    async def rotate_secret(request: Request, id: str, body: SecretRotation | None = None) -> Response:
+        async def work(unit: Unit) -> Answer:
+            stored = await load_to_change(unit, projects.RESOURCE, id, request)
+            made = await projects.rotate_secret(unit, stored, body or SecretRotation())
+            return made_answer(projects.RESOURCE, unit, made, status=200)
+
+        return await api.write(request, work)
+
     return {
+        "POST /v1/projects/{id}/rotate-secret": rotate_secret,
         "GET /v1/projects/{id}/rate-limits": rate_limits,
         "PUT /v1/projects/{id}/rate-limits": set_rate_limits,
     }

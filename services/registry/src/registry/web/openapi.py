@@ -181,7 +181,15 @@ def _crud(resource: AnyResource, shown: type[BaseModel], made: type[BaseModel]) 
     return found
 
 
-ANSWERED_AS_ENTITY = {"tokens": _token_actions, "endpoints": _endpoint_actions}
+def _project_actions(shown: type[BaseModel], made: type[BaseModel]) -> dict[str, Operation]:
+    return {
+        "POST /v1/projects/{id}/rotate-secret": Operation(
+            {200: Said("With the new secret", made)}, endpoints.SecretRotation, PROJECT, MATCH | KEY, PENDING
+        )
+    }
+
+
+ANSWERED_AS_ENTITY = {"projects": _project_actions, "tokens": _token_actions, "endpoints": _endpoint_actions}
 """By noun, the actions whose answers show the entity."""
 ACTIONS: dict[str, Operation] = {
     "GET /v1/projects/{id}/rate-limits": Operation({200: Said("The limits", projects.RateLimits)}, query=PROJECT),
