@@ -24,11 +24,15 @@ SERVICES: Mapping[str, Mapping[str, str]] = {
     name: {} for name in ("registry", "ingress", "flow-engine", "flow-engine-2", "dispatcher", "dispatcher-2")
 }
 BOTS, CHATS = 40, 120
+CONTROL_BOTS, CONTROL_CHATS = 10, 60
+"""Of a control: enough for each replica to have work in hand, and quickly made."""
 SETTLE_SECONDS = 300
 """However much is left; a bot writes 30 messages a second at most."""
 QUIET_SECONDS = 2.5 * faults.LEASE_SECONDS
 """Nothing new for this long after everything should have come: what is missing then is lost."""
 LOOK_SECONDS = 0.5
+STOP_SECONDS, STOP_LOOK_SECONDS = 60, 0.1
+"""How long one that is to stop is given work, and how often it is looked at; it stops in the first that it gets."""
 DEED_SECONDS = faults.LEASE_SECONDS + 2
 """Within this, a process that holds a stale lease or batch does with it what it does."""
 _runs = itertools.count(1)
@@ -63,10 +67,11 @@ async def attack(
     """A whole run; one with a protection left out ends at the first thing that is wrong. Bots and chats are its own,
     and in the end the stack is as it was before. The stack has SERVICES, and `log` hears of its crashes.
     `at_least`: Crowd.count_aloud."""
-    async with ear() as far_end, assembled(stack, far_end) as crowd:
-        # Right before the load: the calm in which conversations are made begins when a process first does anything.
-        await faults.arm(stack, seed, broken)
+    async with ear() as far_end, assembled(stack, far_end, *size(broken)) as crowd:
         run = Run(stack, crowd, far_end, seed, broken, log)
+        if broken in faults.ZOMBIES:
+            await introduce(run)
+        await faults.arm(stack, seed, broken)
         try:
             verdict = await (first_wrong(run, seconds) if broken else to_the_end(run, seconds, at_least))
         finally:
@@ -110,15 +115,15 @@ async def judged_now(run: Run) -> Verdict:
 
 async def to_the_end(run: Run, seconds: float, at_least: int = 0) -> Verdict:
     """Under fire for some seconds, then in peace until everything has come that will come."""
-    async with asyncio.TaskGroup() as both:
-        both.create_task(run.crowd.count_aloud(seconds, at_least))
-        if not run.broken:
-            both.create_task(faults.from_outside(run.stack, run.seed, seconds, run.log))
     if run.broken in faults.ZOMBIES:
-        await settle(run)  # Only then does the other replica have nothing in hand that would undo the harm.
-        faults.wake(run.stack, run.broken)
-        await asyncio.sleep(DEED_SECONDS)
-    await faults.disarm(run.stack)
+        await behind_a_zombie(run, run.broken)
+    else:
+        async with asyncio.TaskGroup() as both:
+            both.create_task(run.crowd.count_aloud(seconds, at_least))
+            if not run.broken:
+                both.create_task(faults.from_outside(run.stack, run.seed, seconds, run.log))
+    run.crowd.ended = True
+    await (faults.spare(run.stack) if run.broken else faults.disarm(run.stack))
     await settle(run)
     # What a zombie or a stale lease would still send, it sends within a lease.
     await asyncio.sleep(DEED_SECONDS)
@@ -126,8 +131,34 @@ async def to_the_end(run: Run, seconds: float, at_least: int = 0) -> Verdict:
     return judge(run.crowd.accepted, run.far_end.heard, counted, await taken_twice(run.stack, run.crowd))
 
 
+async def introduce(run: Run) -> None:
+    """All conversations there are: to make one a second time is refused by its keys, and does no harm."""
+    await run.crowd.say_more(1)
+    await settle(run)
+
+
+async def behind_a_zombie(run: Run, broken: str) -> None:
+    """One stops with work in hand. The other replica does that, and what was said since; then the first goes on."""
+    deadline = time.monotonic() + STOP_SECONDS
+    while not faults.stopped(run.stack, broken):
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"{faults.ZOMBIES[broken]} was given no work to stop with: this run says nothing")
+        await run.crowd.say_more(1)
+        await asyncio.sleep(STOP_LOOK_SECONDS)
+    await run.crowd.say_more(2)  # In each chat, so that what is in hand is old in all of them.
+    run.crowd.ended = True
+    await settle(run)  # Only then does the other replica have nothing in hand that would undo the harm.
+    faults.wake(run.stack, broken)
+    await asyncio.sleep(DEED_SECONDS)
+
+
+def size(broken: str | None) -> tuple[int, int]:
+    """How many bots and chats a run has."""
+    return (CONTROL_BOTS, CONTROL_CHATS) if broken else (BOTS, CHATS)
+
+
 @contextlib.asynccontextmanager
-async def assembled(stack: Stack, far_end: Ear) -> AsyncIterator[Crowd]:
+async def assembled(stack: Stack, far_end: Ear, bots: int, chats: int) -> AsyncIterator[Crowd]:
     """A project with its bots, and the people who will talk to them; their numbers are of no other run.
 
     In the end its channels go: what is left to be sent by them would be somebody's work in the next run.
@@ -136,8 +167,8 @@ async def assembled(stack: Stack, far_end: Ear) -> AsyncIterator[Crowd]:
     async with Api(stack.base_url, token) as operator:
         project = (await operator.post("/v1/projects", {"name": f"chaos {first}"}))["id"]
     async with Api(stack.base_url, token, project) as api:
-        lines = await open_lines(api, far_end.url, range(first, first + BOTS))
-        yield Crowd(lines, range(first, first + CHATS))
+        lines = await open_lines(api, far_end.url, range(first, first + bots))
+        yield Crowd(lines, range(first, first + chats))
         await asyncio.gather(*(api.delete(f"/v1/channels/{line.channel}") for line in lines))
 
 

@@ -7,7 +7,7 @@ import contextlib
 import os
 import random
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 
 import psutil
 from aiokafka.admin import AIOKafkaAdminClient
@@ -25,18 +25,19 @@ SETTINGS = {
 """Of every process under fire: takeovers come in seconds, and topics are named as contracts does."""
 FREEZE_SECONDS = 9
 REFUSE_SECONDS = 10
-FAULTY = ("flow-engine", "flow-engine-2", "dispatcher", "dispatcher-2")
+ENGINES, DISPATCHERS = ("flow-engine", "flow-engine-2"), ("dispatcher", "dispatcher-2")
+FAULTY = (*ENGINES, *DISPATCHERS)
 
 ZOMBIES = {"fence": "flow-engine", "lease": "dispatcher"}
 """Protection -> who stops with work in hand, and goes on with it when the other replica has done it."""
 CONTROLS = {
-    "outbox": (("flow-engine", "flow-engine-2"), "kill=0.1@after_commit"),
-    "dedupe": (("flow-engine", "flow-engine-2"), "kill=0.1@after_publish"),
-    "fence": (("flow-engine",), "calm=4s;stop=0.5@before_txn_of_actions"),
-    "lease": (("dispatcher",), "stop=0.01@before_send"),
+    "outbox": (ENGINES, ENGINES, "kill=0.1@after_commit"),
+    "dedupe": (FAULTY, ENGINES, "kill=0.1@after_publish"),
+    "fence": (ENGINES, ENGINES[:1], "stop=1@before_txn_of_actions"),
+    "lease": (DISPATCHERS, DISPATCHERS[:1], "stop=1@before_send"),
 }
-"""Protection -> the one moment that it is for, and who meets it. Of the fence: at first all conversations are new, and to
-make one again does no harm, nor does a batch of results of deliveries; hence the calm and the point."""
+"""Protection -> who lacks it, who meets the one moment that it is for, and how. Of the fence: a batch of results of
+deliveries does no harm when it is saved twice; hence the point."""
 ENGINE = "before_txn,before_txn_of_actions,in_txn,after_commit,mid_publish,after_publish"
 DISPATCHER = f"{ENGINE},before_send,before_record"
 
@@ -47,7 +48,7 @@ def inside(seed: int, instance: str, broken: str | None) -> str:
     A control is about its own moment and nothing else.
     """
     if broken:
-        who, how = CONTROLS[broken]
+        _, who, how = CONTROLS[broken]
         return f"seed={seed};{how}" if instance in who else ""
     points = DISPATCHER if instance.startswith("dispatcher") else ENGINE
     kill, freeze = (0.0015, 0.0004) if instance.startswith("dispatcher") else (0.004, 0.001)
@@ -55,41 +56,54 @@ def inside(seed: int, instance: str, broken: str | None) -> str:
 
 
 async def arm(stack: Stack, seed: int, broken: str | None) -> None:
-    """Start the processes anew, with their failpoints and without the protection that is broken."""
-    for number, instance in enumerate(FAULTY):
+    """Start processes anew, with their failpoints and without the protection that is broken; the others go on."""
+    instances = CONTROLS[broken][0] if broken else FAULTY
+    for number, instance in enumerate(instances):
         env = stack.service(instance).env
         env["SWITCHHOOK_FAILPOINTS"] = inside(seed + number, instance, broken)
         env["SWITCHHOOK_BROKEN"] = broken or ""
         env["SWITCHHOOK_CHAOS"] = "1"
-    await restart(stack)
+    await restart(stack, instances)
 
 
-def armed(stack: Stack) -> bool:
-    """Whether anybody has failpoints."""
-    return any("SWITCHHOOK_FAILPOINTS" in stack.service(instance).env for instance in FAULTY)
+def armed(stack: Stack) -> list[str]:
+    """Who has failpoints, or lacks a protection."""
+    return [instance for instance in FAULTY if "SWITCHHOOK_CHAOS" in stack.service(instance).env]
+
+
+async def spare(stack: Stack) -> None:
+    """Nothing crashes any more. A protection stays away until the judgement: what it is for may still be on its way."""
+    struck = [instance for instance in armed(stack) if stack.service(instance).env["SWITCHHOOK_FAILPOINTS"]]
+    for instance in struck:
+        stack.service(instance).env["SWITCHHOOK_FAILPOINTS"] = ""
+    await restart(stack, struck)
 
 
 async def disarm(stack: Stack) -> None:
-    """Start the processes anew, without failpoints and with every protection; Kafka takes all writes again."""
-    for instance in FAULTY:
+    """Start them anew, without failpoints and with every protection; Kafka takes all writes again."""
+    instances = armed(stack)
+    for instance in instances:
         for name in ("SWITCHHOOK_FAILPOINTS", "SWITCHHOOK_BROKEN", "SWITCHHOOK_CHAOS"):
             stack.service(instance).env.pop(name, None)
-    await asyncio.gather(restart(stack), take_writes(stack, actions.TOPIC.name))
+    await asyncio.gather(restart(stack, instances), take_writes(stack, actions.TOPIC.name))
+
+
+def stopped(stack: Stack, broken: str) -> bool:
+    """Whether the one that is to stop with work in hand has done so."""
+    service = stack.service(ZOMBIES[broken])
+    return service.running and psutil.Process(service.pid).status() == psutil.STATUS_STOPPED
 
 
 def wake(stack: Stack, broken: str) -> None:
-    """Let the one that stopped go on, with the work that it has in hand. Raises RuntimeError when none has stopped."""
-    who = ZOMBIES[broken]
-    process = psutil.Process(stack.service(who).pid)
-    if process.status() != psutil.STATUS_STOPPED:
-        raise RuntimeError(f"{who} has not stopped: this run says nothing about what it would have done")
-    process.resume()
+    """Let the one that stopped go on, with the work that it has in hand."""
+    psutil.Process(stack.service(ZOMBIES[broken]).pid).resume()
 
 
-async def restart(stack: Stack) -> None:
-    """Kill those with failpoints, and start them again."""
-    await asyncio.gather(*(stack.service(instance).kill() for instance in FAULTY))
-    await asyncio.gather(*(stack.service(instance).start() for instance in FAULTY))
+async def restart(stack: Stack, instances: Iterable[str]) -> None:
+    """Kill them, and start them again."""
+    services = [stack.service(instance) for instance in instances]
+    await asyncio.gather(*(service.kill() for service in services))
+    await asyncio.gather(*(service.start() for service in services))
 
 
 async def from_outside(stack: Stack, seed: int, seconds: float, report: Callable[[str], None]) -> None:

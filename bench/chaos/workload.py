@@ -81,16 +81,24 @@ class Crowd:
 
         On a machine so slow that fewer than `at_least` were accepted by then, it goes on, up to four times as long.
         """
-        gate, begins = asyncio.Semaphore(self.in_flight), asyncio.get_running_loop().time()
+        begins = asyncio.get_running_loop().time()
 
-        def enough() -> bool:
+        def enough(_: int) -> bool:
             passed = asyncio.get_running_loop().time() - begins
             return passed > seconds and (sum(self.accepted.values()) >= at_least or passed > 4 * seconds)
 
+        await self._all_count(enough)
+
+    async def say_more(self, numbers: int) -> None:
+        """All chats go on with their next numbers, so many each, until the last was accepted."""
+        await self._all_count(lambda said: said >= numbers)
+
+    async def _all_count(self, enough: Callable[[int], bool]) -> None:
+        """`enough`: whether who has said so many numbers in this round ends."""
+        gate = asyncio.Semaphore(self.in_flight)
         async with aiohttp.ClientSession(timeout=PATIENCE) as session, asyncio.TaskGroup() as people:
             for chat in self.chats:
                 people.create_task(self._person(session, gate, chat, enough))
-        self.ended = True
 
     def all_answered(self, arrivals: Iterable[tuple[str, str]]) -> bool:
         """Whether the last number of each chat was answered, and all before it."""
@@ -98,10 +106,11 @@ class Crowd:
         return all((chat, f"{n}") in heard for chat, count in self.accepted.items() for n in range(1, count + 1))
 
     async def _person(
-        self, session: aiohttp.ClientSession, gate: asyncio.Semaphore, chat: int, enough: Callable[[], bool]
+        self, session: aiohttp.ClientSession, gate: asyncio.Semaphore, chat: int, enough: Callable[[int], bool]
     ) -> None:
-        line, number = self.lines[chat % len(self.lines)], 0
-        while not enough():
+        line, before = self.lines[chat % len(self.lines)], self.accepted.get(str(chat), 0)
+        number = before
+        while not enough(number - before):
             number += 1
             async with gate:
                 while not await self._say(session, line, chat, number):

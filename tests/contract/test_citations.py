@@ -7,6 +7,7 @@ import io
 import re
 import tokenize
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -81,25 +82,33 @@ def of_page(path: Path) -> Iterator[Prose]:
             yield Prose(path, number, line)
 
 
-def of_code() -> Iterator[Prose]:
-    for path in files(*(f"{folder}/**/*.py" for folder in CODE_FOLDERS)):
-        yield from of_python(path)
-    for path in files("pyproject.toml", "*/pyproject.toml", "*/*/pyproject.toml", "examples/**/*.yaml", "switchhook"):
-        yield from of_comments(path)
+@cache  # Read by the first test that wants it: at collection, each worker of a run would.
+def of_code() -> list[Prose]:
+    commented = ("pyproject.toml", "*/pyproject.toml", "*/*/pyproject.toml", "examples/**/*.yaml", "switchhook")
+    python = files(*(f"{folder}/**/*.py" for folder in CODE_FOLDERS))
+    return [
+        *(prose for path in python for prose in of_python(path)),
+        *(prose for path in files(*commented) for prose in of_comments(path)),
+    ]
 
 
-def of_pages() -> Iterator[Prose]:
-    for path in files("*.md", "docs/**/*.md"):
-        yield from of_page(path)
+@cache
+def of_pages() -> list[Prose]:
+    return [prose for path in files("*.md", "docs/**/*.md") for prose in of_page(path)]
 
 
-CODE = list(of_code())
-PAGES = list(of_pages())
-SPANS = set(re.findall(r'"([a-z_]+\.[a-z_]+)"', " ".join(path.read_text() for path in files("*/*/src/**/*.py"))))
-"""Dotted names that are not modules: of spans and the like."""
-NAMES = [
-    f"/{path.relative_to(ROOT)}" for path in ROOT.rglob("*") if not {*SKIPPED, ".git", ".switchhook"} & set(path.parts)
-]
+@cache
+def spans() -> set[str]:
+    """Dotted names that are not modules: of spans and the like."""
+    return set(re.findall(r'"([a-z_]+\.[a-z_]+)"', " ".join(path.read_text() for path in files("*/*/src/**/*.py"))))
+
+
+@cache
+def names() -> list[str]:
+    skipped = {*SKIPPED, ".git", ".switchhook"}
+    folders = (folder for folder in ROOT.iterdir() if folder.name not in skipped)
+    paths = (path for folder in folders for path in (folder, *(folder.rglob("*") if folder.is_dir() else ())))
+    return [f"/{path.relative_to(ROOT)}" for path in paths if not skipped & set(path.parts)]
 
 
 def missing(prose: list[Prose], find: Callable[[Prose], Iterator[str]]) -> list[str]:
@@ -110,15 +119,15 @@ def missing_files(prose: Prose) -> Iterator[str]:
     """A file may be named by the end of its path, a folder by all of it."""
     for name in set(FILE.findall(prose.text)) - OF_OTHERS:
         wanted = "/" + name.removeprefix("./")
-        if not (any(there.endswith(wanted) for there in NAMES) or (prose.path.parent / name).exists()):
+        if not (any(there.endswith(wanted) for there in names()) or (prose.path.parent / name).exists()):
             yield name
     for name in FOLDER.findall(prose.text):
-        if not any(there.startswith(f"/{name}") for there in NAMES):
+        if not any(there.startswith(f"/{name}") for there in names()):
             yield name
 
 
 def missing_modules(prose: Prose) -> Iterator[str]:
-    for name in set(MODULE.findall(prose.text)) - SPANS:
+    for name in set(MODULE.findall(prose.text)) - spans():
         package, *rest = name.split(".")
         place = PACKAGES[package]
         while rest and (place / rest[0]).is_dir():
@@ -130,11 +139,17 @@ def missing_modules(prose: Prose) -> Iterator[str]:
             yield name
 
 
-def missing_numbers(prose: Prose) -> Iterator[str]:
+@cache
+def promises() -> set[str]:
+    """The numbers that guarantees.md has."""
     numbered = (ROOT / "docs/explanation/guarantees.md").read_text()
-    there = set(re.findall(r"(?m)^(?:## |\*\*)(\d+(?:\.\d+)?)[. *]", numbered))
+    return set(re.findall(r"(?m)^(?:## |\*\*)(\d+(?:\.\d+)?)[. *]", numbered))
+
+
+def missing_numbers(prose: Prose) -> Iterator[str]:
     for found in PROMISES.findall(prose.text):
-        yield from (f"guarantees.md {number}" for number in re.findall(r"[\d.]+\d|\d", found) if number not in there)
+        numbers = re.findall(r"[\d.]+\d|\d", found)
+        yield from (f"guarantees.md {number}" for number in numbers if number not in promises())
     for dashed, path in DECISION.findall(prose.text):
         number = dashed or path
         if not list((ROOT / "docs/decisions").glob(f"{number}-*.md")):
@@ -145,21 +160,21 @@ def foreign_codes(prose: Prose) -> Iterator[str]:
     yield from (found.group() for found in FOREIGN.finditer(prose.text))
 
 
-@pytest.mark.parametrize("prose", [CODE, PAGES], ids=["code", "pages"])
-def test_every_file_that_is_named_exists(prose: list[Prose]) -> None:
-    assert missing(prose, missing_files) == []
+@pytest.mark.parametrize("prose", [of_code, of_pages], ids=["code", "pages"])
+def test_every_file_that_is_named_exists(prose: Callable[[], list[Prose]]) -> None:
+    assert missing(prose(), missing_files) == []
 
 
-@pytest.mark.parametrize("prose", [CODE, PAGES], ids=["code", "pages"])
-def test_every_module_that_is_named_exists_and_has_the_name(prose: list[Prose]) -> None:
-    assert missing(prose, missing_modules) == []
+@pytest.mark.parametrize("prose", [of_code, of_pages], ids=["code", "pages"])
+def test_every_module_that_is_named_exists_and_has_the_name(prose: Callable[[], list[Prose]]) -> None:
+    assert missing(prose(), missing_modules) == []
 
 
-@pytest.mark.parametrize("prose", [CODE, PAGES], ids=["code", "pages"])
-def test_every_promise_and_decision_that_is_cited_exists(prose: list[Prose]) -> None:
-    assert missing(prose, missing_numbers) == []
+@pytest.mark.parametrize("prose", [of_code, of_pages], ids=["code", "pages"])
+def test_every_promise_and_decision_that_is_cited_exists(prose: Callable[[], list[Prose]]) -> None:
+    assert missing(prose(), missing_numbers) == []
 
 
-@pytest.mark.parametrize("prose", [CODE, PAGES], ids=["code", "pages"])
-def test_no_code_of_a_list_that_is_elsewhere_is_cited(prose: list[Prose]) -> None:
-    assert missing(prose, foreign_codes) == []
+@pytest.mark.parametrize("prose", [of_code, of_pages], ids=["code", "pages"])
+def test_no_code_of_a_list_that_is_elsewhere_is_cited(prose: Callable[[], list[Prose]]) -> None:
+    assert missing(prose(), foreign_codes) == []

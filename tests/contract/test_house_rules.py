@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator
+from functools import cache
 from pathlib import Path
 from statistics import quantiles
 
@@ -47,6 +48,7 @@ def public(body: Iterable[ast.stmt]) -> list[Definition]:
     return [node for node in body if isinstance(node, Definition) and not node.name.startswith("_")]
 
 
+@cache
 def methods_of_ports() -> frozenset[str]:
     """Names of methods that a port describes: a class that has one is likely to implement the port."""
     return frozenset(
@@ -56,9 +58,6 @@ def methods_of_ports() -> frozenset[str]:
         if isinstance(node, ast.ClassDef) and is_port(node)
         for method in public(node.body)
     )
-
-
-PORT_METHODS = methods_of_ports()
 
 
 def silent(body: Iterable[ast.stmt], *, ports_only: bool) -> Iterator[str]:
@@ -79,7 +78,7 @@ def described(method: Definition, owner: ast.ClassDef) -> bool:
         ast.get_docstring(method) is not None
         or f"`{method.name}" in (ast.get_docstring(owner) or "")
         or bool(decorators & {"setter", "overload"})
-        or (not is_port(owner) and (bool(owner.bases) or method.name in PORT_METHODS))
+        or (not is_port(owner) and (bool(owner.bases) or method.name in methods_of_ports()))
     )
 
 

@@ -9,7 +9,6 @@ from support.ground import Ground
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 SEED = 11
-TRIES = 3
 EVENTS = 1000
 SECONDS, CONTROL_SECONDS, LONG_SECONDS = 20, 15, 180
 
@@ -33,15 +32,9 @@ async def survives(ground: Ground, seconds: float, seed: int) -> None:
     assert verdict.sound, verdict.figures()
 
 
-@pytest.mark.seconds(280)
+@pytest.mark.seconds(120)
 @pytest.mark.parametrize("protection", ["outbox", "fence", "dedupe", "lease"])
 async def test_the_checker_notices_when_a_protection_is_missing(ground: Ground, protection: str) -> None:
-    """Processes die, or stop and go on later, in the very moment that the protection is for; ends at the first violation.
-    Not each such moment does harm: of a few runs one has to show it."""
-    figures = []
-    for seed in range(SEED, SEED + TRIES):
-        verdict, _ = await attack(ground.stack, CONTROL_SECONDS, seed, protection, ground.log)
-        if not verdict.sound:
-            return
-        figures.append(verdict.figures())
-    raise AssertionError(figures)
+    """Processes die, or stop and go on later, in the very moment that the protection is for; ends at the first violation."""
+    verdict, _ = await attack(ground.stack, CONTROL_SECONDS, SEED, protection, ground.log)
+    assert not verdict.sound, verdict.figures()

@@ -323,6 +323,45 @@ class ConversationStoreSuite:
             (left,) = await reads.held(loaded.id, 100)
             assert left.position > second.position
 
+    async def test_held_conversations_are_listed_and_what_waits_in_them_is_discarded(self, kept: Kept) -> None:
+        for offset, peer in enumerate("123"):
+            await kept.hold(key_of(peer), offset)
+        key, id = key_of("1"), conversation_id(key_of("1"))
+        await kept.save(Work(held={key: [record(key, 11), record(key, 12)]}))
+        ids = sorted(conversation_id(key_of(peer)) for peer in "123")
+        first = await kept.store.held_conversations(None, 2)
+        rest = await kept.store.held_conversations(first[-1].conversation, 2)
+        assert [one.conversation for one in [*first, *rest]] == ids
+        shown = {one.key: (one.events, one.error) for one in [*first, *rest]}
+        assert shown == {key_of(peer): (3 if peer == "1" else 1, "KeyError: a bug") for peer in "123"}
+        failed, second, third = await kept.store.held_events(id, None, 9)
+        assert [one.error for one in (failed, second, third)] == ["KeyError: a bug", None, None]
+        async with kept.transaction() as connection:
+            await kept.store.held_failed(id, second.position, "KeyError: another", connection)
+        assert (await kept.store.held_events(id, failed.position, 1))[0].error == "KeyError: another"
+        assert await kept.store.discard_held(id, [failed.position, 0]) == 1
+        assert [one.position for one in await kept.store.held_events(id, None, 9)] == [second.position, third.position]
+        assert await kept.store.discard_held(id, None) == 2
+        assert not (await kept.load(key)).held
+
+    async def test_a_timer_whose_record_is_gone_is_found_again_unless_its_conversation_is_held(
+        self, kept: Kept
+    ) -> None:
+        lost, coming = timer("lost", THEN), timer("coming", datetime.now(UTC) + timedelta(hours=1))
+        work = Work()
+        work.start_timers([lost, coming])
+        await kept.save(work)
+        assert await kept.store.lost_timers([3, 4], -60) == []
+        async with kept.transaction() as connection:
+            await kept.store.fire_timers(3, 9, connection)
+        assert await kept.store.lost_timers([3, 4], 60) == []
+        assert await kept.store.lost_timers([3, 4], -60) == [3]
+        async with kept.transaction() as connection:
+            assert [one.id for one in await kept.store.fire_lost_timers(3, 9, -60, connection)] == [lost.id]
+            assert await kept.store.fire_lost_timers(3, 9, 60, connection) == []
+        await kept.hold(key_of("1"), 10)
+        assert await kept.store.lost_timers([3], -60) == []
+
     async def test_a_timer_that_is_due_fires_once_and_stays_until_it_is_applied(self, kept: Kept) -> None:
         now = datetime.now(UTC)
         early, late = timer("early", now - timedelta(hours=2)), timer("late", now - timedelta(hours=1))

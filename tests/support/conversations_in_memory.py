@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
@@ -25,6 +25,7 @@ from flow_engine.store.port import (
     Conversations,
     DueTimers,
     FiredTimer,
+    HeldConversation,
     HeldEvent,
     LoggedEvent,
     Name,
@@ -52,7 +53,7 @@ class Armed:
     """A timer, until the turn that applies its event."""
 
     row: TimerRow
-    fired: bool = False
+    fired_at: datetime | None = None
 
 
 @dataclass
@@ -71,8 +72,6 @@ class ConversationsInMemory:
     messages: dict[str, list[MessageRow]] = field(default_factory=dict)
     log: dict[str, LogRow] = field(default_factory=dict)
     waiting: dict[str, list[HeldEvent]] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
-    """By conversation id: why it is held."""
     _positions: int = 0
     _one_batch: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -146,13 +145,37 @@ class ConversationsInMemory:
                 self.log[id] = self.log[id]._replace(status=status, body=self.log[id].body + part)
 
     async def hold(self, record: Record, key: str, error: str, connection: Any) -> None:
-        self.errors[conversation_id(key)] = error
-        self._wait(record, key)
+        self._wait(record, key, error)
 
-    def _wait(self, record: Record, key: str) -> None:
+    def _wait(self, record: Record, key: str, error: str | None = None) -> None:
         self._positions += 1
-        held = HeldEvent(self._positions, record.timestamp, record.key, record.value, record.headers)
+        held = HeldEvent(
+            self._positions, record.timestamp, record.key, record.value, record.headers, error, self.now()
+        )  # fmt: skip
         self.waiting.setdefault(conversation_id(key), []).append(held)
+
+    async def held_failed(self, conversation: str, position: int, error: str, connection: Any) -> None:
+        held = self.waiting.get(conversation, [])
+        self.waiting[conversation] = [one._replace(error=error) if one.position == position else one for one in held]
+
+    async def held_conversations(self, after: str | None, limit: int) -> list[HeldConversation]:
+        ids = sorted(id for id, held in self.waiting.items() if held and id > (after or ""))
+        return [self._held_conversation(id) for id in ids[:limit]]
+
+    def _held_conversation(self, id: str) -> HeldConversation:
+        held = self.waiting[id]
+        error = next((one.error for one in held if one.error is not None), None)
+        return HeldConversation(id, (held[0].key or b"").decode(), len(held), held[0].held_at, error)
+
+    async def held_events(self, conversation: str, after: int | None, limit: int) -> list[HeldEvent]:
+        held = self.waiting.get(conversation, [])
+        return [one for one in held if one.position > (after or 0)][:limit]
+
+    async def discard_held(self, conversation: str, positions: list[int] | None) -> int:
+        before = self.waiting.get(conversation, [])
+        kept = [one for one in before if positions is not None and one.position not in positions]
+        self.waiting[conversation] = kept
+        return len(before) - len(kept)
 
     async def event(self, event_id: str) -> LoggedEvent | None:
         row = self.log.get(as_uuid(event_id))
@@ -175,19 +198,43 @@ class ConversationsInMemory:
     async def due_timers(self, parts: list[int]) -> list[DueTimers]:
         found = []
         for part in parts:
-            due = sorted(armed.row.due for armed in self.armed.values() if armed.row.part == part and not armed.fired)
+            due = sorted(
+                armed.row.due for armed in self.armed.values() if armed.row.part == part and armed.fired_at is None
+            )
             seconds = (due[0] - self.now()).total_seconds() if due else None
             found.append(DueTimers(part, min(1000, sum(moment <= self.now() for moment in due)), seconds))
         return found
 
     async def fire_timers(self, part: int, limit: int, connection: Any) -> list[FiredTimer]:
         due = [
-            one for one in self.armed.values() if one.row.part == part and not one.fired and one.row.due <= self.now()
+            one
+            for one in self.armed.values()
+            if one.row.part == part and one.fired_at is None and one.row.due <= self.now()
         ]
         fired = sorted(due, key=lambda one: one.row.due)[:limit]
         for one in fired:
-            one.fired = True
-        return [FiredTimer(one.row.id, one.row.key, one.row.project_id, one.row.wait) for one in fired]
+            one.fired_at = self.now()
+        return [_fired(one) for one in fired]
+
+    async def lost_timers(self, parts: list[int], seconds: float) -> list[int]:
+        return [part for part in sorted(parts) if self._lost(part, seconds)]
+
+    async def fire_lost_timers(self, part: int, limit: int, seconds: float, connection: Any) -> list[FiredTimer]:
+        lost = sorted(self._lost(part, seconds), key=lambda one: one.fired_at or self.now())[:limit]
+        for one in lost:
+            one.fired_at = self.now()
+        return [_fired(one) for one in lost]
+
+    def _lost(self, part: int, seconds: float) -> list[Armed]:
+        before = self.now() - timedelta(seconds=seconds)
+        theirs = [one for one in self.armed.values() if one.row.part == part]
+        return [
+            one for one in theirs if one.fired_at is not None and one.fired_at < before and not self.waiting.get(conversation_id(one.row.key))
+        ]  # fmt: skip
+
+
+def _fired(one: Armed) -> FiredTimer:
+    return FiredTimer(one.row.id, one.row.key, one.row.project_id, one.row.wait)
 
 
 class ReadsInMemory:

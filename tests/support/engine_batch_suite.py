@@ -10,6 +10,7 @@ import pytest
 from contracts.cloudevents import headers
 from contracts.ids import derived_id
 from flow_engine.batch import parking
+from servicekit.kafka.records import Record
 from servicekit.loop.batches import Infrastructure
 from support.engine_conversation_suite import KEY, PAID, asked, by_request, replies, texts
 from support.engine_flows import LECTURE
@@ -125,6 +126,57 @@ class BatchSuite:
         assert (await world.held(), len(world.out("inbound"))) == (0, 2)
         assert len(world.events("message.received")) == 2 * parking.AT_ONCE + 1
 
+    async def test_a_redriven_timer_ends_its_wait(self, world: EngineWorld) -> None:
+        """A held event takes the road of any other: what it needs of the store is loaded for it, too."""
+        await world.say("/later")
+        await world.timers.fire_due()
+        (fired,) = world.out("inbound")
+        world.handler.bugs[dict(fired.headers)["ce_id"]] = KeyError("a bug")
+        await world.settle()
+        assert await world.held() == 1
+        world.handler.bugs.clear()
+        await world.send("redrive")
+        assert (await world.held(), await world.said()) == (0, ["Soon.", "Here I am."])
+
+    async def test_a_redriven_event_that_names_a_person_is_passed_on(self, world: EngineWorld) -> None:
+        await world.say("hello?")
+        contact = await world.contact()
+        world.handler.bugs[b"bad"] = KeyError("a bug")
+        about: dict[str, Any] = {"person": {"contact_id": contact.id}, "channel": "-", "name": "thing.happened"}
+        world.put("signal", "bad", id="bad", **about)
+        await world.settle()
+        world.handler.bugs.clear()
+        await world.send("redrive", "bad", channel="-")
+        assert [body["peer_id"] for body in world.bodies("inbound")] == ["p1"]
+        assert await world.store.held_conversations(None, 10) == []
+
+    async def test_a_redriven_event_that_cannot_be_read_any_more_goes_to_the_dead_letters(
+        self, world: EngineWorld
+    ) -> None:
+        about = tuple(headers(id="e1", type="inbound.message", source="test", time=AT))
+        record = Record(world.topic, 0, 1, world.at_ms, KEY.encode(), b"of an earlier release", about)
+        async with world.transaction() as connection:
+            await world.store.hold(record, KEY, "KeyError: a bug", connection)
+        await world.say("hello?")
+        await world.send("redrive")
+        assert (await world.held(), world.dead()) == (0, ["not-json"])
+        assert await world.said() == ["Sorry."]
+
+    async def test_a_failed_redrive_says_which_event_failed(self, world: EngineWorld) -> None:
+        world.handler.bugs[b"bad"] = KeyError("a bug")
+        world.put("message", message_id="1", text="hello?", id="bad")
+        world.put("message", message_id="2", text="hello?", id="worse")
+        await world.settle()
+        world.handler.bugs.clear()
+        world.handler.turn_bugs["worse"] = KeyError("another bug")
+        await world.send("redrive")
+        (held,) = await world.store.held_conversations(None, 10)
+        events = await world.store.held_events(held.conversation, None, 10)
+        assert [event.error for event in events] == ["KeyError: 'a bug'", "KeyError: 'another bug'"]
+        assert await world.store.discard_held(held.conversation, [events[1].position]) == 1
+        await world.send("redrive")
+        assert (await world.held(), await world.said()) == (0, ["Sorry."])
+
     async def test_a_held_conversation_takes_no_more_than_its_limit(self, world: EngineWorld) -> None:
         world.handler.bugs[b"bad"] = KeyError("a bug")
         world.put("message", message_id="0", text="hello?", id="bad")
@@ -154,6 +206,22 @@ class BatchSuite:
         assert await world.said() == ["Soon.", "Here I am."]
         await world.timers.fire_due()
         assert len(world.out("inbound")) == 1
+
+    async def test_a_fired_timer_whose_record_is_gone_fires_again(
+        self, world: EngineWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its record was deleted, or dropped with its topic: the wait would never end."""
+        monkeypatch.setattr("flow_engine.batch.timers.LOST_SECONDS", -60.0)
+        await world.say("/later")
+        await world.timers.fire_due()
+        await world.timers.fire_lost()
+        assert len(world.out("inbound")) == 1, "its record waits to be applied"
+        world.waiting.clear()
+        await world.timers.fire_lost()
+        await world.settle()
+        assert await world.said() == ["Soon.", "Here I am."]
+        await world.timers.fire_lost()
+        assert len(world.out("inbound")) == 2
 
     async def test_a_timer_without_a_row_does_nothing(self, world: EngineWorld) -> None:
         await world.say("/later")

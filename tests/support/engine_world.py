@@ -16,6 +16,7 @@ from contracts.cloudevents import TYPE_PREFIX
 from contracts.cloudevents import headers as ce_headers
 from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion
 from flow_engine.batch.handler import EngineHandler
+from flow_engine.batch.loading import LoadedBatch
 from flow_engine.batch.timers import Save, Timers
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
@@ -24,6 +25,8 @@ from flow_engine.programs.stepping import Stepping
 from flow_engine.programs.worker import StepWorker
 from flow_engine.state.ids import conversation_id
 from flow_engine.store.port import ConversationStore, LoggedEvent, StoredConversation
+from flow_engine.turn.event import Arrived
+from flow_engine.turn.turns import Turns
 from flowlang.model import Contact, RunCode
 from servicekit.credentials.links import LinkKeys
 from servicekit.kafka.records import Outgoing, Record, dead_letter
@@ -82,11 +85,17 @@ def inbound_record(
 
 
 class BuggyHandler(EngineHandler):
-    """`bugs` maps an event id to the exception that its turn causes."""
+    """`bugs` maps an event id to the exception that its record causes; `turn_bugs` to that of its turn."""
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.bugs: dict[bytes, Exception] = {}
+        self.turn_bugs: dict[str, Exception] = {}
+
+    async def _turn(self, arrived: Arrived, batch: LoadedBatch, turns: Turns) -> None:
+        if arrived.event_id in self.turn_bugs:
+            raise self.turn_bugs[arrived.event_id]
+        await super()._turn(arrived, batch, turns)
 
     async def apply(self, batch: Batch) -> Commit:
         for record in batch.records:
@@ -230,6 +239,10 @@ class EngineWorld:
             self._write(await self.handler.park(record, failed, connection))
         self._write([dead_letter(SERVICE, record, "failed", repr(failed))])
         return 1
+
+    def lag(self) -> dict[int, int]:
+        """As the loop: what waits to be applied."""
+        return {PARTITION: len(self.waiting)}
 
     async def transact(self, partition: int, save: Save) -> bool:
         """As the loop: what timers ask for."""

@@ -31,6 +31,7 @@ from servicekit.credentials.tokens import generate_token
 from servicekit.database import Database
 from servicekit.web.auth import Authoriser
 from support.ingress_fakes import BOT, PROJECT, FakeAsker, FakePublisher, FakeView, registry
+from support.letters_in_memory import LettersInMemory
 from support.registry_api import ADMIN_TOKEN, KEK, LINK_KEY, PUBLIC_URL, FakeDispatcher
 from support.workers_in_memory import WorkersInMemory
 
@@ -87,4 +88,4 @@ def registry_app(view: FakeView) -> ASGIApp:
     confirmation: Any = None
     api = Api(database, Writes(database, confirmation, site), site, SecretStr(ADMIN_TOKEN))
     fake = FakeDispatcher()
-    return build_app(api, DispatcherCalls(fake, fake))
+    return build_app(api, DispatcherCalls(fake, fake), LettersInMemory())

@@ -25,6 +25,7 @@ from registry.site import Site
 from registry.values.checking_worker import do
 from registry.web.api import Api
 from registry.web.app import build_app
+from registry.web.dead_letters import Letters
 from registry.web.openapi import operations
 from registry.writing.topic_tail import TopicTail
 from registry.writing.writes import Writes
@@ -34,6 +35,7 @@ from servicekit.database import Database, connect
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Outgoing
 from support.described import Described
+from support.letters_in_memory import LettersInMemory
 from support.workers_in_memory import WorkersInMemory
 
 ADMIN_TOKEN = "operator-token-of-the-tests-0123456789"
@@ -104,6 +106,7 @@ class RegistryUnderTest:
         resources: Sequence[AnyResource] = RESOURCES,
         table: Sequence[Route] = ROUTES,
         calls: DispatcherCalls | None = None,
+        letters: Letters | None = None,
         limits: ProjectLimits | None = None,
         checks: Checks | None = None,
     ) -> None:
@@ -120,7 +123,9 @@ class RegistryUnderTest:
         self.dispatcher = FakeDispatcher()
         writes = Writes(database, self.tail, self.site, confirm_seconds=confirm_seconds)
         api = Api(database, writes, self.site, settings.admin_token)
-        self.app = build_app(api, calls or DispatcherCalls(self.dispatcher, self.dispatcher), resources, table)
+        self.letters = LettersInMemory()
+        calls = calls or DispatcherCalls(self.dispatcher, self.dispatcher)
+        self.app = build_app(api, calls, letters or self.letters, resources, table)
         self.client = self.as_token(ADMIN_TOKEN)
 
     def as_token(self, token: str) -> httpx.AsyncClient:

@@ -37,7 +37,8 @@ from servicekit.web.auth import Authoriser
 from servicekit.web.requests import Inflated
 from servicekit.web.server import Listening
 from support.conversations_in_memory import ConversationsInMemory
-from support.ingress_fakes import FakeAsker, FakePublisher, FakeView
+from support.ingress_fakes import PROJECT, FakeAsker, FakePublisher, FakeView
+from support.letters_in_memory import LettersInMemory
 from support.registry_api import ADMIN_TOKEN, KEK, LINK_KEY, PUBLIC_URL, FakeDispatcher, answered
 from support.workers_in_memory import WorkersInMemory
 
@@ -89,6 +90,8 @@ def engine_app(view: FakeView) -> ASGIApp:
         authoriser=Authoriser(view, OPERATOR),
         store=ConversationsInMemory(),
         trigger=lambda id: view.get("trigger", id),
+        publisher=FakePublisher(),
+        project_of=lambda bot_id: PROJECT,
     )
     return engine_routes.make_app(deps)
 
@@ -108,7 +111,7 @@ def registry_app(pool: Any) -> ASGIApp:
     fake = FakeDispatcher()
     fake.reply = lambda action: answered(status=200, body={}, took_ms=1)
     api = Api(database, Writes(database, confirmed, site), site, OPERATOR)
-    return build_app(api, DispatcherCalls(fake, fake))
+    return build_app(api, DispatcherCalls(fake, fake), LettersInMemory())
 
 
 @contextlib.contextmanager

@@ -38,6 +38,11 @@ def rfc3339(moment: datetime) -> str:
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 
+def rfc3339_ms(ms: int) -> str:
+    """The same for milliseconds since 1970, as Kafka counts them."""
+    return rfc3339(datetime.fromtimestamp(ms / 1000, UTC))
+
+
 def headers(
     *,
     id: str,

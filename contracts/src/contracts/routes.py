@@ -106,6 +106,8 @@ def crud(noun: str, one: str, *, changes: bool = True, made_by: Proof = "token")
 
 _TALK = "/v1/talk/{bot}/sessions"
 _WEB = "/v1/web/{channel}/sessions"
+_HELD = "/v1/held/{conversation}"
+_LETTER = "/v1/dlq/{id}"
 
 ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/run/{trigger}", "ingress", "Start a scenario", "flows:execute", "trigger"),
@@ -124,6 +126,14 @@ ROUTES: tuple[Route, ...] = (
     Route(
         "GET", "/v1/events/{event_id}", "flow-engine", "What became of an event", "data:read", own_scope="flows:execute"
     ),
+    Route("GET", "/v1/held", "flow-engine", "List conversations that a failed event holds", "admin", "operator"),
+    Route("GET", _HELD, "flow-engine", "Show what waits in a held conversation", "admin", "operator"),
+    Route("POST", f"{_HELD}/release", "flow-engine", "Apply what waits in it, in order", "admin", "operator"),
+    Route("POST", f"{_HELD}/discard", "flow-engine", "Forget events that wait in it", "admin", "operator"),
+    Route("GET", "/v1/dlq", "registry", "List what services could not process", "admin", "operator"),
+    Route("GET", _LETTER, "registry", "Show a dead letter", "admin", "operator"),
+    Route("POST", f"{_LETTER}/release", "registry", "Send it through its service once more", "admin", "operator"),
+    Route("POST", f"{_LETTER}/discard", "registry", "Take it off the list", "admin", "operator"),
     Route("GET", "/v1/deliveries", "dispatcher", "List deliveries, the newest first", "deliveries:read"),
     Route("GET", "/v1/deliveries/{id}", "dispatcher", "Show a delivery with its attempts", "deliveries:read"),
     Route("POST", "/v1/deliveries/{id}/replay", "dispatcher", "Deliver it again", "deliveries:write"),
@@ -158,5 +168,7 @@ ROUTES: tuple[Route, ...] = (
 )
 ROWS: dict[str, Route] = {row.name: row for row in ROUTES}
 """Name -> row."""
+PRIVATE = frozenset({"dlq", "held"})
+"""First path segments that a service answers on its own port only: they are for operators, and no gateway routes them."""
 PREFIXES = prefixes(ROUTES)
 """First path segment after /v1 -> service."""

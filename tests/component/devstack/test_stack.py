@@ -43,7 +43,7 @@ async def stack(tmp_path_factory: pytest.TempPathFactory, stand_ins: None) -> As
         "flow-engine": {},
         "ingress": {"SWITCHHOOK_EXTRA": "its own"},
     }
-    async with Stack(tmp_path_factory.mktemp("a stack"), services=services, env=ENV) as started:
+    async with Stack(tmp_path_factory.mktemp("a stack"), services=services, env=ENV, sync=False) as started:
         yield started
 
 
@@ -129,7 +129,7 @@ async def test_a_folder_in_use_is_refused_and_left_alone(stack: Stack) -> None:
 
 async def test_nothing_is_left_running_and_the_next_start_finds_the_data(tmp_path: Path, stand_ins: None) -> None:
     folder = tmp_path / "kept"
-    async with Stack(folder, services={"registry": {}}, env=ENV) as first:
+    async with Stack(folder, services={"registry": {}}, env=ENV, sync=False) as first:
         secret, kafka_address = first.secrets, first.bootstrap_servers
         connection = await asyncpg.connect(first.dsn("registry"))
         await connection.execute("CREATE TABLE kept (n int)")
@@ -141,7 +141,7 @@ async def test_nothing_is_left_running_and_the_next_start_finds_the_data(tmp_pat
     assert not [each for each in processes if each.is_running()]
     assert running_stack(folder) is None
 
-    async with Stack(folder, services={}) as second:
+    async with Stack(folder, services={}, sync=False) as second:
         assert (second.secrets, second.bootstrap_servers) == (secret, kafka_address)
         connection = await asyncpg.connect(second.dsn("registry"))
         assert await connection.fetchval("SELECT count(*) FROM kept") == 0
@@ -156,7 +156,7 @@ async def test_a_service_that_does_not_start_stops_the_others_and_names_its_log(
     folder = tmp_path / "broken"
     broken = {"registry": {"PYTHONPATH": "/nowhere"}}
     with pytest.raises(StackError, match=r"registry ended while starting \(.*No module named.*\): see .*registry\.log"):
-        await Stack(folder, services=broken).__aenter__()
+        await Stack(folder, services=broken, sync=False).__aenter__()
     assert not [
         child for child in psutil.Process().children(recursive=True) if str(folder) in " ".join(child.cmdline())
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,13 @@ from support.databases import Databases
 from support.every_app import WEBCHAT
 from support.ingress_fakes import BOT, PROJECT, registry, trigger
 from support.served import served
+
+AT_LENGTH = Path(__file__).with_name("test_documents_at_length.py")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """All of its tests are slow, and seconds go by until schemathesis has found out which there are."""
+    return True if collection_path == AT_LENGTH and config.getoption("markexpr") == "not slow" else None
 
 
 @pytest.fixture(scope="module")

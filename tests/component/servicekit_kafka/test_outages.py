@@ -41,7 +41,7 @@ async def own_kafka(tmp_path: Path) -> AsyncIterator[EmbeddedKafka]:
 
 @pytest.fixture
 async def own_postgres(tmp_path: Path) -> AsyncIterator[EmbeddedPostgres]:
-    server = EmbeddedPostgres(tmp_path / "postgres")
+    server = EmbeddedPostgres(tmp_path / "postgres", sync=False)
     await server.start()
     yield server
     await server.stop()

@@ -11,6 +11,7 @@ import pytest
 from contracts import dlq
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
+from servicekit.loop.brake import MOST_PROJECTS
 from support.bad_records import RawName, produce_raw
 from support.ledger import Ledger, make_loop, produce, read_all, running, sources, turns
 from support.waiting import eventually
@@ -96,6 +97,44 @@ async def test_a_record_that_fails_three_times_is_parked_alone(
     assert len(dict(letters[0].headers)[dlq.ERROR_MESSAGE] or b"") == 1024
     offsets = [offset for _, offset in sources(await read_all(kafka, out))]
     assert sorted(set(offsets)) == [n for n in range(110) if n != 20]
+
+
+async def test_failures_of_many_projects_stop_the_loop_and_it_says_what_to_do(
+    kafka: str, cluster: Cluster, pool: Pool, make_topic: MakeTopic, dead: str
+) -> None:
+    """As after a bad release: it does not go on to hold everybody's conversations, and loses nothing."""
+    topic, _ = await make_topic("in"), await make_topic("out")
+    ledger = Ledger("in", "out", pool)
+    ledger.bugs = {b"13": RuntimeError("a bug")}
+    for project in range(MOST_PROJECTS + 2):
+        await produce(kafka, topic, [("k", 13), ("k", 13)], headers=[("ce_project", b"project-%d" % project)])
+    loop = make_loop(ledger, cluster)
+    async with running(loop):
+        sentence = await eventually(loop.problem)
+        assert "records of 4 projects failed within a minute" in sentence
+        assert "release before" in sentence
+    assert ledger.parked == [b"13"] * 2 * MOST_PROJECTS
+    assert len(await read_all(kafka, dead)) == 2 * MOST_PROJECTS
+    ledger.bugs.clear()
+    async with running(make_loop(ledger, cluster)):
+        await eventually(lambda: has(pool, 4))
+
+
+async def test_without_a_days_partition_nothing_is_parked_and_readiness_says_so(
+    kafka: str, cluster: Cluster, pool: Pool, make_topic: MakeTopic, dead: str
+) -> None:
+    topic, _ = await make_topic("in"), await make_topic("out")
+    ledger = Ledger("in", "out", pool)
+    ledger.bugs = {b"13": asyncpg.CheckViolationError('no partition of relation "message" found for row')}
+    await produce(kafka, topic, [("k", 13)])
+    loop = make_loop(ledger, cluster)
+    async with running(loop):
+        sentence = await eventually(loop.problem)
+        assert "no partition for today's rows" in sentence
+        ledger.bugs.clear()
+        await eventually(lambda: has(pool, 1))
+        assert loop.problem() is None
+    assert ledger.parked == []
 
 
 async def test_a_value_that_postgres_refuses_is_its_records_fault(

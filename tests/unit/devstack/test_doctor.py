@@ -1,9 +1,14 @@
 """`switchhook doctor` while the servers that it asks are away."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
 import pytest
 
+from devstack import doctor
 from devstack.checkpoints import checkpoints
-from devstack.doctor import durability
+from devstack.doctor import Check, checks, durability
 from devstack.errors import StackError
 from devstack.stack import Addresses
 
@@ -25,3 +30,26 @@ async def test_a_database_that_does_not_answer_is_named_without_its_password():
         await checkpoints(DSN)
 
     assert "password" not in str(refused.value)
+
+
+@pytest.mark.parametrize("error", [OSError("no such device"), AssertionError(), StackError("Free some disk.")])
+async def test_a_check_that_fails_itself_is_a_line_and_leaves_the_others_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """Seen: a traceback in place of the report while Kafka was down."""
+    running = Addresses(kafka=NOWHERE, own_kafka=True, topic_prefix="", dsns={}, services={})
+
+    def fail(*_: Any) -> Check:
+        raise error
+
+    async def fails(*_: Any) -> AsyncIterator[Check]:
+        raise error
+        yield
+
+    monkeypatch.setattr(doctor, "running_stack", lambda _: running)
+    monkeypatch.setattr(doctor, "memory", fail)
+    monkeypatch.setattr(doctor, "readiness", fails)
+    found = {check.what: check async for check in checks(tmp_path)}
+    assert (found["memory could not be checked"].fine, found["readiness could not be checked"].fine) == (False, False)
+    assert "checkpoints could not be compared with their logs" in found
+    assert any(what.startswith("PostgreSQL: postgres") for what in found)

@@ -8,6 +8,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from devstack.errors import StackError
+from devstack.operating import dlq_app, held_app
 from devstack.paths import ROOT, STATE
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
@@ -21,6 +22,8 @@ app = typer.Typer(
 )
 topics_app = typer.Typer(help="Kafka topics.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
+app.add_typer(dlq_app, name="dlq")
+app.add_typer(held_app, name="held")
 
 
 @app.command()

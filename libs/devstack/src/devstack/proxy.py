@@ -20,7 +20,7 @@ from multidict import CIMultiDict
 from starlette.types import Receive, Scope, Send
 from yarl import URL
 
-from contracts.routes import PREFIXES
+from contracts.routes import PREFIXES, PRIVATE
 from devstack.openapi import service_of_document
 from devstack.ports import HOST, claim
 from servicekit.web.problems import ProblemError, not_found
@@ -48,8 +48,6 @@ ADDED_BY_CLIENT: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Age
 CONSOLE_SERVICE = "registry"
 """Serves every path outside /v1 that is not private: the console, /docs, /openapi.json."""
 PRIVATE_PREFIXES: Final = frozenset({"health", "metrics"})
-PRIVATE_API: Final = frozenset({"dlq", "held"})
-"""First segments after /v1 that are for operators, on a service's own port only: not routed even if a row has one."""
 INGRESS_PATHS: Final = frozenset({"widget.js"})
 
 COME_AGAIN: Final = {"Retry-After": "1"}
@@ -66,7 +64,7 @@ def service_for(path: str) -> str | None:
         return document_of
     first, *rest = path.lstrip("/").split("/")
     if first == "v1":
-        return PREFIXES.get(rest[0]) if rest and rest[0] not in PRIVATE_API else None
+        return PREFIXES.get(rest[0]) if rest and rest[0] not in PRIVATE else None
     if first in PRIVATE_PREFIXES:
         return None
     return "ingress" if first in INGRESS_PATHS else CONSOLE_SERVICE

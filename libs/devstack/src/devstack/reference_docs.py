@@ -74,7 +74,8 @@ def http() -> str:
     )
     said = (
         "\nBodies and answers are in the OpenAPI documents: `/docs` to read and try, `/openapi.json` for all of them,\n"
-        "`/openapi/<service>.json` for one service. Every refusal is a [problem](problems.md).\n"
+        "`/openapi/<service>.json` for one service. Every refusal is a [problem](problems.md). What is under `/v1/dlq` and `/v1/held`\n"
+        "is answered on the service's own port only ([how to use it](../how-to/dead-letters.md)).\n"
     )
     return f"# HTTP routes\n{NOTE}{said}\n{table(('method', 'path', 'what', 'service', 'needs'), rows)}"
 

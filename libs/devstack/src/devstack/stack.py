@@ -21,6 +21,7 @@ from devstack.embedded_kafka import EmbeddedKafka
 from devstack.embedded_postgres import EmbeddedPostgres
 from devstack.errors import StackError
 from devstack.kafka_place import other_broker, own_broker
+from devstack.log_files import keep_small
 from devstack.proxy import Proxy
 from devstack.secrets_file import StackSecrets, load_secrets
 from devstack.server import Server, make_folder
@@ -183,6 +184,7 @@ class Stack:
 
     async def _start(self) -> None:
         self._secrets = load_secrets(self.folder / "secrets.json")
+        self._supervision.append(asyncio.create_task(keep_small(self.logs)))
         public_url = self._proxy.claim_port()
         require_disk(self.folder)
         await together(self._start_kafka(), self._start_database(self._secrets))

@@ -1,6 +1,7 @@
 """FlowEngineError
 Undecodable          the record goes to the dead-letter topic, the partition goes on
 StaleConversation    a row was not at the version that was read: two owners; rolled back, an alarm
+RedriveFailed        a held event failed again: everything stays held, and that event's row says why
 UnknownVersion       a session stands on a flow version that is not here yet: the conversation is parked if it stays so
 """
 
@@ -25,3 +26,11 @@ class StaleConversation(FlowEngineError):
 
 class UnknownVersion(FlowEngineError):
     """A session stands on a flow version that the registry view does not have, and whose deletion it has not seen."""
+
+
+class RedriveFailed(FlowEngineError):
+    """A held event failed again. `conversation` is its conversation's id, `position` its place in the queue."""
+
+    def __init__(self, conversation: str, position: int, sentence: str) -> None:
+        super().__init__(sentence)
+        self.conversation, self.position = conversation, position

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from contracts.registry import Trigger
+from contracts.registry import Bot, Trigger
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.timers import Timers
 from flow_engine.catalogue.links import LinkMaker
@@ -18,6 +18,7 @@ from flow_engine.store.postgres import PostgresConversations
 from flow_engine.web.routes import make_app
 from servicekit.credentials.links import LinkKeys
 from servicekit.database import Database, Pool
+from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.loop.partition_loop import PartitionLoop
 from servicekit.loop.readiness import problem_of
 from servicekit.process import Service, run
@@ -39,6 +40,7 @@ class Engine(Service):
         self.view = RegistryView(settings.cluster)
         self.authoriser = Authoriser(self.view, settings.admin_token)
         self.stack = StackId(lambda: self.view.stack_id)
+        self.publisher = KafkaPublisher(settings.cluster, client_id=f"{SERVICE}-{settings.instance}-operator")
         self.loops: list[PartitionLoop] = []
         keys = LinkKeys(settings.link_key) if settings.link_key else None
         self._links = LinkMaker(keys, settings.public_url)
@@ -55,6 +57,11 @@ class Engine(Service):
         found: Trigger | None = self.view.get("trigger", trigger_id)
         return found
 
+    def project_of(self, bot_id: str) -> str | None:
+        """Whose bot it is."""
+        bot: Bot | None = self.view.get("bot", bot_id)
+        return bot.project_id if bot else None
+
     def checks(self) -> Checks:
         """Postgres is migrated, the registry known and ours, and every partition that we have can go on."""
         return {
@@ -68,6 +75,7 @@ class Engine(Service):
         """Apply events and fire timers."""
         settings = self.settings
         await self.view.start()
+        await self.publisher.start()
         pool = await self.database.connect(settings)
         store = PostgresConversations(pool)
         logs = log_partitions.logs(settings.chat_log_days, settings.event_log_days)
@@ -113,6 +121,7 @@ class Engine(Service):
 
     async def close(self) -> None:
         """Let go of the registry and the database."""
+        await self.publisher.stop()
         await self.view.stop()
         await self.database.close()
 

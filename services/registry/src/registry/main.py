@@ -8,6 +8,7 @@ from functools import partial
 
 from registry.checking.checks import AT_ONCE, Checks
 from registry.checking.tasks import TARGET
+from registry.kafka.dead_letters import DeadLetters
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.kafka.findings_handler import GROUP, FindingsHandler
 from registry.publishing.relay import Relay
@@ -49,7 +50,11 @@ class Registry(Service):
         self._at_work: dict[str, Callable[[], str | None]] = {}
         writes = Writes(self.database, self.tail, self.site)
         api = Api(self.database, writes, self.site, settings.admin_token)
-        self.app = build_app(api, DispatcherCalls(self.asker, self.publisher))
+        self.app = build_app(
+            api,
+            DispatcherCalls(self.asker, self.publisher),
+            DeadLetters(settings.cluster, self.publisher, settings.instance),
+        )
 
     def checks(self) -> health.Checks:
         """Postgres was reached and is migrated. Kafka may be away: writes are then answered as pending."""

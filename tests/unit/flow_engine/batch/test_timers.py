@@ -16,8 +16,10 @@ from flow_engine.state.ids import timer_id
 from flow_engine.state.rows import TimerRow
 from flow_engine.state.work import Work
 from flow_engine.store.port import DueTimers
+from servicekit.checkpoints.transactions import OutcomeUnknown
 from servicekit.kafka.records import Outgoing
 from support.conversations_in_memory import ConversationsInMemory
+from support.waiting import eventually
 
 KEY = "bot-1/web-1/p1"
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
@@ -31,6 +33,9 @@ class Loop:
     def __init__(self, *assigned: int) -> None:
         self.assigned = set(assigned)
         self.made: list[Outgoing] = []
+
+    def lag(self) -> dict[int, int]:
+        return dict.fromkeys(self.assigned, 0)
 
     async def transact(self, partition: int, save: Save) -> bool:
         if partition not in self.assigned:
@@ -77,7 +82,27 @@ async def test_a_partition_that_was_lost_meanwhile_keeps_its_timers() -> None:
 
     store.due_timers = as_it_is_lost  # type: ignore[method-assign]
     await Timers(loop, store).fire_due()
-    assert (loop.made, [armed.fired for armed in store.armed.values()]) == ([], [False])
+    assert (loop.made, [armed.fired_at for armed in store.armed.values()]) == ([], [None])
+
+
+async def test_a_commit_whose_outcome_is_not_known_delays_timers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen: it ended the process."""
+    loop, store = Loop(1), await store_with(NOW)
+    transact, unknown = loop.transact, [OutcomeUnknown(ConnectionResetError())]
+
+    async def once_unknown(partition: int, save: Save) -> bool:
+        if unknown:
+            raise unknown.pop()
+        return await transact(partition, save)
+
+    monkeypatch.setattr("flow_engine.batch.timers.LONGEST_SLEEP", 0)
+    loop.transact = once_unknown  # type: ignore[method-assign]
+    running = asyncio.create_task(Timers(loop, store).run())
+    try:
+        await eventually(lambda: loop.made)
+    finally:
+        running.cancel()
+    assert len(loop.made) == 1
 
 
 async def test_more_than_one_transaction_takes_are_fired_without_a_pause() -> None:

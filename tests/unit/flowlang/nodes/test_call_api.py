@@ -257,3 +257,13 @@ def test_an_answer_nested_too_deeply_is_an_error(talk: Any) -> None:
     t.say("/go")
     t.api_answers({"memory": {"favourite-thing": deep}})
     assert t.texts[0].startswith("not-json")
+
+
+def test_a_call_without_a_timeout_of_its_own_is_not_waited_for_for_ever(talk: Any) -> None:
+    """Its answer may be lost on the way: the record, or the delivery with its day."""
+    t = talk(calling())
+    t.say("/go")
+    timer = t.timers[0]
+    assert (t.now, timer.due) == ("2026-11-21T12:00:00Z", "2026-11-21T13:00:00.000Z")
+    t.fire()
+    assert t.texts == ["Too late"]

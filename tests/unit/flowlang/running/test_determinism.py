@@ -82,7 +82,7 @@ def test_any_history_holds_the_rules_of_a_turn(talk: Any, history: list[Move]) -
         assert t.conversation.version == number
         assert len(t.turn.effects) <= 64
         seqs += [effect.seq for effect in t.effects(Say)]
-        tokens += [effect.wait for effect in (*t.effects(StartTimer), *t.calls)]
+        tokens += {effect.wait for effect in (*t.effects(StartTimer), *t.calls)}
         session = t.conversation.session
         assert session is None or session.wait is not None
         # An event that was queued is taken in this turn, too, and moves its session on: whoever began that is answered anew.

@@ -20,6 +20,9 @@ from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
 
 PARAMS_LIMIT = 128 * 1024
+LONGEST_WAIT = timedelta(hours=1)
+"""How long a call without a `timeout` is waited for. Its answer, or that there is none, comes within a minute when
+everything works; what was lost on the way leaves by the port `timeout`."""
 WhileWaiting = Literal["queue", "interrupt", "ignore"]
 
 
@@ -52,7 +55,7 @@ class CallApiModel(NodeModel):
             (compiler.place(place, "save", place), _path(source, place, compiler))
             for place, source in self.save.items()
         )
-        timeout = clock.duration(self.timeout) if self.timeout else None
+        timeout = clock.duration(self.timeout) if self.timeout else LONGEST_WAIT
         return CallApiStep(self.api, params, self.while_waiting, self.response == "raw", save, timeout)
 
     def api_calls(self) -> tuple[str, ...]:
@@ -78,7 +81,7 @@ class CallApiStep(Step):
     while_waiting: WhileWaiting
     raw: bool
     save: tuple[tuple[Place, JsonPath], ...]
-    timeout: timedelta | None
+    timeout: timedelta
 
     def enter(self, run: StepContext) -> Outcome:
         params = {name: value.of(run) for name, value in self.params}

@@ -32,6 +32,7 @@ from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.kafka.records import Outgoing, dead_letter
 from servicekit.loop.assignment import Assignment
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Handler, Infrastructure
+from servicekit.loop.brake import Brake
 from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.loop.metrics import LoopMetrics
 from servicekit.loop.outlet import CommittedRow, Outlet
@@ -70,9 +71,9 @@ class PartitionLoop:
 
     `service` names the dead-letter topic; `instance` is this replica's name in the group, stable over restarts;
     `session_timeout`: seconds without a heartbeat until its partitions go to others. `pool`'s connections look into the
-    schema that has LOOP_TABLES. Without `publisher` (already started) the loop has one of its own. With two
-    `parallel_batches` one batch is computed while another one, of other partitions, is being committed; the handler's `apply` may then run twice
-    at once. There is one transaction at a time all the same. `patience_ms`: see GroupReader.
+    schema that has LOOP_TABLES. Without `publisher` (already started) the loop has one of its own. With two `parallel_batches`
+    one batch is computed while another one, of other partitions, is being committed; the handler's `apply` may then run
+    twice at once. There is one transaction at a time all the same. `patience_ms`: see GroupReader.
     """
 
     def __init__(
@@ -92,20 +93,16 @@ class PartitionLoop:
     ) -> None:
         self.topic = topic = handler.topic
         self._parallel_batches = parallel_batches
-        self._handler, self._service = handler, service
-        self._max_records, self._session_timeout = max_records, session_timeout
+        self._handler, self._service, self._session_timeout = handler, service, session_timeout
+        self._max_records = max_records
         self._own_publisher = publisher is None
         self._publisher = publisher or KafkaPublisher(cluster, client_id=f"{group}-{instance}")
-        self._metrics, self._stamps = LoopMetrics(topic), Stamps(topic)
+        self._metrics, self._stamps, self._brake = LoopMetrics(topic), Stamps(topic), Brake(topic, service)
         self._work, self._closing = asyncio.Event(), asyncio.Event()
         self._reader = GroupReader(
-            cluster=cluster,
-            topic=topic,
-            group=group,
-            instance=instance,
-            session_timeout=session_timeout,
-            patience_ms=patience_ms,
-        )
+            cluster=cluster, topic=topic, group=group, instance=instance,
+            session_timeout=session_timeout, patience_ms=patience_ms,
+        )  # fmt: skip
         self._connection = LoopConnection(pool)
         self._outlet = Outlet(topic, self._publisher, self._connection, recover=self._recover, done=self._work.set)
         self._recovery = Recovery(handler, self._reader, self._publisher, pool, self._outlet, ready=self._on_ready)
@@ -160,7 +157,7 @@ class PartitionLoop:
         """One sentence when a partition stands still and will not go on by itself, or none is assigned; else None."""
         if self._reader.unassigned_seconds > 2 * self._session_timeout:
             return f"{self.topic}: no partitions assigned for {self._reader.unassigned_seconds:.0f} s"
-        return self._assignment.problem()
+        return self._brake.problem() or self._assignment.problem()
 
     async def settled(self) -> None:
         """Wait until there is an assignment and each of its partitions is ready, or stopped for an operator."""
@@ -189,7 +186,7 @@ class PartitionLoop:
 
     async def _apply_next(self) -> bool:
         """Apply what there is. False when there is nothing."""
-        portions = cut(self._assignment.in_turn(), self._max_records)
+        portions = [] if self._brake.pulled else cut(self._assignment.in_turn(), self._max_records)
         if not portions:
             return False
         for portion in portions:
@@ -214,7 +211,8 @@ class PartitionLoop:
         """Load, compute, one transaction, publish. Raises whatever went wrong before the commit was known to be good."""
         started = time.monotonic()
         if goes_alone(portions) and portions[0].fresh and portions[0].partition.tries >= TRIES:
-            await self._park(portions[0])
+            if self._brake.may_park(portions[0].fresh[0]):
+                await self._park(portions[0])
             return
         batch = batch_of(portions)
         commit = await self._handler.apply(batch) if batch.records else Commit()
@@ -271,6 +269,7 @@ class PartitionLoop:
                 await save(connection)
 
             await self._connection.transaction(work)
+            self._brake.went_on()
             del self._outlet.published[: len(deleted)]
             self._metrics.commit_seconds.observe(time.monotonic() - begun)
             await failpoint("after_commit")
@@ -306,6 +305,7 @@ class PartitionLoop:
         """Nothing is known to be saved: back to the checkpoint; a record's own fault is looked for one by one."""
         cause = error.cause if isinstance(error, OutcomeUnknown) else error
         held = is_infrastructure(cause)
+        self._brake.failed(cause)
         alone = goes_alone(portions)
         log.warning("batch.failed", topic=self.topic, held=held, alone=alone, error=f"{type(cause).__name__}: {cause}")
         for portion in portions:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from contracts import actions
 from dispatcher.errors import Unreadable
+from dispatcher.intake import dead_calls
 from dispatcher.intake.decoding import ActionDecoder, Arrived, DayWindow
 from dispatcher.intake.takeover import Takeover, source_of
 from dispatcher.model.delivery import Delivery, DeliveryKind
@@ -14,6 +15,7 @@ from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord
 
 NAME = "actions"
+NOT_MADE = "The call could not be made and went to the dead letters."
 
 
 class ActionsHandler:
@@ -26,17 +28,21 @@ class ActionsHandler:
 
     async def apply(self, batch: Batch) -> Commit:
         deliveries, dead, now = list[Delivery](), list[DeadRecord](), datetime.now(UTC)
+        answers = list[tuple[Record, list[Outgoing]]]()
         for record in batch.records:
             try:
                 arrived, kind = self._decoder.decode(record)
                 deliveries.append(delivery_of(arrived, kind, self._days, now))
             except Unreadable as error:
                 dead.append(DeadRecord(record, error.code, str(error)))
-        return await self._takeover.commit(deliveries, dead)
+                answers.append((record, dead_calls.answer(record, NOT_MADE)))
+        commit = await self._takeover.commit(deliveries, dead)
+        commit.outgoing += [each for each in answers if each[1]]
+        return commit
 
     async def park(self, record: Record, error: Exception, connection: Connection) -> list[Outgoing]:
-        """Nothing depends on an action but its own delivery, and that was never made."""
-        return []
+        """Nothing depends on an action but its own delivery, and on a call who waits for it."""
+        return dead_calls.answer(record, NOT_MADE)
 
     async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
         await self._takeover.take(NAME, partitions, connection)

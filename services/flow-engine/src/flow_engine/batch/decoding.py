@@ -15,6 +15,7 @@ from flow_engine.errors import Undecodable
 from flow_engine.state.patches import without_nul
 from flow_engine.turn.event import Arrived
 from servicekit.kafka.records import Record
+from servicekit.loop.batches import DeadRecord
 
 LARGEST_RECORD = 1536 * 1024
 """Bytes of value; larger ones are parked."""
@@ -24,6 +25,14 @@ _MODELS: dict[str, Any] = {
     f"{TYPE_PREFIX}inbound.{model.model_fields['kind'].default}": model.__pydantic_validator__
     for model in get_args(get_args(inbound.Inbound)[0])
 }
+
+
+def decoded(record: Record) -> Arrived | DeadRecord:
+    """The record as an event, or as what goes to the dead letters."""
+    try:
+        return decode(record)
+    except Undecodable as error:
+        return DeadRecord(record, error.code, error.message)
 
 
 def decode(record: Record) -> Arrived:

@@ -10,14 +10,14 @@ import structlog
 
 from contracts import inbound
 from flow_engine.batch import parking, person_lookup
-from flow_engine.batch.decoding import decode
+from flow_engine.batch.decoding import decoded
 from flow_engine.batch.loading import LoadedBatch, load
+from flow_engine.batch.parking import RedrivenEvent, sentence
 from flow_engine.batch.without_turn import answer_repeat, attach, is_another_request, refuse, refuse_reuse
 from flow_engine.catalogue.port import Catalogue
-from flow_engine.errors import Undecodable
+from flow_engine.errors import RedriveFailed
 from flow_engine.programs.stepping import Stepping
 from flow_engine.state.seen import contains, fingerprint
-from flow_engine.state.work import LoadedConversation
 from flow_engine.store.port import ConversationStore
 from flow_engine.turn.event import Arrived
 from flow_engine.turn.kinds import KINDS
@@ -26,6 +26,7 @@ from flowlang.model import Refused
 from servicekit.failpoints import broken
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Infrastructure
+from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.observability.metrics import counter
 
 YIELD_EVERY_RECORDS = 16
@@ -52,22 +53,26 @@ class EngineHandler:
 
     async def apply(self, batch: Batch) -> Commit:
         """See servicekit.loop.batches.Handler."""
-        decoded = [_decode(record) for record in batch.records]
-        good = [arrived for arrived in decoded if isinstance(arrived, Arrived)]
+        all_arrived = [decoded(record) for record in batch.records]
+        good = [arrived for arrived in all_arrived if isinstance(arrived, Arrived)]
         await self._wait_for_registry(good)
         async with self._store.reading() as reads:
             loaded = await load(reads, good) if good else LoadedBatch()
-        applied = await self._apply_in_order(decoded, loaded)
+        await self._wait_for_registry(loaded.waiting())
+        applied = await self._apply_in_order(all_arrived, loaded)
         work = loaded.work
         return Commit(partial(self._store.save, work), work.outgoing, work.dead, applied=applied)
 
     async def park(self, record: Record, error: Exception, connection: Connection) -> list[Outgoing]:
-        """Hold the conversation from this record on. A failed redrive leaves everything held as it was."""
-        arrived = _decode(record)
-        if isinstance(arrived, Arrived) and arrived.body.kind != "redrive":
-            sentence = f"{type(error).__name__}: {error}"[:1000]
-            await self._store.hold(record, arrived.key, sentence, connection)
-            log.error("conversation.held", conversation=arrived.key, offset=record.offset, error=repr(error))
+        """Hold the conversation from this record on. A failed redrive leaves everything held, and says which event failed."""
+        arrived = decoded(record)
+        if isinstance(arrived, DeadRecord):
+            return []
+        if arrived.body.kind != "redrive":
+            await self._store.hold(record, arrived.key, sentence(error), connection)
+        elif isinstance(error, RedriveFailed):
+            await self._store.held_failed(error.conversation, error.position, str(error), connection)
+        log.error("conversation.held", conversation=arrived.key, offset=record.offset, error=repr(error))
         return []
 
     async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
@@ -77,64 +82,80 @@ class EngineHandler:
         """Nothing is cached between batches."""
 
     async def _wait_for_registry(self, good: list[Arrived]) -> None:
+        """`good`: of the batch, then of the held events that it redrives."""
         needed = max((arrived.registry_offset for arrived in good), default=-1)
         if needed > self._catalogue.offset and not await self._catalogue.reached(needed, REGISTRY_WAIT):
             raise Infrastructure(f"the registry view is behind offset {needed}")
 
-    async def _apply_in_order(self, decoded: list[Arrived | DeadRecord], batch: LoadedBatch) -> int:
+    async def _apply_in_order(self, all_arrived: list[Arrived | DeadRecord], batch: LoadedBatch) -> int:
         """How many records were applied before the compute budget was spent; at least one."""
         turns = Turns(batch.work, self._catalogue, self._stepping)
         end = time.perf_counter() + self._budget
-        for count, arrived in enumerate(decoded):
+        for count, arrived in enumerate(all_arrived):
             if count and time.perf_counter() > end:
                 return count
             if count % YIELD_EVERY_RECORDS == YIELD_EVERY_RECORDS - 1:
                 await asyncio.sleep(0)
-            if isinstance(arrived, DeadRecord):
-                batch.work.dead.append(arrived)
-            elif arrived.person_keyed:
-                self._pass_on(arrived, batch)
+            if isinstance(arrived, Arrived) and arrived.body.kind == "redrive":
+                await self._redrive(arrived, batch, turns)
+            elif isinstance(arrived, Arrived) and _is_held(arrived, batch):
+                parking.hold(batch.work, arrived.record, arrived.key, batch.held_counts[arrived.key])
             else:
                 await self._apply_one(arrived, batch, turns)
-        return len(decoded)
+        return len(all_arrived)
 
-    async def _apply_one(self, arrived: Arrived, batch: LoadedBatch, turns: Turns) -> None:
+    async def _apply_one(self, arrived: Arrived | DeadRecord, batch: LoadedBatch, turns: Turns) -> None:
+        if isinstance(arrived, DeadRecord):
+            batch.work.dead.append(arrived)
+        elif arrived.person_keyed:
+            self._pass_on(arrived, batch)
+        elif arrived.body.kind == "attach":
+            attach(arrived, batch.work.conversations[arrived.key], batch)
+        else:
+            await self._turn(arrived, batch, turns)
+
+    async def _turn(self, arrived: Arrived, batch: LoadedBatch, turns: Turns) -> None:
         loaded = batch.work.conversations[arrived.key]
-        kind = arrived.body.kind
-        if kind == "redrive":
-            await self._redrive(arrived, loaded, batch, turns)
-        elif kind == "attach":
-            attach(arrived, loaded, batch)
-        elif loaded.held:
-            parking.hold(batch.work, arrived.record, arrived.key, batch.held_counts[arrived.key])
-        elif is_another_request(arrived, batch):
+        mark = fingerprint(arrived.event_id)
+        if is_another_request(arrived, batch):
             refuse_reuse(arrived, loaded, batch)
-        elif contains(loaded.seen, mark := fingerprint(arrived.event_id)) and not broken("dedupe"):
+        elif contains(loaded.seen, mark) and not broken("dedupe"):
             self._repeats.inc()
             answer_repeat(arrived, loaded, batch)
         else:
-            self._turns[kind].inc()
+            self._turns[arrived.body.kind].inc()
             await turns.apply(arrived, loaded, mark)
 
-    async def _redrive(self, arrived: Arrived, loaded: LoadedConversation, batch: LoadedBatch, turns: Turns) -> None:
-        """Apply the held events here, in their order, as effects of this record."""
+    async def _redrive(self, arrived: Arrived, batch: LoadedBatch, turns: Turns) -> None:
+        """Apply the held events here, in their order and as any other event, as effects of this record."""
         work, before = batch.work, len(batch.work.outgoing)
-        waiting = batch.redriven.get(arrived.key, [])
-        left = batch.held_counts.get(arrived.key, 0) - len(waiting)
-        work.redriven += [(loaded.id, held.position) for held in waiting]
-        records = [parking.as_if_at(held, arrived.record) for held in waiting]
-        if left <= 0:
-            loaded.held = False
-            records += [record._replace(offset=arrived.record.offset) for record in work.held.pop(arrived.key, [])]
-        for record in records:
-            held = decode(record)
-            mark = fingerprint(held.event_id)
-            if not contains(loaded.seen, mark):
-                await turns.apply(held, loaded, mark)
+        redriven = batch.redriven.pop(arrived.key, None)
+        if redriven is None:
+            return  # A second redrive of the batch: the first one takes care of it.
+        for held in redriven.events:
+            work.redriven.append((redriven.conversation, held.position))
+            await self._apply_held(held, redriven.conversation, batch, turns)
+        if not redriven.more:
+            await self._release(arrived, batch, turns)
         made = [outgoing for _, outgoings in work.outgoing[before:] for outgoing in outgoings]
-        if left > 0:
+        if redriven.more:
             made.append(parking.next_redrive(arrived))
         work.outgoing[before:] = [(arrived.record, made)] if made else []
+
+    async def _apply_held(self, held: RedrivenEvent, conversation: str, batch: LoadedBatch, turns: Turns) -> None:
+        try:
+            await self._apply_one(held.arrived, batch, turns)
+        except Exception as error:
+            if is_infrastructure(error):
+                raise
+            raise RedriveFailed(conversation, held.position, sentence(error)) from error
+
+    async def _release(self, arrived: Arrived, batch: LoadedBatch, turns: Turns) -> None:
+        """Nothing is held any more: what this batch let wait goes behind what was held before it."""
+        if loaded := batch.work.conversations.get(arrived.key):
+            loaded.held = False
+        for record in batch.work.held.pop(arrived.key, []):
+            await self._apply_one(decoded(record._replace(offset=arrived.record.offset)), batch, turns)
 
     def _pass_on(self, arrived: Arrived, batch: LoadedBatch) -> None:
         """Send a person-keyed record to the conversation of the person it names, or refuse it."""
@@ -151,8 +172,8 @@ class EngineHandler:
         batch.work.send(arrived.record, [person_lookup.forwarded(arrived, target, channel_type)])
 
 
-def _decode(record: Record) -> Arrived | DeadRecord:
-    try:
-        return decode(record)
-    except Undecodable as error:
-        return DeadRecord(record, error.code, error.message)
+def _is_held(arrived: Arrived, batch: LoadedBatch) -> bool:
+    """Whether it has to wait behind others of its conversation. An attach makes no turn, and never waits."""
+    if arrived.person_keyed or arrived.body.kind == "attach":
+        return False
+    return batch.work.conversations[arrived.key].held

@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.ids import split_conversation_key
-from flow_engine.batch.parking import AT_ONCE
+from flow_engine.batch.parking import Redriven, redriven
 from flow_engine.batch.person_lookup import named
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.seen import contains, fingerprint
 from flow_engine.state.work import LoadedConversation, Work
-from flow_engine.store.port import Conversations, HeldEvent, Name, Reads
+from flow_engine.store.port import Conversations, Name, Reads
 from flow_engine.turn.event import Arrived
 from flowlang.model import Conversation
 
@@ -24,15 +24,24 @@ class LoadedBatch:
     found: dict[Name, Conversations] = field(default_factory=dict)
     backlogs: dict[tuple[str, int], list[dict[str, Any]]] = field(default_factory=dict)
     """By conversation key and the `after` of an attach."""
-    redriven: dict[str, list[HeldEvent]] = field(default_factory=dict)
+    redriven: dict[str, Redriven] = field(default_factory=dict)
     """By conversation key: held events that a redrive of this batch applies."""
     held_counts: dict[str, int] = field(default_factory=dict)
     """By conversation key."""
+
+    def waiting(self) -> list[Arrived]:
+        """The held events that redrives of this batch apply."""
+        events = (event for redriven in self.redriven.values() for event in redriven.events)
+        return [event.arrived for event in events if isinstance(event.arrived, Arrived)]
 
 
 async def load(reads: Reads, arrived: list[Arrived]) -> LoadedBatch:
     """Read it. Rare things cost a query only when a record asks for them."""
     batch = LoadedBatch()
+    for one in arrived:
+        if one.body.kind == "redrive" and one.key not in batch.redriven:
+            batch.redriven[one.key] = await redriven(reads, one)
+    arrived = [*arrived, *batch.waiting()]
     await _load_conversations(reads, batch.work, arrived)
     batch.work.timers_found = await reads.timers([a.body.timer_id for a in arrived if a.body.kind == "timer"])
     names = [name for a in arrived if a.person_keyed and (name := named(a))]
@@ -41,8 +50,6 @@ async def load(reads: Reads, arrived: list[Arrived]) -> LoadedBatch:
         if one.body.kind == "attach":
             after: int = one.body.after
             batch.backlogs[(one.key, after)] = await reads.backlog(conversation_id(one.key), after)
-        elif one.body.kind == "redrive":
-            batch.redriven[one.key] = await reads.held(conversation_id(one.key), AT_ONCE)
     await _load_held(reads, batch)
     await _load_repeats(reads, batch.work, arrived)
     return batch
@@ -50,7 +57,7 @@ async def load(reads: Reads, arrived: list[Arrived]) -> LoadedBatch:
 
 async def _load_conversations(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
     """Each conversation as its row has it, or as the first record makes it."""
-    first = {one.key: one for one in arrived if not one.person_keyed}
+    first = {one.key: one for one in arrived if not one.person_keyed and one.body.kind != "redrive"}
     if not first:
         return
     for key, stored in (await reads.conversations(first)).items():

@@ -1,14 +1,18 @@
 """Fires timers that are due: the partition's owner marks them and writes their records in one transaction.
 
 Due is by the database's clock, which all engines share. A fired timer's event id follows from the timer, so that it fires
-once however often it is found; its row stays until a turn applies the event, and an event without a row does nothing.
+once however often it is found; its row stays until a turn applies the event, and an event without a row does nothing. A row
+that stays although nothing of its partition waits to be applied has lost its record: it is fired again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Protocol
+
+import structlog
 
 from contracts import inbound
 from contracts.cloudevents import headers, now_text
@@ -22,10 +26,14 @@ from servicekit.observability.repeats import Repeated
 
 AT_ONCE = 200
 """Timers of a partition that one transaction fires."""
+LOST_SECONDS = 60.0
+"""How long a timer must have been fired to count as lost, and how often that is looked at."""
 LONGEST_SLEEP = 0.5
 """Seconds; a timer is late by no more than this and what is before it."""
 
 Save = Callable[[Connection], Awaitable[list[Outgoing]]]
+
+log = structlog.get_logger()
 
 
 class HoldsPartitions(Protocol):
@@ -41,6 +49,10 @@ class HoldsPartitions(Protocol):
         """The partitions that this process holds."""
         ...
 
+    def lag(self) -> dict[int, int]:
+        """Partition -> records not yet applied."""
+        ...
+
     async def transact(self, partition: int, save: Save) -> bool:
         """Run `save` in a transaction of the partition's owner, and write what it returns. False: not the owner."""
         ...
@@ -53,12 +65,16 @@ class Timers:
         self._loop, self._store = loop, store
         self._held = Repeated("timers.held")
         self._fired, self._due = counter("switchhook_timers_fired_total"), gauge("switchhook_due_timers")
+        self._next_look = time.monotonic() + LOST_SECONDS
 
     async def run(self) -> None:
         """For ever. Postgres or Kafka being away delays timers and loses none."""
         while True:
             try:
                 pause = await self.fire_due()
+                if time.monotonic() >= self._next_look:
+                    self._next_look = time.monotonic() + LOST_SECONDS
+                    await self.fire_lost()
             except Exception as error:
                 if not is_infrastructure(error):
                     raise
@@ -77,6 +93,21 @@ class Timers:
             if timers.due:
                 await self._loop.transact(timers.part, self._fire(timers.part))
         return _pause(found)
+
+    async def fire_lost(self) -> None:
+        """Fire again what was fired and never applied, where nothing waits to be applied."""
+        lag = self._loop.lag()
+        idle = sorted(part for part in self._loop.assigned if lag.get(part) == 0)
+        for part in await self._store.lost_timers(idle, LOST_SECONDS) if idle else ():
+            await self._loop.transact(part, self._fire_again(part))
+
+    def _fire_again(self, part: int) -> Save:
+        async def save(connection: Connection) -> list[Outgoing]:
+            lost = await self._store.fire_lost_timers(part, AT_ONCE, LOST_SECONDS, connection)
+            log.warning("timers.fired_again", partition=part, count=len(lost))
+            return [record_of(timer, self._loop.topic) for timer in lost]
+
+        return save
 
     def _fire(self, part: int) -> Save:
         async def save(connection: Connection) -> list[Outgoing]:

@@ -8,14 +8,14 @@ import msgspec
 
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.work import Work
-from flow_engine.store.port import HeldEvent
+from flow_engine.store.port import HeldConversation, HeldEvent
 from servicekit.columns import Columns
 from servicekit.kafka.records import Record
 from servicekit.loop.batches import Connection
 
 
 class HeldRow(NamedTuple):
-    """A row of `held`. `headers` are MessagePack; `error` only the first of a conversation has."""
+    """A row of `held`. `headers` are MessagePack; `error` has the event that failed, not those behind it."""
 
     conversation: str
     part: int
@@ -41,8 +41,16 @@ RELEASE = f"""
 DELETE FROM held h USING {RELEASED.unnest()} WHERE h.conversation = u.conversation AND h.position = u.position
 """
 _NEXT = """
-SELECT position, record_ms, key, value, headers FROM held WHERE conversation = $1 ORDER BY position LIMIT $2
+SELECT position, record_ms, key, value, headers, error, held_at
+  FROM held WHERE conversation = $1 AND position > $2 ORDER BY position LIMIT $3
 """
+_CONVERSATIONS = """
+SELECT conversation, convert_from((array_agg(key ORDER BY position))[1], 'UTF8') AS key, count(*) AS events,
+       min(held_at) AS since, (array_agg(error ORDER BY position) FILTER (WHERE error IS NOT NULL))[1] AS error
+  FROM held WHERE $1::uuid IS NULL OR conversation > $1 GROUP BY conversation ORDER BY conversation LIMIT $2
+"""
+_FAILED = "UPDATE held SET error = $3 WHERE conversation = $1 AND position = $2"
+_DISCARD = "DELETE FROM held WHERE conversation = $1 AND ($2::bigint[] IS NULL OR position = ANY ($2))"
 _COUNT = "SELECT conversation, count(*) FROM held WHERE conversation = ANY ($1::uuid[]) GROUP BY 1"
 _headers_decoder = msgspec.msgpack.Decoder(tuple[tuple[str, bytes | None], ...])
 
@@ -65,11 +73,38 @@ async def counts(connection: Connection, ids: list[str]) -> dict[str, int]:
     return {str(id): count for id, count in await connection.fetch(_COUNT, ids)} if ids else {}
 
 
-async def events(connection: Connection, conversation: str, limit: int) -> list[HeldEvent]:
-    """The next that wait, in order."""
-    return [_event(found) for found in await connection.fetch(_NEXT, conversation, limit)]
+async def events(connection: Connection, conversation: str, limit: int, after: int | None = None) -> list[HeldEvent]:
+    """The next that wait behind the position `after`, in order."""
+    return [_event(found) for found in await connection.fetch(_NEXT, conversation, after or 0, limit)]
+
+
+async def conversations(connection: Connection, after: str | None, limit: int) -> list[HeldConversation]:
+    """In the order of their ids."""
+    rows = await connection.fetch(_CONVERSATIONS, after, limit)
+    return [
+        HeldConversation(str(row["conversation"]), row["key"], row["events"], row["since"], row["error"])
+        for row in rows
+    ]
+
+
+async def failed(connection: Connection, conversation: str, position: int, error: str) -> None:
+    """Note why an event failed."""
+    await connection.execute(_FAILED, conversation, position, error)
+
+
+async def discard(connection: Connection, conversation: str, positions: list[int] | None) -> int:
+    """Forget these, None: all; how many there were."""
+    done = await connection.execute(_DISCARD, conversation, positions)
+    return int(done.removeprefix("DELETE "))
 
 
 def _event(found: Any) -> HeldEvent:
-    headers = _headers_decoder.decode(found["headers"])
-    return HeldEvent(found["position"], found["record_ms"], found["key"], found["value"], headers)
+    return HeldEvent(
+        found["position"],
+        found["record_ms"],
+        found["key"],
+        found["value"],
+        _headers_decoder.decode(found["headers"]),
+        found["error"],
+        found["held_at"],
+    )

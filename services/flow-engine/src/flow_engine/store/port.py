@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from flow_engine.state.work import LoadedConversation, Outcome, Work
@@ -39,13 +40,28 @@ Conversations = list[str]
 
 
 class HeldEvent(NamedTuple):
-    """An event that waits in a held conversation; `position` is its place in the queue."""
+    """An event that waits in a held conversation; `position` is its place in the queue.
+
+    `error`: why it failed, None for one that only waits behind such a one.
+    """
 
     position: int
     record_ms: int
     key: bytes | None
     value: bytes | None
     headers: Headers
+    error: str | None
+    held_at: datetime
+
+
+class HeldConversation(NamedTuple):
+    """A conversation in which events wait. `error` is that of the first event that has one."""
+
+    conversation: str
+    key: str
+    events: int
+    since: datetime
+    error: str | None
 
 
 class LoggedEvent(NamedTuple):
@@ -136,6 +152,22 @@ class ConversationStore(Protocol):
         """Hold a conversation from this record on, as part of the transaction that is open on `connection`."""
         ...
 
+    async def held_failed(self, conversation: str, position: int, error: str, connection: Connection) -> None:
+        """Note why a held event failed again, as part of the transaction that is open on `connection`."""
+        ...
+
+    async def held_conversations(self, after: str | None, limit: int) -> list[HeldConversation]:
+        """Those whose ids come after `after`, in the order of their ids."""
+        ...
+
+    async def held_events(self, conversation: str, after: int | None, limit: int) -> list[HeldEvent]:
+        """What waits in a conversation behind the position `after`, in order."""
+        ...
+
+    async def discard_held(self, conversation: str, positions: list[int] | None) -> int:
+        """Forget events that wait at these positions, None: all; how many there were."""
+        ...
+
     async def event(self, event_id: str) -> LoggedEvent | None:
         """What the event log says of an event; None when it does not have it (yet)."""
         ...
@@ -148,6 +180,17 @@ class ConversationStore(Protocol):
         """Mark timers of a partition that are due as fired, the earliest first, at most `limit`.
 
         Part of the transaction that is open on `connection`. A timer's row stays until the turn that applies its event.
+        """
+        ...
+
+    async def lost_timers(self, parts: list[int], seconds: float) -> list[int]:
+        """Those of the partitions that have timers which `fire_lost_timers` would fire."""
+        ...
+
+    async def fire_lost_timers(self, part: int, limit: int, seconds: float, connection: Connection) -> list[FiredTimer]:
+        """Mark timers as fired once more that were fired that long ago and whose conversation is not held.
+
+        Part of the transaction that is open on `connection`.
         """
         ...
 

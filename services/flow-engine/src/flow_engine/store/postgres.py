@@ -15,6 +15,7 @@ from flow_engine.store.port import (
     Conversations,
     DueTimers,
     FiredTimer,
+    HeldConversation,
     HeldEvent,
     LoggedEvent,
     Name,
@@ -62,6 +63,21 @@ class PostgresConversations:
     async def hold(self, record: Record, key: str, error: str, connection: Connection) -> None:
         await connection.execute(held.HOLD, *held.HELD.arrays([held.row(record, key, error)]))
 
+    async def held_failed(self, conversation: str, position: int, error: str, connection: Connection) -> None:
+        await held.failed(connection, conversation, position, error)
+
+    async def held_conversations(self, after: str | None, limit: int) -> list[HeldConversation]:
+        async with self._pool.acquire() as connection:
+            return await held.conversations(connection, after, limit)
+
+    async def held_events(self, conversation: str, after: int | None, limit: int) -> list[HeldEvent]:
+        async with self._pool.acquire() as connection:
+            return await held.events(connection, conversation, limit, after)
+
+    async def discard_held(self, conversation: str, positions: list[int] | None) -> int:
+        async with self._pool.acquire() as connection:
+            return await held.discard(connection, conversation, positions)
+
     async def event(self, event_id: str) -> LoggedEvent | None:
         async with self._pool.acquire() as connection:
             return (await event_log.find(connection, [event_id])).get(event_id)
@@ -72,6 +88,13 @@ class PostgresConversations:
 
     async def fire_timers(self, part: int, limit: int, connection: Connection) -> list[FiredTimer]:
         return await timers.fire(connection, part, limit)
+
+    async def lost_timers(self, parts: list[int], seconds: float) -> list[int]:
+        async with self._pool.acquire() as connection:
+            return await timers.with_lost(connection, parts, seconds)
+
+    async def fire_lost_timers(self, part: int, limit: int, seconds: float, connection: Connection) -> list[FiredTimer]:
+        return await timers.fire_lost(connection, part, limit, seconds)
 
 
 class PostgresReads:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flow_engine.state.rows import TimerRow
 from flow_engine.store.port import DueTimers, FiredTimer
 from servicekit.columns import Columns
@@ -25,6 +27,17 @@ UPDATE timer SET fired_at = now()
 RETURNING id, key, project_id, wait
 """
 
+_LOST = """
+part = ANY ($1) AND fired_at < now() - make_interval(secs => $2)
+AND NOT EXISTS (SELECT FROM held WHERE held.key = convert_to(timer.key, 'UTF8'))
+"""
+_WITH_LOST = f"SELECT DISTINCT part FROM timer WHERE {_LOST}"
+_FIRE_LOST = f"""
+UPDATE timer SET fired_at = now()
+ WHERE id IN (SELECT id FROM timer WHERE {_LOST} ORDER BY fired_at LIMIT $3)
+RETURNING id, key, project_id, wait
+"""
+
 
 async def present(connection: Connection, ids: list[str]) -> set[str]:
     """Those of the timers that have a row."""
@@ -38,5 +51,18 @@ async def due(connection: Connection, parts: list[int]) -> list[DueTimers]:
 
 async def fire(connection: Connection, part: int, limit: int) -> list[FiredTimer]:
     """Mark those that are due, the earliest first."""
-    rows = await connection.fetch(_FIRE, part, limit)
+    return _fired(await connection.fetch(_FIRE, part, limit))
+
+
+async def with_lost(connection: Connection, parts: list[int], seconds: float) -> list[int]:
+    """Those of the partitions that have timers which were fired that long ago, and whose conversation is not held."""
+    return sorted(row["part"] for row in await connection.fetch(_WITH_LOST, parts, seconds))
+
+
+async def fire_lost(connection: Connection, part: int, limit: int, seconds: float) -> list[FiredTimer]:
+    """Mark these once more, those that were fired first."""
+    return _fired(await connection.fetch(_FIRE_LOST, [part], seconds, limit))
+
+
+def _fired(rows: list[Any]) -> list[FiredTimer]:
     return [FiredTimer(str(row["id"]), row["key"], row["project_id"], row["wait"]) for row in rows]

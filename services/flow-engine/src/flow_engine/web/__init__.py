@@ -1,1 +1,3 @@
-"""The engine's HTTP: what became of an event. Enters: requests with a token. Leaves: what the event log says."""
+"""The engine's HTTP: what became of an event, and what is held. Enters: requests with a token. Leaves: what the event
+log says, and an operator's redrives.
+"""

@@ -9,7 +9,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from contracts.replies import ChatMessage
-from servicekit.web.openapi import PROJECT, Operation, Problem, Said, document
+from flow_engine.web import held
+from servicekit.web.openapi import PAGE, PROJECT, Operation, Problem, Said, document
 
 SHOW_EVENT = "GET /v1/events/{event_id}"
 
@@ -44,12 +45,64 @@ class EventShown(BaseModel):
     deliveries: list[DeliveryRef]
 
 
+class HeldConversation(BaseModel):
+    """A conversation in which events wait because one failed unexpectedly. `error`: why it failed."""
+
+    conversation: str
+    project_id: str | None
+    bot_id: str
+    channel_id: str
+    peer_id: str
+    events: int
+    since: str
+    error: str | None
+
+
+class HeldEvent(BaseModel):
+    """`position` is its place in the queue. `error`: why it failed; null: it only waits. `value`: its first characters."""
+
+    position: int
+    event_id: str | None
+    kind: str
+    at: str
+    held_at: str
+    error: str | None
+    value: str
+
+
+class HeldConversations(BaseModel):
+    """One page."""
+
+    items: list[HeldConversation]
+    next: str | None
+
+
+class HeldShown(HeldConversation):
+    """With one page of its events, in their order."""
+
+    items: list[HeldEvent]
+    next: str | None
+
+
+class Discarded(BaseModel):
+    """How many events were forgotten."""
+
+    discarded: int
+
+
 OPERATIONS = {
+    held.LIST: Operation({200: Said("One page", HeldConversations)}, query=PAGE),
+    held.SHOW: Operation({200: Said("The conversation", HeldShown)}, query=PAGE),
+    held.RELEASE: Operation(
+        {202: Said("It will be released", HeldConversation)},
+        text="Its events are applied in their order, and it is free again unless one of them fails.",
+    ),
+    held.DISCARD: Operation({200: Said("Forgotten", Discarded)}, held.Discard),
     SHOW_EVENT: Operation(
         {200: Said("The event", EventShown)},
         query=PROJECT,
         text="With `data:read`, or with the token of the trigger that the event came by.",
-    )
+    ),
 }
 
 

@@ -1,4 +1,4 @@
-"""`GET /v1/events/{event_id}`: what became of an event."""
+"""`GET /v1/events/{event_id}`, what became of an event, and the operator's routes of `web.held`."""
 
 from __future__ import annotations
 
@@ -10,24 +10,20 @@ from starlette.types import ASGIApp
 
 from contracts.registry import Trigger
 from contracts.routes import ROWS
-from flow_engine.store.port import ConversationStore, LoggedEvent
+from flow_engine.store.port import LoggedEvent
+from flow_engine.web import held
 from flow_engine.web.openapi import OPERATIONS, SHOW_EVENT
 from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.problems import not_found
 from servicekit.web.routes import Handler, api
 
 
-class Deps(Protocol):
+class Deps(held.Deps, Protocol):
     """What the routes need."""
 
     @property
     def authoriser(self) -> Authoriser:
         """Who may call."""
-        ...
-
-    @property
-    def store(self) -> ConversationStore:
-        """What is kept. Raises ProblemError 503 while PostgreSQL was never there."""
         ...
 
     def trigger(self, trigger_id: str) -> Trigger | None:
@@ -46,7 +42,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         _may_read(caller, found, deps)
         return JSONResponse(shown(event_id, found))
 
-    return {SHOW_EVENT: show_event}
+    return {SHOW_EVENT: show_event, **held.handlers(deps)}
 
 
 def make_app(deps: Deps) -> ASGIApp:

@@ -12,6 +12,7 @@ from registry.resources.kinds import RESOURCES
 from registry.resources.resource import AnyResource
 from registry.web import docs_pages, openapi
 from registry.web.api import Api, install_database_errors
+from registry.web.dead_letters import Letters
 from registry.web.routes import handlers
 from registry.web.table_route import route_class
 from servicekit.web.fastapi_app import api_app
@@ -20,7 +21,11 @@ from servicekit.web.requests import RequestGuard
 
 
 def build_app(
-    api: Api, calls: DispatcherCalls, resources: Sequence[AnyResource] = RESOURCES, table: Sequence[Route] = ROUTES
+    api: Api,
+    calls: DispatcherCalls,
+    letters: Letters,
+    resources: Sequence[AnyResource] = RESOURCES,
+    table: Sequence[Route] = ROUTES,
 ) -> FastAPI:
     """Served by `servicekit.web.server.serve`. Raises UnboundRoute when rows and handlers do not match."""
     app = api_app("registry")
@@ -28,7 +33,7 @@ def build_app(
     app.add_middleware(RequestGuard)
     operations = openapi.operations(resources)
     router = APIRouter(route_class=route_class(api, table, operations))
-    for row, handler in bind("registry", handlers(api, calls, resources), table):
+    for row, handler in bind("registry", handlers(api, calls, letters, resources), table):
         router.add_api_route(row.path, handler, methods=list(row.methods))
     app.include_router(router)
     docs_pages.add(app, document("registry", operations, table))

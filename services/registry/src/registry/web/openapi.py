@@ -126,6 +126,39 @@ class ChannelChecked(BaseModel):
     hints: list[str]
 
 
+class DeadLetter(BaseModel):
+    """A record that a service could not process. `topic`, `partition` and `offset`: where it came from."""
+
+    id: str
+    service: str
+    state: Literal["open", "released", "discarded"]
+    code: str | None
+    message: str | None
+    attempts: int | None
+    topic: str | None
+    partition: int | None
+    offset: int | None
+    event_id: str | None
+    type: str | None
+    key: str | None
+    at: str
+
+
+class DeadLetters(BaseModel):
+    """One page of those that are open; it may have fewer than were asked for, and still a next one."""
+
+    items: list[DeadLetter]
+    next: str | None
+
+
+class DeadLetterShown(DeadLetter):
+    """With the record; `value` has its first characters."""
+
+    headers: dict[str, str]
+    value: str
+    value_bytes: int
+
+
 class NodeTypes(BaseModel):
     """For each node its JSON Schema, ports and labels."""
 
@@ -210,6 +243,10 @@ ACTIONS: dict[str, Operation] = {
     "GET /v1/flows/{id}/versions/{version}": Operation({200: Said("The version", VersionWithDocument)}, query=PROJECT),
     "GET /v1/triggers/{id}/requests": Operation({200: Said("The requests", TriggerRequests)}, query=PROJECT),
     "POST /v1/api-calls/{id}/test": Operation({200: Said("What came back", CallShown)}, api_calls.Test, PROJECT),
+    "GET /v1/dlq": Operation({200: Said("One page", DeadLetters)}, query={"service": TEXT} | PAGE),
+    "GET /v1/dlq/{id}": Operation({200: Said("The dead letter", DeadLetterShown)}),
+    "POST /v1/dlq/{id}/release": Operation({200: Said("Released", DeadLetter)}),
+    "POST /v1/dlq/{id}/discard": Operation({200: Said("Discarded", DeadLetter)}),
     "GET /v1/node-types": Operation({200: Said("All node types", NodeTypes)}),
 }
 

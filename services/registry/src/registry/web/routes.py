@@ -14,12 +14,15 @@ from registry.kafka.channel_checks import ChannelChecks
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.resources import channels
 from registry.resources.resource import AnyResource
-from registry.web import actions
+from registry.web import actions, dead_letters
 from registry.web.api import Api, Handler
 from registry.web.crud import crud
+from registry.web.dead_letters import Letters
 
 
-def handlers(api: Api, calls: DispatcherCalls, resources: Sequence[AnyResource]) -> dict[str, Handler]:
+def handlers(
+    api: Api, calls: DispatcherCalls, letters: Letters, resources: Sequence[AnyResource]
+) -> dict[str, Handler]:
     """All handlers of the registry, by the names of their rows."""
     checks = ChannelChecks(api.writes, calls, api.site)
     found: dict[str, Handler] = {
@@ -29,6 +32,7 @@ def handlers(api: Api, calls: DispatcherCalls, resources: Sequence[AnyResource])
         **actions.flow_handlers(api),
         **actions.trigger_handlers(api),
         **actions.outgoing_handlers(api, calls, checks),
+        **dead_letters.handlers(api, letters),
         "GET /v1/node-types": list_node_types,
     }
     for resource in resources:

@@ -1,0 +1,63 @@
+"""Failures that are no record's own fault, although each record fails by itself: they stop the loop instead.
+
+After a bad release every event fails. Parking each of them would hold every conversation of every project, one after another;
+a loop that stands still loses nothing and goes on by itself once a good release is there.
+"""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from contracts.cloudevents import PROJECT
+from servicekit.kafka.records import Record
+from servicekit.loop.infrastructure import is_missing_partition
+
+MOST_PROJECTS = 3
+"""Projects whose records may be parked within WINDOW_SECONDS. One project's poison is its own; four at once are ours."""
+WINDOW_SECONDS = 60.0
+
+log = structlog.get_logger()
+
+
+class Brake:
+    """Of one loop."""
+
+    def __init__(self, topic: str, service: str) -> None:
+        self._topic, self._service = topic, service
+        self._parked: dict[bytes, float] = {}
+        self._missing: str | None = None
+        self.pulled: str | None = None
+        """Why nothing more is applied; only a restart takes it back."""
+
+    def problem(self) -> str | None:
+        """One sentence that says what to do, None while there is nothing."""
+        return self.pulled or self._missing
+
+    def may_park(self, record: Record) -> bool:
+        """Whether the record is parked. False: one project too many, and from now on nothing is applied."""
+        now = time.monotonic()
+        self._parked = {project: at for project, at in self._parked.items() if at > now - WINDOW_SECONDS}
+        self._parked[dict(record.headers).get(PROJECT) or b""] = now
+        if len(self._parked) <= MOST_PROJECTS:
+            return True
+        self.pulled = (
+            f"{self._topic}: records of {len(self._parked)} projects failed within a minute, so that nothing more is"
+            f" applied; the log names the errors (record.parked). Go back to the release before or mend it and restart"
+            f" {self._service}, then release what was held (switchhook held list, switchhook dlq list)"
+        )
+        log.error("loop.stopped", topic=self._topic, service=self._service, projects=len(self._parked))
+        return False
+
+    def failed(self, error: BaseException) -> None:
+        """A batch failed, and is tried again."""
+        if is_missing_partition(error):
+            self._missing = (
+                f"{self._topic}: PostgreSQL has no partition for today's rows ({error}): the service makes them ahead of"
+                " time and its log says why it could not (rights, disk); it goes on by itself once there is one"
+            )
+
+    def went_on(self) -> None:
+        """A batch was saved."""
+        self._missing = None

@@ -1,0 +1,99 @@
+"""docs/how-to/dead-letters.md, its commands as they stand there, on the whole stack: each with an id that there is."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+import asyncpg
+import orjson
+import pytest
+
+from contracts import inbound
+from contracts.cloudevents import headers, now_text
+from flow_engine.state.ids import conversation_id
+from flow_engine.store import held
+from servicekit.kafka.publisher import KafkaPublisher
+from servicekit.kafka.records import Outgoing, Record
+from support.ground import Ground
+from support.waiting import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+PAGE = (Path(__file__).parents[2] / "docs/how-to/dead-letters.md").read_text()
+COMMANDS = re.findall(r"(?m)^\./switchhook (.*)$", PAGE)
+SHOWN = re.compile(r"flow-engine\.\d+\.\d+|[0-9a-f]{8}-[0-9a-f-]{27}")
+KEY = "no-bot/no-channel/nobody"
+
+
+async def switchhook(ground: Ground, verb: str, *arguments: str) -> str:
+    """What the command prints."""
+    stack = ground.stack
+    service = stack.service({"dlq": "registry", "held": "flow-engine"}[verb])
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "devstack.cli", verb, *arguments, "--url", service.base_url,
+        env={"SWITCHHOOK_ADMIN_TOKEN": stack.secrets.admin_token}, stdout=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output.decode()
+
+
+def as_shown(command: str, id: str, position: str = "") -> list[str]:
+    """A command of the page with this id, and this position, in place of its own."""
+    words = SHOWN.sub(id, command).split()
+    return [position if words[number - 1] == "--position" else word for number, word in enumerate(words)]
+
+
+async def test_dead_letters_are_listed_shown_released_and_discarded(ground: Ground) -> None:
+    about = headers(id="odd", type="inbound.message", source="test", time=now_text())
+    publisher = KafkaPublisher(ground.stack.cluster, client_id="test")
+    await publisher.start()
+    await publisher.publish(Outgoing(inbound.TOPIC.name, KEY.encode(), b"not json", about))
+    await publisher.stop()
+    lists, show, release, discard = [command for command in COMMANDS if command.startswith("dlq ")]
+
+    async def listed(count: int) -> list[str]:
+        lines = (await switchhook(ground, *lists.split())).splitlines()
+        ours = [line for line in lines if "  not-json  " in line and "  odd  " in line]
+        assert len(ours) == count
+        return [line.split()[0] for line in ours]
+
+    (id,) = await eventually(lambda: listed(1))
+    assert orjson.loads(await switchhook(ground, *as_shown(show, id)))["value"] == "not json"
+    assert await switchhook(ground, *as_shown(release, id)) == f"released {id}\n"
+    (again,) = await eventually(lambda: listed(1))
+    assert again != id
+    assert await switchhook(ground, *as_shown(discard, again)) == f"discarded {again}\n"
+    assert await listed(0) == []
+
+
+async def test_held_conversations_are_listed_shown_released_and_discarded(ground: Ground) -> None:
+    """The rows are laid down as a failing event leaves them."""
+    id = conversation_id(KEY)
+    body = inbound.TimerFired(
+        project_id="p", bot_id="no-bot", channel_id="no-channel", peer_id="nobody", received_at=now_text(),
+        timer_id="6b1c2c64-0000-5000-8000-000000000001", wait="w",
+    )  # fmt: skip
+    about = headers(id="6b1c2c64-0000-5000-8000-000000000002", type="inbound.timer", source="test", time=now_text())
+    record = Record(inbound.TOPIC.name, 0, 1, 1_700_000_000_000, KEY.encode(), body.encode(), tuple(about))
+    connection = await asyncpg.connect(ground.stack.dsn("flow-engine"))
+    try:
+        for error in ("KeyError: a bug", None):
+            await connection.execute(held.HOLD, *held.HELD.arrays([held.row(record, KEY, error)]))
+    finally:
+        await connection.close()
+    lists, show, release, discard = [command for command in COMMANDS if command.startswith("held ")]
+    assert f"{id}  2 events" in await switchhook(ground, *lists.split())
+    shown = orjson.loads(await switchhook(ground, *as_shown(show, id)))
+    assert [event["error"] for event in shown["items"]] == ["KeyError: a bug", None]
+    position = str(shown["items"][1]["position"])
+    assert "discarded 1 events" in await switchhook(ground, *as_shown(discard, id, position))
+    assert f"released {id}: 1 events" in await switchhook(ground, *as_shown(release, id))
+
+    async def is_free() -> bool:
+        assert id not in await switchhook(ground, *lists.split())
+        return True
+
+    assert await eventually(is_free)
