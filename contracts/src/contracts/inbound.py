@@ -183,6 +183,15 @@ class Signal(InboundBase):
     data: dict[str, Any] = Field(default_factory=dict)
 
 
+class LinkFollowed(InboundBase):
+    """A tracked link of this conversation was followed; the engine tells it with the contact (`redirect.followed`)."""
+
+    kind: Literal["link_followed"] = "link_followed"
+    link_id: str
+    url: str
+    node: str | None = None
+
+
 class ContactUpdate(InboundBase):
     """Another program changes a contact: per attribute, last write wins.
 
@@ -216,7 +225,7 @@ class Redrive(InboundBase):
 
 Inbound = Annotated[
     MessageReceived | Reachability | StartFlow | UrlOpened | RunCommand | CallResult | MessageResult | TimerFired
-    | Signal | ContactUpdate | Attach | Redrive,
+    | Signal | LinkFollowed | ContactUpdate | Attach | Redrive,
     Field(discriminator="kind"),
 ]  # fmt: skip
 InboundAdapter: TypeAdapter[Any] = TypeAdapter(Inbound)

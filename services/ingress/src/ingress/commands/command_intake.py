@@ -67,8 +67,7 @@ class CommandIntake:
         headers = {name: value.decode() for name, value in record.headers if value is not None}
         ce_id = headers.get("ce_id", "")
         if not 0 < len(ce_id) <= 255:
-            fault = "ce_id is needed: 1 to 255 characters"
-            return Rejected(None, ProblemError("bad-header", 400, "No ce_id", fault), "bad-header")
+            return self._without_id(record, headers.get("authorization"))
         try:
             caller = await self._authoriser.authorise(headers.get("authorization"), None, None)
         except ProblemError as refusal:
@@ -106,7 +105,16 @@ class CommandIntake:
         try:
             return _COMMAND.validate_python(body)
         except ValidationError as error:
-            raise invalid_model(error) from None
+            raise invalid_model(error, inside=1) from None
+
+    def _without_id(self, record: Record, authorization: str | None) -> Rejected:
+        """Nobody can tell a repeat of it; whose token it is hears so."""
+        problem = ProblemError("bad-header", 400, "No ce_id", "ce_id is needed: 1 to 255 characters")
+        project_id = self._project_of(authorization)
+        if project_id is None:
+            return Rejected(None, problem, "bad-header")
+        event_id = derived_id("command without id", record.topic, record.partition, record.offset, record.timestamp)
+        return Rejected(Who(project_id, "", event_id, {}), problem, "bad-header")
 
     @staticmethod
     def _refused(refusal: ProblemError, project_id: str | None, ce_id: str, data: dict[str, Any]) -> Rejected:
