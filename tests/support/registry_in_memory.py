@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from contracts.registry import ENTITY_MODELS, TOPIC, EntityRecord, entity_key
 from servicekit.kafka.records import Record
 from servicekit.registry_view.index import RegistryIndex
+from servicekit.registry_view.stamps import Stamp
 
 _KINDS = {model: kind for kind, model in ENTITY_MODELS.items()}
 
@@ -26,7 +27,8 @@ class ViewInMemory:
         for model in models:
             kind: Any = _KINDS[type(model)]
             id = f"{model.flow_id}/{model.version}" if kind == "flow_version" else model.id
-            self._apply(kind, id, model.project_id, data=model.model_dump(mode="json", exclude_none=True))
+            project_id = model.id if kind == "project" else model.project_id
+            self._apply(kind, id, project_id, data=model.model_dump(mode="json", exclude_none=True))
 
     def delete(self, kind: Any, id: str, project_id: str) -> None:
         """An entity is gone."""
@@ -49,6 +51,9 @@ class ViewInMemory:
     def get(self, kind: str, id: str) -> Any:
         return self._index.get(kind, id)
 
+    def all(self, kind: str, project_id: str) -> list[Any]:
+        return list(self._index.all(kind, project_id))
+
     def find(self, kind: str, index: str, value: Any) -> Any:
         return next(self._index.find(kind, index, value), None)
 
@@ -58,6 +63,6 @@ class ViewInMemory:
     def deleted(self, kind: str, id: str) -> bool:
         return self._index.deleted(kind, id)
 
-    async def reached(self, offset: int, timeout: float) -> bool:
-        """Nothing comes by itself here, so nothing is waited for."""
-        return offset <= self.offset
+    async def knows(self, stamps: Iterable[Stamp], timeout: float) -> bool:
+        """Nothing comes by itself here, so nothing is waited for; the topic is taken to hold what the stamps name."""
+        return all(stamp.offset <= self.offset for stamp in stamps)
