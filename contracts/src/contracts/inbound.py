@@ -46,7 +46,8 @@ class InboundBase(Model):
     """`channel_id` and `peer_id` are `-` until the engine has found the person.
 
     `request_digest` stands for what was asked under an id that the caller chose (Idempotency-Key, `ce_id`,
-    `client_message_id`): the engine refuses another request under the same id.
+    `client_message_id`): the engine refuses another request under the same id. `token_id` is that of the token by which it
+    came: with it, what became of the event may be read.
     """
 
     project_id: str
@@ -58,6 +59,7 @@ class InboundBase(Model):
     reply_to: ReplyTo | None = None
     hops: int = 0
     request_digest: str | None = None
+    token_id: str | None = None
 
 
 class MessageReceived(InboundBase):

@@ -393,20 +393,3 @@ def test_the_content_of_a_url_is_bounded(talk: Any) -> None:
     t = talk({"h": hook})
     t.say("/go " + "x" * 3000)
     assert t.event_data("flow.failed")["error"]["type"] == "content-too-large"
-
-
-@pytest.mark.parametrize("kind", ["buttons", "quick_replies"])
-@pytest.mark.parametrize("by", ["tap", "title"])
-def test_a_report_tells_of_a_button_that_leads_nowhere_once(talk: Any, kind: str, by: str) -> None:
-    report = {"title": "Chose", "url": "https://crm.example/x", "when": "more"}
-    shown = {"text": "x", kind: [{"id": "more", "title": "More"}, {"id": "less", "title": "Less"}]}
-    t = talk({"a": {"type": "say", "parts": [shown], "report": report}})
-    t.say("/go")
-    payload, told = t.payloads["More"], list[str]()
-    for text in ("something else", "more", "more"):
-        if by == "title" or text != "more":
-            t.say(text)
-        else:
-            t.say(None, payload=payload)
-        told += [post.title for post in t.posts]
-    assert told == ["Chose"]

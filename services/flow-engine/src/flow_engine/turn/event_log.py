@@ -16,7 +16,7 @@ def logged(work: Work, event: InboundEvent, turn: Turn, writer: TurnWriter, outc
     """Note the event's own turn."""
     if not KINDS[event.kind].asked_about:
         return
-    asked = answers.Asked(getattr(event.body, "trigger_id", None), event.body.request_digest)
+    asked = answers.Asked(getattr(event.body, "trigger_id", None), event.body.token_id, event.body.request_digest)
     body = answers.log_body(turn, writer.outputs, writer.said, outcome, asked=asked, in_log=bool(writer.messages))
     work.add_log_row(LogRow(event.uuid, turn.conversation.project_id, event.loaded.id, outcome.status, body))
 

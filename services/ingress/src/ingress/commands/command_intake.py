@@ -86,7 +86,10 @@ class CommandIntake:
             who = Who(project_id, ce_id, derived_id("command", project_id, ce_id), data)
             plan = await self._planner.plan(command, bot, event_id=who.event_id, hops=_hops(headers.get("swh-hops")))
             question = self._intake.ask("verdict") if command.kind == "start" else None
-            asks: dict[str, Any] = {"request_digest": digest_of(command.model_dump(mode="json", exclude_none=True))}
+            asks: dict[str, Any] = {
+                "token_id": caller.token_id,
+                "request_digest": digest_of(command.model_dump(mode="json", exclude_none=True)),
+            }
             if question is not None:
                 asks["reply_to"] = question.reply_to
             plan = plan._replace(body=plan.body.model_copy(update=asks))
