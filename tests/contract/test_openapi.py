@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from contracts.event_types import EVENTS
 from contracts.routes import ROUTES, Route, Service
 from devstack import openapi
 from support import asgi
@@ -17,7 +18,7 @@ from support.every_app import every_app
 SERVICES: list[Service] = ["ingress", "flow-engine", "dispatcher", "registry"]
 APPS, _ = every_app()
 WITHOUT_BODY = {"GET", "DELETE"}
-ACTIONS_WITHOUT_BODY = re.compile(r"/(publish|enable|disable|check|replay|release)$|/dlq/\{id\}/discard$")
+ACTIONS_WITHOUT_BODY = re.compile(r"/(enable|disable|check|replay|release)$|/dlq/\{id\}/discard$")
 
 
 async def document(service: Service) -> Any:
@@ -80,6 +81,23 @@ async def test_operations_have_names_of_their_own() -> None:
 async def test_the_shipped_document_is_that_of_the_services() -> None:
     merged = openapi.merge({service: await document(service) for service in openapi.SERVICES})
     assert openapi.FILE.read_text() == openapi.as_text(merged), "run ./switchhook schemas and commit what it writes"
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_the_committed_document_of_a_service_is_its_own(service: Service) -> None:
+    committed = openapi.file_of(service).read_text()
+    assert committed == openapi.as_text(await document(service)), "run ./switchhook schemas and commit what it writes"
+
+
+def test_every_event_that_endpoints_choose_is_described_as_a_webhook_with_an_example_that_fits() -> None:
+    webhooks = openapi.webhooks()
+    assert webhooks.keys() == {name for name, kind in EVENTS.items() if kind.offered}
+    for name, item in webhooks.items():
+        content = item["post"]["requestBody"]["content"]["application/json"]
+        Draft202012Validator.check_schema(content["schema"])
+        Draft202012Validator(content["schema"]).validate(content["example"])
+        assert content["example"]["type"] == name
+        assert not list(references(item))
 
 
 async def test_the_registry_shows_the_shipped_document() -> None:

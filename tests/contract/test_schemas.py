@@ -16,7 +16,7 @@ RELEASED = Path(FOLDER) / "released"
 
 
 def test_committed_schemas_are_those_of_the_code() -> None:
-    committed = {path.name: path.read_text() for path in FOLDER.glob("*.json")}
+    committed = {path.name: path.read_text() for path in FOLDER.glob("*.json") if not path.name.startswith("openapi-")}
     assert committed == generated(), "run ./switchhook schemas and commit what it writes"
 
 

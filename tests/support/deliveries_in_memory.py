@@ -111,8 +111,12 @@ class DeliveriesInMemory:
         return None if row is None else row.state
 
     async def replay(self, one: Delivery) -> bool:
-        """What the API orders for a finished delivery (`store.log`)."""
+        """What the API orders for a delivery that is finished or waits for an attempt (`store.log`)."""
         row = self.tables.rows.get((one.key, one.day))
+        if row is not None and row.state in ("pending", "retrying"):
+            row.due = self._now()
+            self._look_by(row.new.queue_id, 0.0)
+            return True
         if row is None or not row.finished:
             return False
         row.state, row.due, row.finished = "pending", self._now(), False

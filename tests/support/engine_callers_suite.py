@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from support.engine_conversation_suite import PAID, asked, by_request, replies, texts
-from support.engine_world import BOT, WEB, EngineWorld
+from support.engine_world import BOT, TELEGRAM, WEB, EngineWorld
 
 KEYED: dict[str, Any] = {"id": "6b1c2c64-0000-5000-8000-000000000001", "request_digest": "a" * 32}
 """An event under an Idempotency-Key of its caller."""
@@ -77,3 +77,28 @@ class CallersSuite:
         await world.settle()
         (answered,) = replies(world)
         assert (answered["status"], answered["answer"]) == ("completed", "Here I am.")
+
+    async def test_a_followed_link_is_told_with_its_contact(self, world: EngineWorld) -> None:
+        await world.say("hello?", profile={"name": "Anna"})
+        event = await world.send("link_followed", link_id="l", url="https://shop.example/a", node="offer")
+        (told,) = world.events("redirect.followed")
+        assert (told["link"], told["node"]) == ({"id": "l", "url": "https://shop.example/a", "node": "offer"}, "offer")
+        assert (told["contact"]["name"], told["channel"]["type"], told["event_id"]) == ("Anna", "webchat", event)
+        assert await world.said() == ["Sorry."]
+
+    async def test_a_peer_is_found_on_whichever_channel_it_is(self, world: EngineWorld) -> None:
+        await world.say("hello?", "p9", channel=TELEGRAM)
+        await world.send("url", "link", channel="-", content="tell", link_id="link", command="/code")
+        assert await world.said("p9", TELEGRAM) == ["Sorry.", "Which lecture, ?"]
+
+    async def test_a_command_that_may_not_run_for_somebody_leaves_an_event(self, world: EngineWorld) -> None:
+        await world.send("url", "link", channel="-", content="tell", link_id="link", command="/code")
+        (told,) = world.events("command.rejected")
+        assert (told["command"], told["problem"]["reason"]) == ({"kind": "run", "name": "/start"}, "has-not-talked")
+
+    async def test_a_bot_that_is_taken_out_of_a_group_has_been_unsubscribed(self, world: EngineWorld) -> None:
+        group = {"channel": TELEGRAM, "chat": "group"}
+        await world.send("reachability", "-100", state="subscribed", reason="member", **group)
+        await world.send("reachability", "-100", state="not_in_chat", reason="kicked", **group)
+        (told,) = world.events("bot.unsubscribed")
+        assert told["reason"] == "kicked"

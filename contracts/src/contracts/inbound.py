@@ -46,7 +46,8 @@ class InboundBase(Model):
     """`channel_id` and `peer_id` are `-` until the engine has found the person.
 
     `request_digest` stands for what was asked under an id that the caller chose (Idempotency-Key, `ce_id`,
-    `client_message_id`): the engine refuses another request under the same id.
+    `client_message_id`): the engine refuses another request under the same id. `token_id` is that of the token by which it
+    came: with it, what became of the event may be read.
     """
 
     project_id: str
@@ -58,6 +59,7 @@ class InboundBase(Model):
     reply_to: ReplyTo | None = None
     hops: int = 0
     request_digest: str | None = None
+    token_id: str | None = None
 
 
 class MessageReceived(InboundBase):
@@ -183,6 +185,15 @@ class Signal(InboundBase):
     data: dict[str, Any] = Field(default_factory=dict)
 
 
+class LinkFollowed(InboundBase):
+    """A tracked link of this conversation was followed; the engine tells it with the contact (`redirect.followed`)."""
+
+    kind: Literal["link_followed"] = "link_followed"
+    link_id: str
+    url: str
+    node: str | None = None
+
+
 class ContactUpdate(InboundBase):
     """Another program changes a contact: per attribute, last write wins.
 
@@ -221,7 +232,7 @@ class Redrive(InboundBase):
 
 Inbound = Annotated[
     MessageReceived | Reachability | StartFlow | UrlOpened | RunCommand | CallResult | MessageResult | TimerFired
-    | Signal | ContactUpdate | Attach | Redrive,
+    | Signal | LinkFollowed | ContactUpdate | Attach | Redrive,
     Field(discriminator="kind"),
 ]  # fmt: skip
 InboundAdapter: TypeAdapter[Any] = TypeAdapter(Inbound)

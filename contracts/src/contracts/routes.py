@@ -30,7 +30,7 @@ H = TypeVar("H")
 class Route:
     """One method of one path. `path` has its parameters in braces, each of them one whole segment.
 
-    `scope` is what a token needs, None where no token is asked for. A token with `own_scope` in its place may call it,
+    `scope` is what a token needs, None where no token is asked for. A token with one of `own_scopes` in its place may call it,
     too, for what it caused itself; the handler checks that.
     """
 
@@ -40,7 +40,7 @@ class Route:
     what: str
     scope: Scope | None = None
     proof: Proof = "token"
-    own_scope: Scope | None = None
+    own_scopes: tuple[Scope, ...] = ()
 
     @property
     def name(self) -> str:
@@ -124,7 +124,12 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", f"{_WEB}/{{session}}/events", "ingress", "A web chat's messages, also as a stream", proof="session"),
     Route("POST", "/v1/signals", "ingress", "Say that something happened", "flows:execute"),
     Route(
-        "GET", "/v1/events/{event_id}", "flow-engine", "What became of an event", "data:read", own_scope="flows:execute"
+        "GET",
+        "/v1/events/{event_id}",
+        "flow-engine",
+        "What became of an event",
+        "data:read",
+        own_scopes=("flows:execute", "bots:converse", "data:write"),
     ),
     Route("GET", "/v1/held", "flow-engine", "List conversations that a failed event holds", "admin", "operator"),
     Route("GET", _HELD, "flow-engine", "Show what waits in a held conversation", "admin", "operator"),
@@ -140,6 +145,7 @@ ROUTES: tuple[Route, ...] = (
     *crud("projects", "a project", made_by="operator"),
     Route("GET", "/v1/projects/{id}/rate-limits", "registry", "Show a project's rate limits", "admin"),
     Route("PUT", "/v1/projects/{id}/rate-limits", "registry", "Set a project's rate limits", "admin"),
+    Route("POST", "/v1/projects/{id}/rotate-secret", "registry", "Replace a project's signing secret", "admin"),
     *crud("tokens", "a token"),
     Route("POST", "/v1/tokens/{id}/rotate", "registry", "Replace a token by a new one", "admin"),
     *crud("bots", "a bot"),

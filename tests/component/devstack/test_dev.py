@@ -54,7 +54,7 @@ def dev(tmp_path: Path) -> Iterator[Dev]:
 
 def test_ctrl_c_stops_everything_in_order(dev: Dev) -> None:
     dev.read_until("Ready after")
-    assert "Try:" in dev.read_until(f"{dev.base_url}/v1/web/c/sessions")
+    assert "Try:" in dev.read_until("/v1/web/$CHANNEL/sessions")
     children = dev.everyone()
     assert len(children) > 6
     os.killpg(dev.process.pid, signal.SIGINT)

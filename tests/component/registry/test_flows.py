@@ -105,6 +105,49 @@ async def test_a_command_belongs_to_one_published_flow_of_a_bot(project: Project
     assert "/start" in refused["errors"][0]["detail"]
 
 
+async def test_a_published_flow_does_not_collide_with_itself(project: Project) -> None:
+    bot = await project.bot()
+    flow = await project.published_flow(bot)
+    assert (await project.get(f"/v1/flows/{flow}/draft"))["problems"] == []
+    assert (await project.call("PUT", f"/v1/flows/{flow}/draft", {"document": FLOW}))["problems"] == []
+    checked = await project.post("/v1/flows/check", {"bot": bot, "document": FLOW}, expect=200)
+    assert checked == {"problems": []}
+    other = await project.post("/v1/flows/check", {"bot": bot, "document": FLOW | {"slug": "other"}}, expect=200)
+    assert [problem["code"] for problem in other["problems"]] == ["command-taken"]
+
+
+async def test_a_version_without_the_entry_of_a_live_trigger_is_published_by_force_only(project: Project) -> None:
+    bot = await project.bot()
+    await project.http_channel(bot)
+    flow = await project.published_flow(bot)
+    path = f"/v1/flows/{flow}"
+    made = await project.post("/v1/triggers", {"flow": flow, "entry": "bought", "new_token": {"name": "shop"}})
+    kept = [trigger for trigger in FLOW["triggers"] if trigger["id"] != "bought"]
+    await project.call("PUT", f"{path}/draft", {"document": FLOW | {"triggers": kept}})
+    refused = await project.post(f"{path}/publish", expect=409)
+    assert [(user["kind"], user["id"]) for user in refused["used_by"]] == [("trigger", made["id"])]
+    assert "'bought'" in refused["detail"]
+    assert (await project.get(path))["published"] == 1
+    assert (await project.post(f"{path}/publish", {"force": True}, expect=200))["version"] == 2
+    assert (await project.post(f"{path}/publish", expect=200))["version"] == 3
+    await project.post(f"{path}/rollback", {"version": 1}, expect=200)
+    await project.post(f"{path}/rollback", {"version": 2}, expect=409)
+    await project.post(f"{path}/rollback", {"version": 2, "force": True}, expect=200)
+
+
+async def test_a_version_without_a_node_that_another_flow_jumps_to_is_published_by_force_only(project: Project) -> None:
+    bot = await project.bot()
+    nodes = FLOW["nodes"] | {"extra": {"type": "end"}}
+    triggers = [*FLOW["triggers"], {"id": "extra", "type": "command", "value": "/extra", "to": "extra"}]
+    flow = await project.published_flow(bot, nodes=nodes, triggers=triggers)
+    jump = {"start": "j", "triggers": [], "nodes": {"j": {"type": "jump", "flow": FLOW["slug"], "to": "extra"}}}
+    other = await project.published_flow(bot, slug="other", **jump)
+    await project.call("PUT", f"/v1/flows/{flow}/draft", {"document": FLOW})
+    refused = await project.post(f"/v1/flows/{flow}/publish", expect=409)
+    assert [(user["kind"], user["id"]) for user in refused["used_by"]] == [("flow", other)]
+    await project.post(f"/v1/flows/{flow}/publish", {"force": True}, expect=200)
+
+
 async def test_a_slug_is_unique_in_its_bot(project: Project) -> None:
     bot = await project.bot()
     await project.flow(bot)

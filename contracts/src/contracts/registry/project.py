@@ -10,7 +10,10 @@ from contracts.registry.entity import Entity, Sealed
 
 
 class Project(Entity):
-    """`signing_secret` signs webhooks that a step posts to an inline URL (a whsec_ string inside)."""
+    """`signing_secret` signs webhooks that a step posts to an inline URL (a whsec_ string inside).
+
+    `older_secrets` were replaced by it, and sign beside it until their overlap is over.
+    """
 
     KIND = "project"
 
@@ -18,6 +21,7 @@ class Project(Entity):
     name: str
     slug: str
     signing_secret: Sealed
+    older_secrets: tuple[Sealed, ...] = ()
     rate_limits: dict[str, Any] = Field(default_factory=dict)
 
     @property

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from devstack.seed import Seed, plant
 from devstack.stack import ALLOWED_NETWORKS, Stack, reset
+from devstack.telling import tell_failures
 
 
 async def run(folder: Path, *, port: int, forget: bool) -> None:
@@ -30,9 +31,11 @@ async def run(folder: Path, *, port: int, forget: bool) -> None:
         async with stack:
             seed = await plant(stack.base_url, stack.secrets.admin_token, folder / "seed.json")
             say(f"Ready after {time.monotonic() - began:.1f} s. Ctrl-C stops everything.\n\n{welcome(stack, seed)}")
+            telling = asyncio.create_task(tell_failures(stack.service("flow-engine").log, say))
             try:
                 await asyncio.Event().wait()
             finally:
+                telling.cancel()
                 say("Stopping …")
     say("Stopped.")
 
@@ -63,6 +66,7 @@ def welcome(stack: Stack, seed: Seed) -> str:
     return f"""\
   base URL   {base}
   token      {seed.token}
+  secret     {seed.signing_secret or "shown once, when the project was made"} (signs the webhooks of flow steps)
   operator   the token in {stack.folder / "secrets.json"}
   Kafka      {stack.bootstrap_servers}
   logs       {stack.logs}

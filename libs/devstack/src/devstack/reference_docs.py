@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from contracts.event_types import EVENTS
 from contracts.events import EventData
@@ -171,7 +172,43 @@ def flow_nodes() -> str:
         waits = " It waits." if node["waits"] else ""
         schema = node["schema"]
         needed = set(schema.get("required", ()))
-        rows = ((f"`{field}`", "yes" if field in needed else "") for field in schema["properties"])
+        rows = (
+            (f"`{name}`", kind_of(field, schema.get("$defs", {})), "yes" if name in needed else default_in(field))
+            for name, field in schema["properties"].items()
+            if name != "type"
+        )
         parts.append(f"\n## `{node['type']}`\n\n{node['description']}{waits} Ports: {ports}.\n\n")
-        parts.append(table(("field", "needed"), rows))
+        parts.append(table(("field", "takes", "needed, or what it is else"), rows))
     return "".join(parts)
+
+
+def kind_of(schema: Mapping[str, Any], definitions: Mapping[str, Any], *, deep: bool = True) -> str:
+    """What a JSON Schema takes, in a few words; an object with its fields, one level deep."""
+    if "$ref" in schema:
+        return kind_of(definitions[schema["$ref"].rpartition("/")[2]], definitions, deep=deep)
+    for word in ("anyOf", "oneOf"):
+        if word in schema:
+            kinds = [kind_of(one, definitions, deep=deep) for one in schema[word] if one.get("type") != "null"]
+            return " or ".join(dict.fromkeys(kinds))
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    if "enum" in schema:
+        return " or ".join(f"`{value}`" for value in schema["enum"])
+    if schema.get("type") == "array":
+        return f"list of {kind_of(schema.get('items', {}), definitions, deep=deep)}"
+    if schema.get("type") == "object" and schema.get("properties") and deep:
+        fields = (
+            f"{name}{'' if name in schema.get('required', ()) else '?'}: {kind_of(one, definitions, deep=False)}"
+            for name, one in schema["properties"].items()
+        )
+        return "{" + ", ".join(fields) + "}"
+    if schema.get("format") == "duration":
+        return "duration (ISO 8601: PT30S, P2D)"
+    words = {"string": "text", "integer": "whole number", "boolean": "true or false", "object": "object"}
+    return words.get(str(schema.get("type")), str(schema.get("type", "any value")))
+
+
+def default_in(schema: Mapping[str, Any]) -> str:
+    """The default of a field, a dash where it is nothing."""
+    default = schema.get("default")
+    return "—" if default in (None, {}, []) else f"`{json.dumps(default)}`"

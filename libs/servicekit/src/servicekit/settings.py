@@ -18,6 +18,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from contracts.sentences import sentence
 from servicekit.kafka.cluster import Cluster, Mechanism
 from servicekit.kafka.security import Security, SecurityProtocol
 from servicekit.operator_token import kept_operator_token
@@ -100,7 +101,7 @@ def refusal(error: ValidationError) -> str:
     said = []
     for one in error.errors():
         name = "".join(f"SWITCHHOOK_{place}".upper() for place in one["loc"][:1])
-        message = one["msg"].removeprefix("Value error, ")
+        message = sentence(one)
         said.append(message if not name or message.startswith("SWITCHHOOK_") else f"{name}: {message}")
     return "; ".join(said)
 

@@ -54,6 +54,13 @@ def in_use(users: Sequence[dict[str, Any]]) -> ProblemError:
     return ProblemError("in-use", 409, "In use", f"Used by {names}.", used_by=list(users))
 
 
+def takes_away(users: Sequence[dict[str, Any]]) -> ProblemError:
+    """409 naming who uses what a version of a flow no longer has."""
+    names = "; ".join(f"{user['kind']} {user['name'] or user['id']}: {user['why']}" for user in users[:10])
+    detail = f"This version takes away what is in use: {names}. Send force: true to publish it all the same."
+    return ProblemError("in-use", 409, "In use", detail, used_by=list(users))
+
+
 def bad_key(detail: str) -> ProblemError:
     """400: the Idempotency-Key is empty or too long."""
     return ProblemError("bad-idempotency-key", 400, "Bad Idempotency-Key", detail)

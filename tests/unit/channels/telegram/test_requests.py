@@ -78,7 +78,7 @@ def test_buttons_stay_and_quick_replies_vanish() -> None:
             [{"text": "No", "callback_data": "No"}],
         ]
     }
-    assert sent(say("Which?", quick_replies=(Button(title="3"), Button(title="4" * 65))))["reply_markup"] == {
+    assert sent(say("Which?", quick_replies=(Button(title="3"), Button(title="4" * 64))))["reply_markup"] == {
         "keyboard": [[{"text": "3"}], [{"text": "4" * 64}]],
         "resize_keyboard": True,
         "one_time_keyboard": True,
@@ -141,3 +141,16 @@ def test_a_method_is_letters(name: str) -> None:
     made = TELEGRAM.call(ACCOUNT, name, {})
     assert isinstance(made, Refusal)
     assert made.code == "bad-method"
+
+
+def test_quick_replies_beside_buttons_and_with_long_titles_are_buttons_too() -> None:
+    more, yes = Button(title="More", url="https://a.example/"), Button(title="Yes", payload="~1.yes")
+    both = sent(say("?", buttons=(more,), quick_replies=(yes,)))["reply_markup"]["inline_keyboard"]
+    assert both == [[{"text": "More", "url": "https://a.example/"}], [{"text": "Yes", "callback_data": "~1.yes"}]]
+    long = Button(title="x" * 65, payload="~1.long")
+    shown = sent(say("?", quick_replies=(yes, long)))["reply_markup"]["inline_keyboard"]
+    assert [row[0]["callback_data"] for row in shown] == ["~1.yes", "~1.long"]
+    named = sent(say("?", quick_replies=(Button(title="ü" * 65),)))["reply_markup"]["inline_keyboard"]
+    assert named == [[{"text": "ü" * 65, "callback_data": "ü" * 32}]]
+    kept = sent(say("?", quick_replies=(yes, Button(title="y" * 64))))["reply_markup"]["keyboard"]
+    assert [row[0]["text"] for row in kept] == ["Yes", "y" * 64]

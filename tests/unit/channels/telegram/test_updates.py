@@ -43,13 +43,25 @@ def test_a_deep_link_keeps_its_text_and_has_its_payload_beside_it():
     ("text", "length", "seen"),
     [
         ("/book@lecturebot now", 16, "/book now"),
-        ("/book@otherbot now", 14, "/book@otherbot now"),
         ("/book now", 5, "/book now"),
     ],
 )
 def test_a_groups_command_loses_our_own_address_only(text, length, seen):
     update = message(chat=GROUP, text=text, entities=[{"type": "bot_command", "offset": 0, "length": length}])
     assert one(update).text == seen
+
+
+def test_a_command_to_another_bot_is_not_ours():
+    for text, length in (("/start@otherbot", 15), ("/book@other_bot now", 15)):
+        update = message(chat=GROUP, text=text, entities=[{"type": "bot_command", "offset": 0, "length": length}])
+        assert normalise(update, CHANNEL, AT) == ()
+
+
+def test_an_administrator_who_writes_as_the_group_is_heard_and_another_bot_is_not():
+    anonymous = {"id": 1087968824, "is_bot": True, "first_name": "Group", "username": "GroupAnonymousBot"}
+    record = one(message(chat=GROUP, sender=anonymous, sender_chat=GROUP, text="hi"))
+    assert (record.peer_id, record.text) == ("-1001", "hi")
+    assert normalise(message(chat=GROUP, sender=anonymous, text="hi"), CHANNEL, AT) == ()
 
 
 def test_a_group_is_the_contact_and_the_member_stays_in_the_providers_message():

@@ -98,6 +98,36 @@ def test_an_incoming_message_is_sendpulses() -> None:
     assert made("sendpulse", subject, WHATSAPP) == sample("incoming_message")
 
 
+def test_of_a_live_message_the_id_is_ours_and_the_platforms_is_beside_it() -> None:
+    message = {"id": "77", "type": "text", "text": "hi", "provider": {"message_id": 77, "text": "hi"}}
+    data = {"event_id": "0198f0c2-6f5e-7a51-8a2e-0d8f8c9b1c03", "message": message}
+    shown = made("sendpulse", Subject("message.received", AT, data))[0]["info"]["message"]
+    assert (shown["id"], shown["channel_data"]["message_id"]) == (data["event_id"], "77")
+
+
+@pytest.mark.parametrize("channel", ["webchat", "http"])
+def test_a_bot_without_an_id_of_a_platform_is_told_by_ours(channel: str) -> None:
+    shown_bot = ShownBot(bot_id=BOT, channel_type=channel, words=SENDPULSE[channel])
+    assert made("sendpulse", Subject("bot.subscribed", AT, {}), shown_bot)[0]["bot"]["external_id"] == BOT
+
+
+@pytest.mark.parametrize(
+    ("trigger", "title"),
+    [
+        ("webhook", "run_custom_flow"),
+        ("keyword", "run_custom_flow"),
+        ("command", "run_custom_flow"),
+        ("api", "run_custom_flow"),
+        ("jump", "flow.launched"),
+        ("button", "flow.launched"),
+        ("no_match", "flow.launched"),
+    ],
+)
+def test_only_starts_from_outside_and_by_word_are_custom_flows(trigger: str, title: str) -> None:
+    subject = Subject("flow.launched", AT, {"trigger": {"id": "t", "type": trigger}, "flow": {"id": "f", "name": "F"}})
+    assert formats.title_of(subject) == title
+
+
 def test_a_message_without_the_platforms_own_has_its_text_and_every_kind() -> None:
     subject = Subject("message.received", AT, {"message": {"id": "m1", "text": "hello"}})
     shown = made("sendpulse", subject, ShownBot(bot_id=BOT, channel_type="webchat", words=SENDPULSE["webchat"]))[0]

@@ -77,12 +77,12 @@ def test_only_so_many_versions_are_kept_compiled(view: ViewInMemory) -> None:
     assert flows.graph("old", 1) is not first
 
 
-def test_a_person_named_by_a_peer_id_alone_is_on_the_bots_only_channel(view: ViewInMemory) -> None:
+def test_a_person_named_by_a_peer_id_alone_may_be_on_any_of_the_bots_channels(view: ViewInMemory) -> None:
     catalogue = catalogue_on(view)
     named: Any = SimpleNamespace(bot_id=BOT, person=SimpleNamespace(peer_id="p1", channel_id=None))
-    assert catalogue.only_channel_key(named) is None
+    assert sorted(catalogue.peer_keys(named)) == [f"{BOT}/{TELEGRAM}/p1", f"{BOT}/{WEB}/p1"]
     view.delete("channel", TELEGRAM, PROJECT)
-    assert catalogue.only_channel_key(named) == f"{BOT}/{WEB}/p1"
+    assert catalogue.peer_keys(named) == [f"{BOT}/{WEB}/p1"]
     assert catalogue.channel_type(f"{BOT}/{WEB}/p1") == "webchat"
     assert catalogue.channel_type(f"{BOT}/{TELEGRAM}/p1") is None
 

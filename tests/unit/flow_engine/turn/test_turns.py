@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from flow_engine.state.limits import MOST_COMMANDS, hops_of_runs
+from flow_engine.turn import failure_log
 from flow_engine.turn.effects import WRITERS
 from flow_engine.turn.kinds import KINDS
 from flow_engine.turn.turn_writer import TurnWriter
@@ -117,3 +119,18 @@ async def test_an_effect_is_one_row(world: EngineWorld, monkeypatch: pytest.Monk
     (action,) = world.bodies("actions")
     assert (action["kind"], action["what"], action["peer_id"], action["bot_id"]) == ("remember", "paid", "p1", "bot-1")
     assert (await world.logged(event)).parts[0]["deliveries"] == [{"id": action["id"], "kind": "remember"}]
+
+
+async def test_a_failing_flow_is_in_the_log_with_node_and_reason_once_a_minute(
+    world: EngineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failure_log, "_known", {})
+    with capture_logs() as logs:
+        for _ in range(2):
+            await world.say("/huge")
+        await world.send("url", "link", channel="-", link_id="link", command="/code", content="bad")
+    failed = [line for line in logs if line["event"] == "flow.failed"]
+    assert [(line["flow"], line["node"], line["error"]) for line in failed] == [
+        ("", "", "too-large"), ("code", "run", "code")
+    ]  # fmt: skip
+    assert "no money" in failed[1]["detail"]

@@ -76,3 +76,17 @@ async def test_a_refused_event_has_its_problem(world: EngineWorld, http: httpx.A
     path = f"/v1/events/{event}"
     shown = (await http.get(path, headers=reader)).json()
     assert (shown["status"], shown["problem"]["reason"]) == ("rejected", "has-not-talked")
+
+
+async def test_what_became_of_an_event_may_be_read_with_the_token_that_sent_it(
+    world: EngineWorld, http: httpx.AsyncClient
+) -> None:
+    mine, other = token(world, "mine", "bots:converse"), token(world, "other", "bots:converse")
+    event = await world.say("hello?", token_id="mine")
+    assert (await http.get(f"/v1/events/{event}", headers=mine)).json()["status"] == "completed"
+    assert (await http.get(f"/v1/events/{event}", headers=other)).status_code == 403
+    person = {"email": "nobody@example.com"}
+    refused = await world.send(
+        "signal", "-", channel="-", key="bot-1/-/email:nobody@example.com", name="paid", person=person, token_id="mine"
+    )
+    assert (await http.get(f"/v1/events/{refused}", headers=mine)).json()["status"] == "rejected"

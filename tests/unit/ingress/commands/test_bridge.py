@@ -166,3 +166,16 @@ async def test_an_outcome_that_kafka_does_not_take_is_told_again(given, monkeypa
     given.rig.publisher.down = False
     await eventually(late.done, seconds=2)
     assert given.outcomes() == {"one": "started"}
+
+
+async def test_a_command_without_an_id_is_told_to_whose_token_it_has(given):
+    given.token = given.rig.token
+    await given.apply(("", START))
+    assert given.outcomes() == {"": "bad-header"}
+
+
+async def test_what_is_wrong_with_a_command_is_pointed_at_in_the_command(given):
+    given.token = given.rig.token
+    await given.apply(("one", START | {"flow": 7}), ("two", START | {"person": {"peer_id": "5", "unknown": 1}}))
+    problems = [event["problem"] for event in given.rig.events("command.rejected")]
+    assert problems[0]["errors"] == [{"pointer": "#/flow", "detail": "it has to be a text"}]

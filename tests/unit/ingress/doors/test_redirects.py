@@ -2,6 +2,7 @@
 
 import pytest
 
+from contracts.inbound import LinkFollowed
 from contracts.links import RedirectLink
 from support.ingress_fakes import BOT, CHANNEL, PROJECT
 
@@ -18,12 +19,12 @@ async def test_the_visitor_is_sent_on_and_the_event_tells_so(rig):
     answer = await rig.call("GET", url(rig, contact_id="c1"))
     assert (answer.status, answer.headers["location"]) == (302, "https://shop.example/a?b=1")
     await rig.ingress.intake.drained()
-    (data,) = rig.events("redirect.followed")
-    assert data["link"] == {"id": "l", "url": "https://shop.example/a?b=1", "node": "offer"}
-    assert (data["bot"]["name"], data["channel"]["type"]) == ("Conference", "telegram")
-    assert (data["conversation_id"], data["contact"]) == (KEY, {"id": "c1"})
-    (record,) = rig.publisher.of("switchhook.events.v1")
+    assert rig.publisher.of("switchhook.events.v1") == []
+    (record,) = rig.publisher.of("switchhook.inbound.v1")
     assert (record.key, dict(record.headers)["ce_project"]) == (KEY.encode(), PROJECT.encode())
+    followed = LinkFollowed.model_validate_json(record.value)
+    assert (followed.link_id, followed.url, followed.node) == ("l", "https://shop.example/a?b=1", "offer")
+    assert (followed.bot_id, followed.channel_id, followed.peer_id) == (BOT, CHANNEL, "5")
 
 
 async def test_kafka_gone_does_not_keep_the_visitor(rig):

@@ -353,7 +353,7 @@ async def test_the_request_log_takes_ten_a_second(rig):
 )
 async def test_the_record_is_what_its_model_would_have_written(rig, body):
     rig.engine = lambda asked: WAITING if asked["reply_to"]["until"] == "rest" else STARTED
-    await rig.run(body | {"variables": {"order_id": "7", "deep": {"a": [None, 1.5, "я"]}}})
+    await rig.run(body | {"variables": {"order_id": "7"}, "deep": {"a": [None, 1.5, "я"]}})
     (record,) = rig.publisher.of("switchhook.inbound.v1")
     assert orjson.loads(StartFlow.model_validate_json(record.value).encode()) == orjson.loads(record.value)
 

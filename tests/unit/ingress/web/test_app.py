@@ -28,3 +28,9 @@ async def test_a_bug_is_500_and_tells_nothing(rig, monkeypatch):
     answer = await rig.call("POST", "/v1/run/trigger-1", json={})
     assert (answer.status, answer.json["type"].rpartition("/")[2]) == (500, "internal")
     assert "division" not in answer.body.decode()
+
+
+async def test_a_query_parameter_that_a_route_does_not_have_is_refused(rig):
+    bearer = {"authorization": f"Bearer {rig.token}"}
+    answer = await rig.call("POST", "/v1/signals?bot=x", json={}, headers=bearer)
+    assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, "query/bot")

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from ingress.lookup.variables import CHECKS, accepts_of
+from registry.resources.triggers import EXAMPLES
 from registry.values import flow_documents
 from servicekit.web.problems import ProblemError
 
@@ -67,3 +69,11 @@ def test_only_webhook_triggers_of_sound_documents_are_entries() -> None:
     assert flow_documents.webhook_entry(FLOW, "e") == {}
     assert flow_documents.webhook_entry(FLOW, "a") is None
     assert flow_documents.webhook_entry(FLOW | {"nodes": {}}, "d") is None
+
+
+@pytest.mark.parametrize("type", CHECKS)
+def test_the_body_that_is_to_be_copied_is_accepted_for_every_type(type: str) -> None:
+    document = {"triggers": [{"id": "t", "type": "webhook", "accept": {"v": f"{type}!"}}]}
+    accepts = accepts_of(document, "t")
+    assert accepts is not None
+    accepts.check({"v": EXAMPLES[type]})

@@ -65,10 +65,15 @@ def _request(account: Account, name: str, params: Mapping[str, Any], shown: Mapp
 
 
 def _markup(content: MessageContent) -> dict[str, Any] | None:
-    if content.buttons:
-        return {"inline_keyboard": [[_inline(button)] for button in content.buttons]}
+    """Buttons under the message; quick replies as a reply keyboard, which a message has only without buttons.
+
+    Beside buttons, or with a title that a reply keyboard would cut, and so send back cut, they are buttons too.
+    """
+    too_long = any(len(reply.title) > BUTTON_TITLE for reply in content.quick_replies)
+    if content.buttons or too_long:
+        return {"inline_keyboard": [[_inline(button)] for button in (*content.buttons, *content.quick_replies)]}
     if content.quick_replies:
-        rows = [[{"text": button.title[:BUTTON_TITLE]}] for button in content.quick_replies]
+        rows = [[{"text": button.title}] for button in content.quick_replies]
         return {"keyboard": rows, "resize_keyboard": True, "one_time_keyboard": True}
     return None
 
@@ -76,7 +81,12 @@ def _markup(content: MessageContent) -> dict[str, Any] | None:
 def _inline(button: Button) -> dict[str, str]:
     if button.url:
         return {"text": button.title, "url": button.url}
-    return {"text": button.title, "callback_data": button.payload or button.title}
+    return {"text": button.title, "callback_data": button.payload or _first_bytes(button.title)}
+
+
+def _first_bytes(title: str) -> str:
+    """A tap on it brings the whole title back beside this."""
+    return title.encode()[:64].decode(errors="ignore")
 
 
 def _chat_id(peer_id: str) -> int | str:

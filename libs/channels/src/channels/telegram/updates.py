@@ -1,8 +1,9 @@
 """Telegram's updates as inbound records. Pure.
 
 A conversation is a chat: in a group its contact is the group itself, and the member who wrote stands in `provider`.
-`/start PAYLOAD` (a deep link) keeps its text, the payload beside it; `/cmd@this_bot` of a group loses the address.
-Edited messages, channel posts and service messages run nothing.
+`/start PAYLOAD` (a deep link) keeps its text, the payload beside it; `/cmd@this_bot` of a group loses the address, and
+`/cmd@other_bot` is that bot's. An administrator who writes as the group, or as a channel, comes as a bot of Telegram's own
+with `sender_chat`, and counts as a member. Edited messages, channel posts and service messages run nothing.
 """
 
 from __future__ import annotations
@@ -77,7 +78,8 @@ def _profile(chat: dict[str, Any], sender: dict[str, Any] | None, **more: Any) -
 
 def _message(message: dict[str, Any], channel: Channel, received_at: str) -> list[InboundBase]:
     chat, sender = message["chat"], message.get("from")
-    if chat.get("type") == "channel" or (sender or {}).get("is_bot"):
+    other_bot = (sender or {}).get("is_bot") and "sender_chat" not in message
+    if chat.get("type") == "channel" or other_bot:
         return []
     if "migrate_to_chat_id" in message:
         return _migrated(message, channel, received_at)
@@ -97,9 +99,10 @@ def _message(message: dict[str, Any], channel: Channel, received_at: str) -> lis
 
 
 def _content(message: dict[str, Any], channel: Channel) -> dict[str, Any] | None:
-    """`type` and what belongs to it; None for a service message."""
+    """`type` and what belongs to it; None for a service message, and for a command to another bot."""
     if (text := message.get("text")) is not None:
-        text = _without_address(text, message, channel)
+        if (text := _without_address(text, message, channel)) is None:
+            return None
         command, _, payload = text.partition(" ")
         return {"type": "text", "text": text, "payload": (payload.strip() or None) if command == "/start" else None}
     if media := _media(message):
@@ -112,8 +115,8 @@ def _content(message: dict[str, Any], channel: Channel) -> dict[str, Any] | None
     return None
 
 
-def _without_address(text: str, message: dict[str, Any], channel: Channel) -> str:
-    """`/cmd@this_bot rest` -> `/cmd rest`; a command for another bot stays as it is."""
+def _without_address(text: str, message: dict[str, Any], channel: Channel) -> str | None:
+    """`/cmd@this_bot rest` -> `/cmd rest`; None for a command to another bot."""
     first = next((e for e in message.get("entities") or () if e["type"] == "bot_command" and e["offset"] == 0), None)
     if first is None:
         return text
@@ -121,7 +124,9 @@ def _without_address(text: str, message: dict[str, Any], channel: Channel) -> st
     length = int(first["length"])
     command, at, name = text[:length].partition("@")
     ours = _username(channel)
-    return command + text[length:] if at and (ours is None or name.lower() == ours) else text
+    if at and ours is not None and name.lower() != ours:
+        return None
+    return command + text[length:] if at else text
 
 
 def _username(channel: Channel) -> str | None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from flowlang.expressions.expression import Expression
+from flowlang.expressions.operands import Operands
 from flowlang.expressions.templates import Template, url_template
 from flowlang.expressions.values import Computed, Items, Literal, Object, Place, Text, Value, place
 from flowlang.problems import Problem, pointer
@@ -32,6 +33,8 @@ class KnownNames:
     """Unconditional commands of the bot's other published flows, `chat /start` or `url /x`, and the flow's slug."""
     title_limits: Mapping[str, int] = field(default_factory=dict)
     """Type of each of the bot's channels -> characters of a title that it shows; a longer one is told."""
+    text_limits: Mapping[str, tuple[int, str]] = field(default_factory=dict)
+    """Type of each of the bot's channels -> how long a text may be, in `characters` or `bytes`."""
 
 
 class Compiler:
@@ -42,6 +45,8 @@ class Compiler:
         self.problems: list[Problem] = []
         self.reads: list[tuple[Reference, str]] = []
         """(path, pointer) of everything that is read."""
+        self.compares: list[tuple[Operands, str]] = []
+        """(what is taken together, pointer) of all conditions and computed values."""
         self.writes: set[Reference] = set()
         self._path: tuple[str | int, ...] = ()
 
@@ -95,6 +100,7 @@ class Compiler:
         with self.at(*parts):
             built = self._try("expression", Expression, source, _FALSE)
             self._note(built.reads)
+            self.compares.extend((one, pointer(*self._path)) for one in built.compares)
             if built.hint:
                 self.problem("hyphen", built.hint, severity="warning")
             return built

@@ -10,10 +10,12 @@ from typing import Any
 
 from flowlang.cel.evaluation import NODES, Scene, compiled, nodes_outside_loops, plain
 from flowlang.cel.functions import OFFERED
+from flowlang.cel.mistakes import hint
 from flowlang.cel.parser import Node, parse
-from flowlang.cel.tokens import Token, tokens
+from flowlang.cel.tokens import SyntaxFault, Token, tokens
 from flowlang.cel.values import TYPES, CelError, Missing
 from flowlang.expressions.comparisons import comparison
+from flowlang.expressions.operands import operands
 from flowlang.expressions.scopes import ROOTS, Scopes
 from flowlang.names import Nearest
 from flowlang.problems import NodeError
@@ -26,19 +28,24 @@ Reference = tuple[str, ...]
 
 
 class Expression:
-    """A CEL expression. `reads` are the paths it reads, for the checker; `hint` is said about hyphens in names."""
+    """A CEL expression. For the checker: `reads` are the paths it reads, `compares` what it takes together; `hint` is
+    said about hyphens in names."""
 
-    __slots__ = ("_comparison", "_roots", "_step", "_units", "hint", "reads", "source")
+    __slots__ = ("_comparison", "_roots", "_step", "_units", "compares", "hint", "reads", "source")
 
     def __init__(self, source: str) -> None:
         """Raises ValueError, with a sentence, when it does not parse or could cost too much."""
         if len(source) > LONGEST_SOURCE:
             raise ValueError(f"a condition has at most {LONGEST_SOURCE} characters")
         self.source = source
-        words = tokens(source)
-        tree = parse(source, words)
+        try:
+            words = tokens(source)
+            tree = parse(source, words)
+        except SyntaxFault as fault:
+            raise ValueError(f"{fault}{hint(source)}") from fault
         self.hint = _hyphen_hint(words)
         self.reads = tuple(_reads(tree, frozenset()))
+        self.compares = tuple(operands(tree))
         self._roots = tuple(sorted(_free_names(tree, frozenset())))
         self._refuse_unknown(tree)
         _refuse_costly(tree)

@@ -12,6 +12,7 @@ from flowlang.expressions.values import NOT_VARIABLES
 from flowlang.language import document as documents
 from flowlang.language.build import build_graph
 from flowlang.language.document import Document
+from flowlang.language.meant import open_ends, type_mismatches
 from flowlang.names import Nearest
 from flowlang.nodes.base import Edge
 from flowlang.problems import FlowInvalid, Problem, pointer
@@ -32,6 +33,7 @@ def check(raw: Mapping[str, Any] | Document, known: KnownNames | None = None) ->
         *compiler.problems,
         *_structural_problems(loaded),
         *_commands_taken(loaded, compiler.known),
+        *type_mismatches(loaded, compiler),
         *_unwritten_variables(loaded, compiler),
     ]
     return sorted(dict.fromkeys(found), key=lambda problem: (problem.severity, problem.pointer))
@@ -41,7 +43,8 @@ def _structural_problems(document: Document) -> list[Problem]:
     return [
         *unknown_targets(document),
         *_equal_triggers(document),
-        *_unreachable(document),
+        *_unreachable(document, reached := _reached(document)),
+        *open_ends(document, reached),
         *_endless_cycles(document),
     ]
 
@@ -95,7 +98,7 @@ def _commands_taken(document: Document, known: KnownNames) -> Iterator[Problem]:
                 yield _taken(index, claim, f"the flow {slug!r}")
 
 
-def _unreachable(document: Document) -> Iterator[Problem]:
+def _reached(document: Document) -> set[str]:
     edges = _edges(document)
     seen: set[str] = set()
     waiting = [node for node, _ in _entries(document) if node in document.nodes]
@@ -104,8 +107,12 @@ def _unreachable(document: Document) -> Iterator[Problem]:
         if node not in seen:
             seen.add(node)
             waiting.extend(edge.to for edge in edges[node] if edge.to in document.nodes)
+    return seen
+
+
+def _unreachable(document: Document, reached: set[str]) -> Iterator[Problem]:
     for node in document.nodes:
-        if node not in seen:
+        if node not in reached:
             message = "nothing leads here: draw a way to it or remove it"
             yield Problem(pointer("nodes", node), "error", "unreachable", message)
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, ValidationError
 
+from contracts.sentences import sentence
 from flowlang.building.fields import DocumentModel, Duration, NodeId
 from flowlang.language import yaml_text
 from flowlang.nodes.base import NodeModel
@@ -88,19 +88,7 @@ def _causes(error: ValidationError) -> list[Any]:
 
 def _problem(raw: Any, found: Any) -> Problem:
     code = "unknown-field" if found["type"] == "extra_forbidden" else found["type"].replace("_", "-")
-    return Problem(_place(raw, found["loc"]), "error", code, _sentence(found))
-
-
-def _sentence(found: Any) -> str:
-    message: str = found["msg"].removeprefix("Value error, ")
-    if found["type"] == "extra_forbidden":
-        return f"there is no field {found['loc'][-1]!r} here: remove it or correct its name"
-    if found["type"] == "missing":
-        return f"the field {found['loc'][-1]!r} is needed"
-    if found["type"] == "union_tag_invalid":
-        expected = found.get("ctx", {}).get("expected_tags", "")
-        return f"there is no type {found.get('ctx', {}).get('tag')!r}; there are: {re.sub(chr(39), '', expected)}"
-    return message
+    return Problem(_place(raw, found["loc"]), "error", code, sentence(found))
 
 
 def _place(raw: Any, location: tuple[int | str, ...]) -> str:

@@ -18,7 +18,7 @@ from flowlang.model import Happening
 from flowlang.nodes.answers import AnyInput, Choice, Invalid, Reader
 from flowlang.nodes.base import Edge, Go, NodeModel, Outcome, Rest, Step, To, answer_names
 from flowlang.nodes.context import StepContext
-from flowlang.nodes.titles import check_title
+from flowlang.nodes.titles import check_text, check_title
 from flowlang.problems import NodeError
 
 
@@ -44,6 +44,9 @@ class AskModel(NodeModel):
 
     def build(self, compiler: Compiler) -> Ask:
         text = compiler.template(self.text, "text")
+        check_text(compiler, self.text, "text")
+        if self.retry.text:
+            check_text(compiler, self.retry.text, "retry", "text")
         with compiler.at("input"):
             reader = self.input.build(compiler)
             save_to = compiler.place(self.input.save_to, "save_to") if self.input.save_to else None
@@ -62,6 +65,10 @@ class AskModel(NodeModel):
             for index, option in enumerate(self.input.options):
                 if option.to:
                     yield Edge(option.to, ("input", "options", index, "to"))
+
+    def needs_port(self) -> str | None:
+        all_lead = isinstance(self.input, Choice) and all(option.to for option in self.input.options)
+        return None if all_lead or "ok" in self.ports else "ok"
 
     def report_moments(self) -> tuple[str, ...]:
         return answer_names(self.input.options if isinstance(self.input, Choice) else ())

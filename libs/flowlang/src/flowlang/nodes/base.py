@@ -125,6 +125,10 @@ class NodeModel(DocumentModel):
         """Button id to node: where a later tap leads."""
         return {}
 
+    def needs_port(self) -> str | None:
+        """The port that it would hardly be meant to do without, where it is not drawn; the author is told."""
+        return None
+
     def api_calls(self) -> tuple[str, ...]:
         """Names of the API calls that it makes: the API shows which published flows use a call."""
         return ()

@@ -15,7 +15,7 @@ from flowlang.building.fields import DocumentModel, Duration, NodeId, OptionId
 from flowlang.expressions.templates import Template
 from flowlang.nodes.base import Edge, Go, NodeModel, Outcome, Step, answer_names
 from flowlang.nodes.context import StepContext
-from flowlang.nodes.titles import check_title
+from flowlang.nodes.titles import check_text, check_title
 from flowlang.problems import NodeError
 
 OPENABLE = ("https://", "http://", "mailto:", "tel:")
@@ -105,6 +105,7 @@ class _Part:
 def _part(part: Part, index: int, compiler: Compiler) -> _Part:
     with compiler.at("parts", index):
         text = compiler.template(part.text, "text")
+        check_text(compiler, part.text, "text")
         buttons = tuple(_button(button, place, "buttons", compiler) for place, button in enumerate(part.buttons))
         replies = tuple(
             _button(reply, place, "quick_replies", compiler) for place, reply in enumerate(part.quick_replies)

@@ -1,4 +1,4 @@
-"""How long a button's title may be on each channel; past it the channel shortens it, so the author is told."""
+"""How long a title or text may be on each channel: past it the one is shortened, the other not sent. The author is told."""
 
 from __future__ import annotations
 
@@ -17,3 +17,14 @@ def check_title(compiler: Compiler, title: str) -> None:
                 "title",
                 severity="warning",
             )
+
+
+def check_text(compiler: Compiler, text: str, *place: str) -> None:
+    """Warn when a literal text is too long for one of the bot's channels."""
+    if "{{" in text or "{%" in text:
+        return
+    for channel, (most, unit) in sorted(compiler.known.text_limits.items()):
+        size = len(text) if unit == "characters" else len(text.encode())
+        if size > most:
+            message = f"{channel} takes {most} {unit} of text, this one has {size}: it would not be sent"
+            compiler.problem("text-too-long", message, *place, severity="warning")

@@ -7,10 +7,11 @@ too), the question that waits, the title of a button of the last message, and th
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
-from flowlang.graph import Graph
+from flowlang.graph import Graph, GraphNode
 from flowlang.model import Happening, Session
 from flowlang.problems import NodeError
 from flowlang.running import sessions
@@ -65,6 +66,7 @@ def take(run: Run, *, first: bool = False) -> None:
     if _is_tap(run):
         _tap(run)
         return
+    _report_title(run, run.happening.data.get("text"))
     arrival = Arrival(run.happening, first, run.work)
     if enter_first(run, run.flows.before_what_waits(arrival), arrival):
         return
@@ -134,6 +136,8 @@ def _press(run: Run, seq: str, place: dict[str, Any], option: str) -> None:
     if graph is not None and node is not None and target is not None:
         _lead(run, graph, place["node"], option, target)
     elif title is not None:
+        if graph is not None and node is not None:
+            _report(run, graph, node, option)
         data = {**run.happening.data, "text": title, "payload": None}
         run.take(replace(run.happening, data=data))
         take(run)
@@ -147,26 +151,56 @@ def _lead(run: Run, graph: Graph, node_id: str, option: str, target: str) -> Non
         sessions.act_for(run)
     else:
         sessions.launch(run, graph, option, "button")
-    run.graph, run.node = graph, graph.nodes[node_id]
-    try:
-        answered(run, run.node, option)
-    except NodeError as error:
-        run.steps.append({"node": node_id, "type": "report", "error": error.as_dict()})
+    _report(run, graph, graph.nodes[node_id], option)
     walk(run, graph, target)
 
 
-def _titled_button(run: Run, text: Any) -> bool:
-    """The title of a button or quick reply of the last message that has some, typed or sent by a reply keyboard."""
+def _report(run: Run, graph: Graph, node: GraphNode, option: str) -> None:
+    """Tell that a button of the node was pressed, if its report is about that."""
+    run.graph, run.node = graph, node
+    try:
+        answered(run, node, option)
+    except NodeError as error:
+        run.steps.append({"node": node.id, "type": "report", "error": error.as_dict()})
+
+
+class _Titled(NamedTuple):
+    """A button or quick reply of the last message that has some."""
+
+    seq: str
+    option: str
+    graph: Graph
+    node: GraphNode
+
+
+def _titled(run: Run, text: Any) -> Iterator[_Titled]:
+    """The buttons whose title this is, typed or sent by a reply keyboard."""
     taps = run.conversation.taps
     if not taps or not isinstance(text, str):
-        return False
+        return
     seq = next(reversed(taps))
     word = text.strip().casefold()
     for option, title in taps[seq].get("titles", {}).items():
         if title.strip().casefold() == word:
             graph = run.flows.graph(taps[seq]["flow_id"], taps[seq]["flow_version"])
             node = graph.nodes.get(taps[seq]["node"]) if graph else None
-            if node is not None and option in node.targets:
-                _press(run, seq, taps[seq], option)
-                return True
+            if graph is not None and node is not None:
+                yield _Titled(seq, option, graph, node)
+
+
+def _report_title(run: Run, text: Any) -> None:
+    """A button that leads nowhere is pressed on a reply keyboard: its title comes as a message. It is pressed once."""
+    for found in _titled(run, text):
+        if found.option not in found.node.targets:
+            run.conversation.taps = {kept: tap for kept, tap in run.conversation.taps.items() if kept != found.seq}
+            _report(run, found.graph, found.node, found.option)
+            return
+
+
+def _titled_button(run: Run, text: Any) -> bool:
+    """A button with a target, by its title: to that target."""
+    for found in _titled(run, text):
+        if found.option in found.node.targets:
+            _press(run, found.seq, run.conversation.taps[found.seq], found.option)
+            return True
     return False

@@ -125,12 +125,11 @@ class Authoriser:
     ) -> Caller:
         """The caller of a route that asks for a token, who may call it. Raises ProblemError as `authorise`.
 
-        Who has the row's `own_scope` only is let in too: the handler knows what the caller caused.
+        Who has one of the row's `own_scopes` only is let in too: the handler knows what the caller caused.
         """
-        alternative = row.own_scope
-        needed = row.scope if alternative is None else None
+        needed = None if row.own_scopes else row.scope
         caller = await self.authorise(authorization, needed, client_ip, project=project)
-        if alternative is not None and row.scope is not None and not caller.has(alternative):
+        if row.own_scopes and row.scope is not None and not any(map(caller.has, row.own_scopes)):
             caller.require(row.scope)
         if row.proof == "operator":
             caller.require_operator()

@@ -7,6 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
+from contracts.sentences import sentence
 from servicekit.web.problems import install_problems, problem
 
 
@@ -23,7 +24,7 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
     if any(one["type"] == "json_invalid" for one in found):
         position = found[0]["loc"][-1]
         return problem("not-json", 400, "Not JSON", f"The body is not JSON: error at character {position}.")
-    errors = [{"pointer": _pointer(one["loc"]), "detail": one["msg"]} for one in found]
+    errors = [{"pointer": _pointer(one["loc"]), "detail": sentence(one)} for one in found]
     return problem("invalid", 422, "Invalid request", errors[0]["detail"], errors=errors)
 
 

@@ -45,6 +45,17 @@ def refuse_nul(query: Iterable[tuple[str, str]]) -> None:
             raise invalid_query(name, "text without the character U+0000.")
 
 
+def refuse_unknown(query: Iterable[str], known: Iterable[str]) -> None:
+    """Raise 422 for a parameter that the route does not have: a mistyped filter would be a list of everything."""
+    there_are = {*known, "project"}
+    for name in query:
+        if name not in there_are:
+            others = ", ".join(sorted(there_are - {"project"}))
+            raise invalid_query(
+                name[:100], f"there is no such parameter here{f'; there are {others}' if others else ''}."
+            )
+
+
 def bad_request(detail: str) -> ProblemError:
     """400: what no proper client sends."""
     return ProblemError("bad-request", 400, "Bad request", detail)

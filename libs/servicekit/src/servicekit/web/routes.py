@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -15,7 +15,7 @@ from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.database_away import install_database_away
 from servicekit.web.openapi import Operation, document, document_path
 from servicekit.web.problems import install_problems
-from servicekit.web.requests import RequestGuard, refuse_nul
+from servicekit.web.requests import RequestGuard, refuse_nul, refuse_unknown
 
 Handler = Callable[[Request, Caller], Awaitable[Response]]
 
@@ -46,7 +46,8 @@ def api(
     async def show_document(_: Request) -> Response:
         return JSONResponse(described)
 
-    mounted = [_mounted(path, methods, authoriser) for path, methods in by_path.items()]
+    queries = {name: operation.query for name, operation in operations.items()}
+    mounted = [_mounted(path, methods, authoriser, queries) for path, methods in by_path.items()]
     app = Starlette(routes=[*mounted, Mounted(document_path(service), show_document, methods=["GET"])])
     app.router.redirect_slashes = False
     install_problems(app)
@@ -54,12 +55,15 @@ def api(
     return RequestGuard(app)
 
 
-def _mounted(path: str, methods: dict[str, tuple[Route, Handler]], authoriser: Authoriser) -> Mounted:
-    """One route of Starlette's for all methods of a path, so that a 405 names them all."""
+def _mounted(
+    path: str, methods: dict[str, tuple[Route, Handler]], authoriser: Authoriser, queries: Mapping[str, Iterable[str]]
+) -> Mounted:
+    """One route of Starlette's for all methods of a path, so that a 405 names them all. `queries`: by the rows' names."""
 
     async def answer(request: Request) -> Response:
         row, handler = methods["GET" if request.method == "HEAD" else request.method]
         caller = await prove(row, authoriser, request)
+        refuse_unknown(request.query_params, queries[row.name])
         refuse_nul(request.query_params.multi_items())
         return await handler(request, caller)
 

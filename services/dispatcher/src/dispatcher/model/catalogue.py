@@ -127,8 +127,9 @@ class Catalogue:
         project = self._entity("project", project_id, Project)
 
         def open_it() -> tuple[bytes, ...]:
-            sealed = project.signing_secret
-            return (signing_key(self._open(sealed, project=project.id, entity=project.id, field="signing_secret")),)
+            place = {"project": project.id, "entity": project.id, "field": "signing_secret"}
+            secrets = (project.signing_secret, *project.older_secrets)
+            return tuple(signing_key(self._open(sealed, **place)) for sealed in secrets)
 
         return self._once("project", project.id, project, open_it)
 

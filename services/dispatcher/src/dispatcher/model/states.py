@@ -56,6 +56,8 @@ MOVES: dict[tuple[State | None, Happening], Move] = {
     ("in_flight", "its partition moved"): Move("retrying", "the partition's owner"),
     ("blocked", "its partition moved"): Move("retrying", "the partition's owner"),
     **{(state, "its day is dropped"): Move("discarded", "retention") for state in UNFINISHED},
+    ("pending", "replayed"): Move("pending", "the API"),
+    ("retrying", "replayed"): Move("retrying", "the API"),
     **{(state, "replayed"): Move("pending", "the API") for state in sorted(FINAL)},
 }
 """What is not here changes nothing. A row in flight is due when its lease ends. `its partition moved` is about the head of

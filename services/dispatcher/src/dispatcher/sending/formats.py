@@ -26,6 +26,8 @@ TITLES = {
     "bot.blocked": "bot_block",
 }
 """Event type -> SendPulse's title; any other event goes under its own type."""
+STARTS = frozenset({"webhook", "keyword", "command", "api"})
+"""Of the ways into a flow those that SendPulse calls run_custom_flow."""
 CONTACT_IF_KNOWN = ("email", "phone", "birthday", "city", "country")
 CONTACT_KEYS = frozenset({"id", "name", "username", "photo", "tags", "variables", "last_message", *CONTACT_IF_KNOWN})
 """Never hidden by a variable of the same name."""
@@ -75,7 +77,12 @@ def title_of(subject: Subject, title_map: Mapping[str, str] | None = None) -> st
     """The step's own title, or the event's by the endpoint's map, SendPulse's words, its type."""
     if subject.title is not None:
         return subject.title
-    return (title_map or {}).get(subject.type) or TITLES.get(subject.type, subject.type)
+    if chosen := (title_map or {}).get(subject.type):
+        return chosen
+    trigger = subject.data.get("trigger")
+    if subject.type == "flow.launched" and trigger and trigger.get("type") not in STARTS:
+        return subject.type
+    return TITLES.get(subject.type, subject.type)
 
 
 def sendpulse(subject: Subject, shown_bot: ShownBot) -> dict[str, Any]:
@@ -94,7 +101,7 @@ def _bot(shown_bot: ShownBot) -> dict[str, Any]:
     number = shown_bot.words.numeric_id and shown_bot.external_id is not None and shown_bot.external_id.isdigit()
     bot: dict[str, Any] = {
         "url": shown_bot.url,
-        "external_id": int(shown_bot.external_id or 0) if number else shown_bot.external_id,
+        "external_id": int(shown_bot.external_id or 0) if number else shown_bot.external_id or shown_bot.bot_id,
         "id": shown_bot.bot_id,
         "name": shown_bot.name,
     }
@@ -124,7 +131,8 @@ def _contact(subject: Subject) -> dict[str, Any]:
 def _info(subject: Subject, shown_bot: ShownBot) -> dict[str, Any] | None:
     data = subject.data
     if subject.type == "message.received" and (message := data.get("message")):
-        return {"message": _message(message, shown_bot.words)}
+        own = message.get("id") if "message_id" in message else data.get("event_id") or message.get("id")
+        return {"message": _message(message, own, shown_bot.words)}
     if subject.type == "redirect.followed" and (link := data.get("link") or data):
         return {"link": {"url": link.get("url"), "node": link.get("node", data.get("node"))}}
     if subject.type == "flow.launched" and (flow := data.get("flow")):
@@ -132,12 +140,13 @@ def _info(subject: Subject, shown_bot: ShownBot) -> dict[str, Any] | None:
     return None
 
 
-def _message(message: Mapping[str, Any], words: SendPulse) -> dict[str, Any]:
+def _message(message: Mapping[str, Any], own: Any, words: SendPulse) -> dict[str, Any]:
+    """`own`: our id of it; the platform's stands in channel_data."""
     provider = message.get("provider") or {"text": message.get("text")}
     kinds = dict.fromkeys(words.message_kinds)
     shown = {**kinds, **{name: _number(name, value) for name, value in provider.items()}}
     provider_id = message.get("message_id") or message.get("id")
-    return {"id": message.get("id"), "channel_data": {"message_id": provider_id, "message": shown}}
+    return {"id": own, "channel_data": {"message_id": provider_id, "message": shown}}
 
 
 def _number(name: str, value: Any) -> Any:

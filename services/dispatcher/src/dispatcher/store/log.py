@@ -48,6 +48,14 @@ UPDATE delivery d
   FROM chosen, common WHERE d.id = chosen.id AND d.day = chosen.day
 RETURNING d.id
 """
+_SOONER = """
+WITH sooner AS (
+    UPDATE delivery SET due = now()
+     WHERE id = $1 AND project_id = $2 AND state IN ('pending', 'retrying') AND kind = ANY ($3::text[])
+ RETURNING queue_id
+)
+UPDATE queue SET next_due = least(next_due, now()) FROM sooner WHERE queue.id = sooner.queue_id RETURNING queue.id
+"""
 Row = Any
 
 
@@ -85,6 +93,11 @@ async def attempts(connection: Connection, id: UUID) -> list[Row]:
 async def replay(connection: Connection, id: UUID, project: str, kinds: Collection[str]) -> bool:
     """Make a finished delivery due again under its own id, outside its lane, where others have gone before it.
 
-    False when it is not finished, or of none of these kinds.
+    One that waits for its next attempt is only made due. False when an attempt is under way, when it waits behind an
+    earlier one, or when it is of none of these kinds.
     """
-    return await connection.fetchval(_REPLAY, id, project, list(kinds)) is not None
+    asked = (id, project, list(kinds))
+    for statement in (_REPLAY, _SOONER):
+        if await connection.fetchval(statement, *asked) is not None:
+            return True
+    return False

@@ -136,7 +136,7 @@ def attempt(row: Mapping[str, Any] | Any, payload: bytes) -> dict[str, Any]:
 
 def _not_replayable(row: Mapping[str, Any] | Any) -> ProblemError:
     kind = DELIVERY_KINDS.get(row["kind"]) or unknown_kind(row["kind"])
-    detail = kind.not_replayable or "It is not finished: it will be attempted by itself."
+    detail = kind.not_replayable or "It is being attempted just now, or waits behind an earlier one of its lane."
     return ProblemError("not-replayable", 409, "Not replayable", detail)
 
 

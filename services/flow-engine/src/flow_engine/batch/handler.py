@@ -60,7 +60,7 @@ class EngineHandler:
         good = [arrived for arrived in all_arrived if isinstance(arrived, Arrived)]
         await self._wait_for_registry(good)
         async with self._store.reading() as reads:
-            loaded = await load(reads, good) if good else LoadedBatch()
+            loaded = await load(reads, good, self._catalogue.peer_keys) if good else LoadedBatch()
         await self._wait_for_registry(loaded.waiting())
         applied = await self._apply_in_order(all_arrived, loaded)
         work = loaded.work
@@ -144,8 +144,8 @@ class EngineHandler:
         wanted = self._catalogue.channel_for(body)
         name = person_lookup.named(arrived)
         target = person_lookup.choose(batch.found.get(name) if name else None, wanted)
-        if name is None and (key := self._catalogue.only_channel_key(body)):
-            target = key
+        if name is None and (keys := batch.peers.get(arrived.key) or self._catalogue.peer_keys(body)):
+            target = person_lookup.on_channel(keys, wanted)
         if isinstance(target, Refused):
             refuse(arrived, target, batch)
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,6 +23,8 @@ class LoadedBatch:
 
     work: Work = field(default_factory=Work)
     found: dict[Name, Conversations] = field(default_factory=dict)
+    peers: dict[str, Conversations] = field(default_factory=dict)
+    """By the key of a record that names a peer without a channel: the conversations that there are, the last used first."""
     backlogs: dict[tuple[str, int], list[dict[str, Any]]] = field(default_factory=dict)
     """By conversation key and the `after` of an attach."""
     redriven: dict[str, Redriven] = field(default_factory=dict)
@@ -37,8 +40,11 @@ class LoadedBatch:
         return [event.arrived for event in events if isinstance(event.arrived, Arrived)]
 
 
-async def load(reads: Reads, arrived: list[Arrived]) -> LoadedBatch:
-    """Read it. Rare things cost a query only when a record asks for them."""
+async def load(reads: Reads, arrived: list[Arrived], peer_keys: Callable[[Any], list[str]]) -> LoadedBatch:
+    """Read it. Rare things cost a query only when a record asks for them.
+
+    `peer_keys(body)`: the conversations that a peer may be in who is named without a channel.
+    """
     batch = LoadedBatch()
     for one in arrived:
         if one.body.kind == "redrive" and one.key not in batch.redriven:
@@ -51,6 +57,8 @@ async def load(reads: Reads, arrived: list[Arrived]) -> LoadedBatch:
     names = [name for a in arrived if a.person_keyed and (name := named(a))]
     batch.found = await reads.named(names) if names else {}
     for one in arrived:
+        if one.person_keyed and len(keys := peer_keys(one.body)) > 1:
+            batch.peers[one.key] = await _known(reads, keys)
         if one.body.kind == "attach":
             after: int = one.body.after
             batch.backlogs[(one.key, after)] = await reads.backlog(conversation_id(one.key), after)
@@ -69,6 +77,12 @@ async def _load_conversations(reads: Reads, work: Work, arrived: list[Arrived]) 
         if stored.contact is not None:
             work.contacts.setdefault(stored.contact.id, stored.contact)
     await _load_holders(reads, work, list(first.values()))
+
+
+async def _known(reads: Reads, keys: list[str]) -> Conversations:
+    """Those of the conversations that there are, the last used first."""
+    there = {key: one.loaded for key, one in (await reads.conversations(keys)).items() if one.loaded is not None}
+    return sorted(there, key=lambda key: (-(at.timestamp() if (at := there[key].last_user_at) else 0.0), key))
 
 
 async def _load_holders(reads: Reads, work: Work, arrived: list[Arrived]) -> None:

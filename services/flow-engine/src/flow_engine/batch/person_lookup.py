@@ -50,6 +50,11 @@ def choose(found: Conversations | None, channel_id: str | None) -> str | Refused
         return Refused("contact-not-found", 404, _NOBODY)
     if not found:
         return Refused("contact-not-found", 404, "This contact has no conversation with the bot.")
+    return on_channel(found, channel_id)
+
+
+def on_channel(found: Conversations, channel_id: str | None) -> str | Refused:
+    """The first of these conversations, or the first on that channel."""
     there = [key for key in found if channel_id is None or split_conversation_key(key)[1] == channel_id]
     if not there:
         return Refused("peer-not-reachable", 409, _ELSEWHERE, "not-on-channel")

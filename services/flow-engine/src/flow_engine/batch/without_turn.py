@@ -97,6 +97,7 @@ def refuse(arrived: Arrived, refused: Refused, batch: LoadedBatch) -> None:
     outcome = answers.refusal(refused)
     _tell_refused(arrived, refused, outputs)
     line = {"problem": outcome.problem, "trigger_id": getattr(body, "trigger_id", None), "digest": body.request_digest}
+    line["token_id"] = body.token_id
     logged = encode({name: value for name, value in line.items() if value is not None})
     batch.work.add_log_row(LogRow(as_uuid(arrived.event_id), body.project_id, None, outcome.status, logged))
     batch.work.send(arrived.record, outputs.records)

@@ -48,8 +48,8 @@ class Catalogue(Protocol):
     def channel_for(self, body: Any) -> str | None:
         """The channel on which a person-keyed record wants to reach its person; None: where they wrote last."""
 
-    def only_channel_key(self, body: Any) -> str | None:
-        """The conversation of a person named by a peer id alone, where the bot has one channel."""
+    def peer_keys(self, body: Any) -> list[str]:
+        """The conversations that a person may have who is named by a peer id: one on each of the bot's channels."""
 
     def channel_type(self, key: str) -> str | None:
         """The type of a conversation's channel."""

@@ -121,15 +121,15 @@ class RegistryCatalogue:
         )
         return asked or (trigger.channel_id if trigger else None)
 
-    def only_channel_key(self, body: Any) -> str | None:
-        peer_id = body.person.peer_id if body.person else None
+    def peer_keys(self, body: Any) -> list[str]:
+        person = getattr(body, "person", None)
+        if person is None or (peer_id := person.peer_id) is None:
+            return []
         channels: list[Channel] = self._view.find_all("channel", "bot_id", body.bot_id)
-        if peer_id is None or len(channels) != 1:
-            return None
         try:
-            return conversation_key(body.bot_id, channels[0].id, peer_id)
+            return [conversation_key(body.bot_id, channel.id, peer_id) for channel in channels]
         except ValueError:
-            return None
+            return []
 
     def channel_type(self, key: str) -> str | None:
         channel: Channel | None = self._view.get("channel", split_conversation_key(key)[1])

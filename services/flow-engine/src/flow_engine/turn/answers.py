@@ -107,16 +107,17 @@ def copy_to_attached(outputs: Outputs, listeners: Listeners, conversation: str, 
 
 
 class Asked(NamedTuple):
-    """Who caused an event, and what it asked for: the trigger, and the `request_digest`."""
+    """Who caused an event, and what it asked for: the trigger or the token, and the `request_digest`."""
 
     trigger_id: str | None
+    token_id: str | None
     digest: str | None
 
 
 def log_body(
     turn: Turn, outputs: Outputs, said: list[dict[str, Any]], outcome: Outcome, *, asked: Asked | None, in_log: bool
 ) -> bytes:
-    """A line of the event log: what is not empty of {problem, answer, trigger_id, digest, steps, seqs, messages, deliveries}.
+    """A line of the event log: what is not empty of {problem, answer, trigger_id, token_id, digest, steps, seqs, messages, deliveries}.
 
     `asked` is None in the lines of later turns; `seqs` are (first, last) of its messages in the chat log, which holds them
     unless `in_log` is False.
@@ -125,6 +126,7 @@ def log_body(
         "problem": outcome.problem,
         "answer": outcome.answer,
         "trigger_id": asked.trigger_id if asked else None,
+        "token_id": asked.token_id if asked else None,
         "digest": asked.digest if asked else None,
         "steps": turn.steps,
         "deliveries": outputs.effects,

@@ -18,7 +18,7 @@ def logged(work: Work, event: InboundEvent, turn: Turn, writer: TurnWriter, outc
     if not KINDS[event.kind].asked_about:
         return
     trigger_id = event.body.trigger_id if isinstance(event.body, StartFlow) else None
-    asked = answers.Asked(trigger_id, event.body.request_digest)
+    asked = answers.Asked(trigger_id, event.body.token_id, event.body.request_digest)
     body = answers.log_body(turn, writer.outputs, writer.said, outcome, asked=asked, in_log=bool(writer.messages))
     work.add_log_row(LogRow(event.uuid, turn.conversation.project_id, event.loaded.id, outcome.status, body))
 

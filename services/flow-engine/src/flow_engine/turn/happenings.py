@@ -60,6 +60,10 @@ def signal(event: InboundEvent) -> dict[str, Any]:
     return {"name": body.name, "data": body.data}
 
 
+def unseen(event: InboundEvent) -> None:
+    """No flow takes it."""
+
+
 def reachability(event: InboundEvent) -> dict[str, Any]:
     body: inbound.Reachability = event.body
     return {"state": body.state, "before": event.reachable_before, "reason": body.reason, "chat": body.chat}

@@ -68,6 +68,12 @@ def _timer(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect
     return [] if work.take_timer(event.body.timer_id) else None
 
 
+def _link_followed(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect]:
+    body: inbound.LinkFollowed = event.body
+    link = {"id": body.link_id, "url": body.url, "node": body.node}
+    return [EmitEvent("redirect.followed", {"link": link}, body.node)]
+
+
 def _url(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect] | Refused:
     body: inbound.UrlOpened = event.body
     if body.registered and catalogue.is_deleted("hook_url", body.link_id):
@@ -97,6 +103,7 @@ KINDS: dict[str, Kind] = {
     "command": Kind(happenings.command, asked_about=True),
     "signal": Kind(happenings.signal, asked_about=True),
     "contact_update": Kind(happenings.contact_update, _contact_update, asked_about=True, only_for_triggers=True),
+    "link_followed": Kind(happenings.unseen, _link_followed),
     "call_result": Kind(happenings.call_result),
     "timer": Kind(happenings.timer, _timer),
     "reachability": Kind(happenings.reachability, _reachability, only_for_triggers=True),

@@ -84,6 +84,8 @@ def change_reachability(conversation: Conversation, state: str, reason: str | No
         return []
     conversation.reachable = state
     type = _STATE_EVENTS.get(state)
+    if state == "not_in_chat" and conversation.chat == "group":
+        type = "bot.unsubscribed"  # Somebody took the bot out of the group.
     return [EmitEvent(type, {"reason": reason} if reason else {})] if type else []
 
 
@@ -127,13 +129,16 @@ def update_events(contact: Contact, change: PatchContact) -> list[Effect]:
 
 
 def refused_events(body: Any, refused: Refused | None) -> list[EmitEvent]:
-    """trigger.rejected: who started a flow and did not wait for the answer learns of a refusal by it.
+    """trigger.rejected, command.rejected: who started a flow, or ran a command for somebody, and did not wait for the answer
+    learns of a refusal by it.
 
     The outcome of a command of commands.v1 is told by ingress, which waits for it.
     """
-    if refused is None or body.kind != "start" or body.source != "trigger":
+    if refused is None or not (body.kind == "command" or (body.kind == "start" and body.source == "trigger")):
         return []
     problem = {"type": refused.type, "status": refused.status, "detail": refused.detail, "reason": refused.reason}
+    if body.kind == "command":
+        return [EmitEvent("command.rejected", {"command": {"kind": "run", "name": body.command}, "problem": problem})]
     told = {"problem": problem, "trigger_id": body.trigger_id, "flow_id": body.flow_id}
     return [EmitEvent("trigger.rejected", {name: value for name, value in told.items() if value is not None})]
 

@@ -29,6 +29,7 @@ from flow_engine.turn.effects import write
 from flow_engine.turn.event import Arrived, Before, InboundEvent
 from flow_engine.turn.event_log import logged, note_ends
 from flow_engine.turn.failed_turns import failed_turn, too_many_hops
+from flow_engine.turn.failure_log import note_failures
 from flow_engine.turn.kinds import KINDS, happening
 from flow_engine.turn.outputs import Outputs
 from flow_engine.turn.turn_writer import TurnWriter
@@ -176,6 +177,7 @@ class Turns:
         work.outcomes[event.id] = outcome
         if event.body.request_digest is not None:
             work.digests.setdefault(event.id, event.body.request_digest)
+        note_failures(turn)
         logged(work, event, turn, writer, outcome)
         note_ends(work, event, turn, writer)
         work.send(event.arrived.record, writer.outputs.records)

@@ -51,9 +51,11 @@ def make_app(deps: Deps) -> ASGIApp:
 
 
 def _may_read(caller: Caller, found: LoggedEvent, deps: Deps) -> None:
-    """The row's scope, or the token of the trigger that the event came by. Raises ProblemError 403."""
+    """The row's scope, the token that the event came by, or that of its trigger. Raises ProblemError 403."""
     needed = ROWS[SHOW_EVENT].scope
     assert needed is not None
+    if caller.token_id is not None and found.parts[0].get("token_id") == caller.token_id:
+        return
     trigger_id = found.parts[0].get("trigger_id")
     trigger = deps.trigger(trigger_id) if trigger_id and not caller.has(needed) else None
     if trigger is None or caller.token_id is None or trigger.auth.token_id != caller.token_id:

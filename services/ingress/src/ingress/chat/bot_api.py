@@ -155,6 +155,7 @@ class BotApi:
             entry=entry,
             variables=variables,
             request_digest=digest_of(body) if b"idempotency-key" in request.head else None,
+            token_id=request.caller.token_id,
         )
 
     async def _run(self, start: StartFlow, event_id: str, traceparent: str, wait: CallerWait) -> dict[str, Any]:
@@ -189,6 +190,7 @@ class BotApi:
         if wait.until == "verdict":
             wait = ASYNC  # A message needs no permission; who wants the answer says how long it may take.
         record = message_of(body, session.spot, profile, request.hops, vouched_for(request.caller))
+        record = record.model_copy(update={"token_id": request.caller.token_id})
         event_id = record.message_id
         with traced("ingress.talk", request.header(b"traceparent")) as span:
             reply = await self._accepted(record, session.spot.key, event_id, span.traceparent, wait)

@@ -67,8 +67,7 @@ class CommandIntake:
         headers = {name: value.decode() for name, value in record.headers if value is not None}
         ce_id = headers.get("ce_id", "")
         if not 0 < len(ce_id) <= 255:
-            fault = "ce_id is needed: 1 to 255 characters"
-            return Rejected(None, ProblemError("bad-header", 400, "No ce_id", fault), "bad-header")
+            return self._without_id(record, headers.get("authorization"))
         try:
             caller = await self._authoriser.authorise(headers.get("authorization"), None, None)
         except ProblemError as refusal:
@@ -87,7 +86,10 @@ class CommandIntake:
             who = Who(project_id, ce_id, derived_id("command", project_id, ce_id), data)
             plan = await self._planner.plan(command, bot, event_id=who.event_id, hops=_hops(headers.get("swh-hops")))
             question = self._intake.ask("verdict") if command.kind == "start" else None
-            asks: dict[str, Any] = {"request_digest": digest_of(command.model_dump(mode="json", exclude_none=True))}
+            asks: dict[str, Any] = {
+                "token_id": caller.token_id,
+                "request_digest": digest_of(command.model_dump(mode="json", exclude_none=True)),
+            }
             if question is not None:
                 asks["reply_to"] = question.reply_to
             plan = plan._replace(body=plan.body.model_copy(update=asks))
@@ -106,7 +108,16 @@ class CommandIntake:
         try:
             return _COMMAND.validate_python(body)
         except ValidationError as error:
-            raise invalid_model(error) from None
+            raise invalid_model(error, inside=1) from None
+
+    def _without_id(self, record: Record, authorization: str | None) -> Rejected:
+        """Nobody can tell a repeat of it; whose token it is hears so."""
+        problem = ProblemError("bad-header", 400, "No ce_id", "ce_id is needed: 1 to 255 characters")
+        project_id = self._project_of(authorization)
+        if project_id is None:
+            return Rejected(None, problem, "bad-header")
+        event_id = derived_id("command without id", record.topic, record.partition, record.offset, record.timestamp)
+        return Rejected(Who(project_id, "", event_id, {}), problem, "bad-header")
 
     @staticmethod
     def _refused(refusal: ProblemError, project_id: str | None, ce_id: str, data: dict[str, Any]) -> Rejected:

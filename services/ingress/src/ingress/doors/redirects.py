@@ -6,7 +6,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from contracts.ids import new_id, split_conversation_key
+from contracts.cloudevents import now_text
+from contracts.ids import NOBODY, new_id, split_conversation_key
+from contracts.inbound import LinkFollowed
 from contracts.links import RedirectLink
 from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Limiter
@@ -14,6 +16,7 @@ from ingress.lookup.catalogue import Catalogue
 from ingress.wire.http import Answer, Request
 from ingress.wire.problems import link_not_found
 from servicekit.credentials.links import LinkKeys
+from servicekit.kafka.records import Outgoing
 from servicekit.observability.telemetry import traced
 from servicekit.web.auth import expired
 
@@ -31,15 +34,7 @@ class Redirects:
         project_id, link = self._open(request.rest[0])
         self._limiter.check_address(self._catalogue.limits(project_id), request.client_ip, open_door=True)
         with traced("ingress.redirect", request.header(b"traceparent")) as span:
-            record = self._intake.event(
-                "redirect.followed",
-                self._data(link),
-                id=new_id(),
-                key=link.conversation or link.bot_id,
-                project_id=project_id,
-                traceparent=span.traceparent,
-            )
-            self._intake.publish_aside(record)
+            self._intake.publish_aside(self._record(project_id, link, span.traceparent))
         return Answer(302, b"", [(b"location", link.url.encode())])
 
     def _open(self, text: str) -> tuple[str, RedirectLink]:
@@ -54,18 +49,32 @@ class Redirects:
             raise link_not_found()
         return genuine.project, link
 
-    def _data(self, link: RedirectLink) -> dict[str, Any]:
-        view, bot = self._catalogue.view, self._catalogue.view.get("bot", link.bot_id)
+    def _record(self, project_id: str, link: RedirectLink, traceparent: str) -> Outgoing:
+        """For the engine, which knows the contact; of a link that belongs to no conversation, the event itself."""
+        if link.conversation and split_conversation_key(link.conversation)[1] != NOBODY:
+            followed = self._followed(project_id, link, link.conversation)
+            return self._intake.record(followed, key=link.conversation, event_id=new_id(), traceparent=traceparent)
+        bot = self._catalogue.view.get("bot", link.bot_id)
         data: dict[str, Any] = {
             "bot": {"id": link.bot_id, "name": bot.name if bot else None},
             "link": {"id": link.link_id, "url": link.url, "node": link.node},
             "node": link.node,
         }
-        if link.conversation:
-            channel_id = split_conversation_key(link.conversation)[1]
-            channel = view.get("channel", channel_id)
-            data["channel"] = {"id": channel_id, "type": channel.type if channel else None}
-            data["conversation_id"] = link.conversation
-        if link.contact_id is not None:
-            data["contact"] = {"id": link.contact_id}
-        return data
+        return self._intake.event(
+            "redirect.followed", data, id=new_id(), key=link.bot_id, project_id=project_id, traceparent=traceparent
+        )
+
+    def _followed(self, project_id: str, link: RedirectLink, conversation: str) -> LinkFollowed:
+        bot_id, channel_id, peer_id = split_conversation_key(conversation)
+        channel = self._catalogue.view.get("channel", channel_id)
+        return LinkFollowed(
+            project_id=project_id,
+            bot_id=bot_id,
+            channel_id=channel_id,
+            peer_id=peer_id,
+            channel_type=channel.type if channel else None,
+            received_at=now_text(),
+            link_id=link.link_id,
+            url=link.url,
+            node=link.node,
+        )

@@ -38,7 +38,11 @@ class Signals:
         plan = await self._planner.plan(command, bot, event_id=event_id, hops=request.hops)
         with traced("ingress.signal", request.header(b"traceparent")) as span:
             await self._intake.accept(
-                plan.body, key=plan.key, event_id=event_id, traceparent=span.traceparent, source="command"
+                plan.body.model_copy(update={"token_id": caller.token_id}),
+                key=plan.key,
+                event_id=event_id,
+                traceparent=span.traceparent,
+                source="command",
             )
         location = (b"location", b"/v1/events/" + event_id.encode())
         return json_answer(202, {"event_id": event_id, "status": "accepted"}, [location])

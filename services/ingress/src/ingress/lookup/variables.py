@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from ingress.wire.problems import invalid
@@ -27,21 +28,28 @@ CHECKS: dict[str, Check] = {
 
 
 class Accepts:
-    """Checks the variables of one entry of one flow version."""
+    """Checks the variables of one entry of one flow version. `only`: others than these are refused; None: let through."""
 
-    def __init__(self, types: Mapping[str, str], required: frozenset[str]) -> None:
-        self._types, self._required = types, required
+    def __init__(self, types: Mapping[str, str], required: frozenset[str], only: frozenset[str] | None = None) -> None:
+        self._types, self._required, self._only = types, required, only
 
     def check(self, variables: Mapping[str, Any]) -> None:
-        """Raises ProblemError 422 with an error for each variable that is missing or of another type."""
+        """Raises ProblemError 422 with an error for each variable that is missing, unknown or of another type."""
         given = {name for name, value in variables.items() if value is not None}
         missing = self._required - given
         wrong = [name for name in self._types.keys() & given if not self._fits(name, variables[name])]
-        if missing or wrong:
+        unknown = () if self._only is None else variables.keys() - self._only
+        if missing or wrong or unknown:
             raise _refusal(
-                {name: f"{name} is needed ({self._types[name]})" for name in sorted(missing)}
+                {name: self._not_accepted(name) for name in sorted(unknown)}
+                | {name: f"{name} is needed ({self._types[name]})" for name in sorted(missing)}
                 | {name: f"{name} must be of type {self._types[name]}" for name in sorted(wrong)}
             )
+
+    def _not_accepted(self, name: str) -> str:
+        near = get_close_matches(name[:100], self._only or (), 1)
+        meant = f" (is {near[0]} meant?)" if near else f"; there are {', '.join(sorted(self._only or ()))}"
+        return f"the entry accepts no {name[:100]}{meant}"
 
     def _fits(self, name: str, value: Any) -> bool:
         check = CHECKS.get(self._types[name])
@@ -60,6 +68,7 @@ def accepts_of(document: Mapping[str, Any], entry: str | None) -> Accepts | None
     """The checks of that webhook trigger of a flow document; None when the document has no such trigger.
 
     A variable that the trigger does not list is checked against the flow's own declaration, where it is set in memory.
+    A trigger that lists any takes no others than these and the declared ones.
     """
     types = {
         name: declared["type"]
@@ -75,4 +84,5 @@ def accepts_of(document: Mapping[str, Any], entry: str | None) -> Accepts | None
         return None
     listed: dict[str, str] = trigger.get("accept") or {}
     required = frozenset(name for name, type in listed.items() if type.endswith("!"))
-    return Accepts(types | {name: type.rstrip("!") for name, type in listed.items()}, required)
+    known = types | {name: type.rstrip("!") for name, type in listed.items()}
+    return Accepts(known, required, frozenset(known) if listed else None)

@@ -9,13 +9,14 @@ from typing import Any
 import structlog
 from starlette.types import Receive, Scope, Send
 
+from ingress.web.openapi import OPERATIONS
 from ingress.web.places import Place, Places
 from ingress.wire.http import Answer, Request, send_answer
 from ingress.wire.problems import not_allowed
 from servicekit.observability.metrics import counter
 from servicekit.web.auth import Authoriser
 from servicekit.web.problems import ProblemError, not_found, problem, unavailable
-from servicekit.web.requests import ClientGone
+from servicekit.web.requests import ClientGone, refuse_unknown
 
 PAGE_METHODS = ("GET", "HEAD")
 
@@ -76,6 +77,8 @@ class App:
         if row.proof == "token":
             authorization = request.head.get(b"authorization")
             request.caller = await self._authoriser.admit(row, authorization, request.client_ip)
+            if request.query_text:
+                refuse_unknown(request.query(), OPERATIONS[row.name].query)
         return await handler(request)
 
     async def _page(self, scope: Scope, receive: Receive, send: Send) -> None:

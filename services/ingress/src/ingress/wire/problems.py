@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from contracts.inbound import Problem
 from contracts.registry import Channel
+from contracts.sentences import sentence
 from servicekit.web.problems import ProblemError
 
 
@@ -90,11 +91,19 @@ def as_body(error: ProblemError) -> dict[str, Any]:
     return {name: value for name, value in {**body, **error.extra}.items() if value is not None}
 
 
-def invalid_model(error: ValidationError) -> ProblemError:
-    """422 with an error for each field that the model refused; what was given is not repeated."""
+def invalid_model(error: ValidationError, inside: int = 0) -> ProblemError:
+    """422 with an error for each field that the model refused; what was given is not repeated.
+
+    `inside`: how many names at the front of a place are not the document's but those of a choice of models.
+    """
     errors = [
-        {"pointer": "#/" + "/".join(map(str, one["loc"])), "detail": one["msg"]}
-        for one in error.errors(include_url=False, include_input=False, include_context=False)
+        {"pointer": _pointer(one["loc"][inside:]), "detail": sentence(one)}
+        for one in error.errors(include_url=False, include_input=False)
     ]
-    detail = f"{errors[0]['pointer'][1:]}: {errors[0]['detail']}"
+    place = errors[0]["pointer"][1:]
+    detail = f"{place}: {errors[0]['detail']}" if place else errors[0]["detail"]
     return ProblemError("invalid", 422, "Invalid request", detail, errors=errors)
+
+
+def _pointer(place: tuple[int | str, ...]) -> str:
+    return "#" + "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in place)

@@ -7,9 +7,10 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from channels.discovery import Connectors
+from channels.limits import Limits
 from contracts.cloudevents import rfc3339
 from contracts.ids import uuid7
-from contracts.registry import ApiCall, Bot, Channel, Entity, Flow, FlowVersion, in_project
+from contracts.registry import ApiCall, Bot, Channel, Entity, Flow, FlowVersion, Trigger, in_project
 from flowlang.building.compiler import KnownNames
 from registry import errors
 from registry.entities import Stored
@@ -45,7 +46,13 @@ class Check(Input):
     document: Document | str
 
 
-class Rollback(Input):
+class Publish(Input):
+    """`force`: also where that takes away what triggers or other flows use."""
+
+    force: bool = False
+
+
+class Rollback(Publish):
     version: int = Field(ge=1)
 
 
@@ -88,7 +95,7 @@ async def save_draft(unit: Unit, stored: Stored[Flow], draft: Draft, expected: s
 
 
 async def check(unit: Unit, asked: Check) -> dict[str, Any]:
-    """`{problems}` of a document that is not saved."""
+    """`{problems}` of a document that is not saved. With a bot, its flow of the same slug is the document's own."""
     document = await unit.site.checks.read(asked.document)
     if asked.bot is None:
         return {"problems": await unit.site.checks.problems(document)}
@@ -96,14 +103,22 @@ async def check(unit: Unit, asked: Check) -> dict[str, Any]:
     return {"problems": await _problems(unit, bot.id, document, None)}
 
 
-async def publish(unit: Unit, stored: Stored[Flow]) -> dict[str, Any]:
-    """`{version, problems}`, the latter warnings. Raises ProblemError 422 while there are errors."""
+async def draft(unit: Unit, stored: Stored[Flow]) -> dict[str, Any]:
+    """`{draft_version, document, problems}`."""
+    found = await postgres_drafts.get(unit.connection, stored.id)
+    problems = await _problems(unit, stored.entity.bot_id, found.document, stored.id)
+    return {DRAFT: found.version, "document": found.document, "problems": problems}
+
+
+async def publish(unit: Unit, stored: Stored[Flow], asked: Publish) -> dict[str, Any]:
+    """`{version, problems}`, the latter warnings. Raises ProblemError 422 while there are errors, 409: see Publish."""
     await unit.load(Bot, stored.entity.bot_id, lock="FOR UPDATE")  # Two flows of a bot must not take one command.
     document = (await postgres_drafts.get(unit.connection, stored.id)).document
     problems = await _problems(unit, stored.entity.bot_id, document, stored.id)
     wrong = [problem for problem in problems if problem["severity"] == "error"]
     if wrong:
         raise errors.flow_problems(wrong)
+    await _refuse_taking_away(unit, stored, document, asked)
     number = stored.extra.get(VERSIONS, 0) + 1
     entity = stored.entity
     version = FlowVersion(
@@ -119,6 +134,7 @@ async def roll_back(unit: Unit, stored: Stored[Flow], rollback: Rollback) -> dic
     """New sessions start on an earlier version again; running ones stay where they are."""
     version = await version_of(unit, stored, rollback.version)
     document = version.entity.document
+    await _refuse_taking_away(unit, stored, document, rollback)
     entity = stored.entity.model_copy(update={"published": rollback.version, **flow_documents.names_of(document)})
     await _go_live(unit, entity, document, stored.extra)
     return {"version": rollback.version}
@@ -167,33 +183,62 @@ async def _go_live(unit: Unit, entity: Flow, document: Document, extra: dict[str
     await unit.save(entity, extra=extra, uses=uses)
 
 
+async def _refuse_taking_away(unit: Unit, stored: Stored[Flow], after: Document, asked: Publish) -> None:
+    """Raise ProblemError 409 where triggers and flows that are live would find nothing any more, unless that is meant.
+
+    People who are in the flow stay on their version, so that nothing is taken from them.
+    """
+    flow = stored.entity
+    if asked.force or flow.published is None:
+        return
+    gone = flow_documents.taken_away((await version_of(unit, stored, flow.published)).entity.document, after)
+    users: list[dict[str, Any]] = []
+    for trigger in await postgres_entities.matching(unit.connection, Trigger, flow.project_id, {"flow_id": flow.id}):
+        if trigger.entity.entry in gone.entries:
+            users.append(
+                {"kind": "trigger", "id": trigger.id, "name": None, "why": f"enters by {trigger.entity.entry!r}"}
+            )
+    flows = await postgres_entities.matching(unit.connection, Flow, flow.project_id, {"bot_id": flow.bot_id})
+    for other in flows if gone.nodes or gone.slug else ():
+        if other.id != flow.id and other.entity.published is not None:
+            document = (await version_of(unit, other, other.entity.published)).entity.document
+            if why := gone.breaks(document, flow.slug):
+                users.append({"kind": "flow", "id": other.id, "name": other.entity.slug, "why": why})
+    if users:
+        raise errors.takes_away(users)
+
+
 async def _problems(unit: Unit, bot_id: str, document: Document, flow_id: str | None) -> list[dict[str, Any]]:
-    known = await _known_names(unit, bot_id, flow_id)
+    known = await _known_names(unit, bot_id, flow_id, document["slug"])
     return await unit.site.checks.problems(document, known)
 
 
-async def _known_names(unit: Unit, bot_id: str, flow_id: str | None) -> KnownNames:
-    """What a document of this bot may refer to; `flow_id` is its own flow, whose commands do not count."""
+async def _known_names(unit: Unit, bot_id: str, flow_id: str | None, slug: str) -> KnownNames:
+    """What a document of this bot may refer to; `flow_id` is its own flow (else the one of `slug`), whose commands do
+    not count."""
     calls = await postgres_entities.matching(unit.connection, ApiCall, unit.project, {})
     flows = await postgres_entities.matching(unit.connection, Flow, unit.project, {"bot_id": bot_id})
     channels = await postgres_entities.matching(unit.connection, Channel, unit.project, {"bot_id": bot_id})
+    limits_of = _limits(unit.site.connectors, {channel.entity.type for channel in channels})
     return KnownNames(
         api_calls=frozenset(call.entity.name for call in calls),
         flows=frozenset(flow.entity.slug for flow in flows),
-        commands=await _commands_of_others(unit, flows, flow_id),
-        title_limits=_title_limits(unit.site.connectors, {channel.entity.type for channel in channels}),
+        commands=await _commands(
+            unit, [one for one in flows if flow_id != one.id and (flow_id or one.entity.slug != slug)]
+        ),
+        title_limits={type: limits.button_title for type, limits in limits_of.items() if limits.button_title},
+        text_limits={type: limits.text[:2] for type, limits in limits_of.items() if limits.text},
     )
 
 
-def _title_limits(connectors: Connectors, types: set[str]) -> dict[str, int]:
-    shown = {type: connectors[type].descriptor.limits.button_title for type in types if type in connectors}
-    return {type: limit for type, limit in shown.items() if limit}
+def _limits(connectors: Connectors, types: set[str]) -> dict[str, Limits]:
+    return {type: connectors[type].descriptor.limits for type in types if type in connectors}
 
 
-async def _commands_of_others(unit: Unit, flows: list[Stored[Flow]], flow_id: str | None) -> dict[str, str]:
+async def _commands(unit: Unit, flows: list[Stored[Flow]]) -> dict[str, str]:
     taken: dict[str, str] = {}
     for flow in flows:
-        if flow.id != flow_id and flow.entity.published is not None:
+        if flow.entity.published is not None:
             document = (await version_of(unit, flow, flow.entity.published)).entity.document
             taken.update(dict.fromkeys(flow_documents.commands(document), flow.entity.slug))
     return taken

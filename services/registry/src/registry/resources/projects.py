@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from pydantic import BaseModel, Field
 
+from contracts.cloudevents import rfc3339
 from contracts.ids import uuid7
-from contracts.registry import PROJECT_WEBHOOK, Endpoint, Project, in_project
+from contracts.registry import PROJECT_WEBHOOK, Endpoint, Project, Sealed, in_project
 from registry.entities import Stored
 from registry.resources import endpoints
+from registry.resources.endpoints import SecretRotation
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.store import postgres_entities
-from registry.values.endpoint_secrets import new_secret
+from registry.values.endpoint_secrets import RETIRE_AT, new_secret
 from registry.values.inputs import Cidr, HttpUrl, Input, Name
 from registry.writing.unit import Unit
+from servicekit.credentials.sealing import SealError
 
 SLUG_LENGTH = 40
-HIDDEN = frozenset({"signing_secret"})
+MOST_OLDER = 4
+"""Secrets that sign beside the newest, however often it is replaced meanwhile."""
+HIDDEN = frozenset({"signing_secret", "older_secrets"})
 WEBHOOK_EVENTS = ("profile.pushed", "agent.*", "contact.updated", "flag.*")
 
 
@@ -54,6 +60,13 @@ class WebhookMade(BaseModel):
 
     endpoint_id: str
     secret: str
+
+
+class ProjectKnown(BaseModel):
+    """`signing_secret_hint`: the end of the secret that signs webhooks of flow steps. `webhook_url`: of its endpoint."""
+
+    signing_secret_hint: str | None = None
+    webhook_url: str | None = None
 
 
 class ProjectMade(BaseModel):
@@ -90,7 +103,36 @@ async def set_rate_limits(unit: Unit, stored: Stored[Project], limits: RateLimit
 
 
 def show(stored: Stored[Project], site: Site) -> dict[str, Any]:
-    return show_entity(stored, site, hide=HIDDEN)
+    return show_entity(stored, site, hide=HIDDEN) | {"signing_secret_hint": _hint(stored.entity, site)}
+
+
+def _hint(project: Project, site: Site) -> str | None:
+    """Enough of it to see which one a receiver has; None when its key is not here any more."""
+    try:
+        return "whsec_…" + site.open(project.signing_secret, of=project, field="signing_secret")[-4:]
+    except SealError:
+        return None
+
+
+async def webhook_url(unit: Unit, stored: Stored[Project]) -> dict[str, Any]:
+    """`{webhook_url}` of the endpoint named "project", with what is secret in it hidden."""
+    endpoint = await _webhook(unit, stored.id)
+    return {"webhook_url": endpoint.entity.url} if endpoint else {}
+
+
+async def rotate_secret(unit: Unit, stored: Stored[Project], rotation: SecretRotation) -> Made[Project]:
+    """The new secret; those before it sign beside it until the overlap is over."""
+    project, secret = stored.entity, new_secret()
+    sealed = unit.site.seal(
+        secret, project=project.id, entity=project.id, field="signing_secret", after=project.signing_secret
+    )
+    older: tuple[Sealed, ...] = ()
+    extra = {name: value for name, value in stored.extra.items() if name != RETIRE_AT}
+    if rotation.overlap_seconds:
+        older = (project.signing_secret, *project.older_secrets)[:MOST_OLDER]
+        extra[RETIRE_AT] = rfc3339(datetime.now(UTC) + timedelta(seconds=rotation.overlap_seconds))
+    entity = project.model_copy(update={"signing_secret": sealed, "older_secrets": older})
+    return Made(await unit.save(entity, extra=extra), {"signing_secret": secret})
 
 
 async def _free_slug(unit: Unit, name: str, id: str) -> str:
@@ -126,6 +168,8 @@ RESOURCE = Resource(
     create=create,
     change=change,
     show=show,
+    beside=webhook_url,
     hidden=HIDDEN,
+    also=ProjectKnown,
     once=ProjectMade,
 )

@@ -66,6 +66,8 @@ class Resource(Generic[M, N, P]):
     change: Callable[[Unit, Stored[M], P], Awaitable[Stored[M] | Made[M]]] | None = None
     """None: it is never changed, only made and deleted, or changed in ways of its own. Made: with what is told this once."""
     show: Callable[[Stored[M], Site], dict[str, Any]] = show
+    beside: Callable[[Unit, Stored[M]], Awaitable[dict[str, Any]]] | None = None
+    """What is shown beside that and stands in another entity, where one is read or listed."""
     remove: Callable[[Unit, Stored[M]], Awaitable[None]] = remove
     filters: Mapping[str, str] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()

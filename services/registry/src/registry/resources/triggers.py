@@ -21,7 +21,7 @@ from servicekit.credentials.tokens import digest, generate_url_secret
 
 ACCEPTS = "accepts"
 """In `extra`: the variables that the entry accepted when the trigger was saved, for the example."""
-EXAMPLES: dict[str, Any] = {"string": "…", "integer": 1, "number": 1.5, "boolean": True, "list": [], "object": {}}
+EXAMPLES: dict[str, Any] = {"string": "…", "integer": 1, "number": 1.5, "boolean": True, "array": [], "object": {}}
 TOKEN_PLACE = "<the token>"  # noqa: S105 (a place for one)
 PEER_PLACE = "<the person's id>"
 SECRET_PLACE = "<the secret>"  # noqa: S105 (a place for one)

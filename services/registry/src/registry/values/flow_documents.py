@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -77,6 +77,38 @@ def commands(document: Document) -> Iterator[str]:
         if trigger["type"] == "command" and not trigger.get("when"):
             for origin in trigger.get("from", ("chat",)):
                 yield f"{origin} {trigger['value']}"
+
+
+class TakenAway(NamedTuple):
+    """What an earlier version of a flow had and a later one has not: webhook entries, nodes, and the slug it went by."""
+
+    entries: frozenset[str]
+    nodes: frozenset[str]
+    slug: str | None
+
+    def breaks(self, document: Document, slug: str) -> str | None:
+        """How another flow's document, which jumps to a flow of this slug, would lose its way; None: it does not."""
+        for id, node in document.get("nodes", {}).items():
+            if node.get("type") != "jump" or node.get("flow") != slug:
+                continue
+            if self.slug is not None:
+                return f"node {id!r} jumps to the slug {slug!r}"
+            if node.get("to") in self.nodes:
+                return f"node {id!r} jumps to {node['to']!r}"
+        return None
+
+
+def taken_away(before: Document, after: Document) -> TakenAway:
+    """Of two sound documents."""
+    return TakenAway(
+        frozenset(_webhooks(before)) - frozenset(_webhooks(after)),
+        before["nodes"].keys() - after["nodes"].keys(),
+        before["slug"] if before["slug"] != after["slug"] else None,
+    )
+
+
+def _webhooks(document: Document) -> Iterator[str]:
+    return (trigger["id"] for trigger in document.get("triggers", ()) if trigger["type"] == "webhook")
 
 
 def webhook_entry(document: Document, entry: str) -> Mapping[str, str] | None:

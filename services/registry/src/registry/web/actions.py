@@ -15,10 +15,10 @@ from registry.kafka.channel_checks import ChannelChecks
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.resources import api_calls, endpoints, flows, projects, tokens
 from registry.resources.endpoints import SecretRotation
-from registry.resources.flows import Check, Draft, Rollback
+from registry.resources.flows import Check, Draft, Publish, Rollback
 from registry.resources.projects import RateLimits
 from registry.resources.tokens import Rotation
-from registry.store import postgres_drafts, postgres_trigger_requests
+from registry.store import postgres_trigger_requests
 from registry.web.api import Api, Handler
 from registry.web.crud import load_to_change, made_answer, shown_answer
 from registry.writing.answers import Answer
@@ -51,7 +51,16 @@ def project_handlers(api: Api) -> dict[str, Handler]:
 
         return await api.write(request, work)
 
+    async def rotate_secret(request: Request, id: str, body: SecretRotation | None = None) -> Response:
+        async def work(unit: Unit) -> Answer:
+            stored = await load_to_change(unit, projects.RESOURCE, id, request)
+            made = await projects.rotate_secret(unit, stored, body or SecretRotation())
+            return made_answer(projects.RESOURCE, unit, made, status=200)
+
+        return await api.write(request, work)
+
     return {
+        "POST /v1/projects/{id}/rotate-secret": rotate_secret,
         "GET /v1/projects/{id}/rate-limits": rate_limits,
         "PUT /v1/projects/{id}/rate-limits": set_rate_limits,
     }
@@ -111,9 +120,10 @@ def flow_handlers(api: Api) -> dict[str, Handler]:
 
         return await api.write(request, answering(result), checked=True)
 
-    async def publish(request: Request, id: str) -> Response:
+    async def publish(request: Request, id: str, body: Publish | None = None) -> Response:
         async def result(unit: Unit) -> dict[str, Any]:
-            return await flows.publish(unit, await load_to_change(unit, flows.RESOURCE, id, request))
+            stored = await load_to_change(unit, flows.RESOURCE, id, request)
+            return await flows.publish(unit, stored, body or Publish())
 
         return await api.write(request, answering(result), checked=True)
 
@@ -143,10 +153,8 @@ def _flow_reads(api: Api) -> dict[str, Handler]:
         async with api.checking(request), api.reading(request) as unit:
             stored = await unit.load(Flow, id)
             unit.project_id = stored.project_id
-            found = await postgres_drafts.get(unit.connection, id)
-            problems = await flows.check(unit, Check(bot=stored.entity.bot_id, document=found.document))
-        body = {"draft_version": found.version, "document": found.document, **problems}
-        return JSONResponse(body, headers={"ETag": f'"{found.version}"'})
+            body = await flows.draft(unit, stored)
+        return JSONResponse(body, headers={"ETag": f'"{body["draft_version"]}"'})
 
     async def versions(request: Request, id: str) -> Response:
         async with api.reading(request) as unit:

@@ -31,9 +31,10 @@ def build_app(
     app = api_app("registry")
     install_database_errors(app)
     app.add_middleware(RequestGuard)
-    router = APIRouter(route_class=route_class(api, table))
+    operations = openapi.operations(resources)
+    router = APIRouter(route_class=route_class(api, table, operations))
     for row, handler in bind("registry", handlers(api, calls, letters, resources), table):
         router.add_api_route(row.path, handler, methods=list(row.methods))
     app.include_router(router)
-    docs_pages.add(app, document("registry", openapi.operations(resources), table))
+    docs_pages.add(app, document("registry", operations, table))
     return app

@@ -29,6 +29,12 @@ def shown_answer(resource: Resource[M, N, P], unit: Unit, stored: Stored[M]) -> 
     return Answer(200, resource.show(stored, unit.site), stored.etag, unit.published)
 
 
+async def shown(resource: Resource[M, N, P], unit: Unit, stored: Stored[M]) -> dict[str, Any]:
+    """The entity as it is read: with what stands in others."""
+    more = await resource.beside(unit, stored) if resource.beside else {}
+    return resource.show(stored, unit.site) | more
+
+
 async def load_to_change(unit: Unit, resource: Resource[M, N, P], id: str, request: Request) -> Stored[M]:
     """The entity, locked. Raises ProblemError 404, and 412 when the caller has seen another version."""
     stored = await unit.load(resource.model, id, lock="FOR UPDATE")
@@ -61,7 +67,7 @@ def _list(api: Api, resource: Resource[M, N, P]) -> Handler:
             found, following = await postgres_entities.page(
                 unit.connection, resource.model, unit.project_id, after=after[0], limit=limit, fields=fields
             )
-        items = [resource.show(stored, api.site) for stored in found]
+            items = [await shown(resource, unit, stored) for stored in found]
         return JSONResponse({"items": items, "next": following and encode_cursor(following)})
 
     return list_entities
@@ -81,7 +87,8 @@ def _create(api: Api, resource: Resource[M, N, P], then: Callable[[N], FollowUp]
 def _show(api: Api, resource: Resource[M, N, P]) -> Handler:
     async def show(request: Request, id: str) -> Response:
         async with api.reading(request) as unit:
-            return shown_answer(resource, unit, await unit.load(resource.model, id)).response()
+            stored = await unit.load(resource.model, id)
+            return Answer(200, await shown(resource, unit, stored), stored.etag, unit.published).response()
 
     return show
 

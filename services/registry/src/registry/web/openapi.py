@@ -214,7 +214,15 @@ def _crud(resource: AnyResource, shown: type[BaseModel], made: type[BaseModel]) 
     return found
 
 
-ANSWERED_AS_ENTITY = {"tokens": _token_actions, "endpoints": _endpoint_actions}
+def _project_actions(shown: type[BaseModel], made: type[BaseModel]) -> dict[str, Operation]:
+    return {
+        "POST /v1/projects/{id}/rotate-secret": Operation(
+            {200: Said("With the new secret", made)}, endpoints.SecretRotation, PROJECT, MATCH | KEY, PENDING
+        )
+    }
+
+
+ANSWERED_AS_ENTITY = {"projects": _project_actions, "tokens": _token_actions, "endpoints": _endpoint_actions}
 """By noun, the actions whose answers show the entity."""
 ACTIONS: dict[str, Operation] = {
     "GET /v1/projects/{id}/rate-limits": Operation({200: Said("The limits", projects.RateLimits)}, query=PROJECT),
@@ -226,7 +234,7 @@ ACTIONS: dict[str, Operation] = {
     "PUT /v1/flows/{id}/draft": Operation({200: Said("Saved", DraftSaved)}, flows.Draft, PROJECT, MATCH),
     "GET /v1/flows/{id}/draft": Operation({200: Said("The draft", DraftShown)}, query=PROJECT),
     "POST /v1/flows/{id}/publish": Operation(
-        {200: Said("Published", PublishedNow)}, query=PROJECT, headers=MATCH | KEY, text=PENDING
+        {200: Said("Published", PublishedNow)}, flows.Publish, PROJECT, headers=MATCH | KEY, text=PENDING
     ),
     "POST /v1/flows/{id}/rollback": Operation(
         {200: Said("Published again", Published)}, flows.Rollback, PROJECT, MATCH | KEY, PENDING

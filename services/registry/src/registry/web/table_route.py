@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import Any
 
 from fastapi.routing import APIRoute
@@ -13,13 +13,14 @@ from starlette.types import Receive, Scope, Send
 
 from contracts.routes import Route
 from registry.web.api import Api
-from servicekit.web.requests import parse_json, refuse_nul
+from servicekit.web.openapi import Operation
+from servicekit.web.requests import parse_json, refuse_nul, refuse_unknown
 
 JSON = (b"content-type", b"application/json")
 
 
-def route_class(api: Api, table: Sequence[Route]) -> type[APIRoute]:
-    """The class of routes of one application. Making a route that has no row raises KeyError."""
+def route_class(api: Api, table: Sequence[Route], operations: Mapping[str, Operation]) -> type[APIRoute]:
+    """The class of routes of one application. Making a route that has no row or no operation raises KeyError."""
     rows = {row.name: row for row in table}
     mounted: list[APIRoute] = []
 
@@ -31,9 +32,11 @@ def route_class(api: Api, table: Sequence[Route]) -> type[APIRoute]:
             mounted.append(self)
             [method] = (self.methods or set()) - {"HEAD"}
             row = rows[f"{method} {self.path}"]
+            known = operations[row.name].query
 
             async def guarded(request: Request) -> Response:
                 request.state.caller = await api.callers.prove(row, request)
+                refuse_unknown(request.query_params, known)
                 refuse_nul(request.query_params.multi_items())
                 body = await request.body()
                 if body:

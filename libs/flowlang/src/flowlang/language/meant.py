@@ -1,0 +1,50 @@
+"""What runs, but hardly as it was meant: warnings beside the errors of `check`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Set
+
+from contracts.people import PROFILE_FIELDS
+from flowlang.building.compiler import Compiler
+from flowlang.expressions.operands import Operands
+from flowlang.language.document import Document
+from flowlang.problems import Problem, pointer
+
+_ALIKE = {"integer": "number"}
+
+
+def open_ends(document: Document, reached: Set[str]) -> Iterator[Problem]:
+    """Nodes that end the path where something probably was to follow."""
+    following = dict(zip(document.nodes, list(document.nodes)[1:], strict=False))
+    for id, model in document.nodes.items():
+        after = following.get(id)
+        if needed := model.needs_port():
+            message = f"the answer leads nowhere: draw `{needed}`, or say by a node `end` that nothing follows"
+            yield Problem(pointer("nodes", id), "warning", "open-end", message)
+        elif "next" in model.PORTS and "next" not in model.ports and after is not None and after not in reached:
+            message = (
+                f"the path ends here, and nothing leads to the node after it: is `ports: {{next: {after}}}` meant?"
+            )
+            yield Problem(pointer("nodes", id), "warning", "open-end", message)
+
+
+def type_mismatches(document: Document, compiler: Compiler) -> Iterator[Problem]:
+    """Conditions that take a declared variable for something of another type: they fail, or never hold."""
+    types = {("user", name): "string" for name in PROFILE_FIELDS}
+    types |= {(one.scope, name): one.type for name, one in document.variables.items()}
+    for compared, place in compiler.compares:
+        sides = [types.get(side) if isinstance(side, tuple) else side for side in (compared.left, compared.right)]
+        left, right = (_ALIKE.get(side, side) if side else None for side in sides)
+        if left is not None and right is not None and left != right:
+            yield Problem(place, "warning", "type-mismatch", _sentence(compared, sides))
+
+
+def _sentence(compared: Operands, sides: list[str | None]) -> str:
+    names = [".".join(side) if isinstance(side, tuple) else None for side in (compared.left, compared.right)]
+    shown = [
+        f"{name}, of type {type}," if name else f"a value of type {type}"
+        for name, type in zip(names, sides, strict=True)
+    ]
+    if names[0] is None:
+        shown.reverse()
+    return f"{shown[0]} does not go by `{compared.sign}` with {shown[1].rstrip(',')}: declare or write it otherwise"

@@ -1,0 +1,40 @@
+"""Failing flows in the engine's own log, with node and reason: so that who looks at the service sees them."""
+
+from __future__ import annotations
+
+import time
+
+import structlog
+
+from flowlang.model import Conversation, EmitEvent, Turn
+
+AGAIN_SECONDS = 60.0
+"""A flow that fails at one node in one way is logged this often at most; between, it is counted."""
+MOST_KNOWN = 1_000
+log = structlog.get_logger()
+_known: dict[tuple[str, str, str], tuple[float, int]] = {}
+"""(flow, node, type of the error) -> when it was logged last, and how often it was not since. The process's, as its log is."""
+
+
+def note_failures(turn: Turn) -> None:
+    """Log each `flow.failed` of the turn."""
+    for effect in turn.effects:
+        if isinstance(effect, EmitEvent) and effect.type == "flow.failed":
+            _note(effect, turn.conversation)
+
+
+def _note(failed: EmitEvent, conversation: Conversation) -> None:
+    flow, error = failed.flow or {}, failed.data.get("error") or {}
+    name, node, type = str(flow.get("slug") or flow.get("id") or ""), failed.node or "", str(error.get("type"))
+    logged, since = _known.get((name, node, type), (float("-inf"), 0))
+    now = time.monotonic()
+    if now < logged + AGAIN_SECONDS:
+        _known[name, node, type] = logged, since + 1
+        return
+    if len(_known) >= MOST_KNOWN:
+        _known.clear()
+    _known[name, node, type] = now, 0
+    log.warning(
+        "flow.failed", flow=name, version=flow.get("version"), node=node, error=type, detail=error.get("detail"),
+        conversation=conversation.key, not_logged_since=since,
+    )  # fmt: skip
