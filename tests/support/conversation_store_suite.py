@@ -338,15 +338,6 @@ class ConversationStoreSuite:
         async with kept.store.reading() as reads:
             assert await reads.timers([early.id, late.id, coming.id]) == {late.id}
 
-    async def test_many_timers_of_a_project_do_not_stand_before_those_of_another(self, kept: Kept) -> None:
-        work, now = Work(), datetime.now(UTC)
-        work.start_timers([timer(f"many {n}", now - timedelta(hours=9), part=7) for n in range(20)])
-        work.start_timers([timer("other", now, part=7)._replace(project_id="another")])
-        await kept.save(work)
-        async with kept.transaction() as connection:
-            fired = await kept.store.fire_timers(7, 5, connection)
-        assert sorted(one.wait == "other" for one in fired) == [False] * 4 + [True]
-
     async def test_a_timer_that_is_started_again_fires_again(self, kept: Kept) -> None:
         now = datetime.now(UTC)
         for _ in range(2):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -10,6 +11,9 @@ import pytest
 from contracts.cloudevents import headers
 from contracts.ids import derived_id
 from flow_engine.batch import parking
+from flow_engine.state.ids import timer_id
+from flow_engine.state.rows import TimerRow
+from flow_engine.state.work import Work
 from servicekit.kafka.records import Record
 from servicekit.loop.batches import Infrastructure
 from support.engine_conversation_suite import KEY, PAID, asked, by_request, replies, texts
@@ -213,6 +217,16 @@ class BatchSuite:
         await world.send("redrive", "p2")
         assert await world.said() == ["Which lecture, ?"]
         assert (world.dead(), world.out("inbound")) == ([], [])
+
+    async def test_many_timers_of_a_project_do_not_stand_before_those_of_another(self, world: EngineWorld) -> None:
+        work, now = Work(), datetime.now(UTC)
+        rows = [TimerRow(timer_id(KEY, f"w{n}"), 77, KEY, "many", f"w{n}", now - timedelta(hours=9)) for n in range(20)]
+        work.start_timers([*rows, TimerRow(timer_id(KEY, "other"), 77, KEY, "another", "other", now)])
+        async with world.transaction() as connection:
+            await world.store.save(work, connection)
+        async with world.transaction() as connection:
+            fired = await world.store.fire_timers(77, 5, connection)
+        assert sorted(one.wait == "other" for one in fired) == [False] * 4 + [True]
 
     async def test_a_delay_ends_by_its_timer_once(self, world: EngineWorld) -> None:
         await world.say("/later")
