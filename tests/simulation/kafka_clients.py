@@ -21,6 +21,7 @@ from aiokafka.errors import (
 )
 
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka.incarnations import TopicState
 from servicekit.kafka.records import Headers, Record
 from simulation.network import Network, Server
 from support.log_in_memory import Group, LogInMemory
@@ -114,6 +115,14 @@ class Consumer:
     def partitions_for_topic(self, topic: str) -> set[int] | None:
         partitions = self._kafka.log.topics.get(topic)
         return None if partitions is None else set(range(len(partitions)))
+
+    async def topic_state(self, topic: str) -> TopicState:
+        """At once: it is asked every two seconds, and would take most of a run's chances of a lost answer to itself."""
+        if self._kafka.network.over:
+            raise asyncio.CancelledError
+        if self._kafka.server.down:
+            raise KafkaConnectionError("kafka is down")
+        return self._kafka.log.state(topic)
 
     async def beginning_offsets(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         log = self._kafka.log
