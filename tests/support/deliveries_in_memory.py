@@ -277,10 +277,12 @@ class DeliveriesInMemory:
         for name in destinations:
             self._known(name).told = True
 
-    async def pause(self, pauses: Sequence[Pause]) -> None:
+    async def pause(self, pauses: Sequence[Pause]) -> set[str]:
+        held = {(name, self.tables.destinations[name].reason) for name in await self.pauses()}
         for name, seconds, reason in map(as_postgres_takes_it, pauses):
             known, until = self._known(name), self._now() + seconds * SECOND
             known.paused_until, known.reason = max(known.paused_until or until, until), reason
+        return {each.destination for each in pauses if (each.destination, each.reason) not in held}
 
     async def resume(self, destinations: Sequence[str], reasons: Sequence[str]) -> None:
         for name in destinations:

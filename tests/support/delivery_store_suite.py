@@ -338,6 +338,14 @@ class DeliveryStoreSuite:
             assert set(await session.pauses()) == {"endpoint:e2"}
             assert [queue.destination for queue in await session.due_queues([])] == [TO]
 
+    async def test_a_pause_for_one_reason_begins_once(self, kept: Kept) -> None:
+        async with kept.store.session() as session:
+            assert await session.pause([Pause("endpoint:e2", 0, "gone"), Pause(TO, 600, "gone")]) == {"endpoint:e2", TO}
+            assert await session.pause([Pause("endpoint:e2", 60, "gone"), Pause(TO, 600, "gone")]) == {"endpoint:e2"}
+            assert await session.pause([Pause(TO, 60, "failing")]) == {TO}
+            await session.resume([TO], ["failing"])
+            assert await session.pause([Pause(TO, 60, "failing")]) == {TO}
+
     async def test_a_pause_ends_by_itself(self, kept: Kept) -> None:
         async with kept.store.session() as session:
             await session.pause([Pause(TO, 0, None)])

@@ -133,8 +133,11 @@ class Session(Protocol):
         """Their owners know that they fail; forgotten with their next success."""
         ...
 
-    async def pause(self, pauses: Sequence[Pause]) -> None:
-        """Have destinations left alone by every dispatcher; a longer pause that is there already stays."""
+    async def pause(self, pauses: Sequence[Pause]) -> set[str]:
+        """Have destinations left alone by every dispatcher; a longer pause that is there already stays.
+
+        Returns the destinations whose pause for that reason begins now.
+        """
         ...
 
     async def resume(self, destinations: Sequence[str], reasons: Sequence[str]) -> None:

@@ -1,10 +1,11 @@
-"""Signing secrets: made as Standard Webhooks asks; while one is being replaced, both sign."""
+"""Signing secrets: made as Standard Webhooks asks; one that was replaced goes on signing beside the newest until its time."""
 
 from __future__ import annotations
 
 import secrets
 from base64 import b64encode
 from datetime import UTC, datetime
+from typing import Any
 
 from contracts.cloudevents import rfc3339
 from contracts.registry import Endpoint
@@ -14,7 +15,11 @@ from servicekit.loop.batches import Connection
 
 SECRET_BYTES = 32
 RETIRE_AT = "retire_secret_at"
-"""In `extra`: from then on only the newest secret signs."""
+"""In `extra`: when the next one of the older secrets stops signing."""
+ENDS = "secret_ends"
+"""In `extra`: when each of the older secrets stops, in their order. What an earlier release rotated has only RETIRE_AT."""
+MOST = 10
+"""Secrets that sign at once."""
 DUE = """
     SELECT id FROM entity
     WHERE kind = 'endpoint' AND deleted_at IS NULL AND extra ->> 'retire_secret_at' <= $1 FOR UPDATE SKIP LOCKED
@@ -26,8 +31,21 @@ def new_secret() -> str:
     return "whsec_" + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
+def ends_of(stored: Stored[Endpoint]) -> list[str]:
+    """When each of the older secrets stops signing, RFC 3339."""
+    older = len(stored.entity.secrets) - 1
+    ends: list[str] = stored.extra.get(ENDS) or [stored.extra.get(RETIRE_AT, "")] * older
+    return ends
+
+
+def with_ends(extra: dict[str, Any], ends: list[str]) -> dict[str, Any]:
+    """`extra` of an endpoint whose older secrets stop then."""
+    others = {name: value for name, value in extra.items() if name not in (RETIRE_AT, ENDS)}
+    return others | ({RETIRE_AT: min(ends), ENDS: ends} if ends else {})
+
+
 async def retire_due(connection: Connection) -> None:
-    """Drop the older secret of every endpoint whose overlap is over."""
+    """Drop of every endpoint the older secrets whose overlap is over."""
     async with connection.transaction():
         for row in await connection.fetch(DUE, rfc3339(datetime.now(UTC))):
             stored = await postgres_entities.find(connection, Endpoint, row["id"])
@@ -36,8 +54,11 @@ async def retire_due(connection: Connection) -> None:
 
 
 async def _retire(connection: Connection, stored: Stored[Endpoint]) -> None:
-    entity = stored.entity.model_copy(update={"secrets": stored.entity.secrets[:1]})
-    extra = {name: value for name, value in stored.extra.items() if name != RETIRE_AT}
+    newest, *older = stored.entity.secrets
+    now = max(rfc3339(datetime.now(UTC)), min(ends_of(stored), default=""))
+    kept = [(secret, end) for secret, end in zip(older, ends_of(stored), strict=True) if end > now]
+    entity = stored.entity.model_copy(update={"secrets": (newest, *(secret for secret, _ in kept))})
+    extra = with_ends(stored.extra, [end for _, end in kept])
     saved = await postgres_entities.update(connection, entity, extra=extra)
     if saved is not None:
         generation = await publications.generation(connection)
