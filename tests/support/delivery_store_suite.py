@@ -280,6 +280,20 @@ class DeliveryStoreSuite:
         assert (following.key, following.destination, following.attempts) == (others[0].key, "endpoint:e2", 1)
         assert await kept.unblock(LANE) == []
 
+    async def test_a_lane_keeps_its_order_however_old_its_rows_are(self, kept: Kept) -> None:
+        """Seen: after a week new ones no longer saw those that wait, and nothing waited for its turn any more."""
+        old = TODAY - timedelta(days=20)
+        async with kept.store.session() as session:
+            await session.ensure_days([old])
+        head, second = [await kept.new(lane=LANE, seq=seq, day=old) for seq in (1, 2)]
+        assert await kept.take_over(head, second) == {head.key: "in_flight", second.key: "blocked"}
+        async with kept.store.session() as session:
+            await session.sweep_lanes()
+        third = await kept.new(lane=LANE, seq=3)
+        assert await kept.take_over(third) == {third.key: "blocked"}
+        await kept.record(ended(head))
+        assert [each.key for each in await kept.unblock(LANE)] == [second.key]
+
     async def test_a_head_that_waits_for_its_retry_holds_up_its_lane(self, kept: Kept) -> None:
         head, following = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2)]
         await kept.take_over(head, following)
@@ -337,6 +351,16 @@ class DeliveryStoreSuite:
             await session.resume([TO], ["gone", "failing"])
             assert set(await session.pauses()) == {"endpoint:e2"}
             assert [queue.destination for queue in await session.due_queues([])] == [TO]
+
+    async def test_what_was_put_off_goes_on_at_once_when_its_destination_is_resumed(self, kept: Kept) -> None:
+        """Seen: a message waited up to 15 s after its channel was active again."""
+        one, retried = await kept.leased(), await kept.leased()
+        await kept.record(ended(one, "deferred", delay=15.0), ended(retried, "retry", delay=15.0))
+        queue = Queue(one.queue_id, TO)
+        async with kept.store.session() as session:
+            assert await session.claim(queue, 9, Lease(60)) == []
+            await session.resume([TO], ["unauthorized"])
+            assert [each.key for each in await session.claim(queue, 9, Lease(60))] == [one.key]
 
     async def test_a_pause_for_one_reason_begins_once(self, kept: Kept) -> None:
         async with kept.store.session() as session:

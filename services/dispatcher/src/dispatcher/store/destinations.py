@@ -32,6 +32,10 @@ _RESUME = """
 UPDATE destination SET paused_until = NULL, pause_reason = NULL
  WHERE name = ANY ($1::text[]) AND pause_reason = ANY ($2::text[])
 """
+_GO_ON = """
+UPDATE delivery SET due = now()
+ WHERE queue_id IN (SELECT id FROM queue WHERE destination = ANY ($1::text[])) AND state = 'pending' AND due > now()
+"""
 _LOOK = "UPDATE queue SET next_due = now() WHERE destination = ANY ($1::text[]) AND next_due > now()"
 _PAUSES = """
 SELECT name, extract(epoch FROM paused_until - now())::float8 AS seconds FROM destination WHERE paused_until > now()
@@ -59,6 +63,7 @@ class DestinationRows(QueueRows):
     async def resume(self, destinations: Sequence[str], reasons: Sequence[str]) -> None:
         changed = sorted(destinations)
         await self._connection.execute(_RESUME, changed, list(reasons))
+        await self._connection.execute(_GO_ON, changed)
         await self._connection.execute(_LOOK, changed)
 
     async def pauses(self) -> dict[str, float]:
