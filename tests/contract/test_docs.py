@@ -25,6 +25,7 @@ RUN_BY = {
     "./switchhook test": ".ci/run",
     "./switchhook test fast": ".ci/run",
     "./switchhook chaos": "tests/e2e/test_chaos.py",
+    "./switchhook simulate --seed 7": "tests/simulation/test_same_again.py",
     "./switchhook schemas": "tests/contract/test_schemas.py",
     "./switchhook lock": "tests/unit/devstack",
     "./switchhook topics accept-loss": "tests/component/devstack/test_checkpoints.py",

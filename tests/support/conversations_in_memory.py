@@ -33,6 +33,7 @@ from flow_engine.store.port import (
     StoredConversation,
 )
 from flowlang.model import Contact
+from servicekit.failpoints import broken
 from servicekit.kafka.records import Record
 
 
@@ -84,11 +85,7 @@ class ConversationsInMemory:
         """There is nothing to let go of."""
 
     async def save(self, work: Work, connection: Any) -> None:
-        changed = work.changed()
-        for loaded in changed:
-            kept = self.conversations.get(loaded.id)
-            if (kept.version if kept else None) != loaded.read_version:
-                raise StaleConversation(loaded.id)
+        changed = [loaded for loaded in work.changed() if not self._stale(loaded)]
         if work.patches.keys() & self.merged.keys():
             raise StaleConversation("a contact was merged")
         for loaded in changed:
@@ -102,6 +99,15 @@ class ConversationsInMemory:
                 self._wait(record, key)
         for conversation, position in work.redriven:
             self.waiting[conversation] = [held for held in self.waiting[conversation] if held.position != position]
+
+    def _stale(self, loaded: LoadedConversation) -> bool:
+        """Whether its row is not to be written. Raises StaleConversation when it is not as it was read."""
+        kept = self.conversations.get(loaded.id)
+        if (kept.version if kept else None) == loaded.read_version:
+            return False
+        if not broken("fence"):
+            raise StaleConversation(loaded.id)
+        return loaded.read_version is None
 
     def _save_contacts(self, work: Work) -> None:
         for new in new_rows(work):

@@ -26,7 +26,8 @@ class ViewInMemory:
         for model in models:
             kind: Any = _KINDS[type(model)]
             id = f"{model.flow_id}/{model.version}" if kind == "flow_version" else model.id
-            self._apply(kind, id, model.project_id, data=model.model_dump(mode="json", exclude_none=True))
+            project_id = model.id if kind == "project" else model.project_id
+            self._apply(kind, id, project_id, data=model.model_dump(mode="json", exclude_none=True))
 
     def delete(self, kind: Any, id: str, project_id: str) -> None:
         """An entity is gone."""
@@ -48,6 +49,9 @@ class ViewInMemory:
 
     def get(self, kind: str, id: str) -> Any:
         return self._index.get(kind, id)
+
+    def all(self, kind: str, project_id: str) -> list[Any]:
+        return list(self._index.all(kind, project_id))
 
     def find(self, kind: str, index: str, value: Any) -> Any:
         return next(self._index.find(kind, index, value), None)

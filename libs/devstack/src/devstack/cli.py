@@ -73,6 +73,13 @@ def chaos(context: typer.Context) -> None:
     run_module("bench.chaos", *context.args)
 
 
+@app.command(context_settings=PASS_ON)
+def simulate(context: typer.Context) -> None:
+    """Run the services in one process on a virtual clock and print what happened. `--seed N --broken WHAT --quiet`."""
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), os.environ.get("PYTHONPATH", "")])
+    run_module("simulation", *context.args)
+
+
 @app.command()
 def doctor() -> None:
     """Check this machine, and the stack if it runs; exit code 1 if something needs attention."""

@@ -1,0 +1,177 @@
+"""What happens to a run, by its seed: which kinds of trouble, how much of each, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from contracts import actions
+from simulation.machines import LEASE_SECONDS, SESSION_SECONDS, Process
+from simulation.people import BAD_RECORDS, Crowd
+from simulation.tenants import TENANTS, api_host, bot_host, hook_host
+from simulation.virtual_loop import MACHINE
+from simulation.world import World
+
+POISONED = 6
+POINTS = ("before_txn", "after_commit", "before_send", "before_record", "after_record")
+MORE = 6
+"""One point is met more than the others: what goes wrong only there would take too many runs."""
+BEYOND = max(SESSION_SECONDS, LEASE_SECONDS) + 3.0
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much of what. Shares are of the times that a failpoint is passed, or of the answers to COMMIT."""
+
+    kill: float = 0.0
+    freeze: float = 0.0
+    unknown: float = 0.0
+    loses: float = 0.0
+    blows: int = 0
+    bad_receivers: bool = False
+    clocks: bool = False
+    poison: bool = False
+
+
+def profile_of(seed: int) -> Profile:
+    """Every kind of trouble alone for some seeds, and together for the others."""
+    alone = (
+        Profile(kill=0.02),
+        Profile(freeze=0.006),
+        Profile(unknown=0.1),
+        Profile(loses=0.02),
+        Profile(blows=3),
+        Profile(bad_receivers=True),
+        Profile(poison=True, kill=0.01),
+        Profile(clocks=True, freeze=0.004),
+    )
+    kind = seed % (2 * len(alone))
+    if kind < len(alone):
+        return alone[kind]
+    return Profile(
+        0.008, 0.003, 0.03, 0.005, blows=2, bad_receivers=kind % 2 == 0, clocks=kind % 3 == 0, poison=kind % 4 == 0
+    )
+
+
+class Faults:
+    """Does it, until it is over."""
+
+    def __init__(self, world: World, processes: Sequence[Process], profile: Profile) -> None:
+        self.world, self.processes, self.profile = world, processes, profile
+        self.chance, self.over = world.chance, False
+        self._favourite = self.chance.choice(POINTS)
+
+    def begin(self) -> None:
+        """From now on."""
+        world, profile = self.world, self.profile
+        world.at_failpoint = self._at_failpoint
+        for database in world.databases:
+            database.unknown, database.server.loses = profile.unknown, profile.loses
+        world.kafka.server.loses = profile.loses
+        if profile.clocks:
+            for process in self.processes:
+                process.clock = self.chance.choice((0.0, 20.0, -20.0, 90.0))
+        if profile.bad_receivers:
+            self._spoil_receivers()
+
+    def end(self) -> None:
+        """Peace: whatever is left has to come now."""
+        world, self.over = self.world, True
+        world.at_failpoint = lambda point: None
+        for server in (world.kafka.server, *(each.server for each in world.databases)):
+            server.loses, server.down = 0.0, False
+        for database in world.databases:
+            database.unknown = 0.0
+        world.log.refuses.clear()
+        for host in world.receivers.hosts.values():
+            host.dead, host.seconds, host.fails, host.loses = False, 0.0, 0.0, 0.0
+        for process in self.processes:
+            process.start()
+
+    async def strike(self, seconds: float) -> None:
+        """Blows from outside, spread over so many seconds."""
+        blows = [self.chance.choice(self._blows()) for _ in range(self.profile.blows)]
+        for blow in blows:
+            await asyncio.sleep(seconds / (len(blows) + 1) * self.chance.uniform(0.5, 1))
+            blow()
+
+    async def poison(self, crowd: Crowd, seconds: float) -> None:
+        """Records that nobody can read, among those of the people."""
+        for number in range(POISONED if self.profile.poison else 0):
+            await asyncio.sleep(seconds / POISONED * self.chance.uniform(0.5, 1))
+            crowd.spoil(self.chance.choice(BAD_RECORDS), number)
+
+    def _blows(self) -> list[Callable[[], None]]:
+        return [
+            self._kafka_away,
+            self._postgres_away,
+            self._actions_refuse,
+            self._stop_one,
+            self._freeze_one,
+            self._all_away,
+        ]
+
+    def _kafka_away(self) -> None:
+        self._away(self.world.kafka.server, self.chance.uniform(1, 8))
+
+    def _postgres_away(self) -> None:
+        database = self.chance.choice(self.world.databases)
+        database.stop()
+        self._away(database.server, self.chance.uniform(1, 8))
+
+    def _away(self, server, seconds: float) -> None:  # type: ignore[no-untyped-def]
+        self.world.trace(f"{server.name} is away for {seconds:.1f} s")
+        server.down = True
+        self.world.loop.later(seconds, setattr, server, "down", False)
+
+    def _actions_refuse(self) -> None:
+        self.world.trace("actions take no writes")
+        self.world.log.refuses.add(actions.TOPIC.name)
+        self.world.loop.later(self.chance.uniform(2, 20), self.world.log.refuses.discard, actions.TOPIC.name)
+
+    def _stop_one(self) -> None:
+        process = self.chance.choice(self.processes)
+        process.stop()
+        self.world.loop.later(self.chance.uniform(1, 15), process.start)
+
+    def _freeze_one(self) -> None:
+        self.chance.choice(self.processes).freeze(self.chance.uniform(0.5, 2) * BEYOND)
+
+    def _all_away(self) -> None:
+        """Somebody switches everything off, and on again after some minutes."""
+        seconds = self.chance.choice((5.0, 60.0, 200.0))
+        self.world.trace(f"everything is off for {seconds:.0f} s")
+        for process in self.processes:
+            process.stop()
+            self.world.loop.later(seconds + self.chance.random(), process.start)
+
+    def _spoil_receivers(self) -> None:
+        """One tenant's host is slow, another's dead or failing; the third is the neighbour of both."""
+        for tenant in self.chance.sample(range(TENANTS), TENANTS - 1):
+            for name in (bot_host(tenant), hook_host(tenant), api_host(tenant)):
+                host = self.world.receivers.host(name)
+                trouble = self.chance.choice(("slow", "dead", "failing", "silent"))
+                self.world.trace(f"{name} is {trouble}")
+                match trouble:
+                    case "slow":
+                        host.seconds = self.chance.uniform(0.5, 3)
+                    case "dead":
+                        host.dead = True
+                    case "failing":
+                        host.fails = self.chance.uniform(0.2, 1)
+                    case "silent":
+                        host.loses = self.chance.uniform(0.1, 0.5)
+
+    def _at_failpoint(self, point: str) -> None:
+        machine = MACHINE.get()
+        process = next((each for each in self.processes if each.machine is machine), None)
+        if process is None or self.over:
+            return
+        more = MORE if point.startswith(self._favourite) else 1
+        if self.profile.kill and self.chance.random() < self.profile.kill * more:
+            self.world.trace(f"at {point}:")
+            process.kill()
+        elif self.profile.freeze and self.chance.random() < self.profile.freeze * more:
+            self.world.trace(f"at {point}:")
+            process.freeze(self.chance.uniform(0.3, 2) * BEYOND)

@@ -1,0 +1,100 @@
+"""Whether a run was sound: by the checker of ./switchhook chaos, and by what it cannot see from outside."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import timedelta
+
+from bench.chaos.checker import Verdict, judge
+
+from contracts import dlq
+from simulation.machines import Process
+from simulation.people import Crowd
+from simulation.world import World
+from support.deliveries_in_memory import Row
+
+SOON = timedelta(seconds=20)
+"""A delivery that is due later than this is waited for without anybody at work."""
+
+
+def judge_all(world: World, crowd: Crowd, processes: Sequence[Process], *, settled: bool) -> tuple[Verdict, list[str]]:
+    """The checker's verdict, and a sentence for each other thing that is wrong."""
+    verdict = judge(crowd.accepted, arrivals(world), counted(world), taken_twice(world))
+    wrong = list(verdict.examples)
+    if not settled:
+        said = [problem for process in processes if (problem := process.problem())]
+        left = unfinished(world, crowd)
+        wrong.append(f"it never ended: {left}; readiness says {said or 'nothing'}")
+    wrong += [f"{key.decode()} is in no dead-letter topic" for key in crowd.spoilt if key not in dead_letters(world)]
+    wrong += [f"{id} is held: {held[0].error}" for id, held in world.conversations.waiting.items() if held]
+    wrong += [f"a process ended by itself: {each}" for each in world.crashes]
+    wrong += [f"an error that nobody took: {each}" for each in world.loop.failures]
+    return verdict, wrong
+
+
+def arrivals(world: World) -> list[tuple[str, str]]:
+    """(chat, text) of each message that reached a Bot API, in order."""
+    heard = (each for each in world.receivers.heard if each.path.endswith("/sendMessage"))
+    return [(str(each.body["chat_id"]), each.body["text"]) for each in heard]
+
+
+def counted(world: World) -> dict[str, int]:
+    """Chat -> the count that state holds."""
+    kept = world.conversations
+    return {
+        row.key.rpartition("/")[2]: int(kept.contacts[row.contact_id][1].variables.get("count", 0))
+        for row in kept.conversations.values()
+    }
+
+
+def taken_twice(world: World) -> dict[str, int]:
+    """Chat -> how many of its messages became more than one delivery."""
+    rows = [row.new for row in world.deliveries.tables.rows.values() if row.new.kind == "message"]
+    made = Counter((row.conversation, row.seq) for row in rows)
+    found: Counter[str] = Counter()
+    for (conversation, _), count in made.items():
+        if count > 1:
+            found[(conversation or "").rpartition("/")[2]] += count - 1
+    return dict(found)
+
+
+def unfinished(world: World, crowd: Crowd) -> list[str]:
+    """What was accepted and has not come to an end, in words; empty when all has."""
+    found = []
+    for database in world.databases:
+        rows = database.checkpoints.rows
+        behind = {place: world.log.part(*place).end - row.next_offset for place, row in rows.items()}
+        if any(behind.values()):
+            found.append(
+                f"{database.server.name} is behind: { {place: left for place, left in behind.items() if left} }"
+            )
+        if database.checkpoints.outbox:
+            found.append(f"{len(database.checkpoints.outbox)} rows in the outbox of {database.server.name}")
+    if world.deliveries.tables.outbox:
+        found.append(f"{len(world.deliveries.tables.outbox)} results that Kafka has not got")
+    resting = set(map(id, at_rest(world)))
+    states = Counter(row.state for row in _unfinished(world) if id(row) not in resting)
+    if states:
+        found.append(f"deliveries: {dict(states)}")
+    if missing := {chat for chat, count in crowd.accepted.items() if crowd.heard(chat) < count}:
+        found.append(f"no answer to the last word of {sorted(missing)}")
+    return found
+
+
+def at_rest(world: World) -> list[Row]:
+    """Deliveries whose next attempt is some time off, and what waits behind them in their lanes."""
+    soon = world.now() + SOON
+    waiting = [row for row in _unfinished(world) if row.state == "retrying" and row.due and row.due > soon]
+    lanes = {row.new.lane for row in waiting if row.new.lane is not None}
+    return waiting + [row for row in _unfinished(world) if row.state == "blocked" and row.new.lane in lanes]
+
+
+def _unfinished(world: World) -> list[Row]:
+    return [row for row in world.deliveries.tables.rows.values() if not row.finished]
+
+
+def dead_letters(world: World) -> set[bytes | None]:
+    """Keys of all that went there."""
+    topics = [dlq.topic_for(service).name for service in ("flow-engine", "dispatcher")]
+    return {record.key for topic in topics for part in world.log.topics[topic] for record in part.records}

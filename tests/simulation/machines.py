@@ -1,0 +1,167 @@
+"""The processes: each is what its service's `main` wires together, on a machine that can be killed and frozen."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from contextvars import copy_context
+from typing import Any
+
+from dispatcher.assembly import assemble
+from dispatcher.intake import actions_handler, events_handler
+from dispatcher.intake.actions_handler import ActionsHandler
+from dispatcher.intake.decoding import ActionDecoder, DayWindow
+from dispatcher.intake.events_handler import EventsHandler
+from dispatcher.kinds.table import DELIVERY_KINDS
+from dispatcher.model.delivery import SendContext
+from dispatcher.results.retention import keep_up_for_ever
+from dispatcher.scheduling.replicas import Replicas
+from dispatcher.sending import programs
+from dispatcher.sending.programs import Programs
+from dispatcher.settings import Settings
+from flow_engine.batch.handler import EngineHandler
+from flow_engine.batch.timers import Timers
+from flow_engine.programs.stepping import Stepping
+from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.publisher import KafkaPublisher
+from servicekit.loop.partition_loop import PartitionLoop
+from servicekit.loop.readiness import problem_of
+from simulation.database import Pool
+from simulation.stores import Conversations, Deliveries
+from simulation.tenants import KEK
+from simulation.virtual_loop import MACHINE, Machine
+from simulation.world import World
+from support.workers_in_memory import WorkersInMemory
+
+SESSION_SECONDS = LEASE_SECONDS = 6.0
+"""As ./switchhook chaos has them: takeovers come in seconds."""
+RESTART_SECONDS = 1.0
+CLUSTER = Cluster("simulated:9092")
+SETTINGS = Settings(
+    kafka=CLUSTER.servers, database="postgresql://no-database/none", admin_token="a" * 32, kek=KEK, instance="simulated",
+    session_timeout_seconds=SESSION_SECONDS, lease_seconds=LEASE_SECONDS,
+)  # type: ignore[arg-type]  # fmt: skip
+"""Of each dispatcher; what is named after the instance is given its name."""
+
+
+class Process:
+    """A service's place: its present process, and the one that takes its place when that ends."""
+
+    def __init__(self, world: World, name: str, work: Callable[[World, str, list[PartitionLoop]], Any]) -> None:
+        self.world, self.name, self._work = world, name, work
+        self.machine = Machine(name)
+        self.machine.dead = True
+        self.loops: list[PartitionLoop] = []
+        self.clock = 0.0
+        self.wanted = False
+
+    def start(self) -> None:
+        """Whatever ends by itself is started again."""
+        self.wanted = True
+        if not self.machine.dead:
+            return
+        self.world.trace(f"{self.name} starts")
+        self.machine, self.loops = Machine(self.name), []
+        self.machine.clock = self.clock
+        context = copy_context()
+        context.run(MACHINE.set, self.machine)
+        work: Coroutine[Any, Any, None] = self._work(self.world, self.name, self.loops)
+        task = self.world.loop.create_task(work, context=context)
+        self.world.machines.append(self.machine)
+        task.add_done_callback(
+            lambda done, machine=self.machine: self._ended(machine, done), context=self.world.loop.world
+        )
+
+    def _ended(self, machine: Machine, task: asyncio.Task[None]) -> None:
+        if machine is not self.machine or machine.dead or task.cancelled():
+            return
+        self.world.crashed(self.name, task.exception())
+        self.kill()
+
+    def kill(self) -> None:
+        """As SIGKILL; whoever supervises it starts another one."""
+        if self.machine.dead:
+            return
+        self.world.trace(f"{self.name} dies")
+        self.machine.dead, self.machine.frozen = True, False
+        for each in self.world.databases:
+            each.machine_died(self.machine)
+        self.world.loop.later(RESTART_SECONDS, lambda: self.start() if self.wanted else None)
+
+    def stop(self) -> None:
+        """It is not there until somebody starts it."""
+        self.wanted = False
+        self.kill()
+
+    def freeze(self, seconds: float) -> None:
+        """As SIGSTOP, and SIGCONT after so long."""
+        if self.machine.dead or self.machine.frozen:
+            return
+        self.world.trace(f"{self.name} freezes for {seconds:.1f} s")
+        self.machine.frozen = True
+        self.world.loop.later(seconds, self._thaw, self.machine)
+
+    def _thaw(self, machine: Machine) -> None:
+        if not machine.dead and machine.frozen:
+            self.world.trace(f"{self.name} goes on")
+            self.world.loop.go_on(machine)
+
+    def problem(self) -> str | None:
+        """What its readiness says."""
+        return "it is not there" if self.machine.dead else problem_of(self.loops)
+
+
+async def engine(world: World, name: str, loops: list[PartitionLoop]) -> None:
+    """What flow_engine.main wires together."""
+    pool: Any = Pool(world.engine_database)
+    store: Any = Conversations(pool, world.conversations)
+    stepping = Stepping(_NoCode(), WorkersInMemory(lambda: world.steps))  # type: ignore[arg-type]
+    handler = EngineHandler(store, world.catalogue, stepping)
+    loop = PartitionLoop(
+        handler, cluster=CLUSTER, group="flow-engine", service="flow-engine", instance=name, pool=pool,
+        session_timeout=SESSION_SECONDS, parallel_batches=2,
+    )  # fmt: skip
+    loops.append(loop)
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(loop.run())
+        tasks.create_task(Timers(loop, store).run())
+
+
+class _NoCode:
+    """No flow of the simulation has a code node."""
+
+
+async def dispatcher(world: World, name: str, loops: list[PartitionLoop]) -> None:
+    """What dispatcher.main wires together."""
+    settings = SETTINGS
+    pool: Any = Pool(world.dispatcher_database)
+    publisher = KafkaPublisher(CLUSTER, client_id=name)
+    await publisher.start()
+    store: Any = Deliveries(pool, world.deliveries)
+    view: Any = world.view
+    context = SendContext(world.targets, programs.not_yet, settings.longest_request)
+    played = Programs(WorkersInMemory(lambda: programs.make(None)))
+    due, partitioned = asyncio.Event(), asyncio.Event()
+    http: Any = world.receivers
+    works = assemble(settings, DELIVERY_KINDS, context, played, due, store, publisher, http)
+    days = DayWindow(settings.retention_days)
+    handlers = (
+        (actions_handler.NAME, ActionsHandler(works.takeover, days, ActionDecoder(DELIVERY_KINDS.values()))),
+        (events_handler.NAME, EventsHandler(works.takeover, days, view, played)),
+    )
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(works.pulse.run())
+        tasks.create_task(keep_up_for_ever(store, settings.retention_days, first=partitioned))
+        await partitioned.wait()
+        tasks.create_task(works.recorder.run())
+        tasks.create_task(Replicas(store, works.destinations, name).run())
+        loops += [
+            PartitionLoop(
+                handler, cluster=CLUSTER, group=f"dispatcher-{topic}", service="dispatcher", instance=name, pool=pool,
+                publisher=publisher, session_timeout=SESSION_SECONDS,
+            )
+            for topic, handler in handlers
+        ]  # fmt: skip
+        for loop in loops:
+            tasks.create_task(loop.run())
+        tasks.create_task(works.claims.run())

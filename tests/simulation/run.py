@@ -1,0 +1,100 @@
+"""One run: the seed decides everything that happens, and the judge looks at what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from bench.chaos.checker import Verdict
+
+from simulation import judge
+from simulation.faults import Faults, Profile, profile_of
+from simulation.machines import Process, dispatcher, engine
+from simulation.people import Crowd
+from simulation.places import simulated
+from simulation.world import Clients, World
+
+FIRE_SECONDS, PAUSE_SECONDS, CHATS = 6.0, 1.0, 6
+LONGEST_PEACE = 120.0
+MOST_NIGHTS = 20
+LOOK_SECONDS = 0.5
+AFTERWARDS_SECONDS = 8.0
+"""What a zombie or a stale lease would still do, it does within a lease and a session."""
+
+
+@dataclass
+class Report:
+    """`wrong` has a sentence for each thing that should not be. `digest` is that of all that happened."""
+
+    seed: int
+    digest: int
+    events: int
+    steps: int
+    seconds: float
+    """Of virtual time."""
+    verdict: Verdict
+    wrong: list[str] = field(default_factory=list)
+
+
+def simulate(
+    seed: int, *, broken: str = "", profile: Profile | None = None, write: Callable[[str], None] | None = None
+) -> Report:
+    """The whole run of a seed, with a protection left out if one is `broken`. `write` gets each line of the trace."""
+    world = World(seed, write=write)
+    try:
+        with simulated(world.loop, Random(f"code {seed}"), Clients(world), broken):
+            try:
+                return world.loop.run_until_complete(_run(world, profile or profile_of(seed)))
+            finally:
+                world.bury()
+    finally:
+        world.loop.close()
+
+
+async def _run(world: World, profile: Profile) -> Report:
+    processes = [Process(world, name, engine) for name in ("engine-1", "engine-2")]
+    processes += [Process(world, name, dispatcher) for name in ("dispatcher-1", "dispatcher-2")]
+    crowd, faults, begun = Crowd(world, CHATS), Faults(world, processes, profile), world.loop.time()
+    for process in processes:
+        process.start()
+    await asyncio.sleep(1.0)
+    faults.begin()
+    await asyncio.gather(
+        crowd.count_aloud(FIRE_SECONDS, PAUSE_SECONDS),
+        faults.strike(FIRE_SECONDS),
+        faults.poison(crowd, FIRE_SECONDS),
+    )
+    faults.end()
+    settled = await _settle(world, crowd, processes)
+    await asyncio.sleep(AFTERWARDS_SECONDS)
+    verdict, wrong = judge.judge_all(world, crowd, processes, settled=settled)
+    return Report(
+        world.seed, world.trace.digest, world.trace.events, world.loop.steps, world.loop.time() - begun, verdict, wrong
+    )
+
+
+async def _settle(world: World, crowd: Crowd, processes: list[Process]) -> bool:
+    """Wait until everything has come to its end; whether it has. While there is nothing to do for long, nobody is at work:
+    time costs nothing then."""
+    for _ in range(MOST_NIGHTS):
+        deadline = world.loop.time() + LONGEST_PEACE
+        while judge.unfinished(world, crowd):
+            if world.loop.time() > deadline:
+                return False
+            await asyncio.sleep(LOOK_SECONDS)
+        waiting = [row.due for row in judge.at_rest(world) if row.due]
+        if not waiting:
+            return True
+        await _night(processes, (min(waiting) - world.now()).total_seconds())
+    return False
+
+
+async def _night(processes: list[Process], seconds: float) -> None:
+    """Everything is switched off for so long."""
+    for process in processes:
+        process.stop()
+    await asyncio.sleep(seconds)
+    for process in processes:
+        process.start()

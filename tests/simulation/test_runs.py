@@ -1,0 +1,30 @@
+"""Whatever the seed does to the services, nothing is lost, reordered or applied twice, and everything comes to its end."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+
+from simulation.run import simulate
+
+SEEDS, AT_ONCE = 200, 10
+LONG, AT_ONCE_IN_A_LONG_RUN = 10_000, 250
+
+
+def wrong(seeds: range) -> list[str]:
+    found = [f"./switchhook simulate --seed {seed}: {each}" for seed in seeds for each in simulate(seed).wrong]
+    gc.collect()
+    return found
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
+def test_a_run_is_sound(first: int) -> None:
+    assert wrong(range(first, first + AT_ONCE)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("first", range(SEEDS, LONG, AT_ONCE_IN_A_LONG_RUN))
+def test_many_runs_are_sound(first: int) -> None:
+    assert wrong(range(first, first + AT_ONCE_IN_A_LONG_RUN)) == []

@@ -1,0 +1,37 @@
+"""A seed gives the same run again: in one process, and in another one whose hashes are others."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from simulation.run import simulate
+
+ROOT = Path(__file__).parents[2]
+SEEDS = (1, 4, 14)
+DIGESTS = "from simulation.run import simulate; print([simulate(seed).digest for seed in {seeds}])"
+
+
+def digests_elsewhere(hash_seed: str) -> str:
+    path = os.pathsep.join(["tests", ".", *sys.path])
+    env = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": path}
+    command = [sys.executable, "-c", DIGESTS.format(seeds=SEEDS)]
+    return subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def test_a_seed_gives_the_same_run_again() -> None:
+    first, again = [], []
+    reports = [simulate(seed, write=trace.append) for trace in (first, again) for seed in SEEDS]
+    assert first == again
+    assert [report.digest for report in reports[:3]] == [report.digest for report in reports[3:]]
+    assert len({report.digest for report in reports}) == len(SEEDS)
+
+
+@pytest.mark.seconds(60)
+def test_a_seed_gives_the_same_run_in_another_process() -> None:
+    here = str([simulate(seed).digest for seed in SEEDS])
+    assert {digests_elsewhere("1"), digests_elsewhere("2"), here} == {here}

@@ -1,0 +1,129 @@
+"""What one run consists of beside the processes: servers, tenants, people, and all that happens to them."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from contracts import actions, dlq, events, findings, inbound, replies
+from dispatcher.model.catalogue import Catalogue
+from flow_engine.catalogue.links import LinkMaker
+from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
+from flow_engine.programs.worker import StepWorker
+from servicekit.credentials.links import LinkKeys
+from servicekit.loop.partition_loop import Fatal
+from simulation.database import Database, Statements
+from simulation.kafka_clients import Kafka, SendQueue
+from simulation.network import Network, Trace
+from simulation.places import NOON, wall_clock
+from simulation.receivers import Receivers
+from simulation.tenants import KEYS, entities
+from simulation.virtual_loop import Machine, VirtualLoop
+from support.conversations_in_memory import ConversationsInMemory
+from support.deliveries_in_memory import DeliveriesInMemory
+from support.log_in_memory import LogInMemory
+from support.registry_in_memory import ViewInMemory
+
+PARTITIONS = 3
+TOPICS = (inbound.TOPIC.name, actions.TOPIC.name, events.TOPIC.name, findings.TOPIC.name, replies.TOPIC.name)
+
+
+class UnchangingView(ViewInMemory):
+    """One for all runs, which would otherwise be kept by it as its listeners."""
+
+    def on_change(self, listener: Callable[[str, str, Any], None]) -> None:
+        """Nothing ever changes."""
+
+
+VIEW = UnchangingView(*entities())
+LINKS = LinkMaker(LinkKeys("k" * 32), "http://test")
+CATALOGUE: Any = RegistryCatalogue(VIEW, LINKS)  # type: ignore[arg-type]
+STEPS = StepWorker(LINKS)
+TARGETS = Catalogue(VIEW, KEYS)
+"""Of all runs: they keep nothing but compiled flows and opened secrets."""
+
+
+class World:
+    """Servers and what they keep. `chance` decides everything that the code itself does not."""
+
+    def __init__(self, seed: int, *, write: Callable[[str], None] | None = None) -> None:
+        self.seed, self.loop = seed, VirtualLoop()
+        self.trace = Trace(self.loop, write=write)
+        self.network = Network(self.loop, random.Random(f"network {seed}"), self.trace)
+        self.chance = random.Random(f"faults {seed}")
+        self.view, self.steps, self.catalogue, self.targets = VIEW, STEPS, CATALOGUE, TARGETS
+        self.engine_database = Database("postgres of the engine", self.network)
+        self.dispatcher_database = Database("postgres of the dispatcher", self.network)
+        self.databases = (self.engine_database, self.dispatcher_database)
+        self.conversations = ConversationsInMemory(now=self.now)
+        self.deliveries = DeliveriesInMemory(now=self.now)
+        self.log = LogInMemory(lambda: int(self._seconds() * 1000))
+        for topic in TOPICS:
+            self.log.create(topic, PARTITIONS)
+        for service in ("flow-engine", "dispatcher"):
+            self.log.create(dlq.topic_for(service).name, 1)
+        self.log.on_append = lambda record: self.trace(f"{record.topic}/{record.partition}/{record.offset}")
+        self.kafka = Kafka(self.network, self.log)
+        self.receivers = Receivers(self.network)
+        self.machines: list[Machine] = []
+        self.crashes: list[str] = []
+        self.at_failpoint: Callable[[str], None] = lambda point: None
+
+    def _seconds(self) -> float:
+        """The servers' clocks are true."""
+        return NOON + self.loop.time()
+
+    def now(self) -> datetime:
+        """The servers' time."""
+        return datetime.fromtimestamp(self._seconds(), UTC)
+
+    def bury(self) -> None:
+        """The run is over: nobody answers any more, and everything ends."""
+        self.network.over = True
+        self.at_failpoint = lambda point: None
+        self.loop.bury(self.machines)
+
+    def crashed(self, name: str, error: BaseException | None) -> None:
+        """A process ended by itself, and will be started again; that it says so is right for Fatal only."""
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if not isinstance(error, Fatal):
+            self.crashes.append(f"{name}: {error!r}")
+        self.trace(f"{name} ended with {type(error).__name__}")
+
+
+class Clients:
+    """What places.simulated puts in the places of a run's clients and statements."""
+
+    checkpoints = Statements
+    send_queue = SendQueue
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.make_consumer, self.make_producer = world.kafka.make_consumer, world.kafka.make_producer
+
+    async def failpoint(self, point: str) -> None:
+        """A machine may end or stop here, too. What lies in a transaction is one step (database.Session.commit)."""
+        if point != "in_txn":
+            before = self._world.trace.events
+            self._world.at_failpoint(point)
+            if self._world.trace.events != before:
+                await asyncio.sleep(0)
+
+    @staticmethod
+    def collect(consumer: Any, patience_ms: int) -> None:
+        """How long the broker collects makes no difference here."""
+
+    @staticmethod
+    def fetcher_ended(consumer: Any) -> bool:
+        return False
+
+    @staticmethod
+    async def close(consumer: Any) -> None:
+        await consumer.stop()
+
+
+__all__ = ["Clients", "World", "wall_clock"]
