@@ -293,6 +293,8 @@ class DeliveryStoreSuite:
         assert await kept.take_over(third) == {third.key: "blocked"}
         await kept.record(ended(head))
         assert [each.key for each in await kept.unblock(LANE)] == [second.key]
+        async with kept.store.session() as session:
+            await session.drop_day(old)
 
     async def test_a_head_that_waits_for_its_retry_holds_up_its_lane(self, kept: Kept) -> None:
         head, following = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2)]
