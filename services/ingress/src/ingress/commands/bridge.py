@@ -30,10 +30,11 @@ from ingress.ports import Publishing
 from ingress.wire.problems import as_body, of_reply
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.publisher import NotAcknowledged
+from servicekit.kafka.publisher import NotAcknowledged, TooLarge, check_sizes
 from servicekit.kafka.records import Outgoing, Record, dead_letter
 from servicekit.kafka.undisturbed import undisturbed
 from servicekit.observability.metrics import counter
+from servicekit.observability.repeats import Repeated
 from servicekit.web.problems import ProblemError
 
 GROUP = "switchhook-ingress-commands"
@@ -84,7 +85,7 @@ class Bridge:
     ) -> None:
         self._cluster, self._instance, self._session_timeout = cluster, instance, session_timeout
         self._judge, self._intake, self._publisher = judge, intake, publisher
-        self._verdicts = Verdicts(publisher)
+        self._verdicts, self._held_up = Verdicts(publisher), Repeated("bridge.waiting")
         self._applied = counter("switchhook_records_total").labels(commands.TOPIC.name)
 
     async def run(self) -> None:
@@ -141,9 +142,9 @@ class Bridge:
             try:
                 return await self.apply(records)
             except NotAcknowledged:
-                log.warning("bridge.waiting", reason="Kafka did not acknowledge")
+                self._held_up.warn(reason="Kafka did not acknowledge")
             except ProblemError as unknown:
-                log.warning("bridge.waiting", reason=unknown.detail)
+                self._held_up.warn(reason=str(unknown.detail))
             await asyncio.sleep(RETRY_SECONDS)
 
     async def apply(self, records: list[Record]) -> list[asyncio.Task[None]]:
@@ -160,7 +161,7 @@ class Bridge:
                     starts.append(start)
                 else:
                     outcomes += self._outcome(record, result)
-            for made in filter(None, (accepted, outcomes)):
+            for made in filter(None, (accepted, [each for each in outcomes if _fits(each)])):
                 await self._publisher.publish_many(made)
             questions.pop_all()
         self._applied.inc(len(records))
@@ -238,6 +239,16 @@ def told(taken: deque[Taken]) -> Offsets:
             task.result()  # An error of ours is not swallowed.
         offsets |= batch.offsets
     return offsets
+
+
+def _fits(outcome: Outgoing) -> bool:
+    """An outcome that Kafka would refuse is told in the log: the commands beside it are not held for it."""
+    try:
+        check_sizes([outcome])
+    except TooLarge as error:
+        log.error("bridge.outcome_too_large", reason=str(error))
+        return False
+    return True
 
 
 async def _commit(consumer: AIOKafkaConsumer, offsets: Offsets) -> None:
