@@ -15,14 +15,23 @@ from uuid import UUID, uuid4
 from dispatcher.kinds.table import DELIVERY_KINDS, Kinds
 from dispatcher.model.delivery import Delivery, Result, unknown_kind
 from dispatcher.model.states import State
-from dispatcher.store.port import DISCARDED_AT_ONCE, Failing, Lease, Pause, Place, Queue, Session, Unpublished
+from dispatcher.store.port import (
+    DISCARDED_AT_ONCE,
+    LEFT_AT_ONCE,
+    Failing,
+    Lease,
+    Pause,
+    Place,
+    Queue,
+    Session,
+    Unpublished,
+)
 from dispatcher.store.rows import NewRow, ResultRow, new_rows, result_row
 from servicekit.kafka.records import Outgoing
 
 R = TypeVar("R", ResultRow, Pause)
 T = TypeVar("T")
 SECOND = timedelta(seconds=1)
-LANE_DAYS = timedelta(days=7)
 
 
 @dataclass
@@ -126,7 +135,7 @@ class DeliveriesInMemory:
     # Deliveries
 
     async def take_over(self, deliveries: Sequence[Delivery], lease: Lease) -> dict[UUID, State]:
-        unfinished = {row.new.lane for row in self._unfinished() if self._recent(row)}
+        unfinished = {row.new.lane for row in self._unfinished()}
         made: dict[UUID, State] = {}
         for new in new_rows(deliveries):
             if new.state != "discarded":
@@ -172,7 +181,7 @@ class DeliveriesInMemory:
 
     async def unblock(self, lanes: Iterable[str], lease: Lease) -> list[Delivery]:
         wanted = set(lanes)
-        ours = [row for row in self._unfinished() if row.new.lane in wanted and self._recent(row)]
+        ours = [row for row in self._unfinished() if row.new.lane in wanted]
         blocked = [row for row in _heads(ours) if row.state == "blocked"]
         for row in blocked:
             self._grant(row, lease)
@@ -210,9 +219,6 @@ class DeliveriesInMemory:
     def _unfinished(self) -> list[Row]:
         return [row for row in self.tables.rows.values() if not row.finished]
 
-    def _recent(self, row: Row) -> bool:
-        return row.new.day > self._now().date() - LANE_DAYS
-
     def _delivery_of(self, row: Row, lease: Lease) -> Delivery:
         new = row.new
         [destination] = (place.destination for place, id in self.places.items() if id == new.queue_id)
@@ -249,6 +255,9 @@ class DeliveriesInMemory:
     async def look_later(self, queue: Queue, seconds: float) -> None:
         self.tables.looks[queue.id] = self._now() + seconds * SECOND
 
+    async def sweep_lanes(self) -> None:
+        """Here every look goes as far back as there is anything."""
+
     async def sweep_queues(self) -> None:
         for id, look in list(self.tables.looks.items()):
             due = self._first_due(id)
@@ -281,16 +290,22 @@ class DeliveriesInMemory:
         for name in destinations:
             self._known(name).told = True
 
-    async def pause(self, pauses: Sequence[Pause]) -> None:
+    async def pause(self, pauses: Sequence[Pause]) -> set[str]:
+        held = {(name, self.tables.destinations[name].reason) for name in await self.pauses()}
         for name, seconds, reason in map(as_postgres_takes_it, pauses):
             known, until = self._known(name), self._now() + seconds * SECOND
             known.paused_until, known.reason = max(known.paused_until or until, until), reason
+        return {each.destination for each in pauses if (each.destination, each.reason) not in held}
 
     async def resume(self, destinations: Sequence[str], reasons: Sequence[str]) -> None:
         for name in destinations:
             known = self.tables.destinations.get(name)
             if known is not None and known.reason in reasons:
                 known.paused_until, known.reason = None, None
+        resumed = {id for place, id in self.places.items() if place.destination in destinations}
+        for row in self.tables.rows.values():
+            if row.state == "pending" and row.due is not None and row.new.queue_id in resumed:
+                row.due = min(row.due, self._now())
         for place, id in self.places.items():
             if place.destination in destinations and self.tables.looks[id] is not None:
                 self._look_by(id, 0.0)
@@ -313,7 +328,9 @@ class DeliveriesInMemory:
 
     async def unpublished(self, age: timedelta) -> list[Unpublished]:
         old = [(at, Unpublished(name, out)) for name, (at, out) in self.tables.outbox.items() if at < self._now() - age]
-        return [row for _, row in sorted(old, key=lambda pair: pair[0])][:50]
+        left = [row for _, row in sorted(old, key=lambda pair: pair[0])][:LEFT_AT_ONCE]
+        self.tables.outbox |= {row.name: (self._now(), list(row.outgoing)) for row in left}
+        return left
 
     # Days and replicas
 

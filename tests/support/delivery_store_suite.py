@@ -12,7 +12,7 @@ import pytest
 
 from dispatcher.model.delivery import Delivery, Result
 from dispatcher.model.states import MOVES, Happening, State
-from dispatcher.store.port import DeliveryStore, Lease, Pause, Place, Queue, Session
+from dispatcher.store.port import DeliveryStore, Lease, Place, Queue, Session
 from servicekit.kafka.records import Outgoing
 from support.leased import attempted, delivery
 
@@ -280,6 +280,22 @@ class DeliveryStoreSuite:
         assert (following.key, following.destination, following.attempts) == (others[0].key, "endpoint:e2", 1)
         assert await kept.unblock(LANE) == []
 
+    async def test_a_lane_keeps_its_order_however_old_its_rows_are(self, kept: Kept) -> None:
+        """Seen: after a week new ones no longer saw those that wait, and nothing waited for its turn any more."""
+        old = TODAY - timedelta(days=20)
+        async with kept.store.session() as session:
+            await session.ensure_days([old])
+        head, second = [await kept.new(lane=LANE, seq=seq, day=old) for seq in (1, 2)]
+        assert await kept.take_over(head, second) == {head.key: "in_flight", second.key: "blocked"}
+        async with kept.store.session() as session:
+            await session.sweep_lanes()
+        third = await kept.new(lane=LANE, seq=3)
+        assert await kept.take_over(third) == {third.key: "blocked"}
+        await kept.record(ended(head))
+        assert [each.key for each in await kept.unblock(LANE)] == [second.key]
+        async with kept.store.session() as session:
+            await session.drop_day(old)
+
     async def test_a_head_that_waits_for_its_retry_holds_up_its_lane(self, kept: Kept) -> None:
         head, following = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2)]
         await kept.take_over(head, following)
@@ -307,41 +323,6 @@ class DeliveryStoreSuite:
         async with kept.store.session() as session:
             assert await session.unpublished(timedelta(0)) == []
         assert await kept.state(one) == "in_flight"
-
-    # What is known of destinations
-
-    async def test_failures_are_counted_until_a_success(self, kept: Kept) -> None:
-        async def failing(session: Session) -> tuple[bool, bool]:
-            [one] = await session.note_failures({TO: 2}, timedelta(0))
-            return one.told, one.too_long
-
-        async with kept.store.session() as session:
-            await session.note_failures({TO: 1}, DISABLE_AFTER)
-            assert await failing(session) == (False, True)
-            await session.note_told([TO])
-            assert await failing(session) == (True, True)
-            [recently] = await session.note_failures({TO: 1}, DISABLE_AFTER)
-            assert not recently.too_long
-            await session.record([ended(await kept.leased())], [TO], [])
-            assert (await session.note_failures({TO: 1}, DISABLE_AFTER))[0].told is False
-
-    async def test_the_longer_pause_counts_and_ends_for_its_reason_only(self, kept: Kept) -> None:
-        one = await kept.leased(state="pending")
-        async with kept.store.session() as session:
-            await session.look_later(Queue(one.queue_id, TO), 60)
-            await session.pause([Pause("endpoint:e2", 30, "gone"), Pause(TO, 600, "gone")])
-            await session.pause([Pause(TO, 60, "failing")])
-            assert 500 < (await session.pauses())[TO] <= 600
-            await session.resume([TO], ["gone"])
-            assert set(await session.pauses()) == {TO, "endpoint:e2"}
-            await session.resume([TO], ["gone", "failing"])
-            assert set(await session.pauses()) == {"endpoint:e2"}
-            assert [queue.destination for queue in await session.due_queues([])] == [TO]
-
-    async def test_a_pause_ends_by_itself(self, kept: Kept) -> None:
-        async with kept.store.session() as session:
-            await session.pause([Pause(TO, 0, None)])
-            assert await session.pauses() == {}
 
     # Results, days, replicas
 

@@ -91,20 +91,21 @@ async def test_a_flood_limit_that_every_chat_is_told_is_obeyed_by_the_whole_bot(
     assert time.monotonic() - began > 2.5
 
 
-async def test_a_refused_token_pauses_the_channel_until_its_entity_changes(
+async def test_a_refused_token_pauses_the_channel_and_its_message_waits(
     dispatcher: RunningDispatcher, telegram: FakeTelegram
 ) -> None:
+    """Until its entity changes. Seen: the message that was refused was given up at once."""
     telegram.fail_next("sendMessage", 401, "Unauthorized")
     await dispatcher.start()
-    await dispatcher.send("lost", 1, peer="p1")
+    await dispatcher.send("refused", 1, peer="p1")
     [event] = await eventually(lambda: dispatcher.events("channel.paused"))
     assert event["channel"]["id"] == CHANNEL
     [for_the_registry] = await eventually(lambda: dispatcher.bodies("findings"))
     assert (for_the_registry["type"], for_the_registry["data"]) == ("channel.paused", event)
     await dispatcher.send("waits", 1, peer="p2")
-    await eventually(lambda: _states(dispatcher, {"exhausted": 1, "pending": 1}))
+    await eventually(lambda: _states(dispatcher, {"retrying": 1, "pending": 1}))
     await dispatcher.registry.put(channel(telegram.url).model_copy(update={"url": "https://t.me/conference_bot"}))
-    await eventually(lambda: [body["text"] for body in telegram.messages] == ["waits"])
+    await eventually(lambda: sorted(body["text"] for body in telegram.messages) == ["refused", "waits"])
 
 
 async def test_what_a_paused_channel_has_to_send_waits_until_it_is_active(
@@ -124,14 +125,14 @@ async def test_a_refusal_that_the_registry_has_marked_is_not_asked_for_again(
 ) -> None:
     telegram.fail_next("sendMessage", 401, "Unauthorized")
     await dispatcher.start()
-    await dispatcher.send("lost", 1, peer="p1")
+    await dispatcher.send("refused", 1, peer="p1")
     await eventually(lambda: dispatcher.events("channel.paused"))
     await dispatcher.registry.put(channel(telegram.url).model_copy(update={"state": "paused"}))
     waiting = await dispatcher.send("waits", 1, peer="p2")
     await eventually(lambda: _is_put_off(dispatcher, waiting))
     assert telegram.messages == []
     await dispatcher.registry.put(channel(telegram.url))
-    await eventually(lambda: [body["text"] for body in telegram.messages] == ["waits"])
+    await eventually(lambda: sorted(body["text"] for body in telegram.messages) == ["refused", "waits"])
 
 
 async def test_a_message_whose_flow_says_that_it_comes_too_late_is_not_sent_and_an_old_one_is(

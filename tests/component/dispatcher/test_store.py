@@ -16,6 +16,7 @@ from dispatcher.model.states import State
 from dispatcher.store import log
 from dispatcher.store.postgres import PostgresDeliveries
 from servicekit.migrate import migrate
+from support.delivery_destinations_suite import DestinationsSuite
 from support.delivery_store_suite import DeliveryStoreSuite, Kept
 
 SETTINGS = {"search_path": "dispatcher"}
@@ -31,7 +32,7 @@ def migrated(module_database: str) -> str:
     return module_database
 
 
-class TestPostgres(DeliveryStoreSuite):
+class TestPostgres(DeliveryStoreSuite, DestinationsSuite):
     @pytest.fixture
     async def kept(self, migrated: str) -> AsyncIterator[Kept]:
         async with asyncpg.create_pool(migrated, min_size=1, max_size=4, server_settings=SETTINGS) as pool:

@@ -57,6 +57,25 @@ async def test_the_secret_is_shown_once(project: Project) -> None:
     assert (await project.get(f"/v1/endpoints/{made['id']}")).keys().isdisjoint({"secret", "secrets"})
 
 
+async def test_a_second_rotation_inside_an_overlap_keeps_each_secret_until_its_time(project: Project) -> None:
+    """Seen: it dropped the first one at once, and who still verified with it refused everything."""
+    made = await project.post("/v1/endpoints", CRM)
+    rotate = f"/v1/endpoints/{made['id']}/rotate-secret"
+    second = await project.post(rotate, {"overlap_seconds": 3600}, expect=200)
+    third = await project.post(rotate, {"overlap_seconds": 60}, expect=200)
+    assert await secrets_of(project, made["id"]) == [third["secret"], second["secret"], made["secret"]]
+    over = "UPDATE entity SET extra = jsonb_set(jsonb_set(extra, '{secret_ends,0}', $2), '{retire_secret_at}', $2) WHERE id = $1"
+    await project.registry.database.pool.execute(over, made["id"], '"2020-01-01"')
+    async with project.registry.database.pool.acquire() as connection:
+        await endpoint_secrets.retire_due(connection)
+    assert await secrets_of(project, made["id"]) == [third["secret"], made["secret"]]
+    for _ in range(endpoint_secrets.MOST - 2):
+        await project.post(rotate, {"overlap_seconds": 60}, expect=200)
+    await project.post(rotate, {"overlap_seconds": 60}, expect=422)
+    last = await project.post(rotate, {"overlap_seconds": 0}, expect=200)
+    assert await secrets_of(project, made["id"]) == [last["secret"]]
+
+
 async def test_both_secrets_sign_until_the_overlap_is_over(project: Project) -> None:
     made = await project.post("/v1/endpoints", CRM)
     path = f"/v1/endpoints/{made['id']}"

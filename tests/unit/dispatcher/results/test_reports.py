@@ -9,9 +9,12 @@ import pytest
 
 from contracts.actions import CallApi, PostWebhook, SendMessage
 from contracts.cloudevents import header
+from dispatcher.kinds.table import DELIVERY_KINDS
 from dispatcher.model.delivery import Result
-from dispatcher.results import reports
+from dispatcher.results import failing_destinations, reports
+from dispatcher.results.failing_destinations import FINDINGS
 from servicekit.kafka.records import Outgoing
+from support.deliveries_in_memory import DeliveriesInMemory
 from support.leased import CONVERSATION, attempted, delivery
 
 NOW = "2026-11-21T00:01:00.000Z"
@@ -120,10 +123,47 @@ def test_an_event_about_a_delivery_makes_no_other(type: str) -> None:
     assert made(of_event("exhausted", type, code="http-500")) == {}
 
 
-def test_an_endpoint_that_is_gone_is_told_as_disabled() -> None:
-    assert set(made(of_event("exhausted", code="gone"))) == {"endpoint.disabled", "delivery.exhausted"}
+async def told(*results: Result, store: DeliveriesInMemory | None = None) -> list[str]:
+    """The types of what is told of their destinations."""
+    async with (store or DeliveriesInMemory(DELIVERY_KINDS)).session() as session:
+        return [(header(each.headers, "ce_type") or "").removeprefix("dev.switchhook.") + f" on {each.topic}"
+                for each in await failing_destinations.note(session, results, NOW)]  # fmt: skip
 
 
-def test_a_refused_token_is_told_as_a_paused_channel() -> None:
-    body = made(of_message("exhausted", code="unauthorized", pause=600, pause_reason="unauthorized"))["channel.paused"]
-    assert body["data"]["channel"]["id"] == "tg-1"
+GONE: dict[str, Any] = {"code": "gone", "pause": 600, "pause_reason": "gone", "destination_failed": True}
+REFUSED: dict[str, Any] = {"code": "unauthorized", "pause": 600, "pause_reason": "unauthorized"}
+DISABLED = ["endpoint.disabled on switchhook.events.v1", "endpoint.disabled on switchhook.findings.v1"]
+PAUSED = ["channel.paused on switchhook.events.v1", "channel.paused on switchhook.findings.v1"]
+
+
+async def test_an_endpoint_that_is_gone_is_told_as_disabled_once() -> None:
+    """Seen: three requests that were on their way made three events."""
+    store = DeliveriesInMemory(DELIVERY_KINDS)
+    first, second, third = (of_event("exhausted", **GONE) for _ in range(3))
+    assert await told(first, second, store=store) == DISABLED
+    assert await told(third, store=store) == []
+    async with store.session() as session:
+        await session.resume([first.delivery.destination], FINDINGS)
+    assert await told(third, store=store) == DISABLED, "it was enabled meanwhile, and is gone again"
+
+
+@pytest.mark.parametrize("outcome", ["exhausted", "retry"])
+async def test_a_refused_token_is_told_as_a_paused_channel_once(outcome: str) -> None:
+    store = DeliveriesInMemory(DELIVERY_KINDS)
+    assert await told(of_message(outcome, **REFUSED), of_message(outcome, **REFUSED), store=store) == PAUSED
+    assert await told(of_message(outcome, **REFUSED), store=store) == []
+    [record, _] = reports.channel_paused(of_message(outcome, **REFUSED), NOW)
+    assert orjson.loads(record.value or b"")["data"]["channel"]["id"] == "tg-1"
+
+
+def test_what_an_endpoint_does_not_take_is_told_once_an_hour_and_that_it_fails_once_a_day() -> None:
+    def ids(*moments: str) -> tuple[int, int]:
+        gave_up = {
+            header(reports.of(of_event("exhausted", code="http-500"), now)[0].headers, "ce_id") for now in moments
+        }
+        failing = {header(reports.endpoint_failing(delivery(), now).headers, "ce_id") for now in moments}
+        return len(gave_up), len(failing)
+
+    assert ids(NOW, "2026-11-21T00:59:59.000Z") == (1, 1)
+    assert ids(NOW, "2026-11-21T01:00:00.000Z") == (2, 1)
+    assert ids(NOW, "2026-11-22T00:01:00.000Z") == (2, 2)

@@ -25,7 +25,8 @@ class World:
 
     def __init__(self) -> None:
         self.store, self.begun, self.swept = DeliveriesInMemory(), list[Delivery](), list[timedelta]()
-        self.due, self.ends = asyncio.Event(), asyncio.Event()
+        self.due, self.ends, self.kafka = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.kafka.set()
         self.destinations = Destinations(
             self.attempt, lambda result: None, lambda name: Limits(2), most=100, starved=self.due.set
         )
@@ -42,6 +43,7 @@ class World:
 
     async def sweep(self, age: timedelta) -> None:
         self.swept.append(age)
+        await self.kafka.wait()
 
     async def waiting(self, count: int, **more: object) -> list[Delivery]:
         return [await leased(self.store, state="pending", **more) for _ in range(count)]
@@ -156,3 +158,15 @@ async def test_the_database_being_away_is_waited_for(world: World, monkeypatch: 
     task = asyncio.create_task(world.claims.run())
     await eventually(lambda: world.keys() == [one.key], seconds=2)
     task.cancel()
+
+
+async def test_claiming_does_not_wait_for_kafka_to_take_results(running: World) -> None:
+    """Seen: while Kafka was away the sweep waited for it, and nothing was claimed."""
+    running.kafka.clear()
+    await running.claims._sweep(first=False)
+    await running.claims._sweep(first=False)
+    [one] = await running.waiting(1)
+    running.due.set()
+    await eventually(lambda: running.keys() == [one.key])
+    assert len(running.swept) <= 2, "one at a time"
+    running.kafka.set()

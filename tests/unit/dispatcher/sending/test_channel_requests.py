@@ -57,7 +57,7 @@ def test_a_refusal_ends_the_delivery_in_its_words() -> None:
     ("meaning", "verdict"),
     [
         ("sent", "succeeded"), ("failed", "retry"), ("limited", "retry"), ("moved", "retry"),
-        ("unreachable", "exhausted"), ("credentials", "exhausted"), ("refused", "exhausted"),
+        ("unreachable", "exhausted"), ("credentials", "retry"), ("refused", "exhausted"),
     ],
 )  # fmt: skip
 def test_a_meaning_decides_whether_it_is_tried_again(meaning: Meaning, verdict: str) -> None:

@@ -7,10 +7,11 @@ from contextlib import nullcontext
 import pytest
 
 from support.deliveries_in_memory import DeliveriesInMemory
+from support.delivery_destinations_suite import DestinationsSuite
 from support.delivery_store_suite import DeliveryStoreSuite, Kept
 
 
-class TestTwin(DeliveryStoreSuite):
+class TestTwin(DeliveryStoreSuite, DestinationsSuite):
     @pytest.fixture
     def kept(self) -> Kept:
         store = DeliveriesInMemory()

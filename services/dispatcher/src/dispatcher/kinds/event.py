@@ -39,22 +39,24 @@ def _request(delivery: Delivery, context: SendContext) -> Request:
 
 
 def _read(delivery: Delivery, request: Request, answer: Answer, context: SendContext) -> Reading:
-    return webhooks.read(answer.status, answer.headers, time.time())
+    reading = webhooks.read(answer.status, answer.headers, time.time())
+    endpoint = context.catalogue.known_endpoint(delivery.target)
+    if reading.pause_reason == "gone" and endpoint is not None and endpoint.state == "disabled":
+        reading.pause = reading.pause_reason = None  # That is known: the request was on its way.
+    return reading
 
 
 def _report(result: Result, now: str) -> list[Outgoing]:
-    made = []
-    if result.code == "gone":
-        made += reports.endpoint_disabled(result.delivery, "The receiver answered 410 Gone.", now)
-    return made + (_exhausted(result, now) if result.outcome == "exhausted" else [])
+    return _exhausted(result, now) if result.outcome == "exhausted" else []
 
 
 def _exhausted(result: Result, now: str) -> list[Outgoing]:
-    """Not of an event that tells of deliveries itself: else one failing endpoint would feed itself for ever."""
+    """Once an hour for an endpoint: its deliveries can be listed. Not of an event that tells of deliveries itself: else one
+    failing endpoint would feed itself for ever."""
     if is_about_delivery(result.delivery.event_type):
         return []
     about: dict[str, Any] = {"endpoint": {"id": result.delivery.target}}
-    return [reports.exhausted(result, about, now)]
+    return [reports.exhausted(result, about, now, once=f"{result.delivery.target} {now[: reports.HOUR]}")]
 
 
 KIND = DeliveryKind(

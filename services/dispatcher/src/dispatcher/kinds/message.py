@@ -34,7 +34,7 @@ def _report(result: Result, now: str) -> list[Outgoing]:
         error=None if sent else reports.failure(result),
         unreachable=result.unreachable,
     )
-    return [reports.to_engine(result.delivery, body, now), *reports.channel_paused(result, now)]
+    return [reports.to_engine(result.delivery, body, now)]
 
 
 def _lane(action: SendMessage) -> tuple[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 from dispatcher.model.delivery import Delivery, Result
@@ -17,6 +17,11 @@ DISABLE_AFTER = timedelta(days=5)
 """Without one success in between."""
 FINDINGS = ("gone", "failing", "unauthorized")
 """Reasons of a pause that end with a change of the entity."""
+TOLD: dict[tuple[str, str | None], Callable[[Result, str], list[Outgoing]]] = {
+    ("endpoint", "gone"): reports.endpoint_gone,
+    ("channel", "unauthorized"): reports.channel_paused,
+}
+"""By the prefix of the destination and the reason of its pause: the records by which it is told."""
 
 
 def working(results: Sequence[Result]) -> list[str]:
@@ -30,38 +35,49 @@ async def note(session: Session, results: Sequence[Result], now: str) -> list[Ou
     """Keep pauses and failures; events for the endpoints' owners. `now` is RFC 3339."""
     attempted = [each for each in results if each.attempt is not None]
     longest = _longest_pauses(attempted)
-    if longest:
-        await session.pause(longest)
+    begun = await session.pause(longest) if longest else set[str]()
+    made = _found(attempted, begun, now)
     failures = Counter(each.delivery.destination for each in attempted if each.destination_failed)
     if not failures:
-        return []
+        return made
     failing = await session.note_failures(failures, DISABLE_AFTER)
-    return await _tell(session, failing, attempted, now)
+    return made + await _tell(session, failing, attempted, now)
+
+
+def _found(attempted: Sequence[Result], begun: set[str], now: str) -> list[Outgoing]:
+    """What was found out about destinations: once, however many requests were on their way there at the time."""
+    first: dict[str, list[Outgoing]] = {}
+    for each in attempted:
+        told = TOLD.get((each.delivery.kind.prefix, each.pause_reason))
+        if told is not None and each.delivery.destination in begun:
+            first.setdefault(each.delivery.destination, told(each, now))
+    return [record for records in first.values() for record in records]
 
 
 def _longest_pauses(attempted: Sequence[Result]) -> list[Pause]:
     asked = (Pause(each.delivery.destination, each.pause, each.pause_reason) for each in attempted if each.pause)
-    return list({each.destination: each for each in sorted(asked, key=lambda pause: pause.seconds)}.values())
+    rising = sorted(asked, key=lambda pause: (pause.reason in FINDINGS, pause.seconds))
+    return list({each.destination: each for each in rising}.values())
 
 
 async def _tell(session: Session, failing: Sequence[Failing], attempted: Sequence[Result], now: str) -> list[Outgoing]:
     """The owners of endpoints that fail hear of it once; after DISABLE_AFTER an endpoint is switched off."""
-    made, told, disabled = list[Outgoing](), list[str](), list[str]()
+    made, told, disabled = list[Outgoing](), list[str](), dict[str, Delivery]()
     for each in failing:
         delivery, attempts = _most_tried(attempted, each.destination)
         if not delivery.kind.owner_warned:
             continue
         if each.too_long:
-            disabled.append(each.destination)
-            why = f"No delivery succeeded for {DISABLE_AFTER.days} days."
-            made += reports.endpoint_disabled(delivery, why, now)
+            disabled[each.destination] = delivery
         elif not each.told and attempts >= TELL_AFTER_ATTEMPTS:
             told.append(each.destination)
             made.append(reports.endpoint_failing(delivery, now))
     if told:
         await session.note_told(told)
     if disabled:
-        await session.pause([Pause(name, FINDING_SECONDS, "failing") for name in disabled])
+        begun = await session.pause([Pause(name, FINDING_SECONDS, "failing") for name in disabled])
+        why = f"No delivery succeeded for {DISABLE_AFTER.days} days."
+        made += [one for name in begun for one in reports.endpoint_disabled(disabled[name], why, now)]
     return made
 
 

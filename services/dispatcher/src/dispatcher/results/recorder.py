@@ -18,7 +18,7 @@ from contracts.cloudevents import now_text
 from dispatcher.model.delivery import Delivery, Result
 from dispatcher.results import conclusions, failing_destinations, reports
 from dispatcher.results.outcomes import Batch, Outcomes
-from dispatcher.store.port import DeliveryStore, Lease, Session
+from dispatcher.store.port import LEFT_AT_ONCE, DeliveryStore, Lease, Session, Unpublished
 from servicekit.checkpoints.transactions import OutcomeUnknown
 from servicekit.failpoints import broken, failpoint
 from servicekit.kafka.records import Outgoing
@@ -67,7 +67,7 @@ class Recorder:
         self._offer, self._holds, self._lease_seconds = offer, holds, lease_seconds
         self._at_once, self._held = AT_ONCE, Repeated("recorder.held")
         self._published: list[UUID] = []
-        self._publishing: set[asyncio.Task[None]] = set()
+        self._publishing: set[asyncio.Task[bool]] = set()
         self._finished = counter("switchhook_deliveries_total")
 
     async def run(self) -> None:
@@ -157,25 +157,31 @@ class Recorder:
         self._publishing.add(task)
         task.add_done_callback(self._publishing.discard)
 
-    async def _publish_row(self, name: UUID, outgoing: list[Outgoing]) -> None:
+    async def _publish_row(self, name: UUID, outgoing: list[Outgoing]) -> bool:
         try:
             await self._publisher.publish_many(outgoing)
         except Exception as error:  # noqa: BLE001 (the row stays, and the sweep takes it up)
             log.warning("results.unpublished", error=repr(error))
-            return
+            return False
         self._published.append(name)
+        return True
 
     async def sweep(self, age: timedelta) -> None:
-        """Publish what was written down longer ago than `age` and not deleted since; delete what is published."""
+        """Publish what was written down longer ago than `age` and not deleted since, all of it unless Kafka is away; delete
+        what is published."""
+        more = not broken("outbox")
+        while more:
+            rows = await self._left(age)
+            # The rows of one look at once: one after the other each would wait for Kafka's answer to the one before.
+            done = await asyncio.gather(*(self._publish_row(row.name, row.outgoing) for row in rows))
+            more = len(rows) == LEFT_AT_ONCE and all(done)
+
+    async def _left(self, age: timedelta) -> list[Unpublished]:
         published = list(self._published)
-        if broken("outbox"):
-            return
         async with self._store.session() as session:
             await session.forget_results(published)
             self._published = [name for name in self._published if name not in published]
-            rows = await session.unpublished(age)
-        for row in rows:
-            await self._publish_row(row.name, row.outgoing)
+            return await session.unpublished(age)
 
     def _count(self, results: list[Result], mine: set[UUID]) -> None:
         for each in results:

@@ -15,11 +15,13 @@ from dispatcher.requests import without
 from servicekit.kafka.records import Outgoing
 
 SOURCE = "switchhook/dispatcher"
+DAY, HOUR = len("2026-11-21"), len("2026-11-21T00")
+"""Of a moment as RFC 3339: what is the same on one day, and in one hour."""
 
 
 def of(result: Result, now: str) -> list[Outgoing]:
     """The records that a result makes, if any. `now` is RFC 3339."""
-    return result.delivery.kind.report(result, now) if result.final else channel_paused(result, now)
+    return result.delivery.kind.report(result, now) if result.final else []
 
 
 def of_dropped(delivery: Delivery, why: str, now: str) -> list[Outgoing]:
@@ -52,23 +54,26 @@ def _passable(answer: Any, secrets: tuple[str, ...]) -> Any:
     return without(answer, secrets)
 
 
-def exhausted(result: Result, about: Mapping[str, Any], now: str) -> Outgoing:
-    """No more attempts are made; `about` names the target in the event's data."""
+def exhausted(result: Result, about: Mapping[str, Any], now: str, *, once: str | None = None) -> Outgoing:
+    """No more attempts are made; `about` names the target in the event's data. `once`: see `event`."""
     delivery = {
         "id": result.delivery.id,
         "attempts": result.delivery.attempts,
         "event_type": result.delivery.event_type,
     }
     data = {**about, "delivery": delivery, "error": failure(result).model_dump()}
-    return event("delivery.exhausted", result.delivery, data, now)
+    return event("delivery.exhausted", result.delivery, data, now, once=once)
 
 
 def channel_paused(result: Result, now: str) -> list[Outgoing]:
     """The platform refused the channel's credentials."""
-    if result.pause_reason != "unauthorized":
-        return []
     data = {"channel": {"id": result.delivery.target}, "reason": result.detail or "The platform refused the token."}
     return found("channel.paused", result.delivery, data, now)
+
+
+def endpoint_gone(result: Result, now: str) -> list[Outgoing]:
+    """The receiver wants no more."""
+    return endpoint_disabled(result.delivery, "The receiver answered 410 Gone.", now)
 
 
 def endpoint_disabled(delivery: Delivery, why: str, now: str) -> list[Outgoing]:
@@ -77,8 +82,11 @@ def endpoint_disabled(delivery: Delivery, why: str, now: str) -> list[Outgoing]:
 
 
 def endpoint_failing(delivery: Delivery, now: str) -> Outgoing:
-    """A warning to its owner."""
-    return event("endpoint.failing", delivery, {"endpoint": {"id": delivery.target}}, now, key=delivery.target)
+    """A warning to its owner, once a day."""
+    once = f"{delivery.target} {now[:DAY]}"
+    return event(
+        "endpoint.failing", delivery, {"endpoint": {"id": delivery.target}}, now, key=delivery.target, once=once
+    )
 
 
 def found(type: EventType, delivery: Delivery, data: Mapping[str, Any], now: str) -> list[Outgoing]:
@@ -93,11 +101,18 @@ def failure(result: Result) -> inbound.CallFailure:
 
 
 def event(
-    type: EventType, delivery: Delivery, data: Mapping[str, Any], now: str, *, key: str | None = None
+    type: EventType,
+    delivery: Delivery,
+    data: Mapping[str, Any],
+    now: str,
+    *,
+    key: str | None = None,
+    once: str | None = None,
 ) -> Outgoing:
-    """An event record; its id follows from the delivery, so that a repeat is one event."""
+    """An event record; its id follows from the delivery, so that a repeat is one event, or from `once`: all that have the
+    same are one event to who subscribes."""
     subject = key or delivery.conversation or delivery.project_id
-    id = derived_id(delivery.id, type, delivery.attempts if type == "channel.paused" else "")
+    id = derived_id(once or delivery.id, type, delivery.attempts if type == "channel.paused" else "")
     headers = cloudevents.headers(
         id=id, type=type, source=SOURCE, time=now, subject=subject, project=delivery.project_id,
         traceparent=delivery.traceparent,

@@ -7,8 +7,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import timedelta
+from typing import Any
 
 from dispatcher.scheduling.destination import LONGEST_WAIT
 from dispatcher.scheduling.destinations import Destinations
@@ -37,15 +38,24 @@ class Claims:
         holdings: Holdings,
         *,
         due: asyncio.Event,
-        sweep_results: Callable[[timedelta], Awaitable[None]],
+        sweep_results: Callable[[timedelta], Coroutine[Any, Any, None]],
         lease_seconds: float,
     ) -> None:
         self._store, self._destinations, self._holdings = store, destinations, holdings
         self._due, self._sweep_results, self._lease_seconds = due, sweep_results, lease_seconds
         self._held = Repeated("claims.held")
+        self._results: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """For ever."""
+        try:
+            await self._look_for_ever()
+        finally:
+            if self._results is not None:
+                self._results.cancel()
+                await asyncio.gather(self._results, return_exceptions=True)
+
+    async def _look_for_ever(self) -> None:
         swept = 0.0
         while True:
             try:
@@ -93,4 +103,10 @@ class Claims:
         """What a crash left: queues thought empty, results that Kafka never got."""
         async with self._store.session() as session:
             await session.sweep_queues()
-        await self._sweep_results(timedelta(0) if first else UNPUBLISHED_AGE)
+            await session.sweep_lanes()
+        if self._results is not None and not self._results.done():
+            return  # Kafka is slow: claiming does not wait for it.
+        ended, self._results = self._results, None
+        if ended is not None:
+            ended.result()
+        self._results = asyncio.create_task(self._sweep_results(timedelta(0) if first else UNPUBLISHED_AGE))

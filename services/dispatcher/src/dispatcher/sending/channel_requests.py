@@ -28,7 +28,7 @@ VERDICTS: dict[Meaning, Literal["succeeded", "retry", "exhausted"]] = {
     "limited": "retry",
     "moved": "retry",
     "unreachable": "exhausted",
-    "credentials": "exhausted",
+    "credentials": "retry",
     "refused": "exhausted",
 }
 
@@ -88,8 +88,11 @@ def _request(steps: Sequence[Step], done: tuple[Told, ...]) -> Request:
 
 def read(delivery: Delivery, request: Request, answer: Answer, context: SendContext) -> Reading:
     """What the platform's answer means."""
-    platform, _ = platform_of(delivery, context)
-    return meaning_of(platform.read(request.step, answer.status, answer.headers, answer.body))
+    platform, account = platform_of(delivery, context)
+    reading = meaning_of(platform.read(request.step, answer.status, answer.headers, answer.body))
+    if reading.pause_reason == "unauthorized" and account.channel.state == "paused":
+        reading.pause = reading.pause_reason = None  # That is known: the request was on its way.
+    return reading
 
 
 def meaning_of(told: Told) -> Reading:

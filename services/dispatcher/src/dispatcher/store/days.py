@@ -14,6 +14,13 @@ SELECT c.relname AS name FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhreli
 """
 
 
+RECENT = timedelta(days=7)
+_LANES_OF = """
+SELECT min(old.day) FROM unnest($1::date[]) AS old(day)
+ WHERE EXISTS (SELECT FROM delivery d WHERE d.day = old.day AND d.lane IS NOT NULL AND d.finished_at IS NULL)
+"""
+
+
 class DayRows(QueueRows):
     """The part of a session that is about days."""
 
@@ -35,6 +42,12 @@ class DayRows(QueueRows):
     async def drop_day(self, day: date) -> None:
         for table in TABLES:
             await self._connection.execute(f"DROP TABLE IF EXISTS {_name(table, day)}")
+
+    async def sweep_lanes(self) -> None:
+        with self._lane_days.looked_up() as answer:
+            recent = await self.today() - RECENT
+            old = sorted(day for day in await self._days("delivery") if day < recent)
+            answer(await self._connection.fetchval(_LANES_OF, old) or recent)
 
     async def today(self) -> date:
         today: date = await self._connection.fetchval("SELECT CURRENT_DATE")

@@ -14,13 +14,13 @@ from dispatcher.store.port import DISCARDED_AT_ONCE, Lease, Queue
 from dispatcher.store.queues import QueueRows
 from dispatcher.store.rows import NEW, RESULT, new_rows, result_row
 
-_INTERVAL, _LEASE, _QUEUES = (f"${len(NEW) + number}" for number in (1, 2, 3))
+_INTERVAL, _LEASE, _QUEUES, _SINCE = (f"${len(NEW) + number}" for number in (1, 2, 3, 4))
 _INSERT = f"""
 WITH arrived AS (
     SELECT u.*,
            CASE WHEN coalesce(u.state, '') <> 'discarded' AND u.lane IS NOT NULL AND (u.place > 0 OR EXISTS (
                     SELECT FROM delivery d
-                     WHERE d.lane = u.lane AND d.finished_at IS NULL AND d.day > CURRENT_DATE - 7))
+                     WHERE d.lane = u.lane AND d.finished_at IS NULL AND d.day >= {_SINCE}::date))
                 THEN 'blocked' ELSE coalesce(u.state, 'in_flight') END AS first_state
       FROM {NEW.unnest()}
 ), unlooked AS (
@@ -49,7 +49,7 @@ RETURNING d.id, d.day, d.project_id, d.kind, d.queue_id, d.source, d.lane, d.seq
 _UNBLOCK = f"""
 WITH head AS (
     SELECT DISTINCT ON (lane) id, day, state FROM delivery
-     WHERE lane = ANY ($1::text[]) AND finished_at IS NULL AND day > CURRENT_DATE - 7
+     WHERE lane = ANY ($1::text[]) AND finished_at IS NULL AND day >= $4::date
      ORDER BY lane, seq
 )
 UPDATE delivery d SET state = 'in_flight', attempts = d.attempts + 1, due = now() + $2::interval, lease = $3
@@ -116,11 +116,14 @@ class DeliveryRows(QueueRows):
     async def take_over(self, deliveries: Sequence[Delivery], lease: Lease) -> dict[UUID, State]:
         queues = sorted({each.queue_id for each in deliveries if each.state != "discarded"})
         arrays = NEW.sparse_arrays(new_rows(deliveries))
-        rows = await self._connection.fetch(_INSERT, *arrays, lease.interval, lease.id, queues)
+        self._lane_days.reach(min((each.day for each in deliveries), default=date.max))
+        since = self._lane_days.since
+        rows = await self._connection.fetch(_INSERT, *arrays, lease.interval, lease.id, queues, since)
         await self._look_by({(each.queue_id, 0.0) for each in deliveries if each.state == "pending"})
         return {row["id"]: row["state"] for row in rows}
 
     async def take_lanes(self, sources: Iterable[str], on_the_wire: Iterable[UUID]) -> None:
+        self._lane_days.reach(date.min)
         await self._connection.execute(_TAKE_LANES, sorted(sources), list(on_the_wire))
 
     async def claim(self, queue: Queue, limit: int, lease: Lease) -> list[Delivery]:
@@ -128,7 +131,7 @@ class DeliveryRows(QueueRows):
         return [self._delivery_of(row, queue.destination, lease) for row in rows]
 
     async def unblock(self, lanes: Iterable[str], lease: Lease) -> list[Delivery]:
-        rows = await self._connection.fetch(_UNBLOCK, sorted(lanes), lease.interval, lease.id)
+        rows = await self._connection.fetch(_UNBLOCK, sorted(lanes), lease.interval, lease.id, self._lane_days.since)
         return await self._deliveries_of(rows, lease)
 
     async def discard_some(self, day: date, why: str) -> list[Delivery]:

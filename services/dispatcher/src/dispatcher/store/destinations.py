@@ -23,9 +23,18 @@ SELECT u.destination, now() + u.seconds * interval '1 second', u.reason FROM {PA
 ON CONFLICT (name) DO UPDATE SET paused_until = greatest(destination.paused_until, excluded.paused_until),
        pause_reason = excluded.pause_reason, updated_at = now()
 """
+_EXISTS = "INSERT INTO destination (name) SELECT unnest($1::text[]) ON CONFLICT (name) DO NOTHING"
+_HELD = """
+SELECT name, CASE WHEN paused_until > now() THEN pause_reason END AS pause_reason
+  FROM destination WHERE name = ANY ($1::text[]) ORDER BY name FOR UPDATE
+"""
 _RESUME = """
 UPDATE destination SET paused_until = NULL, pause_reason = NULL
  WHERE name = ANY ($1::text[]) AND pause_reason = ANY ($2::text[])
+"""
+_GO_ON = """
+UPDATE delivery SET due = now()
+ WHERE queue_id IN (SELECT id FROM queue WHERE destination = ANY ($1::text[])) AND state = 'pending' AND due > now()
 """
 _LOOK = "UPDATE queue SET next_due = now() WHERE destination = ANY ($1::text[]) AND next_due > now()"
 _PAUSES = """
@@ -44,12 +53,17 @@ class DestinationRows(QueueRows):
     async def note_told(self, destinations: Sequence[str]) -> None:
         await self._connection.execute(_TOLD, list(destinations))
 
-    async def pause(self, pauses: Sequence[Pause]) -> None:
+    async def pause(self, pauses: Sequence[Pause]) -> set[str]:
+        names = sorted({each.destination for each in pauses})
+        await self._connection.execute(_EXISTS, names)  # So that there is a row to lock.
+        held = {row["name"]: row["pause_reason"] for row in await self._connection.fetch(_HELD, names)}
         await self._connection.execute(_PAUSE, *PAUSE.arrays(sorted(pauses)))
+        return {each.destination for each in pauses if (each.destination, each.reason) not in held.items()}
 
     async def resume(self, destinations: Sequence[str], reasons: Sequence[str]) -> None:
         changed = sorted(destinations)
         await self._connection.execute(_RESUME, changed, list(reasons))
+        await self._connection.execute(_GO_ON, changed)
         await self._connection.execute(_LOOK, changed)
 
     async def pauses(self) -> dict[str, float]:

@@ -19,6 +19,8 @@ from servicekit.loop.batches import Connection
 
 T = TypeVar("T")
 
+LEFT_AT_ONCE = 50
+"""Rows of the result outbox that are published again at a time."""
 DISCARDED_AT_ONCE = 500
 """Deliveries of a day that is to be dropped that are ended together."""
 
@@ -113,6 +115,10 @@ class Session(Protocol):
         """Mend queues whose next look is later than what is due in them."""
         ...
 
+    async def sweep_lanes(self) -> None:
+        """Look how far back lanes reach that have something to send, so that looks into them need not go further."""
+        ...
+
     async def record(self, results: Sequence[Result], working: Sequence[str], published: Sequence[UUID]) -> set[UUID]:
         """Save outcomes and attempts where the lease is still the result's; the ids of those that were.
 
@@ -133,8 +139,11 @@ class Session(Protocol):
         """Their owners know that they fail; forgotten with their next success."""
         ...
 
-    async def pause(self, pauses: Sequence[Pause]) -> None:
-        """Have destinations left alone by every dispatcher; a longer pause that is there already stays."""
+    async def pause(self, pauses: Sequence[Pause]) -> set[str]:
+        """Have destinations left alone by every dispatcher; a longer pause that is there already stays.
+
+        Returns the destinations whose pause for that reason begins now.
+        """
         ...
 
     async def resume(self, destinations: Sequence[str], reasons: Sequence[str]) -> None:
@@ -154,7 +163,10 @@ class Session(Protocol):
         ...
 
     async def unpublished(self, age: timedelta) -> list[Unpublished]:
-        """Rows of the result outbox that are older than that, the oldest first, at most 50."""
+        """Rows of the result outbox that are older than that, the oldest first, at most LEFT_AT_ONCE.
+
+        They count as new from then on, so that no other replica publishes them, too.
+        """
         ...
 
     async def ensure_days(self, days: Iterable[date]) -> None:

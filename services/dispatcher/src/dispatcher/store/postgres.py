@@ -13,7 +13,7 @@ from dispatcher.store.days import DayRows
 from dispatcher.store.deliveries import DeliveryRows
 from dispatcher.store.destinations import DestinationRows
 from dispatcher.store.port import Place, Session
-from dispatcher.store.queues import QueueNumbers
+from dispatcher.store.queues import LaneDays, QueueNumbers
 from dispatcher.store.replicas import ReplicaRows
 from dispatcher.store.result_outbox import ResultOutboxRows
 from servicekit.checkpoints.transactions import LoopConnection
@@ -31,6 +31,7 @@ class PostgresDeliveries:
 
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record], kinds: Mapping[str, DeliveryKind]) -> None:
         self._pool, self._kinds, self._numbers = pool, kinds, QueueNumbers()
+        self._lane_days = LaneDays()
         self._transactions = LoopConnection(pool)
 
     @asynccontextmanager
@@ -39,7 +40,7 @@ class PostgresDeliveries:
             yield self.on(connection)
 
     def on(self, connection: Connection) -> Session:
-        return PostgresSession(connection, self._numbers, self._kinds)
+        return PostgresSession(connection, self._numbers, self._kinds, self._lane_days)
 
     async def transaction(self, work: Callable[[Session], Awaitable[T]]) -> T:
         async with self._transactions.lock:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, timedelta
 
 import asyncpg
 
@@ -86,11 +87,40 @@ class QueueNumbers:
         return self._destinations
 
 
+class LaneDays:
+    """How far back the lanes of this process may reach: looks for what is before a delivery go no further.
+
+    Most lanes are empty, and a look into each day's partition costs something; a paused endpoint's may be weeks old.
+    """
+
+    def __init__(self) -> None:
+        self.since, self._changes = date.min, 0
+
+    def reach(self, day: date) -> None:
+        """A row of that day may be in a lane of ours from now on."""
+        if day <= self.since:
+            self.since, self._changes = day, self._changes + 1
+
+    @contextmanager
+    def looked_up(self) -> Iterator[Callable[[date], None]]:
+        """For who asks the table: what it answers holds unless rows came in meanwhile."""
+        changes = self._changes
+
+        def answer(since: date) -> None:
+            if self._changes == changes:
+                self.since = since
+
+        yield answer
+
+
 class QueueRows:
     """The part of a session that is about queues; the other parts stand on it."""
 
-    def __init__(self, connection: Connection, numbers: QueueNumbers, kinds: Mapping[str, DeliveryKind]) -> None:
+    def __init__(
+        self, connection: Connection, numbers: QueueNumbers, kinds: Mapping[str, DeliveryKind], lane_days: LaneDays
+    ) -> None:
         self._connection, self._numbers, self._kinds = connection, numbers, kinds
+        self._lane_days = lane_days
 
     async def due_queues(self, sources: Iterable[str]) -> list[Queue]:
         return [Queue(*row) for row in await self._connection.fetch(_DUE, sorted(sources))]

@@ -6,14 +6,21 @@ from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID, uuid4
 
-from dispatcher.store.port import Unpublished
+from dispatcher.store.port import LEFT_AT_ONCE, Unpublished
 from dispatcher.store.queues import QueueRows
 from servicekit.kafka.records import Outgoing, pack_outgoing, unpack_outgoing
 
 _ADD = "INSERT INTO result_outbox (name, payload) VALUES ($1, $2)"
 _DELETE = "DELETE FROM result_outbox WHERE name = ANY ($1::uuid[])"
-_LEFT = """
-SELECT name, payload FROM result_outbox WHERE created_at < now() - $1::interval ORDER BY created_at LIMIT 50
+_LEFT = f"""
+WITH found AS (
+    SELECT name, created_at FROM result_outbox WHERE created_at < now() - $1::interval
+     ORDER BY created_at LIMIT {LEFT_AT_ONCE} FOR UPDATE SKIP LOCKED
+), taken AS (
+    UPDATE result_outbox o SET created_at = now() FROM found WHERE o.name = found.name
+    RETURNING o.name, o.payload, found.created_at
+)
+SELECT name, payload FROM taken ORDER BY created_at
 """
 
 

@@ -21,7 +21,7 @@ from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.store import postgres_entities
 from registry.values import sent_values
-from registry.values.endpoint_secrets import RETIRE_AT, new_secret
+from registry.values.endpoint_secrets import MOST, ends_of, new_secret, with_ends
 from registry.values.event_breadth import breadth
 from registry.values.inputs import EventTypes, Headers, HttpUrl, Id, Input, Name
 from registry.writing.unit import Unit
@@ -90,7 +90,7 @@ class EndpointPatch(EndpointFields):
 
 
 class SecretRotation(Input):
-    """Both secrets sign for `overlap_seconds`."""
+    """The old secret signs beside the new one for `overlap_seconds`, and so do those before it until their time; 0: none."""
 
     overlap_seconds: int = Field(default=OVERLAP_SECONDS, ge=0, le=30 * 86_400)
 
@@ -131,16 +131,18 @@ async def change(unit: Unit, stored: Stored[Endpoint], patch: EndpointPatch) -> 
 
 
 async def rotate_secret(unit: Unit, stored: Stored[Endpoint], rotation: SecretRotation) -> Made[Endpoint]:
-    """The new secret first; the old one signs beside it until the overlap is over."""
-    secret = new_secret()
-    sealed: tuple[Sealed, ...] = (_seal(unit, stored.id, secret, stored.entity.secrets[0]),)
-    extra = dict(stored.extra)
-    extra.pop(RETIRE_AT, None)
+    """The new secret first; the old ones sign beside it, each until its overlap is over. Without one they end at once."""
+    secret, older, ends = new_secret(), tuple[Sealed, ...](), list[str]()
     if rotation.overlap_seconds:
-        sealed += stored.entity.secrets[:1]
-        extra[RETIRE_AT] = rfc3339(datetime.now(UTC) + timedelta(seconds=rotation.overlap_seconds))
-    entity = stored.entity.model_copy(update={"secrets": sealed})
-    return Made(await unit.save(entity, extra=extra), {"secret": secret})
+        older = stored.entity.secrets
+        ends = [rfc3339(datetime.now(UTC) + timedelta(seconds=rotation.overlap_seconds)), *ends_of(stored)]
+    if len(older) >= MOST:
+        raise errors.invalid(
+            "/overlap_seconds", f"{MOST} secrets sign already: wait, or rotate with 0, which ends them."
+        )
+    newest = _seal(unit, stored.id, secret, stored.entity.secrets[0])
+    entity = stored.entity.model_copy(update={"secrets": (newest, *older)})
+    return Made(await unit.save(entity, extra=with_ends(stored.extra, ends)), {"secret": secret})
 
 
 async def set_state(

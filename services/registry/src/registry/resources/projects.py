@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 from contracts.cloudevents import rfc3339
 from contracts.ids import uuid7
 from contracts.registry import PROJECT_WEBHOOK, Endpoint, Project, Sealed, in_project
+from registry import errors
 from registry.entities import Stored
 from registry.resources import endpoints
 from registry.resources.endpoints import SecretRotation
@@ -18,14 +19,12 @@ from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.store import postgres_entities
-from registry.values.endpoint_secrets import RETIRE_AT, new_secret
+from registry.values.endpoint_secrets import MOST, ends_of, new_secret, with_ends
 from registry.values.inputs import Cidr, HttpUrl, Input, Name
 from registry.writing.unit import Unit
 from servicekit.credentials.sealing import SealError
 
 SLUG_LENGTH = 40
-MOST_OLDER = 4
-"""Secrets that sign beside the newest, however often it is replaced meanwhile."""
 HIDDEN = frozenset({"signing_secret", "older_secrets"})
 WEBHOOK_EVENTS = ("profile.pushed", "agent.*", "contact.updated", "flag.*")
 
@@ -121,18 +120,21 @@ async def webhook_url(unit: Unit, stored: Stored[Project]) -> dict[str, Any]:
 
 
 async def rotate_secret(unit: Unit, stored: Stored[Project], rotation: SecretRotation) -> Made[Project]:
-    """The new secret; those before it sign beside it until the overlap is over."""
+    """The new secret; those before it sign beside it, each until its overlap is over. Without one they end at once."""
     project, secret = stored.entity, new_secret()
     sealed = unit.site.seal(
         secret, project=project.id, entity=project.id, field="signing_secret", after=project.signing_secret
     )
-    older: tuple[Sealed, ...] = ()
-    extra = {name: value for name, value in stored.extra.items() if name != RETIRE_AT}
+    older, ends = tuple[Sealed, ...](), list[str]()
     if rotation.overlap_seconds:
-        older = (project.signing_secret, *project.older_secrets)[:MOST_OLDER]
-        extra[RETIRE_AT] = rfc3339(datetime.now(UTC) + timedelta(seconds=rotation.overlap_seconds))
+        older = (project.signing_secret, *project.older_secrets)
+        ends = [rfc3339(datetime.now(UTC) + timedelta(seconds=rotation.overlap_seconds)), *ends_of(stored)]
+    if len(older) >= MOST:
+        raise errors.invalid(
+            "/overlap_seconds", f"{MOST} secrets sign already: wait, or rotate with 0, which ends them."
+        )
     entity = project.model_copy(update={"signing_secret": sealed, "older_secrets": older})
-    return Made(await unit.save(entity, extra=extra), {"signing_secret": secret})
+    return Made(await unit.save(entity, extra=with_ends(stored.extra, ends)), {"signing_secret": secret})
 
 
 async def _free_slug(unit: Unit, name: str, id: str) -> str:

@@ -1,4 +1,4 @@
-"""Signing secrets of endpoints and projects: made as Standard Webhooks asks; while one is being replaced, both sign."""
+"""Signing secrets of endpoints and projects. One that was replaced goes on signing beside the newest until its time."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contracts.cloudevents import rfc3339
-from contracts.registry import Endpoint, Project
+from contracts.registry import Endpoint, Project, Sealed
 from registry.entities import Stored, record_of
 from registry.store import postgres_entities, publications
 from servicekit.loop.batches import Connection
 
 SECRET_BYTES = 32
 RETIRE_AT = "retire_secret_at"
-"""In `extra`: from then on only the newest secret signs."""
+"""In `extra`: when the next one of the older secrets stops signing."""
+ENDS = "secret_ends"
+"""In `extra`: when each of the older secrets stops, in their order. What an earlier release rotated has only RETIRE_AT."""
+MOST = 10
+"""Secrets that sign at once."""
 DUE = """
     SELECT kind, id FROM entity
     WHERE kind IN ('endpoint', 'project') AND deleted_at IS NULL AND extra ->> 'retire_secret_at' <= $1 FOR UPDATE SKIP LOCKED
@@ -27,8 +31,21 @@ def new_secret() -> str:
     return "whsec_" + b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 
+def ends_of(stored: Stored[Endpoint] | Stored[Project]) -> list[str]:
+    """When each of the older secrets stops signing, RFC 3339."""
+    older = len(_older(stored.entity))
+    ends: list[str] = stored.extra.get(ENDS) or [stored.extra.get(RETIRE_AT, "")] * older
+    return ends
+
+
+def with_ends(extra: dict[str, Any], ends: list[str]) -> dict[str, Any]:
+    """`extra` of an entity whose older secrets stop then."""
+    others = {name: value for name, value in extra.items() if name not in (RETIRE_AT, ENDS)}
+    return others | ({RETIRE_AT: min(ends), ENDS: ends} if ends else {})
+
+
 async def retire_due(connection: Connection) -> None:
-    """Drop the older secrets of every endpoint and project whose overlap is over."""
+    """Drop of every endpoint and project the older secrets whose overlap is over."""
     async with connection.transaction():
         for row in await connection.fetch(DUE, rfc3339(datetime.now(UTC))):
             model = Endpoint if row["kind"] == Endpoint.KIND else Project
@@ -38,8 +55,11 @@ async def retire_due(connection: Connection) -> None:
 
 
 async def _retire(connection: Connection, stored: Stored[Any]) -> None:
-    entity = stored.entity.model_copy(update=_newest_only(stored.entity))
-    extra = {name: value for name, value in stored.extra.items() if name != RETIRE_AT}
+    ends = ends_of(stored)
+    now = max(rfc3339(datetime.now(UTC)), min(ends, default=""))
+    kept = [(secret, end) for secret, end in zip(_older(stored.entity), ends, strict=True) if end > now]
+    entity = _with_older(stored.entity, tuple(secret for secret, _ in kept))
+    extra = with_ends(stored.extra, [end for _, end in kept])
     saved = await postgres_entities.update(connection, entity, extra=extra)
     if saved is not None:
         generation = await publications.generation(connection)
@@ -47,5 +67,11 @@ async def _retire(connection: Connection, stored: Stored[Any]) -> None:
         await publications.add_record(connection, record)
 
 
-def _newest_only(entity: Endpoint | Project) -> dict[str, Any]:
-    return {"secrets": entity.secrets[:1]} if isinstance(entity, Endpoint) else {"older_secrets": ()}
+def _older(entity: Endpoint | Project) -> tuple[Sealed, ...]:
+    return entity.secrets[1:] if isinstance(entity, Endpoint) else entity.older_secrets
+
+
+def _with_older(entity: Endpoint | Project, older: tuple[Sealed, ...]) -> Endpoint | Project:
+    if isinstance(entity, Endpoint):
+        return entity.model_copy(update={"secrets": (entity.secrets[0], *older)})
+    return entity.model_copy(update={"older_secrets": older})
