@@ -16,7 +16,7 @@ from simulation.people import Crowd
 from simulation.places import simulated
 from simulation.world import Clients, World
 
-FIRE_SECONDS, PAUSE_SECONDS, CHATS = 6.0, 1.0, 6
+PAUSE_SECONDS, CHATS = 1.0, 6
 LONGEST_PEACE = 120.0
 MOST_NIGHTS = 20
 LOOK_SECONDS = 0.5
@@ -62,14 +62,15 @@ async def _run(world: World, profile: Profile) -> Report:
     await asyncio.sleep(1.0)
     faults.begin()
     await asyncio.gather(
-        crowd.count_aloud(FIRE_SECONDS, PAUSE_SECONDS),
-        faults.strike(FIRE_SECONDS),
-        faults.poison(crowd, FIRE_SECONDS),
+        crowd.count_aloud(profile.seconds, PAUSE_SECONDS),
+        faults.strike(profile.seconds),
+        faults.poison(crowd, profile.seconds),
     )
     faults.end()
     settled = await _settle(world, crowd, processes)
     await asyncio.sleep(AFTERWARDS_SECONDS)
     verdict, wrong = judge.judge_all(world, crowd, processes, settled=settled)
+    wrong += judge.felt(crowd, faults.neighbours)
     return Report(
         world.seed, world.trace.digest, world.trace.events, world.loop.steps, world.loop.time() - begun, verdict, wrong
     )
