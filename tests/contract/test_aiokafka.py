@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncIterator
+from io import BytesIO
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 
 from servicekit.kafka.clients import make_consumer, make_producer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.inside_aiokafka import connections, consumers, decoding, missing_topics, send_queue
+from servicekit.kafka.inside_aiokafka import connections, consumers, decoding, incarnations, missing_topics, send_queue
 from servicekit.kafka.records import BAD_NAME, Record
 
 NOWHERE = Cluster("127.0.0.1:1", "blue.")
@@ -151,3 +152,37 @@ async def test_a_connection_says_why_it_was_closed() -> None:
     assert "error.__cause__ = exc" in inspect.getsource(AIOKafkaConnection.close)
     with pytest.raises(KafkaConnectionError, match="No connection"):
         connection.send(None)
+
+
+async def test_a_client_can_be_asked_what_it_knows_and_what_it_has_to_ask() -> None:
+    consumer = make_consumer(NOWHERE, client_id="t")
+    for name in ("force_metadata_update", "get_random_node", "send"):
+        assert callable(getattr(consumer._client, name))
+    await consumers.close(consumer)
+
+
+def test_a_request_for_a_topics_id_is_what_kafkas_protocol_guide_says() -> None:
+    """Version 10: arrays and strings have their length and one more in front, and each struct ends in its tags."""
+    request = incarnations.TopicMetadataRequest("t").prepare({3: (0, 13)})
+    assert request.encode() == b"\x02" + bytes(16) + b"\x02t\x00" + b"\x00\x00\x00" + b"\x00"
+    partition = (
+        b"\x00\x00" + b"\x00\x00\x00\x01" + b"\x00\x00\x00\x05" + b"\x00\x00\x00\x07" + b"\x01\x01\x01" + b"\x00"
+    )
+    topic = b"\x00\x00" + b"\x02t" + bytes(range(16)) + b"\x00" + b"\x02" + partition + b"\x80\x00\x00\x00" + b"\x00"
+    answer = (
+        b"\x00\x00\x00\x00" + b"\x01" + b"\x00" + b"\x00\x00\x00\x00" + b"\x02" + topic + b"\x80\x00\x00\x00" + b"\x00"
+    )
+    decoded = incarnations.TopicMetadataResponse.decode(BytesIO(answer))
+    assert decoded.topics[0][2] == bytes(range(16))
+    assert decoded.topics[0][4][0][1:4] == (1, 5, 7)
+
+
+async def test_brokers_that_are_too_old_tell_no_id() -> None:
+    class Old:
+        def get_random_node(self) -> int:
+            return 0
+
+        async def send(self, node: int, request: Any) -> Any:
+            return request.prepare({3: (0, 9)})
+
+    assert await incarnations.state_of(Old(), "t") == incarnations.UNKNOWN

@@ -246,8 +246,15 @@ class Statements:
         return await _alone(connection, topic, part, lambda kept: kept.bump(topic, part, owner, predecessors))
 
     @staticmethod
-    async def create(connection: Any, topic: str, part: int, owner: UUID, *, start: int, partitions: int) -> Hold:
-        return await _alone(connection, topic, part, lambda kept: kept.create(topic, part, owner, start, partitions))
+    async def create(
+        connection: Any, topic: str, part: int, owner: UUID, *, start: int, partitions: int, incarnation: str | None
+    ) -> Hold:
+        about = (topic, part, owner, start, partitions, incarnation)
+        return await _alone(connection, topic, part, lambda kept: kept.create(*about))
+
+    @staticmethod
+    async def other_count(connection: Any, topic: str, partitions: int) -> int | None:
+        return await connection.ask(lambda: connection.database.checkpoints.other_count(topic, partitions))
 
     @staticmethod
     async def advance(

@@ -21,6 +21,7 @@ from aiokafka.errors import (
 )
 
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka.incarnations import TopicState
 from servicekit.kafka.records import Headers, Record
 from simulation.network import Network, Server
 from support.log_in_memory import Group, LogInMemory
@@ -114,6 +115,10 @@ class Consumer:
     def partitions_for_topic(self, topic: str) -> set[int] | None:
         partitions = self._kafka.log.topics.get(topic)
         return None if partitions is None else set(range(len(partitions)))
+
+    async def topic_state(self, topic: str) -> TopicState:
+        state: TopicState = await self._kafka.ask(lambda: self._kafka.log.state(topic))
+        return state
 
     async def beginning_offsets(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         log = self._kafka.log

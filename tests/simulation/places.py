@@ -101,7 +101,10 @@ def _clients(loop: VirtualLoop, clients: Any) -> Iterator[tuple[Any, str, Any]]:
     yield group_reader, "consumers", clients
     yield publisher, "make_producer", clients.make_producer
     yield publisher, "SendQueue", clients.send_queue
-    for module, names in ((fence, ("bump", "create", "advance", "lock")), (outbox, ("add", "unsent", "delete"))):
+    for module, names in (
+        (fence, ("bump", "create", "other_count", "advance", "lock")),
+        (outbox, ("add", "unsent", "delete")),
+    ):
         for name in names:
             yield module, name, getattr(clients.checkpoints, name)
     for module in POINTS:

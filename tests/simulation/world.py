@@ -14,6 +14,7 @@ from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.programs.worker import StepWorker
 from servicekit.credentials.links import LinkKeys
+from servicekit.kafka.inside_aiokafka.incarnations import TopicState
 from servicekit.loop.partition_loop import Fatal
 from simulation.database import Database, Statements
 from simulation.kafka_clients import Kafka, SendQueue
@@ -116,6 +117,15 @@ class Clients:
     @staticmethod
     def collect(consumer: Any, patience_ms: int) -> None:
         """How long the broker collects makes no difference here."""
+
+    @staticmethod
+    async def topic_state(consumer: Any, topic: str) -> TopicState:
+        state: TopicState = await consumer.topic_state(topic)
+        return state
+
+    @staticmethod
+    async def ask_again(consumer: Any) -> None:
+        """What a consumer knows of its topics is never old here."""
 
     @staticmethod
     def fetcher_ended(consumer: Any) -> bool:

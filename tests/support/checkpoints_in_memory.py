@@ -25,9 +25,11 @@ class Checkpoint:
     last_id: str | None
     partitions: int
     seen: Seen
+    incarnation: str | None = None
 
     def hold(self, part: int) -> Hold:
-        return Hold(part, self.epoch, self.owner, self.next_offset, self.last_id, self.partitions, dict(self.seen))
+        about = (self.next_offset, self.last_id, self.partitions, dict(self.seen), self.incarnation)
+        return Hold(part, self.epoch, self.owner, *about)
 
 
 @dataclass
@@ -45,11 +47,18 @@ class CheckpointsInMemory:
         self.rows[topic, part] = row = replace(row, epoch=row.epoch + 1, owner=owner)
         return row.hold(part)
 
-    def create(self, topic: str, part: int, owner: UUID, start: int, partitions: int) -> Hold:
+    def create(
+        self, topic: str, part: int, owner: UUID, start: int, partitions: int, incarnation: str | None = None
+    ) -> Hold:
         row = self.rows.get((topic, part))
-        made = Checkpoint(start, 1, owner, None, partitions, {}) if row is None else replace(row, epoch=row.epoch + 1)
+        new = Checkpoint(start, 1, owner, None, partitions, {}, incarnation)
+        made = new if row is None else replace(row, epoch=row.epoch + 1)
         self.rows[topic, part] = row = replace(made, owner=owner)
         return row.hold(part)
+
+    def other_count(self, topic: str, partitions: int) -> int | None:
+        counts = (row.partitions for (of, _), row in self.rows.items() if of == topic)
+        return next((count for count in counts if count != partitions), None)
 
     def advance(
         self,
@@ -83,7 +92,10 @@ class CheckpointsInMemory:
         seen = row.seen if move.seen is None else dict(move.seen)
         behind = broken("fence") and move.new <= row.next_offset
         at = (row.next_offset, row.last_id) if behind else (move.new, move.last_id)
-        self.rows[topic, move.hold.part] = replace(row, next_offset=at[0], last_id=at[1], seen=seen)
+        incarnation = move.hold.incarnation or row.incarnation
+        self.rows[topic, move.hold.part] = replace(
+            row, next_offset=at[0], last_id=at[1], seen=seen, incarnation=incarnation
+        )
 
     def lock(self, topic: str, hold: Hold) -> bool:
         row = self.rows.get((topic, hold.part))

@@ -21,7 +21,11 @@ class Tables(Protocol):
 
     async def bump(self, owner: UUID, predecessors: Sequence[UUID] | None) -> Hold | None: ...
 
-    async def create(self, owner: UUID, start: int) -> Hold: ...
+    async def create(self, owner: UUID, start: int, incarnation: str | None = None) -> Hold: ...
+
+    async def other_count(self, partitions: int) -> int | None:
+        """They are made with 3."""
+        ...
 
     async def advance(
         self, move: CheckpointMove, published: Sequence[tuple[int, str]] = (), *, keep: bool = True
@@ -73,6 +77,25 @@ class CheckpointsSuite:
         await tables.create(uuid4(), 5)
         later = await tables.create(uuid4(), 9)
         assert (later.next_offset, later.epoch) == (5, 2)
+
+    async def test_a_checkpoint_knows_its_topics_id_once_it_has_moved(self, tables: Tables) -> None:
+        hold = await tables.create(uuid4(), 5)
+        assert hold.incarnation is None
+        hold.incarnation = "id"
+        await tables.advance(to(hold, 8))
+        again = await tables.bump(uuid4(), None)
+        assert again is not None
+        assert again.incarnation == "id"
+        again.incarnation = None
+        await tables.advance(to(again, 9))
+        last = await tables.bump(uuid4(), None)
+        assert last is not None
+        assert last.incarnation == "id"
+
+    async def test_it_may_be_made_with_it_and_other_counts_of_partitions_are_told(self, tables: Tables) -> None:
+        assert await tables.other_count(4) is None
+        assert (await tables.create(uuid4(), 5, "id")).incarnation == "id"
+        assert (await tables.other_count(3), await tables.other_count(4)) == (None, 3)
 
     async def test_what_is_unsent_comes_in_the_order_of_its_commits(self, tables: Tables) -> None:
         hold = await tables.create(uuid4(), 5)

@@ -11,6 +11,7 @@ from contracts.registry import Bot, Channel, Flow, FlowVersion, Project, Sealed,
 from servicekit.credentials.tokens import generate_token
 from servicekit.kafka.publisher import NotAcknowledged
 from servicekit.kafka.records import Outgoing
+from servicekit.registry_view.stamps import Stamp
 
 PROJECT, BOT, CHANNEL, FLOW, TRIGGER = "project-1", "bot-1", "channel-1", "flow-1", "trigger-1"
 SECRET = Sealed(kek_id="k", wrapped_key="", nonce="", ciphertext="")
@@ -21,7 +22,7 @@ class FakeView:
 
     def __init__(self) -> None:
         self.ready = True
-        self.offset = 7
+        self.stamp = Stamp(7, "topic-1")
         self.reachable = True
         self.entities: dict[tuple[str, str], Any] = {}
         self.later: dict[tuple[str, str], Any] = {}

@@ -184,6 +184,7 @@ async def ingress_on(
         **more,
     )
     publisher = KafkaPublisher(settings.cluster, client_id=f"ingress-{instance}")
+    bridge_publisher = KafkaPublisher(settings.cluster, client_id=f"ingress-bridge-{instance}")
     view = RegistryView(settings.cluster)
     asker = Asker(settings.cluster, instance, publisher=publisher)
     ingress = build(settings, view, asker, publisher)
@@ -196,7 +197,8 @@ async def ingress_on(
         async with asyncio.timeout(20):
             await asyncio.gather(view.wait_ready(), asker.wait_ready())
         if bridge:
-            made = Bridge(settings.cluster, instance, 6, ingress.commands, ingress.intake, publisher)
+            await bridge_publisher.start()
+            made = Bridge(settings.cluster, instance, 6, ingress.commands, ingress.intake, bridge_publisher)
             running.bridge = asyncio.create_task(made.run())
         yield running
     finally:
@@ -207,6 +209,7 @@ async def ingress_on(
         await asker.stop()
         await view.stop()
         await publisher.stop()
+        await bridge_publisher.stop()
 
 
 def link_keys() -> LinkKeys:

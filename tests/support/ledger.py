@@ -13,14 +13,19 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from contracts import cloudevents, dlq
-from servicekit.checkpoints.tables import LOOP_TABLES
+from servicekit.checkpoints.tables import INCARNATION, LOOP_TABLES
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.partition_loop import Batch, Commit, Connection, DeadRecord, Handler, PartitionLoop
 from support.stack import SESSION_SECONDS
 from support.tail import Tail
 
-TABLES = LOOP_TABLES + "CREATE TABLE total (key text PRIMARY KEY, amount bigint NOT NULL, turns bigint NOT NULL);"
+TABLES = (
+    LOOP_TABLES
+    + INCARNATION
+    + ";"
+    + "CREATE TABLE total (key text PRIMARY KEY, amount bigint NOT NULL, turns bigint NOT NULL);"
+)
 SAVE = """
 INSERT INTO total (key, amount, turns) SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[])
 ON CONFLICT (key) DO UPDATE SET amount = EXCLUDED.amount, turns = EXCLUDED.turns

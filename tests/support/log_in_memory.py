@@ -18,6 +18,7 @@ from aiokafka.errors import (
     UnknownTopicOrPartitionError,
 )
 
+from servicekit.kafka.inside_aiokafka.incarnations import TopicState
 from servicekit.kafka.records import Headers, Record
 
 Written = tuple[bytes | None, bytes | None, Headers]
@@ -34,6 +35,7 @@ class Partition:
     """Producer -> the number of its last batch, and where that begins."""
     readers: list[Callable[[], None]] = field(default_factory=list)
     """Called once, with the next append."""
+    leader_epoch: int = 0
 
     @property
     def end(self) -> int:
@@ -44,14 +46,18 @@ class LogInMemory:
     """`now_ms` is the broker's clock. `refuses`: topics that take no writes."""
 
     def __init__(self, now_ms: Callable[[], int]) -> None:
-        self._now_ms = now_ms
+        self._now_ms, self._made = now_ms, 0
         self.topics: dict[str, list[Partition]] = {}
+        self.ids: dict[str, str] = {}
+        """Topic -> the id that it got when it was made."""
         self.refuses: set[str] = set()
         self.on_append: Callable[[Record], None] = lambda record: None
 
     def create(self, topic: str, partitions: int) -> None:
         """An empty topic; one of that name is gone, as if it had been deleted and made anew."""
         self.topics[topic] = [Partition() for _ in range(partitions)]
+        self._made += 1
+        self.ids[topic] = f"id-{self._made}"
 
     def delete(self, topic: str) -> None:
         """The topic is gone."""
@@ -70,6 +76,12 @@ class LogInMemory:
         log = self.part(topic, part)
         del log.records[max(0, end - log.start) :]
         log.last_of.clear()
+        log.leader_epoch += 1
+
+    def state(self, topic: str) -> TopicState:
+        """What the topic is besides its name. Raises UnknownTopicOrPartitionError."""
+        self.part(topic, 0)
+        return TopicState(self.ids[topic], {at: log.leader_epoch for at, log in enumerate(self.topics[topic])})
 
     def part(self, topic: str, part: int) -> Partition:
         """Raises UnknownTopicOrPartitionError."""
@@ -88,7 +100,7 @@ class LogInMemory:
             return at
         at = log.end
         for key, value, headers in written:
-            record = Record(topic, part, log.end, self._now_ms(), key, value, tuple(headers))
+            record = Record(topic, part, log.end, self._now_ms(), key, value, tuple(headers), log.leader_epoch)
             log.records.append(record)
             self.on_append(record)
         if producer:

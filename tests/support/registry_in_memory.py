@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from contracts.registry import ENTITY_MODELS, TOPIC, EntityRecord, entity_key
 from servicekit.kafka.records import Record
 from servicekit.registry_view.index import RegistryIndex
+from servicekit.registry_view.stamps import Stamp
 
 _KINDS = {model: kind for kind, model in ENTITY_MODELS.items()}
 
@@ -62,6 +63,6 @@ class ViewInMemory:
     def deleted(self, kind: str, id: str) -> bool:
         return self._index.deleted(kind, id)
 
-    async def reached(self, offset: int, timeout: float) -> bool:
-        """Nothing comes by itself here, so nothing is waited for."""
-        return offset <= self.offset
+    async def knows(self, stamps: Iterable[Stamp], timeout: float) -> bool:
+        """Nothing comes by itself here, so nothing is waited for; the topic is taken to hold what the stamps name."""
+        return all(stamp.offset <= self.offset for stamp in stamps)

@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import TopicAlreadyExistsError
+
+from support.waiting import eventually
 
 
 async def create_topic(
@@ -34,3 +37,18 @@ async def delete_topics(bootstrap_servers: str, *names: str) -> None:
         await admin.delete_topics(list(names))
     finally:
         await admin.close()
+
+
+async def recreate(bootstrap_servers: str, name: str, *, again: bool = True) -> None:
+    """The same name, an empty log of one partition; without `again` no topic at all."""
+    await delete_topics(bootstrap_servers, name)
+
+    async def made() -> bool:
+        try:
+            await create_topic(bootstrap_servers, name)
+        except TopicAlreadyExistsError:
+            return False
+        return True
+
+    if again:
+        await eventually(made)

@@ -54,7 +54,11 @@ def action_type(action: type[ActionBase]) -> str:
 
 
 class SendMessage(ActionBase):
-    """Write to a person on a channel. `seq` orders the conversation's messages; after `expires_at` it has failed."""
+    """Write to a person on a channel. `seq` orders the conversation's messages.
+
+    It has failed when it could not be sent within 5 minutes of the dispatcher's taking it over, or by `expires`, which the
+    flow says. `expires_at` is read by dispatchers of earlier releases only.
+    """
 
     kind: Literal["send_message"] = "send_message"
     channel_id: str
@@ -63,6 +67,7 @@ class SendMessage(ActionBase):
     seq: int
     content: MessageContent
     expires_at: str
+    expires: str | None = None
     callback_id: str | None = None
     """The tap that this message answers: the platform is told first (Telegram's answerCallbackQuery)."""
 

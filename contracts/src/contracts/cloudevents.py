@@ -16,8 +16,12 @@ Headers = list[tuple[str, bytes]]
 PROJECT = "ce_project"
 REGISTRY_OFFSET = "swh-registry-offset"
 """The registry topic's offset that the writer had read (guarantees.md 7.3): a consumer waits until its view is there."""
+REGISTRY_INCARNATION = "swh-registry-incarnation"
+"""The id of the topic that REGISTRY_OFFSET is about: one that was made anew begins again. Absent: not known."""
 SOURCE_TOPIC, SOURCE_PARTITION, SOURCE_OFFSET, SOURCE_INDEX = "src-topic", "src-partition", "src-offset", "src-index"
 """The record that caused this one, and the number of this effect of it. In one source partition they only rise."""
+SOURCE_INCARNATION = "src-incarnation"
+"""The id of the source's topic: in one that was made anew offsets begin again. Absent: the writer does not know it."""
 HOPS = "swh-hops"
 
 
@@ -71,9 +75,11 @@ def headers(
     return made
 
 
-def source_headers(topic: str, partition: int, offset: int, index: int) -> Headers:
+def source_headers(topic: str, partition: int, offset: int, index: int, incarnation: str | None = None) -> Headers:
     """The headers that name a record's cause; by them a consumer knows a repeat (guarantees.md 2.5)."""
+    made = [] if incarnation is None else [(SOURCE_INCARNATION, incarnation.encode())]
     return [
+        *made,
         (SOURCE_TOPIC, topic.encode()),
         (SOURCE_PARTITION, b"%d" % partition),
         (SOURCE_OFFSET, b"%d" % offset),

@@ -1,6 +1,7 @@
 """`switchhook.<service>.dlq.v1`: what cannot be processed, with the reason in its headers.
 
-Key, value and headers are the original's, but for `authorization`, which is removed. Names of the added headers follow.
+Key, value and headers are the original's, but for `authorization`, which is removed, and for what would make the letter
+larger than its topic takes. Names of the added headers follow.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ ERROR_CODE = "dlq-error-code"
 """The word operators count by: not-json, wrong-schema, bad-header, too-large, unknown-type, failed."""
 ERROR_MESSAGE = "dlq-error-message"
 ATTEMPTS = "dlq-attempts"
+CUT = "dlq-cut"
+"""There only where the original was too large for a dead letter: what was cut, and how large it was (`value 9000000`)."""
 
 SERVICES = ("ingress", "flow-engine", "dispatcher", "registry")
 

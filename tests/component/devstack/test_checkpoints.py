@@ -7,9 +7,10 @@ import pytest
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
-from devstack.checkpoints import accept_loss, misfits
+from contracts import inbound
+from devstack.checkpoints import accept_loss, misfits, missing_topics
 from devstack.errors import StackError
-from servicekit.checkpoints.tables import LOOP_TABLES
+from servicekit.checkpoints.tables import INCARNATION, LOOP_TABLES
 from servicekit.kafka.cluster import Cluster
 
 MakeTopic = Callable[..., Awaitable[str]]
@@ -27,7 +28,7 @@ async def log(kafka: str, make_topic: MakeTopic) -> str:
 
 async def stand_at(dsn: str, topic: str, next_offset: int, last_id: str | None, partitions: int = 1) -> None:
     connection = await asyncpg.connect(dsn)
-    await connection.execute(LOOP_TABLES)
+    await connection.execute(LOOP_TABLES + INCARNATION)
     await connection.execute(
         "INSERT INTO checkpoint (topic, part, next_offset, epoch, owner, last_id, partitions, seen)"
         " VALUES ($1, 0, $2, 7, gen_random_uuid(), $3, $4, '{\"other/0\": [9, 0]}')",
@@ -82,10 +83,25 @@ async def test_records_that_were_deleted_unread_are_counted(cluster: Cluster, da
     await admin.close()
     await stand_at(database, log, 1, "id-0")
     assert await reasons(cluster, database) == [f"{log}/0: 3 records were deleted before they were applied"]
-    assert await accept_loss(cluster, database, log, 0) == f"{log}/0 goes on at 4 (was 1)."
+    assert await accept_loss(cluster, database, log, 0) == (
+        f"{log}/0 goes on at 4 (was 1), the start: whether the topic was made anew is not known."
+    )
 
 
 async def test_a_checkpoint_that_does_not_exist_is_said_so(cluster: Cluster, database: str, log: str) -> None:
     await stand_at(database, log, 0, None)
     with pytest.raises(StackError, match="There is no checkpoint of"):
         await accept_loss(cluster, database, log, 7)
+
+
+async def test_a_topic_that_is_missing_is_told_apart_from_one_that_is_another(
+    cluster: Cluster, database: str, kafka: str, make_topic: MakeTopic
+) -> None:
+    there = await make_topic(inbound.TOPIC.name)
+    missing = await missing_topics(cluster)
+    assert there not in missing
+    assert cluster.named("switchhook.actions.v1") in missing
+    await stand_at(database, "switchhook.actions.v1", 3, "id-2")
+    assert await reasons(cluster, database) == []
+    with pytest.raises(StackError, match="topics create"):
+        await accept_loss(cluster, database, "switchhook.actions.v1", 0)

@@ -134,10 +134,12 @@ async def test_a_refusal_that_the_registry_has_marked_is_not_asked_for_again(
     await eventually(lambda: [body["text"] for body in telegram.messages] == ["waits"])
 
 
-async def test_a_message_that_comes_too_late_is_not_sent(dispatcher: RunningDispatcher, telegram: FakeTelegram) -> None:
+async def test_a_message_whose_flow_says_that_it_comes_too_late_is_not_sent_and_an_old_one_is(
+    dispatcher: RunningDispatcher, telegram: FakeTelegram
+) -> None:
     await dispatcher.start()
-    await dispatcher.send("late", 1, expires_at="2020-01-01T00:00:00.000Z")
-    await dispatcher.send("in time", 2)
+    await dispatcher.send("late", 1, expires="2020-01-01T00:00:00.000Z")
+    await dispatcher.send("in time", 2, expires_at="2020-01-01T00:00:00.000Z")
     failed, sent = await eventually(lambda: _two(dispatcher))
     assert failed["error"]["type"] == "expired"
     assert sent["seq"] == 2

@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from contracts import commands, dlq, events, inbound
 from contracts.ids import derived_id
 from contracts.registry import Bot
+from support.bad_records import RawName, produce_raw
 from support.ingress_fakes import BOT, CHANNEL, FLOW, PROJECT
 from support.ingress_kafka import ingress_on, put_token
 from support.waiting import eventually
@@ -193,3 +194,16 @@ async def test_commands_of_one_partition_stay_in_order(topics, integrator, bridg
     ids = {derived_id("command", PROJECT, f"{number:03d}"): number for number in range(40)}
     order = [ids[dict(record.headers)["ce_id"].decode()] for record in topics.of(INBOUND)]
     assert order == sorted(order)
+
+
+async def test_a_poisonous_command_ends_nobodys_producer(topics, integrator, bridge, shop):
+    """1.5 MiB of 0xFF as a header's name are 6 MiB when they are written out, which no topic takes."""
+    name = RawName(b"\xff" * (3 << 19))
+    await produce_raw(topics.cluster.servers, topics.name(commands.TOPIC.name), [(b"k", b"{}", [(name, b"1")])])
+    topics.reply = lambda _: {"status": "started"}
+    await integrator.send(START)
+    ((type, _),) = await outcomes(topics, 1)
+    assert type == "command.accepted"
+    await topics.arrived(DLQ, 1)
+    (letter,) = topics.of(DLQ)
+    assert (letter.value, dict(letter.headers)[dlq.ERROR_CODE]) == (b"{}", b"bad-header")

@@ -24,9 +24,14 @@ class InPostgres:
         async with self._pool.acquire() as connection:
             return await fence.bump(connection, TOPIC, PART, owner, predecessors=predecessors)
 
-    async def create(self, owner: UUID, start: int) -> Hold:
+    async def create(self, owner: UUID, start: int, incarnation: str | None = None) -> Hold:
+        at = {"start": start, "partitions": 3}
         async with self._pool.acquire() as connection:
-            return await fence.create(connection, TOPIC, PART, owner, start=start, partitions=3)
+            return await fence.create(connection, TOPIC, PART, owner, **at, incarnation=incarnation)
+
+    async def other_count(self, partitions: int) -> int | None:
+        async with self._pool.acquire() as connection:
+            return await fence.other_count(connection, TOPIC, partitions)
 
     async def advance(
         self, move: CheckpointMove, published: Sequence[tuple[int, str]] = (), *, keep: bool = True

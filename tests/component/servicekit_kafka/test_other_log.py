@@ -10,11 +10,10 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.new_partitions import NewPartitions
 from aiokafka.admin.records_to_delete import RecordsToDelete
-from aiokafka.errors import TopicAlreadyExistsError
 
 from servicekit.loop.partition_loop import PartitionLoop
 from support.ledger import Ledger, make_loop, produce, read_all, running, sources, turns
-from support.topics import create_topic, delete_topics
+from support.topics import recreate
 from support.waiting import eventually
 
 MakeTopic = Callable[..., Awaitable[str]]
@@ -72,7 +71,7 @@ async def test_a_recreated_topic_that_is_shorter(kafka: str, pool: Pool, make_to
     await recreate(kafka, topic)
     await produce(kafka, topic, [("k", 1)] * 3)
     problem = await stopped_with(make_loop(Ledger(topic, out, pool), kafka))
-    assert problem.endswith("the checkpoint is at 10, but the log ends at 3: it is another log")
+    assert problem.endswith("the topic was made anew since the checkpoint 10; its log is now 0 to 3")
 
 
 async def test_a_recreated_topic_that_is_longer(kafka: str, pool: Pool, make_topic: MakeTopic) -> None:
@@ -145,17 +144,3 @@ async def delete_before(kafka: str, topic: str, offset: int) -> None:
         await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(offset)})
     finally:
         await admin.close()
-
-
-async def recreate(kafka: str, topic: str) -> None:
-    """The same name, an empty log."""
-    await delete_topics(kafka, topic)
-
-    async def made() -> bool:
-        try:
-            await create_topic(kafka, topic)
-        except TopicAlreadyExistsError:
-            return False
-        return True
-
-    await eventually(made)

@@ -167,3 +167,36 @@ async def test_output_that_kafka_would_refuse_is_not_committed(
         await eventually(lambda: has(pool, 2))
     assert [code for code, _ in reasons(await read_all(kafka, dead))] == ["failed"]
     assert [record.key for record in await read_all(kafka, out)] == [b"a", b"c"]
+
+
+async def test_a_header_name_of_bad_bytes_without_end_holds_nobody(
+    kafka: str, cluster: Cluster, pool: Pool, make_topic: MakeTopic, dead: str
+) -> None:
+    """Escaped it is four times as long, and more than the dead letters' topic takes."""
+    topic, _ = await make_topic("in", config={"max.message.bytes": str(4 << 20)}), await make_topic("out")
+    bad = (RawName(b"\xff" * (3 << 19)), b"1")
+    await produce_raw(kafka, topic, [(b"a", b"1", []), (b"b", b"1", [bad]), (b"c", b"1", [])])
+    async with running(make_loop(Ledger("in", "out", pool), cluster)):
+        await eventually(lambda: has(pool, 2))
+    (letter,) = await read_all(kafka, dead)
+    assert (letter.key, letter.value) == (b"b", b"1")
+    assert dict(letter.headers)[dlq.CUT] == b"headers %d" % (3 + (6 << 20) + 1)
+
+
+async def test_a_record_that_cannot_even_be_noted_is_parked_all_the_same(
+    kafka: str, cluster: Cluster, pool: Pool, make_topic: MakeTopic, dead: str
+) -> None:
+    topic, _ = await make_topic("in"), await make_topic("out")
+
+    class Unnoted(Ledger):
+        async def park(self, record, error, connection):  # type: ignore[no-untyped-def]
+            await super().park(record, error, connection)
+            await connection.execute("SELECT 1 / 0")
+
+    ledger = Unnoted("in", "out", pool)
+    ledger.bugs = {b"13": RuntimeError("a bug")}
+    await produce(kafka, topic, [("a", 1), ("b", 13), ("c", 1)])
+    async with running(make_loop(ledger, cluster)):
+        await eventually(lambda: has(pool, 2), seconds=30)
+    assert ledger.parked == [b"13"] * 3
+    assert [record.key for record in await read_all(kafka, dead)] == [b"b"]

@@ -12,9 +12,10 @@ from aiokafka import AIOKafkaProducer
 from contracts import registry
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import KafkaPublisher
+from servicekit.registry_view.stamps import Stamp
 from servicekit.registry_view.view import RegistryView
 from support.registry_records import PROJECT, snapshot, token, tombstone
-from support.topics import create_topic, delete_topics
+from support.topics import create_topic, delete_topics, recreate
 from support.waiting import eventually
 
 MakeTopic = Callable[..., Awaitable[str]]
@@ -36,10 +37,10 @@ async def test_it_is_ready_once_a_snapshot_and_all_that_it_counts_is_read(
     topic = await make_topic(registry.TOPIC.name)
     async with viewing(cluster) as view:
         await publisher.publish(token(topic, "a"))
-        assert await view.reached(0, 10)
+        await eventually(lambda: view.knows([Stamp(0)], 10))
         assert not view.ready
         await publisher.publish(snapshot(topic, token=2))
-        assert await view.reached(1, 10)
+        assert await view.knows([Stamp(1)], 10)
         assert not view.ready, "the topic lost an entity that the snapshot counts"
         await publisher.publish(token(topic, "b"))
         await eventually(lambda: view.ready)
@@ -143,3 +144,25 @@ async def made_again(kafka: str, topic: str) -> bool:
     except TopicAlreadyExistsError:
         return False
     return True
+
+
+async def test_what_was_written_by_a_topic_that_is_gone_is_not_waited_for(
+    cluster: Cluster, publisher: KafkaPublisher, make_topic: MakeTopic
+) -> None:
+    topic = await make_topic(registry.TOPIC.name)
+    await publisher.publish_many([token(topic, "a", version) for version in range(1, 9)])
+    await publisher.publish(snapshot(topic, token=1))
+    async with viewing(cluster) as view:
+        await eventually(lambda: view.ready)
+        before = view.stamp
+        assert before.offset == 8
+        assert before.incarnation
+        await recreate(cluster.servers, topic)
+        await publisher.publish_many([token(topic, "a", 9), snapshot(topic, token=1)])
+        await eventually(lambda: view.stamp.incarnation != before.incarnation and view.problem() is None, seconds=30)
+        assert view.stamp.offset == 1
+        assert await view.knows([before, Stamp(8), Stamp(900)], 5), "nothing will ever be there"
+        assert await view.knows([view.stamp], 0)
+        await publisher.publish(token(topic, "a", 10))
+        assert await view.knows([Stamp(2, view.stamp.incarnation), before], 5)
+        assert view.get("token", "a").name == "v10"

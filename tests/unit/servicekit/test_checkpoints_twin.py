@@ -21,8 +21,11 @@ class InMemory:
     async def bump(self, owner: UUID, predecessors: Sequence[UUID] | None) -> Hold | None:
         return self._twin.bump(TOPIC, PART, owner, predecessors)
 
-    async def create(self, owner: UUID, start: int) -> Hold:
-        return self._twin.create(TOPIC, PART, owner, start, 3)
+    async def create(self, owner: UUID, start: int, incarnation: str | None = None) -> Hold:
+        return self._twin.create(TOPIC, PART, owner, start, 3, incarnation)
+
+    async def other_count(self, partitions: int) -> int | None:
+        return self._twin.other_count(TOPIC, partitions)
 
     async def advance(
         self, move: CheckpointMove, published: Sequence[tuple[int, str]] = (), *, keep: bool = True

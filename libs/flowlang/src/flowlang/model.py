@@ -145,6 +145,8 @@ class Say(Effect):
     buttons: tuple[dict[str, Any], ...] = ()
     """{title, payload?, url?} as contracts.actions.Button"""
     quick_replies: tuple[dict[str, Any], ...] = ()
+    expires: str | None = None
+    """After that moment it is not worth sending; None: nobody says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import gc
 
+from contracts.topics import TOPICS
 from ingress.assembly import build
 from ingress.commands.bridge import Bridge
 from ingress.settings import Settings
 from servicekit.kafka.asker import Asker
+from servicekit.kafka.inside_aiokafka import missing_topics
 from servicekit.kafka.inside_aiokafka.connections import refusal
 from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.process import Service, run
@@ -29,6 +31,8 @@ class IngressService(Service):
         self.publisher = KafkaPublisher(settings.cluster, client_id=f"ingress-{settings.instance}")
         self.view = RegistryView(settings.cluster, client_id=f"ingress-view-{settings.instance}")
         self.asker = Asker(settings.cluster, settings.instance, publisher=self.publisher)
+        # Of its own: what the bridge writes is not known before, and a producer that Kafka refuses fails all its records.
+        self.bridge_publisher = KafkaPublisher(settings.cluster, client_id=f"ingress-bridge-{settings.instance}")
         self.ingress = build(settings, self.view, self.asker, self.publisher)
         self.asker.subscribe(self.ingress.attachments.on_messages)
         self.app = self.ingress.app
@@ -39,6 +43,7 @@ class IngressService(Service):
             "kafka": lambda: None if self.view.ready else refusal(),
             "registry": lambda: None if self.view.ready else self.view.problem(),
             "replies": self.asker.problem,
+            "topics": lambda: missing_topics.problem_of(self.settings.cluster, TOPICS),
         }
 
     async def work(self) -> None:
@@ -50,6 +55,7 @@ class IngressService(Service):
         await self.asker.start()
         await self.view.wait_ready()
         if self.settings.bridge:
+            await self.bridge_publisher.start()
             await self._bridge().run()
         await asyncio.Event().wait()
 
@@ -63,6 +69,7 @@ class IngressService(Service):
         await self.asker.stop()
         await self.view.stop()
         await self.publisher.stop()
+        await self.bridge_publisher.stop()
 
     def _bridge(self) -> Bridge:
         return Bridge(
@@ -71,7 +78,7 @@ class IngressService(Service):
             self.settings.session_timeout_seconds,
             self.ingress.commands,
             self.ingress.intake,
-            self.publisher,
+            self.bridge_publisher,
         )
 
 

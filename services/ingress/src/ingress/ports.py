@@ -8,6 +8,7 @@ from typing import Any, Literal, Protocol
 
 from contracts.inbound import ReplyTo
 from servicekit.kafka.records import Outgoing
+from servicekit.registry_view.stamps import Stamp
 
 
 class Publishing(Protocol):
@@ -28,8 +29,9 @@ class View(Protocol):
         """Whether it has been whole: until then what is not found is unknown."""
 
     @property
-    def offset(self) -> int:
-        """Offset of the last registry record applied."""
+    def stamp(self) -> Stamp:
+        """How far the view has read."""
+        ...
 
     def get(self, kind: str, id: str) -> Any:
         """The entity as its model, None when it is not known."""

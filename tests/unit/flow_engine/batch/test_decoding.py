@@ -10,6 +10,7 @@ import pytest
 from flow_engine.batch.decoding import LARGEST_RECORD, decode
 from flow_engine.errors import Undecodable
 from servicekit.kafka.records import Record
+from servicekit.registry_view.stamps import Stamp
 
 BODY = {
     "kind": "message",
@@ -32,7 +33,7 @@ def record(value: Any = None, *, key: bytes | None = b"b/c/1", headers: Any = HE
 def test_a_record_becomes_its_model() -> None:
     arrived = decode(record())
     assert (arrived.event_id, arrived.key, arrived.body.text) == ("e1", "b/c/1", "hi")
-    assert arrived.registry_offset == 7
+    assert arrived.stamp == Stamp(7)
     assert not arrived.person_keyed
 
 

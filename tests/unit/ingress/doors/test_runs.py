@@ -31,6 +31,7 @@ async def test_a_post_starts_the_flow_for_its_peer(rig):
     assert headers["ce_id"].decode() == answer.json["event_id"]
     assert headers["ce_type"] == b"dev.switchhook.inbound.start"
     assert headers["swh-registry-offset"] == b"7"
+    assert headers["swh-registry-incarnation"] == b"topic-1"
     assert headers["traceparent"].startswith(b"00-" + b"a" * 32)
     start = StartFlow.model_validate_json(record.value)
     assert (start.flow_id, start.entry, start.source, start.trigger_id) == (FLOW, "bought", "trigger", "trigger-1")

@@ -8,7 +8,7 @@ import pytest
 
 from servicekit.checkpoints.fence import Hold
 from servicekit.kafka.records import Record
-from servicekit.loop.partitions import LONGEST_DELAY, MAX_UNACKNOWLEDGED, LogProblem, Partition, State
+from servicekit.loop.partitions import LONGEST_DELAY, MAX_UNACKNOWLEDGED, LogProblem, Partition, Rewritten, State
 
 
 def records(*offsets: int, size: int = 1, id: str | None = None) -> list[Record]:
@@ -127,3 +127,62 @@ def test_delays_double_up_to_a_limit() -> None:
         delays.append(part.delay)
     assert delays[:3] == [0.1, 0.2, 0.4]
     assert delays[-1] == LONGEST_DELAY
+
+
+def led_by(epoch: int, *offsets: int, id: str = "") -> list[Record]:
+    return [record._replace(leader_epoch=epoch) for record in records(*offsets, id=id or None)]
+
+
+def test_what_another_leader_wrote_is_taken_once_what_was_received_before_is_still_there() -> None:
+    part = begun()
+    assert part.receive(led_by(3, 10, 11)) is None
+    assert part.receive(led_by(4, 12, 13)) == 11
+    assert part.receive([*led_by(3, 11), *led_by(4, 12, 13)]) is None
+    assert part.receive(led_by(4, 14)) is None
+    assert offsets_in(part) == [10, 11, 12, 13, 14]
+
+
+def test_what_is_fetched_again_may_come_alone() -> None:
+    part = begun()
+    part.receive(led_by(3, 10))
+    assert part.receive(led_by(4, 11)) == 10
+    assert part.receive(led_by(3, 10)) is None
+    assert part.receive(led_by(4, 11)) is None
+    assert offsets_in(part) == [10, 11]
+
+
+@pytest.mark.parametrize("epoch", [2, 4], ids=["another log", "another leader"])
+def test_a_log_that_has_lost_what_was_received_is_not_read_on(epoch: int) -> None:
+    part = begun()
+    part.receive(led_by(3, 10, 11, id="lost"))
+    assert part.receive(led_by(epoch, 12)) == 11
+    with pytest.raises(Rewritten):
+        part.receive(led_by(epoch, 11, 12, id="new"))
+
+
+def test_a_partition_that_stands_at_its_end_is_looked_at_once_for_each_leader() -> None:
+    part = begun()
+    assert part.led(3) is None, "nothing was received that could be lost"
+    assert part.receive(led_by(3, 10)) is None
+    assert part.led(3) is None
+    assert part.led(5) == 10
+    assert part.led(5) is None, "it is being looked at"
+    assert part.receive(led_by(3, 10)) is None
+    assert part.led(5) is None
+    assert part.receive(led_by(5, 11)) is None
+    assert offsets_in(part) == [10, 11]
+
+
+def test_records_of_unknown_leaders_are_taken_as_they_come() -> None:
+    part = begun()
+    assert part.receive(records(10)) is None
+    assert part.receive(records(11)) is None
+
+
+def test_a_stopped_partition_stays_red_until_it_is_known_to_fit() -> None:
+    part = begun(last_id="a")
+    part.stop("it is another log")
+    part.begin(Hold(0, 2, uuid4(), 10, "a", 1), 0)
+    assert part.problem == "it is another log"
+    part.receive(records(9, id="a"))
+    assert part.problem is None

@@ -30,7 +30,7 @@ class Retry(DocumentModel):
 
 
 class AskModel(NodeModel):
-    """Ask a person. Leaves by `ok` or the option's own target, `invalid` after too many wrong answers, `timeout`."""
+    """Ask a person. `expires`: after so long since what caused it the question is not worth sending. Leaves by `ok` or the option's own target, `invalid` after too many wrong answers, `timeout`."""
 
     PORTS: ClassVar = ("ok", "invalid", "timeout", "error")
     WAITS: ClassVar = True
@@ -40,6 +40,7 @@ class AskModel(NodeModel):
     input: AnyInput = Field(discriminator="type")
     retry: Retry = Retry()
     timeout: Duration | None = None
+    expires: Duration | None = None
 
     def build(self, compiler: Compiler) -> Ask:
         text = compiler.template(self.text, "text")
@@ -52,7 +53,8 @@ class AskModel(NodeModel):
                         check_title(compiler, option.title)
         retry = compiler.template(self.retry.text, "retry", "text") if self.retry.text else text
         timeout = clock.duration(self.timeout) if self.timeout else None
-        return Ask(text, retry, self.retry.max, reader, save_to, timeout)
+        expires = clock.duration(self.expires) if self.expires else None
+        return Ask(text, retry, self.retry.max, reader, save_to, timeout, expires)
 
     def edges(self) -> Iterator[Edge]:
         yield from super().edges()
@@ -77,6 +79,7 @@ class Ask(Step):
     reader: Reader
     save_to: Place | None
     timeout: timedelta | None
+    expires: timedelta | None
 
     def enter(self, run: StepContext) -> Outcome:
         if run.nobody:
@@ -110,4 +113,5 @@ class Ask(Step):
         options: list[dict[str, Any]] = [
             {"title": title, "payload": run.payload(seq, id)} for id, title in self.reader.shown(run)
         ]
-        run.say(template.render(run), [], options, tap={"wait": token} if options else None)
+        tap = {"wait": token} if options else None
+        run.say(template.render(run), [], options, tap=tap, expires=self.expires)

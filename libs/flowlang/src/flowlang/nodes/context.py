@@ -52,8 +52,9 @@ class StepContext(Scopes, Protocol):
         buttons: list[dict[str, Any]] | None = None,
         quick_replies: list[dict[str, Any]] | None = None,
         tap: dict[str, Any] | None = None,
+        expires: timedelta | None = None,
     ) -> None:
-        """Send a message. Raises NodeError when the person cannot be written to.
+        """Send a message, unless that takes longer than `expires`. Raises NodeError when the person cannot be written to.
 
         Buttons and quick replies are {title, payload?, url?}. `tap` says what a tap does, `{"wait": token}` for an answer
         to a question, `{"titles": {option id: title}}` for options that may be taken later.

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
+from flowlang import clock
 from flowlang.building.compiler import Compiler
-from flowlang.building.fields import DocumentModel, NodeId, OptionId
+from flowlang.building.fields import DocumentModel, Duration, NodeId, OptionId
 from flowlang.expressions.templates import Template
 from flowlang.nodes.base import Edge, Go, NodeModel, Outcome, Step, answer_names
 from flowlang.nodes.context import StepContext
@@ -43,12 +45,13 @@ class Part(DocumentModel):
 
 
 class SayModel(NodeModel):
-    """Send one or more messages."""
+    """Send one or more messages. `expires`: after so long since what caused them they are not worth sending."""
 
     PORTS: ClassVar = ("next", "error")
 
     type: Literal["say"]
     parts: tuple[Part, ...] = Field(min_length=1, max_length=10)
+    expires: Duration | None = None
 
     def build(self, compiler: Compiler) -> Say:
         seen: set[str] = set()
@@ -60,7 +63,8 @@ class SayModel(NodeModel):
                             "duplicate-id", f"the id {button.id!r} is used twice", "parts", index, name, place
                         )
                     seen.add(button.id)
-        return Say(tuple(_part(part, index, compiler) for index, part in enumerate(self.parts)))
+        expires = clock.duration(self.expires) if self.expires else None
+        return Say(tuple(_part(part, index, compiler) for index, part in enumerate(self.parts)), expires)
 
     def _buttons(self) -> Iterator[tuple[tuple[str | int, ...], QuickReply]]:
         for index, part in enumerate(self.parts):
@@ -128,6 +132,7 @@ class Say(Step):
     IS_BOUNDED: ClassVar = True
 
     parts: tuple[_Part, ...]
+    expires: timedelta | None
 
     def enter(self, run: StepContext) -> Outcome:
         for part in self.parts:
@@ -142,7 +147,7 @@ class Say(Step):
                 for button, shown in zip((*part.buttons, *part.quick_replies), (*buttons, *replies), strict=True)
                 if "url" not in shown
             }
-            run.say(text, buttons, replies, tap={"titles": titles} if titles else None)
+            run.say(text, buttons, replies, tap={"titles": titles} if titles else None, expires=self.expires)
         return Go()
 
     def _shown(self, button: _Button, seq: int, run: StepContext) -> dict[str, Any]:

@@ -231,13 +231,15 @@ class Run:
         buttons: list[dict[str, Any]] | None = None,
         quick_replies: list[dict[str, Any]] | None = None,
         tap: dict[str, Any] | None = None,
+        expires: timedelta | None = None,
     ) -> None:
         """Send a message. `tap`: where its buttons lead. Raises NodeError when the person cannot be written to."""
         if not self.nobody and (refused := why_unreachable(self.conversation)):
             raise NodeError(refused.type, refused.detail, refused.status)
         session, seq = self.session, self.conversation.next_seq
         suggested = [{"title": title} for title in session.quick_replies]
-        self.emit(Say(seq, text, tuple(buttons or ()), (*(quick_replies or ()), *suggested)))
+        until = clock.after(self.now, expires) if expires else None
+        self.emit(Say(seq, text, tuple(buttons or ()), (*(quick_replies or ()), *suggested), until))
         session.quick_replies = []
         session.said = text
         self.conversation.next_seq = seq + 1

@@ -18,19 +18,25 @@ from servicekit.database import Connection
 from servicekit.failpoints import broken
 from servicekit.kafka.records import Source
 
-Seen = dict[str, tuple[int, int]]
-"""`topic/partition` of a source -> the highest (offset, ordinal) whose effect was applied: the marks (guarantees.md 2.5)."""
+Mark = tuple[Any, ...]
+"""(offset, ordinal) of the highest source applied, then the incarnation of its topic where that is known, then the same
+three of the incarnation before: (9, 0), (9, 0, "new") or (9, 0, "new", 640, 2, "old"). A release that knows no
+incarnations reads the first two and writes no more."""
+Seen = dict[str, Mark]
+"""`topic/partition` of a source -> its mark (guarantees.md 2.5)."""
 
 _BUMP = """
 UPDATE checkpoint SET epoch = epoch + 1, owner = $3
 WHERE topic = $1 AND part = $2 AND ($4::uuid[] IS NULL OR owner = ANY ($4))
-RETURNING next_offset, epoch, owner, last_id, partitions, seen
+RETURNING next_offset, epoch, owner, last_id, partitions, seen, incarnation
 """
 _CREATE = """
-INSERT INTO checkpoint AS c (topic, part, owner, next_offset, epoch, partitions) VALUES ($1, $2, $3, $4, 1, $5)
+INSERT INTO checkpoint AS c (topic, part, owner, next_offset, epoch, partitions, incarnation)
+VALUES ($1, $2, $3, $4, 1, $5, $6)
 ON CONFLICT (topic, part) DO UPDATE SET epoch = c.epoch + 1, owner = $3
-RETURNING next_offset, epoch, owner, last_id, partitions, seen
+RETURNING next_offset, epoch, owner, last_id, partitions, seen, incarnation
 """
+_OTHER_COUNT = "SELECT partitions FROM checkpoint WHERE topic = $1 AND partitions <> $2 LIMIT 1"
 _HOLDS = "c.next_offset = u.old AND c.epoch = u.epoch AND c.owner = u.owner"
 _FENCED = {"holds": _HOLDS, "next_offset": "u.new", "last_id": "u.last_id"}
 _BROKEN = {
@@ -42,9 +48,10 @@ _BROKEN = {
 applied again, and the harm would not show."""
 _ADVANCE = """
 WITH moved AS (
-    UPDATE checkpoint c SET next_offset = {next_offset}, last_id = {last_id}, seen = coalesce(u.seen::jsonb, c.seen)
-    FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[], $7::text[], $8::text[])
-        AS u (part, old, new, epoch, owner, last_id, seen)
+    UPDATE checkpoint c SET next_offset = {next_offset}, last_id = {last_id}, seen = coalesce(u.seen::jsonb, c.seen),
+        incarnation = coalesce(u.incarnation, c.incarnation)
+    FROM unnest($2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::uuid[], $7::text[], $8::text[], $14::text[])
+        AS u (part, old, new, epoch, owner, last_id, seen, incarnation)
     WHERE c.topic = $1 AND c.part = u.part AND {holds}
     RETURNING c.part
 ), written AS (
@@ -73,6 +80,8 @@ class Hold:
     last_id: str | None
     partitions: int
     seen: Seen = field(default_factory=dict)
+    incarnation: str | None = None
+    """The id of the topic that all this is about, None while it is not known."""
     stored: int = field(init=False)
     """`next_offset` as the database has it: behind by what had no effect and is not saved yet."""
     unacknowledged: int = 0
@@ -110,16 +119,32 @@ async def bump(
     return None if row is None else _hold(part, row)
 
 
-async def create(connection: Connection, topic: str, part: int, owner: UUID, *, start: int, partitions: int) -> Hold:
+async def create(
+    connection: Connection,
+    topic: str,
+    part: int,
+    owner: UUID,
+    *,
+    start: int,
+    partitions: int,
+    incarnation: str | None = None,
+) -> Hold:
     """The first hold on a partition, beginning at offset `start`; a bump when somebody else was quicker."""
-    row = await connection.fetchrow(_CREATE, topic, part, owner, start, partitions)
+    row = await connection.fetchrow(_CREATE, topic, part, owner, start, partitions, incarnation)
     assert row is not None
     return _hold(part, row)
 
 
+async def other_count(connection: Connection, topic: str, partitions: int) -> int | None:
+    """How many partitions the topic had when another one of them was begun, None when that was as many."""
+    found: int | None = await connection.fetchval(_OTHER_COUNT, topic, partitions)
+    return found
+
+
 def _hold(part: int, row: Any) -> Hold:
-    seen = {source: (at[0], at[1]) for source, at in orjson.loads(row["seen"]).items()}
-    return Hold(part, row["epoch"], row["owner"], row["next_offset"], row["last_id"], row["partitions"], seen)
+    seen = {source: tuple(mark) for source, mark in orjson.loads(row["seen"]).items()}
+    about = (row["next_offset"], row["last_id"], row["partitions"], seen, row["incarnation"])
+    return Hold(part, row["epoch"], row["owner"], *about)
 
 
 async def advance(
@@ -146,6 +171,7 @@ async def advance(
         [move.payload for move in rows],
         [part for part, _ in published],
         [name for _, name in published],
+        [move.hold.incarnation for move in moves],
     )
     return {row["part"] for row in moved}
 
@@ -158,6 +184,23 @@ async def lock(connection: Connection, topic: str, hold: Hold) -> bool:
 
 def is_repeat(seen: Seen, source: Source) -> bool:
     """Whether that effect, or a later one of the same source partition, was applied already (guarantees.md 2.5)."""
-    if broken("dedupe"):
+    mark = seen.get(f"{source.topic}/{source.partition}")
+    if mark is None or broken("dedupe"):
         return False
-    return (source.offset, source.ordinal) <= seen.get(f"{source.topic}/{source.partition}", (-1, -1))
+    if _incarnation(mark) != source.incarnation:
+        mark = mark[3:]
+        if not mark or _incarnation(mark) != source.incarnation:
+            return False
+    return (source.offset, source.ordinal) <= mark[:2]
+
+
+def note(seen: Seen, source: Source) -> None:
+    """The source is applied. What is known of the incarnation before is kept: its last records may come once more."""
+    key = f"{source.topic}/{source.partition}"
+    mark, now = seen.get(key, ()), (source.offset, source.ordinal, source.incarnation)
+    former = mark[3:] if not mark or _incarnation(mark) == source.incarnation else (*mark[:2], _incarnation(mark))
+    seen[key] = (*now, *former) if former or source.incarnation is not None else now[:2]
+
+
+def _incarnation(mark: Mark) -> str | None:
+    return mark[2] if len(mark) > 2 else None

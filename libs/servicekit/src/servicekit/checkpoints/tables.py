@@ -1,4 +1,4 @@
-"""The two tables that every service with a partition loop has in its own schema; its migration runs LOOP_TABLES."""
+"""The two tables that every service with a partition loop has in its own schema; its migrations run these statements."""
 
 from __future__ import annotations
 
@@ -25,9 +25,13 @@ CREATE TABLE outbox (
 ) WITH (autovacuum_vacuum_threshold = 2000, autovacuum_vacuum_scale_factor = 0);
 ALTER TABLE outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
 """
-"""`checkpoint`: one row per partition that this service has consumed.
+"""Of the first release. `checkpoint`: one row per partition that this service has consumed.
 
 `next_offset` is the next to apply, `last_id` the identity of the record before it, `partitions` the topic's count when
 first seen, `(epoch, owner)` the fence: only who holds both may write. `seen` is `{"topic/partition": [offset, index]}`,
 the marks: the highest source applied (guarantees.md 2.5). `outbox`: records committed and not yet acknowledged by Kafka, in `position`'s
 order; `name` is the first offset of the batch, or the caller's own. Payloads live for milliseconds: they are not compressed."""
+
+INCARNATION = "ALTER TABLE checkpoint ADD COLUMN incarnation text"
+"""Of the second: the id of the topic that the row is about. Null until the row is next moved, and where Kafka tells none;
+a release that does not know the column leaves it as it is."""

@@ -119,7 +119,7 @@ class Asker:
         for record in records:
             try:
                 self._take(record.value or b"")
-            except (msgspec.DecodeError, ValidationError, UnicodeDecodeError) as error:
+            except (msgspec.DecodeError, ValidationError, UnicodeDecodeError, RecursionError) as error:
                 log.warning(
                     "reply.unreadable", partition=record.partition, offset=record.offset, error=str(error)[:200]
                 )

@@ -9,11 +9,11 @@ from typing import Literal
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError, UnknownTopicOrPartitionError
 
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.inside_aiokafka import missing_topics
+from servicekit.kafka.inside_aiokafka import consumers, missing_topics
 from servicekit.kafka.records import Record
 from servicekit.kafka.undisturbed import is_being_cancelled, undisturbed
 
@@ -53,6 +53,8 @@ class AssignedReader:
         self._goal = 0
         self.partition = 0
         self.position: int | None = None
+        self.incarnation: str | None = None
+        """The id of the topic that is read, None while it is not known."""
         self.behind_since: float | None = time.monotonic()
 
     async def run(self) -> None:
@@ -84,6 +86,11 @@ class AssignedReader:
             raise KafkaError("not connected")
         tp = self._read_partition
         return int((await undisturbed(self._consumer.end_offsets([tp]), timeout))[tp])
+
+    async def now(self, timeout: float) -> tuple[int, str | None]:
+        """The log's end and its topic's id as of now. Raises as `end` does."""
+        end = await self.end(timeout)
+        return end, None if self._consumer is None else await self._topic_id(self._consumer)
 
     async def reached(self, position: int, timeout: float) -> bool:
         """Wait until everything below `position` has been received; False when that took too long."""
@@ -127,6 +134,7 @@ class AssignedReader:
 
     async def _seek(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
         """Go on where we were, if the log still has it; else begin."""
+        await self._identify(consumer)
         start, end = await _bounds(consumer, tp)
         if self.position is not None and not start <= self.position <= end:
             if self._begin == "start":
@@ -137,6 +145,24 @@ class AssignedReader:
         consumer.seek(tp, self.position)
         self._look(end)
         await self._move(self.position)
+
+    async def _topic_id(self, consumer: AIOKafkaConsumer) -> str | None:
+        name = self._cluster.named(self._topic)
+        return (await undisturbed(consumers.topic_state(consumer, name), 20)).incarnation
+
+    async def _identify(self, consumer: AIOKafkaConsumer) -> None:
+        """Note which topic it is. One that was made anew is begun anew, however long its log is by now."""
+        try:
+            found = await self._topic_id(consumer)
+        except UnknownTopicOrPartitionError:
+            return
+        known, self.incarnation = self.incarnation, found or self.incarnation
+        if known is None or found in (None, known) or self.position is None:
+            return
+        if self._begin == "start":
+            raise Rebuild("the topic was made anew")
+        self.position = None
+        raise KafkaError("the topic was made anew")
 
     async def _read(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
         checked = time.monotonic()
@@ -159,7 +185,8 @@ class AssignedReader:
                 await self._check(consumer, tp)
 
     async def _check(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
-        """Compare the position with the log. A reader that makes no progress is replaced."""
+        """Compare topic and position with the log. A reader that makes no progress is replaced."""
+        await self._identify(consumer)
         start, end = await _bounds(consumer, tp)
         position = self.position or 0
         if self._begin == "start" and (position > end or (position < start and start > 0)):

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -25,7 +25,8 @@ from aiokafka.errors import (
 
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.inside_aiokafka import consumers
+from servicekit.kafka.inside_aiokafka import consumers, missing_topics
+from servicekit.kafka.inside_aiokafka.incarnations import TopicState
 from servicekit.kafka.records import Record
 from servicekit.kafka.undisturbed import undisturbed
 
@@ -36,9 +37,20 @@ CHECK_SECONDS = 10.0
 ANSWER_SECONDS = 6.0
 """A consumer that cannot say for so long where the log begins and ends, and reads nothing else, is stuck."""
 PROGRESS_SECONDS = 20.0
+TOPIC_SECONDS = 2.0
+"""Between two looks at whether the topic is still the one that is read, and led by the same brokers."""
 LOST = (KafkaError, IllegalStateError, OSError)
 
 log = structlog.get_logger()
+
+
+class Bounds(NamedTuple):
+    """A log as it is now: offsets `start` to `end` (not included); how many partitions its topic has, and its id."""
+
+    start: int
+    end: int
+    partitions: int
+    incarnation: str | None
 
 
 class RecordSink(Protocol):
@@ -58,6 +70,10 @@ class RecordSink(Protocol):
 
     def out_of_range(self, partitions: set[int]) -> None:
         """Kafka has nothing at the position of these."""
+        ...
+
+    def topic_is(self, state: TopicState) -> Mapping[int, int]:
+        """What Kafka says of the topic now. Returns partition -> offset, of those to be fetched from there instead."""
         ...
 
     def has_room(self) -> bool:
@@ -156,8 +172,12 @@ class GroupReader:
                 known[tp.partition] = self.consumer.highwater(tp)
         return {partition: end for partition, end in known.items() if end is not None}
 
-    async def bounds(self, partition: int) -> tuple[int, int, int]:
-        """The log's start, its end, and how many partitions the topic has. Raises KafkaError, TimeoutError.
+    def missing(self) -> str | None:
+        """For readiness: that the topic does not exist, in a sentence; None when it may."""
+        return missing_topics.problem(self._topic_there)
+
+    async def bounds(self, partition: int) -> Bounds:
+        """The log as it is now. Raises KafkaError, TimeoutError.
 
         A consumer that does not answer and reads no other partition is replaced, and with it the assignment.
         """
@@ -168,10 +188,12 @@ class GroupReader:
         try:
             start = (await undisturbed(consumer.beginning_offsets([tp]), ANSWER_SECONDS))[tp]
             end = (await undisturbed(consumer.end_offsets([tp]), ANSWER_SECONDS))[tp]
+            # Last: a topic that was made anew meanwhile is then known to be another one.
+            state = await undisturbed(consumers.topic_state(consumer, self._topic_there), ANSWER_SECONDS)
         except TimeoutError:
             self._silent = consumer
             raise
-        return start, end, len(consumer.partitions_for_topic(self._topic_there) or ())
+        return Bounds(start, end, len(consumer.partitions_for_topic(self._topic_there) or ()), state.incarnation)
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
         """Tell Kafka how far we are, for lag tools only; failure does not matter."""
@@ -244,7 +266,7 @@ class GroupReader:
     async def _watch(self, receiver: RecordSink, consumer: AIOKafkaConsumer) -> None:
         """Raises Stuck for what aiokafka does not notice itself."""
         patience = 2 * self._session_timeout + 10
-        checked = time.monotonic()
+        checked = looked = time.monotonic()
         while True:
             await asyncio.sleep(1)
             if self.unassigned_seconds > patience:
@@ -253,9 +275,25 @@ class GroupReader:
                 raise Stuck("it does not say where the log begins and ends")
             if consumers.fetcher_ended(consumer):
                 raise Stuck("the fetcher ended")
+            if time.monotonic() - looked > TOPIC_SECONDS:
+                looked = time.monotonic()
+                await self._look_at_topic(receiver, consumer)
             if time.monotonic() - checked > CHECK_SECONDS:
                 checked = time.monotonic()
                 await self._check_progress(receiver, consumer)
+
+    async def _look_at_topic(self, receiver: RecordSink, consumer: AIOKafkaConsumer) -> None:
+        """A log may have lost its end with its leader, and a topic may be another one, without any error to a reader."""
+        try:
+            state = await undisturbed(consumers.topic_state(consumer, self._topic_there), ANSWER_SECONDS)
+            known = len(consumer.partitions_for_topic(self._topic_there) or ())
+            if state.leader_epochs and len(state.leader_epochs) != known:
+                # A topic that was just made, or has grown; the group would hear of it half a minute later.
+                await undisturbed(consumers.ask_again(consumer), ANSWER_SECONDS)
+        except (*LOST, TimeoutError):
+            return
+        for partition, offset in receiver.topic_is(state).items():
+            self.seek(partition, offset)
 
     async def _check_progress(self, receiver: RecordSink, consumer: AIOKafkaConsumer) -> None:
         """A partition whose position did not move between two checks although there is more: the fetcher is stuck."""

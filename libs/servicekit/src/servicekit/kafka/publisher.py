@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from contracts.partitioner import murmur2
-from contracts.topic import DLQ_RECORD_LIMIT
+from contracts.topic import DLQ_RECORD_LIMIT, RECORD_LIMIT
 from servicekit.kafka.clients import make_producer
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.inside_aiokafka.send_queue import BatchBuilder, MessageBatch, SendQueue, waiters
@@ -45,6 +45,14 @@ class TooLarge(ValueError):
     """The record is larger than Kafka takes (contracts.topic); it was not sent."""
 
 
+def check_sizes(records: Iterable[Outgoing]) -> None:
+    """Raises TooLarge for the first record above its topic's limit."""
+    for record in records:
+        limit = DLQ_RECORD_LIMIT if record.topic.endswith(".dlq.v1") else RECORD_LIMIT
+        if size_of(record) > limit:
+            raise TooLarge(f"a record for {record.topic} has {size_of(record)} bytes, {limit} are allowed")
+
+
 class Publisher(Protocol):
     """What services write through."""
 
@@ -53,7 +61,8 @@ class Publisher(Protocol):
         ...
 
     async def publish_many(self, records: Sequence[Outgoing]) -> None:
-        """Write records, in order within each partition. Raises NotAcknowledged when any of them failed."""
+        """Write records, in order within each partition. Raises NotAcknowledged when any of them failed; TooLarge before
+        anything is written."""
         ...
 
 
@@ -159,8 +168,7 @@ class KafkaPublisher:
 
     async def publish(self, record: Outgoing) -> int:
         """Write one record; its offset once acknowledged. Raises NotAcknowledged after the time-out, TooLarge at once."""
-        if size_of(record) > DLQ_RECORD_LIMIT:
-            raise TooLarge(f"{size_of(record)} bytes")
+        check_sizes([record])
         if self._link is None or not self._link.partitions(record.topic):
             await self.partitions_for(record.topic)
         future = self._append(self._live(), record)
@@ -171,14 +179,19 @@ class KafkaPublisher:
             raise NotAcknowledged(f"{type(error).__name__}: {error}") from error
 
     async def publish_many(self, records: Sequence[Outgoing]) -> None:
-        """Write records, in order within each partition; returns when all are acknowledged. Raises NotAcknowledged."""
+        """Write records, in order within each partition; returns when all are acknowledged.
+
+        Raises NotAcknowledged, and TooLarge before anything is written.
+        """
+        check_sizes(records)
         await self.know({record.topic for record in records})
         await self.enqueue(records)
 
     def enqueue(self, records: Sequence[Outgoing]) -> asyncio.Future[None]:
         """Put records in the queue now, behind all that is there; done when all are acknowledged.
 
-        Raises NotAcknowledged when there is no producer or a topic is not known (see `know`).
+        Raises NotAcknowledged when there is no producer or a topic is not known (see `know`). What Kafka would refuse ends
+        the producer, for all who write: call `check_sizes` before.
         """
         link = self._live()
         futures = [link.add(tp, builder).future for tp, builder in self._built(link, records)]

@@ -10,12 +10,21 @@ from zlib import crc32
 import msgspec
 
 from contracts import cloudevents, dlq
+from contracts.topic import DLQ_RECORD_LIMIT
 
 Headers = Sequence[tuple[str, bytes | None]]
 ERROR_LIMIT = 1024
 """Longest error message in a dead letter, bytes."""
+LETTER_LIMIT = DLQ_RECORD_LIMIT - 1024
+"""A dead letter's bytes by `size_of`: a batch of one record has less than 1 KiB besides."""
+CUT_HEADERS, CUT_NAME, CUT_HEADER_VALUE, CUT_KEY = 64, 128, 1024, 256 * 1024
+"""How many headers a letter that has to be cut keeps, of names of so many characters and values of so many bytes, and
+bytes of the key. The value gets the rest."""
+DIGITS = 18
+"""Of an offset or an ordinal: what a bigint holds."""
 _PLAIN_ID = re.compile(rb"[!-~]{1,200}")
 _TOPIC_NAME = re.compile(rb"[A-Za-z0-9._-]{1,249}")
+_INCARNATION = re.compile(rb"[A-Za-z0-9_-]{1,64}")
 NEVER_COPIED = frozenset({"authorization"})
 
 
@@ -23,6 +32,7 @@ class Record(NamedTuple):
     """One record of a topic. `timestamp` is the broker's, milliseconds. A header's name is text, its value bytes or null.
 
     A header whose name is not UTF-8 comes first: BAD_NAME, then the name with backslash escapes for the bad bytes.
+    `leader_epoch`: under which leader the partition had it written; -1 where that is not known.
     """
 
     topic: str
@@ -32,6 +42,7 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes | None], ...] = ()
+    leader_epoch: int = -1
 
 
 BAD_NAME = "\ufffd"
@@ -48,12 +59,16 @@ class Outgoing(NamedTuple):
 
 
 class Source(NamedTuple):
-    """The record that caused another one, and the number of that effect (guarantees.md 2.5)."""
+    """The record that caused another one, and the number of that effect (guarantees.md 2.5).
+
+    `incarnation`: the id of its topic, None when the writer did not know it.
+    """
 
     topic: str
     partition: int
     offset: int
     ordinal: int
+    incarnation: str | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -83,18 +98,27 @@ def record_id(record: Record) -> str:
 
 def source_of(headers: Mapping[str, bytes | None]) -> Source | None:
     """The source that a record's headers name; None when they name none, or not a readable one."""
-    topic = headers.get(cloudevents.SOURCE_TOPIC)
+    topic, incarnation = headers.get(cloudevents.SOURCE_TOPIC), headers.get(cloudevents.SOURCE_INCARNATION)
     if topic is None or not _TOPIC_NAME.fullmatch(topic):
+        return None
+    if incarnation is not None and not _INCARNATION.fullmatch(incarnation):
         return None
     try:
         return Source(
             topic.decode(),
-            int(headers[cloudevents.SOURCE_PARTITION] or b""),
-            int(headers[cloudevents.SOURCE_OFFSET] or b""),
-            int(headers[cloudevents.SOURCE_INDEX] or b""),
+            _number(headers[cloudevents.SOURCE_PARTITION]),
+            _number(headers[cloudevents.SOURCE_OFFSET]),
+            _number(headers[cloudevents.SOURCE_INDEX]),
+            None if incarnation is None else incarnation.decode(),
         )
     except (KeyError, ValueError):
         return None
+
+
+def _number(digits: bytes | None) -> int:
+    if digits is None or len(digits) > DIGITS or not digits.isdigit():
+        raise ValueError("not a number")
+    return int(digits)
 
 
 def examine(record: Record) -> tuple[Source | None, str | None]:
@@ -134,20 +158,39 @@ def size_of(record: Outgoing) -> int:
 
 
 def dead_letter(service: str, record: Record, code: str, message: str, *, attempts: int = 1) -> Outgoing:
-    """The record as it goes to the service's dead-letter topic, its reason in the headers."""
+    """The record as it goes to the service's dead-letter topic, its reason in the headers; cut where it would not fit."""
     kept = [(name, value or b"") for name, value in record.headers if name.lower() not in NEVER_COPIED]
-    return Outgoing(
-        dlq.topic_for(service).name,
-        record.key,
-        record.value,
-        [
-            *kept,
-            (dlq.ORIGINAL_TOPIC, record.topic.encode()),
-            (dlq.ORIGINAL_PARTITION, b"%d" % record.partition),
-            (dlq.ORIGINAL_OFFSET, b"%d" % record.offset),
-            (dlq.ORIGINAL_TIMESTAMP, b"%d" % record.timestamp),
-            (dlq.ERROR_CODE, code.encode()),
-            (dlq.ERROR_MESSAGE, message.encode("utf-8", "backslashreplace")[:ERROR_LIMIT]),
-            (dlq.ATTEMPTS, b"%d" % attempts),
-        ],
-    )
+    reason = [
+        (dlq.ORIGINAL_TOPIC, record.topic.encode()),
+        (dlq.ORIGINAL_PARTITION, b"%d" % record.partition),
+        (dlq.ORIGINAL_OFFSET, b"%d" % record.offset),
+        (dlq.ORIGINAL_TIMESTAMP, b"%d" % record.timestamp),
+        (dlq.ERROR_CODE, code.encode()),
+        (dlq.ERROR_MESSAGE, _shortened(message)),
+        (dlq.ATTEMPTS, b"%d" % attempts),
+    ]
+    letter = Outgoing(dlq.topic_for(service).name, record.key, record.value, [*kept, *reason])
+    return letter if size_of(letter) <= LETTER_LIMIT else _cut(letter, kept, reason)
+
+
+def _shortened(message: str) -> bytes:
+    """No more than ERROR_LIMIT bytes, and no part of a character."""
+    cut = message[:ERROR_LIMIT].encode("utf-8", "backslashreplace")[:ERROR_LIMIT]
+    return cut.decode("utf-8", "ignore").encode()
+
+
+def _cut(letter: Outgoing, kept: list[tuple[str, bytes]], reason: list[tuple[str, bytes]]) -> Outgoing:
+    """Headers and key first: the value says most about what the record was."""
+    cut = []
+    headers = [(name[:CUT_NAME], value[:CUT_HEADER_VALUE]) for name, value in kept[:CUT_HEADERS]]
+    if headers != kept:
+        cut.append(b"headers %d" % sum(len(name.encode()) + len(value) for name, value in kept))
+    key, value = letter.key, letter.value
+    if key is not None and len(key) > CUT_KEY:
+        cut.append(b"key %d" % len(key))
+        key = key[:CUT_KEY]
+    about = [*headers, *reason, (dlq.CUT, b", ".join([*cut, b"value %d" % len(value or b"")]))]
+    room = LETTER_LIMIT - size_of(Outgoing(letter.topic, key, None, about))
+    if value is None or len(value) <= room:
+        about[-1] = (dlq.CUT, b", ".join(cut))
+    return Outgoing(letter.topic, key, value and value[:room], about)

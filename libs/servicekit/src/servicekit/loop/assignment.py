@@ -8,10 +8,11 @@ from collections.abc import Iterator, Mapping
 
 import structlog
 
+from servicekit.kafka.inside_aiokafka.incarnations import TopicState
 from servicekit.kafka.records import Record
 from servicekit.loop.batches import Handler
 from servicekit.loop.metrics import LoopMetrics
-from servicekit.loop.partitions import LogProblem, Partition, State
+from servicekit.loop.partitions import LogProblem, Partition, Rewritten, State
 from servicekit.loop.recovery import Recovery
 
 log = structlog.get_logger()
@@ -87,6 +88,9 @@ class Assignment:
             return None
         try:
             again = part.receive(records)
+        except Rewritten:
+            self.recover(part, "rewritten")
+            return None
         except LogProblem as problem:
             self._stop(part, str(problem))
             return None
@@ -98,6 +102,18 @@ class Assignment:
         for number in partitions & set(self.partitions):
             self.recover(self.partitions[number], "out_of_range")
 
+    def topic_is(self, state: TopicState) -> Mapping[int, int]:
+        """What Kafka says of the topic now. Returns partition -> offset, of those to be fetched from there instead."""
+        again: dict[int, int] = {}
+        for number, part in self.partitions.items():
+            if part.state is not State.READY or part.hold is None:
+                continue
+            if None not in (state.incarnation, part.hold.incarnation) and state.incarnation != part.hold.incarnation:
+                self.recover(part, "other_log")
+            elif (offset := part.led(state.leader_epochs.get(number, -1))) is not None:
+                again[number] = offset
+        return again
+
     def has_room(self) -> bool:
         """Whether more records may wait."""
         return sum(part.waiting for part in self.partitions.values()) < self._max_waiting
@@ -107,9 +123,11 @@ class Assignment:
         return {number: part.position for number, part in self.partitions.items() if part.state is State.READY}
 
     def _stop(self, part: Partition, problem: str) -> None:
-        log.error("partition.stopped", topic=part.topic, partition=part.number, problem=problem)
+        if part.problem != problem:
+            log.error("partition.stopped", topic=part.topic, partition=part.number, problem=problem)
         part.stop(problem)
         self._forget({part.number})
+        self._recovery.start(part)
         self.changed.set()
 
     def _forget(self, partitions: set[int]) -> None:

@@ -9,12 +9,12 @@ from servicekit.checkpoints import fence, outbox
 from servicekit.checkpoints.fence import Hold
 from servicekit.checkpoints.transactions import FencedOff, LoopConnection, OutcomeUnknown
 from servicekit.failpoints import failpoint
+from servicekit.kafka.publisher import check_sizes
 from servicekit.kafka.records import Outgoing
 from servicekit.loop.assignment import Assignment
 from servicekit.loop.batches import Connection
 from servicekit.loop.outlet import CommittedRow, Outlet
 from servicekit.loop.partitions import Partition, State
-from servicekit.loop.preparation import check_sizes
 
 Save = Callable[[Connection], Awaitable[list[Outgoing]]]
 

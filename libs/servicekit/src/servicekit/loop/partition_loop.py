@@ -22,13 +22,15 @@ import asyncpg
 import structlog
 
 from contracts import actions, dlq
+from contracts.topics import TOPICS
 from servicekit.checkpoints import outbox
 from servicekit.checkpoints.fence import CheckpointMove, Hold
 from servicekit.checkpoints.transactions import FencedOff, LoopConnection, OutcomeUnknown
 from servicekit.failpoints import armed, failpoint
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.group_reader import GroupReader
-from servicekit.kafka.publisher import KafkaPublisher
+from servicekit.kafka.inside_aiokafka import missing_topics
+from servicekit.kafka.publisher import KafkaPublisher, check_sizes
 from servicekit.kafka.records import Outgoing, dead_letter
 from servicekit.loop.assignment import Assignment
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Handler, Infrastructure
@@ -37,7 +39,7 @@ from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.loop.metrics import LoopMetrics
 from servicekit.loop.outlet import CommittedRow, Outlet
 from servicekit.loop.own_transactions import OwnTransactions
-from servicekit.loop.partitions import TRIES, Partition, State
+from servicekit.loop.partitions import PARK_TRIES, TRIES, Partition, State
 from servicekit.loop.positions import Positions, advance, stored
 from servicekit.loop.preparation import Portion, Prepared, Stamps, batch_of, covered, cut, goes_alone, move_of, prepare
 from servicekit.loop.recovery import Recovery
@@ -93,8 +95,8 @@ class PartitionLoop:
     ) -> None:
         self.topic = topic = handler.topic
         self._parallel_batches = parallel_batches
-        self._handler, self._service, self._session_timeout = handler, service, session_timeout
-        self._max_records = max_records
+        self._handler, self._service, self._cluster = handler, service, cluster
+        self._max_records, self._session_timeout = max_records, session_timeout
         self._own_publisher = publisher is None
         self._publisher = publisher or KafkaPublisher(cluster, client_id=f"{group}-{instance}")
         self._metrics, self._stamps, self._brake = LoopMetrics(topic), Stamps(topic), Brake(topic, service)
@@ -154,7 +156,9 @@ class PartitionLoop:
         return {number for number, part in self._assignment.partitions.items() if part.state is State.READY}
 
     def problem(self) -> str | None:
-        """One sentence when a partition stands still and will not go on by itself, or none is assigned; else None."""
+        """One sentence when a topic is missing, a partition stands still for an operator or none is assigned; else None."""
+        if missing := self._reader.missing() or missing_topics.problem_of(self._cluster, TOPICS):
+            return missing
         if self._reader.unassigned_seconds > 2 * self._session_timeout:
             return f"{self.topic}: no partitions assigned for {self._reader.unassigned_seconds:.0f} s"
         return self._brake.problem() or self._assignment.problem()
@@ -242,7 +246,10 @@ class PartitionLoop:
         name = prepared.moves[0].name
 
         async def save(connection: Connection) -> None:
-            made = self._stamps.stamped(record, await self._handler.park(record, error, connection), set())
+            given_up = portion.partition.tries >= PARK_TRIES
+            said = [] if given_up else await self._handler.park(record, error, connection)
+            made = self._stamps.stamped(record, said, set(), portion.hold.incarnation)
+            check_sizes(made)
             prepared.records[record.partition] = [*made, letter]
             await outbox.add(connection, self.topic, record.partition, name, [*made, letter])
 
@@ -312,10 +319,7 @@ class PartitionLoop:
             part = portion.partition
             if part.hold is not portion.hold:
                 continue
-            if held or part.tries >= TRIES:
-                part.wait_longer()
-            else:
-                part.failed(portion.records[-1].offset, cause, alone=alone)
+            part.failed(portion.records[-1].offset, cause, alone=alone, held=held)
             self._recover(part, portion.hold, "infrastructure" if held else "record")
 
     def _recover(self, part: Partition, hold: Hold, cause: str) -> None:

@@ -13,7 +13,8 @@ from servicekit.kafka.records import Record, record_id
 
 MAX_UNACKNOWLEDGED = 4
 """Batches of a partition that may be committed and not yet acknowledged by Kafka (guarantees.md 2.3)."""
-TRIES = 3
+TRIES, PARK_TRIES = 3, 6
+"""How often a record is applied, and applied or noted, until it is dead-lettered without either."""
 FIRST_DELAY, LONGEST_DELAY = 0.1, 5.0
 
 
@@ -28,6 +29,10 @@ class State(Enum):
 
 class LogProblem(Exception):
     """The log is not the one that the checkpoint is about, or has lost what comes next. The sentence is for operators."""
+
+
+class Rewritten(Exception):
+    """What was received last is not in the log any more. Recovery tells whether anything that was applied is gone, too."""
 
 
 class Partition:
@@ -58,6 +63,12 @@ class Partition:
         self.tries = 0
         self.error: Exception | None = None
         self._check: str | None = None
+        """The identity that the record at `position` has to have."""
+        self._looks_back = False
+        """The check is of what was received last, not of what the checkpoint names."""
+        self._last: Record | None = None
+        self._epoch, self._new_epoch = -1, -1
+        """The newest leader epoch under which the log is known to hold what was received, and the one to be known next."""
         self._gap: tuple[int, int] | None = None
         self._buffer: list[Record] = []
         self._head = 0
@@ -70,6 +81,7 @@ class Partition:
     def clear(self) -> None:
         """Forget what has arrived."""
         self._buffer, self._head, self._gap = [], 0, None
+        self._last, self._epoch, self._looks_back = None, -1, False
 
     def begin(self, hold: Hold, log_start: int) -> int:
         """Ready to receive; returns the offset to fetch from.
@@ -77,8 +89,10 @@ class Partition:
         That is one before the checkpoint, where the record before it should still be: it must be the one we applied.
         """
         self.clear()
-        self.state, self.hold, self.problem = State.READY, hold, None
         verify = hold.last_id is not None and hold.next_offset > log_start
+        self.state, self.hold = State.READY, hold
+        if not verify:
+            self.problem = None
         self._check = hold.last_id if verify else None
         self.position = hold.next_offset - verify
         return self.position
@@ -87,7 +101,9 @@ class Partition:
         """Take in what Kafka sent. Returns an offset when the rest must be fetched again from there, else None.
 
         A record that is not at the expected offset may be left from before a seek; the same gap after a fresh fetch is
-        real (transaction markers) and is passed over. Raises LogProblem when it is another log.
+        real (transaction markers) and is passed over. What was written under another leader may follow on something else
+        than what was received before: that is fetched once more. Raises LogProblem when it is another log, Rewritten when
+        the log has lost what was received.
         """
         first = records[0].offset
         if first != self.position and not self._gap_is_real(first):
@@ -95,10 +111,38 @@ class Partition:
         if self._check is not None:
             self._verify(records[0])
             records = records[1:]
+        elif self._is_of_other_leader(records[0]):
+            return self._look_back(records[0].leader_epoch)
+        return self._take_in(records)
+
+    def led(self, leader_epoch: int) -> int | None:
+        """The partition's present leader leads since `leader_epoch`. Returns an offset to fetch from as `receive` does."""
+        if self._check is not None or leader_epoch <= self._epoch:
+            return None
+        if self._last is None:
+            self._epoch = leader_epoch
+            return None
+        return self._look_back(leader_epoch)
+
+    def _is_of_other_leader(self, record: Record) -> bool:
+        """An epoch that is lower than one before it is of another log altogether."""
+        if self._last is None or record.leader_epoch < 0:
+            return False
+        return record.leader_epoch > self._epoch or record.leader_epoch < self._last.leader_epoch
+
+    def _look_back(self, leader_epoch: int) -> int:
+        assert self._last is not None
+        self._check, self._looks_back, self._new_epoch = record_id(self._last), True, leader_epoch
+        self.position, self._gap = self._last.offset, None
+        return self.position
+
+    def _take_in(self, records: Sequence[Record]) -> int | None:
         whole = _contiguous(records)
         self._buffer.extend(records[:whole])
         if whole:
-            self.position = records[whole - 1].offset + 1
+            self._last = records[whole - 1]
+            self._epoch = max(self._epoch, self._last.leader_epoch)
+            self.position = self._last.offset + 1
         if whole == len(records):
             return None
         self._gap = (self.position, records[whole].offset)
@@ -115,13 +159,17 @@ class Partition:
         return True
 
     def _verify(self, record: Record) -> None:
-        """Raise LogProblem unless the record before the checkpoint is the one that was applied (guarantees.md 2.9)."""
+        """Raise unless the record is the one that was applied, or received, from there (guarantees.md 2.9)."""
         if record.offset != self.position or record_id(record) != self._check:
+            if self._looks_back:
+                raise Rewritten
             raise LogProblem(
                 f"{self.topic}/{self.number}: offset {self.position} does not hold the record that was applied from"
                 " there: the topic was recreated, or this database belongs to another cluster"
             )
-        self._check = None
+        self._check, self.problem, self._last = None, None, record
+        self._epoch = max(self._epoch, record.leader_epoch, self._new_epoch if self._looks_back else -1)
+        self._looks_back = False
         self.position += 1
 
     def peek(self, room: int, room_bytes: int) -> list[Record]:
@@ -163,8 +211,12 @@ class Partition:
         """Records between the checkpoint and the log's end, 0 when either is unknown."""
         return max(0, end - self.hold.next_offset) if self.hold is not None and end is not None else 0
 
-    def failed(self, last: int, error: Exception, *, alone: bool) -> None:
-        """A batch with records up to `last` failed, and it was not the infrastructure."""
+    def failed(self, last: int, error: Exception, *, alone: bool, held: bool = False) -> None:
+        """A batch with records up to `last` failed; `held`: it was the infrastructure, and nobody's fault."""
+        if held or self.tries >= TRIES:
+            self.wait_longer()
+        if held:
+            return
         self.alone_until, self.error = max(self.alone_until, last), error
         self.tries += alone
 

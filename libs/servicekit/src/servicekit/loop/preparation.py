@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from contracts import cloudevents
-from contracts.topic import DLQ_RECORD_LIMIT, RECORD_LIMIT
-from servicekit.checkpoints.fence import CheckpointMove, Hold, Seen, is_repeat
-from servicekit.kafka.publisher import TooLarge
-from servicekit.kafka.records import Outgoing, Record, dead_letter, examine, pack_outgoing, record_id, size_of
+from contracts.topic import RECORD_LIMIT
+from servicekit.checkpoints.fence import CheckpointMove, Hold, Seen, is_repeat, note
+from servicekit.kafka.publisher import check_sizes
+from servicekit.kafka.records import Outgoing, Record, dead_letter, examine, pack_outgoing, record_id
 from servicekit.loop.batches import Batch, Commit, DeadRecord
 from servicekit.loop.partitions import Partition
 
@@ -43,7 +43,7 @@ class Portion:
                 if is_repeat(self.seen, source):
                     self.repeats.append(record)
                     continue
-                self.seen[f"{source.topic}/{source.partition}"] = (source.offset, source.ordinal)
+                note(self.seen, source)
             self.fresh.append(record)
         return self
 
@@ -111,16 +111,19 @@ class Stamps:
     def __init__(self, topic: str) -> None:
         self._topic = (cloudevents.SOURCE_TOPIC, topic.encode())
 
-    def stamped(self, record: Record, outgoing: list[Outgoing], same_partitions: set[str]) -> list[Outgoing]:
-        """The records with source headers. Those with their cause's key go to its partition number, where the topic
+    def stamped(
+        self, record: Record, outgoing: list[Outgoing], same_partitions: set[str], incarnation: str | None = None
+    ) -> list[Outgoing]:
+        """The records with source headers; `incarnation` is the id of the topic that `record` is in. Those with their cause's key go to its partition number, where the topic
         has as many (`same_partitions`): it is the same, and murmur2 costs more than the rest of this together."""
         offset = (cloudevents.SOURCE_OFFSET, b"%d" % record.offset)
         partition = (cloudevents.SOURCE_PARTITION, b"%d" % record.partition)
+        log = [] if incarnation is None else [(cloudevents.SOURCE_INCARNATION, incarnation.encode())]
         made = []
         for ordinal, (topic, key, value, headers, chosen) in enumerate(outgoing):
             if chosen is None and key == record.key and key is not None and topic in same_partitions:
                 chosen = record.partition
-            source = [self._topic, partition, offset, _ordinal(ordinal), *headers]
+            source = [self._topic, partition, offset, _ordinal(ordinal), *log, *headers]
             made.append(Outgoing(topic, key, value, source, chosen))
         return made
 
@@ -144,8 +147,9 @@ class Prepared:
 def prepare(service: str, portions: list[Portion], commit: Commit, stamps: Stamps, same: set[str]) -> Prepared:
     """One move and one outbox row per partition. Raises TooLarge for a record that Kafka would refuse (guarantees.md 2.8)."""
     written: dict[int, list[Outgoing]] = {portion.hold.part: [] for portion in portions}
+    incarnations = {portion.hold.part: portion.hold.incarnation for portion in portions}
     for record, outgoing in commit.outgoing:
-        written[record.partition] += stamps.stamped(record, outgoing, same)
+        written[record.partition] += stamps.stamped(record, outgoing, same, incarnations[record.partition])
     for portion in portions:
         written[portion.hold.part] += [dead_letter(service, *dead) for dead in portion.dead]
     for dead in commit.dead:
@@ -161,11 +165,3 @@ def move_of(portion: Portion, records: list[Outgoing]) -> CheckpointMove:
         check_sizes(records)
     last = portion.records[-1]
     return CheckpointMove(portion.hold, portion.hold.stored, last.offset + 1, record_id(last), portion.seen, payload)
-
-
-def check_sizes(records: Iterable[Outgoing]) -> None:
-    """Raises TooLarge for the first record above its topic's limit."""
-    for record in records:
-        limit = DLQ_RECORD_LIMIT if record.topic.endswith(".dlq.v1") else RECORD_LIMIT
-        if size_of(record) > limit:
-            raise TooLarge(f"a record for {record.topic} has {size_of(record)} bytes, {limit} are allowed")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import asyncpg
 import structlog
@@ -16,13 +16,16 @@ import structlog
 from servicekit.checkpoints import fence, outbox
 from servicekit.checkpoints.fence import Hold
 from servicekit.failpoints import broken
-from servicekit.kafka.group_reader import GroupReader
+from servicekit.kafka.group_reader import Bounds, GroupReader
 from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.kafka.records import Outgoing
 from servicekit.loop.batches import Handler
 from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.loop.outlet import Outlet
 from servicekit.loop.partitions import LogProblem, Partition, State
+
+STOPPED_SECONDS = 2.0
+"""Between two looks at a partition that waits for an operator: what he did holds without a restart."""
 
 log = structlog.get_logger()
 
@@ -50,7 +53,7 @@ class Recovery:
         self._at_once = asyncio.Semaphore(3)
 
     def start(self, partition: Partition) -> None:
-        """Recover the partition, in the background, until it is ready, fenced or stopped."""
+        """Recover the partition, in the background, until it is ready or fenced; a stopped one is looked at again."""
         self.cancel(partition.number)
         name = f"recover {partition.topic}/{partition.number}"
         self._tasks[partition.number] = asyncio.create_task(self._recover(partition), name=name)
@@ -69,8 +72,8 @@ class Recovery:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _recover(self, partition: Partition) -> None:
-        while partition.state is State.RECOVERING:
-            await asyncio.sleep(partition.delay)
+        while partition.state in (State.RECOVERING, State.STOPPED):
+            await asyncio.sleep(STOPPED_SECONDS if partition.state is State.STOPPED else partition.delay)
             try:
                 async with self._at_once:
                     await self._once(partition)
@@ -78,10 +81,15 @@ class Recovery:
                 log.warning("partition.fenced", topic=partition.topic, partition=partition.number)
                 partition.fence()
             except LogProblem as problem:
-                log.error("partition.stopped", topic=partition.topic, partition=partition.number, problem=str(problem))
-                partition.stop(str(problem))
+                self._stop(partition, str(problem))
             except Exception as error:  # noqa: BLE001 - held, whatever it is: nothing may be passed over here
                 self._hold(partition, error)
+
+    @staticmethod
+    def _stop(partition: Partition, problem: str) -> None:
+        if partition.problem != problem:
+            log.error("partition.stopped", topic=partition.topic, partition=partition.number, problem=problem)
+        partition.stop(problem)
 
     @staticmethod
     def _hold(partition: Partition, error: Exception) -> None:
@@ -99,13 +107,14 @@ class Recovery:
         await self._outlet.settled(partition.number)
         await self._outlet.delete_published()  # What Kafka has need not be said again.
         await self._publish_unsent(partition)
-        start, end, count = await self._reader.bounds(partition.number)
-        check_log(partition, hold, start, end, count)
+        bounds = await self._reader.bounds(partition.number)
+        check_log(partition, hold, bounds)
+        hold.incarnation = bounds.incarnation or hold.incarnation
         async with self._pool.acquire() as connection:
             await self._handler.on_assigned({partition.number}, connection)
         if partition.more:
             await self._publish_unsent(partition)
-        self._reader.seek(partition.number, partition.begin(hold, start))
+        self._reader.seek(partition.number, partition.begin(hold, bounds.start))
         self._reader.resume(partition.number)
         self._ready(partition)
 
@@ -119,12 +128,22 @@ class Recovery:
         if hold is None:
             if predecessors is not None:
                 raise Fenced
-            start, _, count = await self._reader.bounds(number)
-            async with self._pool.acquire() as connection:
-                hold = await fence.create(connection, topic, number, owner, start=start, partitions=count)
+            hold = await self._begin(topic, number, owner)
         partition.owners[:] = [owner]
         partition.held_before = True
         return hold
+
+    async def _begin(self, topic: str, number: int, owner: UUID) -> Hold:
+        """The first hold. A partition that came with others to a topic that was read before waits like those."""
+        bounds = await self._reader.bounds(number)
+        count = bounds.partitions
+        async with self._pool.acquire() as connection:
+            before = await fence.other_count(connection, topic, count)
+            if before is not None:
+                raise LogProblem(other_count(topic, count, before))
+            return await fence.create(
+                connection, topic, number, owner, start=bounds.start, partitions=count, incarnation=bounds.incarnation
+            )
 
     async def _publish_unsent(self, partition: Partition) -> None:
         """Publish the outbox in order until it is empty; rows may be added meanwhile (Partition.more)."""
@@ -149,14 +168,26 @@ class Recovery:
         await asyncio.shield(acknowledged)
 
 
-def check_log(partition: Partition, hold: Hold, start: int, end: int, count: int) -> None:
-    """Raises LogProblem when the checkpoint and the log do not belong together (guarantees.md 2.9)."""
+def check_log(partition: Partition, hold: Hold, log: Bounds) -> None:
+    """Raises LogProblem when the checkpoint and the log do not belong together (guarantees.md 2.9).
+
+    Of a topic with another id than the checkpoint's, what was applied last has to be there: `Partition.begin` looks.
+    """
     name, at = f"{partition.topic}/{partition.number}", hold.next_offset
-    if at < start:
-        raise LogProblem(f"{name}: the log begins at {start}, {start - at} records were deleted before being applied")
-    if at > end:
-        raise LogProblem(f"{name}: the checkpoint is at {at}, but the log ends at {end}: it is another log")
-    if hold.partitions != count:
-        raise LogProblem(
-            f"{partition.topic}: it has {count} partitions and had {hold.partitions} when this service first read it"
-        )
+    anew = None not in (hold.incarnation, log.incarnation) and hold.incarnation != log.incarnation
+    made_anew = f"{name}: the topic was made anew since the checkpoint {at}; its log is now {log.start} to {log.end}"
+    if anew and (at > log.end or (at > 0 and (at <= log.start or hold.last_id is None))):
+        raise LogProblem(made_anew)
+    if at < log.start:
+        lost = log.start - at
+        raise LogProblem(f"{name}: the log begins at {log.start}, {lost} records were deleted before being applied")
+    if at > log.end:
+        what = "it is another log" if hold.incarnation is None or log.incarnation is None else "its end was lost"
+        raise LogProblem(f"{name}: the checkpoint is at {at}, but the log ends at {log.end}: {what}")
+    if hold.partitions != log.partitions:
+        raise LogProblem(other_count(partition.topic, log.partitions, hold.partitions))
+
+
+def other_count(topic: str, now: int, before: int) -> str:
+    """The sentence about a topic that was given another number of partitions."""
+    return f"{topic}: it has {now} partitions and had {before} when this service first read it"

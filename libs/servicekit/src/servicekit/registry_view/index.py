@@ -10,13 +10,20 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
+import structlog
+from pydantic import ValidationError
 
 from contracts.model import Model
 from contracts.registry import ENTITY_MODELS, SNAPSHOT_KEY, Snapshot
 from servicekit.kafka.records import Record
 
 PARSED_KEPT = 10_000
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises, whatever the bytes are: nesting is bounded by the interpreter's own limit."""
 Value: TypeAlias = str | tuple[str, ...]
+
+
+log = structlog.get_logger()
 
 
 class Stored(msgspec.Struct, gc=False):
@@ -66,7 +73,7 @@ class RegistryIndex:
         """Take a record in; None when it changes nothing."""
         key = (record.key or b"").decode("utf-8", "replace")
         if key == SNAPSHOT_KEY:
-            self.snapshot = Snapshot.model_validate_json(record.value) if record.value else self.snapshot
+            self._take_snapshot(record.value)
             return None
         kind, _, id = key.partition("/")
         if kind not in self._living:
@@ -76,7 +83,8 @@ class RegistryIndex:
         try:
             envelope = _envelopes.decode(record.value)
             fields = {} if envelope.deleted else _fields.decode(envelope.data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            entries = list(_entries(kind, fields))
+        except UNREADABLE:
             self.refused += 1
             return None
         version = (envelope.generation, envelope.version)
@@ -85,8 +93,14 @@ class RegistryIndex:
         if envelope.deleted:
             return self._delete(kind, id, version)
         self._remove(kind, id)
-        self._add(kind, id, Stored(envelope.project_id, version, bytes(envelope.data)), fields)
+        self._add(kind, id, Stored(envelope.project_id, version, bytes(envelope.data)), entries)
         return Change(kind, id, False)
+
+    def _take_snapshot(self, value: bytes | None) -> None:
+        try:
+            self.snapshot = Snapshot.model_validate_json(value) if value else self.snapshot
+        except ValidationError:
+            self.refused += 1
 
     def counts(self) -> Counter[str]:
         """Keys of each kind, delete markers included: what a snapshot counts."""
@@ -103,7 +117,7 @@ class RegistryIndex:
         return all(counts[kind] >= count for kind, count in self.snapshot.counts.items())
 
     def get(self, kind: str, id: str) -> Model | None:
-        """The entity, None when it is not known."""
+        """The entity, None when it is not known, or is none as this release knows them."""
         parsed = self._parsed.get((kind, id))
         if parsed is not None:
             self._parsed.move_to_end((kind, id))
@@ -111,7 +125,11 @@ class RegistryIndex:
         stored = self._living[kind].get(id)
         if stored is None:
             return None
-        model = ENTITY_MODELS[kind].model_validate_json(stored.data)
+        try:
+            model = ENTITY_MODELS[kind].model_validate_json(stored.data)
+        except ValidationError as error:
+            log.error("registry_view.unreadable", kind=kind, id=id, error=str(error)[:500])
+            return None
         self._parsed[kind, id] = model
         if len(self._parsed) > PARSED_KEPT:
             self._parsed.popitem(last=False)
@@ -154,11 +172,11 @@ class RegistryIndex:
         self._gone[kind, id] = version
         return Change(kind, id, True) if known else None
 
-    def _add(self, kind: str, id: str, stored: Stored, fields: dict[str, Any]) -> None:
+    def _add(self, kind: str, id: str, stored: Stored, entries: list[tuple[str, str, Value]]) -> None:
         self._living[kind][id] = stored
         self._gone.pop((kind, id), None)
         self._of_project.setdefault((kind, stored.project_id), set()).add(id)
-        for entry in _entries(kind, fields):
+        for entry in entries:
             self._by.setdefault(entry, set()).add(id)
 
     def _remove(self, kind: str, id: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import structlog
@@ -16,6 +16,7 @@ from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
 from servicekit.observability.metrics import gauge
 from servicekit.registry_view.index import RegistryIndex, Value
+from servicekit.registry_view.stamps import Stamp
 
 CURRENT_SECONDS = 0.5
 RED_AFTER = 10.0
@@ -49,6 +50,8 @@ class RegistryView:
         )
         self._whole = asyncio.Event()
         self._listeners: list[OnChange] = []
+        self._gone: set[str | None] = set()
+        """Ids of the topic that stamps named and that it has no more."""
         self._asked: asyncio.Future[bool] | None = None
         self._catching_up: asyncio.Task[None] | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -133,9 +136,33 @@ class RegistryView:
         """Call `listener(kind, id, model or None)` at each change from now on."""
         self._listeners.append(listener)
 
-    async def reached(self, offset: int, timeout: float) -> bool:
-        """Wait until the record at `offset` is in the view (guarantees.md 7.3); False when that took too long."""
-        return await self._reader.reached(offset + 1, timeout)
+    @property
+    def stamp(self) -> Stamp:
+        """How far the view has read, for the records that are written by what it says."""
+        return Stamp(self.offset, self._reader.incarnation)
+
+    async def knows(self, stamps: Iterable[Stamp], timeout: float) -> bool:
+        """Wait until the view has what the writers of these stamps had read (guarantees.md 7.3); False when that took too
+        long. Nothing is waited for that the topic does not hold: a stamp of a topic that is gone, or beyond the end."""
+        ahead = [stamp for stamp in stamps if not self._has(stamp)]
+        return not ahead or await self._reach(ahead, timeout)
+
+    def _has(self, stamp: Stamp) -> bool:
+        if stamp.incarnation in self._gone:
+            return True
+        return stamp.offset <= self.offset and stamp.incarnation in (None, self._reader.incarnation)
+
+    async def _reach(self, ahead: list[Stamp], timeout: float) -> bool:
+        try:
+            end, present = await self._reader.now(timeout)
+        except (KafkaError, OSError):
+            return False
+        if present is not None and present != self._reader.incarnation:
+            return False  # The reader finds that out, too, and begins anew.
+        if present is not None:
+            self._gone |= {each.incarnation for each in ahead} - {None, present}
+        wanted = max((each.offset for each in ahead if each.incarnation not in self._gone), default=-1)
+        return await self._reader.reached(min(wanted + 1, end), timeout) and self._filling is self._index
 
     async def current(self) -> bool:
         """Wait until the view has all that its topic held at the call, at most 500 ms; False when it does not.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from contracts import events
-from contracts.cloudevents import REGISTRY_OFFSET
+from contracts.cloudevents import REGISTRY_INCARNATION, REGISTRY_OFFSET
 from contracts.event_types import EVENTS
 from contracts.registry import Endpoint
 from dispatcher.errors import Unreadable
@@ -17,10 +17,12 @@ from dispatcher.model.delivery import Delivery
 from dispatcher.sending.programs import Programs
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Infrastructure
+from servicekit.registry_view.stamps import Stamp, stamp_of
 from servicekit.registry_view.view import RegistryView
 
 NAME = "events"
 VIEW_SECONDS = 5.0
+STAMP = frozenset({REGISTRY_OFFSET, REGISTRY_INCARNATION})
 
 
 class EventsHandler:
@@ -57,9 +59,8 @@ class EventsHandler:
 
     async def _reach(self, records: list[Record]) -> None:
         """The registry as the writers knew it: an endpoint made before an event gets that event."""
-        offset = max((_registry_offset(record) for record in records), default=-1)
-        if offset > self._view.offset and not await self._view.reached(offset, VIEW_SECONDS):
-            raise Infrastructure(f"the registry view has not reached offset {offset}")
+        if not await self._view.knows({_stamp(record) for record in records}, VIEW_SECONDS):
+            raise Infrastructure("the registry view is behind what the writers of these events had read")
 
     def _is_for_nobody(self, record: Record) -> bool:
         """Whether no endpoint of its project wants its type, as with most events; its body need not be read then."""
@@ -90,11 +91,12 @@ class EventsHandler:
             self._chosen.clear()
 
 
-def _registry_offset(record: Record) -> int:
-    for name, value in record.headers:
-        if name == REGISTRY_OFFSET and value and value.isdigit():
-            return int(value)
-    return -1
+def _stamp(record: Record) -> Stamp:
+    """How far the writer had read the registry; what cannot be read is waited for by nobody."""
+    try:
+        return stamp_of({name: value.decode() for name, value in record.headers if name in STAMP and value})
+    except ValueError:
+        return Stamp()
 
 
 def _delivery(arrived: Arrived, endpoint: Endpoint, days: DayWindow) -> Delivery:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from contracts import inbound
 from contracts.actions import SendMessage
@@ -12,6 +12,8 @@ from dispatcher.requests import Request
 from dispatcher.results import reports
 from dispatcher.sending import channel_requests
 from servicekit.kafka.records import Outgoing
+
+MESSAGE_LIFE = timedelta(minutes=5)
 
 
 def _request(delivery: Delivery, context: SendContext) -> Request:
@@ -40,7 +42,15 @@ def _lane(action: SendMessage) -> tuple[str, int]:
 
 
 def _expires(action: SendMessage, now: datetime) -> datetime:
-    return datetime.fromisoformat(action.expires_at)
+    """Its time begins when it is taken over: after an outage old messages are as good as new ones, unless their flow says
+    otherwise."""
+    end = now + MESSAGE_LIFE
+    return end if action.expires is None else min(end, _moment(action.expires))
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 KIND = DeliveryKind(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
+import structlog
 from pydantic import ValidationError
 from pydantic_core import from_json, to_json
 
 from contracts import inbound
-from contracts.cloudevents import REGISTRY_OFFSET, TYPE_PREFIX
+from contracts.cloudevents import TYPE_PREFIX
 from contracts.ids import NOBODY
 from contracts.inbound import InboundBase
 from flow_engine.errors import Undecodable
@@ -16,6 +17,9 @@ from flow_engine.state.patches import without_nul
 from flow_engine.turn.event import Arrived
 from servicekit.kafka.records import Record
 from servicekit.loop.batches import DeadRecord
+from servicekit.registry_view.stamps import stamp_of
+
+log = structlog.get_logger()
 
 LARGEST_RECORD = 1536 * 1024
 """Bytes of value; larger ones are parked."""
@@ -33,6 +37,10 @@ def decoded(record: Record) -> Arrived | DeadRecord:
         return decode(record)
     except Undecodable as error:
         return DeadRecord(record, error.code, error.message)
+    except Exception as error:
+        # A record that cannot even be decoded has no conversation to be held: whatever it is, it goes.
+        log.exception("record.undecodable", partition=record.partition, offset=record.offset)
+        return DeadRecord(record, "failed", f"{type(error).__name__}: {error}")
 
 
 def decode(record: Record) -> Arrived:
@@ -45,10 +53,11 @@ def decode(record: Record) -> Arrived:
         raise Undecodable("unknown-type", f"no inbound record has the type {kind[:100]}")
     key, body = _key(record), _body(record, kind)
     person_keyed = _check_key(key, body)
-    offset = headers.get(REGISTRY_OFFSET, "-1")
-    if not offset.lstrip("-").isdecimal():
-        raise Undecodable("bad-header", f"{REGISTRY_OFFSET} is not a number")
-    return Arrived(record, event_id, key, body, person_keyed, int(offset), headers.get("traceparent"))
+    try:
+        stamp = stamp_of(headers)
+    except ValueError as error:
+        raise Undecodable("bad-header", str(error)) from error
+    return Arrived(record, event_id, key, body, person_keyed, stamp, headers.get("traceparent"))
 
 
 def _headers(record: Record) -> dict[str, str]:

@@ -83,9 +83,8 @@ class EngineHandler:
 
     async def _wait_for_registry(self, good: list[Arrived]) -> None:
         """`good`: of the batch, then of the held events that it redrives."""
-        needed = max((arrived.registry_offset for arrived in good), default=-1)
-        if needed > self._catalogue.offset and not await self._catalogue.reached(needed, REGISTRY_WAIT):
-            raise Infrastructure(f"the registry view is behind offset {needed}")
+        if not await self._catalogue.knows({arrived.stamp for arrived in good}, REGISTRY_WAIT):
+            raise Infrastructure("the registry view is behind what the writers of these records had read")
 
     async def _apply_in_order(self, all_arrived: list[Arrived | DeadRecord], batch: LoadedBatch) -> int:
         """How many records were applied before the compute budget was spent; at least one."""

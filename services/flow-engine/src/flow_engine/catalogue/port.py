@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -9,6 +10,7 @@ import orjson
 
 from contracts.registry import ApiCall, FlowVersion
 from flowlang.model import Conversation, Tools
+from servicekit.registry_view.stamps import Stamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,8 @@ class Surroundings:
 class Catalogue(Protocol):
     """What turns ask of the registry. `RegistryCatalogue` answers out of the registry view."""
 
-    @property
-    def offset(self) -> int:
-        """Offset of the last registry record that is known here."""
-
-    async def reached(self, offset: int, timeout: float) -> bool:
-        """Whether that offset is known within so many seconds."""
+    async def knows(self, stamps: Collection[Stamp], timeout: float) -> bool:
+        """Whether what the writers of these stamps had read of the registry is known here within so many seconds."""
 
     def around(self, conversation: Conversation) -> Surroundings:
         """The flows, bot and channel of a conversation."""

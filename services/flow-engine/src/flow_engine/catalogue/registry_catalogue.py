@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Collection
 from functools import partial
 from typing import Any
 
@@ -21,6 +22,7 @@ from flowlang.model import Conversation, Tools
 from flowlang.problems import FlowInvalid
 from flowlang.running.bot_flows import BotFlows
 from flowlang.work import elsewhere
+from servicekit.registry_view.stamps import Stamp
 from servicekit.registry_view.view import RegistryView
 
 MOST_CHANNELS = 4096
@@ -44,12 +46,8 @@ class RegistryCatalogue:
         if kind in _CHANGES:
             self._around.clear()
 
-    @property
-    def offset(self) -> int:
-        return self._view.offset
-
-    async def reached(self, offset: int, timeout: float) -> bool:
-        return await self._view.reached(offset, timeout)
+    async def knows(self, stamps: Collection[Stamp], timeout: float) -> bool:
+        return await self._view.knows(stamps, timeout)
 
     def around(self, conversation: Conversation) -> Surroundings:
         place = (conversation.bot_id, conversation.channel_id)

@@ -32,19 +32,20 @@ def say(writer: TurnWriter, effect: model.Say) -> None:
     if conversation.channel_type in writer.event.around.in_house:
         writer.event_for_outside("message.sent", {"message": {"id": id, "seq": effect.seq, **content}})
     else:
-        _send(writer, id, effect.seq, content)
+        _send(writer, id, effect, content)
 
 
-def _send(writer: TurnWriter, id: str, seq: int, content: dict[str, Any]) -> None:
+def _send(writer: TurnWriter, id: str, effect: model.Say, content: dict[str, Any]) -> None:
     """The first message of a turn answers the tap that caused it."""
     tap, writer.tap = writer.tap, None
     fields = writer.place_of_person() | {
         "channel_type": writer.conversation.channel_type,
-        "seq": seq,
+        "seq": effect.seq,
         "content": content,
         "expires_at": message_deadline(writer.outputs.now),
     }
-    writer.action("send_message", fields | ({"callback_id": tap} if tap else {}), id=id)
+    more = {"callback_id": tap, "expires": effect.expires}
+    writer.action("send_message", fields | {name: value for name, value in more.items() if value}, id=id)
 
 
 def _acknowledge(writer: TurnWriter, tap: str) -> None:

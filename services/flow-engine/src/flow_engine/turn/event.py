@@ -12,6 +12,7 @@ from flow_engine.state.work import LoadedConversation
 from flow_engine.turn.outputs import time_text
 from flowlang.model import Contact, Conversation, Effect
 from servicekit.kafka.records import Record
+from servicekit.registry_view.stamps import Stamp
 
 
 @dataclass(slots=True)
@@ -23,7 +24,7 @@ class Arrived:
     key: str
     body: Any
     person_keyed: bool
-    registry_offset: int
+    stamp: Stamp
     traceparent: str | None
 
 

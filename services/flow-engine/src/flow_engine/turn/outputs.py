@@ -44,7 +44,7 @@ def time_text(ms: int) -> str:
 
 @lru_cache(maxsize=64)
 def message_deadline(now: str) -> str:
-    """When a message written now is not worth sending any more."""
+    """What a dispatcher of an earlier release takes for a message's end; it counts from the event, however late that is."""
     return rfc3339(datetime.fromisoformat(now) + MESSAGE_LIFE)
 
 

@@ -30,7 +30,7 @@ from ingress.ports import Publishing
 from ingress.wire.problems import as_body, of_reply
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.publisher import NotAcknowledged
+from servicekit.kafka.publisher import NotAcknowledged, TooLarge, check_sizes
 from servicekit.kafka.records import Outgoing, Record, dead_letter
 from servicekit.kafka.undisturbed import undisturbed
 from servicekit.observability.metrics import counter
@@ -160,7 +160,7 @@ class Bridge:
                     starts.append(start)
                 else:
                     outcomes += self._outcome(record, result)
-            for made in filter(None, (accepted, outcomes)):
+            for made in filter(None, (accepted, [each for each in outcomes if _fits(each)])):
                 await self._publisher.publish_many(made)
             questions.pop_all()
         self._applied.inc(len(records))
@@ -238,6 +238,16 @@ def told(taken: deque[Taken]) -> Offsets:
             task.result()  # An error of ours is not swallowed.
         offsets |= batch.offsets
     return offsets
+
+
+def _fits(outcome: Outgoing) -> bool:
+    """An outcome that Kafka would refuse is told in the log: the commands beside it are not held for it."""
+    try:
+        check_sizes([outcome])
+    except TooLarge as error:
+        log.error("bridge.outcome_too_large", reason=str(error))
+        return False
+    return True
 
 
 async def _commit(consumer: AIOKafkaConsumer, offsets: Offsets) -> None:

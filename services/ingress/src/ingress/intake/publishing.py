@@ -105,7 +105,7 @@ class Intake:
             project=body.project_id,
             traceparent=traceparent,
         )
-        headers.append((cloudevents.REGISTRY_OFFSET, b"%d" % self._view.offset))
+        headers += self._view.stamp.headers()
         return Outgoing(inbound.TOPIC.name, key.encode(), value, headers)
 
     async def publish(self, record: Outgoing) -> None:
@@ -134,7 +134,7 @@ class Intake:
         headers = cloudevents.headers(
             id=id, type=type, source=SOURCE, time=now, subject=key, project=project_id, traceparent=traceparent
         )
-        headers.append((cloudevents.REGISTRY_OFFSET, b"%d" % self._view.offset))
+        headers += self._view.stamp.headers()
         value = Event(type=type, timestamp=now, data=data).encode()
         return Outgoing(events.TOPIC.name, key.encode(), value, headers)
 

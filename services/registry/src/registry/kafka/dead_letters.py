@@ -14,7 +14,7 @@ from contracts import actions, commands, dlq, events, findings, inbound
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.inside_aiokafka.consumers import close, partitions_of
-from servicekit.kafka.publisher import NotAcknowledged, Publisher
+from servicekit.kafka.publisher import NotAcknowledged, Publisher, TooLarge, check_sizes
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.kafka.undisturbed import undisturbed
 from servicekit.web.problems import ProblemError, unavailable
@@ -141,5 +141,13 @@ def released(letter: Letter) -> Outgoing:
         raise ProblemError("not-releasable", 409, "Not releasable", detail)
     if topic not in RELEASABLE:
         raise ProblemError("not-releasable", 409, "Not releasable", "It does not name a topic that a service reads.")
+    if (cut := headers.get(dlq.CUT)) is not None:
+        detail = f"It was too large for a dead letter and is not whole any more ({cut.decode(errors='replace')} bytes)."
+        raise ProblemError("not-releasable", 409, "Not releasable", detail)
     kept = [(name, value or b"") for name, value in letter.record.headers if not name.startswith(OURS)]
-    return Outgoing(topic, letter.record.key, letter.record.value, kept)
+    made = Outgoing(topic, letter.record.key, letter.record.value, kept)
+    try:
+        check_sizes([made])
+    except TooLarge as error:
+        raise ProblemError("not-releasable", 409, "Not releasable", f"{error}.") from error
+    return made

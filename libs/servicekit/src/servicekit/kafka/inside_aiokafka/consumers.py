@@ -8,6 +8,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer
 
+from servicekit.kafka.inside_aiokafka.incarnations import TopicState, state_of
 from servicekit.kafka.undisturbed import undisturbed
 
 FETCH_WAIT_MS = 100
@@ -36,6 +37,16 @@ def fetcher_ended(consumer: AIOKafkaConsumer) -> bool:
 async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
     """The partitions of a topic, as it is called on the cluster. Raises KafkaError when there is none after a while."""
     return set(await consumer._client._wait_on_metadata(topic))
+
+
+async def topic_state(consumer: AIOKafkaConsumer, topic: str) -> TopicState:
+    """The state of a topic, by its name on the cluster. Raises KafkaError, UnknownTopicOrPartitionError among them."""
+    return await state_of(consumer._client, topic)
+
+
+async def ask_again(consumer: AIOKafkaConsumer) -> None:
+    """Have the consumer look at its topics now; a group is divided anew when that shows other partitions."""
+    await consumer._client.force_metadata_update()
 
 
 async def close(consumer: AIOKafkaConsumer) -> None:

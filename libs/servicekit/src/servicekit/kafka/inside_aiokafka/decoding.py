@@ -22,7 +22,7 @@ from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import BAD_NAME, Record
 
 _LENGTH = struct.Struct(">i")
-_LENGTH_AT, _OVERHEAD, _MAGIC_AT = 8, 12, 16
+_LENGTH_AT, _OVERHEAD, _EPOCH_AT, _MAGIC_AT = 8, 12, 12, 16
 
 
 class AsRecords:
@@ -70,6 +70,8 @@ class TolerantRecords:
 
     def __init__(self, data: bytes) -> None:
         self._data = memoryview(data)
+        self.leader_epoch = -1
+        """Under which leader the batch that was handed out last was written; -1 where batches do not say it."""
         self._at = 0
         self._end = self._slice_end()
 
@@ -91,6 +93,7 @@ class TolerantRecords:
         magic = data[_MAGIC_AT]
         if magic < 2:
             return LegacyRecordBatch(data, magic)
+        self.leader_epoch = int(_LENGTH.unpack_from(data, _EPOCH_AT)[0])
         batch = _Batch(data)
         return batch._fast if batch.is_control_batch else batch
 
@@ -162,7 +165,14 @@ class TolerantPartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
         if self._topic is None:
             return super()._consumer_record(tp, record)
         return Record(
-            self._topic, tp.partition, record.offset, record.timestamp, record.key, record.value, tuple(record.headers)
+            self._topic,
+            tp.partition,
+            record.offset,
+            record.timestamp,
+            record.key,
+            record.value,
+            tuple(record.headers),
+            self._records.leader_epoch,
         )
 
 

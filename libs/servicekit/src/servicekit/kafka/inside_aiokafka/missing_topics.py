@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from aiokafka.client import AIOKafkaClient
 
+from contracts.topic import Topic
+from servicekit.kafka.cluster import Cluster
 from servicekit.observability.repeats import OncePerMinute
 
 PAUSE_SECONDS = 0.5
@@ -32,8 +34,18 @@ _missing: set[str] = set()
 
 def problem(topic: str) -> str | None:
     """For readiness: that the topic (by its name on the cluster) does not exist, in a sentence; None when it may."""
-    if topic not in _missing:
+    return _sentence(topic) if topic in _missing else None
+
+
+def problem_of(cluster: Cluster, topics: Iterable[Topic]) -> str | None:
+    """The same for the first of these topics that is known not to exist."""
+    if not _missing:
         return None
+    names = (cluster.named(topic.name) for topic in topics)
+    return next((_sentence(name) for name in names if name in _missing), None)
+
+
+def _sentence(topic: str) -> str:
     return (
         f"the topic {topic} does not exist: check SWITCHHOOK_TOPIC_PREFIX, or make it with `switchhook topics create`"
     )
