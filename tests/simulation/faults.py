@@ -34,6 +34,8 @@ class Profile:
     bad_receivers: bool = False
     clocks: bool = False
     poison: bool = False
+    log: str = ""
+    """What becomes of a topic in the end: `made anew`, `cut off`, or nothing."""
 
 
 def profile_of(seed: int) -> Profile:
@@ -47,6 +49,8 @@ def profile_of(seed: int) -> Profile:
         Profile(bad_receivers=True),
         Profile(poison=True, kill=0.01),
         Profile(clocks=True, freeze=0.004, seconds=12.0),
+        Profile(log="made anew"),
+        Profile(log="cut off"),
     )
     kind = seed % (2 * len(alone))
     if kind < len(alone):
