@@ -148,7 +148,7 @@ class Faults:
 
     def _all_away(self) -> None:
         """Somebody switches everything off, and on again after some minutes."""
-        seconds = self.chance.choice((5.0, 60.0, 200.0))
+        seconds = self.chance.choice((5.0, 60.0, 400.0, 7200.0))
         self.world.trace(f"everything is off for {seconds:.0f} s")
         for process in self.processes:
             process.stop()

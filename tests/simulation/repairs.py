@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from contracts import actions, events, inbound
 from devstack.checkpoints import Checkpoint, Log, range_problem, repair
+from servicekit.checkpoints.fence import topic_of
 from simulation.database import Database
 from simulation.machines import Process
 from simulation.world import PARTITIONS, World
@@ -33,13 +34,20 @@ def damage(world: World, how: str) -> str:
 async def said(world: World, processes: Sequence[Process], topic: str) -> str | None:
     """What is wrong with what readiness says: None when it names the topic, or nothing waits for anybody."""
     until = world.loop.time() + RED_SECONDS
-    while misfits(world, topic):
+    while any(_told(world, database, place) for database, place in misfits(world, topic)):
         if any(topic in (process.problem() or "") for process in processes):
             return None
         if world.loop.time() > until:
             return f"{topic} waits for an operator, and readiness says nothing of it"
         await asyncio.sleep(1.0)
     return None
+
+
+def _told(world: World, database: Database, place: Place) -> bool:
+    """Whether readiness tells of it before anything follows. A reader whose last record alone is gone looks for that one
+    again, which is no position outside of the log: it stops with the next record."""
+    row, log = database.checkpoints.rows[place], _log(world, place)
+    return log.incarnation != topic_of(row.incarnation) or row.next_offset != log.end + 1
 
 
 def misfits(world: World, topic: str) -> list[tuple[Database, Place]]:
@@ -59,8 +67,9 @@ def accept_loss(world: World, topic: str) -> None:
         found, row = repair(_checkpoint(database, place), log), rows[place]
         world.trace(f"{place[0]}/{place[1]} goes on at {found.offset}")
         seen = {source: mark for source, mark in row.seen.items() if len(mark) > 2 and mark[2] is not None}
+        incarnation = f"{log.incarnation}~{row.epoch + 1}" if found.cut_off else log.incarnation
         rows[place] = replace(
-            row, next_offset=found.offset, incarnation=log.incarnation, epoch=row.epoch + 1, last_id=None, seen=seen
+            row, next_offset=found.offset, incarnation=incarnation, epoch=row.epoch + 1, last_id=None, seen=seen
         )
 
 
