@@ -147,7 +147,7 @@ class Faults:
         self.chance.choice(self.processes).freeze(self.chance.uniform(0.5, 2) * BEYOND)
 
     def _all_away(self) -> None:
-        """Somebody switches everything off, and on again after some minutes."""
+        """Somebody switches everything off, and on again later, up to two hours."""
         seconds = self.chance.choice((5.0, 60.0, 400.0, 7200.0))
         self.world.trace(f"everything is off for {seconds:.0f} s")
         for process in self.processes:
