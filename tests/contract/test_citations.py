@@ -178,3 +178,15 @@ def test_every_promise_and_decision_that_is_cited_exists(prose: Callable[[], lis
 @pytest.mark.parametrize("prose", [of_code, of_pages], ids=["code", "pages"])
 def test_no_code_of_a_list_that_is_elsewhere_is_cited(prose: Callable[[], list[Prose]]) -> None:
     assert missing(prose(), foreign_codes) == []
+
+
+def test_no_number_is_given_twice() -> None:
+    numbered = (ROOT / "docs/explanation/guarantees.md").read_text()
+    numbers = re.findall(r"(?m)^(?:\| |\*\*)(\d+(?:\.\d+)+)[ *]", numbered)
+    assert sorted({each for each in numbers if numbers.count(each) > 1}) == []
+
+
+def test_every_test_that_a_promise_names_is_there() -> None:
+    numbered = (ROOT / "docs/explanation/guarantees.md").read_text()
+    made = set(re.findall(r"\bdef (test_\w+)", " ".join(path.read_text() for path in files("tests/**/*.py"))))
+    assert [name for name in re.findall(r"`(test_\w+)`", numbered) if name not in made] == []

@@ -92,11 +92,16 @@ def record_of(action: ActionBase) -> Outgoing:
 
 @asynccontextmanager
 async def dispatcher_in_memory(
-    http: PlayedHttp, view: Any, *, kinds: Kinds = DELIVERY_KINDS, keys: Any = None
+    http: PlayedHttp,
+    view: Any,
+    *,
+    kinds: Kinds = DELIVERY_KINDS,
+    keys: Any = None,
+    store: DeliveriesInMemory | None = None,
 ) -> AsyncIterator[DispatcherInMemory]:
-    """One that is at work, and owns the lanes of its partition."""
+    """One that is at work, and owns the lanes of its partition. `store`: that of another replica."""
     settings = settings_for(Cluster("no-kafka:9092", ""), "postgresql://no-database/none")
-    store, published, due = DeliveriesInMemory(kinds), Published(), asyncio.Event()
+    store, published, due = store or DeliveriesInMemory(kinds), Published(), asyncio.Event()
     context = SendContext(Catalogue(view, keys), programs.not_yet, 30.0)
     played = Programs(WorkersInMemory(lambda: programs.make(None)))
     works = assemble(settings, kinds, context, played, due, store, published, http)  # type: ignore[arg-type]  # played

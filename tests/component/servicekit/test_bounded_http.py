@@ -103,6 +103,11 @@ async def test_a_coding_of_the_transfer_that_is_not_undone_here_is_refused(port,
     assert answer.count(b"HTTP/1.1 ") == 1
 
 
+async def test_spaces_behind_a_header_are_none_of_it(port):
+    seen = seen_in(await exchange(port, POST + LAST + b"transfer-encoding: Chunked  \r\n\r\n1\r\nx\r\n0\r\n\r\n"))
+    assert seen["body"] == "x"
+
+
 async def test_a_gzip_body_arrives_as_what_it_holds(port):
     head = POST + LAST + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(GZIPPED)
     for parts in ([head + GZIPPED], [head, *pieces(GZIPPED, 3)]):

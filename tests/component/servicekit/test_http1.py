@@ -37,11 +37,12 @@ async def get(http: GuardedClient, port: int, **more: object):
     "raw",
     [
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\nhel\r\n2;ext=1\r\nlo\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: Chunked  \r\n\r\n5\r\nhello\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
         b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello",
         b"HTTP/1.0 200 OK\r\n\r\nhello",
     ],
-    ids=["chunked", "length", "interim answers", "until close"],
+    ids=["chunked", "chunked and spaces", "length", "interim answers", "until close"],
 )
 @pytest.mark.parametrize("size", [1, 7, 10_000])
 async def test_an_answer_is_the_same_in_any_pieces(http, raw, size):

@@ -1,6 +1,7 @@
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 import socket
 import sys
@@ -52,12 +53,25 @@ class Service:
         return False
 
 
+FILES = 64
+"""As many open files as the service is started with."""
+
+
+def few_files() -> None:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (FILES, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+
+
 @pytest.fixture
 async def service():
     port = free_port()
     environment = os.environ | {"SWITCHHOOK_ADMIN_TOKEN": "x" * 32, "SWITCHHOOK_PORT": str(port)}
     process = await asyncio.create_subprocess_exec(
-        sys.executable, str(PROGRAM), env=environment, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        sys.executable,
+        str(PROGRAM),
+        env=environment,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        preexec_fn=few_files,
     )
     running = Service(process, port)
     try:
@@ -77,6 +91,21 @@ async def test_sigterm_lets_requests_finish_and_leaves_the_lifespan(service):
     assert (await slow).endswith(b"/v1/slow 0")
     assert [await service.word(), await service.word()] == ["left", "ended"]
     assert await service.process.wait() == 0
+
+
+async def test_many_who_say_nothing_or_half_of_it_leave_room_for_who_says_it_all(service):
+    starts = (b"", b"GET / HTTP/1.1\r\nx: ", b"POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: 900\r\n\r\n")
+    async with contextlib.AsyncExitStack() as silent:
+        for number in range(3 * FILES):
+            _, writer = await asyncio.open_connection("127.0.0.1", service.port)
+            silent.callback(writer.close)
+            writer.write(starts[number % 3])
+        async with asyncio.timeout(5):
+            assert b" 200 " in await service.get("/v1/x")
+    async with asyncio.timeout(5):
+        assert b" 200 " in await service.get("/v1/stop")
+    await service.process.wait()
+    assert b"request.failed" not in await service.process.stderr.read()
 
 
 async def test_a_service_can_stop_itself(service):

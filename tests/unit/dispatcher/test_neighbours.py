@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,6 +16,7 @@ from contracts.actions import AcknowledgeTap, ActionBase, CallApi, ChannelCall, 
 from contracts.cloudevents import now_text
 from contracts.inbound import ReplyTo
 from contracts.registry import Bot
+from dispatcher.scheduling.replicas import Replicas
 from servicekit.http_client.guarded_http import Answer
 from support.deliveries import (
     API_CALL,
@@ -156,6 +158,29 @@ async def test_flooded_chats_of_a_bot_that_serves_others_are_not_the_whole_bot()
             await dispatcher.act(one)
             await eventually(lambda one=one: states(dispatcher, one) in (["retrying"], ["succeeded"]), seconds=3)  # type: ignore[misc]  # bound at once
         assert dispatcher.works.destinations.closed_for(f"channel:{CHANNEL}") == 0
+
+
+async def test_what_one_replica_finds_out_about_a_bot_holds_for_the_other() -> None:
+    http, registry = PlayedHttp(flooded({"1", "2", "3", "4"})), Registry(*ENTITIES)
+    async with (
+        dispatcher_in_memory(http, registry, keys=KEYS) as one,
+        dispatcher_in_memory(http, registry, keys=KEYS, store=one.store) as other,
+    ):
+        for peer, dispatcher in (("1", one), ("2", one), ("3", other)):
+            refused = say(peer)
+            await dispatcher.act(refused)
+            await eventually(lambda refused=refused: states(one, refused) == ["retrying"], seconds=3)  # type: ignore[misc]  # bound at once
+        closed = [each.works.destinations.closed_for(f"channel:{CHANNEL}") for each in (one, other)]
+        assert closed == [0, 0]
+        await one.act(say("4"))
+        async with asyncio.timeout(5):
+            obeying = asyncio.create_task(Replicas(other.store, other.works.destinations, "other").run())
+            await eventually(lambda: other.works.destinations.closed_for(f"channel:{CHANNEL}") > 50)
+        obeying.cancel()
+        await asyncio.gather(obeying, return_exceptions=True)
+        asked = len(http.requests)
+        await other.act(say("5"))
+        assert len(http.requests) == asked
 
 
 REPLY = ReplyTo(instance="a", partition=0, request_id="r")

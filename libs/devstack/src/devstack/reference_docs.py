@@ -9,7 +9,7 @@ from pathlib import Path
 
 from contracts.event_types import EVENTS
 from contracts.events import EventData
-from contracts.routes import ROUTES, Proof
+from contracts.routes import PREFIXES, PRIVATE, ROUTES, Proof
 from contracts.topics import TOPICS
 from devstack.paths import ROOT
 from flowlang.language.schema import document_schema, node_types
@@ -77,7 +77,18 @@ def http() -> str:
         "`/openapi/<service>.json` for one service. Every refusal is a [problem](problems.md). What is under `/v1/dlq` and `/v1/held`\n"
         "is answered on the service's own port only ([how to use it](../how-to/dead-letters.md)).\n"
     )
-    return f"# HTTP routes\n{NOTE}{said}\n{table(('method', 'path', 'what', 'service', 'needs'), rows)}"
+    routes = table(("method", "path", "what", "service", "needs"), rows)
+    return f"# HTTP routes\n{NOTE}{said}\n{routes}\n## Behind a reverse proxy\n\n{by_prefix()}"
+
+
+def by_prefix() -> str:
+    """Which paths go to which service."""
+    paths: dict[str, list[str]] = {}
+    for prefix, service in PREFIXES.items():
+        if prefix not in PRIVATE:
+            paths.setdefault(service, []).append(f"`/v1/{prefix}`")
+    paths["registry"] += ["`/docs`", "`/openapi.json`"]
+    return table(("service", "the path is, or begins with"), ((each, ", ".join(of)) for each, of in paths.items()))
 
 
 def events() -> str:

@@ -62,7 +62,8 @@ def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) 
     catalogue, authoriser = Catalogue(view, connectors), Authoriser(view, settings.admin_token)
     keys, limiter = LinkKeys(settings.link_key), Limiter(Instances(asker))
     intake = Intake(publisher, asker, view, WaitingCallers(settings.waiting_callers))
-    attachments = Attachments(intake, asker, settings.attaches_per_second)
+    listeners = WaitingCallers(settings.waiting_callers, "or ask without wait, and not for a stream.")
+    attachments = Attachments(intake, asker, settings.attaches_per_second, listeners)
     accounts = Accounts(view, KeyRing(settings.kek) if settings.kek else None)
     doors = Doors(
         runs=Runs(catalogue, authoriser, limiter, intake, RequestLog(intake)),

@@ -4,6 +4,7 @@ import pytest
 
 from contracts.ids import new_id
 from ingress.chat.attachments import Attachments, Spot
+from ingress.intake.waiting import WaitingCallers
 from servicekit.web.problems import ProblemError
 from support.ingress_fakes import FakeAsker
 
@@ -23,6 +24,6 @@ async def attached(attachments, project):
 
 
 async def test_attaching_is_counted_for_each_project():
-    attachments = Attachments(Accepting(), FakeAsker(), 3)
+    attachments = Attachments(Accepting(), FakeAsker(), 3, WaitingCallers(10))
     assert [await attached(attachments, "a") for _ in range(4)] == [True, True, True, False]
     assert await attached(attachments, "b")

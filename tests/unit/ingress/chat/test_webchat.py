@@ -225,6 +225,22 @@ async def test_a_stream_names_the_seq_and_goes_on_where_the_last_one_ended(chat)
     await served
 
 
+async def test_listeners_of_a_project_leave_room_and_who_only_looks_is_none(chat):
+    path, _, bearer = await opened(chat)
+    chat.log = said(1)
+    chat.rig.ingress.attachments.listeners._shares.most = 2
+    stream = Stream()
+    served = asyncio.create_task(stream.open(chat.rig.ingress.app, f"{path}/events", bearer))
+    await stream.until(b"id: 1\n")
+    for query, more in (("?wait=5", {}), ("", {"accept": "text/event-stream"})):
+        refused = await chat.rig.call("GET", f"{path}/events{query}", headers=bearer | more)
+        assert (refused.status, "SWITCHHOOK_WAITING_CALLERS" in refused.json["detail"]) == (429, True)
+    assert (await chat.rig.call("GET", f"{path}/events", headers=bearer)).status == 200
+    stream.close()
+    await served
+    assert chat.rig.ingress.attachments.listeners._shares.used == 0
+
+
 async def test_a_stream_ends_at_the_heartbeat_after_its_session(chat, monkeypatch):
     monkeypatch.setattr(listening, "HEARTBEAT_SECONDS", 0.01)
     path, key, bearer = await opened(chat)

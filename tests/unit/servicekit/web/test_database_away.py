@@ -9,9 +9,12 @@ import asyncpg
 import httpx
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 import dispatcher.web.routes as dispatcher_routes
 import flow_engine.web.routes as engine_routes
+from servicekit.observability.repeats import Repeated
+from servicekit.web import database_away
 from servicekit.web.auth import Authoriser
 from support.every_app import token_of
 from support.ingress_fakes import registry
@@ -48,3 +51,19 @@ async def test_it_is_503_and_worth_another_try(routes: Any, path: str, absence: 
 
     assert (answer.status_code, answer.headers.get("retry-after")) == (503, "1")
     assert answer.json()["type"].endswith("/unavailable")
+
+
+async def test_however_many_ask_the_log_says_it_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(database_away, "_away", Repeated("api.database_away"))
+    view, _ = registry()
+    headers = {"authorization": f"Bearer {token_of(view, 'deliveries:read')}"}
+    away = Away(TimeoutError())
+    deps: Any = SimpleNamespace(authoriser=Authoriser(view, SecretStr(ADMIN_TOKEN)), pool=away, store=away)
+    transport = httpx.ASGITransport(dispatcher_routes.make_app(deps), raise_app_exceptions=False)
+
+    with capture_logs() as lines:
+        async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+            answers = [await client.get("/v1/deliveries") for _ in range(5)]
+
+    assert {answer.status_code for answer in answers} == {503}
+    assert [line["event"] for line in lines] == ["api.database_away"]

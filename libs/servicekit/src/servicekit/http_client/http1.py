@@ -124,7 +124,7 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()
         if self._parser.get_http_version() not in VERSIONS or any(
-            each.lower() != "chunked" for each in self._headers.getall("transfer-encoding", ())
+            each.rstrip(" ").lower() != "chunked" for each in self._headers.getall("transfer-encoding", ())
         ):
             raise Refused  # The parser takes `gzip, chunked` for chunked, and would pass packed bytes on as the body.
         framed = "content-length" in self._headers or "transfer-encoding" in self._headers

@@ -91,7 +91,7 @@ class BoundedHttp(HttpToolsProtocol):
         name = name.lower()  # From here as in uvicorn, written out because it is called for each header.
         if name == b"expect" and value.lower() == b"100-continue":
             self.expect_100_continue = True
-        elif name == b"transfer-encoding" and value.lower() != b"chunked":
+        elif name == b"transfer-encoding" and value.rstrip(b" ").lower() != b"chunked":
             raise bad_request("Of transfer codings chunked alone is spoken here.")  # The parser undoes no other.
         self.headers.append((name, value))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncpg
-import structlog
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
+from servicekit.observability.repeats import Repeated
 from servicekit.web.problems import unavailable
 
 AWAY = (
@@ -19,11 +19,11 @@ AWAY = (
 )
 """What a statement or `acquire` raises while PostgreSQL is away, starts or stops; time-outs are OSErrors."""
 
-log = structlog.get_logger()
+_away = Repeated("api.database_away")
 
 
 async def _on_away(_: Request, error: Exception) -> Response:
-    log.warning("api.database_away", error=type(error).__name__)
+    _away.warn(error=type(error).__name__)
     return unavailable("The database does not answer; send the request again.").response()
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import resource
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -28,6 +29,7 @@ from servicekit.web.requests import Inflated
 from servicekit.web.unforeseen import Unforeseen
 
 LAG_INTERVAL = 0.5
+MOST_FILES = 65_536
 
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
 
@@ -79,8 +81,21 @@ def serve(app: ASGIApp, settings: ServiceSettings, lifespan: Lifespan | None = N
     """
     give_back_memory()
     tune_collector()
+    allow_connections()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(app, settings, lifespan or _nothing, health))
+
+
+def allow_connections() -> None:
+    """As many open files as the system lets this process have, up to MOST_FILES: each connection is one.
+
+    The usual limit of 1024 is for programs that use select(), and some hundred silent clients would use it up.
+    """
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if most == resource.RLIM_INFINITY else min(MOST_FILES, most)
+    if allowed != resource.RLIM_INFINITY and allowed < wanted:
+        with contextlib.suppress(ValueError, OSError):  # macOS has a second limit, which it does not tell here.
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, most))
 
 
 def stop_process() -> None:

@@ -7,9 +7,11 @@ keeps connections for others would send somebody else's request into it.
 from __future__ import annotations
 
 import structlog
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from servicekit.web.problems import internal_error
+from servicekit.web.requests import ClientGone
 
 log = structlog.get_logger()
 
@@ -31,6 +33,8 @@ class Unforeseen:
 
         try:
             await self._app(scope, receive, sending)
+        except (ClientGone, ClientDisconnect):
+            return  # Nobody is there to be answered, and anybody may do it as often as he likes.
         except Exception:
             if scope["type"] != "http" or (started and not complete):
                 raise  # Half an answer: only the end of the connection tells so.

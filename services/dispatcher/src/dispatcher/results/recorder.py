@@ -24,6 +24,7 @@ from servicekit.failpoints import broken, failpoint
 from servicekit.kafka.records import Outgoing
 from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.observability.metrics import counter
+from servicekit.observability.repeats import Repeated
 
 AT_ONCE = 500
 PUBLISHED_AT_ONCE = 200
@@ -64,7 +65,7 @@ class Recorder:
     ) -> None:
         self._store, self._publisher, self._outcomes = store, publisher, outcomes
         self._offer, self._holds, self._lease_seconds = offer, holds, lease_seconds
-        self._at_once = AT_ONCE
+        self._at_once, self._held = AT_ONCE, Repeated("recorder.held")
         self._published: list[UUID] = []
         self._publishing: set[asyncio.Task[None]] = set()
         self._finished = counter("switchhook_deliveries_total")
@@ -87,7 +88,7 @@ class Recorder:
                 self._set_apart(batch)
                 return
             self._outcomes.unsaved(batch)
-            log.warning("recorder.held", error=repr(cause))
+            self._held.warn(error=repr(cause))
             await asyncio.sleep(RETRY_SECONDS)
         else:
             self._at_once = AT_ONCE

@@ -5,17 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 
-import structlog
-
 from dispatcher.results.failing_destinations import FINDINGS
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.store.port import DeliveryStore
 from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.observability.metrics import gauge
+from servicekit.observability.repeats import Repeated
 
 EVERY_SECONDS = 1.0
-
-log = structlog.get_logger()
 
 
 class Replicas:
@@ -23,6 +20,7 @@ class Replicas:
 
     def __init__(self, store: DeliveryStore, destinations: Destinations, instance: str) -> None:
         self._store, self._destinations, self._instance = store, destinations, instance
+        self._held = Repeated("replicas.held")
         self._changed: set[str] = set()
         self._work = asyncio.Event()
         self._gauge = gauge("switchhook_live_instances")
@@ -35,7 +33,7 @@ class Replicas:
             except Exception as error:
                 if not is_infrastructure(error):
                     raise
-                log.warning("replicas.held", error=repr(error))
+                self._held.warn(error=repr(error))
                 await asyncio.sleep(EVERY_SECONDS)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(EVERY_SECONDS):

@@ -21,6 +21,7 @@ from contracts.replies import ChatMessage, MessagesReply
 from ingress.chat.feeds import Feed
 from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Buckets, Rate
+from ingress.intake.waiting import WaitingCallers
 from ingress.ports import Asking
 from servicekit.observability.telemetry import traced
 from servicekit.web.problems import unavailable
@@ -77,8 +78,8 @@ class _Attached:
 class Attachments:
     """All conversations that this instance is attached to."""
 
-    def __init__(self, intake: Intake, asker: Asking, attaches_per_second: int) -> None:
-        self._intake, self._asker = intake, asker
+    def __init__(self, intake: Intake, asker: Asking, attaches_per_second: int, listeners: WaitingCallers) -> None:
+        self._intake, self._asker, self.listeners = intake, asker, listeners
         self._rate = Rate(attaches_per_second, 1)
         self._buckets = Buckets(lambda: 1)
         self._attached: dict[str, _Attached] = {}

@@ -65,17 +65,23 @@ def message_json(message: ChatMessage) -> dict[str, Any]:
 async def listen(
     request: Request, attachments: Attachments, spot: Spot, wish: Wish, ask_again: AskAgain
 ) -> Answer | None:
-    """`{messages, last_seq}`, or a stream whose event ids are the seqs. Raises ProblemError 503 before a stream begins.
+    """`{messages, last_seq}`, or a stream whose event ids are the seqs. Raises ProblemError 429 or 503 before a stream begins.
 
     `ask_again` is called after each wait, before anything is told: a token that is deleted meanwhile hears no more.
     """
-    if wish.stream:
+    if not (wish.stream or wish.wait):
+        return _told(await attachments.after(spot, wish.after, 0), wish)
+    with attachments.listeners.one_of(spot.project_id):
+        if not wish.stream:
+            messages = await attachments.after(spot, wish.after, wish.wait)
+            await ask_again()
+            return _told(messages, wish)
         first = await attachments.after(spot, wish.after, 0)
         await _Stream(request, attachments, spot, wish.after, ask_again).run(first)
         return None
-    messages = await attachments.after(spot, wish.after, wish.wait)
-    if wish.wait:
-        await ask_again()
+
+
+def _told(messages: list[ChatMessage], wish: Wish) -> Answer:
     last = messages[-1].seq if messages else wish.after
     body = {"messages": [message_json(message) for message in messages], "last_seq": last}
     return json_answer(200, body, [NO_STORE])

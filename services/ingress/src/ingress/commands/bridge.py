@@ -34,6 +34,7 @@ from servicekit.kafka.publisher import NotAcknowledged, TooLarge, check_sizes
 from servicekit.kafka.records import Outgoing, Record, dead_letter
 from servicekit.kafka.undisturbed import undisturbed
 from servicekit.observability.metrics import counter
+from servicekit.observability.repeats import Repeated
 from servicekit.web.problems import ProblemError
 
 GROUP = "switchhook-ingress-commands"
@@ -84,7 +85,7 @@ class Bridge:
     ) -> None:
         self._cluster, self._instance, self._session_timeout = cluster, instance, session_timeout
         self._judge, self._intake, self._publisher = judge, intake, publisher
-        self._verdicts = Verdicts(publisher)
+        self._verdicts, self._held_up = Verdicts(publisher), Repeated("bridge.waiting")
         self._applied = counter("switchhook_records_total").labels(commands.TOPIC.name)
 
     async def run(self) -> None:
@@ -141,9 +142,9 @@ class Bridge:
             try:
                 return await self.apply(records)
             except NotAcknowledged:
-                log.warning("bridge.waiting", reason="Kafka did not acknowledge")
+                self._held_up.warn(reason="Kafka did not acknowledge")
             except ProblemError as unknown:
-                log.warning("bridge.waiting", reason=unknown.detail)
+                self._held_up.warn(reason=str(unknown.detail))
             await asyncio.sleep(RETRY_SECONDS)
 
     async def apply(self, records: list[Record]) -> list[asyncio.Task[None]]:

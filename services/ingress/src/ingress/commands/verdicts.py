@@ -6,27 +6,24 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 
-import structlog
-
 from contracts.replies import RunReply
 from ingress.intake.publishing import Question
 from ingress.ports import Publishing
 from ingress.wire.preferences import VERDICT_SECONDS
 from servicekit.kafka.publisher import NotAcknowledged
 from servicekit.kafka.records import Outgoing
+from servicekit.observability.repeats import Repeated
 
 WAITING_PER_PROJECT = 500
 """Starts of one project whose verdict is waited for. Who has more is told `accepted` for the others at once."""
 RETRY_SECONDS = 1.0
-
-log = structlog.get_logger()
 
 
 class Verdicts:
     """One per bridge. `stop` forgets what is not told yet: its offsets are not committed, so it is judged again."""
 
     def __init__(self, publisher: Publishing) -> None:
-        self._publisher = publisher
+        self._publisher, self._held_up = publisher, Repeated("verdict.waiting")
         self._waiting = Counter[str]()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -57,7 +54,7 @@ class Verdicts:
             try:
                 await self._publisher.publish_many([record])
             except NotAcknowledged:
-                log.warning("verdict.waiting", reason="Kafka did not acknowledge")
+                self._held_up.warn(reason="Kafka did not acknowledge")
                 await asyncio.sleep(RETRY_SECONDS)
             else:
                 return
