@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
 from servicekit.kafka.publisher import KafkaPublisher
@@ -27,7 +27,7 @@ class Broker(Protocol):
         ...
 
 
-class Reading:
+class Reading(ConsumerRebalanceListener):  # type: ignore[misc]
     """A member: `has` are its partitions, `taken_on` how often it got some, `got` what it has read."""
 
     def __init__(self, broker: Broker, instance: str) -> None:
