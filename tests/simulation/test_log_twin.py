@@ -12,7 +12,7 @@ from servicekit.kafka.publisher import KafkaPublisher
 from simulation.machines import CLUSTER
 from simulation.places import simulated
 from simulation.world import Clients, World
-from support.log_suite import CHECKS, PARTITIONS, Broker
+from support.log_suite import CHECKS, PARTITIONS, Broker, checked
 from support.stack import SESSION_SECONDS
 
 
@@ -34,7 +34,7 @@ async def _checked(world: World, check: Callable[[Broker], Awaitable[None]]) -> 
     broker = InMemory(world)
     await broker.publisher.start()
     await broker.publisher.know([broker.topic])
-    await check(broker)
+    await checked(check, broker)
     await broker.publisher.stop()
 
 

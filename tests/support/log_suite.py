@@ -27,11 +27,25 @@ class Broker(Protocol):
         ...
 
 
+_open: list[Any] = []
+
+
+async def checked(check: Callable[[Broker], Awaitable[None]], broker: Broker) -> None:
+    """Do it; every consumer that it made is stopped, whatever it finds."""
+    try:
+        await check(broker)
+    finally:
+        for consumer in _open:
+            await consumer.stop()
+        _open.clear()
+
+
 class Reading(ConsumerRebalanceListener):  # type: ignore[misc]
     """A member: `has` are its partitions, `taken_on` how often it got some, `got` what it has read."""
 
     def __init__(self, broker: Broker, instance: str) -> None:
         self.consumer, self.topic = broker.make_consumer(instance), broker.topic
+        _open.append(self.consumer)
         self.has: set[int] = set()
         self.taken_on = 0
         self.got: list[Record] = []
@@ -82,7 +96,6 @@ async def what_is_written_is_read_in_order(broker: Broker) -> None:
     assert await reading.consumer.beginning_offsets([reading.tp(0)]) == {reading.tp(0): 0}
     assert await reading.consumer.end_offsets([reading.tp(0), reading.tp(1)]) == {reading.tp(0): 21, reading.tp(1): 0}
     assert reading.consumer.partitions_for_topic(broker.topic) == set(range(PARTITIONS))
-    await reading.consumer.stop()
 
 
 async def what_is_paused_waits_and_a_seek_is_obeyed(broker: Broker) -> None:
@@ -99,7 +112,6 @@ async def what_is_paused_waits_and_a_seek_is_obeyed(broker: Broker) -> None:
     reading.consumer.resume(reading.tp(0))
     await until(lambda: len(reading.got) == 5, reading)
     assert [record.offset for record in reading.got[2:]] == [2, 3, 4]
-    await reading.consumer.stop()
 
 
 async def a_position_behind_the_end_is_said(broker: Broker) -> None:
@@ -110,7 +122,6 @@ async def a_position_behind_the_end_is_said(broker: Broker) -> None:
     with pytest.raises(OffsetOutOfRangeError) as said:
         await until(lambda: False, reading)
     assert said.value.args[0] == {reading.tp(0): 9}
-    await reading.consumer.stop()
 
 
 async def members_share_the_partitions(broker: Broker) -> None:
@@ -121,7 +132,6 @@ async def members_share_the_partitions(broker: Broker) -> None:
     assert one.has | two.has == set(range(PARTITIONS))
     await one.consumer.stop()
     await until(lambda: len(two.has) == PARTITIONS, two)
-    await two.consumer.stop()
 
 
 async def a_static_member_that_comes_again_disturbs_nobody(broker: Broker) -> None:
@@ -132,8 +142,6 @@ async def a_static_member_that_comes_again_disturbs_nobody(broker: Broker) -> No
     again = await Reading(broker, "b").start()
     await until(lambda: again.has == had, one, again)
     assert (one.taken_on, len(one.has)) == (before, PARTITIONS // 2)
-    await one.consumer.stop()
-    await again.consumer.stop()
 
 
 CHECKS: tuple[Callable[[Broker], Awaitable[None]], ...] = (

@@ -10,7 +10,7 @@ import pytest
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import KafkaPublisher
-from support.log_suite import CHECKS, PARTITIONS, Broker
+from support.log_suite import CHECKS, PARTITIONS, Broker, checked
 from support.stack import SESSION_SECONDS
 
 
@@ -31,4 +31,4 @@ async def test_kafka(
     publisher: KafkaPublisher,
     make_topic: Callable[..., Awaitable[str]],
 ) -> None:
-    await check(InKafka(kafka, await make_topic("in", partitions=PARTITIONS), publisher))
+    await checked(check, InKafka(kafka, await make_topic("in", partitions=PARTITIONS), publisher))
