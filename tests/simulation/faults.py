@@ -24,6 +24,8 @@ BEYOND = max(SESSION_SECONDS, LEASE_SECONDS) + 3.0
 class Profile:
     """How much of what. Shares are of the times that a failpoint is passed, or of the answers to COMMIT."""
 
+    seconds: float = 6.0
+    """How long people speak and trouble lasts: what a frozen process does when it goes on shows only if others go on, too."""
     kill: float = 0.0
     freeze: float = 0.0
     unknown: float = 0.0
@@ -32,25 +34,29 @@ class Profile:
     bad_receivers: bool = False
     clocks: bool = False
     poison: bool = False
+    log: str = ""
+    """What becomes of a topic in the end: `made anew`, `cut off`, or nothing."""
 
 
 def profile_of(seed: int) -> Profile:
     """Every kind of trouble alone for some seeds, and together for the others."""
     alone = (
         Profile(kill=0.02),
-        Profile(freeze=0.006),
+        Profile(freeze=0.006, seconds=16.0),
         Profile(unknown=0.1),
         Profile(loses=0.02),
         Profile(blows=3),
         Profile(bad_receivers=True),
         Profile(poison=True, kill=0.01),
-        Profile(clocks=True, freeze=0.004),
+        Profile(clocks=True, freeze=0.004, seconds=12.0),
+        Profile(log="made anew"),
+        Profile(log="cut off"),
     )
     kind = seed % (2 * len(alone))
     if kind < len(alone):
         return alone[kind]
     return Profile(
-        0.008, 0.003, 0.03, 0.005, blows=2, bad_receivers=kind % 2 == 0, clocks=kind % 3 == 0, poison=kind % 4 == 0
+        6.0, 0.008, 0.003, 0.03, 0.005, blows=2, bad_receivers=kind % 2 == 0, clocks=kind % 3 == 0, poison=kind % 4 == 0
     )
 
 
@@ -60,6 +66,8 @@ class Faults:
     def __init__(self, world: World, processes: Sequence[Process], profile: Profile) -> None:
         self.world, self.processes, self.profile = world, processes, profile
         self.chance, self.over = world.chance, False
+        self.neighbours: set[int] = set()
+        """Tenants who have nothing to do with what happens, and must not feel it."""
         self._favourite = self.chance.choice(POINTS)
 
     def begin(self) -> None:
@@ -139,16 +147,19 @@ class Faults:
         self.chance.choice(self.processes).freeze(self.chance.uniform(0.5, 2) * BEYOND)
 
     def _all_away(self) -> None:
-        """Somebody switches everything off, and on again after some minutes."""
-        seconds = self.chance.choice((5.0, 60.0, 200.0))
+        """Somebody switches everything off, and on again later, up to two hours."""
+        seconds = self.chance.choice((5.0, 60.0, 400.0, 7200.0))
         self.world.trace(f"everything is off for {seconds:.0f} s")
         for process in self.processes:
             process.stop()
             self.world.loop.later(seconds + self.chance.random(), process.start)
 
     def _spoil_receivers(self) -> None:
-        """One tenant's host is slow, another's dead or failing; the third is the neighbour of both."""
-        for tenant in self.chance.sample(range(TENANTS), TENANTS - 1):
+        """Each host of two tenants is slow, dead, failing or silent; the third is the neighbour of both."""
+        troubled = self.chance.sample(range(TENANTS), TENANTS - 1)
+        if self.profile == Profile(bad_receivers=True):
+            self.neighbours = set(range(TENANTS)) - set(troubled)
+        for tenant in troubled:
             for name in (bot_host(tenant), hook_host(tenant), api_host(tenant)):
                 host = self.world.receivers.host(name)
                 trouble = self.chance.choice(("slow", "dead", "failing", "silent"))

@@ -11,9 +11,12 @@ from bench.chaos.checker import Verdict, judge
 from contracts import dlq
 from simulation.machines import Process
 from simulation.people import Crowd
+from simulation.tenants import TENANTS
 from simulation.world import World
 from support.deliveries_in_memory import Row
 
+NEIGHBOUR_SECONDS = 4.0
+"""Two of them are a flow's own pause."""
 SOON = timedelta(seconds=20)
 """A delivery that is due later than this is waited for without anybody at work."""
 
@@ -31,6 +34,16 @@ def judge_all(world: World, crowd: Crowd, processes: Sequence[Process], *, settl
     wrong += [f"a process ended by itself: {each}" for each in world.crashes]
     wrong += [f"an error that nobody took: {each}" for each in world.loop.failures]
     return verdict, wrong
+
+
+def felt(crowd: Crowd, neighbours: set[int]) -> list[str]:
+    """Which of these tenants' people waited longer for an answer than their own flow makes them."""
+    crowd.heard("")
+    return [
+        f"chat {chat} waited {waited:.1f} s for the answer to {number}, beside other tenants' bad hosts"
+        for (chat, number), waited in crowd.waited.items()
+        if int(chat) % TENANTS in neighbours and waited > NEIGHBOUR_SECONDS
+    ]
 
 
 def arrivals(world: World) -> list[tuple[str, str]]:

@@ -43,6 +43,8 @@ class Crowd:
         self.world, self.chats = world, [str(100 + number) for number in range(chats)]
         self.chance = Random(f"people {world.seed}")
         self.accepted: Counter[str] = Counter()
+        self.waited: dict[tuple[str, int], float] = {}
+        """(chat, number) -> seconds until the answer, of those that are known to be answered."""
         self._heard: dict[str, int] = {}
         self._read = 0
         self.said_at: dict[tuple[str, int], float] = {}
@@ -77,6 +79,8 @@ class Crowd:
             if each.path.endswith("/sendMessage"):
                 to, number = str(each.body["chat_id"]), int(each.body["text"].split(":")[0])
                 self._heard[to] = max(self._heard.get(to, 0), number)
+                if (to, number) in self.said_at:
+                    self.waited.setdefault((to, number), each.at - self.said_at[to, number])
         return self._heard.get(chat, 0)
 
     def spoil(self, bad: Spoilt, number: int) -> None:

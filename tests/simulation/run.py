@@ -9,14 +9,15 @@ from random import Random
 
 from bench.chaos.checker import Verdict
 
-from simulation import judge
+from simulation import judge, repairs
 from simulation.faults import Faults, Profile, profile_of
 from simulation.machines import Process, dispatcher, engine
 from simulation.people import Crowd
 from simulation.places import simulated
 from simulation.world import Clients, World
 
-FIRE_SECONDS, PAUSE_SECONDS, CHATS = 6.0, 1.0, 6
+PAUSE_SECONDS, CHATS = 1.0, 6
+AGAIN_SECONDS = 4.0
 LONGEST_PEACE = 120.0
 MOST_NIGHTS = 20
 LOOK_SECONDS = 0.5
@@ -62,17 +63,30 @@ async def _run(world: World, profile: Profile) -> Report:
     await asyncio.sleep(1.0)
     faults.begin()
     await asyncio.gather(
-        crowd.count_aloud(FIRE_SECONDS, PAUSE_SECONDS),
-        faults.strike(FIRE_SECONDS),
-        faults.poison(crowd, FIRE_SECONDS),
+        crowd.count_aloud(profile.seconds, PAUSE_SECONDS),
+        faults.strike(profile.seconds),
+        faults.poison(crowd, profile.seconds),
     )
     faults.end()
     settled = await _settle(world, crowd, processes)
+    unsaid = await _other_log(world, crowd, processes, profile.log) if settled and profile.log else None
+    settled = await _settle(world, crowd, processes)
     await asyncio.sleep(AFTERWARDS_SECONDS)
     verdict, wrong = judge.judge_all(world, crowd, processes, settled=settled)
+    wrong += judge.felt(crowd, faults.neighbours)
+    wrong += [unsaid] if unsaid else []
     return Report(
         world.seed, world.trace.digest, world.trace.events, world.loop.steps, world.loop.time() - begun, verdict, wrong
     )
+
+
+async def _other_log(world: World, crowd: Crowd, processes: list[Process], how: str) -> str | None:
+    """A topic is not the one from before, an operator repairs it, and people go on; what readiness did not say."""
+    topic = repairs.damage(world, how)
+    unsaid = await repairs.said(world, processes, topic)
+    repairs.accept_loss(world, topic)
+    await crowd.count_aloud(AGAIN_SECONDS, PAUSE_SECONDS)
+    return unsaid
 
 
 async def _settle(world: World, crowd: Crowd, processes: list[Process]) -> bool:

@@ -76,6 +76,20 @@ async def test_a_checkpoint_of_another_log_is_found_and_can_be_accepted(
     assert tuple(row) == (0, 8, None, 1, "{}")
 
 
+async def test_offsets_that_were_cut_off_are_given_again_as_another_incarnations(
+    cluster: Cluster, database: str, log: str
+) -> None:
+    await stand_at(database, log, 9, "id-8")
+    await accept_loss(cluster, database, log, 0)
+    connection = await asyncpg.connect(database)
+    id = await connection.fetchval("UPDATE checkpoint SET next_offset = 9 RETURNING incarnation")
+    assert "its end was lost" in (await reasons(cluster, database))[0]
+    assert "goes on at 5 (was 9), the end of the log" in await accept_loss(cluster, database, log, 0)
+    assert await connection.fetchval("SELECT incarnation FROM checkpoint") == f"{id}~9"
+    assert await reasons(cluster, database) == []
+    await connection.close()
+
+
 async def test_records_that_were_deleted_unread_are_counted(cluster: Cluster, database: str, log: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=cluster.servers)
     await admin.start()

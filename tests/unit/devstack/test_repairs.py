@@ -33,6 +33,13 @@ def test_nothing_is_left_out_and_nothing_is_applied_twice_as_far_as_the_log_allo
     found = repair(checkpoint, log)
     assert found.offset == offset
     assert because in found.because
+    assert found.cut_off == ("cut off" in because)
+
+
+def test_a_topic_is_known_by_its_id_also_after_its_log_was_cut_off_and_repaired() -> None:
+    assert range_problem(at(10, f"{KNOWN}~7"), Log(0, 20, 6, KNOWN)) is None
+    assert repair(at(40, f"{KNOWN}~7"), Log(0, 20, 6, KNOWN)).offset == 20
+    assert repair(at(40, f"{KNOWN}~7"), Log(0, 20, 6, "another")).offset == 0
 
 
 @pytest.mark.parametrize(

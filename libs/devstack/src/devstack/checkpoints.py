@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 
 from contracts.topics import TOPICS
 from devstack.errors import StackError
+from servicekit.checkpoints.fence import topic_of
 from servicekit.kafka.clients import admin_of, make_consumer
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.inside_aiokafka import connections, consumers
@@ -66,7 +67,7 @@ class Misfit:
 
 def made_anew(at: Checkpoint, log: Log) -> bool:
     """Whether the topic is known to be another one than the checkpoint's."""
-    return None not in (at.incarnation, log.incarnation) and at.incarnation != log.incarnation
+    return None not in (at.incarnation, log.incarnation) and topic_of(at.incarnation) != log.incarnation
 
 
 def range_problem(at: Checkpoint, log: Log) -> str | None:
@@ -91,6 +92,8 @@ class Repair:
 
     offset: int
     because: str
+    cut_off: bool = False
+    """Offsets that were applied are given again: from now on they are another incarnation's."""
 
 
 def repair(at: Checkpoint, log: Log) -> Repair:
@@ -103,7 +106,7 @@ def repair(at: Checkpoint, log: Log) -> Repair:
     if at.next_offset < log.start:
         return Repair(log.start, "the start: what was before it is deleted")
     if at.next_offset > log.end:
-        return Repair(log.end, "the end of the log that was cut off: the records before it were applied")
+        return Repair(log.end, "the end of the log that was cut off: the records before it were applied", True)
     return Repair(at.next_offset, "where it stood, in the log that is there now")
 
 
@@ -147,14 +150,15 @@ async def accept_loss(cluster: Cluster, dsn: str, topic: str, part: int) -> str:
     found = repair(at, log)
     connection = await asyncpg.connect(dsn)
     try:
-        await connection.execute(ACCEPT, topic, part, found.offset, log.partitions, log.incarnation)
+        await connection.execute(ACCEPT, topic, part, found.offset, log.partitions, log.incarnation, found.cut_off)
     finally:
         await connection.close()
     return f"{topic}/{part} goes on at {found.offset} (was {at.next_offset}), {found.because}."
 
 
 ACCEPT = """
-UPDATE checkpoint SET next_offset = $3, partitions = $4, incarnation = $5, epoch = epoch + 1, last_id = NULL,
+UPDATE checkpoint SET next_offset = $3, partitions = $4, epoch = epoch + 1, last_id = NULL,
+    incarnation = CASE WHEN $6::boolean THEN $5::text || '~' || (epoch + 1) ELSE $5 END,
     seen = (SELECT coalesce(jsonb_object_agg(key, value), '{}') FROM jsonb_each(seen) WHERE value ->> 2 IS NOT NULL)
 WHERE topic = $1 AND part = $2
 """

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from contracts.cloudevents import source_headers
-from servicekit.checkpoints.fence import Seen, is_repeat, note
+from servicekit.checkpoints.fence import Seen, is_repeat, learnt, note, topic_of
 from servicekit.kafka.records import Source, source_of
 
 
@@ -28,6 +28,18 @@ def test_what_is_not_higher_is_a_repeat() -> None:
     assert is_repeat(seen, at(12))
     assert not is_repeat(seen, at(640, 3))
     assert not is_repeat(seen, at(641))
+
+
+def test_what_gets_the_offsets_that_were_cut_off_is_no_repeat() -> None:
+    seen = after(at(640, 2, "id"))
+    assert not is_repeat(seen, at(638, 0, "id~9"))
+    assert is_repeat(seen, at(638, 0, "id"))
+    assert (topic_of("id~9"), topic_of("id"), topic_of(None)) == ("id", "id", None)
+    assert [learnt("id~9", "id"), learnt("id~9", None), learnt("id~9", "new"), learnt(None, "id")] == [
+        "id~9", "id~9", "new", "id",
+    ]  # fmt: skip
+    headers = dict(source_headers("up", 1, 638, 0)) | {"src-incarnation": b"id~9"}
+    assert source_of(headers) == at(638, 0, "id~9")
 
 
 def test_a_topic_made_anew_begins_again_and_the_last_of_the_old_one_stay_known() -> None:

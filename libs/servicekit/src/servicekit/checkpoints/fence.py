@@ -202,5 +202,16 @@ def note(seen: Seen, source: Source) -> None:
     seen[key] = (*now, *former) if former or source.incarnation is not None else now[:2]
 
 
+def topic_of(incarnation: str | None) -> str | None:
+    """The topic's id in a log's incarnation. A log whose end was lost has `~` and a number behind it from its repair on: its
+    offsets are given again, and what has them now is no repeat of what had them before."""
+    return None if incarnation is None else incarnation.partition("~")[0]
+
+
+def learnt(known: str | None, topic: str | None) -> str | None:
+    """The incarnation to go on with where Kafka says this of the topic's id (None: nothing)."""
+    return known if topic is None or topic == topic_of(known) else topic
+
+
 def _incarnation(mark: Mark) -> str | None:
     return mark[2] if len(mark) > 2 else None

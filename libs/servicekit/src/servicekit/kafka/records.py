@@ -24,7 +24,7 @@ DIGITS = 18
 """Of an offset or an ordinal: what a bigint holds."""
 _PLAIN_ID = re.compile(rb"[!-~]{1,200}")
 _TOPIC_NAME = re.compile(rb"[A-Za-z0-9._-]{1,249}")
-_INCARNATION = re.compile(rb"[A-Za-z0-9_-]{1,64}")
+_INCARNATION = re.compile(rb"[A-Za-z0-9_~-]{1,64}")
 NEVER_COPIED = frozenset({"authorization"})
 
 

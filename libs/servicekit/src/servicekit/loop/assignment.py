@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 import structlog
 
+from servicekit.checkpoints.fence import topic_of
 from servicekit.kafka.inside_aiokafka.incarnations import TopicState
 from servicekit.kafka.records import Record
 from servicekit.loop.batches import Handler
@@ -108,7 +109,7 @@ class Assignment:
         for number, part in self.partitions.items():
             if part.state is not State.READY or part.hold is None:
                 continue
-            if None not in (state.incarnation, part.hold.incarnation) and state.incarnation != part.hold.incarnation:
+            if None not in (state.incarnation, known := topic_of(part.hold.incarnation)) and state.incarnation != known:
                 self.recover(part, "other_log")
             elif (offset := part.led(state.leader_epochs.get(number, -1))) is not None:
                 again[number] = offset

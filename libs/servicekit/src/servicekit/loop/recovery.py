@@ -109,7 +109,7 @@ class Recovery:
         await self._publish_unsent(partition)
         bounds = await self._reader.bounds(partition.number)
         check_log(partition, hold, bounds)
-        hold.incarnation = bounds.incarnation or hold.incarnation
+        hold.incarnation = fence.learnt(hold.incarnation, bounds.incarnation)
         async with self._pool.acquire() as connection:
             await self._handler.on_assigned({partition.number}, connection)
         if partition.more:
@@ -174,7 +174,7 @@ def check_log(partition: Partition, hold: Hold, log: Bounds) -> None:
     Of a topic with another id than the checkpoint's, what was applied last has to be there: `Partition.begin` looks.
     """
     name, at = f"{partition.topic}/{partition.number}", hold.next_offset
-    anew = None not in (hold.incarnation, log.incarnation) and hold.incarnation != log.incarnation
+    anew = None not in (hold.incarnation, log.incarnation) and fence.topic_of(hold.incarnation) != log.incarnation
     made_anew = f"{name}: the topic was made anew since the checkpoint {at}; its log is now {log.start} to {log.end}"
     if anew and (at > log.end or (at > 0 and (at <= log.start or hold.last_id is None))):
         raise LogProblem(made_anew)
