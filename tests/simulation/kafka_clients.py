@@ -117,8 +117,12 @@ class Consumer:
         return None if partitions is None else set(range(len(partitions)))
 
     async def topic_state(self, topic: str) -> TopicState:
-        state: TopicState = await self._kafka.ask(lambda: self._kafka.log.state(topic))
-        return state
+        """At once: it is asked every two seconds, and would take most of a run's chances of a lost answer to itself."""
+        if self._kafka.network.over:
+            raise asyncio.CancelledError
+        if self._kafka.server.down:
+            raise KafkaConnectionError("kafka is down")
+        return self._kafka.log.state(topic)
 
     async def beginning_offsets(self, tps: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         log = self._kafka.log

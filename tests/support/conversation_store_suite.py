@@ -209,55 +209,6 @@ class ConversationStoreSuite:
         await kept.save(verifying(Work(), contact_id("gone"), phone=new.value))
         assert await kept.named(new) == {new: [key_of("2")]}
 
-    async def test_who_is_told_to_be_somebody_else_is_merged_and_nothing_is_lost(self, kept: Kept) -> None:
-        anna, guest, again = contact_id("anna"), contact_id("guest"), contact_id("again")
-        used, newer = conversation("1", contact=anna), conversation("2", contact=guest)
-        used.last_user_at, newer.last_user_at = THEN, THEN + timedelta(hours=1)
-        known = with_contact("anna", used, profile={"name": "Anna", "city": "Riga"})
-        await kept.save(verifying(known, anna, external_id="crm-7"))
-        await kept.save(with_contact("guest", newer, profile={"name": "A.", "email": "a@example.com"}))
-        await kept.save(verifying(Work(), guest, phone="+49170"))
-        told = verifying(Work(), guest, external_id="crm-7")
-        told.patch(guest, PatchContact({"profile.city": "Tartu", "variables.points": 9}, add_tags=("vip",)))
-        told.patch(anna, PatchContact({"variables.age": 30}, add_tags=("loyal",)))
-        await kept.save(told)
-        whole = await kept.contact(key_of("1"))
-        assert (whole.id, whole.profile) == (anna, {"name": "Anna", "city": "Tartu", "email": "a@example.com"})
-        assert (whole.variables, sorted(whole.tags)) == ({"points": 9, "age": 30}, ["loyal", "new", "vip"])
-        assert await kept.contact(key_of("2")) == whole
-        names = [Name(BOT, "external_id", "crm-7"), Name(BOT, "phone", "+49170"), Name(BOT, "contact_id", guest)]
-        assert await kept.named(*names) == {name: [key_of("2"), key_of("1")] for name in names}
-        late = Work()
-        late.patch(guest, PatchContact({"profile.city": "lost"}))
-        with pytest.raises(StaleConversation):
-            await kept.save(late)
-        loaded = (await kept.load(key_of("2"))).loaded
-        assert loaded is not None
-        assert loaded.conversation.contact_id == anna
-        # Who has an external id is not somebody else for being told another one: that is a correction.
-        await kept.save(verifying(with_contact("again", profile={}), again, external_id="crm-8"))
-        assert await kept.named(Name(BOT, "external_id", "crm-8")) == {Name(BOT, "external_id", "crm-8"): []}
-        await kept.save(verifying(Work(), anna, external_id="crm-8"))
-        assert await kept.named(*names[:1], Name(BOT, "external_id", "crm-8")) == {
-            Name(BOT, "external_id", "crm-8"): [key_of("2"), key_of("1")]
-        }
-
-    async def test_merged_contacts_are_merged_again(self, kept: Kept) -> None:
-        first, second, third = contact_id("first"), contact_id("second"), contact_id("third")
-        await kept.save(with_contact("first", conversation("1", contact=first), profile={"name": "F"}))
-        await kept.save(verifying(with_contact("second", profile={}), second, phone="+49170"))
-        await kept.save(verifying(with_contact("third", profile={}), third, external_id="crm-7"))
-        both = verifying(verifying(Work(), second, external_id="crm-7"), first, external_id="crm-7")
-        both.patch(first, PatchContact({"variables.a": 1}))
-        both.patch(second, PatchContact({"variables.b": 2}))
-        await kept.save(both)
-        found = await kept.contact(key_of("1"))
-        assert (found.id, found.profile, found.variables) == (third, {"name": "F"}, {"points": 1, "a": 1, "b": 2})
-        names = [Name(BOT, "phone", "+49170"), Name(BOT, "external_id", "crm-7"), Name(BOT, "contact_id", second)]
-        assert await kept.named(*names) == {name: [key_of("1")] for name in names}
-        async with kept.store.reading() as reads:
-            assert await reads.holders([*names[:2], Name(BOT, "email", "nobody")]) == dict.fromkeys(names[:2], found)
-
     async def test_a_backlog_has_what_the_bot_said_since(self, kept: Kept) -> None:
         of = conversation()
         work = work_of(of)

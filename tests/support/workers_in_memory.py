@@ -17,7 +17,8 @@ class WorkersInMemory:
     """`make` makes a worker's Do, one for the first worker and for each fresh one.
 
     `ends`, where a test sets it, says of (task, progress) whether the worker is ended there, and `by_limit` whether by one
-    of its limits; `none_there`: no worker can be had. `asked` are the tasks. While `free` is not set, none is free.
+    of its limits; `none_there`: no worker can be had. `asked` are the tasks, each of which takes `cpu` seconds. While `free` is
+    not set, none is free.
     """
 
     def __init__(self, make: Callable[[], Do]) -> None:
@@ -26,7 +27,7 @@ class WorkersInMemory:
         self.asked: list[Any] = []
         self.free = asyncio.Event()
         self.free.set()
-        self.fresh = 0
+        self.fresh, self.cpu = 0, 0.0
         self.by_limit = self.none_there = False
         self.ends: Callable[[Any, int], bool] = lambda task, progress: False
 
@@ -58,7 +59,7 @@ class _Worker:
         try:
             if self._workers.ends(task, 0):
                 raise _Killed
-            return self._do(task, progress), 0.0
+            return self._do(task, progress), self._workers.cpu
         except _Killed:
             raise Ended("its process was killed", by_limit=self._workers.by_limit, progress=count) from None
         except Exception as error:

@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import gzip
 import os
 import resource
 import signal
@@ -144,6 +145,14 @@ async def test_bodies_are_bounded_with_and_without_a_length(service):
     chunk = b"3e9\r\n" + b"x" * 1001 + b"\r\n0\r\n\r\n"
     assert b" 413 " in await service.raw(head + b"transfer-encoding: chunked\r\n\r\n" + chunk)
     assert b"/v1/x 1000" in await service.raw(head + b"content-length: 1000\r\n\r\n" + b"x" * 1000)
+
+
+async def test_a_service_reads_as_the_gateway_does(service):
+    assert b" 505 " in await service.raw(b"GET /v1/x HTTP/2.0\r\nhost: x\r\n\r\n")
+    packed = gzip.compress(b"x" * 100)
+    head = b"POST /v1/x HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-encoding: gzip\r\n"
+    answer = await service.raw(head + b"content-length: %d\r\n\r\n" % len(packed), packed)
+    assert answer.endswith(b" /v1/x 100")
 
 
 async def test_the_clients_address_is_taken_from_a_trusted_proxy(service):

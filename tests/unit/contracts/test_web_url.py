@@ -11,6 +11,7 @@ from contracts.web_url import climbs, origin_of, web_url
 NO_WAY = [
     "//evil.example/", "/relative", "https:evil.example", "javascript:alert(1)", "data:text/html,x", "ftp://a.example/",
     "https://user@evil.example/", "https://user:pw@evil.example/", "https://shop.example\\@evil.example/",
+    "https://shop.example\\.evil.example/",
     "https://shop.example/\r\nset-cookie: a=b", "https://shop.example/a b", "", "https://", "https://shop.example:x/",
 ]  # fmt: skip
 

@@ -90,6 +90,14 @@ async def test_a_project_that_ends_worker_after_worker_gets_none_and_others_do(w
     assert len(workers.asked) == asked + 1
 
 
+async def test_what_programs_take_is_spent(workers: WorkersInMemory) -> None:
+    made = Programs(workers, Allowances(lambda: 0.0))
+    workers.cpu = 1.0
+    for _ in range(10):
+        await through(made, COUNTED)
+    assert len(workers.asked) == 3
+
+
 async def test_where_no_worker_can_be_had_no_event_is_let_through_or_lost(
     made: Programs, workers: WorkersInMemory
 ) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from flow_engine.catalogue.links import LinkMaker
+from flow_engine.programs import stepping
 from flow_engine.programs.worker import MOST_GRAPHS, Learn, Step, StepWorker, Unknown
 from servicekit.credentials.links import LinkKeys
 from servicekit.loop.batches import Infrastructure
@@ -135,6 +136,29 @@ async def test_a_project_that_spends_its_allowance_fails_at_once_by_the_port(wor
     asked = len(world.workers.asked)
     await world.say("/counted", "p9")
     assert (await world.said("p9"), len(world.workers.asked)) == (["Sorry: allowance-spent"], asked)
+
+
+async def test_what_turns_take_in_workers_is_spent(world: EngineWorld) -> None:
+    put(world, counted())
+    world.workers.cpu = 1.0
+    for number in range(10):
+        await world.say("/counted", f"p{number}")
+    assert await world.said("p9") == ["Sorry: allowance-spent"]
+
+
+async def test_what_code_takes_is_spent_and_asked_for(world: EngineWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.sandbox = sandbox = ScriptedSandbox(value=7)
+    world.restart(compute_budget=10)
+    monkeypatch.setattr(stepping, "CODE_WAIT", -1.0)  # As if each had taken a second longer.
+    document = counted()
+    run = {"type": "code", "source": "7", "save_to": "memory.seven", "ports": {"next": "ask", "error": "sorry"}}
+    document["nodes"]["first"] = run
+    document["nodes"].pop("second")
+    put(world, document)
+    for number in range(10):
+        await world.say("/counted", f"p{number}")
+    assert (await world.said("p0"), len(sandbox.ran)) == (["one"], 3)
+    assert (await world.said("p9"))[0].startswith("Sorry: ")
 
 
 async def test_where_no_worker_can_be_had_nothing_is_held_and_the_batch_is_made_again(world: EngineWorld) -> None:

@@ -163,6 +163,29 @@ def test_texts_that_may_be_jmespath(source: str, values: Any) -> None:
     ends(lambda: path.find([real(value) for value in values], Work()))
 
 
+class Odd:
+    """A value that no engine expects: comparing it raises what none of them names."""
+
+    def __eq__(self, other: object) -> bool:
+        raise RecursionError
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda values: Template("{% if memory.a == memory.b %}x{% endif %}").render(values),
+        lambda values: Expression("memory.a == memory.b").evaluate(values),
+        lambda values: JsonPath("a == b").find(values.scope("memory"), Work()),
+    ],
+    ids=["liquid", "cel", "jmespath"],
+)
+def test_whatever_is_raised_beneath_an_engine_is_the_programs_failure(run: Any) -> None:
+    with pytest.raises(NodeError):
+        run(Values([Odd(), Odd(), 1]))
+
+
 def ends(run: Any) -> None:
     """It ends by itself, soon, and with nothing but a NodeError."""
     begun = time.thread_time()

@@ -141,3 +141,30 @@ def test_texts_and_lists_that_enter_are_bounded(scopes: dict[str, Any]) -> None:
 
 def test_what_is_in_another_scope_does_not_count() -> None:
     assert Expression("user.name == 'Ann'").evaluate(Values(**VALUES, event={"content": "x" * 70_000})) is True
+
+
+LONG = "y" * 60_000
+WALKS: list[tuple[str, dict[str, Any], int]] = [
+    ("memory.l.all(i, true)", {"l": [1] * 900}, 900),
+    ("memory.a.contains('yz')", {"a": LONG}, 230),
+    ("memory.a.startsWith('yz')", {"a": LONG}, 230),
+    ("3 in memory.l", {"l": [1] * 900}, 1100),
+    ("memory.l == memory.k", {"l": [[1]] * 900, "k": [[1]] * 900}, 1800),
+    ("memory.l == memory.k", {"l": [{"a": 1}] * 900, "k": [{"a": 1}] * 900}, 1800),
+    ("memory.a == memory.b", {"a": LONG, "b": "y" * 60_000}, 230),
+    ("memory.a < memory.b", {"a": LONG, "b": LONG + "z"}, 230),
+    ("size(memory.a + memory.a)", {"a": LONG[:30_000]}, 230),
+    ("size(memory.l + memory.l)", {"l": [1] * 450}, 220),
+    ("max(memory.l)", {"l": [1] * 900}, 220),
+    ("memory.a.matches('^(yy|z)*$')", {"a": LONG}, 2500),
+    ("memory.l", {"l": [1] * 900}, 220),
+    ("memory.l", {"l": [[]] * 900}, 1100),
+    ("memory.a", {"a": LONG}, 230),
+]
+
+
+@pytest.mark.parametrize(("source", "memory", "least"), WALKS, ids=[f"{walk[0]}-{walk[2]}" for walk in WALKS])
+def test_whatever_is_gone_over_is_charged(source: str, memory: dict[str, Any], least: int) -> None:
+    values = Values(memory=memory)
+    Expression(source).evaluate(values)
+    assert least <= Work().left - values.work.left < 2 * least

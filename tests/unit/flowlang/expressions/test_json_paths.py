@@ -54,6 +54,32 @@ def test_what_cannot_be_offered_is_refused_when_it_is_saved(source: str, says: s
         JsonPath(source)
 
 
+@pytest.mark.parametrize("body", [{"a": [[1] * 100] * 60}, {"a": ["x" * 40_000] * 2}], ids=["values", "characters"])
+def test_what_is_selected_has_a_size(body: dict[str, Any]) -> None:
+    with pytest.raises(NodeError, match="selects more than"):
+        JsonPath("a").find(body, Work())
+
+
+WALKS: list[tuple[str, dict[str, Any], int]] = [
+    ("l[*].a.b.c", {"l": [{"a": {"b": {"c": 1}}}] * 200}, 800),
+    ("length(a)", {"a": "y" * 60_000}, 230),
+    ("to_string(l) | length(@)", {"l": list(range(1000))}, 160),
+    ("map(&n, l) | length(@)", {"l": [{"n": 1}] * 100}, 220),
+    ("to_array(a) | length(@)", {"a": "y" * 60_000}, 690),
+    ("l[] | length(@)", {"l": [[1] * 10] * 100}, 1250),
+    ("l[::1] | length(@)", {"l": [1] * 1000}, 1250),
+    ("sort(l)", {"l": list(range(500))}, 5000),
+    ("l == k", {"l": [[1]] * 900, "k": [[1]] * 900}, 1000),
+]
+
+
+@pytest.mark.parametrize(("source", "body", "least"), WALKS, ids=[walk[0] for walk in WALKS])
+def test_whatever_is_gone_over_is_charged(source: str, body: dict[str, Any], least: int) -> None:
+    work = Work()
+    JsonPath(source).find(body, work)
+    assert least <= Work().left - work.left < 2 * least
+
+
 def test_the_size_of_a_joined_text_is_known_before_it_is_made() -> None:
     body = {"between": "x" * 2000, "texts": ["a"] * 100}
     with pytest.raises(NodeError, match=f"more than {LONGEST_RESULT} characters"):

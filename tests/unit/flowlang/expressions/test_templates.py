@@ -6,8 +6,12 @@ import time
 from typing import Any
 
 import pytest
+from liquid.builtin.expressions import Path
+from liquid.builtin.output import OutputNode
 
 from flowlang.expressions.templates import MOST_TAGS, Template, merge_tags_only, url_template
+from flowlang.liquid.expressions import EVALUATED
+from flowlang.liquid.nodes import RENDERED
 from flowlang.problems import NodeError
 from flowlang.work import Work
 
@@ -163,3 +167,67 @@ def test_a_bomb_ends_soon_with_an_error(source: str) -> None:
             template.render(Values(**VALUES | BIG))
         took.append(time.thread_time() - begun)
     assert min(took) < 0.02
+
+
+def test_plain_merge_tags_are_charged_for_what_they_show() -> None:
+    values = Values(memory={"a": "x" * 60_000})
+    values.work = Work(units=300)
+    Template("{{ memory.a }}").render(values)
+    with pytest.raises(NodeError):
+        Template("{{ memory.a }}").render(values)
+
+
+def test_an_expression_has_so_many_levels() -> None:
+    Template("{% if memory.a" + " and memory.a" * 40 + " %}x{% endif %}")
+    with pytest.raises(ValueError, match="nested too deeply"):
+        Template("{% if memory.a" + " and memory.a" * 70 + " %}x{% endif %}")
+
+
+def test_a_list_that_a_loop_goes_over_is_charged_before_its_first_turn() -> None:
+    values = Values(memory={"list": list(range(5000))})
+    values.work = Work(units=2000)
+    with pytest.raises(NodeError, match="costs too much"):
+        Template("{% for i in memory.list %}{% break %}{% endfor %}").render(values)
+
+
+def test_a_filter_that_fails_is_named() -> None:
+    with pytest.raises(NodeError, match=r"^template: ceil: "):
+        Template("{{ memory.a | ceil }}").render(Values(memory={"a": "inf"}))
+
+
+@pytest.mark.parametrize(("table", "part"), [(EVALUATED, Path), (RENDERED, OutputNode)])
+def test_a_part_that_nothing_here_runs_does_not_parse(
+    monkeypatch: pytest.MonkeyPatch, table: dict[type, Any], part: type
+) -> None:
+    monkeypatch.delitem(table, part)
+    with pytest.raises(ValueError, match="which is not offered"):
+        Template("{{ memory.a[memory.b] }}")
+
+
+def test_a_filter_pays_for_what_it_reads_and_for_what_it_makes() -> None:
+    shown = 60_000 // 256 + 1
+    values = Values(memory={"a": "x" * 60_000})
+    values.work = Work(units=3 * shown - 100)  # Read, made, shown: each would be too much after the others.
+    with pytest.raises(NodeError, match="costs too much"):
+        Template("{{ memory.a | upcase }}").render(values)
+    values.work = Work(units=3 * shown + 100)
+    assert Template("{{ memory.a | upcase }}").render(values) == "X" * 60_000
+
+
+LONG = "y" * 60_000
+WALKS: list[tuple[str, dict[str, Any], int]] = [
+    ("{% if memory.a contains 'z' %}x{% endif %}", {"a": LONG}, 230),
+    ("{% if memory.l contains 'z' %}x{% endif %}", {"l": ["y" * 1000] * 100}, 310),
+    ("{% if memory.l == memory.k %}x{% endif %}", {"l": [[1]] * 900, "k": [[1]] * 900}, 1000),
+    ("{% if memory.a < memory.b %}x{% endif %}", {"a": LONG, "b": LONG + "z"}, 230),
+    ("{% for i in memory.o %}{% break %}{% endfor %}", {"o": {str(n): n for n in range(900)}}, 1800),
+    ("{{ memory.l | sort | first }}", {"l": list(range(900))}, 1350),
+    ("{{ memory.l | uniq | first }}", {"l": [{"a": n} for n in range(50)]}, 1600),
+]
+
+
+@pytest.mark.parametrize(("source", "memory", "least"), WALKS, ids=[walk[0] for walk in WALKS])
+def test_whatever_is_gone_over_is_charged(source: str, memory: dict[str, Any], least: int) -> None:
+    values = Values(memory=memory)
+    Template(source).render(values)
+    assert least <= Work().left - values.work.left < 2 * least

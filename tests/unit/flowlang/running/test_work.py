@@ -33,6 +33,14 @@ def test_all_programs_of_a_turn_have_a_limit_together(talk: Any) -> None:
     assert t.event_data("flow.failed")["error"]["type"] == "template"
 
 
+def test_one_program_may_do_a_part_of_that_only(talk: Any) -> None:
+    alone = {"type": "set", "values": {"temp.x": DEAR * 4}, "ports": {"next": "done", "error": "over"}}
+    said = {name: {"type": "say", "parts": [{"text": name}]} for name in ("done", "over")}
+    t = talk({"alone": alone} | said)
+    t.say("/go")
+    assert t.texts == ["over"]
+
+
 def test_on_error_can_still_say_something(talk: Any) -> None:
     nodes = many(90, DEAR) | {"sorry": {"type": "say", "parts": [{"text": "Sorry, {{ user.name | upcase }}"}]}}
     t = talk(nodes, on_error="sorry")
@@ -66,6 +74,21 @@ def test_a_pattern_that_would_take_too_long_over_a_text_does_not_take_it(talk: A
     both = talk(hello, triggers=[slow, word])
     both.say("é " * 8000 + "there")
     assert both.texts == ["Hello"]
+
+
+def test_an_answer_that_its_pattern_would_take_too_long_over_is_not_one(talk: Any) -> None:
+    ask = {
+        "type": "ask",
+        "text": "?",
+        "input": {"type": "text", "max_length": 16_384, "pattern": r"((\w?){50}){20}!|é.*|hi!"},
+        "ports": {"ok": "hello"},
+    }
+    t = talk({"ask": ask, "hello": {"type": "say", "parts": [{"text": "Hello"}]}})
+    t.say("/go")
+    t.say("é " * 8000)
+    assert "Hello" not in t.texts
+    t.say("hi!")
+    assert t.texts == ["Hello"]
 
 
 def test_one_text_in_many_places_is_charged_in_each() -> None:

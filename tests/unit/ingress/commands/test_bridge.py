@@ -78,6 +78,27 @@ async def test_a_start_on_which_the_engine_says_nothing_delays_no_other_command(
     assert [each["kind"] for each in given.rig.inbound] == ["start", "contact_update", "start"]
 
 
+class Consumer:
+    """Gives these batches, and then nothing."""
+
+    def __init__(self, *batches: list[Record]) -> None:
+        self._batches = deque(batches)
+
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Record]]:
+        if not self._batches:
+            await asyncio.Event().wait()
+        return {TopicPartition("commands", 0): self._batches.popleft()}
+
+
+async def test_the_next_batch_is_taken_while_a_start_is_waited_for(given):
+    batches = [given.record(START, "held")], [given.record(PATCH, "patch")]
+    consuming = asyncio.create_task(given.bridge._consume(Consumer(*batches)))
+    await eventually(lambda: given.outcomes() == {"patch": "accepted"})
+    consuming.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await consuming
+
+
 async def test_what_is_said_in_a_paused_channel_is_refused(given):
     paused = Channel(id="http-1", project_id=PROJECT, bot_id=BOT, type="http", name="api", state="paused")
     given.rig.view.put("channel", paused)

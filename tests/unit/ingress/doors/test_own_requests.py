@@ -5,9 +5,10 @@ from hashlib import sha256
 import pytest
 
 from contracts.links import HookLink
-from contracts.registry import Channel
+from contracts.registry import Channel, Token
 from ingress.intake import rate_limits
 from ingress.intake.rate_limits import Rate
+from servicekit.credentials.tokens import generate_token
 from support.ingress_fakes import BOT, CHANNEL, PROJECT
 
 HOPS = {"switchhook-hops": "3"}
@@ -44,7 +45,26 @@ async def platform(rig, headers):
     )  # fmt: skip
 
 
-DOORS = [trigger, hook_url, signal, platform]
+async def web_chat(rig, headers):
+    rig.view.put("channel", Channel(id="web-1", project_id=PROJECT, bot_id=BOT, type="webchat", name="web"))
+    session = (await rig.call("POST", "/v1/web/web-1/sessions")).json
+    path = f"/v1/web/web-1/sessions/{session['session_id']}/messages"
+    bearer = {"authorization": f"Bearer {session['token']}"}
+    return await rig.call("POST", path, json={"client_message_id": "1", "text": "hi"}, headers=bearer | headers)
+
+
+async def bot_api(rig, headers):
+    rig.view.put("channel", Channel(id="http-1", project_id=PROJECT, bot_id=BOT, type="http", name="api"))
+    made, sessions = generate_token(), f"/v1/talk/{BOT}/sessions"
+    known = {"id": made.id, "project_id": PROJECT, "name": "talk", "sha256": made.sha256}
+    rig.view.put("token", Token(**known, scopes=("bots:converse",)))
+    bearer = {"authorization": f"Bearer {made.text}"}
+    session = (await rig.call("POST", sessions, json={}, headers=bearer)).json
+    path, said = f"{sessions}/{session['session_id']}/messages", {"client_message_id": "1", "text": "hi"}
+    return await rig.call("POST", path, json=said, headers=bearer | headers)
+
+
+DOORS = [trigger, hook_url, signal, platform, web_chat, bot_api]
 
 
 @pytest.mark.parametrize("door", DOORS, ids=[each.__name__ for each in DOORS])

@@ -40,6 +40,8 @@ def test_http_urls_are_taken(url: str) -> None:
         "https://crm.example.com/a b",
         "https://crm.example.com/\r\nx: y",
         "https:\\\\crm.example.com",
+        "https://crm.example.com/a/../b",
+        "https://crm.example.com/a/%2e%2e/b",
         "https://crm.example.com/" + "x" * 2048,
     ],
 )

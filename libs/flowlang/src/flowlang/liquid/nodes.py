@@ -149,8 +149,7 @@ def _case(node: CaseNode, run: Rendering) -> None:
         if isinstance(block, MultiExpressionBlockNode):
             times = evaluate(block.expression, run)
             matched = matched or times > 0
-            for _ in range(times):
-                run.work.charge(1)
+            for _ in range(times):  # At most as many as were charged for.
                 _block(block.block, run)
         elif not matched:
             _block(block, run)
