@@ -21,6 +21,8 @@ from dispatcher.sending.programs import Programs
 from dispatcher.settings import Settings
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.timers import Timers
+from flow_engine.batch.waking import Waking
+from flow_engine.programs.deferring import Deferring
 from flow_engine.programs.stepping import Stepping
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import KafkaPublisher
@@ -115,8 +117,8 @@ async def engine(world: World, name: str, loops: list[PartitionLoop]) -> None:
     """What flow_engine.main wires together."""
     pool: Any = Pool(world.engine_database)
     store: Any = Conversations(pool, world.conversations)
-    stepping = Stepping(_NoCode(), WorkersInMemory(lambda: world.steps))  # type: ignore[arg-type]
-    handler = EngineHandler(store, world.catalogue, stepping)
+    deferring = Deferring(Stepping(_NoCode(), WorkersInMemory(lambda: world.steps)))  # type: ignore[arg-type]
+    handler = EngineHandler(store, world.catalogue, deferring)
     loop = PartitionLoop(
         handler, cluster=CLUSTER, group="flow-engine", service="flow-engine", instance=name, pool=pool,
         session_timeout=SESSION_SECONDS, parallel_batches=2,
@@ -125,6 +127,7 @@ async def engine(world: World, name: str, loops: list[PartitionLoop]) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(loop.run())
         tasks.create_task(Timers(loop, store).run())
+        tasks.create_task(Waking(loop, deferring).run())
 
 
 class _NoCode:

@@ -62,6 +62,9 @@ class Conversations:
             at_once(self._twin.hold(record, key, error, connection))
             connection.saved = True
 
+    async def deferred(self, parts: Iterable[int], connection: database.Session) -> list[Any]:
+        return await connection.ask(lambda: at_once(self._twin.deferred(parts, connection)))
+
     async def held_failed(self, conversation: str, position: int, error: str, connection: database.Session) -> None:
         if connection.counts:
             at_once(self._twin.held_failed(conversation, position, error, connection))
