@@ -46,6 +46,7 @@ def as_shown(command: str, id: str, position: str = "") -> list[str]:
     return [position if words[number - 1] == "--position" else word for number, word in enumerate(words)]
 
 
+@pytest.mark.seconds(60)
 async def test_dead_letters_are_listed_shown_released_and_discarded(ground: Ground) -> None:
     about = headers(id="odd", type="inbound.message", source="test", time=now_text())
     publisher = KafkaPublisher(ground.stack.cluster, client_id="test")

@@ -72,7 +72,8 @@ async def test_the_signing_secret_is_replaced_and_all_older_ones_sign_until_the_
     assert (await project.get(path))["signing_secret_hint"].endswith(secrets[0][-4:])
     async with registry.database.pool.acquire() as connection:
         await connection.execute(
-            'UPDATE entity SET extra = extra || \'{"retire_secret_at": "2020-01-01T00:00:00.000Z"}\' WHERE id = $1',
+            """UPDATE entity SET extra = extra || '{"retire_secret_at": "2020-01-01T00:00:00.000Z",
+                   "secret_ends": ["2020-01-01T00:00:00.000Z", "2020-01-01T00:00:00.000Z"]}' WHERE id = $1""",
             project.id,
         )
         await retire_due(connection)

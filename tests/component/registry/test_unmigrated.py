@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from contracts import findings, replies
 from contracts.registry import TOPIC
 from registry.main import Registry
 from servicekit import database as database_module
@@ -16,7 +17,7 @@ from servicekit.kafka.cluster import Cluster
 from servicekit.migrate import migrate_async
 from support.logs import configured
 from support.registry_api import ADMIN_TOKEN, settings_for
-from support.topics import create_topic, delete_topics
+from support.topics import create_topics, delete_topics
 from support.waiting import eventually
 
 SENTENCE = "the database is not migrated: run `python -m servicekit.migrate registry`"
@@ -34,7 +35,8 @@ async def test_it_is_not_ready_until_it_is_migrated(
 ) -> None:
     monkeypatch.setattr(database_module, "LOOK_SECONDS", 0.05)
     cluster = Cluster(kafka, f"test-{id(said)}.")
-    topic = await create_topic(kafka, cluster.named(TOPIC.name), config={"cleanup.policy": "compact"})
+    names = [cluster.named(topic.name) for topic in (TOPIC, findings.TOPIC, replies.TOPIC)]
+    await create_topics(kafka, dict.fromkeys(names, 1))
     if before:
         await migrate_async("registry", database, before)
     service = Registry(settings_for(cluster, database))
@@ -52,7 +54,7 @@ async def test_it_is_not_ready_until_it_is_migrated(
         work.cancel()
         await asyncio.gather(work, return_exceptions=True)
         await service.close()
-        await delete_topics(kafka, topic)
+        await delete_topics(kafka, *names)
 
 
 async def make_project(service: Registry) -> int:

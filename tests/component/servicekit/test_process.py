@@ -63,7 +63,7 @@ async def readiness(port: int) -> Any:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({}, "small does not start: SWITCHHOOK_ADMIN_TOKEN: Field required\n"),
+        ({}, "small does not start: SWITCHHOOK_ADMIN_TOKEN: the field 'admin_token' is needed\n"),
         (
             TOKEN | {"SWITCHHOOK_KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "SWITCHHOOK_KAFKA_SASL_MECHANISM": "PLAIN"},
             "small does not start: SWITCHHOOK_KAFKA_USER is needed with SWITCHHOOK_KAFKA_SECURITY_PROTOCOL=SASL_SSL\n",

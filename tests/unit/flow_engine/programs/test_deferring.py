@@ -58,6 +58,10 @@ class World:
             return False
         return True
 
+    def spend_patience(self, project: str) -> None:
+        """Batches have waited for it in vain as long as they do."""
+        self.deferring._patience.spend(project, deferring.MOST_PATIENCE * 2)
+
     async def woken(self) -> list[str]:
         async with asyncio.timeout(5):
             return [whose.key for whose in await self.deferring.to_wake()]
@@ -70,7 +74,15 @@ async def made() -> AsyncIterator[World]:
     await world.deferring.close()
 
 
+async def test_as_long_as_batches_have_patience_nobody_queues_behind_the_slow_turns_of_the_project(made: World) -> None:
+    for number in range(MOST_OF_A_PROJECT + 5):
+        assert not await made.come(f"busy/{number}")
+    made.stepping.end("busy/quick")
+    assert await made.come("busy/quick")
+
+
 async def test_a_project_has_so_many_in_the_making_and_another_one_has_room(made: World) -> None:
+    made.spend_patience("busy")
     for number in range(MOST_OF_A_PROJECT + 5):
         assert not await made.come(f"busy/{number}")
     assert not await made.come("other/1")
@@ -92,6 +104,7 @@ async def test_room_goes_to_those_who_wait_one_project_after_the_other(
 
 
 async def test_who_comes_later_does_not_overtake_those_of_the_project_who_wait(made: World) -> None:
+    made.spend_patience("busy")
     for number in range(MOST_OF_A_PROJECT + 1):
         await made.come(f"busy/{number}")
     made.stepping.end("busy/0")
@@ -113,7 +126,7 @@ async def test_what_belongs_to_a_partition_that_has_gone_is_forgotten(made: Worl
 
 async def test_a_project_whose_turns_take_long_has_no_more_patience(made: World) -> None:
     """Its turns are deferred at once, so that batches wait for it no longer than its share."""
-    made.deferring._patience.spend("busy", deferring.MOST_PATIENCE * 2)
+    made.spend_patience("busy")
     made.deferring._patience_of_one = 60.0
     async with asyncio.timeout(5):
         assert not await made.come("busy/1")

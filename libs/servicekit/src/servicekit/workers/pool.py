@@ -114,6 +114,11 @@ class WorkerPool:
         self._idle.append(line)
         return line
 
+    @property
+    def has_idle(self) -> bool:
+        """Whether a worker waits for a task and lives."""
+        return any(line.is_idle for line in self._idle)
+
     def _leave(self, line: Line) -> None:
         line.close()
         if not line.is_ended:

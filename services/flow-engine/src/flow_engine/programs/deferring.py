@@ -26,7 +26,7 @@ from servicekit.workers.pool import Ended
 PATIENCE = 0.01
 """Seconds that a batch waits for a turn: ordinary code nodes and filters take less."""
 MOST_PATIENCE, PATIENCE_RATE = 0.5, 0.1
-"""Seconds that all batches together wait for a project's turns at once, and more of it each second."""
+"""Seconds that all batches together wait in vain for a project's turns at once, and more of it each second."""
 MOST_OF_A_PROJECT, MOST = 8, 64
 """Turns that are in the making, in memory: more than run at a time, since a conversation takes some milliseconds to wake."""
 MOST_TRIES = 3
@@ -100,7 +100,7 @@ class Deferring:
         return self._taken(making)
 
     def _begun(self, event: Event, whose: TurnOf, catalogue: Catalogue) -> _Making:
-        if whose.key not in self._called and (whose.project in self._waiting or not self._has_room(whose.project)):
+        if whose.key not in self._called and not self._may_begin(whose.project):
             self._let_wait(whose)
             self._deferred.inc()
             raise Deferred
@@ -118,7 +118,8 @@ class Deferring:
         if seconds is None or self._patience.has(project):
             began = now()
             await asyncio.wait([making.task], timeout=seconds)
-            self._patience.spend(project, now() - began)
+            if not making.task.done():  # One that is ready in time is as others are, and costs no patience.
+                self._patience.spend(project, now() - began)
         if not making.task.done():
             making.task.add_done_callback(lambda _: self._wake(making))
 
@@ -221,6 +222,12 @@ class Deferring:
             del keys[key]
             if not keys:
                 del self._waiting[whose.project]
+
+    def _may_begin(self, project: str) -> bool:
+        """Also where others of the project wait: as long as batches have patience, what is ready in time need not queue."""
+        if len(self._making) + len(self._called) >= MOST:
+            return False
+        return self._patience.has(project) or (project not in self._waiting and self._has_room(project))
 
     def _has_room(self, project: str) -> bool:
         if len(self._making) + len(self._called) >= MOST:
