@@ -9,6 +9,7 @@ from support.ground import Ground
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 SEED = 11
+SEEDS_OF_A_CONTROL = 3
 EVENTS = 1000
 SECONDS, CONTROL_SECONDS, LONG_SECONDS = 20, 15, 180
 
@@ -32,9 +33,17 @@ async def survives(ground: Ground, seconds: float, seed: int) -> None:
     assert verdict.sound, verdict.figures()
 
 
-@pytest.mark.seconds(120)
+@pytest.mark.seconds(240)
 @pytest.mark.parametrize("protection", ["outbox", "fence", "dedupe", "lease"])
 async def test_the_checker_notices_when_a_protection_is_missing(ground: Ground, protection: str) -> None:
-    """Processes die, or stop and go on later, in the very moment that the protection is for; ends at the first violation."""
-    verdict, _ = await attack(ground.stack, CONTROL_SECONDS, SEED, protection, ground.log)
-    assert not verdict.sound, verdict.figures()
+    """Processes die, or stop and go on later, in the very moment that the protection is for; ends at the first violation.
+
+    Whether what a zombie of the fence has in hand does harm depends on the batch it was stopped with: seen in most runs.
+    """
+    seen = []
+    for seed in range(SEED, SEED + SEEDS_OF_A_CONTROL):
+        verdict, _ = await attack(ground.stack, CONTROL_SECONDS, seed, protection, ground.log)
+        if not verdict.sound:
+            return
+        seen.append(verdict.figures())
+    raise AssertionError(seen)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+import pytest
+
 from contracts.inbound import InboundAdapter
 from support.dispatcher import BOT, CHANNEL, RunningDispatcher, channel
 from support.fake_telegram import FakeTelegram
@@ -120,6 +122,7 @@ async def test_what_a_paused_channel_has_to_send_waits_until_it_is_active(
     await eventually(lambda: [body["text"] for body in telegram.messages] == ["waits"])
 
 
+@pytest.mark.seconds(60)
 async def test_a_refusal_that_the_registry_has_marked_is_not_asked_for_again(
     dispatcher: RunningDispatcher, telegram: FakeTelegram
 ) -> None:
