@@ -23,7 +23,6 @@ from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord
 from servicekit.storable import moment_of, storable
 
-GROUP = "switchhook.registry.findings"
 ID_LIMIT = 128
 """Characters of an entity's id; an index takes no text of any length."""
 
