@@ -44,7 +44,7 @@ def _send(writer: TurnWriter, id: str, effect: model.Say, content: dict[str, Any
         "content": content,
         "expires_at": message_deadline(writer.outputs.now),
     }
-    more = {"callback_id": tap, "expires": effect.expires}
+    more = {"callback_id": tap, "expires": effect.expires, "thread": writer.conversation.thread}
     writer.action("send_message", fields | {name: value for name, value in more.items() if value}, id=id)
 
 
