@@ -5,7 +5,7 @@ import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from servicekit.database import NOT_THERE, connect
+from servicekit.database import NOT_THERE, Database, connect
 from servicekit.settings import ServiceSettings
 from support.waiting import eventually
 
@@ -33,6 +33,23 @@ async def test_connections_are_set_up(pool):
         "application_name": "sample/test-1",
         "jit": "off",
     }
+
+
+async def test_requests_that_hold_all_connections_of_the_api_hold_none_of_the_work(database, monkeypatch):
+    async def at_once(*_):
+        pass
+
+    monkeypatch.setattr(Database, "_until_migrated", at_once)
+    ours = Database("sample")
+    work = await ours.connect(settings(database))
+    held = [await ours.pool.acquire() for _ in range(ours.pool.get_max_size())]
+    try:
+        async with asyncio.timeout(2):
+            assert await work.fetchval("SELECT 1") == 1
+    finally:
+        for connection in held:
+            await ours.pool.release(connection)
+        await ours.close()
 
 
 async def test_a_lost_connection_is_replaced(pool, database):

@@ -44,7 +44,7 @@ def _send(writer: TurnWriter, id: str, effect: model.Say, content: dict[str, Any
         "content": content,
         "expires_at": message_deadline(writer.outputs.now),
     }
-    more = {"callback_id": tap, "expires": effect.expires}
+    more = {"callback_id": tap, "expires": effect.expires, "thread": writer.conversation.thread}
     writer.action("send_message", fields | {name: value for name, value in more.items() if value}, id=id)
 
 
@@ -170,10 +170,15 @@ WRITERS: dict[type, Callable[[TurnWriter, Any], None]] = {
 """Effect type -> its writer, which raises TooLarge where a record is past its limit."""
 
 
+_ROWS_ONLY = frozenset((model.StartTimer, model.CancelTimer, model.PatchContact))
+"""What makes no record. A turn that fails ends the timers of all sessions that waited, however many those are."""
+
+
 def write(turn: model.Turn, writer: TurnWriter) -> None:
     """Translate all effects of a turn, in order. Raises TooLarge past a limit."""
-    if len(turn.effects) > MOST_EFFECTS:
-        raise TooLarge(f"{len(turn.effects)} effects, more than {MOST_EFFECTS}")
+    leaving = sum(type(effect) not in _ROWS_ONLY for effect in turn.effects)
+    if leaving > MOST_EFFECTS:
+        raise TooLarge(f"{leaving} effects, more than {MOST_EFFECTS}")
     if runs := [effect for effect in turn.effects if type(effect) is model.RunCommand]:
         writer.run_hops = hops_of_runs(writer.event.body.hops, len(runs))
     for effect in turn.effects:
