@@ -7,8 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from contracts import actions
+from devstack.restores import Choice
 from simulation.machines import LEASE_SECONDS, SESSION_SECONDS, Process
 from simulation.people import BAD_RECORDS, Crowd
+from simulation.restored import Backup
 from simulation.tenants import TENANTS, api_host, bot_host, hook_host
 from simulation.virtual_loop import MACHINE
 from simulation.world import World
@@ -36,6 +38,8 @@ class Profile:
     poison: bool = False
     log: str = ""
     """What becomes of a topic in the end: `made anew`, `cut off`, or nothing."""
+    restored: tuple[str, Choice] | None = None
+    """Whose database is restored in the end from a copy made meanwhile, and what the operator says."""
 
 
 def profile_of(seed: int) -> Profile:
@@ -51,6 +55,9 @@ def profile_of(seed: int) -> Profile:
         Profile(clocks=True, freeze=0.004, seconds=12.0),
         Profile(log="made anew"),
         Profile(log="cut off"),
+        Profile(restored=("flow-engine", "again")),
+        Profile(restored=("dispatcher", "again")),
+        Profile(restored=("dispatcher", "skip"), unknown=0.05),
     )
     kind = seed % (2 * len(alone))
     if kind < len(alone):
@@ -103,6 +110,14 @@ class Faults:
         for blow in blows:
             await asyncio.sleep(seconds / (len(blows) + 1) * self.chance.uniform(0.5, 1))
             blow()
+
+    async def back_up(self, seconds: float) -> Backup | None:
+        """Some time of the run, of the service whose database will be restored."""
+        if self.profile.restored is None:
+            return None
+        await asyncio.sleep(seconds * self.chance.uniform(0.2, 0.9))
+        self.world.trace(f"a backup of {self.profile.restored[0]} is made")
+        return Backup(self.world, self.profile.restored[0])
 
     async def poison(self, crowd: Crowd, seconds: float) -> None:
         """Records that nobody can read, among those of the people."""
