@@ -12,6 +12,7 @@ from typing import Any
 from contracts.ids import NOBODY, conversation_key, derived_id
 from contracts.people import Person
 from flow_engine.state.limits import MOST_EFFECTS, TooLarge, hops_of_runs
+from flow_engine.turn.failure_log import note_failure
 from flow_engine.turn.outputs import message_deadline
 from flow_engine.turn.turn_writer import TurnWriter
 from flowlang import model
@@ -101,6 +102,8 @@ def request_action(writer: TurnWriter, effect: model.RequestAction) -> None:
 
 def emit_event(writer: TurnWriter, effect: model.EmitEvent) -> None:
     """An event for subscribers."""
+    if effect.type == "flow.failed":
+        note_failure(effect, writer.conversation)
     data = dict(effect.data)
     if effect.flow:
         data["flow"] = effect.flow
@@ -174,8 +177,9 @@ def write(turn: model.Turn, writer: TurnWriter) -> None:
     """Translate all effects of a turn, in order. Raises TooLarge past a limit."""
     if len(turn.effects) > MOST_EFFECTS:
         raise TooLarge(f"{len(turn.effects)} effects, more than {MOST_EFFECTS}")
-    if runs := [effect for effect in turn.effects if type(effect) is model.RunCommand]:
-        writer.run_hops = hops_of_runs(writer.event.body.hops, len(runs))
+    writer.runs = sum([type(effect) is model.RunCommand for effect in turn.effects])
+    if writer.runs:
+        writer.run_hops = hops_of_runs(writer.event.body.hops, writer.runs)
     for effect in turn.effects:
         WRITERS[type(effect)](writer, effect)
     if writer.tap:
