@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from servicekit.columns import Columns
-from servicekit.database import NOT_THERE, connect
+from servicekit.database import NOT_THERE, Database, connect
 from servicekit.settings import ServiceSettings
 from support.waiting import eventually
 
@@ -64,6 +64,23 @@ async def test_rows_as_arrays_come_as_they_were_sent_once_and_again(pool):
         found = await pool.fetch(f"SELECT * FROM {columns.unnest()}", *arrays)
         assert [Row(*row)._replace(id=str(row["id"])) for row in found] == rows
     assert await pool.fetch(f"SELECT * FROM {columns.unnest()}", *columns.arrays([])) == []
+
+
+async def test_requests_that_hold_all_connections_of_the_api_hold_none_of_the_work(database, monkeypatch):
+    async def at_once(*_):
+        pass
+
+    monkeypatch.setattr(Database, "_until_migrated", at_once)
+    ours = Database("sample")
+    work = await ours.connect(settings(database))
+    held = [await ours.pool.acquire() for _ in range(ours.pool.get_max_size())]
+    try:
+        async with asyncio.timeout(2):
+            assert await work.fetchval("SELECT 1") == 1
+    finally:
+        for connection in held:
+            await ours.pool.release(connection)
+        await ours.close()
 
 
 async def test_a_lost_connection_is_replaced(pool, database):

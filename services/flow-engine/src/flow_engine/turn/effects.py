@@ -45,7 +45,7 @@ def _send(writer: TurnWriter, id: str, effect: model.Say, content: dict[str, Any
         "content": content,
         "expires_at": message_deadline(writer.outputs.now),
     }
-    more = {"callback_id": tap, "expires": effect.expires}
+    more = {"callback_id": tap, "expires": effect.expires, "thread": writer.conversation.thread}
     writer.action("send_message", fields | {name: value for name, value in more.items() if value}, id=id)
 
 
@@ -173,10 +173,14 @@ WRITERS: dict[type, Callable[[TurnWriter, Any], None]] = {
 """Effect type -> its writer, which raises TooLarge where a record is past its limit."""
 
 
+_ROWS_ONLY = frozenset((model.StartTimer, model.CancelTimer, model.PatchContact))
+"""What makes no record. A turn that fails ends the timers of all sessions that waited, however many those are."""
+
+
 def write(turn: model.Turn, writer: TurnWriter) -> None:
     """Translate all effects of a turn, in order. Raises TooLarge past a limit."""
     if len(turn.effects) > MOST_EFFECTS:
-        raise TooLarge(f"{len(turn.effects)} effects, more than {MOST_EFFECTS}")
+        _check_count(turn.effects)
     writer.runs = sum([type(effect) is model.RunCommand for effect in turn.effects])
     if writer.runs:
         writer.run_hops = hops_of_runs(writer.event.body.hops, writer.runs)
@@ -184,3 +188,9 @@ def write(turn: model.Turn, writer: TurnWriter) -> None:
         WRITERS[type(effect)](writer, effect)
     if writer.tap:
         _acknowledge(writer, writer.tap)
+
+
+def _check_count(effects: list[model.Effect]) -> None:
+    leaving = sum(type(effect) not in _ROWS_ONLY for effect in effects)
+    if leaving > MOST_EFFECTS:
+        raise TooLarge(f"{leaving} effects, more than {MOST_EFFECTS}")
