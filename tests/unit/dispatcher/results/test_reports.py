@@ -36,7 +36,8 @@ def of_message(outcome: str, **more: Any) -> Result:
 
 
 def of_call(outcome: str, reply_to: Any = None, **more: Any) -> Result:
-    action = CallApi(**BASE, api_call_id="api-1", wait="w1", channel_id="tg-1", peer_id="77", reply_to=reply_to)
+    to = {"channel_id": "tg-1", "peer_id": "77", "reply_to": reply_to}
+    action = CallApi(**BASE, api_call_id="api-1", wait="w1", response="raw", **to)
     return attempted(delivery(kind="call", destination="api:api-1", parsed=action), outcome, **more)
 
 
@@ -82,7 +83,7 @@ def test_the_engine_hears_of_a_failed_message_and_of_who_cannot_be_reached() -> 
 )
 def test_a_calls_result_ends_its_wait(outcome: str, code: str | None, said: str) -> None:
     body = made(of_call(outcome, code=code, answer={"a": 1}))["inbound.call_result"]
-    assert (body["wait"], body["outcome"], body["body"]) == ("w1", said, {"a": 1})
+    assert (body["wait"], body["outcome"], body["body"], body["response"]) == ("w1", said, {"a": 1}, "raw")
 
 
 def test_a_calls_result_has_one_id_however_often_it_is_told() -> None:
