@@ -148,6 +148,21 @@ async def test_an_endpoint_that_is_gone_is_told_as_disabled_once() -> None:
     assert await told(third, store=store) == DISABLED, "it was enabled meanwhile, and is gone again"
 
 
+async def test_the_circuit_of_an_endpoint_is_told_to_the_registry_alone() -> None:
+    failed: dict[str, Any] = {"code": "http-503", "detail": "The receiver answered 503.", "destination_failed": True}
+    opened = of_event("retry", **failed, circuit=5.0)
+    assert await told(of_event("retry", **failed), opened) == ["endpoint.circuit on switchhook.findings.v1"]
+    assert await told(of_step("succeeded", circuit=0.0)) == []
+    data = [orjson.loads(reports.endpoint_circuit(each, NOW).value or b"")["data"] for each in (
+        opened, of_event("succeeded", circuit=0.0)
+    )]  # fmt: skip
+    assert data == [
+        {"endpoint": {"id": "e1"}, "circuit": {
+            "next_try": "2026-11-21T00:01:05.000Z", "reason": "The receiver answered 503."}},
+        {"endpoint": {"id": "e1"}, "circuit": {}},
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("outcome", ["exhausted", "retry"])
 async def test_a_refused_token_is_told_as_a_paused_channel_once(outcome: str) -> None:
     store = DeliveriesInMemory(DELIVERY_KINDS)
