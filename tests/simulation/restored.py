@@ -100,6 +100,7 @@ def accept(world: World, backup: Backup, choice: Choice) -> None:
             _skip(world, backup, each)
         if backup.service == "dispatcher":
             _discard(world)
+            world.deliveries.tables.age = max(at.number for each in topics for at in each.committed.values())
     number = world.deliveries.tables.age if backup.service == "dispatcher" else 0
     for each in topics:
         for part, at in positions(each, choice, number).items():

@@ -1,7 +1,7 @@
 """After a restore of the database: the deliveries that it takes for unfinished, and may have been sent since.
 
 `python -m dispatcher.accept_restore VERB AGE` with SWITCHHOOK_DATABASE; `./switchhook checkpoints accept-restore` runs it.
-`report` counts them, `again` leaves them to be sent, `skip` discards them. AGE is how old the database was when the last
+`report` counts them, `again` leaves them to be sent, `skip` discards them, and the database counts as not older. AGE is how old the database was when the last
 replica worked on it. Answers a JSON list of sentences.
 """
 
@@ -23,6 +23,7 @@ UPDATE delivery SET state = 'discarded', error = $1, due = NULL, lease = NULL, f
  WHERE finished_at IS NULL
 """
 AGE = "SELECT last_value FROM age"
+AS_OLD = "SELECT setval('age', $1)"
 
 
 async def decide(connection: Connection, verb: str, age: int) -> list[str]:
@@ -36,6 +37,7 @@ async def decide(connection: Connection, verb: str, age: int) -> list[str]:
         return [f"deliveries that the backup has as unfinished, and that may have been sent since: {about}"]
     if verb == "skip":
         await connection.execute(DISCARD, WHY)
+        await connection.execute(AS_OLD, age)
         return [f"unfinished deliveries of the backup are discarded: {about}."]
     return [f"unfinished deliveries of the backup are sent: {about}."]
 
