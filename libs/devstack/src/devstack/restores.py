@@ -215,7 +215,7 @@ async def beside(service: str, dsn: str, env: Mapping[str, str], verb: str, sinc
     out, err = await process.communicate()
     if process.returncode:
         raise StackError(f"{MODULES[service]}: {err.decode(errors='replace').strip()[-500:]}")
-    return [str(line) for line in json.loads(out)]
+    return [str(line) for line in json.loads(out.splitlines()[-1])]  # Its log may stand before.
 
 
 async def _number(service: str, dsn: str) -> int:
