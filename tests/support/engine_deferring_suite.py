@@ -149,6 +149,17 @@ class DeferringSuite:
         assert await world.said() == ["Wait.", "/run  7."]
         assert world.deferring.is_idle
 
+    async def test_a_wake_from_before_takes_the_turn_of_its_batch_away_from_nobody(self, world: EngineWorld) -> None:
+        """A batch that could not be saved (a full disk) had its turn woken all the same: both come again, in one batch."""
+        sandbox = slow(world)
+        world.put("message", message_id="1", text="/run")
+        world.put("redrive", deferred=True)
+        await world.apply()
+        sandbox.gate.set()
+        async with asyncio.timeout(5):
+            await world.settle()
+        assert (await world.said(), await world.held()) == (["Wait.", "/run  7."], 0)
+
     async def test_what_the_person_is_meanwhile_counts(self, world: EngineWorld) -> None:
         """The turn is made again of what is known then; code is a function of it."""
         sandbox = slow(world)

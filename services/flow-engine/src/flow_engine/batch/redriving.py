@@ -63,7 +63,8 @@ class Redriving:
         if redriven is None:
             return  # A second redrive of the batch: the first one takes care of it.
         if arrived.body.deferred and not redriven.deferred:
-            self._deferring.drop(arrived.key)  # It waits for an operator, or for nothing.
+            if arrived.key not in batch.work.deferred:  # Else it waits for a turn that this very batch has begun.
+                self._deferring.drop(arrived.key)  # It waits for an operator, or for nothing.
             return
         here = not redriven.deferred or arrived.key in batch.crowded
         batch.crowded.discard(arrived.key)
