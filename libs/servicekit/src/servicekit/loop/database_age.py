@@ -22,7 +22,7 @@ from servicekit.kafka.committed import Committed
 
 LOOK_SECONDS = 1.0
 """Between two looks while an operator has to decide."""
-RETRY_SECONDS = 0.2
+RETRY_SECONDS = 0.5
 SHOWN = 3
 """Partitions that the sentence names."""
 Progress = Callable[[], Awaitable[int]]
@@ -45,8 +45,8 @@ class DatabaseAge:
     def __init__(
         self,
         cluster: Cluster,
-        *,
         service: str,
+        *,
         group: str,
         topic: str,
         pool: asyncpg.Pool[asyncpg.Record],

@@ -103,9 +103,7 @@ class PartitionLoop:
             cluster=cluster, topic=topic, group=group, instance=instance,
             session_timeout=session_timeout, patience_ms=patience_ms,
         )  # fmt: skip
-        self._age = DatabaseAge(
-            cluster, service=service, group=group, topic=topic, pool=pool, progress=progress
-        )  # fmt: skip
+        self._age = DatabaseAge(cluster, service, group=group, topic=topic, pool=pool, progress=progress)
         self._connection = LoopConnection(pool)
         self._outlet = Outlet(topic, self._publisher, self._connection, recover=self._recover, done=self._work.set)
         self._recovery = Recovery(handler, self._reader, self._publisher, pool, self._outlet, ready=self._on_ready)
@@ -123,8 +121,7 @@ class PartitionLoop:
         """Work until `close` is called or the task is cancelled. Raises Fatal when only a new process can go on."""
         if self._own_publisher:
             await self._publisher.start()
-        if not await self._age.settle_or(self._closing):
-            await self._let_go()
+        if not await self._may_begin():
             return
         applying = [
             asyncio.create_task(self._apply_for_ever(), name=f"apply {self.topic} {number}")
@@ -190,6 +187,16 @@ class PartitionLoop:
     ) -> bool:
         """Run `save` in a transaction fenced by this process's hold on the partition; see OwnTransactions.run."""
         return await self._own.run(partition, save, name=name)
+
+    async def _may_begin(self) -> bool:
+        """False when `close` comes while the database is too old for anything to be done with it."""
+        begins = False
+        try:
+            begins = await self._age.settle_or(self._closing)
+        finally:
+            if not begins:
+                await self._let_go()
+        return begins
 
     async def _apply_for_ever(self) -> None:
         while not self._closing.is_set():
