@@ -310,6 +310,21 @@ class DeliveryStoreSuite:
         assert await kept.state(head) == "retrying"
         assert await kept.due(SOURCE) == [TO]
 
+    async def test_the_new_owner_of_a_lane_claims_its_head_before_the_lease_of_the_former_one_ends(
+        self, kept: Kept
+    ) -> None:
+        head, following = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2)]
+        await kept.take_over(head, following)
+        await kept.take_lanes()
+        assert [each.key for each in await kept.claim(head)] == [head.key]
+
+    async def test_the_new_owner_of_a_lane_claims_what_the_former_one_had_to_unblock(self, kept: Kept) -> None:
+        head, following = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2)]
+        await kept.take_over(head, following)
+        await kept.record(ended(head))
+        await kept.take_lanes()
+        assert [each.key for each in await kept.claim(following)] == [following.key]
+
     async def test_a_transaction_that_fails_has_done_nothing(self, kept: Kept) -> None:
         one = await kept.leased()
 

@@ -65,6 +65,8 @@ class SendMessage(ActionBase):
     channel_id: str
     channel_type: ChannelType
     peer_id: str
+    thread: str | None = None
+    """Where in a group it belongs: as of the person's message before it."""
     seq: int
     content: MessageContent
     expires_at: str

@@ -78,6 +78,8 @@ class MessageReceived(InboundBase):
     callback_id: str | None = None
     chat: Literal["private", "group"] = "private"
     chat_title: str | None = None
+    thread: str | None = None
+    """The part of a group that it was written in (a forum's topic), as the platform names it."""
     profile: Profile = Profile()
     verified: tuple[Identifier, ...] = ()
     provider: dict[str, Any] = Field(default_factory=dict)

@@ -69,7 +69,7 @@ def bench(context: typer.Context, name: Annotated[str, typer.Argument(metavar="N
 
 @app.command(context_settings=PASS_ON)
 def chaos(context: typer.Context) -> None:
-    """Crash, freeze and cut everything under load and check what came out. `--seconds N --seed N --broken WHAT`."""
+    """Crash, freeze, cut, poison and fill everything under load and check what came out. `--fault NAME`, `--help` for more."""
     run_module("bench.chaos", *context.args)
 
 

@@ -80,6 +80,8 @@ class Conversation:
     talked: bool = False
     """Whether the person ever wrote."""
     last_message: str | None = None
+    thread: str | None = None
+    """The part of a group in which the last message was written (a forum's topic), as the platform names it."""
     last_at: str | None = None
     """`now` of the last turn: the conversation's time never goes back."""
     taps: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -299,7 +301,8 @@ class Tools:
     """What the engine lends to a turn; all of it pure.
 
     `sign_link(kind, payload) -> url`: kind `command` {command, person, content, redirect_to, expires_at, single_use,
-    confirm, jti} or `redirect` {url, node, flow, jti}. `bot` {id, name, variables}, `channel` {id, type, name}.
+    confirm, jti} or `redirect` {url, node, flow, jti}. `bot` {id, name, variables}, `channel` {id, type, name,
+    text_limit: flowlang.running.parts.TextLimit or None}.
     """
 
     sign_link: Callable[[str, dict[str, Any]], str]

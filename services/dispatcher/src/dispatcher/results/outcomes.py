@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from dispatcher.model.delivery import Result
+from dispatcher.model.delivery import Delivery, Result
 
 BATCH_WINDOW_SECONDS = 0.02
 """What a result waits for others when nobody waits for it: a transaction for each would cost more than its request."""
@@ -30,8 +30,14 @@ class Outcomes:
         self._full = full
         self._results: list[Result] = []
         self._lanes: set[str] = set()
+        self.stuck = False
+        """The last try to save failed."""
         self._work, self._hurry, self._empty = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._empty.set()
+
+    def deliveries(self) -> list[Delivery]:
+        """Those whose results are not saved yet."""
+        return [each.delivery for each in self._results]
 
     def __len__(self) -> int:
         return len(self._results) + len(self._lanes)
@@ -69,6 +75,7 @@ class Outcomes:
 
     def saved(self, batch: Batch) -> None:
         """It is done with."""
+        self.stuck = False
         del self._results[: len(batch.results)]
         if not self:
             self._work.clear()
@@ -76,6 +83,7 @@ class Outcomes:
 
     def unsaved(self, batch: Batch) -> None:
         """It is to come again, at once."""
+        self.stuck = True
         self._lanes |= batch.lanes
         self._hurry.set()
 

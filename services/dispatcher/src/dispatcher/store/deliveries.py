@@ -122,9 +122,9 @@ class DeliveryRows(QueueRows):
         await self._look_by({(each.queue_id, 0.0) for each in deliveries if each.state == "pending"})
         return {row["id"]: row["state"] for row in rows}
 
-    async def take_lanes(self, sources: Iterable[str], on_the_wire: Iterable[UUID]) -> None:
+    async def take_lanes(self, sources: Iterable[str], in_hand: Iterable[UUID]) -> None:
         self._lane_days.reach(date.min)
-        await self._connection.execute(_TAKE_LANES, sorted(sources), list(on_the_wire))
+        await self._connection.execute(_TAKE_LANES, sorted(sources), list(in_hand))
 
     async def claim(self, queue: Queue, limit: int, lease: Lease) -> list[Delivery]:
         rows = await self._connection.fetch(_CLAIM, queue.id, limit, lease.interval, lease.id)
