@@ -115,7 +115,7 @@ def create(
     from devstack.topics import create_topics
 
     running = running_stack(STATE)
-    cluster = other_broker(kafka) if kafka else running and running.cluster
+    cluster = other_broker(kafka) if kafka else running.cluster if running else None
     if cluster is None:
         raise StackError("No stack runs here whose topics could be made: start `dev`, or give --kafka.")
     for name in asyncio.run(create_topics(cluster, replicas=replicas)):
