@@ -41,13 +41,10 @@ class CallApiModel(NodeModel):
     params: dict[str, Any] = Field(default_factory=dict)
     """What is sent: the query of a GET, else the JSON body. Merge tags give text, `{cel: …}` keeps the type."""
     while_waiting: WhileWaiting = "queue"
-<<<<<<< HEAD
     """What becomes of the person's messages meanwhile: kept for later, ending the wait, or dropped."""
-    response: Literal["envelope", "raw"] = "envelope"
-    """What the answer is: an envelope (`responses`, `memory`, `user_attributes`, `quickreplies`), or any JSON."""
-=======
     response: Literal["envelope", "raw"] | None = None
->>>>>>> main
+    """What the answer is: an envelope (`responses`, `memory`, `user_attributes`, `quickreplies`), or any JSON. Left out: as
+    the API call itself says it."""
     save: dict[str, str] = Field(default_factory=dict)
     """Of a `raw` answer: place → JMESPath of what is kept there."""
     timeout: Duration | None = None
