@@ -91,6 +91,21 @@ async def test_whatever_a_caller_gives_is_described(service: Service) -> None:
     assert silent == []
 
 
+@pytest.mark.parametrize("service", SERVICES)
+async def test_each_field_of_a_body_that_is_sent_is_described(service: Service) -> None:
+    found = await document(service)
+    bodies = {
+        reference.rpartition("/")[2]
+        for item in found["paths"].values()
+        for operation in item.values()
+        for reference in references(operation.get("requestBody", {}))
+    }
+    shown = {name: found["components"]["schemas"][name].get("properties", {}) for name in bodies}
+    assert [
+        f"{name}.{field}" for name, fields in shown.items() for field in fields if "description" not in fields[field]
+    ] == []
+
+
 async def test_operations_have_names_of_their_own() -> None:
     operations = [
         operation["operationId"]
