@@ -99,6 +99,24 @@ class DeferringSuite:
         (answer,) = [ReplyAdapter.validate_json(record.value or b"") for record in world.out("replies")]
         assert (answer.request_id, answer.status) == ("r-1", "completed")
 
+    @pytest.mark.parametrize("together", [True, False])
+    async def test_a_used_key_is_known_while_its_first_request_waits(
+        self, world: EngineWorld, *, together: bool
+    ) -> None:
+        sandbox = slow(world)
+        await world.say("hello?", "p2")
+        world.put("command", command="/run", id="key-1", request_digest="a" * 32)
+        if not together:
+            await world.apply()
+        await_one: dict[str, Any] = {"reply_to": TO | {"request_id": "r-1"}}
+        world.put("command", "p2", command="/run", id="key-1", request_digest="b" * 32, **await_one)
+        await world.apply()
+        (answer,) = [ReplyAdapter.validate_json(record.value or b"") for record in world.out("replies")]
+        assert (answer.status, answer.problem.type) == ("rejected", "idempotency-key-reused")
+        sandbox.gate.set()
+        await world.settle()
+        assert (await world.said("p2"), await world.held("p2")) == (["Sorry."], 0)
+
     @pytest.mark.parametrize("done", [False, True], ids=["while it runs", "when it has ended"])
     async def test_a_process_that_dies_loses_and_repeats_nothing(self, world: EngineWorld, done: bool) -> None:
         sandbox = slow(world)
