@@ -134,7 +134,10 @@ async def test_a_database_from_a_backup_waits_for_the_operators_word(ground: Gro
 
 async def said_of(service: Service) -> bool:
     async with httpx.AsyncClient() as client:
-        answer = await client.get(f"{service.base_url}/health/ready")
+        try:
+            answer = await client.get(f"{service.base_url}/health/ready")
+        except httpx.TransportError:
+            return False
     return answer.status_code == 503 and "accept-restore dispatcher" in answer.text
 
 
