@@ -25,6 +25,8 @@ from servicekit.shares import Shares, Turns
 
 ROOM_SECONDS = 0.5
 """How long a batch waits at most for a quick destination to make room for it: other projects' deliveries wait in it, too."""
+MOST_BYTES = 64 * 1024 * 1024
+"""What the payloads of deliveries may take that wait here or are on the wire; past it all others are left to PostgreSQL."""
 SLOW_SHARE = 0.75
 """Slow destinations may hold this share of all requests at once; the rest is for the others."""
 
@@ -46,7 +48,8 @@ class Destinations:
         most: int,
         starved: Callable[[], None] = lambda: None,
     ) -> None:
-        self._attempt, self._record, self._limits, self._most = attempt, record, limits, most
+        self._attempt, self._recorded, self._limits, self._most = attempt, record, limits, most
+        self._bytes = 0
         self._starved = starved
         self._destinations: dict[str, Destination] = {}
         self._shares, self._stalled = Shares(most), Turns[Destination]()
@@ -69,7 +72,7 @@ class Destinations:
     def room(self, name: str, project: str) -> int:
         """How many of the project's deliveries for it may be leased by this process now."""
         destination, now = self.destination(name), time.monotonic()
-        if not self._shares.may_take(project, self._share(destination, now)):
+        if self._bytes >= MOST_BYTES or not self._shares.may_take(project, self._share(destination, now)):
             return 0
         return destination.room(now)
 
@@ -103,6 +106,7 @@ class Destinations:
             if destination is None:
                 destination = touched[delivery.destination] = self.destination(delivery.destination)
             destination.waiting.append(delivery)
+            self._bytes += len(delivery.payload)
         for destination in touched.values():
             self._pump(destination)
 
@@ -110,6 +114,7 @@ class Destinations:
         """Forget waiting deliveries that are another's now."""
         for destination in self._destinations.values():
             if any(map(mine, destination.waiting)):
+                self._bytes -= sum(len(each.payload) for each in destination.waiting if mine(each))
                 destination.waiting = deque(each for each in destination.waiting if not mine(each))
 
     def pause(self, name: str, seconds: float) -> None:
@@ -240,6 +245,11 @@ class Destinations:
             opened = destination.breaker.failed(time.monotonic())
             if opened is not None:
                 log.info("circuit.opened", destination=destination.name, seconds=opened)
+
+    def _record(self, result: Result) -> None:
+        """It is in hand no more."""
+        self._bytes -= len(result.delivery.payload)
+        self._recorded(result)
 
     def _give_back(self, destination: Destination) -> None:
         """They stay due: their queue waits, and are found when the destination answers again."""
