@@ -251,3 +251,20 @@ async def test_deliveries_in_hand_take_so_many_bytes_and_the_rest_is_left_where_
     for one in [one for one in await world.began(19) if one.destination != "d1"]:
         world.end(one)
     await eventually(lambda: world.destinations.room("d8", "project-1"), seconds=2)
+
+
+async def test_while_too_many_results_wait_no_attempt_is_begun_and_then_they_are() -> None:
+    world, full = World(), [False]
+    destinations = Destinations(world.attempt, world.results.append, world.limits, most=100, full=lambda: full[0])
+    given = to("a", 3)
+    destinations.offer(given[:2])
+    await world.began(2)
+    full[0] = True
+    destinations.offer([given[2], *to("b", 1)])
+    world.end(given[0])
+    await eventually(lambda: len(world.results) == 1, seconds=2)
+    destinations.forget_idle()
+    assert len(world.begun) == 2
+    full[0] = False
+    destinations.offer([])
+    assert {one.destination for one in await world.began(4)} == {"a", "b"}

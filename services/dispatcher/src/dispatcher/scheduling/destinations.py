@@ -36,7 +36,8 @@ log = structlog.get_logger()
 class Destinations:
     """Starts attempts as destinations can take them. `attempt` does one and never raises; `record` takes its result.
 
-    `starved()` is called when a destination has room again that left deliveries in PostgreSQL for want of it.
+    `starved()` is called when a destination has room again that left deliveries in PostgreSQL for want of it. While `full()`
+    no attempt is begun: so many results wait to be saved already. The next `offer` after that goes on.
     """
 
     def __init__(
@@ -47,10 +48,12 @@ class Destinations:
         *,
         most: int,
         starved: Callable[[], None] = lambda: None,
+        full: Callable[[], bool] = lambda: False,
     ) -> None:
         self._attempt, self._recorded, self._limits, self._most = attempt, record, limits, most
         self._bytes = 0
-        self._starved = starved
+        self._starved, self._full = starved, full
+        self._held_up: set[str] = set()
         self._destinations: dict[str, Destination] = {}
         self._shares, self._stalled = Shares(most), Turns[Destination]()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -107,6 +110,9 @@ class Destinations:
                 destination = touched[delivery.destination] = self.destination(delivery.destination)
             destination.waiting.append(delivery)
             self._bytes += len(delivery.payload)
+        if self._held_up and not self._full():
+            touched |= {name: self._destinations[name] for name in self._held_up}
+            self._held_up.clear()
         for destination in touched.values():
             self._pump(destination)
 
@@ -134,7 +140,7 @@ class Destinations:
     def forget_idle(self) -> None:
         """Forget destinations of which nothing is known that matters."""
         now = time.monotonic()
-        for name in [name for name, each in self._destinations.items() if each.idle(now)]:
+        for name in [name for name, each in self._destinations.items() if each.idle(now) and name not in self._held_up]:
             del self._destinations[name]
 
     async def drained(self, seconds: float) -> None:
@@ -157,6 +163,9 @@ class Destinations:
         if destination.chats_until:
             self._hold_chats(destination)
         if not destination.waiting or destination.in_flight >= destination.limits.in_flight:
+            return None
+        if self._full():
+            self._held_up.add(destination.name)
             return None
         now = time.monotonic()
         wait = destination.closed_for(now)
