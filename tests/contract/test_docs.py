@@ -31,7 +31,7 @@ RUN_BY = {
     "./switchhook topics accept-loss": "tests/component/devstack/test_checkpoints.py",
 }
 """Commands that are too large to run here, and what runs what they run."""
-BENCHES = ("ingress", "engine", "dispatch", "e2e", "growth", "memory", "neighbours", "revoke")
+BENCHES = ("ingress", "engine", "dispatch", "e2e", "growth", "memory", "neighbours", "ordered", "revoke")
 
 
 def shown_in(path: Path) -> str:

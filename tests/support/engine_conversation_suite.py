@@ -132,7 +132,7 @@ class ConversationSuite:
         await world.say("hello?")
         event = await world.send("start", source="trigger", flow_id="flow-2", entry="asked", **asked(1))
         (call,) = world.bodies("actions")
-        assert (call["kind"], call["api_call_id"]) == ("call_api", "api-1")
+        assert (call["kind"], call["api_call_id"], call["response"]) == ("call_api", "api-1", "envelope")
         assert replies(world) == []
         body = {"memory": {"seats": 4}}
         answer: dict[str, Any] = {

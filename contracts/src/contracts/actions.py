@@ -94,6 +94,8 @@ class CallApi(ActionBase):
     peer_id: str
     reply_to: ReplyTo | None = None
     """A test call: the answer goes there, and no conversation hears of it."""
+    response: Literal["envelope", "raw"] | None = None
+    """The API call's own `response` as of then; it comes back with the result."""
 
 
 class PostWebhook(ActionBase):

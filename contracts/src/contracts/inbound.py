@@ -147,7 +147,10 @@ class CallFailure(Model):
 
 
 class CallResult(InboundBase):
-    """The answer to a call action; `wait` names the wait it ends. `body` is the decoded JSON of an answer."""
+    """The answer to a call action; `wait` names the wait it ends. `body` is the decoded JSON of an answer.
+
+    `response` is the API call's own, for a step that says none.
+    """
 
     kind: Literal["call_result"] = "call_result"
     action_id: str
@@ -156,6 +159,7 @@ class CallResult(InboundBase):
     status: int | None = None
     body: Any = None
     error: CallFailure | None = None
+    response: Literal["envelope", "raw"] | None = None
 
 
 class MessageResult(InboundBase):

@@ -60,7 +60,7 @@ def run_suite(
 
 @app.command(context_settings=PASS_ON)
 def bench(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
-    """Measure: ingress, engine, dispatch, e2e, growth, memory, neighbours or revoke. The last line is JSON."""
+    """Measure: ingress, engine, dispatch, e2e, growth, memory, neighbours, ordered or revoke. The last line is JSON."""
     known = sorted(file.stem for file in (ROOT / "bench").glob("*.py") if file.stem in BENCHES)
     if name not in known:
         raise StackError(f"There is no bench {name}: choose one of {', '.join(known)}.")
@@ -69,7 +69,7 @@ def bench(context: typer.Context, name: Annotated[str, typer.Argument(metavar="N
 
 @app.command(context_settings=PASS_ON)
 def chaos(context: typer.Context) -> None:
-    """Crash, freeze and cut everything under load and check what came out. `--seconds N --seed N --broken WHAT`."""
+    """Crash, freeze, cut, poison and fill everything under load and check what came out. `--fault NAME`, `--help` for more."""
     run_module("bench.chaos", *context.args)
 
 
@@ -145,7 +145,7 @@ def accept(
     typer.echo(asyncio.run(accept_loss(cluster, database, topic, partition)))
 
 
-BENCHES = frozenset({"ingress", "engine", "dispatch", "e2e", "growth", "memory", "neighbours", "revoke"})
+BENCHES = frozenset({"ingress", "engine", "dispatch", "e2e", "growth", "memory", "neighbours", "ordered", "revoke"})
 
 
 def run_module(module: str, *arguments: str) -> NoReturn:

@@ -113,7 +113,7 @@ class Happening:
 
     `kind` and the keys of `data`:
     message {text, payload, type, message_id} · start {flow_id, entry, variables, content} · url {command, content,
-    content_raw, options} · command {command, content} · call_result {wait, outcome, status, body, error} ·
+    content_raw, options} · command {command, content} · call_result {wait, outcome, status, body, error, response?} ·
     timer {wait} · code_result {wait, ok, value, sent[], runs[], error} · signal {name, data} ·
     reachability {state, before, reason, chat}: whether the bot may write, now and until now ·
     contact_update {changed[]: keys as in PatchContact.set, add_tags[], remove_tags[]}: another program's change, made ·

@@ -27,7 +27,10 @@ WhileWaiting = Literal["queue", "interrupt", "ignore"]
 
 
 class CallApiModel(NodeModel):
-    """Call a named API. `while_waiting` says what becomes of the person's messages meanwhile."""
+    """Call a named API. `while_waiting` says what becomes of the person's messages meanwhile.
+
+    `response`, where it is given, or a `save`, which is for raw answers, stands above the API call's own.
+    """
 
     PORTS: ClassVar = ("ok", "error", "timeout")
     WAITS: ClassVar = True
@@ -36,14 +39,14 @@ class CallApiModel(NodeModel):
     api: str = Field(min_length=1)
     params: dict[str, Any] = Field(default_factory=dict)
     while_waiting: WhileWaiting = "queue"
-    response: Literal["envelope", "raw"] = "envelope"
+    response: Literal["envelope", "raw"] | None = None
     save: dict[str, str] = Field(default_factory=dict)
     timeout: Duration | None = None
 
     @model_validator(mode="after")
     def _save_is_for_raw(self) -> CallApiModel:
-        if self.save and self.response != "raw":
-            raise ValueError("`save` needs `response: raw`; an envelope is applied as it says")
+        if self.save and self.response == "envelope":
+            raise ValueError("`save` is for `response: raw`; an envelope is applied as it says")
         return self
 
     def build(self, compiler: Compiler) -> CallApiStep:
@@ -56,7 +59,8 @@ class CallApiModel(NodeModel):
             for place, source in self.save.items()
         )
         timeout = clock.duration(self.timeout) if self.timeout else LONGEST_WAIT
-        return CallApiStep(self.api, params, self.while_waiting, self.response == "raw", save, timeout)
+        response = "raw" if save else self.response
+        return CallApiStep(self.api, params, self.while_waiting, response, save, timeout)
 
     def api_calls(self) -> tuple[str, ...]:
         return (self.api,)
@@ -79,7 +83,8 @@ class CallApiStep(Step):
     api: str
     params: tuple[tuple[str, Value], ...]
     while_waiting: WhileWaiting
-    raw: bool
+    response: str | None
+    """How the answer is read; None: as the API call itself says."""
     save: tuple[tuple[Place, JsonPath], ...]
     timeout: timedelta
 
@@ -97,7 +102,7 @@ class CallApiStep(Step):
         result = happening.data
         if result.get("outcome") != "ok":
             return self._failed(result)
-        if self.raw:
+        if (self.response or result.get("response")) == "raw":
             for place, path in self.save:
                 run.write(place, path.find(result.get("body"), run.work))
         else:

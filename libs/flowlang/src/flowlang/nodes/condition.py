@@ -35,7 +35,7 @@ class ConditionModel(NodeModel):
     def build(self, compiler: Compiler) -> Condition:
         return Condition(
             tuple(
-                (compiler.expression(branch.condition, "branches", index, "if"), branch.to)
+                (compiler.condition(branch.condition, "branches", index, "if"), branch.to)
                 for index, branch in enumerate(self.branches)
             ),
             self.otherwise,
