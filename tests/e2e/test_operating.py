@@ -14,11 +14,13 @@ import httpx
 import orjson
 import pytest
 
-from contracts import inbound
+from contracts import actions, inbound
 from contracts.cloudevents import headers, now_text
+from contracts.groups import GROUPS
 from devstack.service import Service
 from flow_engine.state.ids import conversation_id
 from flow_engine.store import held
+from servicekit.kafka.committed import read_committed
 from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.kafka.records import Outgoing, Record
 from support.ground import Ground
@@ -114,6 +116,13 @@ RESTORED = "SELECT setval('age', 1)"
 async def test_a_database_from_a_backup_waits_for_the_operators_word(ground: Ground) -> None:
     stack = ground.stack
     dispatcher, dsn = stack.service("dispatcher"), stack.dsn("dispatcher")
+
+    async def has_worked() -> bool:
+        group = GROUPS["dispatcher"][actions.TOPIC.name]
+        said = await read_committed(stack.cluster, group, actions.TOPIC.name)
+        return any(each.number > 1 for each in said.values())
+
+    await eventually(has_worked, seconds=20)
     await dispatcher.stop()
     connection = await asyncpg.connect(dsn)
     try:
