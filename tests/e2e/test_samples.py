@@ -215,24 +215,3 @@ async def test_a_global_url_runs_a_command_for_who_is_named_in_its_content(scene
     answer = await scene.http.post(url, json={"user": str(PERSON), "order": "A-80"})
     assert (answer.status_code, answer.json()) == (200, {"answer": f"told {PERSON}"})
     await scene.heard("Thank you for A-80")
-
-
-async def test_an_open_circuit_is_told_with_its_endpoint(scene: Scene) -> None:
-    scene.hears.answer("/away", 503)
-    await scene.api.post("/v1/channels", {"bot": scene.bot, "type": "http", "name": "Programs"})
-    endpoint = await scene.api.post("/v1/endpoints", {"url": f"{scene.hears.url}/away", "events": ["contact.created"]})
-
-    async def circuit() -> dict[str, Any]:
-        return dict((await scene.api.get(f"/v1/endpoints/{endpoint['id']}"))["circuit"])
-
-    assert await circuit() == {"state": "closed"}
-    for _ in range(5):
-        await scene.api.post(f"/v1/talk/{scene.bot}/sessions", {})
-
-    async def is_open() -> bool:
-        return (await circuit())["state"] != "closed"
-
-    await eventually(is_open, seconds=12)
-    told = await circuit()
-    assert told["since"] < told["next_try"]
-    assert "503" in told["reason"]
