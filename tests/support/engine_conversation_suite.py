@@ -6,7 +6,8 @@ from typing import Any
 from uuid import uuid4
 
 from contracts.actions import ActionAdapter
-from contracts.events import Event, EventData
+from contracts.event_data import EventData
+from contracts.events import Event
 from contracts.people import Person
 from contracts.replies import ReplyAdapter
 from flow_engine.state.ids import conversation_id

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from contracts.cloudevents import TYPE_PREFIX
+from contracts.headers import OURS
 from contracts.inbound import ChannelType, ReplyTo
 from contracts.model import Model
 from contracts.topic import Topic
@@ -136,4 +137,6 @@ TOPIC = Topic(
     record=Action,
     producers=("flow-engine", "registry"),
     consumers=("dispatcher",),
+    headers=OURS,
+    family="action",
 )

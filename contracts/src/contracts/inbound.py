@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter
 
+from contracts.headers import OURS
 from contracts.model import Model
 from contracts.people import Identifier, Person, Profile
 from contracts.topic import Topic
@@ -251,4 +252,6 @@ TOPIC = Topic(
     record=Inbound,
     producers=("ingress", "dispatcher", "flow-engine"),
     consumers=("flow-engine",),
+    headers=OURS,
+    family="inbound",
 )

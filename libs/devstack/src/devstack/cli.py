@@ -103,17 +103,22 @@ def schemas() -> None:
 
 @topics_app.command("create")
 def create(
-    kafka: Annotated[str, typer.Option(envvar="SWITCHHOOK_KAFKA", help="Bootstrap servers, host:port.")],
+    kafka: Annotated[str, typer.Option(envvar="SWITCHHOOK_KAFKA", help="Bootstrap servers, host:port.")] = "",
     replicas: Annotated[int, typer.Option(help="Copies of each partition.")] = 1,
 ) -> None:
     """Create the topics that are not there yet; present ones are left as they are.
 
-    Their names begin with SWITCHHOOK_TOPIC_PREFIX.
+    Their names begin with SWITCHHOOK_TOPIC_PREFIX. Without --kafka: in the stack that `dev` runs.
     """
     from devstack.kafka_place import other_broker
+    from devstack.stack import running_stack
     from devstack.topics import create_topics
 
-    for name in asyncio.run(create_topics(other_broker(kafka), replicas=replicas)):
+    running = running_stack(STATE)
+    cluster = other_broker(kafka) if kafka else running.cluster if running else None
+    if cluster is None:
+        raise StackError("No stack runs here whose topics could be made: start `dev`, or give --kafka.")
+    for name in asyncio.run(create_topics(cluster, replicas=replicas)):
         typer.echo(f"created {name}")
 
 

@@ -169,7 +169,7 @@ class PostWebhook(Effect):
     format: str
     node: str
     flow: dict[str, Any]
-    """{id, slug, version, name} as contracts.events.FlowRef"""
+    """{id, slug, version, name} as contracts.event_data.FlowRef"""
     contact: Contact
 
 
@@ -193,7 +193,7 @@ class EmitEvent(Effect):
     data: dict[str, Any]
     node: str | None = None
     flow: dict[str, Any] | None = None
-    """{id, slug, version, name} as contracts.events.FlowRef"""
+    """{id, slug, version, name} as contracts.event_data.FlowRef"""
     contact: Contact | None = None
     """The contact as of that moment (profile.pushed is a snapshot of its step)."""
 

@@ -37,11 +37,18 @@ class CallApiModel(NodeModel):
 
     type: Literal["call_api"]
     api: str = Field(min_length=1)
+    """The name of an API call (`POST /v1/api-calls`)."""
     params: dict[str, Any] = Field(default_factory=dict)
+    """What is sent: the query of a GET, else the JSON body. Merge tags give text, `{cel: …}` keeps the type."""
     while_waiting: WhileWaiting = "queue"
+    """What becomes of the person's messages meanwhile: kept for later, ending the wait, or dropped."""
     response: Literal["envelope", "raw"] | None = None
+    """What the answer is: an envelope (`responses`, `memory`, `user_attributes`, `quickreplies`), or any JSON. Left out: as
+    the API call itself says it."""
     save: dict[str, str] = Field(default_factory=dict)
+    """Of a `raw` answer: place → JMESPath of what is kept there."""
     timeout: Duration | None = None
+    """After so long without an answer the node is left by `timeout`; left out: an hour."""
 
     @model_validator(mode="after")
     def _save_is_for_raw(self) -> CallApiModel:

@@ -34,6 +34,7 @@ class Discard(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     positions: Annotated[list[Annotated[int, Field(ge=0, lt=2**63)]], Field(max_length=MOST_HELD + 1)] | Literal["all"]
+    """The places of the events to forget, as the list of what waits has them; or `all`."""
 
 
 class Deps(Protocol):

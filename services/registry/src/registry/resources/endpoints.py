@@ -38,7 +38,9 @@ class EventRate(Input):
     """At most `count` requests every `per_seconds`."""
 
     count: int = Field(ge=1, le=100_000)
+    """How many."""
     per_seconds: int = Field(default=1, ge=1, le=86_400)
+    """In how many seconds."""
 
 
 class EndpointFields(Input):
@@ -48,18 +50,27 @@ class EndpointFields(Input):
     """
 
     bots: tuple[Id, ...] = Field(default=(), max_length=100)
+    """Only events of these bots; empty: of all."""
     filter: str | None = None
     """CEL over the event; false leaves it out."""
     format: WebhookFormat = "switchhook"
+    """The form of the body."""
     template: str | None = None
     """A Liquid body."""
     headers: Headers = Field(default_factory=dict)
+    """Headers of each request."""
     ordered: bool = False
+    """Whether the events of one conversation come one after another."""
     max_in_flight: int = Field(default=16, ge=1, le=256)
+    """Requests at once, at most."""
     rate_limit: EventRate | None = None
+    """Requests in a time, at most."""
     schedule: Seconds | None = Field(default=None, max_length=ATTEMPTS_LIMIT)
+    """The delays between attempts, in seconds."""
     timeout_seconds: int = Field(default=15, ge=1, le=30)
+    """How long an answer may take."""
     title_map: dict[EventType, Name] = Field(default_factory=dict)
+    """Type → the title that the SendPulse formats have for it."""
 
     @model_validator(mode="after")
     def _schedule_rises(self) -> EndpointFields:
@@ -79,20 +90,27 @@ class EndpointFields(Input):
 
 class NewEndpoint(EndpointFields):
     url: HttpUrl
+    """Where webhooks go."""
     events: EventTypes
+    """Types, groups such as `tag.*`, or `*`."""
     name: Name | None = None
+    """What it is called."""
 
 
 class EndpointPatch(EndpointFields):
     url: HttpUrl = ""
+    """Where webhooks go."""
     events: EventTypes = ()
+    """Types, groups such as `tag.*`, or `*`."""
     name: Name = ""
+    """What it is called."""
 
 
 class SecretRotation(Input):
     """The old secret signs beside the new one for `overlap_seconds`, and so do those before it until their time; 0: none."""
 
     overlap_seconds: int = Field(default=OVERLAP_SECONDS, ge=0, le=30 * 86_400)
+    """How long the old secret goes on signing."""
 
 
 class Circuit(BaseModel):
