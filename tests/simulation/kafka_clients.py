@@ -274,9 +274,6 @@ class Builder:
         self.records.append((key, value, tuple(headers)))
         return self
 
-    def size(self) -> int:
-        return self._size
-
     def close(self) -> None:
         self._closed = True
 
