@@ -42,6 +42,8 @@ class Database:
         self.sessions: list[Session] = []
         self.unknown = 0.0
         """The share of commits whose answer is lost; half of these have not been done."""
+        self.lacks_partition = False
+        """The day's partition of a table is not there."""
         self.locks: dict[Place, Session] = {}
         self._waiting: list[tuple[Session, list[Place], Callable[[], Any], asyncio.Future[Any]]] = []
 
