@@ -14,6 +14,7 @@ from bench.measure import median
 from bench.rig import Rig, rig
 from dispatcher.kinds.table import DELIVERY_KINDS
 from dispatcher.model.delivery import Delivery, Limits, Result
+from dispatcher.results.outcomes import Outcomes
 from dispatcher.scheduling.claims import Claims
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
@@ -40,9 +41,9 @@ class Measured:
     def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
         self.taken: list[Delivery] = []
         self.destinations = Destinations(self._attempt, lambda result: None, lambda name: Limits(256), most=10_000)
-        holdings = Holdings(Pulse(60), 60)
+        holdings = Holdings(Pulse(60), 60, list)
         self.claims = Claims(
-            PostgresDeliveries(pool, DELIVERY_KINDS), self.destinations, holdings,
+            PostgresDeliveries(pool, DELIVERY_KINDS), self.destinations, holdings, Outcomes(1),
             due=asyncio.Event(), sweep_results=self._nothing, lease_seconds=60,
         )  # fmt: skip
 

@@ -4,34 +4,83 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from bench.chaos import faults
 from bench.chaos.attack import SERVICES, Log, attack
 from bench.chaos.checker import Verdict
-from bench.chaos.workload import Crowd
+from bench.chaos.rounds import endure
+from bench.chaos.schedule import ENGINE_SECONDS, STORM, chosen, schedule
+from bench.chaos.small_disks import Disks, may_mount, small_disks
+from devstack.errors import StackError
 from devstack.stack import Stack
 
 
-async def run(seconds: float, seed: int, broken: str | None, log: Log) -> tuple[Verdict, Crowd]:
-    with tempfile.TemporaryDirectory(prefix="switchhook-chaos-", ignore_cleanup_errors=True) as folder:
-        async with Stack(Path(folder), services=SERVICES, env=faults.SETTINGS, report=log) as stack:
-            return await attack(stack, seconds, seed, broken, log)
+async def run(options: argparse.Namespace, names: list[str], log: Log) -> dict[str, Verdict]:
+    """Fault -> verdict."""
+    with tempfile.TemporaryDirectory(prefix="switchhook-chaos-", ignore_cleanup_errors=True) as made:
+        folder = Path(made)
+        with small_disks(folder) if needs_disks(names) else contextlib.nullcontext() as disks:
+            async with Stack(folder, services=SERVICES, env=faults.SETTINGS, report=log) as stack:
+                return {name: await judged(stack, name, options, log, disks) for name in names}
+
+
+async def judged(stack: Stack, name: str, options: argparse.Namespace, log: Log, disks: Disks | None) -> Verdict:
+    """One fault, reported."""
+    log(f"{name} …")
+    began = time.monotonic()
+    if name == STORM:
+        verdict, crowd = await attack(stack, options.seconds, options.seed, options.broken, log)
+        log(f"  {crowd.refused} requests were refused and sent again, {log.crashes} processes ended")
+    else:
+        fault = schedule(options.engine_away)[name]
+        verdict = await endure(stack, fault.strike, log, disks, pause=fault.pause)
+    log(f"{name}: {'sound' if verdict.sound else 'WRONG'} after {time.monotonic() - began:.0f} s {verdict.figures()}")
+    return verdict
+
+
+def needs_disks(names: list[str]) -> bool:
+    """Whether one of the faults fills a disk."""
+    return any(name != STORM and schedule()[name].needs_disks for name in names)
+
+
+def possible(names: list[str], log: Log) -> list[str]:
+    """Without those that this machine does not allow, each of which is said."""
+    if may_mount():
+        return names
+    left_out = [name for name in names if needs_disks([name])]
+    if left_out:
+        log(f"left out, since only root on Linux may mount small disks: {', '.join(left_out)}")
+    return [name for name in names if name not in left_out]
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="switchhook chaos")
-    parser.add_argument("--seconds", type=float, default=60)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--broken", choices=("outbox", "fence", "dedupe", "lease"))
-    chosen, log = parser.parse_args(), Log()
-    verdict, crowd = asyncio.run(run(chosen.seconds, chosen.seed, chosen.broken, log))
-    figures = {"crashes": log.crashes, "refused": crowd.refused, "seed": chosen.seed, "broken": chosen.broken}
-    print(json.dumps(verdict.figures() | figures), flush=True)
-    return 0 if verdict.sound else 1
+    parser.add_argument("--fault", action="append", default=[], metavar="NAME", help="may be repeated; all without")
+    parser.add_argument("--seconds", type=float, default=60, help="of the storm")
+    parser.add_argument("--seed", type=int, default=1, help="of the storm")
+    parser.add_argument("--broken", choices=("outbox", "fence", "dedupe", "lease"), help="a control: the storm alone")
+    parser.add_argument("--engine-away", type=float, default=ENGINE_SECONDS, metavar="SECONDS")
+    options, log = parser.parse_args(), Log()
+    try:
+        names = possible([STORM] if options.broken else chosen(options.fault), log)
+    except StackError as error:
+        parser.error(str(error))
+    verdicts = asyncio.run(run(options, names, log))
+    print(
+        json.dumps({"seed": options.seed, "broken": options.broken, "crashes": log.crashes, **figures(verdicts)}),
+        flush=True,
+    )
+    return 0 if all(verdict.sound for verdict in verdicts.values()) else 1
+
+
+def figures(verdicts: dict[str, Verdict]) -> dict[str, object]:
+    return {"faults": {name: verdict.figures() for name, verdict in verdicts.items()}}
 
 
 if __name__ == "__main__":

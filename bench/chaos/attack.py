@@ -40,13 +40,14 @@ _runs = itertools.count(1)
 
 @dataclass(slots=True)
 class Log:
-    """Counts crashes as the supervisor reports them."""
+    """Counts crashes as the supervisor reports them, and keeps what it was told."""
 
     crashes: int = 0
     lines: list[str] = field(default_factory=list)
 
     def __call__(self, line: str) -> None:
         self.crashes += "was killed by" in line or "ended with" in line
+        self.lines.append(line)
         print(line, file=sys.stderr, flush=True)
 
 
@@ -124,6 +125,7 @@ async def to_the_end(run: Run, seconds: float, at_least: int = 0) -> Verdict:
                 both.create_task(faults.from_outside(run.stack, run.seed, seconds, run.log))
     run.crowd.ended = True
     await (faults.spare(run.stack) if run.broken else faults.disarm(run.stack))
+    await run.stack.wait_ready()  # On a busy machine a start takes longer than QUIET_SECONDS.
     await settle(run)
     # What a zombie or a stale lease would still send, it sends within a lease.
     await asyncio.sleep(DEED_SECONDS)
@@ -168,7 +170,7 @@ async def assembled(stack: Stack, far_end: Ear, bots: int, chats: int) -> AsyncI
         project = (await operator.post("/v1/projects", {"name": f"chaos {first}"}))["id"]
     async with Api(stack.base_url, token, project) as api:
         lines = await open_lines(api, far_end.url, range(first, first + bots))
-        yield Crowd(lines, range(first, first + chats))
+        yield Crowd(lines, range(first, first + chats), project)
         await asyncio.gather(*(api.delete(f"/v1/channels/{line.channel}") for line in lines))
 
 

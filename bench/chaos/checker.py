@@ -3,14 +3,19 @@
 Every conversation says 1, 2, 3, … The flow counts them in the person's profile and answers `<number>:<count>`. So in a
 sound run the receiver sees `1:1, 2:2, 3:3, …` in each chat, each at least once, a repeat only right behind its twin,
 and each message is one delivery, however often it was attempted.
+
+Where a topic was deleted, what was accepted before it was made again may be missing (`losable`), and is then missing in the
+count of all that follows, too: nothing else may differ.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
+
+NOTHING: Mapping[str, Set[int]] = {}
 
 
 @dataclass(slots=True)
@@ -22,11 +27,17 @@ class Verdict:
     reordered: int = 0
     applied_twice: int = 0
     wire_duplicates: int = 0
+    silent: int = 0
+    """Something waited for an operator, or a server was away, and no service's readiness said so."""
+    stuck: int = 0
+    """Something did not work again after the documented repair."""
+    gone: int = 0
+    """What may be missing, and is."""
     examples: list[str] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
-        return self.lost == self.reordered == self.applied_twice == 0
+        return self.lost == self.reordered == self.applied_twice == self.silent == self.stuck == 0
 
     def found(self, kind: str, count: int, example: str) -> None:
         if count:
@@ -43,14 +54,15 @@ def judge(
     arrivals: Sequence[tuple[str, str]],
     counted: Mapping[str, int],
     taken_twice: Mapping[str, int],
+    losable: Mapping[str, Set[int]] = NOTHING,
 ) -> Verdict:
     """`accepted`: chat -> how many of 1, 2, 3, … were accepted. `arrivals`: (chat, text) in order of arrival.
     `counted`: chat -> the count that state holds at the end. `taken_twice`: chat -> messages with more deliveries than
-    one."""
+    one. `losable`: chat -> which of its numbers may be missing."""
     verdict = Verdict(events=sum(accepted.values()))
     by_chat = _by_chat(arrivals)
     for chat, sent in accepted.items():
-        _judge_chat(verdict, chat, sent, by_chat.pop(chat, []), counted.get(chat, 0))
+        _judge_chat(verdict, chat, sent, by_chat.pop(chat, []), counted.get(chat, 0), losable.get(chat, frozenset()))
     _judge_deliveries(verdict, taken_twice)
     for chat, texts in by_chat.items():
         verdict.found("applied_twice", len(texts), f"chat {chat} was written to without having said anything")
@@ -81,20 +93,43 @@ def _judge_deliveries(verdict: Verdict, taken_twice: Mapping[str, int]) -> None:
         verdict.found("applied_twice", messages, f"chat {chat}: {messages} messages became several deliveries")
 
 
-def _judge_chat(verdict: Verdict, chat: str, sent: int, texts: list[str], count: int) -> None:
-    verdict.found("lost", max(0, sent - count), f"chat {chat}: {sent} accepted, state counts {count}")
+def _judge_chat(verdict: Verdict, chat: str, sent: int, texts: list[str], count: int, losable: Set[int]) -> None:
+    missing = set(range(1, sent + 1)) - {number for number, _ in map(_parts, texts)}
+    gone = missing & losable
+    verdict.gone += len(gone)
+    verdict.found("lost", max(0, sent - len(gone) - count), f"chat {chat}: {sent} accepted, state counts {count}")
     verdict.found("applied_twice", max(0, count - sent), f"chat {chat}: {sent} accepted, state counts {count}")
-    missing = set(range(1, sent + 1)) - set(_judge_heard(verdict, chat, texts))
-    verdict.found("lost", len(missing), f"chat {chat}: never answered {sorted(missing)[:5]}")
+    _judge_heard(verdict, chat, texts, gone)
+    verdict.found("lost", len(missing - gone), f"chat {chat}: never answered {sorted(missing - gone)[:5]}")
 
 
-def _judge_heard(verdict: Verdict, chat: str, texts: list[str]) -> list[int]:
+def _judge_heard(verdict: Verdict, chat: str, texts: list[str], gone: Set[int] = frozenset()) -> list[int]:
     """The numbers that were answered, in order."""
-    numbers = [int(text.split(":")[0]) for text in texts]
-    wrong = {text for text in texts if text.split(":")[0] != text.split(":")[1]}
+    parts = [_parts(text) for text in texts]
+    wrong = _wrong(parts, gone)
     verdict.found("applied_twice", len(wrong), f"chat {chat}: {sorted(wrong)[:3]}")
+    numbers = [number for number, _ in parts]
     heard = [number for at, number in enumerate(numbers) if at == 0 or numbers[at - 1] != number]
     back = [(before, after) for before, after in pairwise(heard) if after <= before]
     verdict.found("reordered", len(back), f"chat {chat}: {back[:3]}")
     verdict.wire_duplicates += len(numbers) - len(set(numbers))
     return numbers
+
+
+def _wrong(parts: Sequence[tuple[int, int]], gone: Set[int]) -> set[str]:
+    """Answers that count otherwise: of what is gone as much may be missing in a count as was said before, and no less than
+    was missing in the answer before."""
+    wrong: set[str] = set()
+    least = 0
+    for number, count in sorted(set(parts)):
+        short = number - count
+        if not least <= short <= sum(each < number for each in gone):
+            wrong.add(f"{number}:{count}")
+        least = max(least, short)
+    return wrong
+
+
+def _parts(text: str) -> tuple[int, int]:
+    """The number that was said, and the count."""
+    number, _, count = text.partition(":")
+    return int(number), int(count)

@@ -1,4 +1,4 @@
-"""The far end: answers like the Bot API, and notes every message in the order in which it arrived."""
+"""The far end: answers like the Bot API and notes every message in the order in which it arrived; and takes webhooks."""
 
 from __future__ import annotations
 
@@ -7,13 +7,17 @@ from collections.abc import AsyncIterator
 
 from aiohttp import web
 
+HOOK, GONE = "/hook", "/gone"
+"""Paths of webhooks: one that is taken, one that is there no more."""
+
 
 class Ear:
-    """`heard` is (chat, text) in order of arrival."""
+    """`heard` is (chat, text) in order of arrival; `told` is what webhooks said: (type of event, what it is about)."""
 
     def __init__(self) -> None:
         self.url = ""
         self.heard: list[tuple[str, str]] = []
+        self.told: set[tuple[str, str]] = set()
 
     async def answer(self, request: web.Request) -> web.Response:
         said = await request.json()
@@ -21,12 +25,28 @@ class Ear:
             self.heard.append((str(said["chat_id"]), said["text"]))
         return web.json_response({"ok": True, "result": {"message_id": len(self.heard)}})
 
+    async def take(self, request: web.Request) -> web.Response:
+        """An event: of a command by its id, of a message by who said it (the name that the workload gives) and what."""
+        event = await request.json()
+        data = event["data"]
+        if event["type"] == "message.received":
+            about = f"{data['contact']['first_name']}:{data['message']['text']}"
+        else:
+            about = str(data["command"]["id"])
+        self.told.add((event["type"], about))
+        return web.Response()
+
+    async def refuse(self, _: web.Request) -> web.Response:
+        return web.Response(status=410)
+
 
 @contextlib.asynccontextmanager
 async def ear() -> AsyncIterator[Ear]:
     """Listen until the end of the block."""
     made = Ear()
     app = web.Application()
+    app.router.add_post(HOOK, made.take)
+    app.router.add_post(GONE, made.refuse)
     app.router.add_post("/{bot}/{method}", made.answer)
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,11 +71,16 @@ class Crowd:
 
     lines: Sequence[Line]
     chats: Sequence[int]
+    project: str = ""
     in_flight: int = 64
     ended: bool = False
     """Nobody says anything any more."""
     accepted: dict[str, int] = field(default_factory=dict)
+    begun: dict[str, list[float]] = field(default_factory=dict)
+    """Chat -> when the request began by which 1, 2, 3, … was accepted, on the clock of `time.monotonic`."""
     refused: int = 0
+    pause: float = 0.0
+    """Seconds between what somebody says and what he says next."""
 
     async def count_aloud(self, seconds: float, at_least: int = 0) -> None:
         """All chats count, at most `in_flight` at once; after `seconds` each ends with a number that was accepted.
@@ -88,6 +94,17 @@ class Crowd:
             return passed > seconds and (sum(self.accepted.values()) >= at_least or passed > 4 * seconds)
 
         await self._all_count(enough)
+
+    async def count_until(self, over: asyncio.Event) -> None:
+        """All chats count until somebody sets the event; each ends with a number that was accepted."""
+        await self._all_count(lambda _: over.is_set())
+
+    def said_before(self, moment: float) -> dict[str, set[int]]:
+        """Chat -> its numbers whose requests began before the moment."""
+        return {
+            chat: {number for number, began in enumerate(times, 1) if began < moment}
+            for chat, times in self.begun.items()
+        }
 
     async def say_more(self, numbers: int) -> None:
         """All chats go on with their next numbers, so many each, until the last was accepted."""
@@ -110,13 +127,19 @@ class Crowd:
     ) -> None:
         line, before = self.lines[chat % len(self.lines)], self.accepted.get(str(chat), 0)
         number = before
+        await asyncio.sleep(self.pause * (chat % 100) / 100)  # Not all at the same moment.
         while not enough(number - before):
             number += 1
             async with gate:
+                began = time.monotonic()
                 while not await self._say(session, line, chat, number):
                     self.refused += 1
                     await asyncio.sleep(PAUSE_SECONDS)
+                    began = time.monotonic()
             self.accepted[str(chat)] = number
+            self.begun.setdefault(str(chat), []).append(began)
+            if self.pause:
+                await asyncio.sleep(self.pause)
 
     async def _say(self, session: aiohttp.ClientSession, line: Line, chat: int, number: int) -> bool:
         """Post one update; whether it was accepted. A broken connection is an unknown, so it is said again."""

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-import pytest
-from bench.chaos.attack import attack
+from pathlib import Path
 
+import pytest
+from bench.chaos import faults
+from bench.chaos.attack import SERVICES, Log, attack
+from bench.chaos.rounds import endure
+from bench.chaos.schedule import PAUSE_SECONDS, chosen, schedule
+from bench.chaos.small_disks import may_mount, small_disks
+
+from devstack.stack import Stack
 from support.ground import Ground
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -23,6 +30,28 @@ async def test_nothing_is_lost_reordered_or_applied_twice(ground: Ground) -> Non
 @pytest.mark.timeout(900)
 async def test_nothing_is_lost_reordered_or_applied_twice_in_a_long_run(ground: Ground) -> None:
     await survives(ground, LONG_SECONDS, SEED + 1)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("name", chosen(["poison", "anew", "away"]))
+async def test_it_is_survived_and_said(ground: Ground, name: str) -> None:
+    fault = schedule()[name]
+    verdict = await endure(ground.stack, fault.strike, ground.log, pause=fault.pause)
+    assert verdict.sound, verdict.figures()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.skipif(not may_mount(), reason="only root on Linux may mount small disks")
+async def test_full_disks_are_survived_and_said(tmp_path: Path) -> None:
+    """On a stack of its own: its folder is on them."""
+    log = Log()
+    with small_disks(tmp_path) as disks:
+        async with Stack(tmp_path, services=SERVICES, env=faults.SETTINGS, report=log) as stack:
+            for name in chosen(["disk"]):
+                verdict = await endure(stack, schedule()[name].strike, log, disks, pause=PAUSE_SECONDS)
+                assert verdict.sound, (name, verdict.figures())
 
 
 async def survives(ground: Ground, seconds: float, seed: int) -> None:

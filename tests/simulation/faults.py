@@ -16,6 +16,8 @@ from simulation.virtual_loop import MACHINE
 from simulation.world import ORDINARY, World
 
 POISONED = 6
+ENGINES, SHORT_SECONDS = 2, 100.0
+"""The first processes are engines."""
 POINTS = ("before_txn", "after_commit", "before_send", "before_record", "after_record")
 MORE = 6
 """One point is met more than the others: what goes wrong only there would take too many runs."""
@@ -36,6 +38,8 @@ class Profile:
     loses: float = 0.0
     blows: int = 0
     blinks: int = 0
+    full: int = 0
+    """How often a database has no room for a while."""
     bad_receivers: bool = False
     clocks: bool = False
     poison: bool = False
@@ -116,7 +120,7 @@ class Faults:
         for server in (world.kafka.server, *(each.server for each in world.databases)):
             server.loses, server.down = 0.0, False
         for database in world.databases:
-            database.unknown, database.lacks_partition = 0.0, False
+            database.unknown, database.lacks_partition, database.full = 0.0, False, False
         world.log.refuses.clear()
         for host in world.receivers.hosts.values():
             host.dead, host.seconds, host.fails, host.loses = False, 0.0, 0.0, 0.0
@@ -127,6 +131,7 @@ class Faults:
         """Blows from outside, spread over so many seconds."""
         blows = [self.chance.choice(self._blows()) for _ in range(self.profile.blows)]
         blows += [self._postgres_blinks] * self.profile.blinks
+        blows += [self._disk_full] * self.profile.full
         for blow in blows:
             await asyncio.sleep(seconds / (len(blows) + 1) * self.chance.uniform(0.5, 1))
             blow()
@@ -162,6 +167,12 @@ class Faults:
         self.world.dispatcher_database.stop()
         self._away(self.world.dispatcher_database.server, self.chance.uniform(0.2, LEASE_SECONDS / 4))
 
+    def _disk_full(self) -> None:
+        database, seconds = self.chance.choice(self.world.databases), self.chance.uniform(1, 15)
+        self.world.trace(f"{database.server.name} has no room for {seconds:.1f} s")
+        database.full = True
+        self.world.loop.later(seconds, setattr, database, "full", False)
+
     def _away(self, server, seconds: float) -> None:  # type: ignore[no-untyped-def]
         self.world.trace(f"{server.name} is away for {seconds:.1f} s")
         server.down = True
@@ -187,11 +198,14 @@ class Faults:
         self.chance.choice(self.processes).freeze(self.chance.uniform(0.5, 2) * BEYOND)
 
     def _all_away(self) -> None:
-        """Somebody switches everything off, and on again later, up to two hours."""
-        seconds = self.chance.choice((5.0, 60.0, 400.0, 7200.0))
-        self.world.trace(f"everything is off for {seconds:.0f} s")
+        """Somebody switches everything off, and on again later; for hours the engines only, since what a dispatcher has taken
+        over is worth sending for five minutes."""
+        hours = () if self.profile.bad_receivers else (400.0, 7200.0)  # A message for a dead host expires meanwhile.
+        seconds = self.chance.choice((5.0, 60.0, *hours))
+        off = self.processes if seconds < SHORT_SECONDS else self.processes[:ENGINES]
+        self.world.trace(f"{', '.join(each.name for each in off)} are off for {seconds:.0f} s")
         self._back_at = self.world.loop.time() + seconds + 1.0
-        for process in self.processes:
+        for process in off:
             process.stop()
             self.world.loop.later(seconds + self.chance.random(), process.start)
 

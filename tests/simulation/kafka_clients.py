@@ -274,6 +274,10 @@ class Builder:
         self.records.append((key, value, tuple(headers)))
         return self
 
+    def size(self) -> int:
+        """Bytes of what it holds."""
+        return self._size
+
     def close(self) -> None:
         self._closed = True
 

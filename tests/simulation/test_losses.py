@@ -110,7 +110,7 @@ def a_freeze_while_code_runs_is_charged_to_its_project(patch: pytest.MonkeyPatch
         (a_replys_time_begins_with_the_message_that_it_answers, Profile(blows=3), 6),
         (dead_letters_are_not_cut_to_fit, Profile(poison=True), 2),
         (a_missing_partition_is_the_records_fault, Profile(blows=3), 3),
-        (outcomes_are_forgotten_when_the_database_blinks, BLINKS, 22),
+        (outcomes_are_forgotten_when_the_database_blinks, BLINKS, 8),
         (a_turn_that_is_ready_in_time_costs_patience, BESIDE_SLOW_ONES, 0),
         (turns_queue_behind_their_projects_slow_ones, BESIDE_SLOW_ONES, 0),
         (a_freeze_while_code_runs_is_charged_to_its_project, Profile(freeze=0.006, seconds=12.0, **PROGRAMS), 1),

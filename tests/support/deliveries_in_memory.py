@@ -163,11 +163,11 @@ class DeliveriesInMemory:
             row.attempts + 1,
         )
 
-    async def take_lanes(self, sources: Iterable[str], on_the_wire: Iterable[UUID]) -> None:
+    async def take_lanes(self, sources: Iterable[str], in_hand: Iterable[UUID]) -> None:
         queues = {id for place, id in self.places.items() if place.source in set(sources)}
         ours = [row for row in self._unfinished() if row.new.queue_id in queues and row.new.lane is not None]
         for row in _heads(ours):
-            if row.state in ("in_flight", "blocked") and row.new.id not in set(on_the_wire):
+            if row.state in ("in_flight", "blocked") and row.new.id not in set(in_hand):
                 row.state, row.due, row.lease = "retrying", self._now(), None
                 self.tables.looks[row.new.queue_id] = self._now()
 

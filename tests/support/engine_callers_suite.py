@@ -96,6 +96,24 @@ class CallersSuite:
         (told,) = world.events("command.rejected")
         assert (told["command"], told["problem"]["reason"]) == ({"kind": "run", "name": "/start"}, "has-not-talked")
 
+    async def test_a_topic_of_a_group_is_answered_in_and_the_next_message_decides_again(
+        self, world: EngineWorld
+    ) -> None:
+        group = {"channel": TELEGRAM, "chat": "group"}
+        await world.say("/start", "-100", thread="77", **group)
+        await world.send("start", "-100", **group, **PAID)
+        await world.say("/start", "-100", **group)
+        sent = [body for body in world.bodies("actions") if body["kind"] == "send_message"]
+        assert [body.get("thread") for body in sent] == ["77", "77", None]
+
+    async def test_a_text_is_sent_in_as_many_messages_as_the_channel_needs(self, world: EngineWorld) -> None:
+        await world.say("hello?", "p9", channel=TELEGRAM)
+        order = " ".join(["word"] * 1500)
+        await world.send("start", "p9", channel=TELEGRAM, **PAID | {"variables": {"order_id": order}})
+        sent = [body for body in world.bodies("actions") if body["kind"] == "send_message"]
+        assert [(body["seq"], len(body["content"]["text"])) for body in sent] == [(1, 6), (2, 4095), (3, 3409)]
+        assert " ".join(await world.said("p9", TELEGRAM)) == f"Sorry. Paid: {order}"
+
     async def test_a_bot_that_is_taken_out_of_a_group_has_been_unsubscribed(self, world: EngineWorld) -> None:
         group = {"channel": TELEGRAM, "chat": "group"}
         await world.send("reachability", "-100", state="subscribed", reason="member", **group)

@@ -14,9 +14,9 @@ from servicekit.observability.logging import QUIET, configure_logging
 
 
 @contextmanager
-def configured(service: str, level: str = "INFO") -> Iterator[io.BytesIO]:
-    """The stream that `configure_logging` writes to."""
-    stream, root = io.BytesIO(), logging.getLogger()
+def configured(service: str, level: str = "INFO", stream: io.BytesIO | None = None) -> Iterator[io.BytesIO]:
+    """The stream that `configure_logging` writes to, one of its own unless one is given."""
+    stream, root = stream or io.BytesIO(), logging.getLogger()
     handlers = root.handlers[:]
     levels = {log: log.level for log in [root, *map(logging.getLogger, QUIET)]}
     try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import orjson
 import pytest
+from bench.chaos.bad_records import produce_raw
 
 from contracts.cloudevents import headers as ce_headers
 from contracts.cloudevents import now_text
-from support.bad_records import produce_raw
 from support.dispatcher import PROJECT, RunningDispatcher, endpoint
 from support.receiver import Receiver
 from support.waiting import eventually

@@ -46,7 +46,7 @@ async def _waits_for_a_lock(pool: Pool) -> bool:
 
 async def test_a_head_that_is_being_recorded_leaves_no_blocked_lane(dispatcher: RunningDispatcher) -> None:
     await dispatcher.start()
-    pool, holdings = dispatcher.pool, Holdings(Pulse(3), 60)
+    pool, holdings = dispatcher.pool, Holdings(Pulse(3), 60, list)
     store = PostgresDeliveries(pool, DELIVERY_KINDS)
     head, following = await _lane_of_two(store)
     await store.close()

@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
+from bench.chaos.bad_records import RawName, produce_raw
 
 from contracts import commands, dlq, events, inbound
 from contracts.ids import derived_id
 from contracts.registry import Bot
-from support.bad_records import RawName, produce_raw
 from support.ingress_fakes import BOT, CHANNEL, FLOW, PROJECT
 from support.ingress_kafka import ingress_on, put_token
 from support.waiting import eventually

@@ -1,11 +1,15 @@
 import asyncio
 import contextlib
+from datetime import UTC, datetime
+from typing import NamedTuple
+from uuid import uuid4
 
 import asyncpg
 import pytest
 from pydantic import SecretStr
 
-from servicekit.database import NOT_THERE, connect
+from servicekit.columns import Columns
+from servicekit.database import NOT_THERE, Database, connect
 from servicekit.settings import ServiceSettings
 from support.waiting import eventually
 
@@ -33,6 +37,50 @@ async def test_connections_are_set_up(pool):
         "application_name": "sample/test-1",
         "jit": "off",
     }
+
+
+class Row(NamedTuple):
+    """One column of each type that the services' rows have."""
+
+    id: str
+    name: str | None
+    size: int
+    many: int
+    share: float
+    yes: bool
+    at: datetime
+    body: bytes
+
+
+async def test_rows_as_arrays_come_as_they_were_sent_once_and_again(pool):
+    columns = Columns(Row, "uuid text int bigint float8 bool timestamptz bytea")
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    rows = [
+        Row(str(uuid4()), None, 1, 2**62, 0.5, True, at, b"\0"),
+        Row(str(uuid4()), "{a,b}", 2, 3, 1.5, False, at, b""),
+    ]
+    arrays = columns.arrays(rows)
+    for _ in range(2):
+        found = await pool.fetch(f"SELECT * FROM {columns.unnest()}", *arrays)
+        assert [Row(*row)._replace(id=str(row["id"])) for row in found] == rows
+    assert await pool.fetch(f"SELECT * FROM {columns.unnest()}", *columns.arrays([])) == []
+
+
+async def test_requests_that_hold_all_connections_of_the_api_hold_none_of_the_work(database, monkeypatch):
+    async def at_once(*_):
+        pass
+
+    monkeypatch.setattr(Database, "_until_migrated", at_once)
+    ours = Database("sample")
+    work = await ours.connect(settings(database))
+    held = [await ours.pool.acquire() for _ in range(ours.pool.get_max_size())]
+    try:
+        async with asyncio.timeout(2):
+            assert await work.fetchval("SELECT 1") == 1
+    finally:
+        for connection in held:
+            await ours.pool.release(connection)
+        await ours.close()
 
 
 async def test_a_lost_connection_is_replaced(pool, database):

@@ -7,12 +7,12 @@ from typing import TypeAlias
 
 import asyncpg
 import pytest
+from bench.chaos.bad_records import RawName, produce_raw
 
 from contracts import dlq
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
 from servicekit.loop.brake import MOST_PROJECTS
-from support.bad_records import RawName, produce_raw
 from support.ledger import Ledger, make_loop, produce, read_all, running, sources, turns
 from support.waiting import eventually
 

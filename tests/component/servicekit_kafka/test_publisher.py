@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from contracts.partitioner import partition_for
-from contracts.topic import DLQ_RECORD_LIMIT
+from contracts.topic import DLQ_RECORD_LIMIT, RECORD_LIMIT
 from devstack.ports import free_port
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import KafkaPublisher, NotAcknowledged, TooLarge
@@ -78,6 +78,16 @@ async def test_after_a_refused_batch_nothing_that_was_queued_behind_it_is_sent(
 async def test_what_kafka_would_refuse_anywhere_is_refused_at_once(publisher: KafkaPublisher) -> None:
     with pytest.raises(TooLarge):
         await publisher.publish(Outgoing("any", b"k", b"x" * DLQ_RECORD_LIMIT, []))
+
+
+async def test_one_record_that_kafka_would_refuse_lets_none_of_its_list_be_written(
+    publisher: KafkaPublisher, kafka: str, make_topic: MakeTopic
+) -> None:
+    topic = await make_topic("out")
+    with pytest.raises(TooLarge, match=f"{topic} has 41943.. bytes, 4194304 are allowed"):
+        await publisher.publish_many([Outgoing(topic, b"k", b"1", []), Outgoing(topic, b"k", b"x" * RECORD_LIMIT, [])])
+    await publisher.publish(Outgoing(topic, b"k", b"later", []))
+    assert [record.value for record in await read_all(kafka, topic)] == [b"later"]
 
 
 async def test_a_topic_that_does_not_exist_is_not_acknowledged(kafka: str, topic_prefix: str) -> None:

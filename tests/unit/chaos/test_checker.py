@@ -70,3 +70,32 @@ def test_what_is_wrong_already_is_found_before_the_end(texts: list[str], wrong: 
 
 def test_a_message_that_became_two_deliveries_is_found_before_the_end() -> None:
     assert judge_so_far(arrivals("1:1"), {"a": 1}).applied_twice == 1
+
+
+def test_what_a_deleted_topic_took_along_is_gone_and_not_lost() -> None:
+    """3 was in the topic of messages, and is in no count after it; 5 was applied and its answer was in the topic."""
+    texts = arrivals("1:1", "2:2", "4:3", "6:5")
+    verdict = judge({"a": 6}, texts, {"a": 5}, {}, {"a": {1, 2, 3, 4, 5}})
+    assert verdict.sound, verdict.figures()
+    assert verdict.gone == 2
+
+
+@pytest.mark.parametrize(
+    ("texts", "count", "wrong"),
+    [
+        (["1:1", "3:2"], 2, "lost"),  # 4 was said after the repair.
+        (["1:1", "3:2", "4:2"], 2, "applied_twice"),  # Less than what is gone allows.
+        (["1:1", "3:2", "4:4"], 4, "applied_twice"),  # What 3 had not, 4 may not have either.
+        (["1:1", "3:2", "4:3"], 2, "lost"),
+        (["3:2", "1:1", "4:3"], 3, "reordered"),
+    ],
+)
+def test_nothing_else_may_differ_after_a_deleted_topic(texts: list[str], count: int, wrong: str) -> None:
+    assert judge({"a": 4}, arrivals(*texts), {"a": count}, {}, {"a": {1, 2}}).figures()[wrong]
+
+
+@pytest.mark.parametrize("kind", ["silent", "stuck"])
+def test_silence_and_standstill_are_findings(kind: str) -> None:
+    verdict = judge({"a": 1}, arrivals("1:1"), {"a": 1}, {})
+    verdict.found(kind, 1, "PostgreSQL is away, and readiness says nothing of it")
+    assert not verdict.sound

@@ -42,7 +42,7 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> FakePool:
     """What `connect` gives."""
     made = FakePool("0001")
 
-    async def connect(*_: Any) -> FakePool:
+    async def connect(*_: Any, **__: Any) -> FakePool:
         return made
 
     monkeypatch.setattr(database, "connect", connect)

@@ -80,6 +80,8 @@ class Conversation:
     talked: bool = False
     """Whether the person ever wrote."""
     last_message: str | None = None
+    thread: str | None = None
+    """The part of a group in which the last message was written (a forum's topic), as the platform names it."""
     last_at: str | None = None
     """`now` of the last turn: the conversation's time never goes back."""
     taps: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -111,7 +113,7 @@ class Happening:
 
     `kind` and the keys of `data`:
     message {text, payload, type, message_id} · start {flow_id, entry, variables, content} · url {command, content,
-    content_raw, options} · command {command, content} · call_result {wait, outcome, status, body, error} ·
+    content_raw, options} · command {command, content} · call_result {wait, outcome, status, body, error, response?} ·
     timer {wait} · code_result {wait, ok, value, sent[], runs[], error} · signal {name, data} ·
     reachability {state, before, reason, chat}: whether the bot may write, now and until now ·
     contact_update {changed[]: keys as in PatchContact.set, add_tags[], remove_tags[]}: another program's change, made ·
@@ -167,7 +169,7 @@ class PostWebhook(Effect):
     format: str
     node: str
     flow: dict[str, Any]
-    """{id, slug, version, name} as contracts.events.FlowRef"""
+    """{id, slug, version, name} as contracts.event_data.FlowRef"""
     contact: Contact
 
 
@@ -191,7 +193,7 @@ class EmitEvent(Effect):
     data: dict[str, Any]
     node: str | None = None
     flow: dict[str, Any] | None = None
-    """{id, slug, version, name} as contracts.events.FlowRef"""
+    """{id, slug, version, name} as contracts.event_data.FlowRef"""
     contact: Contact | None = None
     """The contact as of that moment (profile.pushed is a snapshot of its step)."""
 
@@ -299,7 +301,8 @@ class Tools:
     """What the engine lends to a turn; all of it pure.
 
     `sign_link(kind, payload) -> url`: kind `command` {command, person, content, redirect_to, expires_at, single_use,
-    confirm, jti} or `redirect` {url, node, flow, jti}. `bot` {id, name, variables}, `channel` {id, type, name}.
+    confirm, jti} or `redirect` {url, node, flow, jti}. `bot` {id, name, variables}, `channel` {id, type, name,
+    text_limit: flowlang.running.parts.TextLimit or None}.
     """
 
     sign_link: Callable[[str, dict[str, Any]], str]

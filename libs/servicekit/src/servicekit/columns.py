@@ -2,8 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
+
+
+class Array:
+    """The values of one column, as the parameter for a flat array.
+
+    asyncpg goes through an array twice: first to ask of each value whether it is an array itself, which costs more than
+    to encode it (docs/performance.md), then to encode. What is asked here is answered at once: there are no values yet.
+    """
+
+    __slots__ = ("_asked", "_values")
+
+    def __init__(self, values: tuple[Any, ...]) -> None:
+        self._values, self._asked = values, False
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __iter__(self) -> Iterator[Any]:
+        self._asked = not self._asked
+        return iter(() if self._asked else self._values)
 
 
 class Columns:
@@ -30,10 +50,11 @@ class Columns:
         """The statement that adds these rows to a table."""
         return f"INSERT INTO {table} ({self}) SELECT * FROM {self.unnest(after=after)}"  # noqa: S608 (of constants)
 
-    def arrays(self, rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
+    def arrays(self, rows: Iterable[tuple[Any, ...]]) -> list[Array]:
         """The parameters: for each column its values of all rows."""
-        return list(zip(*rows, strict=True)) or [()] * len(self)
+        return list(map(Array, zip(*rows, strict=True))) or [Array(()) for _ in self.names]
 
-    def sparse_arrays(self, rows: Iterable[tuple[Any, ...]]) -> list[tuple[Any, ...] | None]:
+    def sparse_arrays(self, rows: Iterable[tuple[Any, ...]]) -> list[Array | None]:
         """The same for at least one row; a column without any value is None, which costs nothing and reads as nulls."""
-        return [None if column.count(None) == len(column) else column for column in self.arrays(rows)]
+        columns = zip(*rows, strict=True)
+        return [None if column.count(None) == len(column) else Array(column) for column in columns]

@@ -46,13 +46,15 @@ log = structlog.get_logger()
 
 
 class Database:
-    """A service's pool, which may come later than the process. A connection that breaks afterwards is replaced.
+    """A service's connections, which may come later than the process. One that breaks afterwards is replaced.
 
-    `schema` is named after the service's package.
+    There are two pools: `pool` is the API's, `connect` gives that of the service's own work. However many requests wait
+    for their rows, batches, claims and the relay have their connections. `schema` is named after the service's package.
     """
 
     def __init__(self, schema: str, pool: Pool | None = None) -> None:
         self._schema, self._pool = schema, pool
+        self._open = [] if pool is None else [pool]
         self._problem = "Postgres was not reached yet" if pool is None else None
 
     @classmethod
@@ -63,20 +65,21 @@ class Database:
 
     @property
     def pool(self) -> Pool:
-        """Raises ProblemError 503 until Postgres was there for the first time, and migrated."""
+        """The API's. Raises ProblemError 503 until Postgres was there for the first time, and migrated."""
         if self._pool is None:
             raise unavailable("The database is not there yet.")
         return self._pool
 
     async def connect(self, settings: ServiceSettings) -> Pool:
-        """Wait for Postgres and for its migration, as long as it takes. Raises what `connect` does."""
+        """The work's pool. Waits for Postgres and for its migration, as long as it takes. Raises what `connect` does."""
         pool = await connect(settings, self._schema)
         try:
             await self._until_migrated(pool)
         except BaseException:
             pool.terminate()
             raise
-        self._pool = pool
+        self._pool = await connect(settings, self._schema, min_size=0)
+        self._open = [self._pool, pool]
         return pool
 
     async def _until_migrated(self, pool: Pool) -> None:
@@ -104,10 +107,9 @@ class Database:
 
     async def close(self) -> None:
         """Let go of the connections; of those that do not end within 5 s, too."""
-        if self._pool is not None:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(5):
-                    await self._pool.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(5):
+                await asyncio.gather(*(each.close() for each in self._open))
 
     def problem(self) -> str | None:
         """For readiness."""

@@ -45,12 +45,15 @@ def assemble(
     lease = settings.lease_seconds
     outcomes = Outcomes(AT_ONCE)
     pulse = Pulse(settings.session_timeout_seconds / 2)
-    holdings = Holdings(pulse, lease)
+    holdings = Holdings(pulse, lease, outcomes.deliveries)
     sender = Sender(http, context, programs, holdings.still_ours)
     limits = limits_in(kinds, context.catalogue)
     destinations = Destinations(sender.attempt, outcomes.add, limits, most=settings.max_in_flight, starved=due.set)
     recorder = Recorder(store, publisher, outcomes, offer=destinations.offer, holds=holdings.holds, lease_seconds=lease)
-    claims = Claims(store, destinations, holdings, due=due, sweep_results=recorder.sweep, lease_seconds=lease)
+    claims = Claims(
+        store, destinations, holdings, outcomes,
+        due=due, sweep_results=recorder.sweep, lease_seconds=lease,
+    )  # fmt: skip
     takeover = Takeover(
         store, destinations, holdings, outcomes.look_after,
         lease_seconds=lease, first_attempts=settings.first_attempts,

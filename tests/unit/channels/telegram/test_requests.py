@@ -51,6 +51,12 @@ def test_a_text_goes_to_the_person() -> None:
     assert sent(say("Hello", peer_id="@news"))["chat_id"] == "@news"
 
 
+def test_an_answer_goes_into_the_topic_of_its_forum() -> None:
+    assert sent(say("Hello", peer_id="-100123").model_copy(update={"thread": "77"})) == {
+        "chat_id": -100123, "text": "Hello", "message_thread_id": 77,
+    }  # fmt: skip
+
+
 def test_a_server_of_ones_own_is_asked_instead() -> None:
     account = account_of(CONNECTOR, CREDENTIALS, api_base_url="http://127.0.0.1:8081/")
     assert request(say("Hello"), account=account).url == f"http://127.0.0.1:8081/bot{TOKEN}/sendMessage"

@@ -116,6 +116,13 @@ def test_a_tap_on_a_message_that_telegram_no_longer_shows_comes_from_the_person(
     assert (record.peer_id, record.text, record.payload) == ("42", None, "k2")
 
 
+def test_a_forums_topic_is_kept_and_the_thread_of_a_reply_is_not():
+    topic = {"message_thread_id": 77, "is_topic_message": True}
+    assert one(message(chat=GROUP, text="hello", **topic)).thread == "77"
+    assert one(message(chat=GROUP, text="hello", message_thread_id=77)).thread is None
+    assert one(tap(message={"message_id": 5, "chat": GROUP, **topic})).thread == "77"
+
+
 def membership(chat, **member):
     return {"update_id": 9, "my_chat_member": {"chat": chat, "from": ANN, "new_chat_member": member}}
 

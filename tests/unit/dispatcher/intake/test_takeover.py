@@ -29,7 +29,7 @@ class World:
         self.destinations = Destinations(
             self.attempt, lambda result: None, lambda name: Limits(2), most=100, starved=lambda: self.starved.append(1)
         )
-        self.holdings = Holdings(Pulse(60), 60)
+        self.holdings = Holdings(Pulse(60), 60, list)
         self.takeover = Takeover(
             self.store, self.destinations, self.holdings, self.looked_after.update,
             lease_seconds=60, first_attempts=first_attempts,

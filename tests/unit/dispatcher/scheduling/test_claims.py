@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.model.delivery import Delivery, Limits, Result
+from dispatcher.results.outcomes import Outcomes
 from dispatcher.scheduling import claims as module
 from dispatcher.scheduling.claims import UNPUBLISHED_AGE, Claims
 from dispatcher.scheduling.destinations import Destinations
@@ -30,9 +31,9 @@ class World:
         self.destinations = Destinations(
             self.attempt, lambda result: None, lambda name: Limits(2), most=100, starved=self.due.set
         )
-        self.holdings = Holdings(Pulse(60), 60)
+        self.holdings = Holdings(Pulse(60), 60, list)
         self.claims = Claims(
-            self.store, self.destinations, self.holdings,
+            self.store, self.destinations, self.holdings, Outcomes(1),
             due=self.due, sweep_results=self.sweep, lease_seconds=60,
         )  # fmt: skip
 
@@ -145,6 +146,7 @@ async def test_a_queue_whose_look_was_lost_is_mended_by_the_sweep(running: World
 
 async def test_the_database_being_away_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "EVERY_SECONDS", 0.001)
+    monkeypatch.setattr(module, "GRACE_SECONDS", 0.01)
     due_queues, asked = world.store.due_queues, list[int]()
 
     async def away_at_first(sources: object) -> object:

@@ -43,7 +43,7 @@ def store() -> DeliveriesInMemory:
 
 
 async def holding(clock: list[float], store: DeliveriesInMemory) -> Holdings:
-    made = Holdings(Pulse(3.0), lease_seconds=20)
+    made = Holdings(Pulse(3.0), 20, list)
     clock[0] += 0.2
     await made.take({SOURCE}, Wire(), store)
     clock[0] += 0.2
@@ -97,13 +97,13 @@ async def test_after_the_process_stood_still_nothing_leased_before_is_relied_upo
 
 async def test_what_a_predecessor_was_sending_is_due_at_once(store: DeliveriesInMemory) -> None:
     head, following = await lane_of_two(store)
-    assert await Holdings(Pulse(3.0), 20).take({SOURCE}, Wire(), store) == set()
+    assert await Holdings(Pulse(3.0), 20, list).take({SOURCE}, Wire(), store) == set()
     assert (await store.state(head), await store.state(following)) == ("retrying", "blocked")
 
 
 async def test_what_we_are_sending_goes_on_and_its_lane_is_looked_after(store: DeliveriesInMemory) -> None:
     head, _ = await lane_of_two(store)
-    assert await Holdings(Pulse(3.0), 20).take({SOURCE}, Wire(head), store) == {"l"}
+    assert await Holdings(Pulse(3.0), 20, list).take({SOURCE}, Wire(head), store) == {"l"}
     assert await store.state(head) == "in_flight"
 
 

@@ -117,7 +117,7 @@ async def test_the_engines_part_holds_when_the_triggers_flow_fails(
     world: EngineWorld, heard: list[Happening], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await world.say("hello?")
-    monkeypatch.setattr("flow_engine.turn.effects.MOST_EFFECTS", 4)
+    monkeypatch.setattr("flow_engine.turn.effects.MOST_EFFECTS", 3)
     await world.send("contact_update", variables={"age": 30})
     (failed,) = world.events("flow.failed")
     assert failed["error"]["type"] == "too-large"

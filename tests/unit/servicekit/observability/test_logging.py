@@ -1,3 +1,5 @@
+import errno
+import io
 import logging
 
 import orjson
@@ -72,3 +74,28 @@ def test_values_that_are_not_json_are_shown_by_their_repr(lines):
     structlog.get_logger().info("odd", value={1, 2}, error=OSError("gone"))
     (line,) = lines()
     assert (line["value"], line["error"]) == ("{1, 2}", "OSError('gone')")
+
+
+class FullDisk(io.BytesIO):
+    """Where the output goes to a file on a disk that is full."""
+
+    full = True
+
+    def write(self, line):
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return super().write(line)
+
+    def flush(self):
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def test_a_line_that_cannot_be_written_is_lost_and_nothing_else():
+    disk = FullDisk()
+    with configured("ingress", stream=disk):
+        structlog.get_logger().error("one")
+        logging.getLogger("library").error("two")
+        disk.full = False
+        structlog.get_logger().error("three")
+    assert [orjson.loads(line)["event"] for line in disk.getvalue().splitlines()] == ["three"]

@@ -20,7 +20,13 @@ from support.every_app import token_of
 from support.ingress_fakes import registry
 from support.registry_api import ADMIN_TOKEN
 
-ABSENCES = [ConnectionRefusedError(), TimeoutError(), asyncpg.CannotConnectNowError(), asyncpg.InterfaceError("closed")]
+ABSENCES = [
+    ConnectionRefusedError(),
+    TimeoutError(),
+    asyncpg.CannotConnectNowError(),
+    asyncpg.InterfaceError("closed"),
+    asyncpg.DiskFullError("No space left on device"),
+]
 ROUTES = [
     (dispatcher_routes, "/v1/deliveries"),
     (engine_routes, "/v1/events/01a20003-3ba4-7a52-8003-fd129b7b0c52"),

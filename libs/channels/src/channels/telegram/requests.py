@@ -17,6 +17,7 @@ JSON = {"Content-Type": "application/json", "User-Agent": "Switchhook/1"}
 METHOD = re.compile(r"[A-Za-z]{1,64}")
 _TOKEN = re.compile(TOKEN)
 _CHAT = re.compile(r"-?[0-9]{1,20}")
+_THREAD = re.compile(r"[0-9]{1,20}")
 
 
 def has_token(account: Account) -> bool:
@@ -27,6 +28,8 @@ def has_token(account: Account) -> bool:
 def message(account: Account, action: SendMessage, *, first: bool) -> Plan:
     """sendMessage."""
     body: dict[str, Any] = {"chat_id": _chat_id(action.peer_id), "text": action.content.text}
+    if action.thread is not None and _THREAD.fullmatch(action.thread):
+        body["message_thread_id"] = int(action.thread)
     if markup := _markup(action.content):
         body["reply_markup"] = markup
     request = _request(account, "sendMessage", body, body)

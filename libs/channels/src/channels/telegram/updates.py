@@ -91,11 +91,18 @@ def _message(message: dict[str, Any], channel: Channel, received_at: str) -> lis
         **_base(chat, channel, received_at),
         **content,
         message_id=str(message["message_id"]),
+        thread=_topic(message),
         profile=profile,
         verified=("phone",) if profile.phone else (),
         provider=message,
     )
     return [made]
+
+
+def _topic(message: dict[str, Any]) -> str | None:
+    """The forum's topic. Replies in other groups have a thread, too, in which nothing has to be said."""
+    topic = message.get("message_thread_id") if message.get("is_topic_message") else None
+    return None if topic is None else str(int(topic))
 
 
 def _content(message: dict[str, Any], channel: Channel) -> dict[str, Any] | None:
@@ -194,6 +201,7 @@ def _tap(callback: dict[str, Any], channel: Channel, received_at: str) -> list[I
         payload=callback["data"],
         callback_id=callback["id"],
         message_id=str(message.get("message_id", callback["id"])),
+        thread=_topic(message),
         profile=_profile(chat, sender),
         provider=callback,
     )

@@ -1,4 +1,5 @@
-"""How long a title or text may be on each channel: past it the one is shortened, the other not sent. The author is told."""
+"""How long a title or text may be on each channel: past it the one is shortened, the other sent as several messages. The
+author is told."""
 
 from __future__ import annotations
 
@@ -26,5 +27,5 @@ def check_text(compiler: Compiler, text: str, *place: str) -> None:
     for channel, (most, unit) in sorted(compiler.known.text_limits.items()):
         size = len(text) if unit == "characters" else len(text.encode())
         if size > most:
-            message = f"{channel} takes {most} {unit} of text, this one has {size}: it would not be sent"
+            message = f"{channel} takes {most} {unit} of text, this one has {size}: it is sent as several messages"
             compiler.problem("text-too-long", message, *place, severity="warning")

@@ -32,6 +32,7 @@ from flowlang.model import (
 )
 from flowlang.problems import NodeError
 from flowlang.running.bot_flows import BotFlows
+from flowlang.running.parts import in_parts
 from flowlang.running.person import Person
 from flowlang.running.reachability import why_unreachable
 from flowlang.work import Work
@@ -225,18 +226,25 @@ class Run:
         tap: dict[str, Any] | None = None,
         expires: timedelta | None = None,
     ) -> None:
-        """Send a message. `tap`: where its buttons lead. Raises NodeError when the person cannot be written to."""
+        """Send a message, or several where the channel takes less text in one. `tap`: where its buttons lead, which the last
+        of them has. Raises NodeError when the person cannot be written to."""
         if not self.nobody and (refused := why_unreachable(self.conversation)):
             raise NodeError(refused.type, refused.detail, refused.status)
         session, seq = self.session, self.conversation.next_seq
         suggested = [{"title": title} for title in session.quick_replies]
         until = clock.after(self.now, expires) if expires else None
-        self.emit(Say(seq, text, tuple(buttons or ()), (*(quick_replies or ()), *suggested), until))
+        *before, last = in_parts(text, self.tools.channel.get("text_limit"))
+        for part in before:
+            self._send(Say(self.next_seq, part, expires=until))
+        self._send(Say(self.next_seq, last, tuple(buttons or ()), (*(quick_replies or ()), *suggested), until))
         session.quick_replies = []
         session.said = text
-        self.conversation.next_seq = seq + 1
         if tap:
             self._remember_taps(seq, tap)
+
+    def _send(self, message: Say) -> None:
+        self.emit(message)
+        self.conversation.next_seq = message.seq + 1
 
     def _remember_taps(self, seq: int, tap: dict[str, Any]) -> None:
         place = {"flow_id": self.graph.flow_id, "flow_version": self.graph.version, "node": self.node.id}

@@ -2,7 +2,8 @@
 
 A conversation has one session. One that starts while another waits runs like a call from there: it shares the memory, and
 when its path ends the wait goes on. When it comes to a wait for the person, for time or for an event, the older is over;
-a call in flight is no such wait.
+a call in flight is no such wait. At most MOST_INTERRUPTED wait below it: what a turn may have to end is bounded, and so is what
+a conversation holds.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from flowlang.running.run import Run, copy_session
 
 IN_FLIGHT = frozenset(("call", "code"))
 """Waits that callers and interrupted sessions wait through."""
+MOST_INTERRUPTED = 6
+"""One more ends the oldest. Their events are part of the room that a turn has beside its nodes' (run.ROOM)."""
 
 
 def expiry_token(run: Run, session: Session) -> str:
@@ -36,12 +39,20 @@ def launch(run: Run, graph: Graph, trigger: str, trigger_type: str) -> None:
     )
     if interrupted is not None:
         session.memory = interrupted.memory
-        run.conversation.stack = [*run.conversation.stack, interrupted]
+        _interrupt(run, interrupted)
     run.stand_in(session)
     run.fresh.add(session.cause)
     run.started = run.started or run.happening.id
     run.settled.add(run.happening.id)
     run.tell("flow.launched", {"trigger": {"id": trigger, "type": trigger_type}}, graph=graph)
+
+
+def _interrupt(run: Run, session: Session) -> None:
+    """Let the session wait below the one that begins."""
+    stack = [*run.conversation.stack, session]
+    run.conversation.stack = stack[-MOST_INTERRUPTED:]
+    for older in stack[:-MOST_INTERRUPTED]:
+        _forget(run, copy_session(older), "superseded")
 
 
 def act_for(run: Run) -> None:

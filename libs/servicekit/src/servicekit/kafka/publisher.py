@@ -48,9 +48,13 @@ class TooLarge(ValueError):
 def check_sizes(records: Iterable[Outgoing]) -> None:
     """Raises TooLarge for the first record above its topic's limit."""
     for record in records:
-        limit = DLQ_RECORD_LIMIT if record.topic.endswith(".dlq.v1") else RECORD_LIMIT
-        if size_of(record) > limit:
-            raise TooLarge(f"a record for {record.topic} has {size_of(record)} bytes, {limit} are allowed")
+        _check(record.topic, size_of(record))
+
+
+def _check(topic: str, size: int) -> None:
+    limit = DLQ_RECORD_LIMIT if topic.endswith(".dlq.v1") else RECORD_LIMIT
+    if size > limit:
+        raise TooLarge(f"a record for {topic} has {size} bytes, {limit} are allowed")
 
 
 class Publisher(Protocol):
@@ -183,22 +187,21 @@ class KafkaPublisher:
 
         Raises NotAcknowledged, and TooLarge before anything is written.
         """
-        check_sizes(records)
         await self.know({record.topic for record in records})
         await self.enqueue(records)
 
     def enqueue(self, records: Sequence[Outgoing]) -> asyncio.Future[None]:
         """Put records in the queue now, behind all that is there; done when all are acknowledged.
 
-        Raises NotAcknowledged when there is no producer or a topic is not known (see `know`). What Kafka would refuse ends
-        the producer, for all who write: call `check_sizes` before.
+        Raises NotAcknowledged when there is no producer or a topic is not known (see `know`); TooLarge. Nothing is in the
+        queue then.
         """
         link = self._live()
         futures = [link.add(tp, builder).future for tp, builder in self._built(link, records)]
         return _all_acknowledged(link, futures)
 
     def _built(self, link: _Link, records: Sequence[Outgoing]) -> list[tuple[TopicPartition, BatchBuilder]]:
-        """Record batches, in order within each partition."""
+        """Record batches, in order within each partition. Raises TooLarge: a record above BATCH_BYTES is a batch by itself."""
         made: list[tuple[TopicPartition, BatchBuilder]] = []
         current: dict[tuple[str, int], BatchBuilder] = {}
         counts: dict[str, int] = {}
@@ -213,8 +216,9 @@ class KafkaPublisher:
                 _appended(builder, record)
                 current[record.topic, partition] = builder
                 made.append((link.partition(record.topic, partition), builder))
-        for _, builder in made:
+        for tp, builder in made:
             builder.close()  # Nobody else appends to it.
+            _check(tp.topic, builder.size())
         return made
 
     def _append(self, link: _Link, record: Outgoing) -> asyncio.Future[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 from zlib import crc32
 
@@ -98,21 +99,25 @@ def record_id(record: Record) -> str:
 
 def source_of(headers: Mapping[str, bytes | None]) -> Source | None:
     """The source that a record's headers name; None when they name none, or not a readable one."""
-    topic, incarnation = headers.get(cloudevents.SOURCE_TOPIC), headers.get(cloudevents.SOURCE_INCARNATION)
-    if topic is None or not _TOPIC_NAME.fullmatch(topic):
-        return None
-    if incarnation is not None and not _INCARNATION.fullmatch(incarnation):
+    topic = headers.get(cloudevents.SOURCE_TOPIC)
+    if topic is None:
         return None
     try:
-        return Source(
-            topic.decode(),
-            _number(headers[cloudevents.SOURCE_PARTITION]),
-            _number(headers[cloudevents.SOURCE_OFFSET]),
-            _number(headers[cloudevents.SOURCE_INDEX]),
-            None if incarnation is None else incarnation.decode(),
+        name, partition, incarnation = _origin(
+            topic, headers[cloudevents.SOURCE_PARTITION], headers.get(cloudevents.SOURCE_INCARNATION)
         )
+        offset = _number(headers[cloudevents.SOURCE_OFFSET])
+        return Source(name, partition, offset, _number(headers[cloudevents.SOURCE_INDEX]), incarnation)
     except (KeyError, ValueError):
         return None
+
+
+@lru_cache(maxsize=4096)
+def _origin(topic: bytes, partition: bytes | None, incarnation: bytes | None) -> tuple[str, int, str | None]:
+    """What all records of a source partition have in common. Raises ValueError for what is none."""
+    if not _TOPIC_NAME.fullmatch(topic) or not (incarnation is None or _INCARNATION.fullmatch(incarnation)):
+        raise ValueError("no topic, or no incarnation")
+    return topic.decode(), _number(partition), None if incarnation is None else incarnation.decode()
 
 
 def _number(digits: bytes | None) -> int:

@@ -12,7 +12,7 @@ import structlog
 
 from contracts.cloudevents import PROJECT
 from servicekit.kafka.records import Record
-from servicekit.loop.infrastructure import is_missing_partition
+from servicekit.loop.infrastructure import disk_problem, is_missing_partition
 
 MOST_PROJECTS = 3
 """Projects whose records may be parked within WINDOW_SECONDS. One project's poison is its own; four at once are ours."""
@@ -27,13 +27,13 @@ class Brake:
     def __init__(self, topic: str, service: str) -> None:
         self._topic, self._service = topic, service
         self._parked: dict[bytes, float] = {}
-        self._missing: str | None = None
+        self._waits_for: str | None = None
         self.pulled: str | None = None
         """Why nothing more is applied; only a restart takes it back."""
 
     def problem(self) -> str | None:
         """One sentence that says what to do, None while there is nothing."""
-        return self.pulled or self._missing
+        return self.pulled or self._waits_for
 
     def may_park(self, record: Record) -> bool:
         """Whether the record is parked. False: one project too many, and from now on nothing is applied."""
@@ -52,12 +52,14 @@ class Brake:
 
     def failed(self, error: BaseException) -> None:
         """A batch failed, and is tried again."""
-        if is_missing_partition(error):
-            self._missing = (
+        if full := disk_problem(self._topic, error):
+            self._waits_for = full
+        elif is_missing_partition(error):
+            self._waits_for = (
                 f"{self._topic}: PostgreSQL has no partition for today's rows ({error}): the service makes them ahead of"
                 " time and its log says why it could not (rights, disk); it goes on by itself once there is one"
             )
 
     def went_on(self) -> None:
         """A batch was saved."""
-        self._missing = None
+        self._waits_for = None

@@ -28,3 +28,10 @@ def is_infrastructure(error: BaseException) -> bool:
 def is_missing_partition(error: BaseException) -> bool:
     """Whether a table has no partition of the row's day: 23514 of no constraint. It is the same for every record."""
     return isinstance(error, asyncpg.CheckViolationError) and not error.constraint_name
+
+
+def disk_problem(where: str, error: BaseException) -> str | None:
+    """The sentence about a database that has no room to write, None for any other error."""
+    if not isinstance(error, asyncpg.DiskFullError):
+        return None
+    return f"{where}: the disk of PostgreSQL is full ({error}): free some of it, and what waits goes on by itself"

@@ -20,7 +20,7 @@ from servicekit.kafka.group_reader import Bounds, GroupReader
 from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.kafka.records import Outgoing
 from servicekit.loop.batches import Handler
-from servicekit.loop.infrastructure import is_infrastructure
+from servicekit.loop.infrastructure import disk_problem, is_infrastructure
 from servicekit.loop.outlet import Outlet
 from servicekit.loop.partitions import LogProblem, Partition, State
 
@@ -94,6 +94,7 @@ class Recovery:
     @staticmethod
     def _hold(partition: Partition, error: Exception) -> None:
         partition.wait_longer()
+        partition.problem = disk_problem(f"{partition.topic}/{partition.number}", error) or partition.problem
         about = {"topic": partition.topic, "partition": partition.number, "delay": partition.delay}
         if is_infrastructure(error):
             log.warning("partition.held", error=f"{type(error).__name__}: {error}", **about)

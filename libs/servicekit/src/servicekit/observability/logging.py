@@ -6,6 +6,7 @@ should carry: `structlog.contextvars.bound_contextvars(event_id=…)`.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 from typing import Any, BinaryIO
@@ -22,13 +23,13 @@ QUIET = ("aiokafka", "asyncio", "uvicorn", "faststream")
 
 def configure_logging(service: str, level: str = "INFO", stream: BinaryIO | None = None) -> None:
     """Send structlog's and the standard library's records to `stream` (standard output), as JSON."""
-    out = stream or sys.stdout.buffer
+    out = _Forgiving(stream or sys.stdout.buffer)
     threshold = logging.getLevelNamesMapping()[level]
     processors = _processors(service)
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.BytesLoggerFactory(out),
+        logger_factory=structlog.BytesLoggerFactory(out),  # type: ignore[arg-type]  # write and flush are all it asks for
         cache_logger_on_first_use=False,
     )
     logging.basicConfig(level=threshold, handlers=[_Handler(processors, out)], force=True)
@@ -57,10 +58,25 @@ def _render(_: Any, __: str, event: EventDict) -> bytes:
     return scrub(line.decode()).encode()
 
 
+class _Forgiving:
+    """Where a line cannot be written, because the disk is full for one, it is lost: who wrote it goes on with its work."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        self._out = out
+
+    def write(self, line: bytes) -> None:
+        with contextlib.suppress(OSError):
+            self._out.write(line)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError):
+            self._out.flush()
+
+
 class _Handler(logging.Handler):
     """What libraries log, through the same processors."""
 
-    def __init__(self, processors: list[Processor], out: BinaryIO) -> None:
+    def __init__(self, processors: list[Processor], out: _Forgiving) -> None:
         super().__init__()
         self._processors, self._out = processors, out
 

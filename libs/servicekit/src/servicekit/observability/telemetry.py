@@ -37,12 +37,18 @@ class Traced(Protocol):
 
 
 class Unsampled:
-    """Passes the traceparent on and records nothing."""
+    """Passes the traceparent on and records nothing. Without one a trace begins when somebody asks for its traceparent."""
 
-    __slots__ = ("traceparent",)
+    __slots__ = ("_parent",)
 
-    def __init__(self, traceparent: str) -> None:
-        self.traceparent = traceparent
+    def __init__(self, parent: TraceParent | None) -> None:
+        self._parent = parent
+
+    @property
+    def traceparent(self) -> str:
+        if self._parent is None:
+            self._parent = new_traceparent(sampled=False)
+        return self._parent.text()
 
     def set(self, name: str, value: Attribute) -> None:
         pass
@@ -86,10 +92,8 @@ def shutdown_tracing() -> None:
 def traced(name: str, traceparent: str | None, **attributes: Attribute) -> Traced:
     """A span as a context manager: child of `traceparent`, or the root of a new trace when that is None or not valid."""
     parent = parse_traceparent(traceparent)
-    if parent is None:
-        parent = None if _sampled() else new_traceparent(sampled=False)
-    if parent is not None and not parent.sampled:
-        return Unsampled(parent.text())
+    if not (_sampled() if parent is None else parent.sampled):
+        return Unsampled(parent)
     return _open(name, parent, attributes)
 
 
@@ -99,5 +103,5 @@ def _sampled() -> bool:
 
 def _open(name: str, parent: TraceParent | None, attributes: dict[str, Attribute]) -> Traced:
     if _Tracing.spans is None:
-        return Unsampled((parent or new_traceparent(sampled=True)).text())
+        return Unsampled(parent or new_traceparent(sampled=True))
     return _Tracing.spans.open(name, parent, attributes)

@@ -13,11 +13,12 @@ from servicekit.web.problems import unavailable
 AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,  # Its disk is full, for one.
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     OSError,
 )
-"""What a statement or `acquire` raises while PostgreSQL is away, starts or stops; time-outs are OSErrors."""
+"""What a statement or `acquire` raises while PostgreSQL is away, starts, stops or has no room; time-outs are OSErrors."""
 
 _away = Repeated("api.database_away")
 

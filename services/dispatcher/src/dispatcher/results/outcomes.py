@@ -7,10 +7,11 @@ import contextlib
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from dispatcher.model.delivery import Result
+from dispatcher.model.delivery import Delivery, Result
 
 BATCH_WINDOW_SECONDS = 0.02
-"""What a result waits for others when nobody waits for it: a transaction for each would cost more than its request."""
+"""What a result waits for others when nobody waits for it, neither a conversation nor the next of its lane: a transaction for
+each would cost more than its request."""
 
 
 class Batch(NamedTuple):
@@ -30,8 +31,14 @@ class Outcomes:
         self._full = full
         self._results: list[Result] = []
         self._lanes: set[str] = set()
+        self.stuck = False
+        """The last try to save failed."""
         self._work, self._hurry, self._empty = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._empty.set()
+
+    def deliveries(self) -> list[Delivery]:
+        """Those whose results are not saved yet."""
+        return [each.delivery for each in self._results]
 
     def __len__(self) -> int:
         return len(self._results) + len(self._lanes)
@@ -39,7 +46,8 @@ class Outcomes:
     def add(self, result: Result) -> None:
         """Have a result saved, if the delivery's lease is still ours then."""
         self._results.append(result)
-        self._begin(hurry=not result.delivery.kind.batched or len(self._results) >= self._full)
+        somebody_waits = not result.delivery.kind.batched or result.delivery.lane is not None
+        self._begin(hurry=somebody_waits or len(self._results) >= self._full)
 
     def look_after(self, lanes: Iterable[str]) -> None:
         """Have it looked at whether the head of these lanes is blocked: it may have been put behind one that just ended."""
@@ -69,6 +77,7 @@ class Outcomes:
 
     def saved(self, batch: Batch) -> None:
         """It is done with."""
+        self.stuck = False
         del self._results[: len(batch.results)]
         if not self:
             self._work.clear()
@@ -76,6 +85,7 @@ class Outcomes:
 
     def unsaved(self, batch: Batch) -> None:
         """It is to come again, at once."""
+        self.stuck = True
         self._lanes |= batch.lanes
         self._hurry.set()
 

@@ -7,6 +7,7 @@ lose it; Kafka gets it right after, or at the next sweep.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import NamedTuple, Protocol
@@ -184,8 +185,11 @@ class Recorder:
             return await session.unpublished(age)
 
     def _count(self, results: list[Result], mine: set[UUID]) -> None:
+        finished = Counter[tuple[str, str]]()
         for each in results:
             if each.delivery.key not in mine:
                 log.info("result.stale", delivery=each.delivery.id, outcome=each.outcome)
             elif each.final:
-                self._finished.labels(each.delivery.kind.name, each.outcome).inc()
+                finished[each.delivery.kind.name, each.outcome] += 1
+        for labels, count in finished.items():
+            self._finished.labels(*labels).inc(count)

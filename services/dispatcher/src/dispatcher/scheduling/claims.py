@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 
+from dispatcher.results.outcomes import Outcomes
 from dispatcher.scheduling.destination import LONGEST_WAIT
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
@@ -21,6 +22,9 @@ from servicekit.observability.repeats import Repeated
 EVERY_SECONDS = 0.5
 SWEEP_SECONDS = 15.0
 AT_ONCE = 250
+GRACE_SECONDS = 2.0
+"""After the database was away nothing is claimed for so long. Leases ran out meanwhile, and who has an outcome under one,
+in this process or another, saves it first: it would be sent again otherwise."""
 UNPUBLISHED_AGE = timedelta(seconds=20)
 """A result that Kafka has not got for so long is published again; younger ones are on their way."""
 
@@ -36,12 +40,14 @@ class Claims:
         store: DeliveryStore,
         destinations: Destinations,
         holdings: Holdings,
+        outcomes: Outcomes,
         *,
         due: asyncio.Event,
         sweep_results: Callable[[timedelta], Coroutine[Any, Any, None]],
         lease_seconds: float,
     ) -> None:
         self._store, self._destinations, self._holdings = store, destinations, holdings
+        self._outcomes, self._was_away, self._resumes_at = outcomes, False, 0.0
         self._due, self._sweep_results, self._lease_seconds = due, sweep_results, lease_seconds
         self._held = Repeated("claims.held")
         self._results: asyncio.Task[None] | None = None
@@ -67,7 +73,7 @@ class Claims:
                 if not is_infrastructure(error):
                     raise
                 self._held.warn(error=repr(error))
-                more = False
+                self._was_away, more = True, False
             if not more:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(EVERY_SECONDS):
@@ -77,9 +83,19 @@ class Claims:
     async def once(self) -> bool:
         """Claim what is due and has room; whether there is surely more."""
         async with self._store.session() as session:
+            asked = time.monotonic()
             queues = await session.due_queues(self._holdings.sources)
+            self._was_away |= time.monotonic() - asked > GRACE_SECONDS
+            if self._outcomes_come_first():
+                return False
             claimed = [await self._claim(session, queue) for queue in queues]
         return any(claimed)
+
+    def _outcomes_come_first(self) -> bool:
+        now = time.monotonic()
+        if self._was_away:
+            self._was_away, self._resumes_at = False, now + GRACE_SECONDS
+        return self._outcomes.stuck or now < self._resumes_at
 
     async def _claim(self, session: Session, queue: Queue) -> bool:
         name = queue.destination

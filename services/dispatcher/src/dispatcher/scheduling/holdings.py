@@ -25,15 +25,16 @@ class OnTheWire(Protocol):
 
 
 class Holdings:
-    """A source is `<actions or events>/<partition>`."""
+    """A source is `<actions or events>/<partition>`. `unsaved()`: deliveries whose attempt is over and not recorded yet."""
 
-    def __init__(self, pulse: Pulse, lease_seconds: float) -> None:
+    def __init__(self, pulse: Pulse, lease_seconds: float, unsaved: Callable[[], Iterable[Delivery]]) -> None:
         self.sources: set[str] = set()
         self._taken_at: dict[str, float] = {}
-        self._pulse, self._lease_seconds = pulse, lease_seconds
+        self._pulse, self._lease_seconds, self._unsaved = pulse, lease_seconds, unsaved
 
     async def take(self, sources: Iterable[str], destinations: OnTheWire, session: Session) -> set[str]:
-        """They are ours: what a predecessor leased is due at once, but what we are sending ourselves goes on.
+        """They are ours: what a predecessor leased is due at once, but what we are sending ourselves goes on, and so does
+        what we have sent: its outcome may wait for the database, and its lease is what it is saved under.
 
         Twice: a head whose outcome was being saved during the first look is passed over there, and its next one is still
         blocked. Gives the lanes whose heads have to be looked after (Outcomes.look_after): what we are sending may end before
@@ -41,8 +42,9 @@ class Holdings:
         """
         taken, going_on = set(sources), set[str]()
         for _ in range(2):
-            going_on |= {each.lane for each in destinations.on_the_wire.values() if each.lane and each.source in taken}
-            await session.take_lanes(taken, list(destinations.on_the_wire))
+            in_hand = [*destinations.on_the_wire.values(), *self._unsaved()]
+            going_on |= {each.lane for each in in_hand if each.lane and each.source in taken}
+            await session.take_lanes(taken, [each.key for each in in_hand])
         self.sources |= taken
         self._taken_at |= dict.fromkeys(taken, time.monotonic())
         return going_on

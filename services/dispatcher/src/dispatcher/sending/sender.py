@@ -100,7 +100,7 @@ class Sender:
         request = await self._request(delivery)
         await failpoint("before_send")
         with traced(f"deliver {delivery.kind.name}", delivery.traceparent) as span:
-            if span.traceparent and "traceparent" in request.headers:
+            if "traceparent" in request.headers:
                 request.headers["traceparent"] = span.traceparent
             return await self._send(delivery, request, begun)
 

@@ -84,10 +84,10 @@ class Session(Protocol):
         """
         ...
 
-    async def take_lanes(self, sources: Iterable[str], on_the_wire: Iterable[UUID]) -> None:
+    async def take_lanes(self, sources: Iterable[str], in_hand: Iterable[UUID]) -> None:
         """A new owner of lanes makes their heads due, leased by a predecessor or left blocked by its crash.
 
-        What it is sending itself (`on_the_wire`) goes on.
+        What it is sending itself (`in_hand`) goes on, and so does what it has sent and not recorded yet.
         """
         ...
 

@@ -21,6 +21,7 @@ from flowlang.language.compile import compile_flow
 from flowlang.model import Conversation, Tools
 from flowlang.problems import FlowInvalid
 from flowlang.running.bot_flows import BotFlows
+from flowlang.running.parts import TextLimit
 from flowlang.work import elsewhere
 from servicekit.registry_view.stamps import Stamp
 from servicekit.registry_view.view import RegistryView
@@ -39,7 +40,8 @@ class RegistryCatalogue:
         self._view, self._links, self._most_graphs = view, links, compiled_flows
         self._graphs: OrderedDict[tuple[str, int], Graph] = OrderedDict()
         self._around: OrderedDict[tuple[str, str], Surroundings] = OrderedDict()
-        self._in_house = frozenset(name for name, connector in installed().items() if connector.in_house)
+        self._connectors = installed()
+        self._in_house = frozenset(name for name, connector in self._connectors.items() if connector.in_house)
         view.on_change(self._changed)
 
     def _changed(self, kind: str, id: str, model: Any) -> None:
@@ -68,11 +70,18 @@ class RegistryCatalogue:
         tools = Tools(
             self._links.for_bot(project_id, bot_id),
             shown_bot | {"variables": bot.variables if bot else {}},
-            shown_channel | {"name": channel.name if channel else None},
+            shown_channel | {"name": channel.name if channel else None, "text_limit": self._text_limit(channel_type)},
             project_id,
             elsewhere,
         )
         return Surroundings(self._flows_of(bot_id), tools, _encoded(shown_bot), _encoded(shown_channel), self._in_house)
+
+    def _text_limit(self, channel_type: str) -> TextLimit | None:
+        """What one message has, with buttons or without."""
+        connector = self._connectors.get(channel_type)
+        limits = connector.descriptor.limits if connector else None
+        found = [limit for limit in (limits.text, limits.text_with_buttons) if limit] if limits else []
+        return TextLimit(*min(found)[:2]) if found else None
 
     def _flows_of(self, bot_id: str) -> BotFlows:
         flows: list[Flow] = self._view.find_all("flow", "bot_id", bot_id)

@@ -18,7 +18,7 @@ VALUE_LIMIT = ACTION_LIMIT - HEADERS_SIZE
 TURN_LIMIT = 2 * 1024 * 1024
 """Bytes of values that one turn writes."""
 MOST_EFFECTS = 64
-"""Effects of one turn."""
+"""Effects of one turn that leave it; timers and the change of the person make rows only."""
 
 MOST_HOPS = 16
 """Steps from an event's first cause. Of several commands that one turn runs, each is two steps further for every halving that

@@ -12,6 +12,7 @@ from typing import Any
 from contracts.ids import NOBODY, conversation_key, derived_id
 from contracts.people import Person
 from flow_engine.state.limits import MOST_EFFECTS, TooLarge, hops_of_runs
+from flow_engine.turn.failure_log import note_failure
 from flow_engine.turn.outputs import message_deadline
 from flow_engine.turn.turn_writer import TurnWriter
 from flowlang import model
@@ -44,7 +45,7 @@ def _send(writer: TurnWriter, id: str, effect: model.Say, content: dict[str, Any
         "content": content,
         "expires_at": message_deadline(writer.outputs.now),
     }
-    more = {"callback_id": tap, "expires": effect.expires}
+    more = {"callback_id": tap, "expires": effect.expires, "thread": writer.conversation.thread}
     writer.action("send_message", fields | {name: value for name, value in more.items() if value}, id=id)
 
 
@@ -63,7 +64,7 @@ def call_api(writer: TurnWriter, effect: model.CallApi) -> None:
     if api is None:
         _no_such_api(writer, id, effect)
         return
-    fields = {"api_call_id": api.id, "params": effect.params, "wait": effect.wait}
+    fields = {"api_call_id": api.id, "params": effect.params, "wait": effect.wait, "response": api.response}
     writer.action("call_api", fields | writer.place_of_person(), id=id)
 
 
@@ -101,6 +102,8 @@ def request_action(writer: TurnWriter, effect: model.RequestAction) -> None:
 
 def emit_event(writer: TurnWriter, effect: model.EmitEvent) -> None:
     """An event for subscribers."""
+    if effect.type == "flow.failed":
+        note_failure(effect, writer.conversation)
     data = dict(effect.data)
     if effect.flow:
         data["flow"] = effect.flow
@@ -170,13 +173,24 @@ WRITERS: dict[type, Callable[[TurnWriter, Any], None]] = {
 """Effect type -> its writer, which raises TooLarge where a record is past its limit."""
 
 
+_ROWS_ONLY = frozenset((model.StartTimer, model.CancelTimer, model.PatchContact))
+"""What makes no record. A turn that fails ends the timers of all sessions that waited, however many those are."""
+
+
 def write(turn: model.Turn, writer: TurnWriter) -> None:
     """Translate all effects of a turn, in order. Raises TooLarge past a limit."""
     if len(turn.effects) > MOST_EFFECTS:
-        raise TooLarge(f"{len(turn.effects)} effects, more than {MOST_EFFECTS}")
-    if runs := [effect for effect in turn.effects if type(effect) is model.RunCommand]:
-        writer.run_hops = hops_of_runs(writer.event.body.hops, len(runs))
+        _check_count(turn.effects)
+    writer.runs = sum([type(effect) is model.RunCommand for effect in turn.effects])
+    if writer.runs:
+        writer.run_hops = hops_of_runs(writer.event.body.hops, writer.runs)
     for effect in turn.effects:
         WRITERS[type(effect)](writer, effect)
     if writer.tap:
         _acknowledge(writer, writer.tap)
+
+
+def _check_count(effects: list[model.Effect]) -> None:
+    leaving = sum(type(effect) not in _ROWS_ONLY for effect in effects)
+    if leaving > MOST_EFFECTS:
+        raise TooLarge(f"{leaving} effects, more than {MOST_EFFECTS}")

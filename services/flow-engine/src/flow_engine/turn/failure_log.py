@@ -6,7 +6,7 @@ import time
 
 import structlog
 
-from flowlang.model import Conversation, EmitEvent, Turn
+from flowlang.model import Conversation, EmitEvent
 
 AGAIN_SECONDS = 60.0
 """A flow that fails at one node in one way is logged this often at most; between, it is counted."""
@@ -16,14 +16,8 @@ _known: dict[tuple[str, str, str], tuple[float, int]] = {}
 """(flow, node, type of the error) -> when it was logged last, and how often it was not since. The process's, as its log is."""
 
 
-def note_failures(turn: Turn) -> None:
-    """Log each `flow.failed` of the turn."""
-    for effect in turn.effects:
-        if isinstance(effect, EmitEvent) and effect.type == "flow.failed":
-            _note(effect, turn.conversation)
-
-
-def _note(failed: EmitEvent, conversation: Conversation) -> None:
+def note_failure(failed: EmitEvent, conversation: Conversation) -> None:
+    """Log a `flow.failed`, unless the same was logged a short time ago."""
     flow, error = failed.flow or {}, failed.data.get("error") or {}
     name, node, type = str(flow.get("slug") or flow.get("id") or ""), failed.node or "", str(error.get("type"))
     logged, since = _known.get((name, node, type), (float("-inf"), 0))

@@ -35,6 +35,7 @@ def _message(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effe
     effects = people.meet(work, event, subscribed=True)
     if body.text is not None:
         event.loaded.conversation.last_message = body.text[:TEXT_KEPT]
+    event.loaded.conversation.thread = body.thread
     event.loaded.last_user_at = moment(event.now)
     return [*effects, EmitEvent("message.received", {"message": people.message_view(body)})]
 

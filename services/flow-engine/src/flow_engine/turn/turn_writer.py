@@ -30,8 +30,8 @@ class TurnWriter:
     """Collects what one turn makes; `turn.effects` has a writer for each type of effect, which calls these methods.
 
     `said` are the bot's messages as contracts.replies.ChatMessage; `messages`, `timers`, `ended_timers` and `patches` are
-    what Work takes; `outputs` has the records. `tap` is the platform's id of a tap that nothing has answered yet; `run_hops` is
-    how far from their first cause the commands are that the turn runs.
+    what Work takes; `outputs` has the records. `tap` is the platform's id of a tap that nothing has answered yet; `runs` is
+    how many commands the turn runs, and `run_hops` how far these are from their first cause.
     """
 
     def __init__(self, event: InboundEvent, outputs: Outputs, contact: Contact, find_api: FindApi) -> None:
@@ -43,7 +43,7 @@ class TurnWriter:
         self.ended_timers: set[str] = set()
         self.patches: list[PatchContact] = []
         self.tap: str | None = getattr(event.body, "callback_id", None)
-        self.run_hops = outputs.hops
+        self.runs, self.run_hops = 0, outputs.hops
         self._moment: datetime = moment(outputs.now)
         self._place = self.conversation.version << 8
         self._seen_contact: Contact | None = None

@@ -29,12 +29,11 @@ from flow_engine.turn.effects import write
 from flow_engine.turn.event import Arrived, Before, InboundEvent
 from flow_engine.turn.event_log import logged, note_ends
 from flow_engine.turn.failed_turns import failed_turn, too_many_hops
-from flow_engine.turn.failure_log import note_failures
 from flow_engine.turn.kinds import KINDS, happening
 from flow_engine.turn.outputs import Outputs
 from flow_engine.turn.turn_writer import TurnWriter
 from flow_engine.turn.undo import Undo
-from flowlang.model import Contact, Conversation, Effect, Happening, Refused, RunCommand, Turn
+from flowlang.model import Contact, Conversation, Effect, Happening, Refused, Turn
 from servicekit.observability.telemetry import traced
 from servicekit.workers.allowances import Allowances
 from servicekit.workers.pool import Ended
@@ -133,15 +132,14 @@ class Turns:
         if event.kind == "message":
             writer.person_said(event.body, before.next_seq - 1)
         turn.effects.extend(people.refused_events(event.body, turn.refused))
-        self._count_commands(turn)
         write(turn, writer)
+        self._count_commands(writer.runs, turn.conversation.project_id)
         if writer.patches:
             check_contact(turn.contact)
         return writer
 
-    def _count_commands(self, turn: Turn) -> None:
+    def _count_commands(self, runs: int, project: str) -> None:
         """One for one does not grow, and is bounded by its hops. Raises TooManyCommands for several."""
-        runs, project = sum(type(effect) is RunCommand for effect in turn.effects), turn.conversation.project_id
         if runs < 2:
             return
         if not self._commands.has(project):
@@ -177,7 +175,6 @@ class Turns:
         work.outcomes[event.id] = outcome
         if event.body.request_digest is not None:
             work.digests.setdefault(event.id, event.body.request_digest)
-        note_failures(turn)
         logged(work, event, turn, writer, outcome)
         note_ends(work, event, turn, writer)
         work.send(event.arrived.record, writer.outputs.records)

@@ -28,7 +28,9 @@ Raw = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]
 """Key, value, headers."""
 
 
-async def produce_raw(kafka: str, topic: str, records: Sequence[Raw], *, compression: str | None = None) -> None:
+async def produce_raw(
+    kafka: str, topic: str, records: Sequence[Raw], *, partition: int = 0, compression: str | None = None
+) -> None:
     """Write these records as one batch, with aiokafka's Python encoder, which asks the name for its bytes."""
     producer = AIOKafkaProducer(
         bootstrap_servers=kafka, max_batch_size=5 << 20, max_request_size=5 << 20, compression_type=compression
@@ -39,6 +41,6 @@ async def produce_raw(kafka: str, topic: str, records: Sequence[Raw], *, compres
             batch = producer.create_batch()
         for key, value, headers in records:
             assert batch.append(timestamp=None, key=key, value=value, headers=list(headers)) is not None
-        await (await producer.send_batch(batch, topic, partition=0))
+        await (await producer.send_batch(batch, topic, partition=partition))
     finally:
         await producer.stop()

@@ -1,0 +1,130 @@
+"""One named fault: people count aloud while it is done and mended; then peace, and the judgement."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from bench.chaos.attack import LOOK_SECONDS, QUIET_SECONDS, Log, Run, assembled, counts, settle, taken_twice
+from bench.chaos.checker import Verdict, judge
+from bench.chaos.ear import ear
+from bench.chaos.readiness import nothing, until
+from bench.chaos.small_disks import Disks
+from bench.chaos.witness import Witness
+from devstack.api import Api
+from devstack.stack import Stack
+
+BOTS, CHATS = 10, 60
+BEFORE_SECONDS = 3.0
+"""People speak before it happens."""
+RED_SECONDS, GREEN_SECONDS = 30.0, 120.0
+"""Within this readiness has to tell of what is wrong, and has to be green once it is mended."""
+
+
+Strike: TypeAlias = "Callable[[Round], Awaitable[None]]"
+
+
+@dataclass(slots=True)
+class Round:
+    """What a fault has in hand: the stack, the people, and where it writes what it did and what was wrong."""
+
+    run: Run
+    verdict: Verdict
+    disks: Disks | None = None
+    lost_until: float = 0.0
+    """What was said before this moment (of time.monotonic) may be lost, as the docs say of a topic that was deleted."""
+    told_from: float | None = None
+    """What was said from this moment on has to be told to webhooks; None: nobody looks."""
+
+    def did(self, what: str) -> None:
+        """A line of the report."""
+        self.run.log(f"  {what}")
+
+    def wrong(self, kind: str, what: str) -> None:
+        """Something is wrong: `silent` or `stuck`."""
+        self.verdict.found(kind, 1, what)
+        self.did(f"WRONG ({kind}): {what}")
+
+    async def red(self, enough: Callable[[dict[str, str]], bool], what: str) -> None:
+        """Readiness has to say it, by then."""
+        began = time.monotonic()
+        now = await until(self.run.stack, enough, RED_SECONDS)
+        if now is None:
+            self.wrong("silent", f"{what}, and readiness says nothing of it")
+            return
+        instance, text = next((each for each in now.items() if enough(dict([each]))), ("", ""))
+        self.did(f"after {time.monotonic() - began:.1f} s {instance} says: {text[:200]}")
+
+    async def green(self) -> None:
+        """Everybody has to be ready again, by then, without a warning."""
+        began = time.monotonic()
+        if await until(self.run.stack, nothing, GREEN_SECONDS) is None:
+            self.wrong("stuck", f"not ready {GREEN_SECONDS:.0f} s after everything was mended")
+        else:
+            self.did(f"all are ready, {time.monotonic() - began:.1f} s after it was mended")
+
+    async def judged(self) -> Verdict:
+        """What came of it, once everything has come that will."""
+        run, losable = self.run, self.run.crowd.said_before(self.lost_until)
+        arrivals, counted = run.far_end.heard, await counts(run.stack, run.crowd)
+        made = judge(run.crowd.accepted, arrivals, counted, await taken_twice(run.stack, run.crowd), losable)
+        for kind in ("silent", "stuck"):
+            setattr(made, kind, getattr(self.verdict, kind))
+        made.examples += self.verdict.examples
+        untold = self.untold()
+        made.found("lost", len(untold), f"no webhook told of {sorted(untold)[:5]}")
+        return made
+
+    def untold(self) -> set[str]:
+        """`person:number` of what had to be told and was not."""
+        if self.told_from is None:
+            return set()
+        crowd, told = self.run.crowd, self.run.far_end.told
+        early = crowd.said_before(self.told_from)
+        later = (
+            (chat, n) for chat, count in crowd.accepted.items() for n in range(1, count + 1) if n not in early[chat]
+        )
+        return {f"P{chat}:{n}" for chat, n in later if ("message.received", f"P{chat}:{n}") not in told}
+
+
+async def endure(stack: Stack, strike: Strike, log: Log, disks: Disks | None = None, *, pause: float) -> Verdict:
+    """A whole round. In the end the stack is as it was before."""
+    async with ear() as far_end, assembled(stack, far_end, BOTS, CHATS) as crowd:
+        crowd.pause = pause
+        round = Round(Run(stack, crowd, far_end, 0, None, log), Verdict(), disks)
+        async with Api(stack.base_url, stack.secrets.admin_token, crowd.project) as api:
+            witness = Witness(round.run)
+            await witness.prepare(api)
+            await speak_while(round, strike)
+            if (failure := await witness.still_works(api)) is not None:
+                round.wrong("stuck", failure)
+        await settle(round.run)
+        await until_told(round)
+        return await round.judged()
+
+
+async def speak_while(round: Round, strike: Strike) -> None:
+    """People count from a while before the fault till everything is mended, and then once more."""
+    crowd, over = round.run.crowd, asyncio.Event()
+    async with asyncio.TaskGroup() as both:
+        both.create_task(crowd.count_until(over))
+        try:
+            await asyncio.sleep(BEFORE_SECONDS)
+            await strike(round)
+            await round.green()
+        finally:
+            over.set()
+    await crowd.say_more(1)
+    crowd.ended = True
+
+
+async def until_told(round: Round) -> None:
+    """Wait until webhooks have told everything, or nothing new is told for long enough."""
+    left, since = round.untold(), time.monotonic()
+    while left and time.monotonic() < since + QUIET_SECONDS:
+        await asyncio.sleep(LOOK_SECONDS)
+        now = round.untold()
+        since, left = (since if now == left else time.monotonic()), now

@@ -1,0 +1,67 @@
+"""Which faults there are, in the order in which a run without `--fault` does them.
+
+A new one is a row here, with what it does in a module of its own beside strikes.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
+
+from bench.chaos import strikes
+from bench.chaos.rounds import Strike
+from contracts import actions, commands, dlq, events, findings, inbound, registry, replies
+from devstack.errors import StackError
+
+STORM = "storm"
+"""Crashes, freezes and outages at saturation (attack.py): the only one that has `--seconds` and `--seed`."""
+POSTGRES_SECONDS, ENGINE_SECONDS = 60.0, 420.0
+PAUSE_SECONDS, LONG_PAUSE_SECONDS = 1.0, 6.0
+"""Of each person between two words: what has to wait for minutes is to be sent in minutes."""
+DLQS = tuple(dlq.topic_for(service).name for service in dlq.SERVICES)
+LOGS = (commands, inbound, actions, events, findings, replies, registry)
+
+
+class Fault(NamedTuple):
+    """One round."""
+
+    strike: Strike
+    pause: float = PAUSE_SECONDS
+    needs_disks: bool = False
+
+
+def schedule(engine_seconds: float = ENGINE_SECONDS) -> dict[str, Fault]:
+    """Name -> round, all but the storm."""
+    anew = {f"anew-{module.__name__.rpartition('.')[2]}": (module.TOPIC.name,) for module in LOGS} | {"anew-dlq": DLQS}
+    disks = {
+        "disk-postgres": partial(
+            strikes.disks_full, which=lambda disks: [disks.postgres], words=("PostgreSQL", "full")
+        ),
+        "disk-kafka": partial(strikes.disks_full, which=lambda disks: [disks.kafka], words=("kafka",)),
+        "disk-logs": partial(strikes.disks_full, which=lambda disks: [disks.rest], words=()),
+        "disk-all": partial(strikes.disks_full, which=list, words=("kafka",)),
+    }
+    return {
+        "poison": Fault(strikes.poison),
+        **{name: Fault(partial(strikes.made_anew, topics=topics)) for name, topics in anew.items()},
+        **{name: Fault(strike, needs_disks=True) for name, strike in disks.items()},
+        "away-postgres": Fault(partial(strikes.postgres_away, seconds=POSTGRES_SECONDS)),
+        "away-engine": Fault(partial(strikes.engine_away, seconds=engine_seconds), LONG_PAUSE_SECONDS),
+    }
+
+
+def chosen(wanted: Sequence[str]) -> list[str]:
+    """Names of the faults that are wanted, in order; `anew` means all that begin with `anew-`. All without any.
+
+    StackError for what is no fault.
+    """
+    known = [STORM, *schedule()]
+    for name in wanted:
+        if not any(_means(name, each) for each in known):
+            raise StackError(f"There is no fault {name}: choose of {', '.join(known)}.")
+    return [each for each in known if not wanted or any(_means(name, each) for name in wanted)]
+
+
+def _means(wanted: str, name: str) -> bool:
+    return name == wanted or name.startswith(f"{wanted}-")
