@@ -274,12 +274,11 @@ class Builder:
         self.records.append((key, value, tuple(headers)))
         return self
 
-    def size(self) -> int:
-        """Bytes of what it holds."""
-        return self._size
-
     def close(self) -> None:
         self._closed = True
+
+    def size(self) -> int:
+        return self._size
 
 
 class Batch:
