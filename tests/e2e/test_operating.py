@@ -130,7 +130,7 @@ async def test_a_database_from_a_backup_waits_for_the_operators_word(ground: Gro
     finally:
         await connection.close()
     await dispatcher.launch()
-    await eventually(lambda: said_of(dispatcher), seconds=20)
+    await eventually(lambda: said_of(dispatcher), seconds=45)
     look, skip = [line.partition("#")[0].split() for line in DECIDED]
     env = {"SWITCHHOOK_KAFKA": stack.bootstrap_servers, "SWITCHHOOK_DATABASE": dsn}
     env |= {"SWITCHHOOK_TOPIC_PREFIX": stack.cluster.topic_prefix}
@@ -147,7 +147,8 @@ async def said_of(service: Service) -> bool:
             answer = await client.get(f"{service.base_url}/health/ready")
         except httpx.TransportError:
             return False
-    return answer.status_code == 503 and "accept-restore dispatcher" in answer.text
+    assert "accept-restore dispatcher" in answer.text, answer.text
+    return answer.status_code == 503
 
 
 async def run_with(env: Mapping[str, str], *arguments: str) -> str:
