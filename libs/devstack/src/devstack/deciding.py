@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Mapping
 from typing import cast, get_args
 
@@ -26,6 +27,7 @@ def decide(service: str, choice: str, kafka: str, database: str) -> str:
     if not choice:
         lines = asyncio.run(report(cluster, service, dsn, env))
         return "\n".join(lines) or f"The database of {service} is as new as what it has done."
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # It tells of each try while the group has members.
     lines = asyncio.run(accept(cluster, service, dsn, cast("Choice", choice), env))
     return "\n".join(lines) or f"There was nothing to decide for {service}."
 
