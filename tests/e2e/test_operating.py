@@ -13,11 +13,12 @@ import asyncpg
 import httpx
 import orjson
 import pytest
+from bench.chaos.attack import SERVICES
 
 from contracts import actions, inbound
 from contracts.cloudevents import headers, now_text
 from contracts.groups import GROUPS
-from devstack.service import Service
+from devstack.service import Service, service_of
 from flow_engine.state.ids import conversation_id
 from flow_engine.store import held
 from servicekit.kafka.committed import read_committed
@@ -115,7 +116,8 @@ RESTORED = "SELECT setval('age', 1)"
 @pytest.mark.seconds(60)
 async def test_a_database_from_a_backup_waits_for_the_operators_word(ground: Ground) -> None:
     stack = ground.stack
-    dispatcher, dsn = stack.service("dispatcher"), stack.dsn("dispatcher")
+    replicas = [stack.service(name) for name in SERVICES if service_of(name) == "dispatcher"]
+    dispatcher, dsn = replicas[0], stack.dsn("dispatcher")
 
     async def has_worked() -> bool:
         group = GROUPS["dispatcher"][actions.TOPIC.name]
@@ -123,13 +125,14 @@ async def test_a_database_from_a_backup_waits_for_the_operators_word(ground: Gro
         return any(each.number > 1 for each in said.values())
 
     await eventually(has_worked, seconds=20)
-    await dispatcher.stop()
+    await asyncio.gather(*(each.stop() for each in replicas))
     connection = await asyncpg.connect(dsn)
     try:
         await connection.execute(RESTORED)
     finally:
         await connection.close()
-    await dispatcher.launch()
+    for each in replicas:
+        await each.launch()
     await eventually(lambda: said_of(dispatcher), seconds=45)
     look, skip = [line.partition("#")[0].split() for line in DECIDED]
     env = {"SWITCHHOOK_KAFKA": stack.bootstrap_servers, "SWITCHHOOK_DATABASE": dsn}
@@ -137,7 +140,8 @@ async def test_a_database_from_a_backup_waits_for_the_operators_word(ground: Gro
     assert "deliveries that the backup has as unfinished" in await run_with(env, *look)
     assert not await dispatcher.is_ready()
     assert "unfinished deliveries of the backup are discarded" in await run_with(env, *skip)
-    await dispatcher.wait_ready()
+    for each in replicas:
+        await each.wait_ready()
     assert "is as new as what it has done" in await run_with(env, *look)
 
 
