@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from contracts.ids import PEER_ID
 from contracts.model import Model
 
 Identifier = Literal["external_id", "phone", "email"]
@@ -41,7 +42,10 @@ def _phone(value: str) -> str | None:
 
 
 class Person(Model):
-    """A person as a caller names one: by exactly one of these fields; `channel_id` may stand beside `peer_id`."""
+    """A person as a caller names one: by exactly one of these fields; `channel_id` may stand beside `peer_id`.
+
+    What names a person becomes a record's key and stands in indexes, so it is short and printable, whoever wrote it.
+    """
 
     contact_id: str | None = None
     channel_id: str | None = None
@@ -55,6 +59,11 @@ class Person(Model):
         ways = [name for name in ("contact_id", "peer_id", "external_id", "phone", "email") if getattr(self, name)]
         if len(ways) != 1:
             raise ValueError("person: give exactly one of contact_id, peer_id, external_id, phone, email")
+        for name in (*ways, "channel_id"):
+            if (value := getattr(self, name)) and (len(value) > LONGEST_IDENTIFIER or not value.isprintable()):
+                raise ValueError(f"person: {name} is a text of 1 to {LONGEST_IDENTIFIER} characters")
+        if self.peer_id and not PEER_ID.fullmatch(self.peer_id):
+            raise ValueError("person: peer_id has 1 to 128 of A-Z a-z 0-9 . _ : @ + -")
         return self
 
     def named(self) -> str:

@@ -15,6 +15,8 @@ from servicekit.loop.batches import Connection
 
 BACKLOG_LIMIT = 200
 """Messages of one backlog; who needs more attaches again."""
+BACKLOG_BYTES = 512 * 1024
+"""Bytes of these messages, as many as one reply holds; of a larger one there is that one."""
 
 
 class StoredConversation(NamedTuple):
