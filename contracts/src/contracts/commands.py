@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field
 
 from contracts.model import Model
-from contracts.people import Person, Profile
+from contracts.people import NamedPerson, Profile
 from contracts.topic import Topic
 
 
@@ -21,7 +21,7 @@ class CommandBase(Model):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     bot: str
-    person: Person
+    person: NamedPerson
 
 
 class Start(CommandBase):

@@ -42,10 +42,7 @@ def _phone(value: str) -> str | None:
 
 
 class Person(Model):
-    """A person as a caller names one: by exactly one of these fields; `channel_id` may stand beside `peer_id`.
-
-    What names a person becomes a record's key and stands in indexes, so it is short and printable, whoever wrote it.
-    """
+    """A person as a caller names one: by exactly one of these fields; `channel_id` may stand beside `peer_id`."""
 
     contact_id: str | None = None
     channel_id: str | None = None
@@ -59,11 +56,6 @@ class Person(Model):
         ways = [name for name in ("contact_id", "peer_id", "external_id", "phone", "email") if getattr(self, name)]
         if len(ways) != 1:
             raise ValueError("person: give exactly one of contact_id, peer_id, external_id, phone, email")
-        for name in (*ways, "channel_id"):
-            if (value := getattr(self, name)) and (len(value) > LONGEST_IDENTIFIER or not value.isprintable()):
-                raise ValueError(f"person: {name} is a text of 1 to {LONGEST_IDENTIFIER} characters")
-        if self.peer_id and not PEER_ID.fullmatch(self.peer_id):
-            raise ValueError("person: peer_id has 1 to 128 of A-Z a-z 0-9 . _ : @ + -")
         return self
 
     def named(self) -> str:
@@ -72,6 +64,19 @@ class Person(Model):
             if value := getattr(self, name):
                 return f"{name}:{value}"
         return f"peer_id:{self.peer_id}"
+
+
+class NamedPerson(Person):
+    """A person whom somebody outside names: the name becomes a record's key and stands in indexes, so it is short and printable."""
+
+    @model_validator(mode="after")
+    def _short(self) -> NamedPerson:
+        for name in Person.model_fields:
+            if (value := getattr(self, name)) and (len(value) > LONGEST_IDENTIFIER or not value.isprintable()):
+                raise ValueError(f"person: {name} is a text of 1 to {LONGEST_IDENTIFIER} characters")
+        if self.peer_id and not PEER_ID.fullmatch(self.peer_id):
+            raise ValueError("person: peer_id has 1 to 128 of A-Z a-z 0-9 . _ : @ + -")
+        return self
 
 
 class Profile(Model):

@@ -14,7 +14,7 @@ from flow_engine.turn.kinds import KINDS
 from flow_engine.turn.turn_writer import TurnWriter
 from flow_engine.turn.turns import MOST_CODE_RUNS
 from support.engine_flows import CODE
-from support.engine_world import EngineWorld, ScriptedSandbox, flow, flow_version
+from support.engine_world import BOT, EngineWorld, ScriptedSandbox, flow, flow_version
 
 REPLY = {"instance": "ingress-1", "partition": 1, "request_id": "r1"}
 
@@ -175,3 +175,13 @@ async def test_a_list_that_each_event_puts_into_itself_ends_at_the_node(world: E
         await world.say(command)
     assert "not-json" in [event["error"]["type"] for event in world.events("flow.failed")]
     assert await world.held() == 0
+
+
+@pytest.mark.parametrize("name", ["x" * 60_000, "a\0b", "a/b"])
+async def test_a_command_for_somebody_of_an_endless_name_is_told_and_not_sent(world: EngineWorld, name: str) -> None:
+    world.sandbox = ScriptedSandbox(runs=[{"command": "/start", "user_id": name, "content": None}])
+    world.restart(compute_budget=10)
+    key = f"{BOT}/-/link"
+    await world.send("url", "link", channel="-", key=key, link_id="link", command="/code", content="x")
+    assert world.bodies("inbound") == []
+    assert [event["error"]["type"] for event in world.events("flow.failed")] == ["person-not-understood"]

@@ -11,6 +11,7 @@ from contracts.cloudevents import now_text
 from contracts.ids import NOBODY
 from contracts.inbound import ReplyTo, UrlOpened
 from contracts.links import HookLink
+from contracts.people import NamedPerson
 from contracts.replies import RunReply
 from ingress.doors.url_content import Content, content_of, options_of
 from ingress.intake.publishing import Intake, digest_of, event_id_of
@@ -73,6 +74,8 @@ class HookUrls:
             raise link_not_found()
         try:
             link = HookLink.model_validate(genuine.payload)
+            if link.person is not None:
+                NamedPerson.model_validate(link.person.model_dump())
         except ValidationError:
             raise link_not_found() from None
         if expired(link.expires_at):

@@ -8,7 +8,7 @@ from pydantic import BaseModel, model_validator
 
 from contracts.ids import uuid7
 from contracts.links import HookLink
-from contracts.people import Person
+from contracts.people import NamedPerson, Person
 from contracts.registry import Bot, Channel, HookUrl
 from registry import errors
 from registry.entities import Stored, data_of
@@ -25,7 +25,7 @@ class NewHookUrl(Input):
     bot: Id
     command: Name
     content: Any = None
-    person: Person | None = None
+    person: NamedPerson | None = None
     user_id: Id | None = None
     redirect_to: HttpUrl | None = None
     expires_at: FutureTime | None = None
