@@ -38,8 +38,7 @@ async def judged(stack: Stack, name: str, options: argparse.Namespace, log: Log,
         verdict, crowd = await attack(stack, options.seconds, options.seed, options.broken, log)
         log(f"  {crowd.refused} requests were refused and sent again, {log.crashes} processes ended")
     else:
-        fault = schedule(options.engine_away)[name]
-        verdict = await endure(stack, fault.strike, log, disks, pause=fault.pause)
+        verdict = await endure(stack, schedule(options.engine_away)[name], log, disks)
     log(f"{name}: {'sound' if verdict.sound else 'WRONG'} after {time.monotonic() - began:.0f} s {verdict.figures()}")
     return verdict
 

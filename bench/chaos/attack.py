@@ -127,10 +127,19 @@ async def to_the_end(run: Run, seconds: float, at_least: int = 0) -> Verdict:
     await (faults.spare(run.stack) if run.broken else faults.disarm(run.stack))
     await run.stack.wait_ready()  # On a busy machine a start takes longer than QUIET_SECONDS.
     await settle(run)
-    # What a zombie or a stale lease would still send, it sends within a lease.
-    await asyncio.sleep(DEED_SECONDS)
+    await until_nothing_is_sent(run)
     counted = await counts(run.stack, run.crowd)
     return judge(run.crowd.accepted, run.far_end.heard, counted, await taken_twice(run.stack, run.crowd))
+
+
+async def until_nothing_is_sent(run: Run) -> None:
+    """What a zombie or a stale lease would still send, it sends within a lease. With every protection in place nothing is
+    sent once no delivery is open: all processes have been started anew."""
+    deadline = time.monotonic() + DEED_SECONDS
+    while time.monotonic() < deadline:
+        if not run.broken and not await rows_of(run.stack, "dispatcher", OPEN, [str(chat) for chat in run.crowd.chats]):
+            return
+        await asyncio.sleep(LOOK_SECONDS)
 
 
 async def introduce(run: Run) -> None:
@@ -216,6 +225,10 @@ TAKEN_TWICE = """
 SELECT split_part(conversation, '/', 3), count(*)::int - count(DISTINCT seq)::int FROM delivery
  WHERE kind = 'message' AND split_part(conversation, '/', 3) = ANY ($1) GROUP BY 1
 HAVING count(*) > count(DISTINCT seq)
+"""
+OPEN = """
+SELECT 1 FROM delivery WHERE kind = 'message' AND split_part(conversation, '/', 3) = ANY ($1)
+   AND state IN ('blocked', 'pending', 'in_flight', 'retrying') LIMIT 1
 """
 COUNTS = """
 SELECT split_part(conversation.key, '/', 3) AS peer_id, contact.variables ->> 'count' AS count

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from bench.chaos.attack import LOOK_SECONDS, QUIET_SECONDS, Log, Run, assembled, counts, settle, taken_twice
 from bench.chaos.checker import Verdict, judge
@@ -17,7 +17,7 @@ from bench.chaos.witness import Witness
 from devstack.api import Api
 from devstack.stack import Stack
 
-BOTS, CHATS = 10, 60
+BOTS, CHATS = 5, 30
 BEFORE_SECONDS = 3.0
 """People speak before it happens."""
 RED_SECONDS, GREEN_SECONDS = 30.0, 120.0
@@ -25,6 +25,17 @@ RED_SECONDS, GREEN_SECONDS = 30.0, 120.0
 
 
 Strike: TypeAlias = "Callable[[Round], Awaitable[None]]"
+PAUSE_SECONDS = 1.0
+
+
+class Fault(NamedTuple):
+    """What one round is about. `pause`: of each person between two words; what has to wait for minutes is to be sent in
+    minutes. `tells_messages`: whether webhooks are told of each."""
+
+    strike: Strike
+    pause: float = PAUSE_SECONDS
+    needs_disks: bool = False
+    tells_messages: bool = False
 
 
 @dataclass(slots=True)
@@ -90,15 +101,15 @@ class Round:
         return {f"P{chat}:{n}" for chat, n in later if ("message.received", f"P{chat}:{n}") not in told}
 
 
-async def endure(stack: Stack, strike: Strike, log: Log, disks: Disks | None = None, *, pause: float) -> Verdict:
+async def endure(stack: Stack, fault: Fault, log: Log, disks: Disks | None = None) -> Verdict:
     """A whole round. In the end the stack is as it was before."""
     async with ear() as far_end, assembled(stack, far_end, BOTS, CHATS) as crowd:
-        crowd.pause = pause
+        crowd.pause = fault.pause
         round = Round(Run(stack, crowd, far_end, 0, None, log), Verdict(), disks)
         async with Api(stack.base_url, stack.secrets.admin_token, crowd.project) as api:
             witness = Witness(round.run)
-            await witness.prepare(api)
-            await speak_while(round, strike)
+            await witness.prepare(api, tells_messages=fault.tells_messages)
+            await speak_while(round, fault.strike)
             if (failure := await witness.still_works(api)) is not None:
                 round.wrong("stuck", failure)
         await settle(round.run)

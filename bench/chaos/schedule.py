@@ -7,28 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
 
 from bench.chaos import strikes
-from bench.chaos.rounds import Strike
+from bench.chaos.rounds import Fault
 from contracts import actions, commands, dlq, events, findings, inbound, registry, replies
 from devstack.errors import StackError
 
 STORM = "storm"
 """Crashes, freezes and outages at saturation (attack.py): the only one that has `--seconds` and `--seed`."""
 POSTGRES_SECONDS, ENGINE_SECONDS = 60.0, 420.0
-PAUSE_SECONDS, LONG_PAUSE_SECONDS = 1.0, 6.0
-"""Of each person between two words: what has to wait for minutes is to be sent in minutes."""
+LONG_PAUSE_SECONDS = 6.0
 DLQS = tuple(dlq.topic_for(service).name for service in dlq.SERVICES)
 LOGS = (commands, inbound, actions, events, findings, replies, registry)
-
-
-class Fault(NamedTuple):
-    """One round."""
-
-    strike: Strike
-    pause: float = PAUSE_SECONDS
-    needs_disks: bool = False
 
 
 def schedule(engine_seconds: float = ENGINE_SECONDS) -> dict[str, Fault]:
@@ -44,7 +34,10 @@ def schedule(engine_seconds: float = ENGINE_SECONDS) -> dict[str, Fault]:
     }
     return {
         "poison": Fault(strikes.poison),
-        **{name: Fault(partial(strikes.made_anew, topics=topics)) for name, topics in anew.items()},
+        **{
+            name: Fault(partial(strikes.made_anew, topics=topics), tells_messages=events.TOPIC.name in topics)
+            for name, topics in anew.items()
+        },
         **{name: Fault(strike, needs_disks=True) for name, strike in disks.items()},
         "away-postgres": Fault(partial(strikes.postgres_away, seconds=POSTGRES_SECONDS)),
         "away-engine": Fault(partial(strikes.engine_away, seconds=engine_seconds), LONG_PAUSE_SECONDS),

@@ -43,12 +43,14 @@ class Witness:
         self._line = run.crowd.lines[run.crowd.chats[0] % len(run.crowd.lines)]
         self._token = ""
 
-    async def prepare(self, api: Api) -> None:
-        """What the witness needs: a flow that another program may start, a token, an endpoint that listens."""
+    async def prepare(self, api: Api, *, tells_messages: bool) -> None:
+        """What the witness needs: a flow that another program may start, a token, an endpoint that listens. Another one hears
+        of every message, where the round asks for that."""
         await api.publish_flow(self._line.bot, KNOCK)
         self._token = (await api.post("/v1/tokens", {"name": "witness", "scopes": SCOPES}))["token"]
-        events = ["command.accepted", "message.received"]
-        await api.post("/v1/endpoints", {"url": self._run.far_end.url + HOOK, "events": events, "schedule": [1] * 10})
+        for event in ("command.accepted", *(["message.received"] if tells_messages else [])):
+            about = {"url": self._run.far_end.url + HOOK, "events": [event], "schedule": [1] * 10}
+            await api.post("/v1/endpoints", about)
 
     async def still_works(self, api: Api) -> str | None:
         """None when all of it works within a minute; else what does not."""

@@ -6,14 +6,18 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from contracts.registry import Scope
 from devstack.reference_docs import FOLDER, pages
 from flowlang.language.document import load, parse
 
 ROOT = Path(__file__).parents[2]
-DOCS = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").rglob("*.md")])
+DOCS = sorted(
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md", *(ROOT / "docs").rglob("*.md")]
+)
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
 NAMED_FILE = re.compile(r"`((?:contracts|libs|services|tests|bench|docs|examples)/[A-Za-z0-9_./-]+)`")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -31,7 +35,7 @@ RUN_BY = {
     "./switchhook topics accept-loss": "tests/component/devstack/test_checkpoints.py",
 }
 """Commands that are too large to run here, and what runs what they run."""
-BENCHES = ("ingress", "engine", "dispatch", "e2e", "growth", "memory", "neighbours", "revoke")
+BENCHES = ("ingress", "engine", "dispatch", "e2e", "growth", "memory", "neighbours", "ordered", "revoke")
 
 
 def shown_in(path: Path) -> str:
@@ -60,6 +64,8 @@ def test_the_glossary_has_each_word_once_in_order() -> None:
 def test_every_command_is_run_by_a_test(page: Path) -> None:
     if "./switchhook dlq " in page.read_text():
         return  # tests/e2e/test_operating.py runs its commands, each with an id that there is.
+    if page.parent.name == "examples":
+        return  # tests/e2e/test_order_bot.py runs them.
     blocks = "\n".join(code for kind, code in BLOCK.findall(page.read_text()) if kind == "sh")
     lines = blocks.splitlines()
     if page.name == "tutorial.md":  # All but the first command is run by tests/e2e/test_tutorial.py, word for word.
@@ -89,3 +95,8 @@ def test_python_and_yaml_in_the_docs_can_be_read(page: Path) -> None:
 @pytest.mark.parametrize("flow", sorted((ROOT / "examples" / "flows").glob("*.yaml")), ids=lambda path: path.stem)
 def test_example_flows_can_be_loaded(flow: Path) -> None:
     assert load(parse(flow.read_text())).slug
+
+
+def test_each_scope_of_a_token_is_told() -> None:
+    told = re.findall(r"(?m)^\| `([a-z:]+)` \|", (ROOT / "docs/reference/tokens.md").read_text())
+    assert sorted(told) == sorted(get_args(Scope))

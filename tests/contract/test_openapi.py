@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from contracts.event_types import EVENTS
 from contracts.routes import ROUTES, Route, Service
 from devstack import openapi
+from devstack.paths import ROOT
 from support import asgi
 from support.every_app import every_app
 
@@ -66,6 +69,41 @@ async def test_every_reference_leads_somewhere_and_every_schema_is_one(service: 
     assert {each.removeprefix("#/components/schemas/") for each in references(found)} <= schemas.keys()
     for schema in schemas.values():
         Draft202012Validator.check_schema(schema)
+
+
+@pytest.mark.parametrize("file", [*(f"contracts/schemas/openapi-{each}.json" for each in SERVICES), "shipped"])
+def test_a_document_is_valid_by_somebody_elses_validator(file: str) -> None:
+    """References, schemas, defaults, parameters of paths: all that openapi-spec-validator looks at."""
+    path = openapi.FILE if file == "shipped" else ROOT / file
+    assert [error.message for error in OpenAPIV31SpecValidator(json.loads(path.read_text())).iter_errors()] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_whatever_a_caller_gives_is_described(service: Service) -> None:
+    found = await document(service)
+    silent = [
+        f"{method} {path} {each['name']}"
+        for path, item in found["paths"].items()
+        for method, operation in item.items()
+        for each in operation["parameters"]
+        if not each.get("description")
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_each_field_of_a_body_that_is_sent_is_described(service: Service) -> None:
+    found = await document(service)
+    bodies = {
+        reference.rpartition("/")[2]
+        for item in found["paths"].values()
+        for operation in item.values()
+        for reference in references(operation.get("requestBody", {}))
+    }
+    shown = {name: found["components"]["schemas"][name].get("properties", {}) for name in bodies}
+    assert [
+        f"{name}.{field}" for name, fields in shown.items() for field in fields if "description" not in fields[field]
+    ] == []
 
 
 async def test_operations_have_names_of_their_own() -> None:

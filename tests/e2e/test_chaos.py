@@ -8,7 +8,7 @@ import pytest
 from bench.chaos import faults
 from bench.chaos.attack import SERVICES, Log, attack
 from bench.chaos.rounds import endure
-from bench.chaos.schedule import PAUSE_SECONDS, chosen, schedule
+from bench.chaos.schedule import chosen, schedule
 from bench.chaos.small_disks import may_mount, small_disks
 
 from devstack.stack import Stack
@@ -36,8 +36,7 @@ async def test_nothing_is_lost_reordered_or_applied_twice_in_a_long_run(ground: 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", chosen(["poison", "anew", "away"]))
 async def test_it_is_survived_and_said(ground: Ground, name: str) -> None:
-    fault = schedule()[name]
-    verdict = await endure(ground.stack, fault.strike, ground.log, pause=fault.pause)
+    verdict = await endure(ground.stack, schedule()[name], ground.log)
     assert verdict.sound, verdict.figures()
 
 
@@ -50,7 +49,7 @@ async def test_full_disks_are_survived_and_said(tmp_path: Path) -> None:
     with small_disks(tmp_path) as disks:
         async with Stack(tmp_path, services=SERVICES, env=faults.SETTINGS, report=log) as stack:
             for name in chosen(["disk"]):
-                verdict = await endure(stack, schedule()[name].strike, log, disks, pause=PAUSE_SECONDS)
+                verdict = await endure(stack, schedule()[name], log, disks)
                 assert verdict.sound, (name, verdict.figures())
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from devstack.stack import Stack
+from support.described_records import unlike_their_description
 from support.fake_telegram import fake_telegram
 from support.ground import TRACES, Ground
 from support.receiver import receiver
@@ -44,6 +45,9 @@ async def test_the_story_comes_out_as_it_should(ground: Ground) -> None:
         await story.tell()
     traces = await asyncio.to_thread(spans_by_trace, ground.stack.folder / TRACES)
     assert any(spans >= JOINED for spans in traces.values()), "a trace joins the inbound request to the last delivery"
+    kinds, problems = await unlike_their_description(ground.stack.cluster.servers)
+    assert problems == []
+    assert {"dev.switchhook.inbound.message", "dev.switchhook.action.call_api", "dev.switchhook.tag.added"} <= kinds
 
 
 def spans_by_trace(file: Path) -> dict[str, set[tuple[str, str]]]:

@@ -42,8 +42,15 @@ class Database:
         self.sessions: list[Session] = []
         self.unknown = 0.0
         """The share of commits whose answer is lost; half of these have not been done."""
+        self.full = False
+        """There is no room: what would be saved is refused, what is read is answered."""
         self.locks: dict[Place, Session] = {}
         self._waiting: list[tuple[Session, list[Place], Callable[[], Any], asyncio.Future[Any]]] = []
+
+    def require_room(self) -> None:
+        """Raises DiskFullError, as PostgreSQL does when a table has to grow and cannot."""
+        if self.full:
+            raise asyncpg.DiskFullError("could not extend file: No space left on device")
 
     def stop(self) -> None:
         """The server ends: open transactions are undone, connections lost."""
@@ -265,6 +272,7 @@ class Statements:
         keys = [(topic, move.hold.part) for move in moves]
 
         def work() -> set[int]:
+            database.require_room()
             if any(move.payload is not None and kept.taken(topic, move.hold.part, move.name) for move in moves):
                 raise asyncpg.UniqueViolationError("duplicate key value violates unique constraint")
             return kept.advance(topic, moves, published, later)
@@ -273,10 +281,14 @@ class Statements:
 
     @staticmethod
     async def lock(connection: Session, topic: str, hold: Hold) -> bool:
+        """What follows in the transaction saves something, or it would not be asked for."""
         database, kept = connection.database, connection.database.checkpoints
-        return await connection.ask(
-            lambda: database.locked(connection, [(topic, hold.part)], lambda: kept.lock(topic, hold))
-        )
+
+        def work() -> bool:
+            database.require_room()
+            return kept.lock(topic, hold)
+
+        return await connection.ask(lambda: database.locked(connection, [(topic, hold.part)], work))
 
     @staticmethod
     async def add(connection: Session, topic: str, part: int, name: str, records: list[Outgoing]) -> None:

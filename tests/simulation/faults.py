@@ -31,6 +31,8 @@ class Profile:
     unknown: float = 0.0
     loses: float = 0.0
     blows: int = 0
+    full: int = 0
+    """How often a database has no room for a while."""
     bad_receivers: bool = False
     clocks: bool = False
     poison: bool = False
@@ -90,7 +92,7 @@ class Faults:
         for server in (world.kafka.server, *(each.server for each in world.databases)):
             server.loses, server.down = 0.0, False
         for database in world.databases:
-            database.unknown = 0.0
+            database.unknown, database.full = 0.0, False
         world.log.refuses.clear()
         for host in world.receivers.hosts.values():
             host.dead, host.seconds, host.fails, host.loses = False, 0.0, 0.0, 0.0
@@ -100,6 +102,7 @@ class Faults:
     async def strike(self, seconds: float) -> None:
         """Blows from outside, spread over so many seconds."""
         blows = [self.chance.choice(self._blows()) for _ in range(self.profile.blows)]
+        blows += [self._disk_full] * self.profile.full
         for blow in blows:
             await asyncio.sleep(seconds / (len(blows) + 1) * self.chance.uniform(0.5, 1))
             blow()
@@ -127,6 +130,12 @@ class Faults:
         database = self.chance.choice(self.world.databases)
         database.stop()
         self._away(database.server, self.chance.uniform(1, 8))
+
+    def _disk_full(self) -> None:
+        database, seconds = self.chance.choice(self.world.databases), self.chance.uniform(1, 15)
+        self.world.trace(f"{database.server.name} has no room for {seconds:.1f} s")
+        database.full = True
+        self.world.loop.later(seconds, setattr, database, "full", False)
 
     def _away(self, server, seconds: float) -> None:  # type: ignore[no-untyped-def]
         self.world.trace(f"{server.name} is away for {seconds:.1f} s")

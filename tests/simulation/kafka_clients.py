@@ -277,6 +277,9 @@ class Builder:
     def close(self) -> None:
         self._closed = True
 
+    def size(self) -> int:
+        return self._size
+
 
 class Batch:
     """An aiokafka MessageBatch."""

@@ -6,9 +6,11 @@ import gc
 
 import pytest
 
+from simulation.faults import Profile
 from simulation.run import simulate
 
 SEEDS, AT_ONCE = 200, 10
+FULL = 6
 LONG, AT_ONCE_IN_A_LONG_RUN = 10_000, 250
 
 
@@ -28,3 +30,7 @@ def test_a_run_is_sound(first: int) -> None:
 @pytest.mark.parametrize("first", range(SEEDS, LONG, AT_ONCE_IN_A_LONG_RUN))
 def test_many_runs_are_sound(first: int) -> None:
     assert wrong(range(first, first + AT_ONCE_IN_A_LONG_RUN)) == []
+
+
+def test_a_disk_that_is_full_for_a_while_loses_nothing() -> None:
+    assert [each for seed in range(FULL) for each in simulate(seed, profile=Profile(full=3)).wrong] == []

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from contracts.cloudevents import header
 from flow_engine.errors import StaleConversation
 from flow_engine.state import listeners, stored_state
 from flow_engine.state.ids import as_uuid, conversation_id
@@ -22,7 +23,7 @@ from flow_engine.state.rows import Identity, LogRow, MessageRow, TimerRow, TurnO
 from flow_engine.state.work import LoadedConversation, Outcome, Work
 from flow_engine.store.contacts import ContactRow, new_rows, patch_rows
 from flow_engine.store.event_log import outcome
-from flow_engine.store.held import project_of
+from flow_engine.store.held import digest_of, project_of
 from flow_engine.store.loading import chat_message
 from flow_engine.store.port import (
     BACKLOG_BYTES,
@@ -329,6 +330,11 @@ class ReadsInMemory:
 
     async def held_counts(self, conversations: list[str]) -> dict[str, int]:
         return {id: len(self._store.waiting[id]) for id in conversations if self._store.waiting.get(id)}
+
+    async def held_digests(self, event_ids: list[str]) -> dict[str, str]:
+        waiting = sorted((one for held in self._store.waiting.values() for one in held), key=lambda one: -one.position)
+        asked = {header(one.headers, "ce_id"): digest_of(one.value) for one in waiting}
+        return {id: digest for id, digest in asked.items() if id in event_ids and digest is not None}
 
     async def held(self, conversation: str, limit: int) -> list[HeldEvent]:
         return self._store.waiting.get(conversation, [])[:limit]

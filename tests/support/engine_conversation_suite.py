@@ -8,7 +8,8 @@ from uuid import uuid4
 import pytest
 
 from contracts.actions import ActionAdapter
-from contracts.events import Event, EventData
+from contracts.event_data import EventData
+from contracts.events import Event
 from contracts.people import Person
 from contracts.replies import ReplyAdapter
 from flow_engine.state.ids import conversation_id
@@ -134,7 +135,7 @@ class ConversationSuite:
         await world.say("hello?")
         event = await world.send("start", source="trigger", flow_id="flow-2", entry="asked", **asked(1))
         (call,) = world.bodies("actions")
-        assert (call["kind"], call["api_call_id"]) == ("call_api", "api-1")
+        assert (call["kind"], call["api_call_id"], call["response"]) == ("call_api", "api-1", "envelope")
         assert replies(world) == []
         body = {"memory": {"seats": 4}}
         answer: dict[str, Any] = {

@@ -99,6 +99,24 @@ class DeferringSuite:
         (answer,) = [ReplyAdapter.validate_json(record.value or b"") for record in world.out("replies")]
         assert (answer.request_id, answer.status) == ("r-1", "completed")
 
+    @pytest.mark.parametrize("together", [True, False])
+    async def test_a_used_key_is_known_while_its_first_request_waits(
+        self, world: EngineWorld, *, together: bool
+    ) -> None:
+        sandbox = slow(world)
+        await world.say("hello?", "p2")
+        world.put("command", command="/run", id="key-1", request_digest="a" * 32)
+        if not together:
+            await world.apply()
+        await_one: dict[str, Any] = {"reply_to": TO | {"request_id": "r-1"}}
+        world.put("command", "p2", command="/run", id="key-1", request_digest="b" * 32, **await_one)
+        await world.apply()
+        (answer,) = [ReplyAdapter.validate_json(record.value or b"") for record in world.out("replies")]
+        assert (answer.status, answer.problem.type) == ("rejected", "idempotency-key-reused")
+        sandbox.gate.set()
+        await world.settle()
+        assert (await world.said("p2"), await world.held("p2")) == (["Sorry."], 0)
+
     @pytest.mark.parametrize("done", [False, True], ids=["while it runs", "when it has ended"])
     async def test_a_process_that_dies_loses_and_repeats_nothing(self, world: EngineWorld, done: bool) -> None:
         sandbox = slow(world)
@@ -130,6 +148,17 @@ class DeferringSuite:
         await world.send("redrive", deferred=True)
         assert await world.said() == ["Wait.", "/run  7."]
         assert world.deferring.is_idle
+
+    async def test_a_wake_from_before_takes_the_turn_of_its_batch_away_from_nobody(self, world: EngineWorld) -> None:
+        """A batch that could not be saved (a full disk) had its turn woken all the same: both come again, in one batch."""
+        sandbox = slow(world)
+        world.put("message", message_id="1", text="/run")
+        world.put("redrive", deferred=True)
+        await world.apply()
+        sandbox.gate.set()
+        async with asyncio.timeout(5):
+            await world.settle()
+        assert (await world.said(), await world.held()) == (["Wait.", "/run  7."], 0)
 
     async def test_what_the_person_is_meanwhile_counts(self, world: EngineWorld) -> None:
         """The turn is made again of what is known then; code is a function of it."""

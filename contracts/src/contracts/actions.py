@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from contracts.cloudevents import TYPE_PREFIX
+from contracts.headers import OURS
 from contracts.inbound import ChannelType, ReplyTo
 from contracts.model import Model
 from contracts.topic import Topic
@@ -94,6 +95,8 @@ class CallApi(ActionBase):
     peer_id: str
     reply_to: ReplyTo | None = None
     """A test call: the answer goes there, and no conversation hears of it."""
+    response: Literal["envelope", "raw"] | None = None
+    """The API call's own `response` as of then; it comes back with the result."""
 
 
 class PostWebhook(ActionBase):
@@ -134,4 +137,6 @@ TOPIC = Topic(
     record=Action,
     producers=("flow-engine", "registry"),
     consumers=("dispatcher",),
+    headers=OURS,
+    family="action",
 )

@@ -6,10 +6,12 @@ scope, schema, ownership and size as it does over HTTP; the outcome is the event
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
+from contracts.headers import HOPS, ID, TRACE, Header
 from contracts.model import Model
 from contracts.people import NamedPerson, Profile
 from contracts.topic import Topic
@@ -60,6 +62,24 @@ class SendSignal(CommandBase):
 
 Command = Annotated[Start | Say | UpdateContact | SendSignal, Field(discriminator="kind")]
 
+HEADERS = (
+    Header("authorization", "A token of the project", "Bearer swh_…", pattern="^Bearer "),
+    replace(
+        ID,
+        what="The idempotency key, 1 to 255 characters; another command under a used one is refused",
+        example="order-17",
+    ),
+    Header("ce_specversion", "The version of CloudEvents; not read", "1.0", needed=False),
+    Header(
+        "ce_type", "Your own name for it; not read: the value's `kind` says what it is", "shop.order.paid", needed=False
+    ),
+    Header("ce_source", "Who writes it; not read", "shop", needed=False),
+    Header("ce_time", "When, RFC 3339; not read", "2026-11-21T00:01:00Z", needed=False),
+    Header("content-type", "What the value is; not read", "application/json", needed=False),
+    TRACE,
+    HOPS,
+)
+
 TOPIC = Topic(
     name="switchhook.commands.v1",
     title="What other programs want done",
@@ -68,4 +88,5 @@ TOPIC = Topic(
     record=Command,
     producers=("integrators",),
     consumers=("ingress",),
+    headers=HEADERS,
 )

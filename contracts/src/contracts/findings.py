@@ -7,8 +7,11 @@ outside, `trigger.request` only here. The registry reads this and not all that h
 from __future__ import annotations
 
 from contracts.events import Event
+from contracts.headers import OURS
 from contracts.topic import Topic
 
+TYPES = ("endpoint.disabled", "channel.paused", "trigger.request")
+"""The events that the registry reads here."""
 TOPIC = Topic(
     name="switchhook.findings.v1",
     title="What a service found out that the registry keeps",
@@ -17,4 +20,6 @@ TOPIC = Topic(
     record=Event,
     producers=("ingress", "dispatcher"),
     consumers=("registry",),
+    headers=OURS,
+    family="",
 )

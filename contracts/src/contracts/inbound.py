@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, TypeAdapter
 
+from contracts.headers import OURS
 from contracts.model import Model
 from contracts.people import Identifier, Person, Profile
 from contracts.topic import Topic
@@ -147,7 +148,10 @@ class CallFailure(Model):
 
 
 class CallResult(InboundBase):
-    """The answer to a call action; `wait` names the wait it ends. `body` is the decoded JSON of an answer."""
+    """The answer to a call action; `wait` names the wait it ends. `body` is the decoded JSON of an answer.
+
+    `response` is the API call's own, for a step that says none.
+    """
 
     kind: Literal["call_result"] = "call_result"
     action_id: str
@@ -156,6 +160,7 @@ class CallResult(InboundBase):
     status: int | None = None
     body: Any = None
     error: CallFailure | None = None
+    response: Literal["envelope", "raw"] | None = None
 
 
 class MessageResult(InboundBase):
@@ -247,4 +252,6 @@ TOPIC = Topic(
     record=Inbound,
     producers=("ingress", "dispatcher", "flow-engine"),
     consumers=("flow-engine",),
+    headers=OURS,
+    family="inbound",
 )

@@ -45,8 +45,11 @@ class Person(Model):
     """A person as a caller names one: by exactly one of these fields; `channel_id` may stand beside `peer_id`."""
 
     contact_id: str | None = None
+    """The id of a contact."""
     channel_id: str | None = None
+    """The channel that `peer_id` is of, or that the person is to be written to on."""
     peer_id: str | None = None
+    """The id that the channel has of the person: a Telegram chat id, for one."""
     external_id: str | None = None
     phone: str | None = None
     email: str | None = None
@@ -83,18 +86,31 @@ class Profile(Model):
     """What a channel told about a person with a message; None means "not said", never "cleared"."""
 
     external_id: str | None = None
+    """The person's key in another system, such as the shop."""
     name: str | None = None
+    """The whole name."""
     first_name: str | None = None
+    """The given name."""
     last_name: str | None = None
+    """The family name."""
     username: str | None = None
+    """The name on the platform."""
     email: str | None = None
+    """An e-mail address."""
     phone: str | None = None
+    """A phone number."""
     photo: str | None = None
+    """The URL of a picture."""
     birthday: str | None = None
+    """A date."""
     city: str | None = None
+    """A city."""
     country: str | None = None
+    """A country."""
     language: str | None = None
+    """A language tag, such as `en`."""
     timezone: str | None = None
+    """A time zone, such as `Europe/Berlin`."""
 
 
 PROFILE_FIELDS = tuple(Profile.model_fields)
@@ -105,7 +121,12 @@ class ContactView(Profile):
     """A contact as events and webhooks show it."""
 
     id: str
+    """The contact's id."""
     variables: dict[str, Any] = Field(default_factory=dict)
+    """What flows and programs keep of the person."""
     tags: tuple[str, ...] = ()
+    """Labels for people to sort by."""
     flags: tuple[str, ...] = ()
+    """Labels for other systems."""
     last_message: str | None = None
+    """The last text that the person wrote in this conversation."""

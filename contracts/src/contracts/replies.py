@@ -5,11 +5,13 @@ Readers `assign` their partition from its end, without a group; a reply names th
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
 from contracts.actions import MessageContent
+from contracts.headers import CAUSE, CLOUD_EVENT, HOPS, PROJECT, TRACE
 from contracts.inbound import Problem
 from contracts.model import Model
 from contracts.topic import HOUR_MS, Topic
@@ -85,5 +87,7 @@ TOPIC = Topic(
     record=Reply,
     producers=("flow-engine", "dispatcher", "ingress"),
     consumers=("ingress", "registry"),
+    headers=(*CLOUD_EVENT, replace(PROJECT, needed=False), TRACE, HOPS, *CAUSE),
+    family="reply",
     retention_ms=HOUR_MS,
 )

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from contracts.described import Described
 from contracts.topics import TOPICS
 
 Schema = dict[str, Any]
@@ -24,7 +25,7 @@ def topic_schemas() -> dict[str, Schema]:
         schema_name(topic.name): {
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "title": topic.title,
-            **TypeAdapter(topic.record).json_schema(mode="serialization"),
+            **TypeAdapter(topic.record).json_schema(mode="serialization", schema_generator=Described),
         }
         for topic in TOPICS
         if topic.record is not Any

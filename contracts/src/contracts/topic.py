@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from contracts.headers import Header
+
 HOUR_MS = 3_600_000
 DAY_MS = 24 * HOUR_MS
 RECORD_LIMIT = 4 * 1024 * 1024
@@ -17,7 +19,9 @@ class Topic:
     """One Kafka topic.
 
     `partitions` is the default of a new installation: a whole number, or the name of the setting that decides it.
-    `config` holds topic-level settings as Kafka spells them. `record` is the pydantic type (or union) of its value.
+    `config` holds topic-level settings as Kafka spells them. `record` is the pydantic type (or union) of its value,
+    `headers` are those that its records have. `family`: what `ce_type`
+    has before the record's kind (None: not of ours).
     """
 
     name: str
@@ -27,6 +31,8 @@ class Topic:
     record: Any
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
+    headers: tuple[Header, ...] = ()
+    family: str | None = None
     retention_ms: int = 7 * DAY_MS
     config: dict[str, str] = field(default_factory=dict)
 

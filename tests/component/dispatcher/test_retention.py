@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
-from dispatcher.intake import fan_out
 from dispatcher.kinds.table import DELIVERY_KINDS
+from dispatcher.model.keys import derived_key
 from dispatcher.results.retention import drop_before
 from dispatcher.store.postgres import PostgresDeliveries
 from support.dispatcher import RunningDispatcher, endpoint
@@ -69,7 +69,7 @@ async def test_a_dropped_day_ends_what_is_unfinished_with_an_event(
         await session.ensure_days([TODAY + timedelta(days=3)])
     await drop_before(store, TODAY + timedelta(days=3))
     await store.close()
-    assert await dispatcher.row(str(fan_out.delivery_id(id, "e1"))) is None
+    assert await dispatcher.row(str(derived_key(id, "e1"))) is None
     await dispatcher.start()
     [event] = await eventually(lambda: dispatcher.events("delivery.exhausted"))
     assert (event["endpoint"], event["error"]["type"]) == ({"id": "e1"}, "too-old")

@@ -15,6 +15,7 @@ from dispatcher.model.delivery import Delivery
 from dispatcher.model.states import State
 from dispatcher.store import log
 from dispatcher.store.postgres import PostgresDeliveries
+from dispatcher.store.queues import LaneDays, QueueNumbers, QueueRows
 from servicekit.migrate import migrate
 from support.delivery_destinations_suite import DestinationsSuite
 from support.delivery_store_suite import DeliveryStoreSuite, Kept
@@ -30,6 +31,15 @@ EMPTY = "".join(
 def migrated(module_database: str) -> str:
     migrate("dispatcher", module_database)
     return module_database
+
+
+DEAD_QUEUES = "INSERT INTO queue (destination, source, project_id) SELECT 'endpoint:' || n, '', 'p' FROM generate_series(1, 2000) n"
+FORGOTTEN = """
+INSERT INTO delivery (id, day, project_id, kind, queue_id, source, state, due, payload)
+SELECT gen_random_uuid(), CURRENT_DATE, 'p', 'event', (SELECT max(id) FROM queue), '', 'pending', now(), ''
+"""
+LOOKS = "SELECT sum(seq_scan + coalesce(idx_scan, 0)) FROM pg_stat_xact_user_tables WHERE relname LIKE 'delivery\\_2%'"
+"""Into the tables of single days, in this transaction."""
 
 
 class TestPostgres(DeliveryStoreSuite, DestinationsSuite):
@@ -56,3 +66,20 @@ class TestPostgres(DeliveryStoreSuite, DestinationsSuite):
 
             yield Kept(store, transaction, state, replay)
             await store.close()
+
+
+async def test_the_sweep_looks_at_no_queue_of_which_nothing_waits(migrated: str) -> None:
+    async with asyncpg.create_pool(migrated, min_size=1, max_size=2, server_settings=SETTINGS) as pool:
+        store = PostgresDeliveries(pool, DELIVERY_KINDS)
+        async with store.session() as session:
+            await session.ensure_days([datetime.now(UTC).date()])
+        await store.close()
+        await pool.execute(EMPTY)
+        await pool.execute(DEAD_QUEUES)
+        async with pool.acquire() as connection, connection.transaction():
+            await connection.execute(FORGOTTEN)
+            await QueueRows(connection, QueueNumbers(), DELIVERY_KINDS, LaneDays()).sweep_queues()
+            looks = await connection.fetchval(LOOKS)
+            due = await connection.fetchval("SELECT count(*) FROM queue WHERE next_due <= now()")
+    assert due == 1
+    assert looks < 50

@@ -6,7 +6,7 @@ import orjson
 import pytest
 from standardwebhooks import Webhook
 
-from dispatcher.intake import fan_out
+from dispatcher.model.keys import derived_key
 from support.dispatcher import PROJECT, SIGNING_SECRET, RunningDispatcher, endpoint
 from support.receiver import Receiver
 from support.waiting import eventually
@@ -24,7 +24,7 @@ async def test_an_event_reaches_the_endpoints_that_chose_it_signed_by_each_secre
     [request] = await eventually(lambda: sink.requests_to("/both"))
     for secret in (SIGNING_SECRET, OLD_SECRET):
         assert Webhook(secret).verify(request.body, request.headers)["data"] == {"tag": "vip"}
-    assert request.headers["webhook-id"] == str(fan_out.delivery_id(id, "e1"))
+    assert request.headers["webhook-id"] == str(derived_key(id, "e1"))
     assert request.headers["content-type"] == "application/json"
     await eventually(lambda: _state(dispatcher, request.headers["webhook-id"], "succeeded"))
     assert sink.requests_to("/other") == []
@@ -86,7 +86,7 @@ async def test_gone_disables_at_once_and_what_comes_later_is_kept_as_discarded(
     assert (for_the_registry["type"], for_the_registry["data"]) == ("endpoint.disabled", event)
     await dispatcher.registry.put(dead.model_copy(update={"state": "disabled"}))
     later = await dispatcher.event("tag.added")
-    await eventually(lambda: _state(dispatcher, str(fan_out.delivery_id(later, "e1")), "discarded"))
+    await eventually(lambda: _state(dispatcher, str(derived_key(later, "e1")), "discarded"))
     assert len(sink.requests) == 1
 
 
@@ -178,7 +178,7 @@ async def test_a_deleted_endpoints_deliveries_end_as_cancelled(dispatcher: Runni
     id = await dispatcher.event("tag.added")
     await eventually(lambda: sink.requests)
     await dispatcher.registry.delete("endpoint", "e1", PROJECT)
-    await eventually(lambda: _state(dispatcher, str(fan_out.delivery_id(id, "e1")), "cancelled"))
+    await eventually(lambda: _state(dispatcher, str(derived_key(id, "e1")), "cancelled"))
 
 
 async def test_failing_is_told_after_four_attempts_and_exhausted_at_the_end(

@@ -7,7 +7,8 @@ from typing import Any
 import orjson
 
 from contracts.actions import ActionAdapter
-from contracts.events import Event, EventData
+from contracts.event_data import EventData
+from contracts.events import Event
 from contracts.replies import ReplyAdapter
 from flow_engine.state.ids import conversation_id
 from support.engine import RunningEngine

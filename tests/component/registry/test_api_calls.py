@@ -60,6 +60,12 @@ async def test_the_test_button_asks_the_dispatcher(project: Project) -> None:
     assert result == {
         "request": {"method": "GET"}, "status": 200, "took_ms": 12, "body": {"responses": ["3"]}, "problems": []
     }  # fmt: skip
+    dispatcher.reply = lambda action: answered(request={}, status=200, took_ms=12, body={"id": 7})
+    judged = await project.post(f"/v1/api-calls/{made['id']}/test", {"params": {"hall": "2"}}, expect=200)
+    assert [problem[:22] for problem in judged["problems"]] == ["the answer has none of"]
+    await project.call("PATCH", f"/v1/api-calls/{made['id']}", {"response": "raw"})
+    judged = await project.post(f"/v1/api-calls/{made['id']}/test", {"params": {"hall": "2"}}, expect=200)
+    assert judged["problems"] == []
     action = dispatcher.actions[-1]
     assert (action.kind, action.api_call_id, action.params) == ("call_api", made["id"], {"hall": "2"})
     assert action.reply_to.request_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 
 from contracts import cloudevents, dlq
 from contracts import findings as findings_topic
+from contracts.cloudevents import rfc3339
 from contracts.events import Event
 from contracts.ids import uuid7
 from contracts.registry import TOPIC
@@ -103,6 +105,41 @@ async def test_a_finding_older_than_the_users_word_is_ignored(replica: RegistryU
 
     await eventually(other_is_disabled)
     assert (await project.get(f"/v1/endpoints/{enabled}"))["state"] == "enabled"
+
+
+async def test_the_circuit_of_an_endpoint_is_shown(replica: RegistryUnderTest, findings: Findings) -> None:
+    """state, since, next try and reason; and a change of the endpoint has it tried anew."""
+    project = await new_project(replica)
+    endpoint = {"id": await endpoint_of(project)}
+
+    async def shown() -> dict[str, Any]:
+        return dict((await project.get(f"/v1/endpoints/{endpoint['id']}"))["circuit"])
+
+    async def is_shown(**wanted: Any) -> None:
+        async def it_is() -> bool:
+            return (await shown()).items() >= wanted.items()
+
+        await eventually(it_is)
+
+    assert await shown() == {"state": "closed"}
+    now = datetime.now(UTC)
+    first, again = rfc3339(now), rfc3339(now + timedelta(seconds=5))
+    soon, later, past = (rfc3339(now + timedelta(seconds=seconds)) for seconds in (300, 310, -1))
+    failed = {"reason": "The receiver answered 503."}
+    await findings.tell("endpoint.circuit", at=first, endpoint=endpoint, circuit={"next_try": soon, **failed})
+    await is_shown(state="open", since=first, next_try=soon, **failed)
+    await findings.tell("endpoint.circuit", at=again, endpoint=endpoint, circuit={"next_try": later, **failed})
+    await is_shown(state="open", since=first, next_try=later)
+    listed = (await project.get("/v1/endpoints"))["items"]
+    assert [each["circuit"]["state"] for each in listed] == ["open"]
+    await findings.tell("endpoint.circuit", at=again, endpoint=endpoint, circuit={"next_try": past, **failed})
+    await is_shown(state="half_open")
+    await findings.tell("endpoint.circuit", at=again, endpoint=endpoint, circuit={})
+    await is_shown(state="closed")
+    await findings.tell("endpoint.circuit", at=again, endpoint=endpoint, circuit={"next_try": later, **failed})
+    await is_shown(state="open", since=again)
+    await project.call("PATCH", f"/v1/endpoints/{endpoint['id']}", {"timeout_seconds": 3})
+    assert await shown() == {"state": "closed"}
 
 
 async def test_a_paused_channel_is_shown_as_such(replica: RegistryUnderTest, findings: Findings) -> None:

@@ -63,4 +63,5 @@ def test_the_dispatcher_takes_it_and_sends_it_to_who_chose_it(row: EventKind) ->
 
 def test_services_may_say_it_and_the_docs_show_it(row: EventKind) -> None:
     assert Event(type=PAID.name, timestamp=NOW, data=dict(PAID.sample)).type == "order.paid"
-    assert '| `order.paid` | Somebody paid | conversation | `{"order": {"id": "17"}}` |' in pages()["events.md"]
+    assert "| [`order.paid`](#orderpaid) | Somebody paid | conversation |" in pages()["events.md"]
+    assert '"data": {"order": {"id": "17"}}' in pages()["events.md"]

@@ -60,7 +60,7 @@ def run_suite(
 
 @app.command(context_settings=PASS_ON)
 def bench(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
-    """Measure: ingress, engine, dispatch, e2e, growth, memory, neighbours or revoke. The last line is JSON."""
+    """Measure: ingress, engine, dispatch, e2e, growth, memory, neighbours, ordered or revoke. The last line is JSON."""
     known = sorted(file.stem for file in (ROOT / "bench").glob("*.py") if file.stem in BENCHES)
     if name not in known:
         raise StackError(f"There is no bench {name}: choose one of {', '.join(known)}.")
@@ -103,17 +103,22 @@ def schemas() -> None:
 
 @topics_app.command("create")
 def create(
-    kafka: Annotated[str, typer.Option(envvar="SWITCHHOOK_KAFKA", help="Bootstrap servers, host:port.")],
+    kafka: Annotated[str, typer.Option(envvar="SWITCHHOOK_KAFKA", help="Bootstrap servers, host:port.")] = "",
     replicas: Annotated[int, typer.Option(help="Copies of each partition.")] = 1,
 ) -> None:
     """Create the topics that are not there yet; present ones are left as they are.
 
-    Their names begin with SWITCHHOOK_TOPIC_PREFIX.
+    Their names begin with SWITCHHOOK_TOPIC_PREFIX. Without --kafka: in the stack that `dev` runs.
     """
     from devstack.kafka_place import other_broker
+    from devstack.stack import running_stack
     from devstack.topics import create_topics
 
-    for name in asyncio.run(create_topics(other_broker(kafka), replicas=replicas)):
+    running = running_stack(STATE)
+    cluster = other_broker(kafka) if kafka else running.cluster if running else None
+    if cluster is None:
+        raise StackError("No stack runs here whose topics could be made: start `dev`, or give --kafka.")
+    for name in asyncio.run(create_topics(cluster, replicas=replicas)):
         typer.echo(f"created {name}")
 
 
@@ -145,7 +150,7 @@ def accept(
     typer.echo(asyncio.run(accept_loss(cluster, database, topic, partition)))
 
 
-BENCHES = frozenset({"ingress", "engine", "dispatch", "e2e", "growth", "memory", "neighbours", "revoke"})
+BENCHES = frozenset({"ingress", "engine", "dispatch", "e2e", "growth", "memory", "neighbours", "ordered", "revoke"})
 
 
 def run_module(module: str, *arguments: str) -> NoReturn:

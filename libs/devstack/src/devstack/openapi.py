@@ -7,10 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
+from contracts.described import Described
 from contracts.event_types import EVENTS, EventKind
-from contracts.events import EventData
 from contracts.routes import PREFIXES
 from devstack.paths import ROOT
 
@@ -82,7 +80,7 @@ def webhooks() -> Document:
 
 
 def _webhook(kind: EventKind) -> Document:
-    data = TypeAdapter(EventData).json_schema(ref_template="#/$defs/{model}")
+    data = kind.data.model_json_schema(mode="serialization", schema_generator=Described)
     schema = {
         "type": "object",
         "required": ["type", "timestamp", "data"],

@@ -23,6 +23,7 @@ from yarl import URL
 from contracts.routes import PREFIXES, PRIVATE
 from devstack.openapi import service_of_document
 from devstack.ports import HOST, claim
+from servicekit.http_framing import field_text
 from servicekit.web.problems import ProblemError, not_found
 from servicekit.web.requests import read_head
 from servicekit.web.server import Listening
@@ -223,17 +224,9 @@ def forwarded_headers(scope: Scope) -> CIMultiDict[str]:
     What the caller itself said about that is dropped: this is the outermost proxy.
     """
     kept = [(name, value) for name, value in end_to_end(scope["headers"]) if name not in OWN]
-    headers = CIMultiDict((name.decode("latin-1"), text(value)) for name, value in kept)
-    host = next(text(value) for name, value in scope["headers"] if name == b"host")
+    headers = CIMultiDict((name.decode("latin-1"), field_text(value)) for name, value in kept)
+    host = next(field_text(value) for name, value in scope["headers"] if name == b"host")
     headers["X-Forwarded-For"] = scope["client"][0] if scope["client"] else ""
     headers["X-Forwarded-Proto"] = scope["scheme"]
     headers["X-Forwarded-Host"] = headers["Host"] = host
     return headers
-
-
-def text(value: bytes) -> str:
-    """A header's value; bytes that are no UTF-8 are read as Latin-1, because the client writes UTF-8."""
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from contracts.event_types import EVENTS
-from contracts.events import EventData
+from pydantic import BaseModel
+
+from contracts.described import Described
+from contracts.event_data import EventData
+from contracts.event_types import EVENTS, EventKind
 from contracts.routes import PREFIXES, PRIVATE, ROUTES, Proof
 from contracts.topics import TOPICS
+from devstack import reference_flows
+from devstack.field_tables import Field, fields_of, table
 from devstack.paths import ROOT
-from flowlang.language.schema import document_schema, node_types
+from flowlang.language.schema import document_schema
 from servicekit.observability.metrics import MEANINGS
 
 FOLDER = ROOT / "docs" / "reference"
@@ -31,7 +36,7 @@ def pages() -> dict[str, str]:
         "events.md": events(),
         "metrics.md": metrics(),
         "settings.md": settings(),
-        "flow-nodes.md": flow_nodes(),
+        "flow-nodes.md": reference_flows.page(NOTE),
         "flow.schema.json": json.dumps(document_schema(), indent=1) + "\n",
     }
 
@@ -41,12 +46,6 @@ def write() -> None:
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text)
-
-
-def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    """A Markdown table."""
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
 
 
 def topics() -> str:
@@ -94,17 +93,35 @@ def by_prefix() -> str:
 
 def events() -> str:
     """The page about event types."""
-    said = (
-        "\nWhat endpoints subscribe to and `switchhook.events.v1` holds. A body is `{type, timestamp, data}`; `data` has, where they\n"
-        f"are known, {', '.join(f'`{name}`' for name in EventData.model_fields)}, and what is shown here. An endpoint chooses types,\n"
-        "groups such as `tag.*`, or `*`.\n"
-    )
-    rows = (
-        (f"`{each.name}`", each.what, each.key, f"`{json.dumps(each.sample)}`" if each.sample else "—")
-        for each in EVENTS.values()
-        if each.offered
-    )
-    return f"# Events\n{NOTE}{said}\n{table(('type', 'what happened', 'in order for one', 'more in `data`'), rows)}"
+    offered = [each for each in EVENTS.values() if each.offered]
+    rows = ((f"[`{each.name}`](#{each.name.replace('.', '')})", each.what, each.key) for each in offered)
+    shared = table(("field of `data`", "takes", "what it is"), map(_described, fields_of(_schema_of(EventData))))
+    return "".join([
+        f"# Events\n{NOTE}{ABOUT_EVENTS}\n{table(('type', 'what happened', 'in order for one'), rows)}",
+        f"\n## In the data of each\n\nWhere it is known:\n\n{shared}",
+        *map(_event, offered),
+    ])  # fmt: skip
+
+
+ABOUT_EVENTS = """
+What endpoints subscribe to and `switchhook.events.v1` holds. A body is `{type, timestamp, data}`. An endpoint chooses types,
+groups such as `tag.*`, or `*`. Fields may be added to `data` in later releases: leave aside what you do not know.
+"""
+
+
+def _event(kind: EventKind) -> str:
+    fields = [_described(each) for each in fields_of(_schema_of(kind.data), leave_out=EventData.model_fields)]
+    own = table(("field of `data`", "takes", "what it is"), fields) + "\n" if fields else ""
+    body = {"type": kind.name, "timestamp": "2026-11-21T00:01:00.000Z", "data": dict(kind.sample)}
+    return f"\n## {kind.name}\n\n{kind.what}.\n\n{own}```json\n{json.dumps(body)}\n```\n"
+
+
+def _schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    return model.model_json_schema(mode="serialization", schema_generator=Described)
+
+
+def _described(field: Field) -> tuple[str, str, str]:
+    return field.shown, field.takes, field.meaning or "—"
 
 
 def needed_for(scope: str | None, proof: Proof) -> str:
@@ -162,53 +179,3 @@ def said_of(node: ast.stmt | None) -> str:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
         return " ".join(node.value.value.split())
     return ""
-
-
-def flow_nodes() -> str:
-    """The page about flow nodes: ports and fields of each."""
-    parts = [f"# Flow nodes\n{NOTE}"]
-    for node in node_types():
-        ports = ", ".join(f"`{port}`" for port in node["ports"]) or "none"
-        waits = " It waits." if node["waits"] else ""
-        schema = node["schema"]
-        needed = set(schema.get("required", ()))
-        rows = (
-            (f"`{name}`", kind_of(field, schema.get("$defs", {})), "yes" if name in needed else default_in(field))
-            for name, field in schema["properties"].items()
-            if name != "type"
-        )
-        parts.append(f"\n## `{node['type']}`\n\n{node['description']}{waits} Ports: {ports}.\n\n")
-        parts.append(table(("field", "takes", "needed, or what it is else"), rows))
-    return "".join(parts)
-
-
-def kind_of(schema: Mapping[str, Any], definitions: Mapping[str, Any], *, deep: bool = True) -> str:
-    """What a JSON Schema takes, in a few words; an object with its fields, one level deep."""
-    if "$ref" in schema:
-        return kind_of(definitions[schema["$ref"].rpartition("/")[2]], definitions, deep=deep)
-    for word in ("anyOf", "oneOf"):
-        if word in schema:
-            kinds = [kind_of(one, definitions, deep=deep) for one in schema[word] if one.get("type") != "null"]
-            return " or ".join(dict.fromkeys(kinds))
-    if "const" in schema:
-        return f"`{schema['const']}`"
-    if "enum" in schema:
-        return " or ".join(f"`{value}`" for value in schema["enum"])
-    if schema.get("type") == "array":
-        return f"list of {kind_of(schema.get('items', {}), definitions, deep=deep)}"
-    if schema.get("type") == "object" and schema.get("properties") and deep:
-        fields = (
-            f"{name}{'' if name in schema.get('required', ()) else '?'}: {kind_of(one, definitions, deep=False)}"
-            for name, one in schema["properties"].items()
-        )
-        return "{" + ", ".join(fields) + "}"
-    if schema.get("format") == "duration":
-        return "duration (ISO 8601: PT30S, P2D)"
-    words = {"string": "text", "integer": "whole number", "boolean": "true or false", "object": "object"}
-    return words.get(str(schema.get("type")), str(schema.get("type", "any value")))
-
-
-def default_in(schema: Mapping[str, Any]) -> str:
-    """The default of a field, a dash where it is nothing."""
-    default = schema.get("default")
-    return "—" if default in (None, {}, []) else f"`{json.dumps(default)}`"

@@ -113,7 +113,7 @@ class Happening:
 
     `kind` and the keys of `data`:
     message {text, payload, type, message_id} · start {flow_id, entry, variables, content} · url {command, content,
-    content_raw, options} · command {command, content} · call_result {wait, outcome, status, body, error} ·
+    content_raw, options} · command {command, content} · call_result {wait, outcome, status, body, error, response?} ·
     timer {wait} · code_result {wait, ok, value, sent[], runs[], error} · signal {name, data} ·
     reachability {state, before, reason, chat}: whether the bot may write, now and until now ·
     contact_update {changed[]: keys as in PatchContact.set, add_tags[], remove_tags[]}: another program's change, made ·
@@ -169,7 +169,7 @@ class PostWebhook(Effect):
     format: str
     node: str
     flow: dict[str, Any]
-    """{id, slug, version, name} as contracts.events.FlowRef"""
+    """{id, slug, version, name} as contracts.event_data.FlowRef"""
     contact: Contact
 
 
@@ -193,7 +193,7 @@ class EmitEvent(Effect):
     data: dict[str, Any]
     node: str | None = None
     flow: dict[str, Any] | None = None
-    """{id, slug, version, name} as contracts.events.FlowRef"""
+    """{id, slug, version, name} as contracts.event_data.FlowRef"""
     contact: Contact | None = None
     """The contact as of that moment (profile.pushed is a snapshot of its step)."""
 

@@ -47,10 +47,3 @@ def test_only_events_of_its_bots() -> None:
 def test_an_endpoint_hears_of_others_and_never_of_itself(type: str) -> None:
     assert not fan_out.matches(endpoint(), event(type, endpoint={"id": ENDPOINT}))
     assert fan_out.matches(endpoint(), event(type, endpoint={"id": "another"}))
-
-
-def test_a_repeated_event_is_the_same_delivery() -> None:
-    first = fan_out.delivery_id("event-1", "a")
-    assert first == fan_out.delivery_id("event-1", "a")
-    assert len({first, fan_out.delivery_id("event-1", "b"), fan_out.delivery_id("event-2", "a")}) == 3
-    assert "." not in str(first)

@@ -36,7 +36,8 @@ def of_message(outcome: str, **more: Any) -> Result:
 
 
 def of_call(outcome: str, reply_to: Any = None, **more: Any) -> Result:
-    action = CallApi(**BASE, api_call_id="api-1", wait="w1", channel_id="tg-1", peer_id="77", reply_to=reply_to)
+    to = {"channel_id": "tg-1", "peer_id": "77", "reply_to": reply_to}
+    action = CallApi(**BASE, api_call_id="api-1", wait="w1", response="raw", **to)
     return attempted(delivery(kind="call", destination="api:api-1", parsed=action), outcome, **more)
 
 
@@ -82,7 +83,7 @@ def test_the_engine_hears_of_a_failed_message_and_of_who_cannot_be_reached() -> 
 )
 def test_a_calls_result_ends_its_wait(outcome: str, code: str | None, said: str) -> None:
     body = made(of_call(outcome, code=code, answer={"a": 1}))["inbound.call_result"]
-    assert (body["wait"], body["outcome"], body["body"]) == ("w1", said, {"a": 1})
+    assert (body["wait"], body["outcome"], body["body"], body["response"]) == ("w1", said, {"a": 1}, "raw")
 
 
 def test_a_calls_result_has_one_id_however_often_it_is_told() -> None:
@@ -145,6 +146,21 @@ async def test_an_endpoint_that_is_gone_is_told_as_disabled_once() -> None:
     async with store.session() as session:
         await session.resume([first.delivery.destination], FINDINGS)
     assert await told(third, store=store) == DISABLED, "it was enabled meanwhile, and is gone again"
+
+
+async def test_the_circuit_of_an_endpoint_is_told_to_the_registry_alone() -> None:
+    failed: dict[str, Any] = {"code": "http-503", "detail": "The receiver answered 503.", "destination_failed": True}
+    opened = of_event("retry", **failed, circuit=5.0)
+    assert await told(of_event("retry", **failed), opened) == ["endpoint.circuit on switchhook.findings.v1"]
+    assert await told(of_step("succeeded", circuit=0.0)) == []
+    data = [orjson.loads(reports.endpoint_circuit(each, NOW).value or b"")["data"] for each in (
+        opened, of_event("succeeded", circuit=0.0)
+    )]  # fmt: skip
+    assert data == [
+        {"endpoint": {"id": "e1"}, "circuit": {
+            "next_try": "2026-11-21T00:01:05.000Z", "reason": "The receiver answered 503."}},
+        {"endpoint": {"id": "e1"}, "circuit": {}},
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("outcome", ["exhausted", "retry"])

@@ -92,6 +92,17 @@ async def test_five_failures_open_the_circuit_and_what_waits_goes_back_untried()
     await eventually(lambda: len(world.results) == 8, seconds=2)
     assert [result.outcome for result in world.results] == ["retry"] * 5 + ["deferred"] * 3
     assert (world.destinations.room("a", "project-1"), world.destinations.closed_for("a") > 4) == (0, True)
+    assert [result.circuit for result in world.results] == [None] * 4 + [5.0] + [None] * 3
+
+
+async def test_the_attempt_that_closes_a_circuit_says_so() -> None:
+    world = World(a=Limits(1))
+    world.destinations.offer(to("a", 2))
+    world.destinations.destination("a").breaker.open_until = 0.0
+    for number in range(2):
+        world.end((await world.began(number + 1))[number])
+    await eventually(lambda: len(world.results) == 2, seconds=2)
+    assert [result.circuit for result in world.results] == [0.0, None]
 
 
 async def test_a_pause_gives_back_what_waits_and_a_change_of_the_entity_ends_it() -> None:

@@ -76,6 +76,28 @@ def test_a_declared_type_that_does_not_go_with_what_it_is_compared_with_is_told(
 @pytest.mark.parametrize(
     ("type", "condition"),
     [
+        ("string", "memory.plan"),
+        ("integer", "!memory.plan"),
+        ("array", "has(memory.plan) && memory.plan"),
+        ("string", "memory.plan || true"),
+        ("object", "memory.plan ? true : false"),
+        ("string", "[1].exists(n, n > 0 && memory.plan)"),
+    ],
+)
+def test_a_declared_type_that_is_neither_true_nor_false_is_told(story: Any, type: str, condition: str) -> None:
+    problem = only(story(**declared(type, condition)))
+    assert (problem.pointer, problem.severity, problem.code) == ("/nodes/a/branches/0/if", "warning", "type-mismatch")
+    assert problem.message == f"memory.plan, of type {type}, stands where true or false is needed: compare it"
+
+
+@pytest.mark.parametrize("condition", ["memory.plan", "!memory.plan && true", "memory.plan ? memory.plan : false"])
+def test_what_is_true_or_false_is_not_told(story: Any, condition: str) -> None:
+    assert found(story(**declared("boolean", condition))) == {}
+
+
+@pytest.mark.parametrize(
+    ("type", "condition"),
+    [
         ("integer", "memory.plan > 1.5"),
         ("number", "memory.plan == 1"),
         ("string", "memory.plan == 'gold' || int(memory.plan) > 1"),

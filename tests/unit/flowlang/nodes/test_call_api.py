@@ -149,6 +149,26 @@ def test_a_raw_answer_is_read_by_json_path(talk: Any) -> None:
     assert t.texts == ["tea for 7"]
 
 
+@pytest.mark.parametrize(
+    ("of_the_step", "of_the_call", "text"),
+    [
+        ({}, None, "bad-answer: "),
+        ({}, "envelope", "bad-answer: "),
+        ({}, "raw", " for "),
+        ({"response": "envelope"}, "raw", "bad-answer: "),
+        ({"response": "raw"}, "envelope", " for "),
+        ({"save": {"memory.favourite-thing": "[0]"}}, "envelope", "tea for "),
+    ],
+)
+def test_the_calls_own_response_is_used_where_the_step_says_none(
+    talk: Any, of_the_step: dict[str, Any], of_the_call: str | None, text: str
+) -> None:
+    t = talk(calling(**of_the_step))
+    t.say("/go")
+    t.api_answers(["tea"], **({"response": of_the_call} if of_the_call else {}))
+    assert [said.startswith(text) for said in t.texts] == [True], t.texts
+
+
 def test_a_raw_answer_that_selects_too_much_is_an_error(talk: Any) -> None:
     nodes = calling(response="raw", save={"memory.x": "[@, @] | [@, @] | [@, @]"})
     t = talk(nodes)

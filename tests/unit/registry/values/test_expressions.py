@@ -7,7 +7,7 @@ import re
 import pytest
 
 from contracts.event_types import EVENTS
-from registry.values.expressions import wrong_filter, wrong_template
+from registry.values.expressions import wrong_answer, wrong_filter, wrong_template
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,21 @@ def test_whatever_an_event_has_may_be_read(kind) -> None:
 
 def test_a_template_that_begins_like_json_and_is_none_is_refused() -> None:
     assert "no JSON" in (wrong_template('{"a": {{ event.type }}') or "")
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ({"responses": ["Hello"]}, None),
+        ({"memory": {}}, None),
+        ({"id": 7}, "none of responses, memory, user_attributes, quickreplies"),
+        (["Hello"], "must be a JSON object"),
+        ({"responses": "Hello"}, "responses must be a list of strings"),
+        ({"responses": ["{{ user. }}"]}, "responses: "),
+        ({"user_attributes": {"id": 7}}, "cannot be set by an answer"),
+    ],
+)
+def test_an_answer_is_judged_as_a_flow_judges_it(body: object, says: str | None) -> None:
+    wrong = wrong_answer(body, 200)
+    assert (wrong is None) == (says is None)
+    assert (says or "") in (wrong or "")

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 from flowlang.expressions.expression import Expression
@@ -46,6 +47,7 @@ class Compiler:
         self.reads: list[tuple[Reference, str]] = []
         """(path, pointer) of everything that is read."""
         self.compares: list[tuple[Operands, str]] = []
+        self.tests: list[tuple[Reference | str, str]] = []
         """(what is taken together, pointer) of all conditions and computed values."""
         self.writes: set[Reference] = set()
         self._path: tuple[str | int, ...] = ()
@@ -95,12 +97,17 @@ class Compiler:
         here = pointer(*self._path)
         self.reads.extend((path, here) for path in reads)
 
-    def expression(self, source: str, *parts: str | int) -> Expression:
+    def condition(self, source: str, *parts: str | int) -> Expression:
+        """A CEL expression that is to be true or false."""
+        return self.expression(source, *parts, decides=True)
+
+    def expression(self, source: str, *parts: str | int, decides: bool = False) -> Expression:
         """A CEL expression."""
         with self.at(*parts):
-            built = self._try("expression", Expression, source, _FALSE)
+            built = self._try("expression", partial(Expression, decides=decides), source, _FALSE)
             self._note(built.reads)
             self.compares.extend((one, pointer(*self._path)) for one in built.compares)
+            self.tests.extend((one, pointer(*self._path)) for one in built.tests)
             if built.hint:
                 self.problem("hyphen", built.hint, severity="warning")
             return built

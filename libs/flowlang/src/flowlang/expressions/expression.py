@@ -15,7 +15,7 @@ from flowlang.cel.parser import Node, parse
 from flowlang.cel.tokens import SyntaxFault, Token, tokens
 from flowlang.cel.values import TYPES, CelError, Missing
 from flowlang.expressions.comparisons import comparison
-from flowlang.expressions.operands import operands
+from flowlang.expressions.operands import operands, taken_for_true
 from flowlang.expressions.scopes import ROOTS, Scopes
 from flowlang.names import Nearest
 from flowlang.problems import NodeError
@@ -28,13 +28,14 @@ Reference = tuple[str, ...]
 
 
 class Expression:
-    """A CEL expression. For the checker: `reads` are the paths it reads, `compares` what it takes together; `hint` is
-    said about hyphens in names."""
+    """A CEL expression. For the checker: `reads` are the paths it reads, `compares` what it takes together, `tests` what it
+    takes for true or false; `hint` is said about hyphens in names."""
 
-    __slots__ = ("_comparison", "_roots", "_step", "_units", "compares", "hint", "reads", "source")
+    __slots__ = ("_comparison", "_roots", "_step", "_units", "compares", "hint", "reads", "source", "tests")
 
-    def __init__(self, source: str) -> None:
-        """Raises ValueError, with a sentence, when it does not parse or could cost too much."""
+    def __init__(self, source: str, *, decides: bool = False) -> None:
+        """`decides`: it is to be true or false. Raises ValueError, with a sentence, when it does not parse or could cost too
+        much."""
         if len(source) > LONGEST_SOURCE:
             raise ValueError(f"a condition has at most {LONGEST_SOURCE} characters")
         self.source = source
@@ -45,7 +46,7 @@ class Expression:
             raise ValueError(f"{fault}{hint(source)}") from fault
         self.hint = _hyphen_hint(words)
         self.reads = tuple(_reads(tree, frozenset()))
-        self.compares = tuple(operands(tree))
+        self.compares, self.tests = tuple(operands(tree)), tuple(taken_for_true(tree, whole=decides))
         self._roots = tuple(sorted(_free_names(tree, frozenset())))
         self._refuse_unknown(tree)
         _refuse_costly(tree)

@@ -1,4 +1,4 @@
-"""What an expression compares and reckons with, for the checker: declared variables have types."""
+"""What an expression compares and reckons with, or takes for true or false, for the checker: declared variables have types."""
 
 from __future__ import annotations
 
@@ -29,6 +29,16 @@ def operands(tree: Node, bound: frozenset[str] = frozenset()) -> Iterator[Operan
     for place, child in enumerate(tree.children):
         inside = bound | {tree.value[1]} if tree.kind == "loop" and place else bound
         yield from operands(child, inside)
+
+
+def taken_for_true(tree: Node, *, whole: bool, bound: frozenset[str] = frozenset()) -> Iterator[tuple[str, str] | str]:
+    """What has to be true or false by itself: the sides of a logical sign, what is asked before `?`, all of it if `whole`."""
+    if whole and (found := _operand(tree, bound)) is not None:
+        yield found
+    for place, child in enumerate(tree.children):
+        inside = bound | {tree.value[1]} if tree.kind == "loop" and place else bound
+        logical = tree.kind in ("and", "or") or (tree.kind, tree.value) == ("unary", "!")
+        yield from taken_for_true(child, whole=logical or (tree.kind == "choice" and place == 0), bound=inside)
 
 
 def _operand(node: Node, bound: frozenset[str]) -> tuple[str, str] | str | None:

@@ -65,5 +65,5 @@ def _report(report: Report, model: NodeModel, compiler: Compiler) -> CompiledRep
 
 def _trigger(trigger: TriggerModel, index: int, compiler: Compiler) -> CompiledTrigger:
     with compiler.at("triggers", index):
-        when = compiler.expression(trigger.when, "when") if trigger.when else None
+        when = compiler.condition(trigger.when, "when") if trigger.when else None
         return CompiledTrigger(trigger.id, trigger.type, trigger.to, when, trigger.build(compiler))

@@ -37,24 +37,39 @@ class Variable(DocumentModel):
     """A variable that the flow reads or writes: `user` ones stay with the person, `memory` ones with the session."""
 
     type: Literal["string", "integer", "number", "boolean", "object", "array"] = "string"
+    """What it holds."""
     scope: Literal["user", "memory"] = "memory"
+    """Whether it stays with the person or with the session."""
     description: str | None = None
+    """For who edits the flow."""
 
 
 class Document(DocumentModel):
     """A scenario. `start` is where broadcasts, API starts and jumps enter, unless they name an entry."""
 
     schema_: Literal["flow/1"] = Field(alias="schema")
+    """The version of this format."""
     slug: Slug
+    """The flow's name in the API, one of its bot's."""
     name: str = Field(min_length=1, max_length=200)
+    """What people call it."""
     description: str | None = Field(default=None, max_length=2000)
+    """For who edits the flow."""
     start: NodeId
+    """The node where a start by the API or a jump enters, unless it names an entry."""
     session_ttl: Duration = DEFAULT_TTL
+    """After so long a session ends, wherever it waits."""
     on_error: NodeId | None = None
+    """The node to go to when a node fails whose `error` port leads nowhere."""
     strict: bool = False
+    """Whether a merge tag whose value is missing is an error; else it gives an empty text."""
     variables: dict[str, Variable] = Field(default_factory=dict, max_length=200)
+    """The variables that it reads and writes, by name. The checker warns of others, and of conditions that take them for another
+    type."""
     triggers: tuple[AnyTrigger, ...] = Field(default=(), max_length=MOST_TRIGGERS)
+    """The ways into the flow; the fields of each kind are below."""
     nodes: dict[NodeId, AnyNode] = Field(min_length=1, max_length=MOST_NODES)
+    """The nodes by their names; the fields of each type are below."""
 
 
 def parse(text: str) -> dict[str, Any]:

@@ -37,6 +37,11 @@ def type_mismatches(document: Document, compiler: Compiler) -> Iterator[Problem]
         left, right = (_ALIKE.get(side, side) if side else None for side in sides)
         if left is not None and right is not None and left != right:
             yield Problem(place, "warning", "type-mismatch", _sentence(compared, sides))
+    for taken, place in compiler.tests:
+        type = types.get((taken[0], taken[1])) if isinstance(taken, tuple) else taken
+        if type not in (None, "boolean"):
+            name = f"{'.'.join(taken)}, of type {type}," if isinstance(taken, tuple) else f"a value of type {type}"
+            yield Problem(place, "warning", "type-mismatch", f"{name} stands where true or false is needed: compare it")
 
 
 def _sentence(compared: Operands, sides: list[str | None]) -> str:

@@ -48,6 +48,7 @@ class Input(DocumentModel):
     """How the answer is read and where it is kept."""
 
     save_to: str | None = None
+    """The place where the answer is kept: `user.<name>`, `memory.<name>` or `temp.<name>`."""
 
     def build(self, compiler: Compiler) -> Reader:
         """What reads the answers; what is wrong goes to the compiler."""
@@ -58,9 +59,13 @@ class TextInput(Input):
     """Any text, within limits; `pattern` is an RE2 expression that the whole text must match."""
 
     type: Literal["text"]
+    """What is asked for."""
     min_length: int = Field(default=1, ge=1)
+    """The fewest characters of an answer."""
     max_length: int = Field(default=4096, ge=1, le=LONGEST_TEXT)
+    """The most characters of an answer."""
     pattern: str | None = Field(default=None, max_length=500)
+    """An RE2 expression that the whole answer must match."""
 
     def build(self, compiler: Compiler) -> Reader:
         pattern = None
@@ -76,16 +81,22 @@ class Option(DocumentModel):
     """One choice. `to` makes it a port of its own; `synonyms` are other words for it."""
 
     id: OptionId
+    """Its name: what is kept, and what a report calls it."""
     title: str = Field(min_length=1, max_length=200)
+    """What is on the button; may have merge tags."""
     to: NodeId | None = None
+    """A node of its own for this answer; left out: the port `ok`."""
     synonyms: tuple[str, ...] = ()
+    """Other words that mean it."""
 
 
 class Choice(Input):
     """One of the options, by a tap, its id, its title, a synonym or its place in the list. Keeps the id."""
 
     type: Literal["choice"]
+    """What is asked for."""
     options: tuple[Option, ...] = Field(min_length=1, max_length=40)
+    """What there is to choose from."""
 
     def build(self, compiler: Compiler) -> Reader:
         seen: set[str] = set()
@@ -104,9 +115,13 @@ class NumberInput(Input):
     """A number, with a point or a comma; `integer` refuses fractions."""
 
     type: Literal["number"]
+    """What is asked for."""
     min: float | None = None
+    """The smallest number that is taken."""
     max: float | None = None
+    """The largest number that is taken."""
     integer: bool = False
+    """Whether only whole numbers are taken."""
 
     def build(self, compiler: Compiler) -> Reader:
         if self.min is not None and self.max is not None and self.min > self.max:
@@ -118,6 +133,7 @@ class EmailInput(Input):
     """An e-mail address."""
 
     type: Literal["email"]
+    """What is asked for."""
 
     def build(self, compiler: Compiler) -> Reader:
         return _EmailReader()

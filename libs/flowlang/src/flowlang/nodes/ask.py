@@ -26,7 +26,9 @@ class Retry(DocumentModel):
     """What a wrong answer gets: this text (or the question again), at most `max` times."""
 
     text: str | None = None
+    """What a wrong answer gets; left out: the question again."""
     max: int = Field(default=2, ge=0, le=20)
+    """How often it is asked again."""
 
 
 class AskModel(NodeModel):
@@ -37,10 +39,15 @@ class AskModel(NodeModel):
 
     type: Literal["ask"]
     text: str = Field(min_length=1)
+    """The question; may have merge tags."""
     input: AnyInput = Field(discriminator="type")
+    """What is an answer, and where it is kept."""
     retry: Retry = Retry()
+    """What a wrong answer gets."""
     timeout: Duration | None = None
+    """After so long without an answer the node is left by `timeout`."""
     expires: Duration | None = None
+    """After so long since what caused it the question is not worth sending any more."""
 
     def build(self, compiler: Compiler) -> Ask:
         text = compiler.template(self.text, "text")

@@ -19,9 +19,13 @@ class Report(DocumentModel):
     """A webhook about this node. `when`: reached, answered, or the id of an option or button."""
 
     title: str = Field(max_length=200)
+    """What the webhook is called."""
     url: str
+    """Where it is posted; may have merge tags."""
     format: Literal["switchhook", "sendpulse", "sendpulse_legacy"] = "switchhook"
+    """The form of the body: ours, or one of the two that SendPulse has."""
     when: str = "reached"
+    """`reached`, `answered`, or the id of an option or button of the node."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +112,13 @@ class NodeModel(DocumentModel):
     """Whether a session rests here until something happens, so that a cycle through it is harmless."""
 
     type: str
+    """Which node it is."""
     ports: dict[str, NodeId] = Field(default_factory=dict)
+    """Where each way out leads: port → node. A port that is left out ends the path."""
     push_profile: bool = False
+    """Tell the outside (the event `profile.pushed`) who the person is, once the node is reached."""
     report: Report | None = None
+    """A webhook about this node."""
 
     def build(self, compiler: Compiler) -> Step:
         """The step; what is wrong goes to the compiler."""

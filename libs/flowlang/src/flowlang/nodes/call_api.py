@@ -27,23 +27,33 @@ WhileWaiting = Literal["queue", "interrupt", "ignore"]
 
 
 class CallApiModel(NodeModel):
-    """Call a named API. `while_waiting` says what becomes of the person's messages meanwhile."""
+    """Call a named API. `while_waiting` says what becomes of the person's messages meanwhile.
+
+    `response`, where it is given, or a `save`, which is for raw answers, stands above the API call's own.
+    """
 
     PORTS: ClassVar = ("ok", "error", "timeout")
     WAITS: ClassVar = True
 
     type: Literal["call_api"]
     api: str = Field(min_length=1)
+    """The name of an API call (`POST /v1/api-calls`)."""
     params: dict[str, Any] = Field(default_factory=dict)
+    """What is sent: the query of a GET, else the JSON body. Merge tags give text, `{cel: …}` keeps the type."""
     while_waiting: WhileWaiting = "queue"
-    response: Literal["envelope", "raw"] = "envelope"
+    """What becomes of the person's messages meanwhile: kept for later, ending the wait, or dropped."""
+    response: Literal["envelope", "raw"] | None = None
+    """What the answer is: an envelope (`responses`, `memory`, `user_attributes`, `quickreplies`), or any JSON. Left out: as
+    the API call itself says it."""
     save: dict[str, str] = Field(default_factory=dict)
+    """Of a `raw` answer: place → JMESPath of what is kept there."""
     timeout: Duration | None = None
+    """After so long without an answer the node is left by `timeout`; left out: an hour."""
 
     @model_validator(mode="after")
     def _save_is_for_raw(self) -> CallApiModel:
-        if self.save and self.response != "raw":
-            raise ValueError("`save` needs `response: raw`; an envelope is applied as it says")
+        if self.save and self.response == "envelope":
+            raise ValueError("`save` is for `response: raw`; an envelope is applied as it says")
         return self
 
     def build(self, compiler: Compiler) -> CallApiStep:
@@ -56,7 +66,8 @@ class CallApiModel(NodeModel):
             for place, source in self.save.items()
         )
         timeout = clock.duration(self.timeout) if self.timeout else LONGEST_WAIT
-        return CallApiStep(self.api, params, self.while_waiting, self.response == "raw", save, timeout)
+        response = "raw" if save else self.response
+        return CallApiStep(self.api, params, self.while_waiting, response, save, timeout)
 
     def api_calls(self) -> tuple[str, ...]:
         return (self.api,)
@@ -79,7 +90,8 @@ class CallApiStep(Step):
     api: str
     params: tuple[tuple[str, Value], ...]
     while_waiting: WhileWaiting
-    raw: bool
+    response: str | None
+    """How the answer is read; None: as the API call itself says."""
     save: tuple[tuple[Place, JsonPath], ...]
     timeout: timedelta
 
@@ -97,7 +109,7 @@ class CallApiStep(Step):
         result = happening.data
         if result.get("outcome") != "ok":
             return self._failed(result)
-        if self.raw:
+        if (self.response or result.get("response")) == "raw":
             for place, path in self.save:
                 run.write(place, path.find(result.get("body"), run.work))
         else:

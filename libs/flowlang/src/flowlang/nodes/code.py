@@ -32,7 +32,9 @@ class CodeModel(NodeModel):
 
     type: Literal["code"]
     source: str = Field(min_length=1, max_length=LONGEST_SOURCE)
+    """The program: a part of Python, run in a sandbox."""
     save_to: str | None = None
+    """The place where the value of its last expression is kept."""
 
     def build(self, compiler: Compiler) -> Code:
         try:

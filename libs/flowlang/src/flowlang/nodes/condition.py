@@ -20,7 +20,9 @@ class Branch(DocumentModel):
     """Go `to` the node when `if` is true."""
 
     condition: str = Field(alias="if")
+    """A CEL expression, true or false."""
     to: NodeId
+    """The node to go to when it is true."""
 
 
 class ConditionModel(NodeModel):
@@ -30,12 +32,14 @@ class ConditionModel(NodeModel):
 
     type: Literal["condition"]
     branches: tuple[Branch, ...] = Field(min_length=1, max_length=50)
+    """The first one that is true is taken."""
     otherwise: NodeId | None = Field(default=None, alias="else")
+    """The node to go to when none is; left out: the path ends."""
 
     def build(self, compiler: Compiler) -> Condition:
         return Condition(
             tuple(
-                (compiler.expression(branch.condition, "branches", index, "if"), branch.to)
+                (compiler.condition(branch.condition, "branches", index, "if"), branch.to)
                 for index, branch in enumerate(self.branches)
             ),
             self.otherwise,

@@ -23,6 +23,7 @@ class DelayModel(NodeModel):
 
     type: Literal["delay"]
     length: Duration = Field(alias="for")
+    """How long."""
 
     def build(self, compiler: Compiler) -> Delay:
         return Delay(clock.duration(self.length))

@@ -29,13 +29,21 @@ class HookUrlModel(NodeModel):
 
     type: Literal["hook_url"]
     command: str = Field(min_length=1, max_length=100)
+    """The command that opening the URL runs: a `command` trigger with `from: [url]`."""
     person: Literal["current", "none"] = "current"
+    """For whom: the person of this conversation, or nobody (the bot's global URL)."""
     content: Any = None
+    """What the command finds in `event.content` when the request brings nothing; merge tags are filled in now."""
     redirect_to: str | None = None
+    """Where who opens it is sent afterwards; may have merge tags."""
     expires_in: Duration | None = None
+    """How long the URL works."""
     single_use: bool = False
+    """Whether it works once only; needs `expires_in`."""
     confirm: bool = False
+    """Whether a page with a button comes first."""
     save_to: str
+    """The place where the URL is kept."""
 
     @model_validator(mode="after")
     def _single_use_ends(self) -> HookUrlModel:

@@ -22,7 +22,9 @@ class JumpModel(NodeModel):
 
     type: Literal["jump"]
     flow: str | None = None
+    """The slug of another flow of the bot."""
     to: NodeId | None = None
+    """A node; left out: the start of that flow."""
 
     @model_validator(mode="after")
     def _leads_somewhere(self) -> JumpModel:

@@ -21,7 +21,9 @@ class _LabelModel(NodeModel):
     PORTS: ClassVar = ("next", "error")
 
     add: tuple[LabelText, ...] = Field(default=(), max_length=20)
+    """What is put on the person; may have merge tags."""
     remove: tuple[LabelText, ...] = Field(default=(), max_length=20)
+    """What is taken off."""
 
     def build(self, compiler: Compiler) -> Label:
         if not self.add and not self.remove:

@@ -25,23 +25,31 @@ class QuickReply(DocumentModel):
     """A suggestion that vanishes after a tap. Without `to` the tap is the title as the person's message."""
 
     id: OptionId
+    """Its name within the node."""
     title: str = Field(min_length=1, max_length=200)
+    """What is on it; may have merge tags."""
     to: NodeId | None = None
+    """The node that a tap leads to, now or later."""
 
 
 class Button(QuickReply):
     """A button under the message. With `url` it opens that; `track` tells when it was followed."""
 
     url: str | None = None
+    """What it opens; may have merge tags. Either this or `to`."""
     track: bool = False
+    """Whether the link tells (the event `redirect.followed`) that it was opened."""
 
 
 class Part(DocumentModel):
     """One message."""
 
     text: str = Field(min_length=1)
+    """What the bot writes; may have merge tags."""
     buttons: tuple[Button, ...] = Field(default=(), max_length=20)
+    """Buttons under the message."""
     quick_replies: tuple[QuickReply, ...] = Field(default=(), max_length=20)
+    """Suggestions that vanish after a tap."""
 
 
 class SayModel(NodeModel):
@@ -51,7 +59,9 @@ class SayModel(NodeModel):
 
     type: Literal["say"]
     parts: tuple[Part, ...] = Field(min_length=1, max_length=10)
+    """The messages, in their order."""
     expires: Duration | None = None
+    """After so long since what caused them they are not worth sending any more."""
 
     def build(self, compiler: Compiler) -> Say:
         seen: set[str] = set()

@@ -20,8 +20,11 @@ class SendWebhookModel(NodeModel):
 
     type: Literal["send_webhook"]
     title: str = Field(min_length=1, max_length=500)
+    """What the webhook is called; may have merge tags."""
     url: str
+    """Where it is posted; may have merge tags."""
     format: Literal["switchhook", "sendpulse", "sendpulse_legacy"] = "switchhook"
+    """The form of the body: ours, or one of the two that SendPulse has."""
 
     def build(self, compiler: Compiler) -> SendWebhook:
         return SendWebhook(compiler.template(self.title, "title"), compiler.url(self.url, "url"), self.format)

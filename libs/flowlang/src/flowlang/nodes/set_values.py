@@ -20,6 +20,7 @@ class SetModel(NodeModel):
 
     type: Literal["set"]
     values: dict[str, Any] = Field(min_length=1, max_length=50)
+    """Place → what is written there. Merge tags give text, `{cel: …}` keeps the type, null clears."""
 
     def build(self, compiler: Compiler) -> Set:
         with compiler.at("values"):

@@ -26,8 +26,11 @@ class WaitEventModel(NodeModel):
 
     type: Literal["wait_event"]
     name: str = Field(min_length=1, max_length=100)
+    """The signal's name (`POST /v1/signals`)."""
     timeout: Duration | None = None
+    """After so long without it the node is left by `timeout`."""
     save_to: str | None = None
+    """The place where the signal's `data` is kept."""
 
     def build(self, compiler: Compiler) -> WaitEvent:
         save_to = compiler.place(self.save_to, "save_to") if self.save_to else None

@@ -86,8 +86,11 @@ class TriggerModel(DocumentModel):
     """Whether it looks at an event within a millisecond, but for what it has `arrival.work` begin; else see nodes.base.Step."""
 
     type: str
+    """Which kind it is."""
     id: TriggerId
+    """Its name in the flow: what the API calls an `entry`."""
     to: NodeId
+    """The node where it enters."""
     when: str | None = None
     """A CEL expression: the trigger is passed by where it is not true."""
 

@@ -20,7 +20,9 @@ class CommandTrigger(TriggerModel):
 
     type: Literal["command"]
     value: Annotated[str, StringConstraints(pattern=r"^/?[^\s/@][^\s@]{0,63}$")]
+    """The word, with or without a slash. Without one it has to be the whole message."""
     origins: tuple[Literal["chat", "url"], ...] = Field(default=("chat",), alias="from", min_length=1)
+    """Who runs it: `chat` (a person types it), `url` (only a generated URL or another flow)."""
 
     @staticmethod
     def names_in(arrival: Arrival) -> tuple[str, ...]:

@@ -31,8 +31,11 @@ class KeywordTrigger(TriggerModel):
 
     type: Literal["keyword"]
     any: tuple[Word, ...] = Field(default=(), max_length=100)
+    """Words, one of which the message has."""
     match: Literal["word", "exact", "contains"] = "word"
+    """How a word is looked for: as a word, as the whole message, or anywhere."""
     pattern: str | None = Field(default=None, max_length=500)
+    """An RE2 expression that is looked for in the message."""
 
     @model_validator(mode="after")
     def _has_something(self) -> KeywordTrigger:

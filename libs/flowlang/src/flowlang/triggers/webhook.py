@@ -40,6 +40,7 @@ class WebhookTrigger(TriggerModel):
 
     type: Literal["webhook"]
     accept: dict[str, AcceptType] = Field(default_factory=dict)
+    """The variables that the caller gives: name → type, with `!` when it is needed."""
 
     def build(self, compiler: Compiler) -> Matcher:
         return _Webhook(self.accept)

@@ -13,13 +13,10 @@ from typing import Any, Literal, NamedTuple, cast
 import httptools
 from multidict import CIMultiDict
 
+from servicekit.http_framing import OVERHEAD_LIMIT, VERSIONS, field_text, overhead
+
 HEADERS_LIMIT, FIELD_LIMIT = 100, 8190
 """Of an answer's head: how many fields, bytes of one (and of the reason)."""
-OVERHEAD_LIMIT = 64 * 1024
-"""Bytes of an exchange that are not the body: heads of interim answers and of the answer, trailers, extensions of chunks."""
-VERSIONS = ("1.1", "1.0")
-CHUNK_BYTES = 20
-"""Of a chunk's frame that are not counted: its size in hexadecimal digits and two line ends."""
 
 Failure = Literal["timeout", "disconnected", "bad-response"]
 
@@ -91,7 +88,7 @@ class Connection(asyncio.Protocol):
             self._end("bad-response")  # 101, too: no other protocol was offered.
             return
         if self._waiter is not None:
-            self._overhead += max(0, len(data) - (len(self._body) - had) - self._chunks * CHUNK_BYTES)
+            self._overhead += overhead(data, len(self._body) - had, self._chunks)
             if self._overhead > OVERHEAD_LIMIT:
                 self._end("bad-response")
 
@@ -119,7 +116,7 @@ class Connection(asyncio.Protocol):
             return  # A trailer is no header.
         if len(name) + len(value) > FIELD_LIMIT or len(self._headers) >= HEADERS_LIMIT:
             raise Refused
-        self._headers.add(name.decode("latin-1"), _text(value))
+        self._headers.add(name.decode("latin-1"), field_text(value))
 
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()
@@ -168,14 +165,3 @@ class Connection(asyncio.Protocol):
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
             waiter.set_result(outcome)
-
-
-def _text(value: bytes) -> str:
-    """A field's value, which may be any bytes: UTF-8, else Latin-1, which RFC 9110 (5.5) names as what it once was.
-
-    Never a text with lone surrogates: those can neither be written as JSON nor stored.
-    """
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value.decode("latin-1")

@@ -14,13 +14,10 @@ from typing import Literal
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from servicekit.http_framing import OVERHEAD_LIMIT, VERSIONS, overhead
 from servicekit.web.problems import ProblemError
 from servicekit.web.requests import BODY_SECONDS, bad_request
 
-OVERHEAD_LIMIT = 64 * 1024
-"""Bytes of a request that are not its body: head, trailers, and what stands beside the sizes of chunks."""
-CHUNK_BYTES = 20
-"""Of a chunk's frame that are not counted: its size in hexadecimal digits and two line ends."""
 FIRST_BYTE_SECONDS = 30.0
 """From the connection to its first byte."""
 HEAD_SECONDS = 10.0
@@ -30,7 +27,6 @@ WHOLE_BODY_SECONDS = BODY_SECONDS + 5
 KEEP_ALIVE_SECONDS = 65
 """Longer than a usual proxy keeps an idle connection, so that the proxy closes first and no request is lost in it."""
 
-_VERSIONS = ("1.1", "1.0")
 _OFFER = frozenset({b"upgrade", b"http2-settings"})
 """Headers that offer another protocol."""
 _ABSOLUTE = re.compile(rb"https?://([^/?#@]+)(/[^?#]*)?(\?[^#]*)?(?:#.*)?", re.IGNORECASE)
@@ -72,7 +68,7 @@ class BoundedHttp(HttpToolsProtocol):
             return
         # What shares a piece of data with a request's end cannot be told from the next one's: it is small, and let through.
         if not self._ended:
-            self._overhead += max(0, len(data) - self._body_bytes - self._chunks * CHUNK_BYTES)
+            self._overhead += overhead(data, self._body_bytes, self._chunks)
             if self._overhead > OVERHEAD_LIMIT:
                 self._refuse(bad_request(f"At most {OVERHEAD_LIMIT} bytes that are not the body."))
                 return
@@ -98,7 +94,7 @@ class BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
             return
-        if self.parser.get_http_version() not in _VERSIONS:
+        if self.parser.get_http_version() not in VERSIONS:
             raise ProblemError("http-version", 505, "HTTP version not supported", "HTTP/1.1 is spoken here.")
         if not self.url.startswith(b"/"):
             self._read_absolute_form()

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
+from contracts.described import Described
 from contracts.routes import ROUTES, Route, Service, bind
 from servicekit.web.problems import MEDIA_TYPE
 
@@ -21,6 +22,38 @@ WHOLE: Schema = {"type": "integer", "minimum": 0}
 PAGE: dict[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum": 200, "default": 50}, "cursor": TEXT}
 """The query of every list (servicekit.web.pagination)."""
 PROJECT: dict[str, Schema] = {"project": {"type": "string", "description": "For the operator: whose."}}
+PARAMETERS = {
+    "id": "Which one: its id",
+    "bot": "The id of a bot",
+    "channel": "The id of a channel",
+    "conversation": "The id of the conversation, as the list of held ones shows it",
+    "cursor": "The `next` of the page before; left out: the first page",
+    "endpoint": "Only of this endpoint, by its id",
+    "event": "Only of this event, by its id",
+    "event_id": "The id that the call which caused the event was answered",
+    "flow": "Only of this flow, by its id",
+    "limit": "How many a page has at most",
+    "name": "Only those of this name",
+    "random": "The secret part of the channel's inbound URL",
+    "service": "Only of this service",
+    "session": "The session's id, as opening it answered",
+    "signed": "The signed part of the URL that was given out",
+    "since": "Only what was made at this time or later, RFC 3339",
+    "slug": "Only those of this slug",
+    "state": "Only those in this state",
+    "status": "Only those in this state",
+    "trigger": "The id of a trigger, or the secret of its URL, as its `url` has it",
+    "type": "Only those of this type",
+    "version": "The number of a version",
+    "after": "The `seq` of the last message that was seen; 0: from the beginning",
+    "wait": "For so many seconds at most the answer waits until there is something new",
+    "Prefer": "`wait=N`: answer with what the bot said, N seconds at most; `respond-async`: as soon as Kafka has it",
+    "Idempotency-Key": "Your own name for this call: a repeat under it gets the first one's answer and does nothing",
+    "If-Match": "The ETag of the version that was seen: 412 if it is another one by now",
+    "Last-Event-ID": "The `id` of the last event of the stream that was seen",
+    "Accept": "`text/event-stream`: a stream of server-sent events",
+}
+"""What parameters mean that mean the same everywhere."""
 SECURITY_SCHEMES: Schema = {
     "token": {"type": "http", "scheme": "bearer", "description": "A token of a project, or the operator's"},
     "session": {"type": "http", "scheme": "bearer", "description": "The token of a web chat session"},
@@ -85,6 +118,8 @@ def document(service: Service, operations: Mapping[str, Operation], table: Seque
     refs, schemas = _schemas(operations.values())
     paths: dict[str, Schema] = {}
     for row, operation in bound:
+        if row.method == "PATCH" and _is_model(operation.body):
+            _keep_what_is_left_out(schemas[operation.body.__name__])
         paths.setdefault(row.path, {})[row.method.lower()] = _operation(row, operation, refs)
     return {
         "openapi": "3.1.0",
@@ -103,10 +138,16 @@ def _schemas(operations: Iterable[Operation]) -> tuple[Refs, dict[str, Schema]]:
             models.append(operation.body)
     # "validation" for answers too: what has a default may be left out of them.
     found, definitions = models_json_schema(
-        [(model, "validation") for model in dict.fromkeys(models)], ref_template=REF
+        [(model, "validation") for model in dict.fromkeys(models)], ref_template=REF, schema_generator=Described
     )
     refs = {model: schema for (model, _), schema in found.items()}
     return refs, dict(sorted(definitions.get("$defs", {}).items()))
+
+
+def _keep_what_is_left_out(patch: Schema) -> None:
+    """What a change does not name stays as it is: the defaults of its model only fill the places."""
+    for shown in patch.get("properties", {}).values():
+        shown.pop("default", None)
 
 
 def _is_model(body: Any) -> bool:
@@ -150,10 +191,11 @@ def _security(row: Route) -> list[dict[str, list[str]]]:
 
 def _parameters(row: Route, operation: Operation) -> Iterator[Schema]:
     for name in row.parameters:
-        yield {"name": name, "in": "path", "required": True, "schema": TEXT}
+        yield {"name": name, "in": "path", "required": True, "schema": TEXT, "description": PARAMETERS[name]}
     for place, named in (("query", operation.query), ("header", operation.headers)):
         for name, schema in named.items():
-            yield {"name": name, "in": place, "schema": schema}
+            told = schema.get("description") or PARAMETERS[name]
+            yield {"name": name, "in": place, "schema": schema, "description": told}
 
 
 def _responses(row: Route, operation: Operation, refs: Refs) -> Iterator[tuple[str, Schema]]:

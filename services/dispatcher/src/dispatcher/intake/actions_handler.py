@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from uuid import UUID
 
 from contracts import actions
 from dispatcher.errors import Unreadable
@@ -11,6 +10,7 @@ from dispatcher.intake import dead_calls
 from dispatcher.intake.decoding import ActionDecoder, Arrived, DayWindow
 from dispatcher.intake.takeover import Takeover, source_of
 from dispatcher.model.delivery import Delivery, DeliveryKind
+from dispatcher.model.keys import key_of
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord
 
@@ -57,7 +57,7 @@ def delivery_of(arrived: Arrived, kind: DeliveryKind, days: DayWindow, now: date
     try:
         lane, seq = kind.lane(action) or (None, None)
         return Delivery(
-            key=UUID(action.id),
+            key=key_of(action.id),
             day=days.day_of(action.day),
             project_id=action.project_id,
             kind=kind,

@@ -14,6 +14,7 @@ from dispatcher.intake.decoding import Arrived, DayWindow
 from dispatcher.intake.takeover import Takeover, source_of
 from dispatcher.kinds import event
 from dispatcher.model.delivery import Delivery
+from dispatcher.model.keys import derived_key
 from dispatcher.sending.programs import Programs
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Infrastructure
@@ -104,7 +105,7 @@ def _delivery(arrived: Arrived, endpoint: Endpoint, days: DayWindow) -> Delivery
     conversation = data.get("conversation_id")
     disabled, ordered = endpoint.state == "disabled", endpoint.ordered
     return Delivery(
-        key=fan_out.delivery_id(arrived.id, endpoint.id),
+        key=derived_key(arrived.id, endpoint.id),
         day=days.day_of(arrived.body["timestamp"]),
         project_id=arrived.project_id,
         kind=event.KIND,

@@ -4,18 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
-from uuid import NAMESPACE_URL, UUID, uuid5
 
 from contracts.event_types import EVENTS, offered
 from contracts.registry import Endpoint
 
 ALL = "*"
-_NAMESPACE = uuid5(NAMESPACE_URL, "urn:switchhook:delivery")
-
-
-def delivery_id(event_id: str, endpoint_id: str) -> UUID:
-    """The delivery's id and the `webhook-id` of every attempt: a repeated event makes no second delivery."""
-    return uuid5(_NAMESPACE, f"{event_id}/{endpoint_id}")
 
 
 def wanted(event_type: str, endpoint: Endpoint) -> bool:

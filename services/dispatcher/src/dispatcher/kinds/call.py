@@ -61,6 +61,7 @@ def _report(result: Result, now: str) -> list[Outgoing]:
         status=result.status,
         body=result.answer,
         error=None if result.outcome == "succeeded" else reports.failure(result),
+        response=action.response,
     )
     return [reports.to_engine(result.delivery, body, now)]
 

@@ -114,6 +114,8 @@ class Result:
     """As in the Reading of the answer."""
     destination_failed: bool = False
     """It speaks against the destination, and not only against this delivery."""
+    circuit: float | None = None
+    """Seconds for which the attempt opened its destination's circuit; 0: it closed it."""
     took_ms: int = 0
     request: dict[str, Any] | None = None
     """For who waits for a test call: what was sent, without secrets."""

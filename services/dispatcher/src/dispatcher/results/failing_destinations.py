@@ -36,7 +36,7 @@ async def note(session: Session, results: Sequence[Result], now: str) -> list[Ou
     attempted = [each for each in results if each.attempt is not None]
     longest = _longest_pauses(attempted)
     begun = await session.pause(longest) if longest else set[str]()
-    made = _found(attempted, begun, now)
+    made = _found(attempted, begun, now) + _circuits(attempted, now)
     failures = Counter(each.delivery.destination for each in attempted if each.destination_failed)
     if not failures:
         return made
@@ -52,6 +52,12 @@ def _found(attempted: Sequence[Result], begun: set[str], now: str) -> list[Outgo
         if told is not None and each.delivery.destination in begun:
             first.setdefault(each.delivery.destination, told(each, now))
     return [record for records in first.values() for record in records]
+
+
+def _circuits(attempted: Sequence[Result], now: str) -> list[Outgoing]:
+    """What the last attempts did to the circuits of endpoints."""
+    told = {each.delivery.destination: each for each in attempted if each.circuit is not None}
+    return [reports.endpoint_circuit(each, now) for each in told.values() if each.delivery.kind.owner_warned]
 
 
 def _longest_pauses(attempted: Sequence[Result]) -> list[Pause]:

@@ -10,7 +10,8 @@ from typing import NamedTuple
 from dispatcher.model.delivery import Delivery, Result
 
 BATCH_WINDOW_SECONDS = 0.02
-"""What a result waits for others when nobody waits for it: a transaction for each would cost more than its request."""
+"""What a result waits for others when nobody waits for it, neither a conversation nor the next of its lane: a transaction for
+each would cost more than its request."""
 
 
 class Batch(NamedTuple):
@@ -45,7 +46,8 @@ class Outcomes:
     def add(self, result: Result) -> None:
         """Have a result saved, if the delivery's lease is still ours then."""
         self._results.append(result)
-        self._begin(hurry=not result.delivery.kind.batched or len(self._results) >= self._full)
+        somebody_waits = not result.delivery.kind.batched or result.delivery.lane is not None
+        self._begin(hurry=somebody_waits or len(self._results) >= self._full)
 
     def look_after(self, lanes: Iterable[str]) -> None:
         """Have it looked at whether the head of these lanes is blocked: it may have been put behind one that just ended."""

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
 
 from contracts import cloudevents, events, findings, inbound, replies
+from contracts.cloudevents import rfc3339
 from contracts.event_types import EventType
 from contracts.ids import derived_id, split_conversation_key
 from dispatcher.model.delivery import Delivery, Result
@@ -87,6 +89,18 @@ def endpoint_failing(delivery: Delivery, now: str) -> Outgoing:
     return event(
         "endpoint.failing", delivery, {"endpoint": {"id": delivery.target}}, now, key=delivery.target, once=once
     )
+
+
+def endpoint_circuit(result: Result, now: str) -> Outgoing:
+    """For the registry alone, which shows it with the endpoint."""
+    circuit: dict[str, Any] = {}
+    if result.circuit:
+        until = rfc3339(datetime.fromisoformat(now) + timedelta(seconds=result.circuit))
+        circuit = {"next_try": until, "reason": failure(result).detail}
+    data = {"endpoint": {"id": result.delivery.target}, "circuit": circuit}
+    once = f"{result.delivery.id} {result.delivery.attempts}"
+    told = event("endpoint.circuit", result.delivery, data, now, key=result.delivery.target, once=once)
+    return told._replace(topic=findings.TOPIC.name)
 
 
 def found(type: EventType, delivery: Delivery, data: Mapping[str, Any], now: str) -> list[Outgoing]:

@@ -235,11 +235,12 @@ class Destinations:
         if result.attempt is None:
             destination.breaker.abandoned()
         elif not result.destination_failed:
+            result.circuit = None if destination.breaker.open_until is None else 0.0
             destination.breaker.succeeded()
         else:
-            opened = destination.breaker.failed(time.monotonic())
-            if opened is not None:
-                log.info("circuit.opened", destination=destination.name, seconds=opened)
+            result.circuit = destination.breaker.failed(time.monotonic())
+            if result.circuit is not None:
+                log.info("circuit.opened", destination=destination.name, seconds=result.circuit)
 
     def _give_back(self, destination: Destination) -> None:
         """They stay due: their queue waits, and are found when the destination answers again."""

@@ -48,14 +48,17 @@ RETURNING d.id, d.day, d.project_id, d.kind, d.queue_id, d.source, d.lane, d.seq
 """
 _UNBLOCK = f"""
 WITH head AS (
-    SELECT DISTINCT ON (lane) id, day, state FROM delivery
-     WHERE lane = ANY ($1::text[]) AND finished_at IS NULL AND day >= $4::date
-     ORDER BY lane, seq
+    SELECT first.* FROM unnest($1::text[]) AS ended(lane) CROSS JOIN LATERAL (
+        SELECT id, day, state FROM delivery d
+         WHERE d.lane = ended.lane AND d.finished_at IS NULL AND d.day >= $4::date ORDER BY d.seq LIMIT 1
+    ) first
 )
 UPDATE delivery d SET state = 'in_flight', attempts = d.attempts + 1, due = now() + $2::interval, lease = $3
   FROM head WHERE d.id = head.id AND d.day = head.day AND d.state = 'blocked'
 {_ROW}
 """
+"""One look into each day for each lane, however much waits in it: with all its rows read and sorted, a lane that falls behind
+would fall behind further."""
 _CLAIM = f"""
 WITH picked AS (
     SELECT id, day FROM delivery WHERE queue_id = $1 AND due <= now() ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED

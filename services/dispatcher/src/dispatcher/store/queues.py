@@ -48,8 +48,14 @@ WITH sooner AS (
 UPDATE queue q SET next_due = least(q.next_due, sooner.due) FROM sooner WHERE q.id = sooner.id
 """
 _SWEEP = """
-WITH found AS (
-    SELECT id, (SELECT min(d.due) FROM delivery d WHERE d.queue_id = queue.id AND d.due IS NOT NULL) AS due FROM queue
+WITH RECURSIVE waiting AS (
+    SELECT min(d.queue_id) AS id FROM delivery d WHERE d.due IS NOT NULL
+     UNION ALL
+    SELECT (SELECT min(d.queue_id) FROM delivery d WHERE d.queue_id > waiting.id AND d.due IS NOT NULL)
+      FROM waiting WHERE waiting.id IS NOT NULL
+), found AS (
+    SELECT id, (SELECT min(d.due) FROM delivery d WHERE d.queue_id = waiting.id AND d.due IS NOT NULL) AS due
+      FROM waiting WHERE id IS NOT NULL
 ), late AS (
     SELECT q.id, found.due FROM queue q JOIN found USING (id)
      WHERE found.due < now() + interval '1 minute' AND (q.next_due IS NULL OR q.next_due > found.due)
@@ -57,6 +63,8 @@ WITH found AS (
 )
 UPDATE queue q SET next_due = late.due FROM late WHERE q.id = late.id
 """
+"""From queue to queue of which something waits: the index on `due` has no other. Queues are never deleted, so looking from
+their table into each day's deliveries would cost more with each endpoint and host there ever was."""
 
 
 class QueueNumbers:

@@ -134,6 +134,7 @@ async def _load_repeats(reads: Reads, work: Work, arrived: list[Arrived]) -> Non
     if asked:
         work.outcomes = await reads.outcomes(asked)
         work.digests = {id: found.digest for id, found in work.outcomes.items() if found.digest is not None}
+        work.digests |= await reads.held_digests([id for id in asked if id not in work.outcomes])
 
 
 def _asks_for_the_first(one: Arrived, work: Work) -> bool:

@@ -34,6 +34,7 @@ class Redriving:
         """The event's turn is deferred: it is the first that waits in its conversation."""
         self._batch.work.conversations[arrived.key].held = True
         self._batch.work.deferred.add(arrived.key)
+        self._note_digest(arrived)
         parking.hold(self._batch.work, arrived.record, arrived.key, 0)
 
     async def let_wait(self, arrived: Arrived) -> None:
@@ -47,7 +48,13 @@ class Redriving:
             if redriven.next is not None:
                 self._deferring.let_wait([TurnOf(arrived.record.partition, key, arrived.body.project_id)])
         if batch.work.conversations[key].held:
+            self._note_digest(arrived)
             parking.hold(batch.work, arrived.record, key, batch.held_counts.get(key, 0))
+
+    def _note_digest(self, arrived: Arrived) -> None:
+        """Another request under its id, of this batch, is not to be taken for it."""
+        if arrived.body.request_digest is not None:
+            self._batch.work.digests.setdefault(arrived.event_id, arrived.body.request_digest)
 
     async def redrive(self, arrived: Arrived) -> None:
         """Go on with a held conversation, as far as its turns are there."""
@@ -56,7 +63,8 @@ class Redriving:
         if redriven is None:
             return  # A second redrive of the batch: the first one takes care of it.
         if arrived.body.deferred and not redriven.deferred:
-            self._deferring.drop(arrived.key)  # It waits for an operator, or for nothing.
+            if arrived.key not in batch.work.deferred:  # Else it waits for a turn that this very batch has begun.
+                self._deferring.drop(arrived.key)  # It waits for an operator, or for nothing.
             return
         here = not redriven.deferred or arrived.key in batch.crowded
         batch.crowded.discard(arrived.key)

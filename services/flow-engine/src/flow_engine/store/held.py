@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import msgspec
+import orjson
 
+from contracts import cloudevents
 from contracts.cloudevents import PROJECT
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.rows import TurnOf
@@ -19,7 +21,8 @@ from servicekit.loop.batches import Connection
 class HeldRow(NamedTuple):
     """A row of `held`. `headers` are MessagePack; `error` has the event that failed, not those behind it.
 
-    `deferred`: the first of its conversation, which waits for its turn and for no operator.
+    `deferred`: the first of its conversation, which waits for its turn and for no operator. `event_id` and `digest` (its
+    `request_digest`) are those of an event that has one.
     """
 
     conversation: str
@@ -31,6 +34,8 @@ class HeldRow(NamedTuple):
     headers: bytes
     error: str | None
     deferred: bool
+    event_id: str | None
+    digest: str | None
 
 
 class PlaceRow(NamedTuple):
@@ -40,7 +45,7 @@ class PlaceRow(NamedTuple):
     position: int
 
 
-HELD = Columns(HeldRow, "uuid int bigint bigint bytea bytea bytea text bool")
+HELD = Columns(HeldRow, "uuid int bigint bigint bytea bytea bytea text bool text text")
 RELEASED = Columns(PlaceRow, "uuid bigint")
 HOLD = HELD.insert("held")
 RELEASE = f"""
@@ -61,15 +66,17 @@ HAVING NOT bool_or(deferred) ORDER BY conversation LIMIT $2
 _FAILED = "UPDATE held SET error = $3, deferred = false WHERE conversation = $1 AND position = $2"
 _DISCARD = "DELETE FROM held WHERE conversation = $1 AND ($2::bigint[] IS NULL OR position = ANY ($2))"
 _COUNT = "SELECT conversation, count(*) FROM held WHERE conversation = ANY ($1::uuid[]) GROUP BY 1"
+_DIGESTS = "SELECT event_id, digest FROM held WHERE event_id = ANY ($1::text[]) ORDER BY position DESC"
 _headers_decoder = msgspec.msgpack.Decoder(tuple[tuple[str, bytes | None], ...])
 
 
 def row(record: Record, key: str, error: str | None = None, *, deferred: bool = False) -> HeldRow:
     """The row of an event that waits."""
-    headers = msgspec.msgpack.encode(record.headers)
+    headers, digest = msgspec.msgpack.encode(record.headers), digest_of(record.value)
+    event_id = cloudevents.header(record.headers, "ce_id") if digest is not None else None
     return HeldRow(
         conversation_id(key), record.partition, record.offset, record.timestamp, record.key, record.value, headers,
-        error, deferred,
+        error, deferred, event_id, digest,
     )  # fmt: skip
 
 
@@ -80,6 +87,23 @@ def rows(work: Work) -> list[HeldRow]:
         for key, records in work.held.items()
         for place, record in enumerate(records)
     ]
+
+
+def digest_of(value: bytes | None) -> str | None:
+    """The `request_digest` of the event that a record's value is; None also of what cannot be read."""
+    if value is None or b'"request_digest"' not in value:
+        return None
+    try:
+        found = orjson.loads(value).get("request_digest")
+    except (ValueError, AttributeError):
+        return None
+    return found if isinstance(found, str) else None
+
+
+async def digests(connection: Connection, event_ids: list[str]) -> dict[str, str]:
+    """Of those of these events that wait: what they asked for, by event id; of two under one id the first counts."""
+    rows = await connection.fetch(_DIGESTS, event_ids) if event_ids else []
+    return {row["event_id"]: row["digest"] for row in rows}
 
 
 async def counts(connection: Connection, ids: list[str]) -> dict[str, int]:

@@ -134,6 +134,10 @@ class Reads(Protocol):
         """How many events wait, by conversation id; those without any are left out."""
         ...
 
+    async def held_digests(self, event_ids: list[str]) -> dict[str, str]:
+        """The `request_digest` of those of these events that wait, by event id; of two under one id the first's."""
+        ...
+
     async def held(self, conversation: str, limit: int) -> list[HeldEvent]:
         """The next events that wait in a conversation, in order."""
         ...

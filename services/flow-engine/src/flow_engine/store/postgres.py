@@ -130,5 +130,8 @@ class PostgresReads:
     async def held_counts(self, conversations: list[str]) -> dict[str, int]:
         return await held.counts(self._connection, conversations)
 
+    async def held_digests(self, event_ids: list[str]) -> dict[str, str]:
+        return await held.digests(self._connection, event_ids)
+
     async def held(self, conversation: str, limit: int) -> list[HeldEvent]:
         return await held.events(self._connection, conversation, limit)

@@ -64,7 +64,7 @@ def call_api(writer: TurnWriter, effect: model.CallApi) -> None:
     if api is None:
         _no_such_api(writer, id, effect)
         return
-    fields = {"api_call_id": api.id, "params": effect.params, "wait": effect.wait}
+    fields = {"api_call_id": api.id, "params": effect.params, "wait": effect.wait, "response": api.response}
     writer.action("call_api", fields | writer.place_of_person(), id=id)
 
 

@@ -47,7 +47,8 @@ def command(event: InboundEvent) -> dict[str, Any]:
 def call_result(event: InboundEvent) -> dict[str, Any]:
     body: inbound.CallResult = event.body
     error = body.error.model_dump(exclude_none=True) if body.error else None
-    return {"wait": body.wait, "outcome": body.outcome, "status": body.status, "body": body.body, "error": error}
+    answer = {"wait": body.wait, "outcome": body.outcome, "status": body.status, "body": body.body, "error": error}
+    return {**answer, "response": body.response} if body.response else answer
 
 
 def timer(event: InboundEvent) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from flow_engine.batch.parking import MOST_HELD, redrive
 from flow_engine.store.port import ConversationStore, HeldConversation, HeldEvent
 from servicekit.kafka.publisher import NotAcknowledged, Publisher
 from servicekit.web.auth import Caller
-from servicekit.web.pagination import decode_cursor, encode_cursor, page, page_limit
+from servicekit.web.pagination import decode_cursor, page, page_limit
 from servicekit.web.problems import ProblemError, not_found, unavailable
 from servicekit.web.requests import parse_json
 from servicekit.web.routes import Handler
@@ -34,6 +34,7 @@ class Discard(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     positions: Annotated[list[Annotated[int, Field(ge=0, lt=2**63)]], Field(max_length=MOST_HELD + 1)] | Literal["all"]
+    """The places of the events to forget, as the list of what waits has them; or `all`."""
 
 
 class Deps(Protocol):
@@ -69,8 +70,8 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         limit = page_limit(request.query_params.get("limit"))
         after = decode_cursor(request.query_params.get("cursor"), int)
         found = await deps.store.held_events(held.conversation, after[0] if after else None, limit + 1)
-        following = encode_cursor(found[limit - 1].position) if len(found) > limit else None
-        events = {"items": [_event(event) for event in found[:limit]], "next": following}
+        shown, following = page(found, limit, lambda event: (event.position,))
+        events = {"items": [_event(event) for event in shown], "next": following}
         return JSONResponse(_conversation(held, deps) | events)
 
     async def release(request: Request, caller: Caller) -> Response:

@@ -30,7 +30,9 @@ class Run(BaseModel):
 
     peer_id: str | int | None = Field(default=None, description="The person's id in the trigger's channel")
     person: Person | None = None
+    """Who it is about, in place of `peer_id`."""
     variables: dict[str, Any] = Field(default_factory=dict)
+    """What the entry's `accept` names."""
     token: str | None = Field(default=None, description="For callers that cannot set headers")
     wait: float | None = Field(default=None, ge=0, le=30, description="Seconds, for callers that cannot set headers")
 
@@ -68,10 +70,15 @@ class NewTalk(BaseModel):
     """Whom the program speaks for, and the flow to start, if any. `entry` is the id of a webhook trigger of it."""
 
     person: Person | None = None
+    """Whom the program speaks for; left out: somebody new."""
     flow: str | None = None
+    """A flow to start at once: its id or slug."""
     entry: str | None = None
+    """Where to enter it: the id of one of its webhook triggers; left out: its start."""
     variables: dict[str, Any] | None = None
+    """What the entry's `accept` names."""
     contact: Profile | None = None
+    """What the program knows of the person; it is verified where the token has `data:write`."""
 
 
 class TalkOpened(BaseModel):
@@ -93,17 +100,24 @@ class Message(BaseModel):
     """What a person says. Sent twice with one `client_message_id`, it is one message."""
 
     client_message_id: str = Field(min_length=1, max_length=128)
+    """Your own name for the message: sent twice, it is one message."""
     type: Literal["text", "choice", "event"] = "text"
+    """A text, a tap on a button, or an event of your own."""
     text: str | None = Field(default=None, max_length=16_384)
+    """Of a text: what was written."""
     payload: str | None = Field(default=None, max_length=1_024)
+    """Of a tap: the button's payload."""
     name: str | None = Field(default=None, max_length=1_024)
+    """Of an event: its name."""
     contact: Profile | None = None
+    """What the person says of themselves."""
 
 
 class MessageWithWait(Message):
     """`wait` in seconds, for callers that cannot set the header `Prefer`."""
 
     wait: float | None = Field(default=None, ge=0, le=30)
+    """So many seconds at most the answer waits for what the bot says."""
 
 
 class SaidTaken(Taken):
@@ -133,9 +147,13 @@ class NewWebSession(BaseModel):
     """
 
     visitor_id: Any = None
+    """Not used."""
     locale: str | None = None
+    """The visitor's language, `en-GB`."""
     page_url: Any = None
+    """Not used."""
     contact: Any = None
+    """Who the visitor is, as profile fields."""
 
 
 class WebSession(Messages):
@@ -156,9 +174,13 @@ class NewSignal(BaseModel):
     """Resumes a `wait_event` step of that name."""
 
     bot: str
+    """The bot's id."""
     name: str = Field(min_length=1, max_length=100)
+    """What happened: the `name` of a `wait_event` node."""
     person: Person
+    """Whose conversation waits for it."""
     data: dict[str, Any] = Field(default_factory=dict)
+    """What the node keeps at `save_to`."""
 
 
 _HOOK = {

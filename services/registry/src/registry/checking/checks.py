@@ -68,6 +68,11 @@ class Checks:
         found: Mapping[str, str] | None = await self._made("webhook_entry", document, entry)
         return found
 
+    async def wrong_answer(self, body: Any, status: int | None) -> str | None:
+        """See values.expressions.wrong_answer."""
+        found: str | None = await self._made("answer", body, status)
+        return found
+
     async def refuse_wrong(self, kind: str, source: str | None) -> None:
         """Raise ProblemError 422 where this `filter` or `template` of an endpoint cannot be one."""
         wrong = None if source is None else await self._made(kind, source)

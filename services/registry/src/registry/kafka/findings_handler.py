@@ -1,4 +1,4 @@
-"""Takes over what others found out: a disabled endpoint, a paused channel, and the last requests of a trigger.
+"""Takes over what others found out: a disabled endpoint, a paused channel, circuits, and the last requests of a trigger.
 
 The dispatcher obeys its own findings at once; here they become the entity's state, so that all views have it.
 """
@@ -6,6 +6,7 @@ The dispatcher obeys its own findings at once; here they become the entity's sta
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from pydantic import ValidationError
@@ -16,7 +17,8 @@ from contracts.registry import Channel, Endpoint
 from registry.entities import Stored
 from registry.resources import channels, endpoints
 from registry.site import Site
-from registry.store import postgres_entities, postgres_trigger_requests, publications
+from registry.store import postgres_circuits, postgres_entities, postgres_trigger_requests, publications
+from registry.store.postgres_circuits import Told as Circuit
 from registry.store.postgres_trigger_requests import TriggerRequest
 from registry.writing.unit import Unit
 from servicekit.kafka.records import Outgoing, Record
@@ -24,6 +26,7 @@ from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord
 from servicekit.storable import moment_of, storable
 
 GROUP = "switchhook.registry.findings"
+REASON_LIMIT = 500
 ID_LIMIT = 128
 """Characters of an entity's id; an index takes no text of any length."""
 
@@ -46,19 +49,23 @@ class FindingsHandler:
         self._site = site
 
     async def apply(self, batch: Batch) -> Commit:
-        requests, found, dead = list[TriggerRequest](), list[Finding](), list[DeadRecord]()
+        requests, found, circuits, dead = list[TriggerRequest](), list[Finding](), list[Circuit](), list[DeadRecord]()
         for record in batch.records:
             match _read(record):
                 case TriggerRequest() as request:
                     requests.append(request)
                 case Finding() as finding:
                     found.append(finding)
+                case Circuit() as circuit:
+                    circuits.append(circuit)
                 case DeadRecord() as unreadable:
                     dead.append(unreadable)
 
         async def save(connection: Connection) -> None:
             if requests:
                 await postgres_trigger_requests.add(connection, requests)
+            if circuits:
+                await postgres_circuits.note(connection, circuits)
             if found:
                 await self._take_over(connection, found)
 
@@ -95,11 +102,16 @@ class FindingsHandler:
             await channels.set_state(unit, stored, "paused", finding.reason)
 
 
-_NAMED = {"endpoint.disabled": "endpoint", "channel.paused": "channel", "trigger.request": "trigger"}
+_NAMED = {
+    "endpoint.disabled": "endpoint",
+    "endpoint.circuit": "endpoint",
+    "channel.paused": "channel",
+    "trigger.request": "trigger",
+}
 """Type -> the key of `data` that says by `id` what it is about."""
 
 
-def _read(record: Record) -> TriggerRequest | Finding | DeadRecord:
+def _read(record: Record) -> TriggerRequest | Finding | Circuit | DeadRecord:
     try:
         event = Event.model_validate_json(record.value or b"")
         moment = moment_of(event.timestamp)
@@ -120,8 +132,19 @@ def _read(record: Record) -> TriggerRequest | Finding | DeadRecord:
         return DeadRecord(record, "wrong-schema", f"data.{name}: has no id")
     if event.type == "trigger.request":
         return TriggerRequest(id, _id(data.pop("event_id", None)) or storable(event_id), moment, _noted(data))
+    if event.type == "endpoint.circuit":
+        return _circuit(record, id, moment, data.get("circuit"))
     reason = data.get("reason")
     return Finding(event.type, id, event.timestamp, reason if isinstance(reason, str) else None)
+
+
+def _circuit(record: Record, id: str, at: datetime, told: Any) -> Circuit | DeadRecord:
+    next_try, reason = (told.get("next_try"), told.get("reason")) if isinstance(told, dict) else (None, None)
+    try:
+        until = moment_of(next_try) if isinstance(next_try, str) else None
+    except ValueError as error:
+        return DeadRecord(record, "wrong-schema", f"data.circuit.next_try: {error}"[:500])
+    return Circuit(id, at, until, reason[:REASON_LIMIT] if isinstance(reason, str) else None)
 
 
 def _id_in(named: Any) -> str | None:

@@ -7,7 +7,7 @@ import time
 import structlog
 
 from registry.publishing import audit, leader
-from registry.store import postgres_settled_letters, publications
+from registry.store import postgres_circuits, postgres_settled_letters, publications
 from registry.values import endpoint_secrets, unsealed
 from registry.writing import idempotency
 from registry.writing.topic_tail import TopicTail
@@ -89,6 +89,7 @@ class Housekeeping:
         await end_deleted(connection)
         await idempotency.forget_old(connection)
         await postgres_settled_letters.forget_old(connection)
+        await postgres_circuits.forget_old(connection)
         await endpoint_secrets.retire_due(connection)
         await unsealed.seal_due(connection, self._keys)
 

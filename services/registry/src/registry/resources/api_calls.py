@@ -27,13 +27,21 @@ class ApiCallFields(Input):
     """
 
     description: str | None = Field(default=None, max_length=2000)
+    """For who edits flows."""
     method: Literal["GET", "POST"] = "POST"
+    """GET sends the parameters in the query, POST as a JSON body."""
     params: Params = Field(default_factory=dict)
+    """What is sent with each call; a step's own parameters stand above those of the same name."""
     headers: Headers = Field(default_factory=dict)
+    """Headers of each call."""
     auth: SecretRef | None = None
+    """The secret whose value becomes the Authorization header."""
     timeout_seconds: int = Field(default=10, ge=1, le=30)
+    """How long an answer may take."""
     response: Literal["envelope", "raw"] = "envelope"
+    """What the answer is: an envelope that says messages and sets values, or any JSON."""
     idempotent: bool = False
+    """Whether it does no harm to make the call again when its answer was lost."""
 
     def fields(self) -> dict[str, Any]:
         """What was given, as the entity names it."""
@@ -45,19 +53,25 @@ class ApiCallFields(Input):
 
 class NewApiCall(ApiCallFields):
     name: Identifier
+    """What flows call it."""
     method: Literal["GET", "POST"]
+    """GET sends the parameters in the query, POST as a JSON body."""
     url: HttpUrl
+    """Where it goes."""
 
 
 class ApiCallPatch(ApiCallFields):
     name: Identifier = ""
+    """What flows call it."""
     url: HttpUrl = ""
+    """Where it goes."""
 
 
 class Test(Input):
     """Parameters for one call; those of the definition fill the rest."""
 
     params: dict[str, Any] = Field(default_factory=dict)
+    """What a step would give."""
 
 
 class Auth(BaseModel):

@@ -18,14 +18,20 @@ class NewBot(Input):
     """`variables` are what its flows read as `bot.<name>`."""
 
     name: Name
+    """What it is called."""
     photo: HttpUrl | None = None
+    """The URL of a picture."""
     variables: dict[str, Any] = Field(default_factory=dict)
+    """Values that its flows read."""
 
 
 class BotPatch(Input):
     name: Name = ""
+    """What it is called."""
     photo: HttpUrl | None = None
+    """The URL of a picture."""
     variables: dict[str, Any] = Field(default_factory=dict)
+    """Values that its flows read."""
 
 
 async def create(unit: Unit, new: NewBot) -> Made[Bot]:

@@ -35,13 +35,21 @@ class NewChannel(Input):
     """`credentials` as the type has them, `{token}` for Telegram. `set_webhook`: tell the platform where to send what happens."""
 
     bot: Id
+    """Whose channel it is."""
     type: ChannelType
+    """Which platform."""
     name: Name | None = None
+    """What it is called."""
     credentials: Credentials = Field(default_factory=dict)
+    """What the type needs."""
     api_base_url: BaseUrl | None = None
+    """Another server of the platform's API."""
     allowed_origins: tuple[HttpUrl, ...] = Field(default=(), max_length=100)
+    """Web chat: the sites whose pages may call it; `*`: all."""
     mode: Literal["webhook"] = "webhook"
+    """How the platform tells us."""
     set_webhook: bool = True
+    """Whether to tell the platform where to send what happens."""
 
 
 class ChannelPatch(Input):
@@ -52,10 +60,15 @@ class ChannelPatch(Input):
     """
 
     name: Name = ""
+    """What it is called."""
     credentials: Credentials = Field(default_factory=dict)
+    """What the type needs."""
     api_base_url: BaseUrl | None = None
+    """Another server of the platform's API."""
     allowed_origins: tuple[HttpUrl, ...] = Field(default=(), max_length=100)
+    """Web chat: the sites whose pages may call it; `*`: all."""
     state: Literal["active", "paused"] = "active"
+    """Whether it sends and takes in."""
 
 
 class ChannelState(BaseModel):

@@ -19,7 +19,7 @@ from registry.resources import bound_secrets
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
-from registry.store import postgres_entities
+from registry.store import postgres_circuits, postgres_entities
 from registry.values import sent_values
 from registry.values.endpoint_secrets import MOST, ends_of, new_secret, with_ends
 from registry.values.event_breadth import breadth
@@ -38,7 +38,9 @@ class EventRate(Input):
     """At most `count` requests every `per_seconds`."""
 
     count: int = Field(ge=1, le=100_000)
+    """How many."""
     per_seconds: int = Field(default=1, ge=1, le=86_400)
+    """In how many seconds."""
 
 
 class EndpointFields(Input):
@@ -48,18 +50,27 @@ class EndpointFields(Input):
     """
 
     bots: tuple[Id, ...] = Field(default=(), max_length=100)
+    """Only events of these bots; empty: of all."""
     filter: str | None = None
     """CEL over the event; false leaves it out."""
     format: WebhookFormat = "switchhook"
+    """The form of the body."""
     template: str | None = None
     """A Liquid body."""
     headers: Headers = Field(default_factory=dict)
+    """Headers of each request."""
     ordered: bool = False
+    """Whether the events of one conversation come one after another."""
     max_in_flight: int = Field(default=16, ge=1, le=256)
+    """Requests at once, at most."""
     rate_limit: EventRate | None = None
+    """Requests in a time, at most."""
     schedule: Seconds | None = Field(default=None, max_length=ATTEMPTS_LIMIT)
+    """The delays between attempts, in seconds."""
     timeout_seconds: int = Field(default=15, ge=1, le=30)
+    """How long an answer may take."""
     title_map: dict[EventType, Name] = Field(default_factory=dict)
+    """Type → the title that the SendPulse formats have for it."""
 
     @model_validator(mode="after")
     def _schedule_rises(self) -> EndpointFields:
@@ -79,27 +90,45 @@ class EndpointFields(Input):
 
 class NewEndpoint(EndpointFields):
     url: HttpUrl
+    """Where webhooks go."""
     events: EventTypes
+    """Types, groups such as `tag.*`, or `*`."""
     name: Name | None = None
+    """What it is called."""
 
 
 class EndpointPatch(EndpointFields):
     url: HttpUrl = ""
+    """Where webhooks go."""
     events: EventTypes = ()
+    """Types, groups such as `tag.*`, or `*`."""
     name: Name = ""
+    """What it is called."""
 
 
 class SecretRotation(Input):
     """The old secret signs beside the new one for `overlap_seconds`, and so do those before it until their time; 0: none."""
 
     overlap_seconds: int = Field(default=OVERLAP_SECONDS, ge=0, le=30 * 86_400)
+    """How long the old secret goes on signing."""
+
+
+class Circuit(BaseModel):
+    """Whether anything is sent to the endpoint: `closed`, it is; `open`, after five failures in a row nothing is before
+    `next_try`; `half_open`, one delivery tries whether it works. `reason`: how the last one failed."""
+
+    state: Literal["closed", "open", "half_open"]
+    since: str | None = None
+    next_try: str | None = None
+    reason: str | None = None
 
 
 class EndpointState(BaseModel):
-    """`schedule`: the delays between attempts, in seconds. `reason`: why it is disabled."""
+    """`schedule`: the delays between attempts, in seconds. `reason`: why it is disabled. `circuit` where it is read or listed."""
 
     schedule: list[int] | None = None
     reason: str | None = None
+    circuit: Circuit | None = None
 
 
 class EndpointSecret(BaseModel):
@@ -125,6 +154,7 @@ async def change(unit: Unit, stored: Stored[Endpoint], patch: EndpointPatch) -> 
     entity = sent_values.changed(unit.site, stored.entity, patch.fields())
     await _check(unit, entity, patch)
     saved = await unit.save(entity, extra=stored.extra, uses=await _used(unit, entity))
+    await postgres_circuits.forget(unit.connection, stored.id)
     if patch.given().keys() & {"events", "bots"}:
         await _refuse_breadth(unit, entity, stored.entity)
     return saved
@@ -150,6 +180,7 @@ async def set_state(
 ) -> Stored[Endpoint]:
     """`reason` is shown while it is disabled."""
     entity = stored.entity.model_copy(update={"state": state})
+    await postgres_circuits.forget(unit.connection, stored.id)
     return await unit.save(entity, extra=stored.extra | {"reason": reason, SINCE: now_text()})
 
 
@@ -160,6 +191,15 @@ def show(stored: Stored[Endpoint], site: Site) -> dict[str, Any]:
     if stored.entity.state == "disabled" and stored.extra.get("reason"):
         shown["reason"] = stored.extra["reason"]
     return shown
+
+
+async def circuit(unit: Unit, stored: Stored[Endpoint]) -> dict[str, Any]:
+    """As the dispatchers told of it last."""
+    found = await postgres_circuits.find(unit.connection, stored.id)
+    if found is None:
+        return {"circuit": {"state": "closed"}}
+    told = {"since": rfc3339(found["since"]), "next_try": rfc3339(found["next_try"]), "reason": found["reason"]}
+    return {"circuit": {"state": "half_open" if found["is_tried"] else "open", **told}}
 
 
 async def _check(unit: Unit, entity: Endpoint, given: EndpointFields) -> None:
@@ -203,6 +243,7 @@ RESOURCE = Resource(
     create=create,
     change=change,
     show=show,
+    beside=circuit,
     filters={"state": "state", "name": "name"},
     hidden=HIDDEN,
     also=EndpointState,

@@ -32,28 +32,35 @@ class NewFlow(Input):
     """`document` is a JSON object, or the text of one in YAML."""
 
     bot: Id
+    """Whose flow it is."""
     document: Document | str
+    """The flow, `flow/1`."""
 
 
 class Draft(Input):
     document: Document | str
+    """The flow, `flow/1`; it may have mistakes."""
 
 
 class Check(Input):
     """With a bot, what the document names is looked up there."""
 
     bot: Id | None = None
+    """Where names are looked up."""
     document: Document | str
+    """The flow, `flow/1`."""
 
 
 class Publish(Input):
     """`force`: also where that takes away what triggers or other flows use."""
 
     force: bool = False
+    """Whether to publish although that takes away what is in use."""
 
 
 class Rollback(Publish):
     version: int = Field(ge=1)
+    """The version to publish again."""
 
 
 class DraftVersion(BaseModel):

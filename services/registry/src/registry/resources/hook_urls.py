@@ -23,14 +23,23 @@ class NewHookUrl(Input):
     """`user_id` is another name for the person's `contact_id`."""
 
     bot: Id
+    """Whose command it is."""
     command: Name
+    """The command that opening the URL runs."""
     content: Any = None
+    """What the command finds in `event.content` when the request brings nothing."""
     person: NamedPerson | None = None
+    """For whom it runs; left out: for nobody."""
     user_id: Id | None = None
+    """Another name for the person's `contact_id`."""
     redirect_to: HttpUrl | None = None
+    """Where who opens it is sent afterwards."""
     expires_at: FutureTime | None = None
+    """Until when it works."""
     single_use: bool = False
+    """Whether it works once only; needs `expires_at`."""
     confirm: bool = False
+    """Whether a page with a button comes first."""
 
     @model_validator(mode="after")
     def _fits(self) -> NewHookUrl:

@@ -31,27 +31,36 @@ WEBHOOK_EVENTS = ("profile.pushed", "agent.*", "contact.updated", "flag.*")
 
 class NewProject(Input):
     name: Name
+    """What it is called."""
     webhook_url: HttpUrl | None = None
+    """Where an endpoint named "project" gets what steps push and what happens to contacts."""
 
 
 class ProjectPatch(Input):
     """`webhook_url` null takes the endpoint named "project" away."""
 
     name: Name = ""
+    """What it is called."""
     webhook_url: HttpUrl | None = None
+    """Where the endpoint named "project" gets its events; null takes it away."""
 
 
 class Rate(Input):
     count: int = Field(ge=1, le=1_000_000)
+    """How many."""
     per_seconds: int = Field(ge=1, le=86_400)
+    """In how many seconds."""
 
 
 class RateLimits(Input):
     """Of requests to ingress. Addresses in `exempt_cidrs` are not limited."""
 
     per_address: Rate | None = None
+    """Requests of one address."""
     per_trigger: Rate | None = None
+    """Calls of one trigger."""
     exempt_cidrs: tuple[Cidr, ...] = Field(default=(), max_length=100)
+    """Networks that are not limited."""
 
 
 class WebhookMade(BaseModel):

@@ -29,15 +29,20 @@ class NewSecret(Input):
     """`hosts`: where it may be sent, `https://api.example.com`; without, where the first API call goes that names it."""
 
     hosts: Hosts = ()
+    """Where it may be sent."""
     name: Identifier
+    """What API calls and endpoints call it: `secret.<name>`."""
     value: SecretStr = Field(min_length=1, max_length=VALUE_LIMIT)
+    """The secret itself; it is never shown."""
 
 
 class SecretPatch(Input):
     """`hosts` is changed by who knows the value."""
 
     hosts: Hosts = ()
+    """Where it may be sent."""
     value: SecretStr = Field(min_length=1, max_length=VALUE_LIMIT)
+    """The secret itself; it is never shown."""
 
 
 async def create(unit: Unit, new: NewSecret) -> Made[Secret]:

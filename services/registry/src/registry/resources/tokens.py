@@ -28,22 +28,31 @@ Scopes = tuple[Scope, ...]
 
 class NewToken(Input):
     name: Name
+    """What it is called."""
     scopes: Scopes = Field(min_length=1)
+    """What it may do: docs/reference/tokens.md."""
     expires_at: FutureTime | None = None
+    """When it ends by itself."""
     allowed_cidrs: tuple[Cidr, ...] = Field(default=(), max_length=100)
+    """Networks that it works from; empty: all."""
 
 
 class TokenPatch(Input):
     name: Name = ""
+    """What it is called."""
     scopes: Scopes = Field(default=(), min_length=1)
+    """What it may do: docs/reference/tokens.md."""
     expires_at: FutureTime | None = None
+    """When it ends by itself."""
     allowed_cidrs: tuple[Cidr, ...] = Field(default=(), max_length=100)
+    """Networks that it works from; empty: all."""
 
 
 class Rotation(Input):
     """The old token goes on working for `overlap_seconds`."""
 
     overlap_seconds: int = Field(default=0, ge=0, le=30 * 86_400)
+    """How long the old token goes on working."""
 
 
 class Warnings(BaseModel):

@@ -33,30 +33,40 @@ EXECUTE: Literal["flows:execute"] = "flows:execute"
 
 class NewTriggerToken(Input):
     name: Name
+    """What the token is called."""
 
 
 class Group(Input):
     """A group chat that the bot is a member of."""
 
     group: Annotated[str, StringConstraints(pattern=f"^{PEER_ID.pattern}$")]
+    """The group's id on the channel."""
 
 
 class TriggerFields(Input):
     """`auth` token: the trigger's own token proves the caller; url: whoever knows the URL may call, which holds a secret."""
 
     entry: Id = ""
+    """The id of a webhook trigger in the flow's document."""
     channel_id: Id | None = None
+    """The channel that it writes on; left out: the caller says it."""
     peer: Literal["private"] | Group = "private"
+    """Whom it writes to: who the caller names, or this group."""
     auth: Literal["token", "url"] = "token"
+    """How a caller proves itself."""
     token_id: Id | None = None
+    """The token that callers have to have."""
 
 
 class NewTrigger(TriggerFields):
     """`flow` is an id, or a slug that only one bot of the project has."""
 
     flow: Id
+    """The flow: its id or slug."""
     entry: Id
+    """The id of a webhook trigger in the flow's document."""
     new_token: NewTriggerToken | None = None
+    """Make a token for it, too."""
 
     @model_validator(mode="after")
     def _one_token(self) -> NewTrigger:

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from contracts.event_data import BotRef, EventData
 from contracts.event_types import EVENTS
-from contracts.events import BotRef, EventData
 from contracts.people import ContactView
 from flowlang.names import Nearest
 

@@ -1,12 +1,17 @@
-"""Fields that hold a small program: read when they are saved, so that the dispatcher never meets a broken one."""
+"""What holds small programs: fields, read when they are saved, so that the dispatcher never meets a broken one, and answers
+of APIs, judged as a flow does."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 from flowlang.expressions.bodies import refuse_broken_body
 from flowlang.expressions.expression import Expression
 from flowlang.expressions.templates import Template
+from flowlang.nodes import envelope
+from flowlang.problems import NodeError
+from flowlang.work import Work
 from registry.values.event_names import refuse_unknown
 
 
@@ -18,6 +23,15 @@ def wrong_filter(source: str) -> str | None:
 def wrong_template(source: str) -> str | None:
     """What is wrong with an endpoint's Liquid body; None: nothing."""
     return _wrong(_template, source)
+
+
+def wrong_answer(body: Any, status: int | None) -> str | None:
+    """Why a flow could not use this answer of an API as an envelope; None: it could."""
+    try:
+        envelope.read(body, status, Work())
+    except NodeError as error:
+        return error.detail
+    return None
 
 
 def _filter(source: str) -> None:

@@ -193,7 +193,12 @@ def outgoing_handlers(api: Api, calls: DispatcherCalls, checks: ChannelChecks) -
         reply = await calls.test_api_call(stored.entity, (body or api_calls.Test()).params)
         if reply is None:
             raise errors.no_answer()
-        return JSONResponse(reply.model_dump(mode="json", include={"request", "status", "took_ms", "body", "problems"}))
+        shown = reply.model_dump(mode="json", include={"request", "status", "took_ms", "body", "problems"})
+        if not reply.problems and stored.entity.response == "envelope":
+            async with api.site.checks.turn(stored.entity.project_id):
+                wrong = await api.site.checks.wrong_answer(reply.body, reply.status)
+            shown["problems"] = [wrong] if wrong else []
+        return JSONResponse(shown)
 
     async def check(request: Request, id: str) -> Response:
         async with api.reading(request) as unit:
