@@ -42,6 +42,8 @@ class Database:
         self.sessions: list[Session] = []
         self.unknown = 0.0
         """The share of commits whose answer is lost; half of these have not been done."""
+        self.lacks_partition = False
+        """The day's partition of a table is not there."""
         self.full = False
         """There is no room: what would be saved is refused, what is read is answered."""
         self.locks: dict[Place, Session] = {}

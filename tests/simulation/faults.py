@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from contracts import actions
 from simulation.machines import LEASE_SECONDS, SESSION_SECONDS, Process
 from simulation.people import BAD_RECORDS, Crowd
+from simulation.programs import Pace
 from simulation.tenants import TENANTS, api_host, bot_host, hook_host
 from simulation.virtual_loop import MACHINE
-from simulation.world import World
+from simulation.world import ORDINARY, World
 
 POISONED = 6
+ENGINES, SHORT_SECONDS = 2, 100.0
+"""The first processes are engines."""
 POINTS = ("before_txn", "after_commit", "before_send", "before_record", "after_record")
 MORE = 6
 """One point is met more than the others: what goes wrong only there would take too many runs."""
@@ -26,18 +30,35 @@ class Profile:
 
     seconds: float = 6.0
     """How long people speak and trouble lasts: what a frozen process does when it goes on shows only if others go on, too."""
+    begins: float = 1.0
+    """When people begin to speak, seconds after the processes have been started: they may be at it still, or not."""
     kill: float = 0.0
     freeze: float = 0.0
     unknown: float = 0.0
     loses: float = 0.0
     blows: int = 0
+    blinks: int = 0
     full: int = 0
     """How often a database has no room for a while."""
     bad_receivers: bool = False
     clocks: bool = False
     poison: bool = False
+    pace: Pace = ORDINARY
+    people: int = 6
+    quick_people: int = 0
+    slow_people: int = 0
+    """Of bots whose programs are quick or slow (`tenants`)."""
     log: str = ""
     """What becomes of a topic in the end: `made anew`, `cut off`, or nothing."""
+
+
+BLINKS = Profile(blinks=2)
+"""Only the dispatcher's database is away, and not for long: nothing has to be sent again."""
+BESIDE_SLOW_ONES = Profile(begins=5.0, seconds=2.5, people=0, quick_people=20, slow_people=24)
+"""Nothing goes wrong, but a project has slow turns beside the quick ones."""
+PROGRAMS: dict[str, Any] = {
+    "pace": Pace(slow=0.1, fails=0.1, ended=0.05, none_there=0.01), "people": 3, "quick_people": 2, "slow_people": 2,
+}  # fmt: skip
 
 
 def profile_of(seed: int) -> Profile:
@@ -53,13 +74,19 @@ def profile_of(seed: int) -> Profile:
         Profile(clocks=True, freeze=0.004, seconds=12.0),
         Profile(log="made anew"),
         Profile(log="cut off"),
+        BLINKS,
+        BESIDE_SLOW_ONES,
+        Profile(kill=0.02, **PROGRAMS),
+        Profile(freeze=0.006, seconds=12.0, **PROGRAMS),
     )
     kind = seed % (2 * len(alone))
     if kind < len(alone):
         return alone[kind]
+    programs: dict[str, Any] = PROGRAMS if kind % 3 == 1 else {}
     return Profile(
-        6.0, 0.008, 0.003, 0.03, 0.005, blows=2, bad_receivers=kind % 2 == 0, clocks=kind % 3 == 0, poison=kind % 4 == 0
-    )
+        6.0, 0.008, 0.003, 0.03, 0.005, blows=2, bad_receivers=kind % 2 == 0, clocks=kind % 3 == 0, poison=kind % 4 == 0,
+        **programs,
+    )  # fmt: skip
 
 
 class Faults:
@@ -70,6 +97,7 @@ class Faults:
         self.chance, self.over = world.chance, False
         self.neighbours: set[int] = set()
         """Tenants who have nothing to do with what happens, and must not feel it."""
+        self._back_at = 0.0
         self._favourite = self.chance.choice(POINTS)
 
     def begin(self) -> None:
@@ -92,7 +120,7 @@ class Faults:
         for server in (world.kafka.server, *(each.server for each in world.databases)):
             server.loses, server.down = 0.0, False
         for database in world.databases:
-            database.unknown, database.full = 0.0, False
+            database.unknown, database.lacks_partition, database.full = 0.0, False, False
         world.log.refuses.clear()
         for host in world.receivers.hosts.values():
             host.dead, host.seconds, host.fails, host.loses = False, 0.0, 0.0, 0.0
@@ -102,10 +130,12 @@ class Faults:
     async def strike(self, seconds: float) -> None:
         """Blows from outside, spread over so many seconds."""
         blows = [self.chance.choice(self._blows()) for _ in range(self.profile.blows)]
+        blows += [self._postgres_blinks] * self.profile.blinks
         blows += [self._disk_full] * self.profile.full
         for blow in blows:
             await asyncio.sleep(seconds / (len(blows) + 1) * self.chance.uniform(0.5, 1))
             blow()
+        await asyncio.sleep(self._back_at - self.world.loop.time())  # Peace does not end an outage before its time.
 
     async def poison(self, crowd: Crowd, seconds: float) -> None:
         """Records that nobody can read, among those of the people."""
@@ -121,6 +151,7 @@ class Faults:
             self._stop_one,
             self._freeze_one,
             self._all_away,
+            self._partition_missing,
         ]
 
     def _kafka_away(self) -> None:
@@ -130,6 +161,11 @@ class Faults:
         database = self.chance.choice(self.world.databases)
         database.stop()
         self._away(database.server, self.chance.uniform(1, 8))
+
+    def _postgres_blinks(self) -> None:
+        """The dispatcher's is away for less than a lease."""
+        self.world.dispatcher_database.stop()
+        self._away(self.world.dispatcher_database.server, self.chance.uniform(0.2, LEASE_SECONDS / 4))
 
     def _disk_full(self) -> None:
         database, seconds = self.chance.choice(self.world.databases), self.chance.uniform(1, 15)
@@ -141,6 +177,12 @@ class Faults:
         self.world.trace(f"{server.name} is away for {seconds:.1f} s")
         server.down = True
         self.world.loop.later(seconds, setattr, server, "down", False)
+
+    def _partition_missing(self) -> None:
+        self.world.trace("a partition of the engine's tables is missing")
+        database = self.world.engine_database
+        database.lacks_partition = True
+        self.world.loop.later(self.chance.uniform(1, 8), setattr, database, "lacks_partition", False)
 
     def _actions_refuse(self) -> None:
         self.world.trace("actions take no writes")
@@ -156,10 +198,14 @@ class Faults:
         self.chance.choice(self.processes).freeze(self.chance.uniform(0.5, 2) * BEYOND)
 
     def _all_away(self) -> None:
-        """Somebody switches everything off, and on again later, up to two hours."""
-        seconds = self.chance.choice((5.0, 60.0, 400.0, 7200.0))
-        self.world.trace(f"everything is off for {seconds:.0f} s")
-        for process in self.processes:
+        """Somebody switches everything off, and on again later; for hours the engines only, since what a dispatcher has taken
+        over is worth sending for five minutes."""
+        hours = () if self.profile.bad_receivers else (400.0, 7200.0)  # A message for a dead host expires meanwhile.
+        seconds = self.chance.choice((5.0, 60.0, *hours))
+        off = self.processes if seconds < SHORT_SECONDS else self.processes[:ENGINES]
+        self.world.trace(f"{', '.join(each.name for each in off)} are off for {seconds:.0f} s")
+        self._back_at = self.world.loop.time() + seconds + 1.0
+        for process in off:
             process.stop()
             self.world.loop.later(seconds + self.chance.random(), process.start)
 

@@ -8,15 +8,17 @@ from datetime import timedelta
 
 from bench.chaos.checker import Verdict, judge
 
-from contracts import dlq
+from contracts import actions, dlq, inbound
+from servicekit.kafka.records import Record
 from simulation.machines import Process
 from simulation.people import Crowd
-from simulation.tenants import TENANTS
+from simulation.tenants import QUICK, QUICK_CHATS, TENANTS, line_of
 from simulation.world import World
 from support.deliveries_in_memory import Row
 
 NEIGHBOUR_SECONDS = 4.0
 """Two of them are a flow's own pause."""
+QUICK_SECONDS = 0.5
 SOON = timedelta(seconds=20)
 """A delivery that is due later than this is waited for without anybody at work."""
 
@@ -44,6 +46,49 @@ def felt(crowd: Crowd, neighbours: set[int]) -> list[str]:
         for (chat, number), waited in crowd.waited.items()
         if int(chat) % TENANTS in neighbours and waited > NEIGHBOUR_SECONDS
     ]
+
+
+def repeated(verdict: Verdict) -> list[str]:
+    """That something was sent twice."""
+    count = verdict.wire_duplicates
+    return [f"{count} messages were sent twice, although leases outlast what happened"] * bool(count)
+
+
+def quick_ones(world: World, crowd: Crowd) -> list[str]:
+    """What is wrong with the turns that are ready while their batch waits, beside slow ones of their project."""
+    late = [
+        f"chat {chat} waited {waited:.1f} s for its turn, beside slow ones of its project"
+        for chat in crowd.chats
+        if int(chat) in QUICK_CHATS and (waited := _longest_turn(world, chat)) > QUICK_SECONDS
+    ]
+    woken = [
+        record.key or b""
+        for part in world.log.topics[inbound.TOPIC.name]
+        for record in part.records
+        if (record.key or b"").startswith(QUICK.encode()) and _is_redrive(record)
+    ]
+    return late[:5] + [f"{len(woken)} turns were deferred that are ready in time: {woken[:3]}"] * bool(woken)
+
+
+def _longest_turn(world: World, chat: str) -> float:
+    """Seconds from a message to the action that answers it, of all that the person said."""
+    _, bot, channel = line_of(chat)
+    key = f"{bot}/{channel}/{chat}".encode()
+    asked: dict[bytes | None, int] = {}
+    for record in _records(world, inbound.TOPIC.name, key):
+        about = dict(record.headers)
+        if (about["ce_type"] or b"").endswith(b"inbound.message"):
+            asked.setdefault(about["ce_id"], record.timestamp)
+    answered = [record.timestamp for record in _records(world, actions.TOPIC.name, key)]
+    return max((after - before for before, after in zip(asked.values(), answered, strict=False)), default=0) / 1000
+
+
+def _is_redrive(record: Record) -> bool:
+    return (dict(record.headers).get("ce_type") or b"").endswith(b"inbound.redrive")
+
+
+def _records(world: World, topic: str, key: bytes) -> list[Record]:
+    return [record for part in world.log.topics[topic] for record in part.records if record.key == key]
 
 
 def arrivals(world: World) -> list[tuple[str, str]]:

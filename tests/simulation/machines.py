@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from typing import Any
 
+from bench.chaos.faults import LEASE_SECONDS, SESSION_SECONDS
+
 from dispatcher.assembly import assemble
 from dispatcher.intake import actions_handler, events_handler
 from dispatcher.intake.actions_handler import ActionsHandler
@@ -29,14 +31,14 @@ from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.loop.partition_loop import PartitionLoop
 from servicekit.loop.readiness import problem_of
 from simulation.database import Pool
+from simulation.programs import Sandbox, Workers
 from simulation.stores import Conversations, Deliveries
 from simulation.tenants import KEK
 from simulation.virtual_loop import MACHINE, Machine
 from simulation.world import World
 from support.workers_in_memory import WorkersInMemory
 
-SESSION_SECONDS = LEASE_SECONDS = 6.0
-"""As ./switchhook chaos has them: takeovers come in seconds."""
+PARALLEL_BATCHES, CODE_WORKERS = 2, 8
 RESTART_SECONDS = 1.0
 CLUSTER = Cluster("simulated:9092")
 SETTINGS = Settings(
@@ -117,21 +119,18 @@ async def engine(world: World, name: str, loops: list[PartitionLoop]) -> None:
     """What flow_engine.main wires together."""
     pool: Any = Pool(world.engine_database)
     store: Any = Conversations(pool, world.conversations)
-    deferring = Deferring(Stepping(_NoCode(), WorkersInMemory(lambda: world.steps)))  # type: ignore[arg-type]
+    stepping = Stepping(Sandbox(world), Workers(world, 2 * PARALLEL_BATCHES), code_at_once=CODE_WORKERS)
+    deferring = Deferring(stepping)
     handler = EngineHandler(store, world.catalogue, deferring)
     loop = PartitionLoop(
         handler, cluster=CLUSTER, group="flow-engine", service="flow-engine", instance=name, pool=pool,
-        session_timeout=SESSION_SECONDS, parallel_batches=2,
+        session_timeout=SESSION_SECONDS, parallel_batches=PARALLEL_BATCHES,
     )  # fmt: skip
     loops.append(loop)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(loop.run())
         tasks.create_task(Timers(loop, store).run())
         tasks.create_task(Waking(loop, deferring).run())
-
-
-class _NoCode:
-    """No flow of the simulation has a code node."""
 
 
 async def dispatcher(world: World, name: str, loops: list[PartitionLoop]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Sequence
 from random import Random
 from typing import Any
 
@@ -13,7 +14,7 @@ from contracts import actions, events, inbound
 from contracts.cloudevents import headers
 from contracts.partitioner import murmur2
 from servicekit.kafka.records import BAD_NAME
-from simulation.tenants import PATIENT, TENANTS
+from simulation.tenants import QUICK_CHATS, is_patient, line_of
 from simulation.world import PARTITIONS, World
 
 Spoilt = tuple[str, bytes, list[tuple[str, Any]]]
@@ -26,6 +27,7 @@ BAD_RECORDS: tuple[Spoilt, ...] = (
     (inbound.TOPIC.name, b"\xff" * 100, []),
     (inbound.TOPIC.name, b"{}", [*ABOUT, ("ce_extra", None)]),
     (inbound.TOPIC.name, b"{}", [(BAD_NAME + "\\xff", b""), *ABOUT]),
+    (inbound.TOPIC.name, b"{}", [(BAD_NAME + "\\xff" * 1_300_000, b""), *ABOUT]),
     (actions.TOPIC.name, b"{", ABOUT),
     (actions.TOPIC.name, b"", []),
     (events.TOPIC.name, b"[]", ABOUT),
@@ -34,13 +36,15 @@ BAD_RECORDS: tuple[Spoilt, ...] = (
 """Topic, value and headers of what nobody can read."""
 AT = "2026-03-01T12:00:00.000Z"
 REPEATED = 0.1
+BURSTS, BURST = 0.2, 8
+"""How often quick people say so many numbers more at once."""
 
 
 class Crowd:
     """`accepted` is chat -> how many of 1, 2, 3, … Kafka has; `said_at`: (chat, number) -> when."""
 
-    def __init__(self, world: World, chats: int) -> None:
-        self.world, self.chats = world, [str(100 + number) for number in range(chats)]
+    def __init__(self, world: World, chats: Sequence[int]) -> None:
+        self.world, self.chats = world, [str(chat) for chat in chats]
         self.chance = Random(f"people {world.seed}")
         self.accepted: Counter[str] = Counter()
         self.waited: dict[tuple[str, int], float] = {}
@@ -62,14 +66,21 @@ class Crowd:
             await asyncio.sleep(chance.expovariate(1 / pause))
             if loop.time() > until:
                 return
-            if int(chat) % TENANTS in PATIENT and self.accepted[chat] > self.heard(chat):
+            if is_patient(chat) and self.accepted[chat] > self.heard(chat):
                 continue
-            number = self.accepted[chat] + 1
-            self.say(chat, number)
-            self.accepted[chat] = number
-            self.said_at[chat, number] = loop.time()
-            if chance.random() < REPEATED:
-                loop.later(chance.random(), self.say, chat, number)
+            self._next(chat, chance)
+            if int(chat) in QUICK_CHATS and chance.random() < BURSTS:
+                for _ in range(BURST):
+                    self._next(chat, chance)
+
+    def _next(self, chat: str, chance: Random) -> None:
+        """The next number, and maybe later the same once more."""
+        loop, number = self.world.loop, self.accepted[chat] + 1
+        self.say(chat, number)
+        self.accepted[chat] = number
+        self.said_at[chat, number] = loop.time()
+        if chance.random() < REPEATED:
+            loop.later(chance.random(), self.say, chat, number)
 
     def heard(self, chat: str) -> int:
         """The highest number that the bot has answered."""
@@ -94,8 +105,7 @@ class Crowd:
 
     def say(self, chat: str, number: int) -> None:
         """The record that ingress writes for what the platform posts."""
-        tenant = int(chat) % TENANTS
-        project, bot, channel = f"project-{tenant}", f"bot-{tenant}", f"tg-{tenant}"
+        project, bot, channel = line_of(chat)
         body = {
             "kind": "message", "project_id": project, "bot_id": bot, "channel_id": channel, "channel_type": "telegram",
             "peer_id": chat, "received_at": AT, "message_id": str(number), "text": str(number),

@@ -90,6 +90,7 @@ def simulated(loop: VirtualLoop, chance: random.Random, clients: Any, broken: st
 def _time(loop: VirtualLoop) -> Iterator[tuple[Any, str, Any]]:
     yield time, "monotonic", loop.time
     yield time, "perf_counter", loop.time
+    yield time, "clock_gettime", lambda clock: loop.time()
     yield time, "time", lambda: wall_clock(loop)
     yield time, "time_ns", lambda: int(wall_clock(loop) * 1_000_000_000)
     for module in CLOCKS:

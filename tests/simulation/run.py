@@ -10,13 +10,14 @@ from random import Random
 from bench.chaos.checker import Verdict
 
 from simulation import judge, repairs
-from simulation.faults import Faults, Profile, profile_of
+from simulation.faults import BESIDE_SLOW_ONES, BLINKS, Faults, Profile, profile_of
 from simulation.machines import Process, dispatcher, engine
 from simulation.people import Crowd
 from simulation.places import simulated
+from simulation.tenants import QUICK_CHATS, SLOW_CHATS
 from simulation.world import Clients, World
 
-PAUSE_SECONDS, CHATS = 1.0, 6
+PAUSE_SECONDS, FIRST_CHAT = 1.0, 100
 AGAIN_SECONDS = 4.0
 LONGEST_PEACE = 120.0
 MOST_NIGHTS = 20
@@ -43,11 +44,12 @@ def simulate(
     seed: int, *, broken: str = "", profile: Profile | None = None, write: Callable[[str], None] | None = None
 ) -> Report:
     """The whole run of a seed, with a protection left out if one is `broken`. `write` gets each line of the trace."""
-    world = World(seed, write=write)
+    profile = profile or profile_of(seed)
+    world = World(seed, pace=profile.pace, write=write)
     try:
         with simulated(world.loop, Random(f"code {seed}"), Clients(world), broken):
             try:
-                return world.loop.run_until_complete(_run(world, profile or profile_of(seed)))
+                return world.loop.run_until_complete(_run(world, profile))
             finally:
                 world.bury()
     finally:
@@ -57,10 +59,10 @@ def simulate(
 async def _run(world: World, profile: Profile) -> Report:
     processes = [Process(world, name, engine) for name in ("engine-1", "engine-2")]
     processes += [Process(world, name, dispatcher) for name in ("dispatcher-1", "dispatcher-2")]
-    crowd, faults, begun = Crowd(world, CHATS), Faults(world, processes, profile), world.loop.time()
+    crowd, faults, begun = Crowd(world, _chats(profile)), Faults(world, processes, profile), world.loop.time()
     for process in processes:
         process.start()
-    await asyncio.sleep(1.0)
+    await asyncio.sleep(profile.begins)
     faults.begin()
     await asyncio.gather(
         crowd.count_aloud(profile.seconds, PAUSE_SECONDS),
@@ -74,10 +76,18 @@ async def _run(world: World, profile: Profile) -> Report:
     await asyncio.sleep(AFTERWARDS_SECONDS)
     verdict, wrong = judge.judge_all(world, crowd, processes, settled=settled)
     wrong += judge.felt(crowd, faults.neighbours)
+    wrong += judge.repeated(verdict) if profile == BLINKS else []
+    wrong += judge.quick_ones(world, crowd) if profile == BESIDE_SLOW_ONES else []
     wrong += [unsaid] if unsaid else []
     return Report(
         world.seed, world.trace.digest, world.trace.events, world.loop.steps, world.loop.time() - begun, verdict, wrong
     )
+
+
+def _chats(profile: Profile) -> list[int]:
+    return [
+        *range(FIRST_CHAT, FIRST_CHAT + profile.people), *QUICK_CHATS[: profile.quick_people], *SLOW_CHATS[: profile.slow_people]
+    ]  # fmt: skip
 
 
 async def _other_log(world: World, crowd: Crowd, processes: list[Process], how: str) -> str | None:

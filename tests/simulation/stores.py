@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
+import asyncpg
+
 from dispatcher.store.port import Place, Session
 from servicekit.checkpoints.transactions import OutcomeUnknown
 from simulation import database
@@ -52,6 +54,8 @@ class Conversations:
         """There is nothing to let go of."""
 
     async def save(self, work: Any, connection: database.Session) -> None:
+        if connection.database.lacks_partition:
+            raise asyncpg.CheckViolationError('no partition of relation "message" found for row')
         if connection.counts:
             at_once(self._twin.save(work, connection))
             connection.saved = True

@@ -13,6 +13,9 @@ from servicekit.credentials.sealing import KeyRing
 KEK = "k1:" + "A" * 43 + "="
 KEYS = KeyRing(KEK)
 TENANTS = 3
+QUICK, SLOW = "quick-", "slow-"
+QUICK_CHATS, SLOW_CHATS = range(300, 400, TENANTS), range(402, 500, TENANTS)
+"""People of two more bots of the first tenant: one's turns are made by quick code, the other's take up to seconds."""
 PATIENT = (1, 2)
 """Tenants whose people wait for the answer before they say the next number: their flows wait between the two."""
 SIGNING_SECRET = "whsec_" + "c2lnbmluZyBzZWNyZXQgb2YgdGhlIHByb2plY3Q="
@@ -26,6 +29,17 @@ def _with(name: str, node: dict[str, Any]) -> dict[str, Any]:
 
 
 ANSWERED = dict.fromkeys(("ok", "error", "timeout"), "answer")
+COUNT_IN_CODE, COUNT_AGAIN = "(user.get('count') or 0) + 1", "1 + (user.get('count') or 0)"
+"""Two sources for the same: the second one is run where the first one has failed."""
+COUNTING_IN_CODE = COUNTING | {
+    "nodes": COUNTING["nodes"]
+    | {
+        "count": {
+            "type": "code", "source": COUNT_IN_CODE, "save_to": "user.count", "ports": {"next": "answer", "error": "again"},
+        },
+        "again": {"type": "code", "source": COUNT_AGAIN, "save_to": "user.count", "ports": {"next": "answer"}},
+    }
+}  # fmt: skip
 FLOWS = (
     COUNTING,
     _with("call", {"type": "call_api", "api": "look-up", "ports": ANSWERED}),
@@ -53,27 +67,49 @@ def api_host(tenant: int) -> str:
     return f"api-{tenant}.test"
 
 
+def is_patient(chat: str) -> bool:
+    """Whether that person waits for the answer before saying the next number."""
+    return int(chat) % TENANTS in PATIENT or int(chat) in SLOW_CHATS
+
+
+def line_of(chat: str) -> tuple[str, str, str]:
+    """Whom that person speaks to: (project, bot, channel)."""
+    tenant = int(chat) % TENANTS
+    prefix = QUICK if int(chat) in QUICK_CHATS else SLOW if int(chat) in SLOW_CHATS else ""
+    return f"project-{tenant}", f"{prefix}bot-{tenant}", f"{prefix}tg-{tenant}"
+
+
 def entities() -> list[Any]:
     """The registry of every run."""
-    return [entity for tenant in range(TENANTS) for entity in _of(tenant)]
+    found = [entity for tenant in range(TENANTS) for entity in _of(tenant)]
+    return [*found, *_bot(0, QUICK, COUNTING_IN_CODE), *_bot(0, SLOW, COUNTING)]
 
 
 def _of(tenant: int) -> list[Any]:
-    project, bot, flow, channel = f"project-{tenant}", f"bot-{tenant}", f"flow-{tenant}", f"tg-{tenant}"
-    credentials = orjson.dumps({"token": f"{tenant}:simulated", "secret_token": "s"}).decode()
+    project = f"project-{tenant}"
     secret = _sealed(SIGNING_SECRET, project, project, "signing_secret")
     return [
         Project(id=project, name=project, slug=project, signing_secret=secret),
-        Bot(id=bot, project_id=project, name=bot),
-        FlowVersion(flow_id=flow, project_id=project, bot_id=bot, version=1, document=FLOWS[tenant]),
-        Flow(id=flow, project_id=project, bot_id=bot, slug="counting", name="Counting", published=1),
+        *_bot(tenant, "", FLOWS[tenant]),
         ApiCall(id=f"api-{tenant}", project_id=project, name="look-up", method="POST", url=f"http://{api_host(tenant)}/"),
-        Channel(
-            id=channel, project_id=project, bot_id=bot, type="telegram", name="Telegram", external_id=str(tenant),
-            api_base_url=f"http://{bot_host(tenant)}", credentials=_sealed(credentials, project, channel, "credentials"),
-        ),
         Endpoint(
             id=f"endpoint-{tenant}", project_id=project, name="all", url=f"http://{hook_host(tenant)}/hook", events=("message.sent",),
             ordered=tenant == 0, secrets=(_sealed(SIGNING_SECRET, project, f"endpoint-{tenant}", "secrets"),),
+        ),
+    ]  # fmt: skip
+
+
+def _bot(tenant: int, prefix: str, document: dict[str, Any]) -> list[Any]:
+    """A bot with its flow and channel."""
+    project, bot, flow, channel = (f"project-{tenant}", *(f"{prefix}{name}-{tenant}" for name in ("bot", "flow", "tg")))
+    number = ("", QUICK, SLOW).index(prefix) * TENANTS + tenant
+    credentials = orjson.dumps({"token": f"{number}:simulated", "secret_token": "s"}).decode()
+    return [
+        Bot(id=bot, project_id=project, name=bot),
+        FlowVersion(flow_id=flow, project_id=project, bot_id=bot, version=1, document=document),
+        Flow(id=flow, project_id=project, bot_id=bot, slug="counting", name="Counting", published=1),
+        Channel(
+            id=channel, project_id=project, bot_id=bot, type="telegram", name="Telegram", external_id=str(number),
+            api_base_url=f"http://{bot_host(tenant)}", credentials=_sealed(credentials, project, channel, "credentials"),
         ),
     ]  # fmt: skip

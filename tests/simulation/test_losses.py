@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 import servicekit.loop.infrastructure
 import servicekit.loop.preparation
+from dispatcher.results.outcomes import Outcomes
+from flow_engine.programs import stepping
+from flow_engine.programs.deferring import Deferring
+from flow_engine.turn import effects
+from flow_engine.turn.outputs import message_deadline
 from servicekit.checkpoints import fence
 from servicekit.checkpoints.transactions import OutcomeUnknown
+from servicekit.kafka import records
 from servicekit.kafka.records import Source
 from simulation import repairs
-from simulation.faults import Profile
+from simulation.faults import BESIDE_SLOW_ONES, BLINKS, PROGRAMS, Profile
 from simulation.run import simulate
 
-SEEDS = range(40)
+SEEDS = 200
 
 
 def marks_know_no_incarnation(patch: pytest.MonkeyPatch) -> None:
@@ -40,17 +48,78 @@ def an_unknown_commit_ends_the_process(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(servicekit.loop.infrastructure, "PARTS_FAULT", faults)
 
 
+def a_replys_time_begins_with_the_message_that_it_answers(patch: pytest.MonkeyPatch) -> None:
+    """After an outage of the engine all replies are over before they are written."""
+    send = effects._send
+
+    def counted_from_the_message(writer: Any, id: str, effect: Any, content: Any) -> None:
+        send(writer, id, replace(effect, expires=message_deadline(writer.outputs.now)), content)
+
+    patch.setattr(effects, "_send", counted_from_the_message)
+
+
+def dead_letters_are_not_cut_to_fit(patch: pytest.MonkeyPatch) -> None:
+    """One that Kafka does not take stops its partition."""
+    patch.setattr(records, "_cut", lambda letter, kept, reason: letter)
+
+
+def a_missing_partition_is_the_records_fault(patch: pytest.MonkeyPatch) -> None:
+    """Everybody's conversations are held because a table lacks the day."""
+    patch.setattr(servicekit.loop.infrastructure, "is_missing_partition", lambda error: False)
+
+
+def outcomes_are_forgotten_when_the_database_blinks(patch: pytest.MonkeyPatch) -> None:
+    """What was sent is sent again when its lease has ended."""
+    patch.setattr(Outcomes, "unsaved", Outcomes.saved)
+
+
+def a_turn_that_is_ready_in_time_costs_patience(patch: pytest.MonkeyPatch) -> None:
+    """After some hundreds of them a project's turns are all deferred."""
+    waits = Deferring._wait
+
+    async def charged(self: Deferring, making: Any, seconds: float | None) -> None:
+        began = asyncio.get_running_loop().time()
+        await waits(self, making, seconds)
+        if making.task.done():
+            self._patience.spend(making.whose.project, asyncio.get_running_loop().time() - began)
+
+    patch.setattr(Deferring, "_wait", charged)
+
+
+def turns_queue_behind_their_projects_slow_ones(patch: pytest.MonkeyPatch) -> None:
+    """While eight slow turns are in the making all others of the project wait in the store."""
+
+    def may_begin(self: Deferring, project: str) -> bool:
+        return project not in self._waiting and self._has_room(project)
+
+    patch.setattr(Deferring, "_may_begin", may_begin)
+
+
+def a_freeze_while_code_runs_is_charged_to_its_project(patch: pytest.MonkeyPatch) -> None:
+    """For minutes all programs of the project are refused."""
+    patch.setattr(stepping, "LONGEST_RUN", float("inf"))
+
+
+@pytest.mark.seconds(60)
 @pytest.mark.parametrize(
-    ("loss", "profile"),
+    ("loss", "profile", "known"),
     [
-        (marks_know_no_incarnation, Profile(log="made anew")),
-        (a_log_that_was_cut_off_keeps_its_incarnation, Profile(log="cut off")),
-        (an_unknown_commit_ends_the_process, Profile(unknown=0.1)),
+        (marks_know_no_incarnation, Profile(log="made anew"), 2),
+        (a_log_that_was_cut_off_keeps_its_incarnation, Profile(log="cut off"), 2),
+        (an_unknown_commit_ends_the_process, Profile(unknown=0.1), 3),
+        (a_replys_time_begins_with_the_message_that_it_answers, Profile(blows=3), 6),
+        (dead_letters_are_not_cut_to_fit, Profile(poison=True), 2),
+        (a_missing_partition_is_the_records_fault, Profile(blows=3), 3),
+        (outcomes_are_forgotten_when_the_database_blinks, BLINKS, 8),
+        (a_turn_that_is_ready_in_time_costs_patience, BESIDE_SLOW_ONES, 0),
+        (turns_queue_behind_their_projects_slow_ones, BESIDE_SLOW_ONES, 0),
+        (a_freeze_while_code_runs_is_charged_to_its_project, Profile(freeze=0.006, seconds=12.0, **PROGRAMS), 1),
     ],
     ids=lambda each: getattr(each, "__name__", ""),
 )
 def test_it_is_found_again(
-    loss: Callable[[pytest.MonkeyPatch], None], profile: Profile, monkeypatch: pytest.MonkeyPatch
+    loss: Callable[[pytest.MonkeyPatch], None], profile: Profile, known: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """By a seed that is known to find it, or else, after a change of what happens under it, by another one."""
     loss(monkeypatch)
-    assert any(simulate(seed, profile=profile).wrong for seed in SEEDS)
+    assert any(simulate(seed, profile=profile).wrong for seed in (known, *range(SEEDS)))

@@ -9,10 +9,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contracts import actions, dlq, events, findings, inbound, replies
+from contracts.registry import FlowVersion
 from dispatcher.model.catalogue import Catalogue
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
-from flow_engine.programs.worker import StepWorker
+from flow_engine.programs.worker import Learn, StepWorker
 from servicekit.credentials.links import LinkKeys
 from servicekit.kafka.inside_aiokafka.incarnations import TopicState
 from servicekit.loop.partition_loop import Fatal
@@ -20,6 +21,7 @@ from simulation.database import Database, Statements
 from simulation.kafka_clients import Kafka, SendQueue
 from simulation.network import Network, Trace
 from simulation.places import NOON, wall_clock
+from simulation.programs import Pace
 from simulation.receivers import Receivers
 from simulation.tenants import KEYS, entities
 from simulation.virtual_loop import Machine, VirtualLoop
@@ -29,6 +31,7 @@ from support.log_in_memory import LogInMemory
 from support.registry_in_memory import ViewInMemory
 
 PARTITIONS = 3
+ORDINARY = Pace()
 TOPICS = (inbound.TOPIC.name, actions.TOPIC.name, events.TOPIC.name, findings.TOPIC.name, replies.TOPIC.name)
 
 
@@ -43,6 +46,9 @@ VIEW = UnchangingView(*entities())
 LINKS = LinkMaker(LinkKeys("k" * 32), "http://test")
 CATALOGUE: Any = RegistryCatalogue(VIEW, LINKS)  # type: ignore[arg-type]
 STEPS = StepWorker(LINKS)
+for _version in entities():
+    if isinstance(_version, FlowVersion):
+        STEPS(Learn((), _version), lambda: None)  # Else the first run of a process would not be as its others.
 TARGETS = Catalogue(VIEW, KEYS)
 """Of all runs: they keep nothing but compiled flows and opened secrets."""
 
@@ -50,8 +56,9 @@ TARGETS = Catalogue(VIEW, KEYS)
 class World:
     """Servers and what they keep. `chance` decides everything that the code itself does not."""
 
-    def __init__(self, seed: int, *, write: Callable[[str], None] | None = None) -> None:
-        self.seed, self.loop = seed, VirtualLoop()
+    def __init__(self, seed: int, *, pace: Pace = ORDINARY, write: Callable[[str], None] | None = None) -> None:
+        """`pace`: of programs."""
+        self.seed, self.pace, self.loop = seed, pace, VirtualLoop()
         self.trace = Trace(self.loop, write=write)
         self.network = Network(self.loop, random.Random(f"network {seed}"), self.trace)
         self.chance = random.Random(f"faults {seed}")

@@ -340,9 +340,10 @@ class DeliveriesInMemory:
     async def days_before(self, oldest: date) -> list[date]:
         return sorted(day for day in self.tables.days if day < oldest)
 
-    async def drop_day(self, day: date) -> None:
+    async def drop_day(self, day: date) -> bool:
         self.tables.days.discard(day)
         self.tables.rows = {key: row for key, row in self.tables.rows.items() if key[1] != day}
+        return True
 
     async def today(self) -> date:
         return self._now().date()

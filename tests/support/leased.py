@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, date, datetime
 from typing import Any
 from uuid import uuid4
 
 from dispatcher.kinds.table import DELIVERY_KINDS
 from dispatcher.model.delivery import Attempt, Delivery, DeliveryKind, Result
+from servicekit.boot_clock import boot_seconds
 
 CONVERSATION = "bot-1/tg-1/77"
 
@@ -18,7 +18,7 @@ def delivery(*, kind: str | DeliveryKind = "event", **more: Any) -> Delivery:
     fields: dict[str, Any] = {
         "key": uuid4(), "day": date(2026, 11, 21), "project_id": "project-1", "kind": DELIVERY_KINDS[kind] if isinstance(kind, str) else kind, "queue_id": 1,
         "destination": "endpoint:e1", "source": "events/0", "payload": b"{}", "lease": uuid4(),
-        "lease_ends": time.monotonic() + 60, "conversation": CONVERSATION,
+        "lease_ends": boot_seconds() + 60, "conversation": CONVERSATION,
     }  # fmt: skip
     return Delivery(**(fields | more))
 

@@ -42,6 +42,27 @@ async def test_an_action_of_an_earlier_day_makes_its_partition_and_one_older_tha
     assert b"older than deliveries are kept" in (dict(parked.headers)["dlq-error-message"] or b"")
 
 
+async def test_a_backup_that_is_being_made_neither_waits_for_days_nor_holds_them_up(
+    dispatcher: RunningDispatcher,
+) -> None:
+    """pg_dump holds ACCESS SHARE on all tables for hours: what asks for more waits behind it, and everybody behind that."""
+    store, new, old = PostgresDeliveries(dispatcher.pool, DELIVERY_KINDS), date(2030, 1, 1), date(2020, 1, 1)
+    async with store.session() as session:
+        await session.ensure_days([old])
+    async with dispatcher.pool.acquire() as dump:
+        transaction = dump.transaction()
+        await transaction.start()
+        await dump.execute(f"LOCK TABLE delivery, attempt, delivery_{old:%Y%m%d} IN ACCESS SHARE MODE")
+        async with store.session() as session:
+            await session.ensure_days([new])
+        await drop_before(store, new)
+        assert await days(dispatcher) == [old, new]
+        await transaction.commit()
+    await drop_before(store, new)
+    await store.close()
+    assert await days(dispatcher) == [new]
+
+
 async def test_the_same_action_written_again_after_midnight_is_one_delivery(
     dispatcher: RunningDispatcher, sink: Receiver
 ) -> None:

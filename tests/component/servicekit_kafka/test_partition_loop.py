@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from servicekit.kafka.records import Outgoing
-from servicekit.loop.batches import Connection
+from servicekit.loop.batches import Batch, Commit, Connection
 from support.ledger import Ledger, committed, make_loop, produce, read_all, rows, running, sources, turns
 from support.waiting import eventually
 
@@ -46,6 +46,31 @@ async def test_records_are_applied_once_and_in_order(kafka: str, pool: Pool, mak
     assert len(records) == 601
     assert all(earlier < later for earlier, later in zip(sources(records), sources(records)[1:], strict=False))
     assert max(ledger.sizes) <= 250
+
+
+class Slow(Ledger):
+    """Its transaction takes 0.02 s for each record, and no statement may take longer than 0.3 s."""
+
+    async def apply(self, batch: Batch) -> Commit:
+        commit = await super().apply(batch)
+        save = commit.save
+
+        async def slowly(connection: Connection) -> None:
+            await connection.execute("SELECT pg_sleep($1)", 0.02 * len(batch.records), timeout=0.3)
+            await save(connection)
+
+        commit.save = slowly
+        return commit
+
+
+async def test_a_batch_that_takes_longer_than_a_statement_may_is_applied_in_prefixes(
+    kafka: str, pool: Pool, make_topic: MakeTopic
+) -> None:
+    topic, out = await make_topic("in"), await make_topic("out")
+    await produce(kafka, topic, [("k", 1)] * 40)
+    async with running(make_loop(Slow(topic, out, pool), kafka)):
+        await eventually(lambda: _has(pool, 40))
+    assert len(await read_all(kafka, out)) == 40
 
 
 async def test_a_second_run_goes_on_where_the_first_one_ended(kafka: str, pool: Pool, make_topic: MakeTopic) -> None:

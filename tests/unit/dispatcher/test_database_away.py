@@ -13,7 +13,7 @@ from contracts.actions import MessageContent, PostWebhook, SendMessage
 from contracts.cloudevents import now_text
 from contracts.registry import Bot
 from dispatcher.intake.actions_handler import NAME
-from dispatcher.results import recorder
+from dispatcher.results import outcomes, recorder
 from dispatcher.scheduling import claims
 from support.deliveries import BOT, CHANNEL, KEYS, PROJECT, Registry, channel, project
 from support.deliveries_in_memory import DeliveriesInMemory
@@ -103,3 +103,23 @@ async def test_an_outcome_whose_lease_ran_out_while_it_waited_is_saved_before_an
         store.later, store.away = timedelta(minutes=5), False
         await eventually(lambda: {row.state for row in store.tables.rows.values()} == {"succeeded"}, seconds=3)
     assert len(http.requests) == 1
+
+
+async def test_while_the_database_is_away_so_many_results_wait_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outcomes, "MOST", 10)
+    store, http = Away(), PlayedHttp(lambda url, _: (200, b""))
+    async with dispatcher_in_memory(http, Registry(*ENTITIES), keys=KEYS, store=store) as dispatcher:
+        await dispatcher.act(
+            *(
+                PostWebhook(
+                    **base(), url=f"https://hooks.example.com/{number}", title="x", timestamp=now_text(), data={}
+                )
+                for number in range(200)
+            )
+        )
+        store.away = True
+        await eventually(lambda: store.refused > 20, seconds=2)
+        assert 10 <= len(http.requests) < 150
+        store.away = False
+        await eventually(lambda: {row.state for row in store.tables.rows.values()} == {"succeeded"}, seconds=5)
+    assert len(http.requests) == 200

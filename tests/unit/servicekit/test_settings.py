@@ -1,3 +1,4 @@
+import re
 from ipaddress import ip_network
 
 import pytest
@@ -81,3 +82,17 @@ def test_a_service_adds_its_own_fields(monkeypatch):
     settings = Settings()
     assert (settings.port, settings.rounds, settings.public_url) == (8123, 5, "https://hooks.example")
     assert settings.instance
+
+
+@pytest.mark.parametrize("given", ["", "two words", "a/b", "naïve", "x" * 129])
+def test_a_name_of_a_replica_that_kafka_would_not_take_is_refused_at_the_start(monkeypatch, given):
+    monkeypatch.setenv("SWITCHHOOK_ADMIN_TOKEN", TOKEN)
+    monkeypatch.setenv("SWITCHHOOK_INSTANCE", given)
+    with pytest.raises(ValidationError, match="instance"):
+        ServiceSettings()
+
+
+def test_a_host_of_any_name_gives_one_that_kafka_takes(monkeypatch):
+    monkeypatch.setenv("SWITCHHOOK_ADMIN_TOKEN", TOKEN)
+    monkeypatch.setattr("socket.gethostname", lambda: "my host_" + "é" * 200)
+    assert re.fullmatch("[A-Za-z0-9._-]{1,128}", ServiceSettings().instance)

@@ -83,3 +83,5 @@ TOPIC = Topic(
         "delete.retention.ms": str(DAY_MS),
     },
 )
+VIEW_TRUSTED_SECONDS = DAY_MS / 2 / 1000
+"""A reader that has not been at the topic's end for half of what tombstones stay may have missed one, and reads it again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from functools import cached_property
 from ipaddress import IPv4Network, IPv6Network, ip_network
@@ -29,7 +30,7 @@ SECRETS_DIR = "SWITCHHOOK_SECRETS_DIR"
 
 
 def _default_instance() -> str:
-    return f"{socket.gethostname()}-{os.getpid()}"
+    return f"{re.sub('[^A-Za-z0-9._-]', '-', socket.gethostname())}-{os.getpid()}"[-128:]
 
 
 class KafkaSettings(BaseSettings):
@@ -113,8 +114,10 @@ class ServiceSettings(KafkaSettings):
     """PostgreSQL DSN of this service's role."""
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
-    instance: str = Field(default_factory=_default_instance, min_length=1, max_length=128)
-    """Name of this replica, unique among the living ones of its service."""
+    instance: str = Field(default_factory=_default_instance, max_length=128, pattern=r"^[A-Za-z0-9._-]+$")
+    """Name of this replica, unique among the living ones of its service: two of one name take each other's partitions
+    away, again and again. Containers that share their host's name (its network) have to be given one each. One that stays
+    the same over restarts gets its partitions back at once."""
     admin_token: SecretStr = Field(min_length=32)
     """The operator's token, at least 32 characters, or better `sha256:` and its digest in hex; the digest is all that is kept."""
     kek: SecretStr | None = None

@@ -48,7 +48,9 @@ def assemble(
     holdings = Holdings(pulse, lease, outcomes.deliveries)
     sender = Sender(http, context, programs, holdings.still_ours)
     limits = limits_in(kinds, context.catalogue)
-    destinations = Destinations(sender.attempt, outcomes.add, limits, most=settings.max_in_flight, starved=due.set)
+    destinations = Destinations(
+        sender.attempt, outcomes.add, limits, most=settings.max_in_flight, starved=due.set, full=outcomes.full
+    )
     recorder = Recorder(store, publisher, outcomes, offer=destinations.offer, holds=holdings.holds, lease_seconds=lease)
     claims = Claims(
         store, destinations, holdings, outcomes,

@@ -35,6 +35,8 @@ from servicekit.workers.pool import WorkerPool
 
 SERVICE = "dispatcher"
 SCHEMA = "dispatcher"
+UNUSED = ("flow", "flow_version", "hook_url", "trigger")
+"""Kinds of entities that no delivery needs."""
 CONNECTIONS_PER_HOST = 256
 """The most that an endpoint may ask for (contracts.registry)."""
 
@@ -47,7 +49,7 @@ class Dispatcher(Service):
 
     def __init__(self, settings: Settings, kinds: Kinds = DELIVERY_KINDS) -> None:
         self.settings, self.kinds, self.database = settings, kinds, Database.of(settings, SCHEMA)
-        self.view = RegistryView(settings.cluster)
+        self.view = RegistryView(settings.cluster, without=UNUSED)
         self.authoriser = Authoriser(self.view, settings.admin_token)
         self.stack = StackId(lambda: self.view.stack_id)
         self.loops: list[PartitionLoop] = []

@@ -32,6 +32,8 @@ from servicekit.workers.pool import WorkerPool
 
 SERVICE = "flow-engine"
 SCHEMA = "flow_engine"
+UNUSED = ("endpoint", "secret")
+"""Kinds of entities that no turn needs."""
 
 
 class Engine(Service):
@@ -39,7 +41,7 @@ class Engine(Service):
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.database = settings, Database.of(settings, SCHEMA)
-        self.view = RegistryView(settings.cluster)
+        self.view = RegistryView(settings.cluster, without=UNUSED)
         self.authoriser = Authoriser(self.view, settings.admin_token)
         self.stack = StackId(lambda: self.view.stack_id)
         self.publisher = KafkaPublisher(settings.cluster, client_id=f"{SERVICE}-{settings.instance}-operator")

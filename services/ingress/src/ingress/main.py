@@ -18,6 +18,8 @@ from servicekit.registry_view.view import RegistryView
 from servicekit.web.health import Checks
 
 SERVICE = "ingress"
+UNUSED = ("api_call", "endpoint", "hook_url", "secret")
+"""Kinds of entities that no request needs."""
 YOUNG_OBJECTS = 20_000
 """Objects between two collections of the youngest: a request makes some hundred and no cycles, so the default of 700
 collects for nothing at every fifth request."""
@@ -29,7 +31,7 @@ class IngressService(Service):
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.publisher = KafkaPublisher(settings.cluster, client_id=f"ingress-{settings.instance}")
-        self.view = RegistryView(settings.cluster, client_id=f"ingress-view-{settings.instance}")
+        self.view = RegistryView(settings.cluster, client_id=f"ingress-view-{settings.instance}", without=UNUSED)
         self.asker = Asker(settings.cluster, settings.instance, publisher=self.publisher)
         # Of its own: what the bridge writes is not known before, and a producer that Kafka refuses fails all its records.
         self.bridge_publisher = KafkaPublisher(settings.cluster, client_id=f"ingress-bridge-{settings.instance}")

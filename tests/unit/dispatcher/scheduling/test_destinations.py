@@ -11,7 +11,7 @@ import pytest
 
 from dispatcher.model.delivery import Delivery, Limits, Result
 from dispatcher.scheduling.destination import Destination
-from dispatcher.scheduling.destinations import Destinations
+from dispatcher.scheduling.destinations import MOST_BYTES, Destinations
 from support.leased import attempted, delivery
 from support.waiting import eventually
 
@@ -245,3 +245,37 @@ async def test_idle_destinations_are_forgotten() -> None:
     await eventually(lambda: world.results, seconds=2)
     world.destinations.forget_idle()
     assert world.destinations._destinations == {}
+
+
+async def test_deliveries_in_hand_take_so_many_bytes_and_the_rest_is_left_where_it_is() -> None:
+    world = World(many=Limits(1000))
+    large = bytes(1_400_000)
+    taken = list[Delivery]()
+    while world.destinations.room(name := f"d{len(taken) % 9}", "project-1"):
+        taken += to(name, 1, payload=large)
+        world.destinations.offer(taken[-1:])
+    assert MOST_BYTES <= len(taken) * len(large) < MOST_BYTES + len(large)
+    world.destinations.drop(lambda one: one.destination == "d1")
+    assert world.destinations.room("many", "project-2")
+    world.destinations.offer(to("many", 1, payload=bytes(MOST_BYTES)))
+    assert not world.destinations.room("d8", "project-1")
+    for one in [one for one in await world.began(19) if one.destination != "d1"]:
+        world.end(one)
+    await eventually(lambda: world.destinations.room("d8", "project-1"), seconds=2)
+
+
+async def test_while_too_many_results_wait_no_attempt_is_begun_and_then_they_are() -> None:
+    world, full = World(), [False]
+    destinations = Destinations(world.attempt, world.results.append, world.limits, most=100, full=lambda: full[0])
+    given = to("a", 3)
+    destinations.offer(given[:2])
+    await world.began(2)
+    full[0] = True
+    destinations.offer([given[2], *to("b", 1)])
+    world.end(given[0])
+    await eventually(lambda: len(world.results) == 1, seconds=2)
+    destinations.forget_idle()
+    assert len(world.begun) == 2
+    full[0] = False
+    destinations.offer([])
+    assert {one.destination for one in await world.began(4)} == {"a", "b"}

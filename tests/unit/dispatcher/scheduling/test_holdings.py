@@ -13,6 +13,7 @@ from dispatcher.model.delivery import Delivery
 from dispatcher.scheduling.holdings import Holdings
 from dispatcher.scheduling.pulse import Pulse
 from dispatcher.store.port import Lease, Place
+from servicekit import boot_clock
 from support.deliveries_in_memory import DeliveriesInMemory
 from support.leased import delivery
 
@@ -32,8 +33,9 @@ class Wire:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Goes on while the host is suspended; `time.monotonic` does not."""
     now = [1000.0]
-    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(time, "clock_gettime", lambda which: now[0] if which == boot_clock._CLOCK else 0.0)
     return now
 
 
@@ -84,7 +86,7 @@ async def test_a_partition_that_was_left_is_not_ours_nor_are_leases_from_before_
     assert holdings.still_ours(leased(clock))
 
 
-async def test_after_the_process_stood_still_nothing_leased_before_is_relied_upon(
+async def test_after_the_process_or_its_host_stood_still_nothing_leased_before_is_relied_upon(
     clock: list[float], store: DeliveriesInMemory
 ) -> None:
     holdings = await holding(clock, store)

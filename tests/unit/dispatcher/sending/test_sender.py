@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +18,7 @@ from dispatcher.requests import Reading, Request
 from dispatcher.sending import programs
 from dispatcher.sending.programs import Programs
 from dispatcher.sending.sender import Sender
+from servicekit.boot_clock import boot_seconds
 from servicekit.http_client.guarded_http import Answer, Unreachable
 from support.deliveries import catalogue_of
 from support.leased import delivery
@@ -94,13 +94,13 @@ async def test_an_attempt_is_kept_without_the_secrets_that_the_receiver_echoes(h
 
 
 async def test_no_request_outlives_its_lease(http: Http, maker: Maker) -> None:
-    late = delivery(lease_ends=time.monotonic() + 9)
+    late = delivery(lease_ends=boot_seconds() + 9)
     result = await attempt(http, maker, late)
     assert (result.outcome, result.delay, http.sent) == ("deferred", 0.0, [])
 
 
 async def test_a_request_is_cut_to_what_the_lease_allows(http: Http, maker: Maker) -> None:
-    await attempt(http, maker, delivery(lease_ends=time.monotonic() + 9), longest=4.0)
+    await attempt(http, maker, delivery(lease_ends=boot_seconds() + 9), longest=4.0)
     assert http.sent == [4.0]
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.programs import stepping
+from flow_engine.programs.sandbox import MakeUrl
 from flow_engine.programs.worker import MOST_GRAPHS, Learn, Step, StepWorker, Unknown
+from flowlang.model import RunCode
 from servicekit.credentials.links import LinkKeys
 from servicekit.loop.batches import Infrastructure
 from support.engine_world import EngineWorld, ScriptedSandbox, flow, flow_version
@@ -30,6 +33,15 @@ def counted(*, error_port: bool = True, version: str = "one") -> dict[str, Any]:
             "sorry": SAY_SORRY,
         },
     }  # fmt: skip
+
+
+def with_code() -> dict[str, Any]:
+    """A code node in the place of the conditions."""
+    document = counted()
+    run = {"type": "code", "source": "7", "save_to": "memory.seven", "ports": {"next": "ask", "error": "sorry"}}
+    document["nodes"]["first"] = run
+    document["nodes"].pop("second")
+    return document
 
 
 def put(world: EngineWorld, document: dict[str, Any], *, version: int = 1) -> None:
@@ -127,6 +139,32 @@ async def test_code_runs_once_however_often_its_step_is_made(world: EngineWorld)
     assert len(sandbox.ran) == 1
 
 
+class FrozenSandbox(ScriptedSandbox):
+    """While code runs the process stands still for a minute."""
+
+    def __init__(self, clock: list[float]) -> None:
+        super().__init__(value=7)
+        self._clock = clock
+
+    async def run(self, code: RunCode, make_url: MakeUrl) -> dict[str, Any]:
+        self._clock[0] += 60.0
+        return await super().run(code, make_url)
+
+
+async def test_a_process_that_stood_still_while_code_ran_charges_its_project_no_more_than_code_may_take(
+    world: EngineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by the simulation: after a freeze all programs of a project were refused for minutes."""
+    clock = [0.0]
+    monkeypatch.setattr(stepping, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+    world.sandbox = FrozenSandbox(clock)
+    world.restart(compute_budget=10)
+    put(world, with_code())
+    for person in ("p1", "p2"):
+        await world.say("/counted", person)
+    assert (await world.said("p1"), await world.said("p2")) == (["one"], ["one"])
+
+
 async def test_a_project_that_spends_its_allowance_fails_at_once_by_the_port(world: EngineWorld) -> None:
     put(world, counted())
     world.workers.ends = lambda task, progress: progress == 1
@@ -150,11 +188,8 @@ async def test_what_code_takes_is_spent_and_asked_for(world: EngineWorld, monkey
     world.sandbox = sandbox = ScriptedSandbox(value=7)
     world.restart(compute_budget=10)
     monkeypatch.setattr(stepping, "CODE_WAIT", -1.0)  # As if each had taken a second longer.
-    document = counted()
-    run = {"type": "code", "source": "7", "save_to": "memory.seven", "ports": {"next": "ask", "error": "sorry"}}
-    document["nodes"]["first"] = run
-    document["nodes"].pop("second")
-    put(world, document)
+    monkeypatch.setattr(stepping, "LONGEST_RUN", 1.0)
+    put(world, with_code())
     for number in range(10):
         await world.say("/counted", f"p{number}")
     assert (await world.said("p0"), len(sandbox.ran)) == (["one"], 3)

@@ -26,6 +26,7 @@ LIMIT = TextLimit(20)
         ("look: https://a.ex/path now", ["look:", "https://a.ex/path", "now"]),
         ("x" * 45, ["x" * 20, "x" * 20, "x" * 5]),
         ("word " * 4 + "\n", ["word word word word"]),
+        (" " * 30 + "x", ["x"]),
         ("🇺🇦" * 6, ["🇺🇦" * 5, "🇺🇦"]),
         ("👍🏽" * 6, ["👍🏽" * 5, "👍🏽"]),
         ("e\u0301" * 11, ["e\u0301" * 10, "e\u0301"]),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from servicekit.checkpoints.fence import Hold
 from servicekit.kafka.records import Record
+from servicekit.loop.assignment import MAX_WAITING_BYTES, Assignment
 from servicekit.loop.partitions import LONGEST_DELAY, MAX_UNACKNOWLEDGED, LogProblem, Partition, Rewritten, State
 
 
@@ -186,3 +190,30 @@ def test_a_stopped_partition_stays_red_until_it_is_known_to_fit() -> None:
     assert part.problem == "it is another log"
     part.receive(records(9, id="a"))
     assert part.problem is None
+
+
+def test_bytes_that_wait_are_known_and_those_that_are_applied_let_go() -> None:
+    part = begun()
+    values = [bytes(1000), bytes(2000), bytes(4000)]
+    part.receive([Record("t", 0, 10 + n, 0, b"k", value) for n, value in enumerate(values)])
+    assert part.waiting_bytes == 7003
+    references = sys.getrefcount(values[0])
+    part.drop(1)
+    assert (part.waiting_bytes, sys.getrefcount(values[0])) == (6002, references - 1)
+    part.clear()
+    assert part.waiting_bytes == 0
+
+
+def test_no_more_is_fetched_than_may_wait_whether_many_records_or_large_ones() -> None:
+    nothing: Any = None
+    assignment = Assignment(nothing, nothing, nothing, asyncio.Event(), max_waiting=1000)
+    for number in (0, 1):
+        assignment.partitions[number] = begun()
+    large = records(*range(10, 1010), size=1_400_000)
+    taken = 0
+    while assignment.has_room():
+        assignment.receive(taken % 2, [large[taken // 2]])
+        taken += 1
+    assert taken * 1_400_000 < 1.1 * MAX_WAITING_BYTES
+    assignment.partitions[0].drop(1)
+    assert assignment.has_room()

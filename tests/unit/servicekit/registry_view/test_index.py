@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
+import dispatcher.main
+import flow_engine.main
+import ingress.main
+from contracts.registry import ENTITY_MODELS
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.registry_view.index import RegistryIndex
 from support.registry_records import PROJECT, entity, snapshot, token, tombstone
@@ -67,3 +73,43 @@ def test_differences_are_what_changed() -> None:
     before = filled(token("r", "a"), token("r", "b"), token("r", "c"))
     after = filled(token("r", "a"), token("r", "b", 2), token("r", "d"))
     assert set(before.differences(after)) == {("token", "b"), ("token", "c"), ("token", "d")}
+
+
+def test_kinds_that_a_service_has_no_use_for_take_no_room_and_are_not_waited_for() -> None:
+    index = RegistryIndex(without=("api_call",))
+    for offset, record in enumerate((token("r", "a"), api_call("1", 1, "n"), snapshot("r", token=1, api_call=7))):
+        index.apply(Record("r", 0, offset, 0, record.key, record.value))
+    assert +index.counts() == {"token": 1}
+    assert index.complete
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda index: index.get("api_call", "1"),
+        lambda index: index.deleted("api_call", "1"),
+        lambda index: list(index.find("api_call", "name", (PROJECT, "n"))),
+        lambda index: list(index.all("api_call", PROJECT)),
+    ],
+    ids=["get", "deleted", "find", "all"],
+)
+def test_asking_for_a_kind_that_is_left_out_is_loud(ask: Callable[[RegistryIndex], object]) -> None:
+    with pytest.raises(KeyError):
+        ask(RegistryIndex(without=("api_call",)))
+
+
+@pytest.mark.parametrize(
+    ("unused", "needed"),
+    [
+        (ingress.main.UNUSED, {"token", "project", "bot", "channel", "trigger", "flow", "flow_version"}),
+        (
+            flow_engine.main.UNUSED,
+            {"token", "bot", "channel", "trigger", "flow", "flow_version", "api_call", "hook_url"},
+        ),
+        (dispatcher.main.UNUSED, {"token", "project", "bot", "channel", "endpoint", "api_call", "secret"}),
+    ],
+    ids=["ingress", "flow-engine", "dispatcher"],
+)
+def test_each_service_leaves_out_kinds_that_it_does_not_need(unused: tuple[str, ...], needed: set[str]) -> None:
+    assert set(unused) < set(ENTITY_MODELS)
+    assert not set(unused) & needed

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from itertools import accumulate
 from typing import Literal, NamedTuple
 
 PAUSES = tuple(
@@ -17,6 +16,10 @@ PAUSES = tuple(
 """Where a text is cut, best first: between paragraphs, lines, sentences, words."""
 LEAST = 2
 """A pause is taken where the part before it fills one message in LEAST, else a lesser one; between words anywhere."""
+LONGEST_CHARACTER = 32
+"""Code points of what a reader takes for one character, at most: a family with skin tones has 11."""
+WIDEST = 4
+"""Bytes, or UTF-16 units, that a code point has at most: what is this much shorter than the limit is not counted."""
 _JOINER, _SELECTORS, _TONES = "\u200d", range(0xFE00, 0xFE10), range(0x1F3FB, 0x1F400)
 _FLAG_LETTERS = range(0x1F1E6, 0x1F200)
 
@@ -30,29 +33,21 @@ class TextLimit(NamedTuple):
 
 def in_parts(text: str, limit: TextLimit | None) -> list[str]:
     """The text as messages, at least one; without a limit it is one. The space at a cut is left out."""
-    parts: list[str] = []
-    while limit is not None and (fits := _fitting(text, limit)) < len(text):
+    if limit is None or len(text) * WIDEST <= limit.most or _fitting(text, limit) == len(text):
+        return [text]
+    parts, text = list[str](), text.strip() or text
+    while (fits := _fitting(text, limit)) < len(text):
         end, next = _cut(text, max(fits, 1))
         parts.append(text[:end])
         text = text[next:]
-    return [*parts, text] if text or not parts else parts
+    return [*parts, text] if text else parts
 
 
 def _fitting(text: str, limit: TextLimit) -> int:
     """How many of its first code points one message has."""
-    size = _utf8_size if limit.unit == "bytes" else _utf16_size
-    for count, total in enumerate(accumulate(map(size, text[: limit.most + 1]))):
-        if total > limit.most:
-            return count
-    return len(text)
-
-
-def _utf16_size(character: str) -> int:
-    return 1 + (character > "\uffff")
-
-
-def _utf8_size(character: str) -> int:
-    return len(character.encode("utf-8", "replace"))
+    encoding, width = ("utf-8", 1) if limit.unit == "bytes" else ("utf-16-le", 2)
+    encoded = text[: limit.most].encode(encoding, "replace")[: limit.most * width]
+    return len(encoded.decode(encoding, "ignore"))  # Half a character at the end is left out.
 
 
 def _cut(text: str, fits: int) -> tuple[int, int]:
@@ -63,7 +58,7 @@ def _cut(text: str, fits: int) -> tuple[int, int]:
             end = len(text[: one.end()].rstrip())
             if 0 < end <= fits:
                 return end, len(text) - len(text[one.end() :].lstrip())
-    for end in range(fits, fits // LEAST, -1):
+    for end in range(fits, max(fits // LEAST, fits - LONGEST_CHARACTER), -1):
         if not _joined(text, end):
             return end, end
     return fits, fits
@@ -80,7 +75,8 @@ def _joined(text: str, at: int) -> bool:
 
 
 def _flag_letters_before(text: str, at: int) -> int:
+    """A flag has two; in a row of more than LONGEST_CHARACTER it is not looked where that begins."""
     count = 0
-    while count < at and ord(text[at - 1 - count]) in _FLAG_LETTERS:
+    while count < min(at, LONGEST_CHARACTER) and ord(text[at - 1 - count]) in _FLAG_LETTERS:
         count += 1
     return count

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from math import inf
 from typing import Literal
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError, UnknownTopicOrPartitionError
 
+from servicekit.boot_clock import boot_seconds
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.inside_aiokafka import consumers, missing_topics
@@ -32,7 +34,8 @@ class AssignedReader:
     """`receive` is called with the records of each fetch, `restart` before reading from the start once more.
 
     `moved` is called after each step. `position` is the next offset; `behind_since` a monotonic time, None while
-    everything is read that the log held at the last look.
+    everything is read that the log held at the last look. After more than `trusted_seconds` without having been at the
+    log's end it begins anew at the start: of a compacted topic deletions may be gone that it has not read.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class AssignedReader:
         receive: Callable[[list[Record]], None],
         restart: Callable[[], None] = lambda: None,
         moved: Callable[[], None] = lambda: None,
+        trusted_seconds: float = inf,
     ) -> None:
         self._cluster, self._topic, self._client_id, self._begin = cluster, topic, client_id, begin
         self._receive, self._restart, self._on_moved = receive, restart, moved
@@ -56,6 +60,7 @@ class AssignedReader:
         self.incarnation: str | None = None
         """The id of the topic that is read, None while it is not known."""
         self.behind_since: float | None = time.monotonic()
+        self._trusted_seconds, self._whole_at = trusted_seconds, boot_seconds()
 
     async def run(self) -> None:
         """Read for ever. Only ends by being cancelled."""
@@ -66,7 +71,7 @@ class AssignedReader:
                 await self._session()
             except Rebuild as reason:
                 log.warning("reader.rebuilds", topic=self._topic, reason=str(reason))
-                self.position = None
+                self.position, self._whole_at = None, boot_seconds()
                 self._restart()
             except (KafkaError, OSError) as error:
                 log.warning("reader.reconnects", topic=self._topic, error=f"{type(error).__name__}: {error}")
@@ -79,6 +84,11 @@ class AssignedReader:
                 log.exception("reader.failed", topic=self._topic)
             pause = 0.1 if time.monotonic() - started > 10 else min(pause * 2, 2.0)
             await asyncio.sleep(pause)
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether what was read is too old to be trusted."""
+        return self.position is not None and boot_seconds() - self._whole_at > self._trusted_seconds
 
     async def end(self, timeout: float) -> int:
         """The log's end as of now. Raises KafkaError when there is no connection, TimeoutError."""
@@ -198,16 +208,21 @@ class AssignedReader:
     async def _move(self, position: int) -> None:
         self.position = position
         if position >= self._goal:
-            self.behind_since = None
+            self._is_whole()
         self._on_moved()
         async with self._moved:
             self._moved.notify_all()
+
+    def _is_whole(self) -> None:
+        if self.cut_off:
+            raise Rebuild("it was cut off for longer than deletions stay in the topic for sure")
+        self.behind_since, self._whole_at = None, boot_seconds()
 
     def _look(self, end: int) -> None:
         """Note where the log ends now, and since when we are not there."""
         self._goal = end
         if self.position is not None and self.position >= end:
-            self.behind_since = None
+            self._is_whole()
         elif self.behind_since is None:
             self.behind_since = time.monotonic()
 

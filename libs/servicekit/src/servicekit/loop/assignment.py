@@ -16,6 +16,9 @@ from servicekit.loop.metrics import LoopMetrics
 from servicekit.loop.partitions import LogProblem, Partition, Rewritten, State
 from servicekit.loop.recovery import Recovery
 
+MAX_WAITING_BYTES = 16 * 1024 * 1024
+"""Two batches of the largest size; a fetch may come on top of it (servicekit.kafka.clients.FETCH_BYTES)."""
+
 log = structlog.get_logger()
 
 
@@ -25,7 +28,8 @@ class Assignment:
     def __init__(
         self, handler: Handler, metrics: LoopMetrics, recovery: Recovery, work: asyncio.Event, max_waiting: int
     ) -> None:
-        """`work` is set when records have arrived; no more than `max_waiting` of them are kept."""
+        """`work` is set when records have arrived; no more than `max_waiting` of them, or MAX_WAITING_BYTES,
+        are kept."""
         self.partitions: dict[int, Partition] = {}
         self.changed = asyncio.Event()
         """Set whenever a partition's state may have changed."""
@@ -117,7 +121,11 @@ class Assignment:
 
     def has_room(self) -> bool:
         """Whether more records may wait."""
-        return sum(part.waiting for part in self.partitions.values()) < self._max_waiting
+        parts = self.partitions.values()
+        return (
+            sum(part.waiting for part in parts) < self._max_waiting
+            and sum(part.waiting_bytes for part in parts) < MAX_WAITING_BYTES
+        )
 
     def expecting(self) -> Mapping[int, int]:
         """Partition -> next offset from Kafka, of those that are read."""

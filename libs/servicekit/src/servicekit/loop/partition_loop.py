@@ -33,6 +33,7 @@ from servicekit.kafka.inside_aiokafka import missing_topics
 from servicekit.kafka.publisher import KafkaPublisher, check_sizes
 from servicekit.kafka.records import Outgoing, dead_letter
 from servicekit.loop.assignment import Assignment
+from servicekit.loop.batch_size import BatchSize
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Handler, Infrastructure
 from servicekit.loop.brake import Brake
 from servicekit.loop.infrastructure import is_infrastructure
@@ -96,7 +97,7 @@ class PartitionLoop:
         self.topic = topic = handler.topic
         self._parallel_batches = parallel_batches
         self._handler, self._service, self._cluster = handler, service, cluster
-        self._max_records, self._session_timeout = max_records, session_timeout
+        self._size, self._session_timeout = BatchSize(max_records), session_timeout
         self._own_publisher = publisher is None
         self._publisher = publisher or KafkaPublisher(cluster, client_id=f"{group}-{instance}")
         self._metrics, self._stamps, self._brake = LoopMetrics(topic), Stamps(topic), Brake(topic, service)
@@ -190,7 +191,7 @@ class PartitionLoop:
 
     async def _apply_next(self) -> bool:
         """Apply what there is. False when there is nothing."""
-        portions = [] if self._brake.pulled else cut(self._assignment.in_turn(), self._max_records)
+        portions = [] if self._brake.pulled else cut(self._assignment.in_turn(), self._size.now)
         if not portions:
             return False
         for portion in portions:
@@ -277,6 +278,7 @@ class PartitionLoop:
 
             await self._connection.transaction(work)
             self._brake.went_on()
+            self._size.went_on()
             del self._outlet.published[: len(deleted)]
             self._metrics.commit_seconds.observe(time.monotonic() - begun)
             await failpoint("after_commit")
@@ -313,6 +315,7 @@ class PartitionLoop:
         cause = error.cause if isinstance(error, OutcomeUnknown) else error
         held = is_infrastructure(cause)
         self._brake.failed(cause)
+        self._size.failed(sum(len(portion.records) for portion in portions), cause)
         alone = goes_alone(portions)
         log.warning("batch.failed", topic=self.topic, held=held, alone=alone, error=f"{type(cause).__name__}: {cause}")
         for portion in portions:
@@ -340,11 +343,8 @@ class PartitionLoop:
         return {topic for topic in topics if self._publisher.count(topic) == count}
 
     async def _run_after(self, after: Callable[[], Awaitable[None] | None] | None) -> None:
-        if after is None:
-            return
         try:
-            result = after()
-            if isawaitable(result):
+            if after is not None and isawaitable(result := after()):
                 await result
         except Exception:
             log.exception("commit.after_failed", topic=self.topic)

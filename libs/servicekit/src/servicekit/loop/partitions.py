@@ -71,16 +71,17 @@ class Partition:
         """The newest leader epoch under which the log is known to hold what was received, and the one to be known next."""
         self._gap: tuple[int, int] | None = None
         self._buffer: list[Record] = []
-        self._head = 0
+        self.waiting_bytes = 0
+        """Of the records that wait."""
 
     @property
     def waiting(self) -> int:
         """Records that have arrived and are not applied."""
-        return len(self._buffer) - self._head
+        return len(self._buffer)
 
     def clear(self) -> None:
         """Forget what has arrived."""
-        self._buffer, self._head, self._gap = [], 0, None
+        self._buffer, self._gap, self.waiting_bytes = [], None, 0
         self._last, self._epoch, self._looks_back = None, -1, False
 
     def begin(self, hold: Hold, log_start: int) -> int:
@@ -139,6 +140,7 @@ class Partition:
     def _take_in(self, records: Sequence[Record]) -> int | None:
         whole = _contiguous(records)
         self._buffer.extend(records[:whole])
+        self.waiting_bytes += size_of(records[:whole])
         if whole:
             self._last = records[whole - 1]
             self._epoch = max(self._epoch, self._last.leader_epoch)
@@ -174,23 +176,21 @@ class Partition:
 
     def peek(self, room: int, room_bytes: int) -> list[Record]:
         """The next records to apply, at most so many; the first one whatever its size. One, if it has to go alone."""
-        if self._buffer[self._head].offset <= self.alone_until:
-            return self._buffer[self._head : self._head + 1]
-        taken = self._buffer[self._head : self._head + room]
+        if self._buffer[0].offset <= self.alone_until:
+            return self._buffer[:1]
+        taken = self._buffer[:room]
         size = 0
         for count, record in enumerate(taken):
-            size += len(record.value or b"")
+            size += size_of([record])
             if size > room_bytes and count:
                 return taken[:count]
         return taken
 
     def drop(self, count: int) -> None:
         """The first `count` records are applied."""
-        self._head += count
+        self.waiting_bytes -= size_of(self._buffer[:count])
+        del self._buffer[:count]
         self.delay, self.tries, self.error = 0.0, 0, None
-        if self._head >= 1000 or self._head == len(self._buffer):
-            del self._buffer[: self._head]
-            self._head = 0
 
     def may_take(self) -> bool:
         """Whether there is something to apply and it may be applied now."""
@@ -241,6 +241,11 @@ class Partition:
         self.state, self.fenced_at, self.hold = State.FENCED, time.monotonic(), None
         self.taken.set()
         self.clear()
+
+
+def size_of(records: Sequence[Record]) -> int:
+    """Bytes that the records hold, their headers left out."""
+    return sum(len(record.value or b"") + len(record.key or b"") for record in records)
 
 
 def _contiguous(records: Sequence[Record]) -> int:

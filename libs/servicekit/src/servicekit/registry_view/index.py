@@ -6,7 +6,7 @@ An entity is kept as the bytes it came in and parsed when somebody asks; the las
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -57,13 +57,17 @@ _fields = msgspec.json.Decoder(dict[str, Any])
 
 
 class RegistryIndex:
-    """A view's content. Records are applied in the topic's order; an older version never replaces a newer one."""
+    """A view's content. Records are applied in the topic's order; an older version never replaces a newer one.
 
-    def __init__(self) -> None:
+    Kinds in `without` are not kept; asking for one raises KeyError.
+    """
+
+    def __init__(self, without: Collection[str] = ()) -> None:
+        self._without = frozenset(without)
         self.snapshot: Snapshot | None = None
         self.refused = 0
         """Records that could not be read."""
-        self._living: dict[str, dict[str, Stored]] = {kind: {} for kind in ENTITY_MODELS}
+        self._living: dict[str, dict[str, Stored]] = {kind: {} for kind in ENTITY_MODELS if kind not in without}
         self._gone: dict[tuple[str, str], tuple[int, int]] = {}
         self._of_project: dict[tuple[str, str], set[str]] = {}
         self._by: dict[tuple[str, str, Value], set[str]] = {}
@@ -114,7 +118,7 @@ class RegistryIndex:
         if self.snapshot is None:
             return False
         counts = self.counts()
-        return all(counts[kind] >= count for kind, count in self.snapshot.counts.items())
+        return all(counts[kind] >= count for kind, count in self.snapshot.counts.items() if kind not in self._without)
 
     def get(self, kind: str, id: str) -> Model | None:
         """The entity, None when it is not known, or is none as this release knows them."""
@@ -137,17 +141,19 @@ class RegistryIndex:
 
     def find(self, kind: str, index: str, value: Value) -> Iterator[Model]:
         """The entities under that value of a declared index, in the order of their ids. Raises KeyError for no index."""
-        if index not in ENTITY_MODELS[kind].INDEXES:
-            raise KeyError(index)
+        if index not in ENTITY_MODELS[kind].INDEXES or kind in self._without:
+            raise KeyError(kind, index)
         yield from self._models(kind, self._by.get((kind, index, value), ()))
 
     def all(self, kind: str, project_id: str) -> Iterator[Model]:
         """The project's entities of that kind, in the order of their ids."""
+        if kind in self._without:
+            raise KeyError(kind)
         yield from self._models(kind, self._of_project.get((kind, project_id), ()))
 
     def deleted(self, kind: str, id: str) -> bool:
         """Whether a delete of it was seen. What was never seen is not deleted."""
-        return (kind, id) in self._gone
+        return id not in self._living[kind] and (kind, id) in self._gone
 
     def differences(self, other: RegistryIndex) -> Iterator[tuple[str, str]]:
         """(kind, id) of what the two hold in different versions, or only one of them holds."""

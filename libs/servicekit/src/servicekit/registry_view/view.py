@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
 import structlog
 from aiokafka.errors import KafkaError
 
 from contracts import registry
+from contracts.registry import EntityKind
 from servicekit.kafka.assigned_reader import AssignedReader
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
@@ -32,11 +33,14 @@ class RegistryView:
     """Look-ups in memory. Until `ready`, an entity that is not found is unknown, not absent.
 
     A topic that was recreated, or that has left this reader behind, is read anew into a second index, which takes the
-    first one's place once it is whole.
+    first one's place once it is whole. `without`: kinds of entities that the service has no use for, and does not keep.
     """
 
-    def __init__(self, cluster: Cluster, *, client_id: str = "registry-view") -> None:
-        self._index = RegistryIndex()
+    def __init__(
+        self, cluster: Cluster, *, client_id: str = "registry-view", without: Collection[EntityKind] = ()
+    ) -> None:
+        self._without = without
+        self._index = RegistryIndex(without)
         self._filling: RegistryIndex = self._index
         """What is being read into: another one than `_index` while the topic is read anew."""
         self._reader = AssignedReader(
@@ -47,6 +51,7 @@ class RegistryView:
             receive=self._receive,
             restart=self._restart,
             moved=self._moved,
+            trusted_seconds=registry.VIEW_TRUSTED_SECONDS,
         )
         self._whole = asyncio.Event()
         self._listeners: list[OnChange] = []
@@ -107,7 +112,9 @@ class RegistryView:
         if not self.ready:
             return self._reader.missing() or "the registry's topic has not been read to its end yet, or has no snapshot"
         if self._filling is not self._index:
-            return "the registry's topic was recreated and is being read anew"
+            return "the registry's topic was recreated, or not reached for too long, and is being read anew"
+        if self._reader.cut_off:
+            return f"the registry's topic was not reached for {registry.VIEW_TRUSTED_SECONDS / 3600:.0f} h: what was deleted since is not known"
         if self.behind_seconds > RED_AFTER:
             return f"the view of the registry is {self.behind_seconds:.0f} s behind its topic"
         return None
@@ -197,7 +204,7 @@ class RegistryView:
                 self._notify(*change[:2])
 
     def _restart(self) -> None:
-        self._filling = RegistryIndex() if self.ready else self._index
+        self._filling = RegistryIndex(self._without) if self.ready else self._index
 
     def _moved(self) -> None:
         """Take the filled index into use once it is whole."""

@@ -17,6 +17,11 @@ RATE = 0.1
 MOST_KNOWN = 10_000
 
 
+def now() -> float:
+    """Seconds of time.monotonic, which is asked through its module each time, so that a simulation may replace it."""
+    return time.monotonic()
+
+
 class AllowanceSpent(Exception):
     """The project's long tasks have taken all that they may; the text says so to its owner."""
 
@@ -25,7 +30,7 @@ class Allowances:
     """Of one process."""
 
     def __init__(
-        self, clock: Callable[[], float] = time.monotonic, *, free: float = FREE, most: float = MOST, rate: float = RATE
+        self, clock: Callable[[], float] = now, *, free: float = FREE, most: float = MOST, rate: float = RATE
     ) -> None:
         self._clock, self._free, self._most, self._rate = clock, free, most, rate
         self._full_at: dict[str, float] = {}
@@ -47,7 +52,7 @@ class Allowances:
         """A task of the project took so long."""
         if seconds <= self._free:
             return
-        now = self._clock()
+        moment = self._clock()
         if len(self._full_at) >= MOST_KNOWN:
-            self._full_at = {one: full for one, full in self._full_at.items() if full > now}
-        self._full_at[project] = max(now, self._full_at.get(project, 0.0)) + (seconds - self._free) / self._rate
+            self._full_at = {one: full for one, full in self._full_at.items() if full > moment}
+        self._full_at[project] = max(moment, self._full_at.get(project, 0.0)) + (seconds - self._free) / self._rate

@@ -25,7 +25,7 @@ class Delivery:
     """One row as it is in memory while this process holds its lease; the same from the takeover and from a claim.
 
     `attempts` counts the one under way. `base` is how many were made before the last replay. `lease_ends` is on the
-    monotonic clock, never later than the database's. `lane` and `seq` (its place there) go together.
+    boot clock, never later than the database's. `lane` and `seq` (its place there) go together.
     """
 
     key: UUID

@@ -14,6 +14,10 @@ BATCH_WINDOW_SECONDS = 0.02
 each would cost more than its request."""
 
 
+MOST = 1000
+"""Results that may wait to be saved until no more attempts are begun. Those that are under way then come on top."""
+
+
 class Batch(NamedTuple):
     """What is saved together."""
 
@@ -42,6 +46,10 @@ class Outcomes:
 
     def __len__(self) -> int:
         return len(self._results) + len(self._lanes)
+
+    def full(self) -> bool:
+        """Whether no more attempts should be begun."""
+        return len(self._results) >= MOST
 
     def add(self, result: Result) -> None:
         """Have a result saved, if the delivery's lease is still ours then."""

@@ -94,6 +94,7 @@ class Recorder:
         else:
             self._at_once = AT_ONCE
             self._outcomes.saved(batch)
+            self._offer([])  # There may have been too many results for more attempts.
 
     def _set_apart(self, batch: Batch) -> None:
         """A result that cannot be saved is looked for one by one, and saved without what came back: left to its lease's

@@ -44,12 +44,15 @@ async def keep_up(store: DeliveryStore, retention_days: int) -> None:
 
 
 async def drop_before(store: DeliveryStore, oldest: date) -> None:
-    """Drop the days before `oldest`; a delivery of one that never ended ends, and is told of, first."""
+    """Drop the days before `oldest`; a delivery of one that never ended ends, and is told of, first.
+
+    One that is being read stays until the next time.
+    """
     async with store.session() as session:
         for day in await session.days_before(oldest):
             unfinished = await _discard_unfinished(store, day)
-            await session.drop_day(day)
-            log.info("day.dropped", day=str(day), unfinished=unfinished)
+            if await session.drop_day(day):
+                log.info("day.dropped", day=str(day), unfinished=unfinished)
 
 
 async def _discard_unfinished(store: DeliveryStore, day: date) -> int:

@@ -25,6 +25,8 @@ from servicekit.shares import Shares, Turns
 
 ROOM_SECONDS = 0.5
 """How long a batch waits at most for a quick destination to make room for it: other projects' deliveries wait in it, too."""
+MOST_BYTES = 64 * 1024 * 1024
+"""What the payloads of deliveries may take that wait here or are on the wire; past it all others are left to PostgreSQL."""
 SLOW_SHARE = 0.75
 """Slow destinations may hold this share of all requests at once; the rest is for the others."""
 
@@ -34,7 +36,8 @@ log = structlog.get_logger()
 class Destinations:
     """Starts attempts as destinations can take them. `attempt` does one and never raises; `record` takes its result.
 
-    `starved()` is called when a destination has room again that left deliveries in PostgreSQL for want of it.
+    `starved()` is called when a destination has room again that left deliveries in PostgreSQL for want of it. While `full()`
+    no attempt is begun: so many results wait to be saved already. The next `offer` after that goes on.
     """
 
     def __init__(
@@ -45,9 +48,12 @@ class Destinations:
         *,
         most: int,
         starved: Callable[[], None] = lambda: None,
+        full: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._attempt, self._record, self._limits, self._most = attempt, record, limits, most
-        self._starved = starved
+        self._attempt, self._recorded, self._limits, self._most = attempt, record, limits, most
+        self._bytes = 0
+        self._starved, self._full = starved, full
+        self._held_up: set[str] = set()
         self._destinations: dict[str, Destination] = {}
         self._shares, self._stalled = Shares(most), Turns[Destination]()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -69,7 +75,7 @@ class Destinations:
     def room(self, name: str, project: str) -> int:
         """How many of the project's deliveries for it may be leased by this process now."""
         destination, now = self.destination(name), time.monotonic()
-        if not self._shares.may_take(project, self._share(destination, now)):
+        if self._bytes >= MOST_BYTES or not self._shares.may_take(project, self._share(destination, now)):
             return 0
         return destination.room(now)
 
@@ -103,6 +109,10 @@ class Destinations:
             if destination is None:
                 destination = touched[delivery.destination] = self.destination(delivery.destination)
             destination.waiting.append(delivery)
+            self._bytes += len(delivery.payload)
+        if self._held_up and not self._full():
+            touched |= {name: self._destinations[name] for name in self._held_up}
+            self._held_up.clear()
         for destination in touched.values():
             self._pump(destination)
 
@@ -110,6 +120,7 @@ class Destinations:
         """Forget waiting deliveries that are another's now."""
         for destination in self._destinations.values():
             if any(map(mine, destination.waiting)):
+                self._bytes -= sum(len(each.payload) for each in destination.waiting if mine(each))
                 destination.waiting = deque(each for each in destination.waiting if not mine(each))
 
     def pause(self, name: str, seconds: float) -> None:
@@ -129,7 +140,7 @@ class Destinations:
     def forget_idle(self) -> None:
         """Forget destinations of which nothing is known that matters."""
         now = time.monotonic()
-        for name in [name for name, each in self._destinations.items() if each.idle(now)]:
+        for name in [name for name, each in self._destinations.items() if each.idle(now) and name not in self._held_up]:
             del self._destinations[name]
 
     async def drained(self, seconds: float) -> None:
@@ -152,6 +163,9 @@ class Destinations:
         if destination.chats_until:
             self._hold_chats(destination)
         if not destination.waiting or destination.in_flight >= destination.limits.in_flight:
+            return None
+        if self._full():
+            self._held_up.add(destination.name)
             return None
         now = time.monotonic()
         wait = destination.closed_for(now)
@@ -241,6 +255,11 @@ class Destinations:
             result.circuit = destination.breaker.failed(time.monotonic())
             if result.circuit is not None:
                 log.info("circuit.opened", destination=destination.name, seconds=result.circuit)
+
+    def _record(self, result: Result) -> None:
+        """It is in hand no more."""
+        self._bytes -= len(result.delivery.payload)
+        self._recorded(result)
 
     def _give_back(self, destination: Destination) -> None:
         """They stay due: their queue waits, and are found when the destination answers again."""

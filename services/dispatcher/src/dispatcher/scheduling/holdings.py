@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 from uuid import UUID
@@ -10,6 +9,7 @@ from uuid import UUID
 from dispatcher.model.delivery import Delivery
 from dispatcher.scheduling.pulse import Pulse
 from dispatcher.store.port import Session
+from servicekit.boot_clock import boot_seconds
 
 
 class OnTheWire(Protocol):
@@ -46,7 +46,7 @@ class Holdings:
             going_on |= {each.lane for each in in_hand if each.lane and each.source in taken}
             await session.take_lanes(taken, [each.key for each in in_hand])
         self.sources |= taken
-        self._taken_at |= dict.fromkeys(taken, time.monotonic())
+        self._taken_at |= dict.fromkeys(taken, boot_seconds())
         return going_on
 
     def leave(self, sources: Iterable[str], destinations: OnTheWire) -> None:

@@ -1,9 +1,10 @@
-"""Notices that this process stood still: then others may own its lanes without its having heard of it."""
+"""Notices that this process stood still, or its host was suspended: then others may own its lanes without its having heard of it."""
 
 from __future__ import annotations
 
 import asyncio
-import time
+
+from servicekit.boot_clock import boot_seconds
 
 
 class Pulse:
@@ -11,7 +12,7 @@ class Pulse:
 
     def __init__(self, limit: float) -> None:
         self._limit = limit
-        self._last = time.monotonic()
+        self._last = boot_seconds()
         self._resumed = 0.0
 
     async def run(self) -> None:
@@ -21,12 +22,12 @@ class Pulse:
             await asyncio.sleep(min(0.2, self._limit / 4))
 
     def beat(self) -> None:
-        now = time.monotonic()
+        now = boot_seconds()
         if now - self._last > self._limit:
             self._resumed = now
         self._last = now
 
     def unbroken_since(self, moment: float) -> bool:
-        """Whether the process has run without a long stop since that monotonic moment."""
+        """Whether the process has run without a long stop since that moment of the boot clock."""
         self.beat()
         return moment > self._resumed

@@ -16,6 +16,7 @@ from dispatcher.requests import Reading, Request
 from dispatcher.results import conclusions
 from dispatcher.sending import attempt_log, channel_requests
 from dispatcher.sending.programs import NotRendered, Programs
+from servicekit.boot_clock import boot_seconds
 from servicekit.failpoints import broken, failpoint
 from servicekit.http_client.guarded_http import Answer, GuardedClient, Unreachable
 from servicekit.observability.metrics import counter, histogram
@@ -178,7 +179,7 @@ class Sender:
     def _may_send(self, delivery: Delivery, timeout: float) -> bool:
         if broken("lease"):
             return True
-        if time.monotonic() + timeout > delivery.lease_ends:
+        if boot_seconds() + timeout > delivery.lease_ends:
             return False
         return delivery.lane is None or self._still_ours(delivery)
 

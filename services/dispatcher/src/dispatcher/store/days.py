@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from datetime import date, timedelta
 
 from dispatcher.store.queues import QueueRows
+from servicekit import dated_partitions
 
 TABLES = ("delivery", "attempt")
 _LOCK = "SELECT pg_advisory_xact_lock(hashtext('dispatcher day partitions'))"
@@ -30,18 +31,19 @@ class DayRows(QueueRows):
             await self._connection.execute(_LOCK)
             for table in TABLES:
                 for day in sorted(wanted - await self._days(table)):
-                    await self._connection.execute(
-                        f"CREATE TABLE {_name(table, day)} PARTITION OF {table}"
-                        f" FOR VALUES FROM ('{day}') TO ('{day + timedelta(days=1)}')"
+                    await dated_partitions.make(
+                        self._connection, table, _name(table, day), day, day + timedelta(days=1)
                     )
 
     async def days_before(self, oldest: date) -> list[date]:
         kept = {day for table in TABLES for day in await self._days(table)}
         return sorted(day for day in kept if day < oldest)
 
-    async def drop_day(self, day: date) -> None:
+    async def drop_day(self, day: date) -> bool:
         for table in TABLES:
-            await self._connection.execute(f"DROP TABLE IF EXISTS {_name(table, day)}")
+            if not await dated_partitions.drop(self._connection, _name(table, day)):
+                return False
+        return True
 
     async def sweep_lanes(self) -> None:
         with self._lane_days.looked_up() as answer:

@@ -5,7 +5,6 @@ Times are the database's own. A *source* is `<actions or events>/<partition>`; a
 
 from __future__ import annotations
 
-import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, timedelta
@@ -14,6 +13,7 @@ from uuid import UUID, uuid4
 
 from dispatcher.model.delivery import Delivery, Result
 from dispatcher.model.states import State
+from servicekit.boot_clock import boot_seconds
 from servicekit.kafka.records import Outgoing
 from servicekit.loop.batches import Connection
 
@@ -26,10 +26,10 @@ DISCARDED_AT_ONCE = 500
 
 
 class Lease:
-    """One grant: its id in the database, and its end on our monotonic clock, which was read before the database's."""
+    """One grant: its id in the database, and its end on our boot clock, which was read before the database's."""
 
     def __init__(self, seconds: float) -> None:
-        self.id, self.ends, self.interval = uuid4(), time.monotonic() + seconds, timedelta(seconds=seconds)
+        self.id, self.ends, self.interval = uuid4(), boot_seconds() + seconds, timedelta(seconds=seconds)
 
 
 class Place(NamedTuple):
@@ -181,8 +181,8 @@ class Session(Protocol):
         """End at most DISCARDED_AT_ONCE unfinished deliveries of a day as discarded; none when there is nothing left."""
         ...
 
-    async def drop_day(self, day: date) -> None:
-        """Forget all deliveries and attempts of a day."""
+    async def drop_day(self, day: date) -> bool:
+        """Forget all deliveries and attempts of a day. False when it has to wait: somebody reads them, as a backup does."""
         ...
 
     async def today(self) -> date:

@@ -119,7 +119,8 @@ class Deferring:
             began = now()
             await asyncio.wait([making.task], timeout=seconds)
             if not making.task.done():  # One that is ready in time is as others are, and costs no patience.
-                self._patience.spend(project, now() - began)
+                # A process that was frozen meanwhile has waited for it no longer than it meant to.
+                self._patience.spend(project, min(now() - began, seconds or 0.0))
         if not making.task.done():
             making.task.add_done_callback(lambda _: self._wake(making))
 

@@ -18,6 +18,8 @@ from flowlang.expressions.values import MOST_LEVELS, is_too_deep
 from flowlang.model import RunCode
 
 SECONDS = 0.1
+LONGEST_RUN = 2 * SECONDS
+"""Seconds until a run that does not end is ended, with its grace. What took longer was this process's own standstill."""
 MEMORY = 16 * 1024 * 1024
 MOST_EFFECTS = 64
 VALUE_LIMIT = 64 * 1024

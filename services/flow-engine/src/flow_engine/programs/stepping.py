@@ -13,7 +13,7 @@ from typing import Any
 import structlog
 
 from flow_engine.catalogue.port import Catalogue, Surroundings
-from flow_engine.programs.sandbox import MakeUrl, RunsCode
+from flow_engine.programs.sandbox import LONGEST_RUN, MakeUrl, RunsCode
 from flow_engine.programs.worker import Learn, Refusal, Step, Unknown, Version
 from flowlang.model import Contact, Conversation, Happening, RunCode, Tools, Turn
 from flowlang.problems import NodeError
@@ -167,7 +167,7 @@ class Stepping:
             else:
                 began = time.monotonic()
                 result = await self._sandbox.run(code, event.make_url(code.wait))
-                self._allowances.spend(event.project, time.monotonic() - began - CODE_WAIT)
+                self._allowances.spend(event.project, min(time.monotonic() - began - CODE_WAIT, LONGEST_RUN))
         event.results.append(result)
         return result
 

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 import asyncpg
 import structlog
 
+from servicekit import dated_partitions
 from servicekit.loop.batches import Connection
 
 AHEAD = 3
@@ -64,20 +65,20 @@ def outlived(table: Log, names: list[str], today: date) -> list[str]:
 
 
 async def keep_up(connection: Connection, tables: tuple[Log, ...]) -> None:
-    """Make and drop what today asks for; by Postgres's date, and only one process at a time."""
+    """Make and drop what today asks for; by Postgres's date, and only one process makes them at a time."""
+    over: list[str] = []
     async with connection.transaction():
         await connection.execute(_LOCK)
         today: date = await connection.fetchval("SELECT CURRENT_DATE")
         for table in tables:
             names = [row["relname"] for row in await connection.fetch(_EXISTING, table.table)]
+            over += outlived(table, names, today)
             for name, start, end in wanted(table, today):
                 if name not in names:
-                    await connection.execute(
-                        f"CREATE TABLE {name} PARTITION OF {table.table} FOR VALUES FROM ('{start}') TO ('{end}')"
-                    )
-            for name in outlived(table, names, today):
-                await connection.execute(f"DROP TABLE {name}")
-                log.info("log_partition.dropped", name=name)
+                    await dated_partitions.make(connection, table.table, name, start, end)
+    for name in over:
+        if await dated_partitions.drop(connection, name):
+            log.info("log_partition.dropped", name=name)
 
 
 async def keep_up_for_ever(

@@ -23,6 +23,7 @@ from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Buckets, Rate
 from ingress.intake.waiting import WaitingCallers
 from ingress.ports import Asking
+from servicekit.boot_clock import boot_seconds
 from servicekit.observability.telemetry import traced
 from servicekit.web.problems import unavailable
 
@@ -61,7 +62,7 @@ class _Attached:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Replaced at each change, so that every listener of the old one wakes."""
     until: float = 0.0
-    """End of the lease, monotonic seconds."""
+    """End of the lease, on the boot clock."""
     listeners: int = 0
     asking: asyncio.Task[list[ChatMessage]] | None = None
     asked_after: int = 0
@@ -72,7 +73,7 @@ class _Attached:
 
     def covers(self, seq: int) -> bool:
         """Whether all above `seq` is known here, or will be as soon as it is said."""
-        return self.feed.whole and seq >= self.feed.floor and self.until - time.monotonic() > RENEW_BEFORE
+        return self.feed.whole and seq >= self.feed.floor and self.until - boot_seconds() > RENEW_BEFORE
 
 
 class Attachments:
@@ -145,7 +146,7 @@ class Attachments:
     async def _ask(self, spot: Spot, seq: int) -> tuple[MessagesReply, float]:
         """The engine's answer to an attach record, and when the lease ends. Raises ProblemError 503 without one."""
         lease = LEASE_SECONDS * random.uniform(0.8, 1.0)  # noqa: S311
-        ends = time.monotonic() + lease
+        ends = boot_seconds() + lease
         reply_to, future = self._asker.ask()
         record = Attach(
             **spot._asdict(),
@@ -172,7 +173,7 @@ class Attachments:
     @staticmethod
     async def _change(attached: _Attached, seconds: float) -> None:
         """Return at the next change, when the lease must be renewed, or after `seconds`."""
-        renewal = attached.until - RENEW_BEFORE - time.monotonic() if attached.feed.whole else GAP_SECONDS
+        renewal = attached.until - RENEW_BEFORE - boot_seconds() if attached.feed.whole else GAP_SECONDS
         try:
             async with asyncio.timeout(max(0.0, min(seconds, renewal))):
                 await attached.changed.wait()
@@ -194,7 +195,7 @@ class Attachments:
 
     def _sweep(self) -> None:
         """Forget conversations that nobody listens to and whose lease is over."""
-        now = time.monotonic()
+        now = boot_seconds()
         if now < self._next_sweep:
             return
         self._next_sweep = now + SWEEP_SECONDS

@@ -34,7 +34,13 @@ class TopicTail:
     def __init__(self, cluster: Cluster) -> None:
         topic = registry.TOPIC.name
         self._reader = AssignedReader(
-            cluster, topic, client_id=f"{topic}.tail", begin="start", receive=self._receive, restart=self._restart
+            cluster,
+            topic,
+            client_id=f"{topic}.tail",
+            begin="start",
+            receive=self._receive,
+            restart=self._restart,
+            trusted_seconds=registry.VIEW_TRUSTED_SECONDS,
         )
         self._waiting: dict[str, list[tuple[Version, asyncio.Future[None]]]] = {}
         self._complete = asyncio.Event()
