@@ -280,6 +280,7 @@ class ConversationStoreSuite:
         async with kept.store.reading() as reads:
             first, second = await reads.held(loaded.id, 2)
             assert await reads.held_counts([loaded.id, conversation_id("b/c/9")]) == {loaded.id: 3}
+            assert [one.record_ms for one in await reads.held(loaded.id, 9, second.position)] == [1_700_000_000_000]
         assert first.position < second.position
         assert (first.key, first.value, first.record_ms) == (key.encode(), b"{}", 1_700_000_000_000)
         assert tuple(map(tuple, first.headers)) == (("ce_id", b"e1"), ("odd", None))

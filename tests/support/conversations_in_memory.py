@@ -336,8 +336,8 @@ class ReadsInMemory:
         asked = {header(one.headers, "ce_id"): digest_of(one.value) for one in waiting}
         return {id: digest for id, digest in asked.items() if id in event_ids and digest is not None}
 
-    async def held(self, conversation: str, limit: int) -> list[HeldEvent]:
-        return self._store.waiting.get(conversation, [])[:limit]
+    async def held(self, conversation: str, limit: int, after: int = 0) -> list[HeldEvent]:
+        return [one for one in self._store.waiting.get(conversation, []) if one.position > after][:limit]
 
 
 def _kept(loaded: LoadedConversation) -> Kept:

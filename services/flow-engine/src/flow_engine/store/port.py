@@ -138,8 +138,8 @@ class Reads(Protocol):
         """The `request_digest` of those of these events that wait, by event id; of two under one id the first's."""
         ...
 
-    async def held(self, conversation: str, limit: int) -> list[HeldEvent]:
-        """The next events that wait in a conversation, in order."""
+    async def held(self, conversation: str, limit: int, after: int = 0) -> list[HeldEvent]:
+        """The next events that wait in a conversation, behind the position `after`, in order."""
         ...
 
 

@@ -133,5 +133,5 @@ class PostgresReads:
     async def held_digests(self, event_ids: list[str]) -> dict[str, str]:
         return await held.digests(self._connection, event_ids)
 
-    async def held(self, conversation: str, limit: int) -> list[HeldEvent]:
-        return await held.events(self._connection, conversation, limit)
+    async def held(self, conversation: str, limit: int, after: int = 0) -> list[HeldEvent]:
+        return await held.events(self._connection, conversation, limit, after)
