@@ -5,13 +5,11 @@ from __future__ import annotations
 import html
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
 from contracts.cloudevents import now_text
 from contracts.ids import NOBODY
 from contracts.inbound import ReplyTo, UrlOpened
 from contracts.links import HookLink
-from contracts.people import NamedPerson
+from contracts.people import shortly_named
 from contracts.replies import RunReply
 from ingress.doors.url_content import Content, content_of, options_of
 from ingress.intake.publishing import Intake, digest_of, event_id_of
@@ -75,8 +73,8 @@ class HookUrls:
         try:
             link = HookLink.model_validate(genuine.payload)
             if link.person is not None:
-                NamedPerson.model_validate(link.person.model_dump())
-        except ValidationError:
+                shortly_named(link.person)
+        except ValueError:
             raise link_not_found() from None
         if expired(link.expires_at):
             raise link_not_found()

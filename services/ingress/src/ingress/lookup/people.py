@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from contracts.ids import NOBODY, PEER_ID
 from contracts.inbound import ChannelType
-from contracts.people import NamedPerson, Person
+from contracts.people import Person
 from contracts.registry import Channel
 from ingress.ports import View
 from ingress.wire.problems import channel_needed, invalid
@@ -47,7 +47,7 @@ def parse_person(given: Any, pointer: str = "/person") -> Person:
         if not isinstance(value, str) or not 0 < len(value) <= LONGEST_NAME or not value.isprintable():
             raise invalid(f"{pointer}/{name}", f"{name} is a text of 1 to {LONGEST_NAME} characters.")
     try:
-        return NamedPerson(**named)
+        return Person(**named)
     except ValidationError:
         raise invalid(pointer, "Give exactly one of contact_id, peer_id, external_id, phone, email.") from None
 
