@@ -32,6 +32,8 @@ RUN_BY = {
     "./switchhook simulate --seed 7": "tests/simulation/test_same_again.py",
     "./switchhook schemas": "tests/contract/test_schemas.py",
     "./switchhook lock": "tests/unit/devstack",
+    "./switchhook checkpoints accept-restore dispatcher": "tests/e2e/test_operating.py",
+    "./switchhook checkpoints accept-restore dispatcher skip": "tests/e2e/test_operating.py",
     "./switchhook topics accept-loss": "tests/component/devstack/test_checkpoints.py",
 }
 """Commands that are too large to run here, and what runs what they run."""

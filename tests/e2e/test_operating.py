@@ -1,20 +1,26 @@
-"""docs/how-to/dead-letters.md, its commands as they stand there, on the whole stack: each with an id that there is."""
+"""The commands of docs/how-to/dead-letters.md, each with an id that there is, and those of operate.md on a restored database,
+as they stand there, on the whole stack."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import asyncpg
+import httpx
 import orjson
 import pytest
 
-from contracts import inbound
+from contracts import actions, inbound
 from contracts.cloudevents import headers, now_text
+from contracts.groups import GROUPS
+from devstack.service import Service
 from flow_engine.state.ids import conversation_id
 from flow_engine.store import held
+from servicekit.kafka.committed import read_committed
 from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.kafka.records import Outgoing, Record
 from support.ground import Ground
@@ -22,6 +28,8 @@ from support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 PAGE = (Path(__file__).parents[2] / "docs/how-to/dead-letters.md").read_text()
+OPERATE = (Path(__file__).parents[2] / "docs/how-to/operate.md").read_text()
+DECIDED = re.findall(r"(?m)^\./switchhook (checkpoints .*)$", OPERATE)
 COMMANDS = re.findall(r"(?m)^\./switchhook (.*)$", PAGE)
 SHOWN = re.compile(r"flow-engine\.\d+\.\d+|[0-9a-f]{8}-[0-9a-f-]{27}")
 KEY = "no-bot/no-channel/nobody"
@@ -98,3 +106,56 @@ async def test_held_conversations_are_listed_shown_released_and_discarded(ground
         return True
 
     assert await eventually(is_free)
+
+
+RESTORED = "SELECT setval('age', 1)"
+"""As in a backup: the dispatcher was younger then."""
+
+
+@pytest.mark.seconds(60)
+async def test_a_database_from_a_backup_waits_for_the_operators_word(ground: Ground) -> None:
+    stack = ground.stack
+    dispatcher, dsn = stack.service("dispatcher"), stack.dsn("dispatcher")
+
+    async def has_worked() -> bool:
+        group = GROUPS["dispatcher"][actions.TOPIC.name]
+        said = await read_committed(stack.cluster, group, actions.TOPIC.name)
+        return any(each.number > 1 for each in said.values())
+
+    await eventually(has_worked, seconds=20)
+    await dispatcher.stop()
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(RESTORED)
+    finally:
+        await connection.close()
+    await dispatcher.launch()
+    await eventually(lambda: said_of(dispatcher), seconds=45)
+    look, skip = [line.partition("#")[0].split() for line in DECIDED]
+    env = {"SWITCHHOOK_KAFKA": stack.bootstrap_servers, "SWITCHHOOK_DATABASE": dsn}
+    env |= {"SWITCHHOOK_TOPIC_PREFIX": stack.cluster.topic_prefix}
+    assert "deliveries that the backup has as unfinished" in await run_with(env, *look)
+    assert not await dispatcher.is_ready()
+    assert "unfinished deliveries of the backup are discarded" in await run_with(env, *skip)
+    await dispatcher.wait_ready()
+    assert "is as new as what it has done" in await run_with(env, *look)
+
+
+async def said_of(service: Service) -> bool:
+    async with httpx.AsyncClient() as client:
+        try:
+            answer = await client.get(f"{service.base_url}/health/ready")
+        except httpx.TransportError:
+            return False
+    assert "accept-restore dispatcher" in answer.text, answer.text
+    return answer.status_code == 503
+
+
+async def run_with(env: Mapping[str, str], *arguments: str) -> str:
+    """What the command prints, with nothing but this environment."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "devstack.cli", *arguments, env=env, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output.decode()

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import asyncpg
 
+from servicekit.checkpoints.age import Standing
 from servicekit.checkpoints.fence import CheckpointMove, Hold
 from servicekit.checkpoints.outbox import Row
 from servicekit.kafka.records import Outgoing
@@ -280,6 +281,15 @@ class Statements:
             return kept.advance(topic, moves, published, later)
 
         return await connection.ask(lambda: database.locked(connection, keys, work))
+
+    @staticmethod
+    async def standing(connection: Session, topic: str) -> dict[int, Standing]:
+        rows = connection.database.checkpoints.rows
+        return await connection.ask(
+            lambda: {
+                part: Standing(row.next_offset, row.incarnation) for (of, part), row in rows.items() if of == topic
+            }
+        )
 
     @staticmethod
     async def lock(connection: Session, topic: str, hold: Hold) -> bool:

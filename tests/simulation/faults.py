@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts import actions
+from devstack.restores import Choice
 from simulation.machines import LEASE_SECONDS, SESSION_SECONDS, Process
 from simulation.people import BAD_RECORDS, Crowd
 from simulation.programs import Pace
+from simulation.restored import Backup
 from simulation.tenants import TENANTS, api_host, bot_host, hook_host
 from simulation.virtual_loop import MACHINE
 from simulation.world import ORDINARY, World
@@ -50,6 +52,8 @@ class Profile:
     """Of bots whose programs are quick or slow (`tenants`)."""
     log: str = ""
     """What becomes of a topic in the end: `made anew`, `cut off`, or nothing."""
+    restored: tuple[str, Choice] | None = None
+    """Whose database is restored in the end from a copy made meanwhile, and what the operator says."""
 
 
 BLINKS = Profile(blinks=2)
@@ -74,6 +78,9 @@ def profile_of(seed: int) -> Profile:
         Profile(clocks=True, freeze=0.004, seconds=12.0),
         Profile(log="made anew"),
         Profile(log="cut off"),
+        Profile(restored=("flow-engine", "again")),
+        Profile(restored=("dispatcher", "again")),
+        Profile(restored=("dispatcher", "skip"), unknown=0.05),
         BLINKS,
         BESIDE_SLOW_ONES,
         Profile(kill=0.02, **PROGRAMS),
@@ -136,6 +143,14 @@ class Faults:
             await asyncio.sleep(seconds / (len(blows) + 1) * self.chance.uniform(0.5, 1))
             blow()
         await asyncio.sleep(self._back_at - self.world.loop.time())  # Peace does not end an outage before its time.
+
+    async def back_up(self, seconds: float) -> Backup | None:
+        """Some time of the run, of the service whose database will be restored."""
+        if self.profile.restored is None:
+            return None
+        await asyncio.sleep(seconds * self.chance.uniform(0.2, 0.9))
+        self.world.trace(f"a backup of {self.profile.restored[0]} is made")
+        return Backup(self.world, self.profile.restored[0])
 
     async def poison(self, crowd: Crowd, seconds: float) -> None:
         """Records that nobody can read, among those of the people."""

@@ -12,6 +12,7 @@ from contracts import actions, dlq, inbound
 from servicekit.kafka.records import Record
 from simulation.machines import Process
 from simulation.people import Crowd
+from simulation.restored import told_again
 from simulation.tenants import QUICK, QUICK_CHATS, TENANTS, line_of
 from simulation.world import World
 from support.deliveries_in_memory import Row
@@ -23,10 +24,15 @@ SOON = timedelta(seconds=20)
 """A delivery that is due later than this is waited for without anybody at work."""
 
 
-def judge_all(world: World, crowd: Crowd, processes: Sequence[Process], *, settled: bool) -> tuple[Verdict, list[str]]:
-    """The checker's verdict, and a sentence for each other thing that is wrong."""
-    verdict = judge(crowd.accepted, arrivals(world), counted(world), taken_twice(world))
-    wrong = list(verdict.examples)
+def judge_all(
+    world: World, crowd: Crowd, processes: Sequence[Process], *, settled: bool, again_since: int | None
+) -> tuple[Verdict, list[str]]:
+    """The checker's verdict, and a sentence for each other thing that is wrong. `again_since`: how many messages had
+    arrived when an operator said that what was sent may be sent again."""
+    arrived = arrivals(world)
+    kept, disordered = (arrived, []) if again_since is None else told_again(arrived, again_since)
+    verdict = judge(crowd.accepted, kept, counted(world), taken_twice(world))
+    wrong = list(verdict.examples) + disordered
     if not settled:
         said = [problem for process in processes if (problem := process.problem())]
         left = unfinished(world, crowd)

@@ -21,6 +21,7 @@ from aiokafka.errors import (
 )
 
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.committed import Committed, committed_of
 from servicekit.kafka.inside_aiokafka.incarnations import TopicState
 from servicekit.kafka.records import Headers, Record
 from simulation.network import Network, Server
@@ -39,6 +40,8 @@ class Kafka:
         self.network, self.log = network, log
         self.server = Server("kafka", KafkaConnectionError)
         self.groups: dict[tuple[str, str], Group] = {}
+        self.committed: dict[tuple[str, str, int], tuple[int, str]] = {}
+        """(group, topic, partition) -> offset and metadata."""
         self.producers = 0
 
     async def ask(self, do: Callable[[], Any]) -> Any:
@@ -55,6 +58,16 @@ class Kafka:
         self, cluster: Cluster, *, client_id: str, group: str, instance: str, session_timeout: float, **_: Any
     ) -> Consumer:
         return Consumer(self, group, instance, session_timeout)
+
+    async def read_committed(self, cluster: Cluster, group: str, topic: str) -> dict[int, Committed]:
+        """As servicekit.kafka.committed.read_committed."""
+        return await self.ask(lambda: self.committed_by(group, topic))
+
+    def committed_by(self, group: str, topic: str) -> dict[int, Committed]:
+        """Partition -> what the group has committed."""
+        of = {part: at for (name, there, part), at in self.committed.items() if (name, there) == (group, topic)}
+        said = {part: committed_of(*at) for part, at in of.items()}
+        return {part: each for part, each in said.items() if each is not None}
 
     def make_producer(self, cluster: Cluster, **_: Any) -> Producer:
         return Producer(self)
@@ -133,7 +146,13 @@ class Consumer:
         return await self._kafka.ask(lambda: {tp: log.part(*tp).end for tp in tps})
 
     async def commit(self, offsets: Any) -> None:
-        """For lag tools only, and nobody looks."""
+        """How far the group is; refused when it is divided anew meanwhile."""
+        await self._kafka.ask(lambda: self._committed(offsets))
+
+    def _committed(self, offsets: Any) -> None:
+        self._kafka.group(self._group, self._topic).heartbeat(self._member_id, self._generation)
+        for tp, (offset, metadata) in offsets.items():
+            self._kafka.committed[self._group, self._topic, tp.partition] = (offset, metadata)
 
     async def getmany(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Record]]:
         deadline = asyncio.get_running_loop().time() + timeout_ms / 1000
@@ -274,11 +293,11 @@ class Builder:
         self.records.append((key, value, tuple(headers)))
         return self
 
-    def close(self) -> None:
-        self._closed = True
-
     def size(self) -> int:
         return self._size
+
+    def close(self) -> None:
+        self._closed = True
 
 
 class Batch:

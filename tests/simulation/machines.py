@@ -9,8 +9,8 @@ from typing import Any
 
 from bench.chaos.faults import LEASE_SECONDS, SESSION_SECONDS
 
+from contracts.groups import GROUPS
 from dispatcher.assembly import assemble
-from dispatcher.intake import actions_handler, events_handler
 from dispatcher.intake.actions_handler import ActionsHandler
 from dispatcher.intake.decoding import ActionDecoder, DayWindow
 from dispatcher.intake.events_handler import EventsHandler
@@ -148,22 +148,23 @@ async def dispatcher(world: World, name: str, loops: list[PartitionLoop]) -> Non
     works = assemble(settings, DELIVERY_KINDS, context, played, due, store, publisher, http)
     days = DayWindow(settings.retention_days)
     handlers = (
-        (actions_handler.NAME, ActionsHandler(works.takeover, days, ActionDecoder(DELIVERY_KINDS.values()))),
-        (events_handler.NAME, EventsHandler(works.takeover, days, view, played)),
+        ActionsHandler(works.takeover, days, ActionDecoder(DELIVERY_KINDS.values())),
+        EventsHandler(works.takeover, days, view, played),
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(works.pulse.run())
         tasks.create_task(keep_up_for_ever(store, settings.retention_days, first=partitioned))
         await partitioned.wait()
-        tasks.create_task(works.recorder.run())
-        tasks.create_task(Replicas(store, works.destinations, name).run())
         loops += [
             PartitionLoop(
-                handler, cluster=CLUSTER, group=f"dispatcher-{topic}", service="dispatcher", instance=name, pool=pool,
-                publisher=publisher, session_timeout=SESSION_SECONDS,
+                handler, cluster=CLUSTER, group=GROUPS["dispatcher"][handler.topic], service="dispatcher", instance=name,
+                pool=pool, publisher=publisher, session_timeout=SESSION_SECONDS, progress=store.age,
             )
-            for topic, handler in handlers
+            for handler in handlers
         ]  # fmt: skip
         for loop in loops:
             tasks.create_task(loop.run())
-        tasks.create_task(works.claims.run())
+        for loop in loops:
+            await loop.begun()
+        for work in (Replicas(store, works.destinations, name).run(), works.recorder.run(), works.claims.run()):
+            tasks.create_task(work)

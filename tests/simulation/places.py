@@ -27,8 +27,8 @@ import servicekit.loop.own_transactions
 import servicekit.loop.partition_loop
 import servicekit.outages
 from servicekit import failpoints
-from servicekit.checkpoints import fence, outbox
-from servicekit.kafka import group_reader, publisher
+from servicekit.checkpoints import age, fence, outbox
+from servicekit.kafka import committed, group_reader, publisher
 from simulation.virtual_loop import MACHINE, VirtualLoop
 
 CLOCKS = (
@@ -101,10 +101,12 @@ def _clients(loop: VirtualLoop, clients: Any) -> Iterator[tuple[Any, str, Any]]:
     yield group_reader, "make_consumer", clients.make_consumer
     yield group_reader, "consumers", clients
     yield publisher, "make_producer", clients.make_producer
+    yield committed, "read_committed", clients.read_committed
     yield publisher, "SendQueue", clients.send_queue
     for module, names in (
         (fence, ("bump", "create", "other_count", "advance", "lock")),
         (outbox, ("add", "unsent", "delete")),
+        (age, ("standing",)),
     ):
         for name in names:
             yield module, name, getattr(clients.checkpoints, name)

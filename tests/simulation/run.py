@@ -9,11 +9,12 @@ from random import Random
 
 from bench.chaos.checker import Verdict
 
-from simulation import judge, repairs
+from simulation import judge, repairs, restored
 from simulation.faults import BESIDE_SLOW_ONES, BLINKS, Faults, Profile, profile_of
 from simulation.machines import Process, dispatcher, engine
 from simulation.people import Crowd
 from simulation.places import simulated
+from simulation.restored import Backup
 from simulation.tenants import QUICK_CHATS, SLOW_CHATS
 from simulation.world import Clients, World
 
@@ -64,17 +65,22 @@ async def _run(world: World, profile: Profile) -> Report:
         process.start()
     await asyncio.sleep(profile.begins)
     faults.begin()
-    await asyncio.gather(
+    _, _, _, backup = await asyncio.gather(
         crowd.count_aloud(profile.seconds, PAUSE_SECONDS),
         faults.strike(profile.seconds),
         faults.poison(crowd, profile.seconds),
+        faults.back_up(profile.seconds),
     )
     faults.end()
     settled = await _settle(world, crowd, processes)
     unsaid = await _other_log(world, crowd, processes, profile.log) if settled and profile.log else None
+    unwaited, again_since = (
+        await _restored(world, crowd, processes, backup, profile) if settled and backup else ([], None)
+    )
     settled = await _settle(world, crowd, processes)
     await asyncio.sleep(AFTERWARDS_SECONDS)
-    verdict, wrong = judge.judge_all(world, crowd, processes, settled=settled)
+    verdict, wrong = judge.judge_all(world, crowd, processes, settled=settled, again_since=again_since)
+    wrong += unwaited
     wrong += judge.felt(crowd, faults.neighbours)
     wrong += judge.repeated(verdict) if profile == BLINKS else []
     wrong += judge.quick_ones(world, crowd) if profile == BESIDE_SLOW_ONES else []
@@ -97,6 +103,19 @@ async def _other_log(world: World, crowd: Crowd, processes: list[Process], how: 
     repairs.accept_loss(world, topic)
     await crowd.count_aloud(AGAIN_SECONDS, PAUSE_SECONDS)
     return unsaid
+
+
+async def _restored(
+    world: World, crowd: Crowd, processes: list[Process], backup: Backup, profile: Profile
+) -> tuple[list[str], int | None]:
+    """A service's database is an older one, an operator decides, and people go on. What was wrong with how the service
+    waited for him; how many messages had arrived when he allowed more of the same."""
+    assert profile.restored is not None
+    wrong, (service, choice) = await restored.restore(world, backup, processes), profile.restored
+    since = len(judge.arrivals(world)) if (service, choice) == ("dispatcher", "again") else None
+    restored.accept(world, backup, choice)
+    await crowd.count_aloud(AGAIN_SECONDS, PAUSE_SECONDS)
+    return wrong, since
 
 
 async def _settle(world: World, crowd: Crowd, processes: list[Process]) -> bool:

@@ -124,6 +124,11 @@ class Deliveries:
         session._over()
         return result, bool(unknown) and happens(unknown / 2)
 
+    async def age(self) -> int:
+        async with self.session() as session:
+            number: int = await session.age()
+        return number
+
     async def queue_ids(self, places: Iterable[Place]) -> Mapping[Place, int]:
         wanted = list(places)
         async with self._pool.acquire() as session:

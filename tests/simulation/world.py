@@ -112,6 +112,7 @@ class Clients:
     def __init__(self, world: World) -> None:
         self._world = world
         self.make_consumer, self.make_producer = world.kafka.make_consumer, world.kafka.make_producer
+        self.read_committed = world.kafka.read_committed
 
     async def failpoint(self, point: str) -> None:
         """A machine may end or stop here, too. What lies in a transaction is one step (database.Session.commit)."""

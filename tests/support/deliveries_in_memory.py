@@ -70,6 +70,7 @@ class Tables:
     outbox: dict[UUID, tuple[datetime, list[Outgoing]]] = field(default_factory=dict)
     days: set[date] = field(default_factory=set)
     replicas: dict[str, datetime] = field(default_factory=dict)
+    age: int = 0
 
 
 class DeliveriesInMemory:
@@ -351,7 +352,11 @@ class DeliveriesInMemory:
     async def live_replicas(self, instance: str) -> int:
         now = self._now()
         self.tables.replicas[instance] = now
+        self.tables.age += 1
         return sum(seen > now - 6 * SECOND for seen in self.tables.replicas.values())
+
+    async def age(self) -> int:
+        return self.tables.age
 
 
 def as_postgres_takes_it(row: R) -> R:

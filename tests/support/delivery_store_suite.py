@@ -374,3 +374,10 @@ class DeliveryStoreSuite:
     async def test_replicas_that_said_so_lately_live(self, kept: Kept) -> None:
         async with kept.store.session() as session:
             assert [await session.live_replicas(name) for name in ("a", "b", "a")] == [1, 2, 2]
+
+    async def test_it_gets_older_while_replicas_live(self, kept: Kept) -> None:
+        async with kept.store.session() as session:
+            await session.live_replicas("a")
+            before = await session.age()
+            await session.live_replicas("b")
+            assert await session.age() > before

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import uuid4
 
 import orjson
 import pytest
@@ -35,6 +36,15 @@ class BatchSuite:
         loaded = (await world.stored()).loaded
         assert loaded is not None
         assert loaded.read_version == 3
+
+    async def test_a_conversation_that_is_new_is_what_its_first_event_says(self, world: EngineWorld) -> None:
+        """Events that know less of it may be in the same batch, as when a restored database reads them once more."""
+        world.put("message", channel=TELEGRAM, message_id="1", text="/start")
+        result: dict[str, Any] = {"channel": TELEGRAM, "action_id": str(uuid4()), "seq": 1, "outcome": "sent"}
+        world.put("message_result", channel_type=None, **result)
+        await world.settle()
+        assert world.batches == [2]
+        assert [body["channel_type"] for body in world.bodies("actions")] == ["telegram"]
 
     async def test_the_same_event_makes_one_turn_and_its_repeat_gets_the_first_answer(self, world: EngineWorld) -> None:
         await world.say("hello?")

@@ -14,9 +14,10 @@ from contracts import cloudevents, dlq
 from contracts import findings as findings_topic
 from contracts.cloudevents import rfc3339
 from contracts.events import Event
+from contracts.groups import GROUPS
 from contracts.ids import uuid7
 from contracts.registry import TOPIC
-from registry.kafka.findings_handler import GROUP, FindingsHandler
+from registry.kafka.findings_handler import FindingsHandler
 from servicekit.kafka.cluster import Cluster
 from servicekit.loop.partition_loop import PartitionLoop
 from support.ledger import read_all
@@ -56,7 +57,7 @@ async def findings(cluster: Cluster, make_topic: MakeTopic, replica: RegistryUnd
     loop = PartitionLoop(
         FindingsHandler(replica.site),
         cluster=cluster,
-        group=GROUP,
+        group=GROUPS["registry"][FindingsHandler.topic],
         service="registry",
         instance="one",
         pool=replica.database.pool,

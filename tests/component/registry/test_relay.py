@@ -308,7 +308,13 @@ async def test_a_database_older_than_its_topic_is_told_and_accepted_on_request(
     await pool.execute(f"INSERT INTO entity ({columns}) OVERRIDING SYSTEM VALUE SELECT * FROM backup")
     async with running_registry(cluster, dsn_of(replica)) as second:
         await kill_leader(dsn_of(replica))
-        await eventually(lambda: replica.relay.problem() or second.relay.problem())
+        problem = await eventually(lambda: replica.relay.problem() or second.relay.problem())
+        assert f"1 are unknown to it (token/{younger['id']})" in problem
+        view = RegistryView(cluster)
+        await view.start()
+        await view.wait_ready()
+        await eventually(lambda: view.find("token", "sha256", digest(younger["token"])) is None)
+        await view.stop()
         await replica.tail.read()
         async with pool.acquire() as connection:
             outcome = await accept_restore(connection, replica.tail, replica.site)

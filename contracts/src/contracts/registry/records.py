@@ -60,6 +60,9 @@ class Snapshot(Model):
     counts: dict[str, int]
     stack_id: str | None = None
     """Which installation's registry this is; from before there were ids: none."""
+    refused_tokens: tuple[str, ...] | None = None
+    """Ids of tokens that the topic has and the registry's restored database lacks: nobody is let in by them until an operator
+    has said what holds."""
 
 
 def entity_key(kind: str, id: str) -> str:

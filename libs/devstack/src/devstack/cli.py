@@ -21,7 +21,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 topics_app = typer.Typer(help="Kafka topics.", no_args_is_help=True)
+checkpoints_app = typer.Typer(help="Where services stand.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
+app.add_typer(checkpoints_app, name="checkpoints")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(held_app, name="held")
 
@@ -148,6 +150,29 @@ def accept(
     if not (cluster and database):
         raise StackError("No stack runs here that keeps that checkpoint: start `dev`, or give --kafka and --database.")
     typer.echo(asyncio.run(accept_loss(cluster, database, topic, partition)))
+
+
+@checkpoints_app.callback()
+def checkpoints() -> None:
+    """Where services stand."""
+
+
+@checkpoints_app.command("accept-restore")
+def accept_restore(
+    service: Annotated[str, typer.Argument(help="Whose database was restored: flow-engine, dispatcher or registry.")],
+    choice: Annotated[str, typer.Argument(metavar="[again|skip]", help="What holds. Without it: what there is.")] = "",
+    kafka: Annotated[str, typer.Option(envvar="SWITCHHOOK_KAFKA", help="Bootstrap servers, host:port.")] = "",
+    database: Annotated[str, typer.Option(envvar="SWITCHHOOK_DATABASE", help="The DSN of the service's role.")] = "",
+) -> None:
+    """Let a service go on whose database is older than what it has done.
+
+    `again`: from where the backup stands; what came since is applied, and sent, once more. `skip`: behind it; nothing that
+    may have been sent is sent again. Without either it says what that would be. The service goes on within seconds.
+    Without --kafka and --database: in the stack that `dev` runs.
+    """
+    from devstack.deciding import decide
+
+    typer.echo(decide(service, choice, kafka, database))
 
 
 BENCHES = frozenset({"ingress", "engine", "dispatch", "e2e", "growth", "memory", "neighbours", "ordered", "revoke"})

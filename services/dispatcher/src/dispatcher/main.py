@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from contracts.groups import GROUPS
 from dispatcher.assembly import Works, assemble
 from dispatcher.intake import actions_handler, events_handler
 from dispatcher.intake.actions_handler import ActionsHandler
@@ -115,26 +116,30 @@ class Dispatcher(Service):
             tasks.create_task(keep_up_for_ever(store, settings.retention_days, first=partitioned))
             await partitioned.wait()
             tasks.create_task(self.stack.keep(pool))
-            tasks.create_task(works.recorder.run())
+            handlers = self._handlers(works.takeover)
+            self.loops = [self._loop(name, handler, pool, publisher, store) for name, handler in handlers.items()]
+            self._loops_at_work = [tasks.create_task(loop.run()) for loop in self.loops]
+            for loop in self.loops:
+                await loop.begun()
             replicas = Replicas(store, works.destinations, settings.instance)
             self.view.on_change(replicas.changed)
-            tasks.create_task(replicas.run())
-            handlers = self._handlers(works.takeover)
-            self.loops = [self._loop(name, handler, pool, publisher) for name, handler in handlers.items()]
-            self._loops_at_work = [tasks.create_task(loop.run()) for loop in self.loops]
-            tasks.create_task(works.claims.run())
+            for work in (replicas.run(), works.recorder.run(), works.claims.run()):
+                tasks.create_task(work)
 
-    def _loop(self, name: str, handler: Handler, pool: Pool, publisher: KafkaPublisher) -> PartitionLoop:
+    def _loop(
+        self, name: str, handler: Handler, pool: Pool, publisher: KafkaPublisher, store: PostgresDeliveries
+    ) -> PartitionLoop:
         return PartitionLoop(
             handler,
             cluster=self.settings.cluster,
-            group=f"{SERVICE}-{name}",
+            group=GROUPS[SERVICE][handler.topic],
             service=SERVICE,
             instance=self.settings.instance,
             pool=pool,
             publisher=publisher,
             session_timeout=self.settings.session_timeout_seconds,
             patience_ms=EVENTS_PATIENCE_MS if name == events_handler.NAME else 0,
+            progress=store.age,
         )
 
     async def drain(self) -> None:

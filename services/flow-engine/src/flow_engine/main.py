@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from contracts.groups import GROUPS
 from contracts.registry import Bot, Trigger
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.timers import Timers
@@ -112,7 +113,7 @@ class Engine(Service):
             loop = PartitionLoop(
                 handler,
                 cluster=settings.cluster,
-                group=SERVICE,
+                group=GROUPS[SERVICE][handler.topic],
                 service=SERVICE,
                 instance=settings.instance,
                 pool=pool,

@@ -1,19 +1,23 @@
 """After a restore of the database: what it says holds again, on the topic too.
 
-`python -m registry.accept_restore` with the service's environment, while the registry runs. It begins a new generation,
-so that the restored versions go before the topic's higher ones. Tokens that the topic knows as revoked stay revoked;
-what was made after the backup, and cannot be changed or deleted here any more, ends on the topic. Flow versions are left:
-conversations may stand on them.
+`python -m registry.accept_restore VERB` with the service's environment, while the registry runs;
+`./switchhook checkpoints accept-restore registry` runs it. `report` says what the topic has and the database lacks; `again`
+and `skip`, which differ for findings only, begin a new generation, so that the restored versions go before the topic's
+higher ones. Tokens that the topic knows as revoked stay revoked; what was made after the backup, and cannot be changed or
+deleted here any more, ends on the topic. Flow versions are left: conversations may stand on them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import sys
 from typing import NamedTuple
 
-from contracts.registry import Token
+import orjson
+
+from contracts.registry import Token, entity_key
 from registry.checking.checks import Checks
 from registry.checking.tasks import TARGET
 from registry.publishing import audit
@@ -27,12 +31,11 @@ from registry.writing.unit import Unit
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.sealing import KeyRing
 from servicekit.database import Database
+from servicekit.kafka.cluster import Cluster
 from servicekit.loop.batches import Connection
 from servicekit.workers.pool import WorkerPool
 
 NEW_GENERATION = "UPDATE generation SET number = number + 1 RETURNING number"
-KNOWN = "SELECT kind || '/' || id AS key FROM entity"
-LEFT = ("flow_version/",)
 
 
 class RestoreReport(NamedTuple):
@@ -70,24 +73,53 @@ async def _revoke_again(connection: Connection, tail: TopicTail, site: Site, gen
 
 
 async def _end_unknown(connection: Connection, tail: TopicTail) -> int:
-    known = {row["key"] for row in await connection.fetch(KNOWN)}
-    unknown = [key for key in tail.last.keys() - known - tail.deleted if not key.startswith(LEFT)]
+    unknown = await audit.unknown(connection, tail)
     if unknown:
-        await publications.add(connection, [(key, None) for key in sorted(unknown)])
+        await publications.add(connection, [(key, None) for key in unknown])
     return len(unknown)
 
 
-async def run(settings: Settings) -> RestoreReport:
+class NamedTail(TopicTail):
+    """Knows also what its users call each entity."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self.names: dict[str, str] = {}
+
+    def _take(self, key: str, value: bytes | None) -> None:
+        super()._take(key, value)
+        with contextlib.suppress(ValueError, AttributeError, TypeError):
+            self.names[key] = str(orjson.loads(value or b"{}")["data"]["name"])
+        # What has no name is called by its key.
+
+
+async def decide(connection: Connection, tail: NamedTail, site: Site, verb: str) -> list[str]:
+    """What there is to decide (`report`), or what was done, as sentences. Nothing when the table is as new as the topic."""
+    newer = audit.ahead(await audit.rows(connection), tail.last)
+    unknown = await audit.unknown(connection, tail)
+    if not (newer or unknown):
+        return []
+    if verb == "report":
+        lines = [f"{entity_key(*entity)} is newer on the topic" for entity in newer]
+        return lines + [f"{key} ({tail.names.get(key, 'without a name')}) is unknown to the backup" for key in unknown]
+    done = await accept_restore(connection, tail, site)
+    return [
+        f"The database holds: {done.published} entities are published again, {done.forgotten} that were made after the backup"
+        f" are ended, {done.revoked} tokens stay revoked."
+    ]
+
+
+async def run(settings: Settings, verb: str) -> list[str]:
     """Read the topic, then decide."""
     checks = Checks(WorkerPool(TARGET, most=1))  # Nothing is checked here, so no process starts.
     site = Site(settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key), settings.limits, checks)
-    database, tail = Database(SCHEMA), TopicTail(settings.cluster)
+    database, tail = Database(SCHEMA), NamedTail(settings.cluster)
     reading = asyncio.create_task(tail.run())
     try:
         pool = await database.connect(settings)
         await tail.read()
         async with pool.acquire() as connection:
-            return await accept_restore(connection, tail, site)
+            return await decide(connection, tail, site, verb)
     finally:
         reading.cancel()
         with contextlib.suppress(asyncio.CancelledError):
@@ -96,4 +128,4 @@ async def run(settings: Settings) -> RestoreReport:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(f"{asyncio.run(run(Settings()))}\n")
+    sys.stdout.write(json.dumps(asyncio.run(run(Settings(), sys.argv[1] if len(sys.argv) > 1 else "again"))))

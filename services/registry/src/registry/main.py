@@ -6,11 +6,12 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+from contracts.groups import GROUPS
 from registry.checking.checks import AT_ONCE, Checks
 from registry.checking.tasks import TARGET
 from registry.kafka.dead_letters import DeadLetters
 from registry.kafka.dispatcher_calls import DispatcherCalls
-from registry.kafka.findings_handler import GROUP, FindingsHandler
+from registry.kafka.findings_handler import FindingsHandler
 from registry.publishing.relay import Relay
 from registry.settings import Settings
 from registry.site import Site
@@ -77,7 +78,7 @@ class Registry(Service):
             loop = PartitionLoop(
                 FindingsHandler(self.site),
                 cluster=self.settings.cluster,
-                group=GROUP,
+                group=GROUPS[SERVICE][FindingsHandler.topic],
                 service=SERVICE,
                 instance=self.settings.instance,
                 pool=pool,

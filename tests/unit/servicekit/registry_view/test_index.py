@@ -9,7 +9,7 @@ import pytest
 import dispatcher.main
 import flow_engine.main
 import ingress.main
-from contracts.registry import ENTITY_MODELS
+from contracts.registry import ENTITY_MODELS, SNAPSHOT_KEY, Snapshot
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.registry_view.index import RegistryIndex
 from support.registry_records import PROJECT, entity, snapshot, token, tombstone
@@ -67,6 +67,16 @@ def test_it_is_complete_by_the_last_snapshot_it_saw() -> None:
     assert filled(snapshot("r")).complete
     assert not filled(snapshot("r", token=2), token("r", "a")).complete
     assert filled(snapshot("r", token=2), token("r", "a"), token("r", "b", deleted=True)).complete
+
+
+def test_a_token_that_the_registry_refuses_is_unknown_until_it_does_so_no_more() -> None:
+    marker = Snapshot(generation=1, counts={}, refused_tokens=("a",)).encode()
+    refused = Outgoing("r", SNAPSHOT_KEY.encode(), marker, [])
+    index = filled(token("r", "a"), token("r", "b"), refused)
+    assert list(index.find("token", "sha256", "xa")) == []
+    assert index.get("token", "b") is not None
+    index.apply(Record("r", 0, 3, 0, SNAPSHOT_KEY.encode(), snapshot("r").value))
+    assert index.get("token", "a") is not None
 
 
 def test_differences_are_what_changed() -> None:

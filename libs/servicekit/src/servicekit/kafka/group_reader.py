@@ -25,6 +25,7 @@ from aiokafka.errors import (
 
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.committed import Committed
 from servicekit.kafka.inside_aiokafka import consumers, missing_topics
 from servicekit.kafka.inside_aiokafka.incarnations import TopicState
 from servicekit.kafka.records import Record
@@ -195,13 +196,19 @@ class GroupReader:
             raise
         return Bounds(start, end, len(consumer.partitions_for_topic(self._topic_there) or ()), state.incarnation)
 
-    async def commit(self, offsets: Mapping[int, int]) -> None:
-        """Tell Kafka how far we are, for lag tools only; failure does not matter."""
-        if self.consumer is None or not offsets:
-            return
-        wanted = {TopicPartition(self._topic_there, partition): offset for partition, offset in offsets.items()}
-        with contextlib.suppress(*LOST, IllegalOperation, TimeoutError):
+    async def commit(self, positions: Mapping[int, Committed]) -> bool:
+        """Tell Kafka how far we are, for lag tools and for who comes after a restore; whether it has it now."""
+        if self.consumer is None or not positions:
+            return not positions
+        wanted = {
+            TopicPartition(self._topic_there, partition): (at.offset, at.metadata)
+            for partition, at in positions.items()
+        }
+        try:
             await undisturbed(self.consumer.commit(wanted), 2)
+        except (*LOST, IllegalOperation, TimeoutError):
+            return False
+        return True
 
     def on_revoked(self, receiver: RecordSink) -> None:
         """Called by aiokafka before a rebalance."""

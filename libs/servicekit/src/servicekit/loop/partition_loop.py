@@ -7,7 +7,7 @@
 One transaction at a time; publishing a batch overlaps with the next batches. In the transaction: the checkpoint by
 compare-and-set (fence.py), the handler's own rows, an outbox row per partition, and the deletion of the rows that Kafka
 has acknowledged since. A batch without any effect needs none: its position is remembered, and saved with the next
-effect or every COMMIT_SECONDS; after a crash such records are read once more.
+effect or every upkeep.COMMIT_SECONDS; after a crash such records are read once more.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
-from itertools import count
 
 import asyncpg
 import structlog
@@ -36,6 +35,7 @@ from servicekit.loop.assignment import Assignment
 from servicekit.loop.batch_size import BatchSize
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Handler, Infrastructure
 from servicekit.loop.brake import Brake
+from servicekit.loop.database_age import DatabaseAge, Progress, none
 from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.loop.metrics import LoopMetrics
 from servicekit.loop.outlet import CommittedRow, Outlet
@@ -44,6 +44,7 @@ from servicekit.loop.partitions import PARK_TRIES, TRIES, Partition, State
 from servicekit.loop.positions import Positions, advance, stored
 from servicekit.loop.preparation import Portion, Prepared, Stamps, batch_of, covered, cut, goes_alone, move_of, prepare
 from servicekit.loop.recovery import Recovery
+from servicekit.loop.upkeep import Fatal, Upkeep
 
 __all__ = [
     "Batch",
@@ -57,16 +58,11 @@ __all__ = [
 ]
 
 MAX_RECORDS = 250
-COMMIT_SECONDS = 2.0
 IDLE_SECONDS = 0.05
 """How long there must be nothing to do until acknowledged outbox rows are deleted in a statement of their own."""
 DRAIN_SECONDS = 10.0
 
 log = structlog.get_logger()
-
-
-class Fatal(Exception):
-    """This process cannot go on; a new one can."""
 
 
 class PartitionLoop:
@@ -76,7 +72,8 @@ class PartitionLoop:
     `session_timeout`: seconds without a heartbeat until its partitions go to others. `pool`'s connections look into the
     schema that has LOOP_TABLES. Without `publisher` (already started) the loop has one of its own. With two `parallel_batches`
     one batch is computed while another one, of other partitions, is being committed; the handler's `apply` may then run
-    twice at once. There is one transaction at a time all the same. `patience_ms`: see GroupReader.
+    twice at once. There is one transaction at a time all the same. `patience_ms`: see GroupReader. `progress`: a number of
+    the service's database that grows with what it does beside its checkpoints (DatabaseAge).
     """
 
     def __init__(
@@ -93,6 +90,7 @@ class PartitionLoop:
         max_records: int = MAX_RECORDS,
         parallel_batches: int = 1,
         patience_ms: int = 0,
+        progress: Progress = none,
     ) -> None:
         self.topic = topic = handler.topic
         self._parallel_batches = parallel_batches
@@ -106,6 +104,7 @@ class PartitionLoop:
             cluster=cluster, topic=topic, group=group, instance=instance,
             session_timeout=session_timeout, patience_ms=patience_ms,
         )  # fmt: skip
+        self._age = DatabaseAge(cluster, service, group=group, topic=topic, pool=pool, progress=progress)
         self._connection = LoopConnection(pool)
         self._outlet = Outlet(topic, self._publisher, self._connection, recover=self._recover, done=self._work.set)
         self._recovery = Recovery(handler, self._reader, self._publisher, pool, self._outlet, ready=self._on_ready)
@@ -113,19 +112,25 @@ class PartitionLoop:
         self._positions = Positions(
             topic, self._assignment, self._connection, recover=self._recover, done=self._work.set
         )
+        self._upkeep = Upkeep(
+            topic, self._reader, self._assignment, self._positions, self._metrics, self._age,
+            session_timeout=session_timeout,
+        )  # fmt: skip
         self._own = OwnTransactions(topic, self._assignment, self._connection, self._outlet, recover=self._recover)
 
     async def run(self) -> None:
         """Work until `close` is called or the task is cancelled. Raises Fatal when only a new process can go on."""
         if self._own_publisher:
             await self._publisher.start()
+        if not await self._may_begin():
+            return
         applying = [
             asyncio.create_task(self._apply_for_ever(), name=f"apply {self.topic} {number}")
             for number in range(self._parallel_batches)
         ]
         helpers = [
             asyncio.create_task(self._reader.run(self._assignment), name=f"read {self.topic}"),
-            asyncio.create_task(self._look_after(), name=f"look after {self.topic}"),
+            asyncio.create_task(self._upkeep.run(), name=f"look after {self.topic}"),
         ]
         try:
             done, _ = await asyncio.wait([*applying, *helpers], return_when=asyncio.FIRST_COMPLETED)
@@ -148,8 +153,7 @@ class PartitionLoop:
 
     def lag(self) -> dict[int, int]:
         """Partition -> records not yet applied, as of the last fetch."""
-        ends = self._reader.ends()
-        return {number: part.lag(ends.get(number)) for number, part in self._assignment.partitions.items()}
+        return self._upkeep.lag()
 
     @property
     def assigned(self) -> set[int]:
@@ -158,11 +162,17 @@ class PartitionLoop:
 
     def problem(self) -> str | None:
         """One sentence when a topic is missing, a partition stands still for an operator or none is assigned; else None."""
+        if older := self._age.problem():
+            return older
         if missing := self._reader.missing() or missing_topics.problem_of(self._cluster, TOPICS):
             return missing
         if self._reader.unassigned_seconds > 2 * self._session_timeout:
             return f"{self.topic}: no partitions assigned for {self._reader.unassigned_seconds:.0f} s"
         return self._brake.problem() or self._assignment.problem()
+
+    async def begun(self) -> None:
+        """Wait until the database is known to be as new as what was done with it: before that, nothing may be sent by it."""
+        await self._age.settled.wait()
 
     async def settled(self) -> None:
         """Wait until there is an assignment and each of its partitions is ready, or stopped for an operator."""
@@ -178,6 +188,16 @@ class PartitionLoop:
     ) -> bool:
         """Run `save` in a transaction fenced by this process's hold on the partition; see OwnTransactions.run."""
         return await self._own.run(partition, save, name=name)
+
+    async def _may_begin(self) -> bool:
+        """False when `close` comes while the database is too old for anything to be done with it."""
+        begins = False
+        try:
+            begins = await self._age.settle_or(self._closing)
+        finally:
+            if not begins:
+                await self._let_go()
+        return begins
 
     async def _apply_for_ever(self) -> None:
         while not self._closing.is_set():
@@ -357,27 +377,6 @@ class PartitionLoop:
             return False
         return True
 
-    async def _look_after(self) -> None:
-        """Tell Kafka how far we are, for lag tools; end the process that nobody assigns anything to."""
-        told: dict[int, int] = {}
-        for tick in count():
-            await asyncio.sleep(COMMIT_SECONDS / 4)
-            self._reader.wake()  # A partition that was fenced or stopped leaves room, too.
-            fenced = self._assignment.fenced_seconds()
-            if fenced > self._session_timeout:
-                raise Fatal(f"{self.topic}: fenced for {fenced:.0f} s without a new assignment")
-            if tick % 4:
-                continue
-            await self._positions.save()
-            self._metrics.standing(self.lag(), self._assignment.unacknowledged())
-            now = self._offsets()
-            await self._reader.commit({number: at for number, at in now.items() if told.get(number) != at})
-            told = now
-
-    def _offsets(self) -> dict[int, int]:
-        parts = self._assignment.partitions.values()
-        return {part.number: part.hold.next_offset for part in parts if part.hold and part.state is State.READY}
-
     async def _stop(self, applying: list[asyncio.Task[None]], helpers: list[asyncio.Task[None]]) -> None:
         await self.close()
         await asyncio.wait(applying, timeout=DRAIN_SECONDS)
@@ -388,7 +387,7 @@ class PartitionLoop:
         if self._outlet.published:
             await self._outlet.delete_published()
         await self._positions.save()
-        await self._reader.commit(self._offsets())
+        await self._upkeep.commit()
         for task in helpers:
             task.cancel()
         await asyncio.gather(*applying, *helpers, return_exceptions=True)

@@ -65,6 +65,7 @@ class RegistryIndex:
     def __init__(self, without: Collection[str] = ()) -> None:
         self._without = frozenset(without)
         self.snapshot: Snapshot | None = None
+        self._refused_tokens = frozenset[str]()
         self.refused = 0
         """Records that could not be read."""
         self._living: dict[str, dict[str, Stored]] = {kind: {} for kind in ENTITY_MODELS if kind not in without}
@@ -103,6 +104,7 @@ class RegistryIndex:
     def _take_snapshot(self, value: bytes | None) -> None:
         try:
             self.snapshot = Snapshot.model_validate_json(value) if value else self.snapshot
+            self._refused_tokens = frozenset((self.snapshot and self.snapshot.refused_tokens) or ())
         except ValidationError:
             self.refused += 1
 
@@ -121,7 +123,10 @@ class RegistryIndex:
         return all(counts[kind] >= count for kind, count in self.snapshot.counts.items() if kind not in self._without)
 
     def get(self, kind: str, id: str) -> Model | None:
-        """The entity, None when it is not known, or is none as this release knows them."""
+        """The entity, None when it is not known, or is none as this release knows them. A token that the registry refuses
+        is as unknown as one that never was."""
+        if kind == "token" and id in self._refused_tokens:
+            return None
         parsed = self._parsed.get((kind, id))
         if parsed is not None:
             self._parsed.move_to_end((kind, id))

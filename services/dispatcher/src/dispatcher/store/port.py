@@ -190,7 +190,11 @@ class Session(Protocol):
         ...
 
     async def live_replicas(self, instance: str) -> int:
-        """Say that this one lives; how many do, itself included."""
+        """Say that this one lives; how many do, itself included. What is kept gets older by one."""
+        ...
+
+    async def age(self) -> int:
+        """A number that has grown about once a second while any dispatcher worked; a backup has that of its time."""
         ...
 
 

@@ -46,6 +46,11 @@ class PostgresDeliveries:
         async with self._transactions.lock:
             return await self._transactions.transaction(lambda connection: work(self.on(connection)))
 
+    async def age(self) -> int:
+        """Session.age, on a connection of its own."""
+        async with self.session() as session:
+            return await session.age()
+
     async def queue_ids(self, places: Iterable[Place]) -> Mapping[Place, int]:
         await self._numbers.know(places, self._pool)
         return self._numbers.ids

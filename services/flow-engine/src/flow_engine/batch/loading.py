@@ -69,7 +69,10 @@ async def load(reads: Reads, arrived: list[Arrived], peer_keys: Callable[[Any], 
 
 async def _load_conversations(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
     """Each conversation as its row has it, or as the first record makes it."""
-    first = {one.key: one for one in arrived if not one.person_keyed and one.body.kind != "redrive"}
+    first: dict[str, Arrived] = {}
+    for one in arrived:
+        if not one.person_keyed and one.body.kind != "redrive":
+            first.setdefault(one.key, one)
     if not first:
         return
     for key, stored in (await reads.conversations(first)).items():

@@ -25,7 +25,6 @@ from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord
 from servicekit.storable import moment_of, storable
 
-GROUP = "switchhook.registry.findings"
 REASON_LIMIT = 500
 ID_LIMIT = 128
 """Characters of an entity's id; an index takes no text of any length."""

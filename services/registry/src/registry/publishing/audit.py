@@ -12,7 +12,7 @@ import structlog
 
 from contracts.registry import ENTITY_MODELS, EntityRecord, entity_key
 from registry.store import publications
-from registry.writing.topic_tail import ENDED, Version
+from registry.writing.topic_tail import ENDED, TopicTail, Version
 from servicekit.loop.batches import Connection
 
 CHUNK = 500
@@ -20,6 +20,8 @@ UNBURIED = """
     SELECT kind, id, version FROM entity
     WHERE NOT buried AND NOT EXISTS (SELECT 1 FROM publication WHERE key = kind || '/' || id)
 """
+LEFT = "flow_version/"
+KNOWN = "SELECT kind || '/' || id AS key FROM entity"
 UNBURIED_OF = f"{UNBURIED} AND kind || '/' || id = ANY($1::text[])"
 LOCKED = """
     SELECT kind, id, project_id, version, data::text AS data, deleted_at IS NOT NULL AS deleted
@@ -48,6 +50,14 @@ def behind(table: Rows, topic: Mapping[str, Version]) -> list[tuple[str, str]]:
 def ahead(table: Rows, topic: Mapping[str, Version]) -> list[tuple[str, str]]:
     """What the topic shows at a version that the table has not reached."""
     return [entity for entity, version in table.items() if topic.get(entity_key(*entity), ENDED) > version]
+
+
+async def unknown(connection: Connection, tail: TopicTail) -> list[str]:
+    """Keys of entities that live on the topic and that the table never had: they were made after the backup. Those that end
+    anyway as soon as the relay has published are none of them, nor are flow versions: conversations may stand on them."""
+    there = tail.last.keys() - tail.deleted  # First: what comes meanwhile has its row already.
+    known = {row["key"] for row in await connection.fetch(KNOWN)} | await publications.waiting_keys(connection)
+    return sorted(key for key in there - known if not key.startswith(LEFT))
 
 
 async def publish_again(connection: Connection, entities: list[tuple[str, str]]) -> None:

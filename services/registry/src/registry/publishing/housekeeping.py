@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Sequence
 
 import structlog
 
@@ -16,7 +17,9 @@ from servicekit.loop.batches import Connection
 
 SNAPSHOT_SECONDS = 3600.0
 CHORES_SECONDS = 10.0
-WENT_BACK = "the database is older than its topic, run python -m registry.accept_restore"
+SHOWN = 5
+UNDECIDED_SECONDS = 1.0
+"""Between two looks at whether an operator has decided."""
 ENDED_AT_ONCE = 500
 END_DELETED = """
     WITH gone AS (
@@ -37,6 +40,9 @@ class Housekeeping:
         self._tail, self._keys = tail, keys
         self._reading_audited = 0
         self.problem: str | None = None
+        """While there is one nothing of the table is published: what the topic has may be what holds."""
+        self.marker: bytes | None = None
+        """What readers are to be told at once while there is one: the tokens that nobody may use. Taken by the relay."""
         self._next_snapshot = self._next_chores = float("-inf")
 
     async def keep(self, connection: Connection) -> None:
@@ -53,7 +59,7 @@ class Housekeeping:
             async with connection.transaction():
                 await publications.add_snapshot(connection)
         if now >= self._next_chores:
-            self._next_chores = now + CHORES_SECONDS
+            self._next_chores = now + (UNDECIDED_SECONDS if self.problem else CHORES_SECONDS)
             await self._chores(connection)
 
     async def _audit(self, connection: Connection) -> bool:
@@ -61,10 +67,13 @@ class Housekeeping:
         table = await self._mend(connection, None)
         if table is None:
             return False
-        lost = audit.ahead(table, self._tail.last)
-        self.problem = f"{WENT_BACK}: {len(lost)} entities are newer on the topic" if lost else None
-        if self.problem:
-            log.error("registry.database_went_back", entities=len(lost))
+        newer = audit.ahead(table, self._tail.last)
+        unknown = await audit.unknown(connection, self._tail)
+        problem = went_back(len(newer), unknown)
+        if problem and problem != self.problem:
+            log.error("registry.database_went_back", reason=problem)
+            self.marker = await publications.snapshot(connection, _tokens(unknown))
+        self.problem = problem
         return True
 
     async def _clear_suspects(self, connection: Connection) -> None:
@@ -92,6 +101,22 @@ class Housekeeping:
         await postgres_circuits.forget_old(connection)
         await endpoint_secrets.retire_due(connection)
         await unsealed.seal_due(connection, self._keys)
+
+
+def went_back(newer: int, unknown: Sequence[str]) -> str | None:
+    """The sentence for an operator, None when the table is as new as the topic."""
+    if not (newer or unknown):
+        return None
+    named = ", ".join(unknown[:SHOWN]) + (f" and {len(unknown) - SHOWN} more" if len(unknown) > SHOWN else "")
+    lacks = f", and {len(unknown)} are unknown to it ({named}), whose tokens are refused" if unknown else ""
+    return (
+        f"the database is older than its topic: {newer} entities are newer there{lacks}. Nothing is published until"
+        " `./switchhook checkpoints accept-restore registry again` says that the database holds"
+    )
+
+
+def _tokens(keys: Iterable[str]) -> list[str]:
+    return [key.removeprefix("token/") for key in keys if key.startswith("token/")]
 
 
 async def end_deleted(connection: Connection) -> None:

@@ -15,7 +15,7 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from contracts.registry import TOPIC
+from contracts.registry import SNAPSHOT_KEY, TOPIC
 from contracts.topic import RECORD_LIMIT
 from registry.publishing import leader
 from registry.publishing.housekeeping import Housekeeping
@@ -80,7 +80,10 @@ class Relay:
         while True:
             self._wake.clear()
             await self._house.keep(connection)
-            while batch := await publications.next_batch(connection, BATCH):
+            if (marker := self._house.marker) is not None:
+                await self._publish(producer, [Publication(0, SNAPSHOT_KEY, marker)])
+                self._house.marker = None
+            while self._house.problem is None and (batch := await publications.next_batch(connection, BATCH)):
                 await self._publish(producer, batch)
                 await publications.forget(connection, batch)
                 await leader.beat(connection)

@@ -5,6 +5,7 @@ Of one key the order is that of its versions, because the row's lock is held whe
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from contracts.model import Model
@@ -16,6 +17,7 @@ CHANNEL = "registry_publication"
 """Postgres channel on which the leader hears that there is something to publish."""
 ADD = "INSERT INTO publication (key, value) SELECT * FROM unnest($1::text[], $2::bytea[])"
 NEXT = "SELECT position, key, value FROM publication ORDER BY position LIMIT $1"
+KEYS = "SELECT DISTINCT key FROM publication"
 FORGET = "DELETE FROM publication WHERE position = ANY($1::bigint[])"
 GENERATION = "SELECT number FROM generation"
 STACK_ID = "SELECT id FROM stack"
@@ -42,10 +44,23 @@ async def add_record(connection: Connection, record: EntityRecord) -> None:
 
 async def add_snapshot(connection: Connection) -> None:
     """Tell readers how many entities there are; all that it counts stands before it on the topic."""
+    await add(connection, [(SNAPSHOT_KEY, await snapshot(connection))])
+
+
+async def snapshot(connection: Connection, refused_tokens: Iterable[str] = ()) -> bytes:
+    """The marker, with the tokens that are to let nobody in."""
     counts = {row["kind"]: row["entities"] for row in await connection.fetch(COUNTS)}
     stack_id: str | None = await connection.fetchval(STACK_ID)
-    marker: Model = Snapshot(generation=await generation(connection), counts=counts, stack_id=stack_id)
-    await add(connection, [(SNAPSHOT_KEY, marker.encode())])
+    refused = tuple(refused_tokens) or None
+    marker: Model = Snapshot(
+        generation=await generation(connection), counts=counts, stack_id=stack_id, refused_tokens=refused
+    )
+    return marker.encode()
+
+
+async def waiting_keys(connection: Connection) -> set[str]:
+    """Keys of which the topic does not have the last record yet."""
+    return {row["key"] for row in await connection.fetch(KEYS)}
 
 
 async def next_batch(connection: Connection, limit: int) -> list[Publication]:

@@ -1,0 +1,77 @@
+"""What a loop does beside its batches: saves positions, tells Kafka how far it is, and looks whether it may go on."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+
+from servicekit.kafka.committed import Committed
+from servicekit.kafka.group_reader import GroupReader
+from servicekit.loop.assignment import Assignment
+from servicekit.loop.database_age import DatabaseAge, WentBack
+from servicekit.loop.metrics import LoopMetrics
+from servicekit.loop.partitions import State
+from servicekit.loop.positions import Positions
+
+COMMIT_SECONDS = 2.0
+
+
+class Fatal(Exception):
+    """This process cannot go on; a new one can."""
+
+
+class Upkeep:
+    """Of one loop. What Kafka is told is for lag tools, and for who comes after the database was restored (ADR-0030)."""
+
+    def __init__(
+        self,
+        topic: str,
+        reader: GroupReader,
+        assignment: Assignment,
+        positions: Positions,
+        metrics: LoopMetrics,
+        age: DatabaseAge,
+        *,
+        session_timeout: float,
+    ) -> None:
+        self._topic, self._reader, self._assignment, self._positions = topic, reader, assignment, positions
+        self._metrics, self._age, self._session_timeout = metrics, age, session_timeout
+        self._told: dict[int, Committed] = {}
+
+    async def run(self) -> None:
+        """For ever. Raises Fatal when nobody assigns anything to this process, or its database went back in time."""
+        for tick in count():
+            await asyncio.sleep(COMMIT_SECONDS / 4)
+            self._reader.wake()  # A partition that was fenced or stopped leaves room, too.
+            fenced = self._assignment.fenced_seconds()
+            if fenced > self._session_timeout:
+                raise Fatal(f"{self._topic}: fenced for {fenced:.0f} s without a new assignment")
+            if tick % 4:
+                continue
+            await self._positions.save()
+            self._metrics.standing(self.lag(), self._assignment.unacknowledged())
+            try:
+                await self._age.look()
+            except WentBack as error:
+                raise Fatal(str(error)) from error
+            await self.commit()
+
+    def lag(self) -> dict[int, int]:
+        """Partition -> records not yet applied, as of the last fetch."""
+        ends = self._reader.ends()
+        return {number: part.lag(ends.get(number)) for number, part in self._assignment.partitions.items()}
+
+    async def commit(self) -> None:
+        """Tell Kafka what it does not know yet."""
+        now = self._standing()
+        if await self._reader.commit({number: at for number, at in now.items() if self._told.get(number) != at}):
+            self._told = now
+
+    def _standing(self) -> dict[int, Committed]:
+        """As far as PostgreSQL has it: Kafka must never be told more than a database says that nobody set back."""
+        found = {}
+        for part in self._assignment.partitions.values():
+            hold = part.hold
+            if part.state is State.READY and hold is not None and hold.incarnation is not None:
+                found[part.number] = Committed(hold.stored, hold.incarnation, self._age.number)
+        return found

@@ -1,0 +1,140 @@
+"""A database is restored from a copy of some minutes ago: nobody may do anything until an operator says what holds."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import uuid4
+
+from contracts.groups import GROUPS
+from devstack.restores import Choice, Older, marks_behind, positions
+from servicekit.checkpoints.age import Standing, behind
+from servicekit.kafka.records import record_id
+from simulation.database import Database
+from simulation.machines import SESSION_SECONDS, Process
+from simulation.world import PARTITIONS, World
+from support.checkpoints_in_memory import Checkpoint
+
+LEAVE_SECONDS = 2 * SESSION_SECONDS
+"""After so long the members of processes that ended are members no more."""
+RED_SECONDS = 30.0
+"""Within this the readiness of each replica has to say that the database is older."""
+STILL_SECONDS = 10.0
+"""For so long nothing may be sent, applied or written by who waits."""
+CONVERSATIONS = ("conversations", "contacts", "identities", "merged", "armed", "messages", "log", "waiting", "parts")
+STATES = ("rows", "outbox")
+
+
+class Backup:
+    """What a service's database held at one moment."""
+
+    def __init__(self, world: World, service: str) -> None:
+        self.world, self.service = world, service
+        self.database: Database = world.engine_database if service == "flow-engine" else world.dispatcher_database
+        kept: Any = world.conversations if service == "flow-engine" else world.deliveries
+        self._parts = [(self.database.checkpoints, STATES)]
+        self._parts.append((kept, CONVERSATIONS if service == "flow-engine" else ("tables", "places")))
+        self._copies = [{name: copy.deepcopy(getattr(of, name)) for name in names} for of, names in self._parts]
+
+    def put_back(self) -> None:
+        """The database is what it was."""
+        self.world.trace(f"{self.database.server.name} is restored from a backup")
+        for (of, _), kept in zip(self._parts, self._copies, strict=True):
+            for name, value in kept.items():
+                setattr(of, name, value)
+
+
+def older(world: World, backup: Backup) -> list[Older]:
+    """As devstack.restores.older."""
+    rows, found = backup.database.checkpoints.rows, []
+    for topic, group in GROUPS[backup.service].items():
+        standing = {part: Standing(row.next_offset, row.incarnation) for (of, part), row in rows.items() if of == topic}
+        committed = world.kafka.committed_by(group, topic)
+        found.append(Older(topic, group, behind(standing, committed), committed))
+    return found
+
+
+async def restore(world: World, backup: Backup, processes: Sequence[Process]) -> list[str]:
+    """As operate.md says: the service is stopped, its database is put back, and it starts. What is wrong with what follows."""
+    mine = [process for process in processes if _service_of(process) == backup.service]
+    for process in mine:
+        process.stop()
+    await asyncio.sleep(LEAVE_SECONDS)
+    backup.put_back()
+    for process in mine:
+        process.start()
+    return await waited(world, backup, mine) if any(each.less for each in older(world, backup)) else []
+
+
+def _service_of(process: Process) -> str:
+    return {"engine": "flow-engine"}.get(name := process.name.rpartition("-")[0], name)
+
+
+async def waited(world: World, backup: Backup, processes: Sequence[Process]) -> list[str]:
+    """What is wrong with how the service waits for an operator."""
+    until = world.loop.time() + RED_SECONDS
+    while not all("older than what" in (process.problem() or "") for process in processes):
+        if world.loop.time() > until:
+            return [f"{backup.database.server.name} went back in time, and readiness says nothing of it"]
+        await asyncio.sleep(1.0)
+    before = _done(world, backup)
+    await asyncio.sleep(STILL_SECONDS)
+    return [] if _done(world, backup) == before else [f"{backup.service} worked on while it waited for an operator"]
+
+
+def _done(world: World, backup: Backup) -> Any:
+    sent = len(world.receivers.heard) if backup.service == "dispatcher" else 0
+    rows = {place: row.next_offset for place, row in backup.database.checkpoints.rows.items()}
+    return sent, rows, list(backup.database.checkpoints.outbox)
+
+
+def accept(world: World, backup: Backup, choice: Choice) -> None:
+    """What `./switchhook checkpoints accept-restore` does."""
+    world.trace(f"the operator says {choice} of {backup.service}")
+    topics = older(world, backup)
+    if choice == "skip":
+        for each in topics:
+            _skip(world, backup, each)
+        if backup.service == "dispatcher":
+            _discard(world)
+            world.deliveries.tables.age = max(at.number for each in topics for at in each.committed.values())
+    number = world.deliveries.tables.age if backup.service == "dispatcher" else 0
+    for each in topics:
+        for part, at in positions(each, choice, number).items():
+            world.kafka.committed[each.group, each.topic, part] = (at.offset, at.metadata)
+
+
+def _skip(world: World, backup: Backup, older: Older) -> None:
+    rows = backup.database.checkpoints.rows
+    for each in older.less:
+        place, was = (older.topic, each.part), older.committed[each.part]
+        row = rows.get(place) or Checkpoint(0, 0, uuid4(), None, PARTITIONS, {})
+        records = [one for one in world.log.part(*place).records if each.at <= one.offset < each.was]
+        last = record_id(records[-1]) if records and records[-1].offset == each.was - 1 else None
+        seen = marks_behind(dict(row.seen), records)
+        rows[place] = replace(
+            row, next_offset=each.was, last_id=last, seen=seen, incarnation=was.incarnation, epoch=row.epoch + 1
+        )
+
+
+def _discard(world: World) -> None:
+    for row in world.deliveries.tables.rows.values():
+        if not row.finished:
+            row.state, row.due, row.lease, row.finished = "discarded", None, None, True
+
+
+def told_again(arrivals: Sequence[tuple[str, str]], since: int) -> tuple[list[tuple[str, str]], list[str]]:
+    """The arrivals without those that an operator had said again, from the one that is number `since` on; and what is
+    wrong with the order of these."""
+    before, last, kept, wrong = set(arrivals[:since]), dict[str, int](), list(arrivals[:since]), []
+    for chat, text in arrivals[since:]:
+        number = int(text.partition(":")[0])
+        if number < last.get(chat, 0):
+            wrong.append(f"chat {chat} is told {number} again after {last[chat]}")
+        last[chat] = number
+        if (chat, text) not in before:
+            kept.append((chat, text))
+    return kept, wrong
