@@ -17,7 +17,14 @@ from flow_engine.state.ids import as_uuid, conversation_id, timer_id
 from flow_engine.state.limits import encoded_state
 from flow_engine.state.rows import Identity, LogRow, MessageRow, TimerRow
 from flow_engine.state.work import LoadedConversation, NewContact, Work
-from flow_engine.store.port import BACKLOG_LIMIT, Conversations, ConversationStore, Name, StoredConversation
+from flow_engine.store.port import (
+    BACKLOG_BYTES,
+    BACKLOG_LIMIT,
+    Conversations,
+    ConversationStore,
+    Name,
+    StoredConversation,
+)
 from flowlang.model import Contact, Conversation, PatchContact
 from servicekit.kafka.records import Record
 
@@ -221,6 +228,15 @@ class ConversationStoreSuite:
         ]  # fmt: skip
         assert [m["seq"] for m in many] == list(range(1, BACKLOG_LIMIT + 1))
 
+    async def test_a_backlog_has_no_more_bytes_than_a_reply_but_for_one_message(self, kept: Kept) -> None:
+        of = conversation()
+        work, text = work_of(of), "x" * (BACKLOG_BYTES // 3)
+        work.messages = [message(of, seq, text * (4 if seq == 4 else 1)) for seq in range(1, 8)]
+        await kept.save(work)
+        async with kept.store.reading() as reads:
+            found = [[m["seq"] for m in await reads.backlog(of.id, after)] for after in (0, 2, 3, 4)]
+        assert found == [[1, 2], [3], [4], [5, 6]]
+
     async def test_the_event_log_has_an_event_and_what_became_of_it_later(self, kept: Kept) -> None:
         of, id = conversation(), "a foreign id"
         work = work_of(of)
@@ -264,6 +280,7 @@ class ConversationStoreSuite:
         async with kept.store.reading() as reads:
             first, second = await reads.held(loaded.id, 2)
             assert await reads.held_counts([loaded.id, conversation_id("b/c/9")]) == {loaded.id: 3}
+            assert [one.record_ms for one in await reads.held(loaded.id, 9, second.position)] == [1_700_000_000_000]
         assert first.position < second.position
         assert (first.key, first.value, first.record_ms) == (key.encode(), b"{}", 1_700_000_000_000)
         assert tuple(map(tuple, first.headers)) == (("ce_id", b"e1"), ("odd", None))

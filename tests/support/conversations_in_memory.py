@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate, compress
 from typing import Any, NamedTuple
 
 import orjson
@@ -16,6 +17,7 @@ from contracts.cloudevents import header
 from flow_engine.errors import StaleConversation
 from flow_engine.state import listeners, stored_state
 from flow_engine.state.ids import as_uuid, conversation_id
+from flow_engine.state.json_text import encode
 from flow_engine.state.patches import joined
 from flow_engine.state.rows import Identity, LogRow, MessageRow, TimerRow, TurnOf
 from flow_engine.state.work import LoadedConversation, Outcome, Work
@@ -24,6 +26,7 @@ from flow_engine.store.event_log import outcome
 from flow_engine.store.held import digest_of, project_of
 from flow_engine.store.loading import chat_message
 from flow_engine.store.port import (
+    BACKLOG_BYTES,
     BACKLOG_LIMIT,
     Conversations,
     DueTimers,
@@ -316,8 +319,10 @@ class ReadsInMemory:
         return {name: self._store.contacts[id][1] for name, id in ids.items() if id is not None}
 
     async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:
-        said = self._store.bot_said(conversation)
-        return [message for message in said if message["seq"] > after][:BACKLOG_LIMIT]
+        said = [message for message in self._store.bot_said(conversation) if message["seq"] > after][:BACKLOG_LIMIT]
+        sizes = accumulate(len(encode(message["content"])) for message in said)
+        fits = [not place or size <= BACKLOG_BYTES for place, size in enumerate(sizes)]
+        return list(compress(said, fits))
 
     async def outcomes(self, event_ids: list[str]) -> dict[str, Outcome]:
         found = {id: await self._store.event(id) for id in event_ids}
@@ -331,8 +336,8 @@ class ReadsInMemory:
         asked = {header(one.headers, "ce_id"): digest_of(one.value) for one in waiting}
         return {id: digest for id, digest in asked.items() if id in event_ids and digest is not None}
 
-    async def held(self, conversation: str, limit: int) -> list[HeldEvent]:
-        return self._store.waiting.get(conversation, [])[:limit]
+    async def held(self, conversation: str, limit: int, after: int = 0) -> list[HeldEvent]:
+        return [one for one in self._store.waiting.get(conversation, []) if one.position > after][:limit]
 
 
 def _kept(loaded: LoadedConversation) -> Kept:

@@ -140,6 +140,30 @@ class BatchSuite:
         assert (await world.held(), len(world.out("inbound"))) == (0, 2)
         assert len(world.events("message.received")) == 2 * parking.AT_ONCE + 1
 
+    async def test_a_redrive_loads_so_many_bytes_and_goes_on_by_itself(
+        self, world: EngineWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A hundred large events are half a gigabyte when they are decoded."""
+        world.handler.bugs[b"bad"] = KeyError("a bug")
+        world.put("message", message_id="0", text="hello?", id="bad")
+        for number in range(40):
+            world.put("message", message_id=str(number), text="x" * 1_000)
+        await world.settle()
+        assert await world.held() == 41
+        world.handler.bugs.clear()
+        monkeypatch.setattr(parking, "MOST_BYTES", 5_000)
+        await world.send("redrive")
+        assert (await world.held(), len(world.events("message.received"))) == (0, 41)
+        assert len(world.out("inbound")) > 41 / 5
+        monkeypatch.setattr(parking, "MOST_BYTES", 1)
+        world.handler.bugs[b"again"] = KeyError("a bug")
+        for number in range(3):
+            world.put("message", message_id=f"b{number}", text="hello?", **({} if number else {"id": "again"}))
+        await world.settle()
+        world.handler.bugs.clear()
+        await world.send("redrive")
+        assert (await world.held(), len(world.events("message.received"))) == (0, 44)
+
     async def test_a_redriven_timer_ends_its_wait(self, world: EngineWorld) -> None:
         """A held event takes the road of any other: what it needs of the store is loaded for it, too."""
         await world.say("/later")

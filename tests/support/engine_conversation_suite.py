@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from contracts.actions import ActionAdapter
 from contracts.event_data import EventData
 from contracts.events import Event
@@ -181,6 +183,17 @@ class ConversationSuite:
         await world.send("attach", after=AFTER_ALL, request_id="r1", **attach)
         await world.send("attach", "stranger", after=AFTER_ALL, request_id="r2", **attach)
         assert [(body["messages"], body["last_seq"]) for body in replies(world)] == [([], BACKLOG_LIMIT + 5), ([], 0)]
+
+    async def test_a_backlog_that_one_reply_does_not_hold_is_one_reply(
+        self, world: EngineWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who asked takes one, and asks again: the rest was written for nobody."""
+        monkeypatch.setattr("flow_engine.turn.outputs.MESSAGES_LIMIT", 1)
+        attach: dict[str, Any] = {"instance": "i", "partition": 2, "until": "2099-01-01T00:00:00.000Z"}
+        for _ in range(3):
+            await world.say("what?")
+        await world.send("attach", after=0, request_id="r1", **attach)
+        assert [[m["seq"] for m in body["messages"]] for body in replies(world)] == [[1]]
 
     async def test_an_attach_in_the_batch_of_what_it_asks_for_gets_it_once(self, world: EngineWorld) -> None:
         attach: dict[str, Any] = {

@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 
 from contracts.headers import HOPS, ID, TRACE, Header
 from contracts.model import Model
-from contracts.people import Person, Profile
+from contracts.people import NamedPerson, Profile
 from contracts.topic import Topic
 
 
@@ -23,7 +23,7 @@ class CommandBase(Model):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     bot: str
-    person: Person
+    person: NamedPerson
 
 
 class Start(CommandBase):

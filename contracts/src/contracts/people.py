@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
+from contracts.ids import PEER_ID
 from contracts.model import Model
 
 Identifier = Literal["external_id", "phone", "email"]
@@ -66,6 +67,22 @@ class Person(Model):
             if value := getattr(self, name):
                 return f"{name}:{value}"
         return f"peer_id:{self.peer_id}"
+
+
+def shortly_named(person: Person) -> Person:
+    """The person, whom somebody outside names: the name becomes a record's key and stands in indexes.
+
+    Raises ValueError where it is not short and printable.
+    """
+    for name in Person.model_fields:
+        if (value := getattr(person, name)) and (len(value) > LONGEST_IDENTIFIER or not value.isprintable()):
+            raise ValueError(f"person: {name} is a text of 1 to {LONGEST_IDENTIFIER} characters")
+    if person.peer_id and not PEER_ID.fullmatch(person.peer_id):
+        raise ValueError("person: peer_id has 1 to 128 of A-Z a-z 0-9 . _ : @ + -")
+    return person
+
+
+NamedPerson = Annotated[Person, AfterValidator(shortly_named)]
 
 
 class Profile(Model):

@@ -211,6 +211,7 @@ def test_a_receiver_that_is_gone_is_left_alone_at_once() -> None:
         ("1.5", None),
         ("²", None),
         ("9" * 400, 999_999_999),
+        ("Fri, 31 Dec 99999999999999999999 23:59:59 GMT", None),
     ],
 )
 def test_retry_after_is_seconds_or_a_date(text: str, seconds: float | None) -> None:

@@ -43,6 +43,23 @@ def test_surroundings_are_made_once_and_anew_when_the_bot_changes(view: ViewInMe
     assert shown(catalogue.around(CONVERSATION).bot)["name"] == "Fair"
 
 
+@pytest.mark.parametrize("kind", ["bot", "channel", "flow", "flow_version"])
+def test_what_others_change_makes_nothing_anew_and_what_is_deleted_of_ones_own_does(
+    view: ViewInMemory, kind: str
+) -> None:
+    """Its flows would be compiled anew for each change of anybody, where there are more than are kept compiled."""
+    catalogue = catalogue_on(view)
+    before = catalogue.around(CONVERSATION)
+    theirs = {"id": "theirs", "bot_id": "bot-2"}
+    view.put(ENTITIES[0].model_copy(update={"id": "bot-2", "name": "Theirs"}))
+    view.put(*(one.model_copy(update={**theirs, "flow_id": "theirs"}) for one in published(LECTURE)))
+    view.delete("flow_version", "theirs/1", PROJECT)
+    view.delete("flow", "theirs", PROJECT)
+    assert catalogue.around(CONVERSATION) is before
+    view.delete(kind, {"bot": BOT, "channel": WEB, "flow": "flow-1", "flow_version": "flow-1/1"}[kind], PROJECT)
+    assert catalogue.around(CONVERSATION) is not before
+
+
 def test_a_session_goes_on_with_its_version_and_new_ones_take_the_published(view: ViewInMemory) -> None:
     catalogue = catalogue_on(view)
     flows = catalogue.around(CONVERSATION).flows

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import orjson
 import pytest
 
 from contracts import actions, events
 from contracts.ids import effect_ids
+from contracts.inbound import ReplyTo
 from flow_engine.state.limits import TURN_LIMIT, VALUE_LIMIT, TooLarge
-from flow_engine.turn.outputs import Outputs, contact_view, in_portions, newest_that_fit, time_text
+from flow_engine.state.listeners import MOST_CALLERS, Listeners, dump
+from flow_engine.turn.answers import answer_callers
+from flow_engine.turn.outputs import MESSAGES_LIMIT, Outputs, contact_view, in_portions, newest_that_fit, time_text
 from flowlang.model import Contact
 
 NOW = "2026-11-21T00:01:00.000Z"
@@ -76,6 +80,18 @@ def test_long_backlogs_are_cut_into_portions_and_answers_keep_the_newest() -> No
     assert [[m["seq"] for m in portion] for portion in in_portions(messages)] == [[0, 1], [2, 3], [4]]
     assert [m["seq"] for m in newest_that_fit(messages)] == [3, 4]
     assert list(in_portions([])) == []
+
+
+def test_what_callers_wait_for_is_kept_within_what_one_reply_holds() -> None:
+    """It is in the conversation's row: of 32 callers it would be 16 MB that each turn reads and writes."""
+    listeners = Listeners()
+    for number in range(MOST_CALLERS):
+        to = ReplyTo(instance="i", partition=1, request_id=f"r{number}")
+        listeners.add_caller(to, event_id=f"e{number}", at_ms=0, is_url=True)
+    said = [{"seq": number, "content": {"text": "x" * 5_000}} for number in range(100)]
+    answer_callers(outputs(), listeners, cast(Any, SimpleNamespace(rests=[])), said, "e")
+    assert len(dump(listeners) or b"") < MESSAGES_LIMIT + MOST_CALLERS * 200
+    assert [[m["seq"] for m in caller.messages] for caller in listeners.callers] == [[97, 98, 99]] * MOST_CALLERS
 
 
 def test_times_are_utc_with_milliseconds() -> None:

@@ -14,7 +14,7 @@ from flow_engine.turn.kinds import KINDS
 from flow_engine.turn.turn_writer import TurnWriter
 from flow_engine.turn.turns import MOST_CODE_RUNS
 from support.engine_flows import CODE
-from support.engine_world import EngineWorld, ScriptedSandbox, flow, flow_version
+from support.engine_world import BOT, EngineWorld, ScriptedSandbox, flow, flow_version
 
 REPLY = {"instance": "ingress-1", "partition": 1, "request_id": "r1"}
 
@@ -134,3 +134,54 @@ async def test_a_failing_flow_is_in_the_log_with_node_and_reason_once_a_minute(
         ("", "", "too-large"), ("code", "run", "code")
     ]  # fmt: skip
     assert "no money" in failed[1]["detail"]
+
+
+def keeping(place: str, first: dict[str, object]) -> dict[str, object]:
+    """A flow whose first step writes to `place`, which is then said and sent along."""
+    nodes = {
+        "keep": {**first, "ports": {"next": "call"}},
+        "call": {"type": "call_api", "api": "lookup", "params": {"it": {"cel": place}}},
+    }
+    triggers = [{"id": "deep", "type": "command", "value": "/deep", "to": "keep"}]
+    return {**CODE, "slug": "deep", "start": "keep", "triggers": triggers, "nodes": nodes}
+
+
+@pytest.mark.parametrize("place", ["memory.deep", "user.deep", "temp.deep"])
+async def test_a_value_that_is_nested_too_deeply_is_the_nodes_error_and_holds_no_conversation(
+    world: EngineWorld, place: str
+) -> None:
+    value: list[object] = []
+    for _ in range(251):
+        value = [value]
+    world.sandbox = ScriptedSandbox(value=value)
+    world.restart(compute_budget=10)
+    document = keeping(place, {"type": "code", "source": "1", "save_to": place})
+    world.view.put(flow_version(document, flow="deep"), flow("deep", id="deep"))
+    await world.say("/deep")
+    assert [event["error"]["type"] for event in world.events("flow.failed")] == ["not-json"]
+    await world.say("/start")
+    assert (await world.held(), await world.said()) == (0, ["Which lecture, ?"])
+
+
+async def test_a_list_that_each_event_puts_into_itself_ends_at_the_node(world: EngineWorld) -> None:
+    layers = 20
+    deeper = {"type": "set", "values": {"user.deep": {"cel": "[" * layers + "user.deep" + "]" * layers}}}
+    first = {"type": "set", "values": {"user.deep": {"cel": "[1]"}}}
+    for slug, node in (("deep", deeper), ("first", first)):
+        document = keeping("user.deep", node) | {"slug": slug}
+        document["triggers"] = [{"id": slug, "type": "command", "value": f"/{slug}", "to": "keep"}]
+        world.view.put(flow_version(document, flow=slug), flow(slug, id=slug))
+    for command in ("/first", *["/deep"] * (260 // layers)):
+        await world.say(command)
+    assert "not-json" in [event["error"]["type"] for event in world.events("flow.failed")]
+    assert await world.held() == 0
+
+
+@pytest.mark.parametrize("name", ["x" * 60_000, "a\0b", "a/b"])
+async def test_a_command_for_somebody_of_an_endless_name_is_told_and_not_sent(world: EngineWorld, name: str) -> None:
+    world.sandbox = ScriptedSandbox(runs=[{"command": "/start", "user_id": name, "content": None}])
+    world.restart(compute_budget=10)
+    key = f"{BOT}/-/link"
+    await world.send("url", "link", channel="-", key=key, link_id="link", command="/code", content="x")
+    assert world.bodies("inbound") == []
+    assert [event["error"]["type"] for event in world.events("flow.failed")] == ["person-not-understood"]

@@ -4,7 +4,7 @@ import pytest
 
 from contracts.actions import MessageContent
 from contracts.replies import ChatMessage
-from ingress.chat.feeds import KEPT, Feed
+from ingress.chat.feeds import KEPT, KEPT_BYTES, Feed
 
 
 def said(*seqs):
@@ -21,6 +21,23 @@ def test_copies_in_order_are_known_at_once_and_a_repeat_changes_nothing():
     feed.add_copies(said(2, 3))
     assert seqs(feed.after(1)) == [2, 3]
     assert feed.whole
+
+
+def test_a_feed_keeps_so_many_bytes_and_the_last_message():
+    def long(seq, size):
+        return ChatMessage(seq=seq, id="i", at="", content=MessageContent(text="x" * size))
+
+    feed = Feed(0)
+    for seq in range(1, 100):
+        feed.add_copies([long(seq, KEPT_BYTES // 10)])
+    assert seqs(feed.after(90)) == list(range(91, 100))
+    assert len(feed.messages) == 9
+    feed.add_copies([long(100, 2 * KEPT_BYTES)])
+    assert (seqs(feed.messages), feed.floor) == ([100], 99)
+    feed.add_copies(said(101))
+    assert seqs(feed.messages) == [101]
+    assert seqs(feed.add_backlog(101, [long(seq, KEPT_BYTES // 2) for seq in range(102, 107)])) == list(range(102, 107))
+    assert (seqs(feed.messages), feed.whole) == ([106], True)
 
 
 def test_a_copy_beyond_a_gap_waits_for_the_backlog():

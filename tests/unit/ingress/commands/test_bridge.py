@@ -179,3 +179,21 @@ async def test_what_is_wrong_with_a_command_is_pointed_at_in_the_command(given):
     await given.apply(("one", START | {"flow": 7}), ("two", START | {"person": {"peer_id": "5", "unknown": 1}}))
     problems = [event["problem"] for event in given.rig.events("command.rejected")]
     assert problems[0]["errors"] == [{"pointer": "#/flow", "detail": "it has to be a text"}]
+
+
+@pytest.mark.parametrize(
+    "person",
+    [
+        {"contact_id": "x" * 500_000},
+        {"external_id": "x" * 500_000},
+        {"email": "a\0@example.com"},
+        {"peer_id": "x" * 500_000},
+        {"peer_id": "5", "channel_id": "x" * 500_000},
+        {"peer_id": "a/b", "channel_id": CHANNEL},
+    ],
+)
+async def test_what_names_a_person_is_as_short_in_a_command_as_over_http(given, person):
+    await given.apply(("endless", START | {"person": person}), ("patch", PATCH))
+    assert [each["kind"] for each in given.rig.inbound] == ["contact_update"]
+    (dead,) = given.rig.publisher.of("switchhook.ingress.dlq.v1")
+    assert dict(dead.headers)["dlq-error-code"] == b"invalid"

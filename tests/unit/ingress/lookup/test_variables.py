@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from flowlang.triggers.webhook import wrong_variables
@@ -65,3 +67,14 @@ def test_ingress_and_the_language_agree_on_every_type(type, required):
         except ProblemError as refused:
             found = [("v", error["detail"]) for error in refused.extra["errors"]]
         assert found == wrong, given
+
+
+def test_a_refusal_takes_no_longer_for_variables_without_end():
+    accept = {f"order_field_number_{number}": "string!" for number in range(2_000)}
+    accepts = accepts_of({"triggers": [{"id": "t", "type": "webhook", "accept": accept}]}, "t")
+    begin = time.process_time()
+    with pytest.raises(ProblemError) as refused:
+        accepts.check({f"order_feild_numbr_{number}": 1 for number in range(50_000)})
+    assert time.process_time() - begin < 2
+    assert len(refused.value.extra["errors"]) == 40
+    assert len(refused.value.detail) < 100_000

@@ -21,6 +21,9 @@ WRITABLE = ("user", "contact", "memory", "temp")
 NOT_VARIABLES = frozenset(("id", "tags", "flags", "last_message", "external_id"))
 """Of a person: not set like a variable. Tags and flags have nodes of their own, external_id is the other system's key."""
 LONGEST_NAME = 64
+MOST_LEVELS = 100
+"""Of a value that is kept. It is written inside of others, and JSON ends at 254: a list that is put into itself by each event
+gets there."""
 
 
 class Value:
@@ -107,11 +110,28 @@ def place(text: str) -> Place:
 
 
 def json_size(value: Any) -> int:
-    """Bytes of a value as JSON. Raises NodeError for what has no JSON form (nested too deeply)."""
+    """Bytes of a value as JSON. Raises NodeError for what has no JSON form, or is nested too deeply to be kept in another."""
     try:
-        return len(orjson.dumps(value))
+        encoded = orjson.dumps(value)
     except TypeError as error:
         raise NodeError("not-json", f"a value that cannot be kept: {error}") from error
+    if encoded.count(b"[") + encoded.count(b"{") > MOST_LEVELS and is_too_deep(value):
+        raise NodeError("not-json", f"a value that cannot be kept: it has more than {MOST_LEVELS} levels")
+    return len(encoded)
+
+
+def is_too_deep(value: Any) -> bool:
+    """Whether a JSON value has more than MOST_LEVELS levels."""
+    level = [value]
+    for _ in range(MOST_LEVELS):
+        level = [
+            child
+            for parent in level
+            if isinstance(parent, (dict, list, tuple))
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, (dict, list, tuple))
+        ]
+    return bool(level)
 
 
 def contact_key(name: str) -> str:

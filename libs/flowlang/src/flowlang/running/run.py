@@ -11,7 +11,7 @@ from uuid import UUID
 from contracts.ids import NOBODY, derived_id
 from flowlang import clock
 from flowlang.expressions import values
-from flowlang.expressions.values import json_size
+from flowlang.expressions.values import MOST_LEVELS, is_too_deep, json_size
 from flowlang.graph import Graph, GraphNode
 from flowlang.model import (
     Contact,
@@ -333,6 +333,8 @@ class Run:
             self._person.write(written)
             self._forget_person()
         else:
+            if is_too_deep(written):
+                raise NodeError("not-json", f"a value that cannot be kept: it has more than {MOST_LEVELS} levels")
             self.temp = {**self.temp, **written}
             self._scopes.pop("temp", None)
 

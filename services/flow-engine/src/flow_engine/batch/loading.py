@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -125,7 +126,8 @@ async def _load_held(reads: Reads, batch: LoadedBatch, arrived: list[Arrived]) -
     batch.held_counts = {key: counts.get(id, 0) for id, key in held.items()}
     for one in arrived:
         if batch.held_counts.get(one.key, 0) + len(arrived) > MOST_HELD and one.key not in batch.crowded:
-            found = await redriven(reads, one, max(len(arrived), AT_ONCE))
+            # All of them, however large: one for each that comes, or too many would wait.
+            found = await redriven(reads, one, max(len(arrived), AT_ONCE), math.inf)
             if found.deferred:
                 batch.redriven[one.key] = found
                 batch.crowded.add(one.key)

@@ -7,6 +7,7 @@ engine's own where the first one is marked as deferred (flow_engine.programs.def
 
 from __future__ import annotations
 
+from itertools import accumulate
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -25,6 +26,10 @@ MOST_HELD = 1000
 """Events held of one conversation; what comes after goes to the dead-letter topic."""
 AT_ONCE = 100
 """Held events that one redrive record applies; it is followed by another while there are more."""
+MOST_BYTES = 4 * 1024 * 1024
+"""Of these events together, but for one; decoded they take four times as much, and are all in memory."""
+READ_AT_ONCE = 16
+"""Held events that one query reads, while there is room for more."""
 ERROR_LIMIT = 1000
 """Characters that are kept of why an event failed."""
 
@@ -48,13 +53,31 @@ class Redriven(NamedTuple):
     deferred: bool
 
 
-async def redriven(reads: Reads, redrive: Arrived, limit: int = AT_ONCE) -> Redriven:
-    """The next held events of a redrive's conversation."""
+async def redriven(reads: Reads, redrive: Arrived, limit: int = AT_ONCE, most_bytes: float | None = None) -> Redriven:
+    """The next held events of a redrive's conversation. `most_bytes` None: MOST_BYTES."""
     conversation = conversation_id(redrive.key)
-    held = await reads.held(conversation, limit + 1)
-    events = [RedrivenEvent(one.position, decoded(as_if_at(one, redrive.record))) for one in held[:limit]]
-    left = held[limit].position if len(held) > limit else None
+    most = MOST_BYTES if most_bytes is None else most_bytes
+    held = await _next(reads, conversation, limit + 1, most)
+    count = sum(size <= most or not place for place, size in enumerate(accumulate(map(_size, held[:limit]))))
+    events = [RedrivenEvent(one.position, decoded(as_if_at(one, redrive.record))) for one in held[:count]]
+    left = held[count].position if len(held) > count else None
     return Redriven(conversation, events, left, deferred=bool(held) and held[0].deferred)
+
+
+async def _next(reads: Reads, conversation: str, limit: int, most_bytes: float) -> list[HeldEvent]:
+    """As many as `limit`, and little more than `most_bytes`."""
+    held: list[HeldEvent] = []
+    while len(held) < limit and sum(map(_size, held)) <= most_bytes:
+        wanted = min(READ_AT_ONCE, limit - len(held))
+        found = await reads.held(conversation, wanted, held[-1].position if held else 0)
+        held += found
+        if len(found) < wanted:
+            break
+    return held
+
+
+def _size(event: HeldEvent) -> int:
+    return len(event.value or b"")
 
 
 def sentence(error: Exception) -> str:

@@ -39,6 +39,8 @@ def attach(arrived: Arrived, loaded: LoadedConversation, batch: LoadedBatch) -> 
     loaded.touch(now)
     known = batch.backlogs[(arrived.key, body.after)]
     fresh = [message for message in work.said.get(loaded.id, []) if message["seq"] > body.after]
+    if known and fresh and known[-1]["seq"] < fresh[0]["seq"] - 1:
+        fresh = []  # What lies between is not in this backlog, and who has it asks for what follows.
     outputs = _outputs(arrived, loaded)
     answer = {
         "kind": "messages",
@@ -47,8 +49,9 @@ def attach(arrived: Arrived, loaded: LoadedConversation, batch: LoadedBatch) -> 
         "conversation": arrived.key,
         "last_seq": loaded.conversation.next_seq - 1,
     }
-    for portion in list(in_portions([*known, *fresh])) or [[]]:
-        outputs.reply(body.partition, body.request_id, answer | {"messages": portion})
+    # Who asked takes one reply, and asks again until there is nothing more: what else was sent would be for nobody.
+    portion = next(in_portions([*known, *fresh]), [])
+    outputs.reply(body.partition, body.request_id, answer | {"messages": portion})
     work.send(arrived.record, outputs.records)
 
 

@@ -28,6 +28,8 @@ from servicekit.registry_view.view import RegistryView
 
 MOST_CHANNELS = 4096
 """Channels whose surroundings are kept."""
+MOST_KNOWN = 100_000
+"""Flows and channels whose bot is remembered."""
 _CHANGES = frozenset({"bot", "channel", "flow", "flow_version"})
 
 log = structlog.get_logger()
@@ -40,13 +42,20 @@ class RegistryCatalogue:
         self._view, self._links, self._most_graphs = view, links, compiled_flows
         self._graphs: OrderedDict[tuple[str, int], Graph] = OrderedDict()
         self._around: OrderedDict[tuple[str, str], Surroundings] = OrderedDict()
+        self._bot_of: dict[str, str] = {}
+        """Of the flows and channels that surroundings were made of: a deleted one does not say it any more."""
         self._connectors = installed()
         self._in_house = frozenset(name for name, connector in self._connectors.items() if connector.in_house)
         view.on_change(self._changed)
 
     def _changed(self, kind: str, id: str, model: Any) -> None:
-        if kind in _CHANGES:
-            self._around.clear()
+        """Forget what was made of it, and of nobody else's: who changes his bot all the time has others' made anew else."""
+        if kind not in _CHANGES:
+            return
+        entity = id.partition("/")[0]
+        bots = {entity, self._bot_of.get(entity), getattr(model, "bot_id", None)}
+        for place in [place for place in self._around if place[0] in bots]:
+            del self._around[place]
 
     async def knows(self, stamps: Collection[Stamp], timeout: float) -> bool:
         return await self._view.knows(stamps, timeout)
@@ -55,6 +64,10 @@ class RegistryCatalogue:
         place = (conversation.bot_id, conversation.channel_id)
         known = self._around.get(place)
         if known is None:
+            if len(self._bot_of) > MOST_KNOWN:
+                self._around.clear()
+                self._bot_of.clear()
+            self._bot_of[conversation.channel_id] = conversation.bot_id
             known = self._around[place] = self._made(conversation)
             if len(self._around) > MOST_CHANNELS:
                 self._around.popitem(last=False)
@@ -85,6 +98,7 @@ class RegistryCatalogue:
 
     def _flows_of(self, bot_id: str) -> BotFlows:
         flows: list[Flow] = self._view.find_all("flow", "bot_id", bot_id)
+        self._bot_of.update(dict.fromkeys((flow.id for flow in flows), bot_id))
         current = [self._published(flow) for flow in flows if flow.published is not None]
         return BotFlows([graph for graph in current if graph is not None], partial(self._graph))
 

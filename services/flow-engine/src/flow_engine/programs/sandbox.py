@@ -14,6 +14,7 @@ import orjson
 from pydantic_monty import AsyncMonty, MontyError, MontyRuntimeError, OSPolicy, ResourceLimits
 
 from contracts.web_url import web_url
+from flowlang.expressions.values import MOST_LEVELS, is_too_deep
 from flowlang.model import RunCode
 
 SECONDS = 0.1
@@ -165,7 +166,10 @@ def _plain(value: Any) -> Any:
     encoded = _encode(value)
     if len(encoded) > VALUE_LIMIT:
         raise ValueError(f"a value of more than {VALUE_LIMIT} bytes")
-    return orjson.loads(encoded)
+    plain = orjson.loads(encoded)
+    if is_too_deep(plain):
+        raise ValueError(f"a value of more than {MOST_LEVELS} levels")
+    return plain
 
 
 def _encode(value: Any) -> bytes:

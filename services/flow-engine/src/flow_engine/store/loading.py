@@ -27,8 +27,11 @@ SURVIVORS = """
 SELECT id AS contact_id, external_id, phone, email, profile, variables, tags, flags FROM contact WHERE id = ANY ($1::uuid[])
 """
 BACKLOG = """
-SELECT seq, id, at, content FROM message
- WHERE conversation = $1 AND seq > $2 AND seq <= $3 AND sender = 'bot' ORDER BY seq LIMIT $4
+SELECT seq, id, at, content
+  FROM (SELECT *, sum(octet_length(content)) OVER (ORDER BY seq) - octet_length(content) AS bytes_before
+          FROM (SELECT seq, id, at, content FROM message
+                 WHERE conversation = $1 AND seq > $2 AND seq <= $3 AND sender = 'bot' ORDER BY seq LIMIT $4) first) found
+ WHERE bytes_before = 0 OR bytes_before + octet_length(content) <= $5 ORDER BY seq
 """
 LAST_SEQ = 2**31 - 1
 
@@ -71,9 +74,11 @@ def contact_of(row: Any) -> Contact:
     return Contact(str(row["contact_id"]), profile, orjson.loads(row["variables"]), row["tags"], row["flags"])
 
 
-async def backlog(connection: Connection, conversation: str, after: int, until: int = LAST_SEQ) -> list[dict[str, Any]]:
+async def backlog(
+    connection: Connection, conversation: str, after: int, until: int = LAST_SEQ, most_bytes: int = 2**31
+) -> list[dict[str, Any]]:
     """The bot's messages with `after` < seq <= `until` as ChatMessage objects, the oldest first."""
-    rows = await connection.fetch(BACKLOG, conversation, after, until, BACKLOG_LIMIT)
+    rows = await connection.fetch(BACKLOG, conversation, after, until, BACKLOG_LIMIT, most_bytes)
     return [chat_message(seq, str(id), at, content) for seq, id, at, content in rows]
 
 

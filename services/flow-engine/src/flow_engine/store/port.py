@@ -15,6 +15,8 @@ from servicekit.loop.batches import Connection
 
 BACKLOG_LIMIT = 200
 """Messages of one backlog; who needs more attaches again."""
+BACKLOG_BYTES = 512 * 1024
+"""Bytes of these messages, as many as one reply holds; of a larger one there is that one."""
 
 
 class StoredConversation(NamedTuple):
@@ -136,8 +138,8 @@ class Reads(Protocol):
         """The `request_digest` of those of these events that wait, by event id; of two under one id the first's."""
         ...
 
-    async def held(self, conversation: str, limit: int) -> list[HeldEvent]:
-        """The next events that wait in a conversation, in order."""
+    async def held(self, conversation: str, limit: int, after: int = 0) -> list[HeldEvent]:
+        """The next events that wait in a conversation, behind the position `after`, in order."""
         ...
 
 

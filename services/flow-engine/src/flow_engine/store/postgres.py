@@ -13,6 +13,7 @@ from flow_engine.state.rows import TurnOf
 from flow_engine.state.work import Outcome, Work
 from flow_engine.store import event_log, held, identities, loading, names, saving, timers
 from flow_engine.store.port import (
+    BACKLOG_BYTES,
     Conversations,
     DueTimers,
     FiredTimer,
@@ -120,7 +121,7 @@ class PostgresReads:
         return await identities.holders(self._connection, names_)
 
     async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:
-        return await loading.backlog(self._connection, conversation, after)
+        return await loading.backlog(self._connection, conversation, after, most_bytes=BACKLOG_BYTES)
 
     async def outcomes(self, event_ids: list[str]) -> dict[str, Outcome]:
         found = await event_log.find(self._connection, event_ids)
@@ -132,5 +133,5 @@ class PostgresReads:
     async def held_digests(self, event_ids: list[str]) -> dict[str, str]:
         return await held.digests(self._connection, event_ids)
 
-    async def held(self, conversation: str, limit: int) -> list[HeldEvent]:
-        return await held.events(self._connection, conversation, limit)
+    async def held(self, conversation: str, limit: int, after: int = 0) -> list[HeldEvent]:
+        return await held.events(self._connection, conversation, limit, after)

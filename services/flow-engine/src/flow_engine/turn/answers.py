@@ -8,7 +8,7 @@ from contracts.inbound import ReplyTo
 from flow_engine.state.json_text import encode
 from flow_engine.state.listeners import Listeners, WaitingCaller
 from flow_engine.state.work import Outcome
-from flow_engine.turn.outputs import Outputs, in_portions, newest_that_fit
+from flow_engine.turn.outputs import MESSAGES_LIMIT, Outputs, in_portions, newest_that_fit
 from flowlang.model import Refused, RunEnd, Turn
 
 REFUSALS = {
@@ -92,8 +92,13 @@ def answer_callers(
     for end in turn.rests:
         for caller in listeners.take_callers(end.cause, urls=not end.goes_on) if end.cause != event_id else ():
             answer(outputs, caller, end.cause, ending(end, [*caller.messages, *said], is_url=caller.is_url))
+    if not (listeners.callers and said):
+        return
+    # All of it is in the conversation's row, which is read and written with each turn: they share what one reply holds.
+    limit = MESSAGES_LIMIT // len(listeners.callers)
+    fresh = newest_that_fit(said, limit)
     for caller in listeners.callers:
-        caller.messages = newest_that_fit([*caller.messages, *said])
+        caller.messages = newest_that_fit([*caller.messages, *fresh], limit)
 
 
 def copy_to_attached(outputs: Outputs, listeners: Listeners, conversation: str, said: list[dict[str, Any]]) -> None:

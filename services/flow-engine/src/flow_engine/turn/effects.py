@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from contracts.ids import NOBODY, conversation_key, derived_id
-from contracts.people import Person
+from contracts.people import Person, shortly_named
 from flow_engine.state.limits import MOST_EFFECTS, TooLarge, hops_of_runs
 from flow_engine.turn.failure_log import note_failure
 from flow_engine.turn.outputs import message_deadline
@@ -154,7 +154,7 @@ def addressed(conversation: model.Conversation, person: dict[str, Any]) -> tuple
     if person.get("peer_id") and channel != NOBODY:
         there = {"channel_id": channel, "peer_id": str(person["peer_id"])}
         return conversation_key(conversation.bot_id, **there), there
-    named = Person.model_validate(person)
+    named = shortly_named(Person.model_validate(person))
     fields = {"channel_id": NOBODY, "peer_id": NOBODY, "person": named.model_dump(exclude_none=True)}
     return f"{conversation.bot_id}/{NOBODY}/{named.named()}", fields
 

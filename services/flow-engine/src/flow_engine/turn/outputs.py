@@ -176,9 +176,9 @@ def in_portions(messages: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]
         yield portion
 
 
-def newest_that_fit(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The last of the messages, as many as one reply holds."""
+def newest_that_fit(messages: list[dict[str, Any]], limit: int = MESSAGES_LIMIT) -> list[dict[str, Any]]:
+    """The last of the messages, as many as one reply holds, or as have no more bytes than `limit`."""
     size, kept = 0, len(messages)
-    while kept and (size := size + len(encode(messages[kept - 1]))) <= MESSAGES_LIMIT:
+    while kept and (size := size + len(encode(messages[kept - 1]))) <= limit:
         kept -= 1
     return messages[kept:]

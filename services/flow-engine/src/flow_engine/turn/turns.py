@@ -12,6 +12,7 @@ from flow_engine.catalogue.port import Catalogue, Surroundings
 from flow_engine.programs.deferring import Deferred, MakesTurns
 from flow_engine.programs.sandbox import MakeUrl
 from flow_engine.programs.stepping import MOST_CODE_RUNS, Event, TooMuchCode
+from flow_engine.state.json_text import NotJson
 from flow_engine.state.limits import (
     COMMANDS_A_SECOND,
     MOST_COMMANDS,
@@ -77,7 +78,7 @@ class Turns:
                 return
             ran = bool(turn.steps)
             self._keep(event, before, turn, traceparent)
-        except TooLarge as error:
+        except (TooLarge, NotJson) as error:
             failed = failed_turn(event, error.type, str(error), ran=ran)
             self._keep(event, before, failed, traceparent)
 

@@ -12,17 +12,21 @@ from contracts.replies import ChatMessage
 
 KEPT = 200
 """Messages of one conversation that an instance remembers; who asks for older ones gets them from the engine."""
+KEPT_BYTES = 256 * 1024
+"""Bytes of these messages, but for the last one: each may have as many."""
 
 
 class Feed:
     """Messages with `floor < seq <= last`, all of them."""
 
-    __slots__ = ("_ahead", "floor", "messages")
+    __slots__ = ("_ahead", "_size", "floor", "messages")
 
     def __init__(self, floor: int) -> None:
         self.floor = floor
         self.messages: list[ChatMessage] = []
         self._ahead: dict[int, ChatMessage] = {}
+        self._size = 0
+        """Bytes of `messages`."""
 
     @property
     def last(self) -> int:
@@ -55,6 +59,7 @@ class Feed:
             self.floor = after
         known = {message.seq: message for message in (*kept, *backlog) if message.seq > self.floor}
         self.messages = [message for _, message in sorted(known.items())]
+        self._size = sum(map(_size_of, self.messages))
         self._join()
         found = self.after(after)
         self._trim()
@@ -64,12 +69,21 @@ class Feed:
         last = self.last
         while (message := self._ahead.pop(last + 1, None)) is not None:
             self.messages.append(message)
+            self._size += _size_of(message)
             last += 1
         if self._ahead:
             self._ahead = {seq: message for seq, message in self._ahead.items() if seq > last}
 
     def _trim(self) -> None:
-        surplus = len(self.messages) - KEPT
-        if surplus > 0:
+        surplus = max(0, len(self.messages) - KEPT)
+        self._size -= sum(map(_size_of, self.messages[:surplus]))
+        while self._size > KEPT_BYTES and surplus < len(self.messages) - 1:
+            self._size -= _size_of(self.messages[surplus])
+            surplus += 1
+        if surplus:
             self.floor = self.messages[surplus - 1].seq
             del self.messages[:surplus]
+
+
+def _size_of(message: ChatMessage) -> int:
+    return len(message.content.encode())

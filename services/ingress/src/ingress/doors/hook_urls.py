@@ -5,12 +5,11 @@ from __future__ import annotations
 import html
 from typing import NamedTuple
 
-from pydantic import ValidationError
-
 from contracts.cloudevents import now_text
 from contracts.ids import NOBODY
 from contracts.inbound import ReplyTo, UrlOpened
 from contracts.links import HookLink
+from contracts.people import shortly_named
 from contracts.replies import RunReply
 from ingress.doors.url_content import Content, content_of, options_of
 from ingress.intake.publishing import Intake, digest_of, event_id_of
@@ -73,7 +72,9 @@ class HookUrls:
             raise link_not_found()
         try:
             link = HookLink.model_validate(genuine.payload)
-        except ValidationError:
+            if link.person is not None:
+                shortly_named(link.person)
+        except ValueError:
             raise link_not_found() from None
         if expired(link.expires_at):
             raise link_not_found()

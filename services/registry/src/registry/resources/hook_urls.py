@@ -8,7 +8,7 @@ from pydantic import BaseModel, model_validator
 
 from contracts.ids import uuid7
 from contracts.links import HookLink
-from contracts.people import Person
+from contracts.people import NamedPerson, Person
 from contracts.registry import Bot, Channel, HookUrl
 from registry import errors
 from registry.entities import Stored, data_of
@@ -28,7 +28,7 @@ class NewHookUrl(Input):
     """The command that opening the URL runs."""
     content: Any = None
     """What the command finds in `event.content` when the request brings nothing."""
-    person: Person | None = None
+    person: NamedPerson | None = None
     """For whom it runs; left out: for nobody."""
     user_id: Id | None = None
     """Another name for the person's `contact_id`."""
