@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import signal
 import sys
 import tempfile
 import time
@@ -66,6 +67,7 @@ def main() -> int:
     parser.add_argument("--broken", choices=("outbox", "fence", "dedupe", "lease"), help="a control: the storm alone")
     parser.add_argument("--engine-away", type=float, default=ENGINE_SECONDS, metavar="SECONDS")
     options, log = parser.parse_args(), Log()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Disks are unmounted then, too.
     try:
         names = possible([STORM] if options.broken else chosen(options.fault), log)
     except StackError as error:
