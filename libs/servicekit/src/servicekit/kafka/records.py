@@ -156,7 +156,7 @@ def bad_header(headers: Headers) -> str | None:
 
 def size_of(record: Outgoing) -> int:
     """An upper bound of the record's size in a batch, bytes."""
-    size = 64 + len(record.key or b"") + len(record.value or b"")
+    size = 128 + len(record.key or b"") + len(record.value or b"")
     for name, value in record.headers:
         size += len(name) * 4 + len(value) + 10
     return size
