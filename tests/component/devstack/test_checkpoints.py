@@ -37,6 +37,22 @@ async def stand_at(dsn: str, topic: str, next_offset: int, last_id: str | None, 
     await connection.close()
 
 
+async def test_a_role_that_looks_into_its_own_schema_only_if_told_to_is_served_as_well(
+    cluster: Cluster, database: str, log: str
+) -> None:
+    """As operate.md makes one: PostgreSQL is told nothing about the schema, the service itself says it."""
+    connection = await asyncpg.connect(database)
+    await connection.execute("CREATE SCHEMA flow_engine; SET search_path = flow_engine;" + LOOP_TABLES + INCARNATION)
+    await connection.execute(
+        "INSERT INTO checkpoint (topic, part, next_offset, epoch, owner, last_id, partitions, seen)"
+        " VALUES ($1, 0, 9, 7, gen_random_uuid(), 'id-8', 1, '{}')",
+        log,
+    )
+    await connection.close()
+    assert len(await reasons(cluster, database)) == 1
+    assert "goes on at 0 (was 9)" in await accept_loss(cluster, "flow-engine", database, log, 0)
+
+
 async def reasons(cluster: Cluster, dsn: str) -> list[str]:
     return [misfit.reason for misfit in await misfits(cluster, {"flow-engine": dsn})]
 
@@ -48,7 +64,7 @@ async def test_a_checkpoint_of_this_log_fits(
     await stand_at(database, log, next_offset, last_id)
     assert await reasons(cluster, database) == []
     with pytest.raises(StackError, match="there is no loss to accept"):
-        await accept_loss(cluster, database, log, 0)
+        await accept_loss(cluster, "flow-engine", database, log, 0)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +83,7 @@ async def test_a_checkpoint_of_another_log_is_found_and_can_be_accepted(
     assert reason in found.reason
     assert found.command == f"./switchhook topics accept-loss flow-engine {log} 0"
 
-    await accept_loss(cluster, database, log, 0)
+    await accept_loss(cluster, "flow-engine", database, log, 0)
 
     assert await reasons(cluster, database) == []
     connection = await asyncpg.connect(database)
@@ -80,11 +96,11 @@ async def test_offsets_that_were_cut_off_are_given_again_as_another_incarnations
     cluster: Cluster, database: str, log: str
 ) -> None:
     await stand_at(database, log, 9, "id-8")
-    await accept_loss(cluster, database, log, 0)
+    await accept_loss(cluster, "flow-engine", database, log, 0)
     connection = await asyncpg.connect(database)
     id = await connection.fetchval("UPDATE checkpoint SET next_offset = 9 RETURNING incarnation")
     assert "its end was lost" in (await reasons(cluster, database))[0]
-    assert "goes on at 5 (was 9), the end of the log" in await accept_loss(cluster, database, log, 0)
+    assert "goes on at 5 (was 9), the end of the log" in await accept_loss(cluster, "flow-engine", database, log, 0)
     assert await connection.fetchval("SELECT incarnation FROM checkpoint") == f"{id}~9"
     assert await reasons(cluster, database) == []
     await connection.close()
@@ -97,7 +113,7 @@ async def test_records_that_were_deleted_unread_are_counted(cluster: Cluster, da
     await admin.close()
     await stand_at(database, log, 1, "id-0")
     assert await reasons(cluster, database) == [f"{log}/0: 3 records were deleted before they were applied"]
-    assert await accept_loss(cluster, database, log, 0) == (
+    assert await accept_loss(cluster, "flow-engine", database, log, 0) == (
         f"{log}/0 goes on at 4 (was 1), the start: whether the topic was made anew is not known."
     )
 
@@ -105,7 +121,7 @@ async def test_records_that_were_deleted_unread_are_counted(cluster: Cluster, da
 async def test_a_checkpoint_that_does_not_exist_is_said_so(cluster: Cluster, database: str, log: str) -> None:
     await stand_at(database, log, 0, None)
     with pytest.raises(StackError, match="There is no checkpoint of"):
-        await accept_loss(cluster, database, log, 7)
+        await accept_loss(cluster, "flow-engine", database, log, 7)
 
 
 async def test_a_topic_that_is_missing_is_told_apart_from_one_that_is_another(
@@ -118,4 +134,4 @@ async def test_a_topic_that_is_missing_is_told_apart_from_one_that_is_another(
     await stand_at(database, "switchhook.actions.v1", 3, "id-2")
     assert await reasons(cluster, database) == []
     with pytest.raises(StackError, match="topics create"):
-        await accept_loss(cluster, database, "switchhook.actions.v1", 0)
+        await accept_loss(cluster, "flow-engine", database, "switchhook.actions.v1", 0)

@@ -57,7 +57,7 @@ async def test_what_was_applied_and_is_gone_stops_the_partition_and_nothing_afte
                 await produce(kafka, "in", [("k", 1)] * grown)
             await eventually(lambda: loop.problem() is not None, seconds=60)
             assert await has(40)
-            said = await accept_loss(Cluster(kafka), database, "in", 0)
+            said = await accept_loss(Cluster(kafka), "flow-engine", database, "in", 0)
             assert ("goes on at 40" if grown else "goes on at 20 (was 40), the end of the log") in said
             await produce(kafka, "in", [("k", 1)] * 5)
             # Of what came after the loss only the records below the checkpoint are unknown, and left out.

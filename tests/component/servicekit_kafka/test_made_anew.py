@@ -73,7 +73,7 @@ async def test_what_follows_a_topic_that_was_made_anew_is_nobodys_repeat(
         await recreate(kafka, there)
         await produce(kafka, there, [("k", 1)] * 20)
         await is_red(first, "in/0")
-        assert await accept_loss(cluster, database, "in", 0) == (
+        assert await accept_loss(cluster, "flow-engine", database, "in", 0) == (
             "in/0 goes on at 0 (was 40), the start of the topic that was made anew."
         )
         await eventually(lambda: has(pool, 60), seconds=20)
@@ -92,7 +92,7 @@ async def test_a_log_that_lost_its_end_goes_on_there(
     loop = make_loop(Ledger("in", "out", pool), cluster)
     async with running(loop):
         await is_red(loop, "in/0: the checkpoint is at 25, but the log ends at 10: its end was lost")
-        assert await accept_loss(cluster, database, "in", 0) == (
+        assert await accept_loss(cluster, "flow-engine", database, "in", 0) == (
             "in/0 goes on at 10 (was 25), the end of the log that was cut off: the records before it were applied."
         )
         await produce(kafka, there, [("k", 1)] * 5)
@@ -116,7 +116,7 @@ async def test_partitions_that_came_to_a_topic_later_wait_with_the_others(
         await is_red(loop, "in: it has 2 partitions and had 1 when this service first read it")
         await eventually(lambda: loop.assigned == set())
         assert await has(pool, 3)
-        assert "goes on at 3 (was 3)" in await accept_loss(cluster, database, "in", 0)
+        assert "goes on at 3 (was 3)" in await accept_loss(cluster, "flow-engine", database, "in", 0)
         await eventually(lambda: has(pool, 6), seconds=20)
         await eventually(lambda: loop.assigned == {0, 1})
     assert len(await read_all(kafka, out)) == 6

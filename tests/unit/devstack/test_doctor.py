@@ -28,7 +28,7 @@ async def test_kafka_that_does_not_answer_is_a_line_of_the_report():
 
 async def test_a_database_that_does_not_answer_is_named_without_its_password():
     with pytest.raises(StackError, match=f"PostgreSQL at {NOWHERE} as switchhook_registry") as refused:
-        await checkpoints(DSN)
+        await checkpoints("dispatcher", DSN)
 
     assert "password" not in str(refused.value)
 

@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from contracts.topics import TOPICS
+from devstack.database import OWNERS
 from devstack.errors import StackError
 from servicekit.checkpoints.fence import topic_of
 from servicekit.kafka.clients import admin_of, make_consumer
@@ -115,7 +116,7 @@ async def misfits(cluster: Cluster, dsns: Mapping[str, str]) -> list[Misfit]:
     found: list[Misfit] = []
     async with open_logs(cluster) as logs:
         for service, dsn in dsns.items():
-            for checkpoint in await checkpoints(dsn):
+            for checkpoint in await checkpoints(service, dsn):
                 if not logs.counts.get(cluster.named(checkpoint.topic)):
                     continue  # `missing_topics` tells of it.
                 reason = await logs.problem(checkpoint)
@@ -131,14 +132,14 @@ async def missing_topics(cluster: Cluster) -> list[str]:
         return [name for name in wanted if not logs.counts.get(name)]
 
 
-async def accept_loss(cluster: Cluster, dsn: str, topic: str, part: int) -> str:
+async def accept_loss(cluster: Cluster, service: str, dsn: str, topic: str, part: int) -> str:
     """Let the service go on in the log that is there now (`repair` says where); what was done, in a sentence.
 
     StackError when the checkpoint fits, so that nothing is lost by a mistyped number. Who holds the partition is fenced off
     by its epoch, recovers and goes on there: the owner stays. Marks that name no incarnation are forgotten, since the
     offsets that they are about may begin again.
     """
-    at = next((one for one in await checkpoints(dsn) if (one.topic, one.part) == (topic, part)), None)
+    at = next((one for one in await checkpoints(service, dsn) if (one.topic, one.part) == (topic, part)), None)
     if at is None:
         raise StackError(f"There is no checkpoint of {topic}/{part}: see `./switchhook doctor`.")
     async with open_logs(cluster) as logs:
@@ -148,7 +149,7 @@ async def accept_loss(cluster: Cluster, dsn: str, topic: str, part: int) -> str:
         if await logs.problem(at) is None:
             raise StackError(f"The checkpoint of {topic}/{part} fits its log: there is no loss to accept.")
     found = repair(at, log)
-    connection = await asyncpg.connect(dsn)
+    connection = await connect(service, dsn)
     try:
         await connection.execute(ACCEPT, topic, part, found.offset, log.partitions, log.incarnation, found.cut_off)
     finally:
@@ -164,11 +165,18 @@ WHERE topic = $1 AND part = $2
 """
 
 
-async def checkpoints(dsn: str) -> list[Checkpoint]:
-    """All checkpoints in the schema that the DSN looks into. StackError when they cannot be read."""
+async def connect(service: str, dsn: str) -> asyncpg.Connection[asyncpg.Record]:
+    """As the service connects: its tables are in the schema that is named after it."""
+    path = {"search_path": f"{OWNERS[service]}, public"}
+    async with asyncio.timeout(CONNECT_SECONDS):
+        made: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(dsn, server_settings=path)
+    return made
+
+
+async def checkpoints(service: str, dsn: str) -> list[Checkpoint]:
+    """All checkpoints of a service. StackError when they cannot be read."""
     try:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            connection = await asyncpg.connect(dsn)
+        connection = await connect(service, dsn)
         try:
             rows = await connection.fetch(
                 "SELECT topic, part, next_offset, last_id, partitions, incarnation FROM checkpoint ORDER BY 1, 2"

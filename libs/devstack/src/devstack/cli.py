@@ -149,7 +149,7 @@ def accept(
     database = database or (running.dsns.get(service, "") if running else "")
     if not (cluster and database):
         raise StackError("No stack runs here that keeps that checkpoint: start `dev`, or give --kafka and --database.")
-    typer.echo(asyncio.run(accept_loss(cluster, database, topic, partition)))
+    typer.echo(asyncio.run(accept_loss(cluster, service, database, topic, partition)))
 
 
 @checkpoints_app.callback()

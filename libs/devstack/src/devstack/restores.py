@@ -23,8 +23,7 @@ from aiokafka.errors import CommitFailedError, KafkaError, OffsetOutOfRangeError
 
 from contracts.cloudevents import TYPE_PREFIX
 from contracts.groups import GROUPS
-from devstack.checkpoints import place, said
-from devstack.database import OWNERS
+from devstack.checkpoints import connect, place, said
 from devstack.errors import StackError
 from devstack.service import MODULES
 from servicekit.checkpoints import age
@@ -79,13 +78,6 @@ async def older(cluster: Cluster, service: str, dsn: str) -> list[Older]:
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
         raise StackError(f"PostgreSQL at {place(dsn)} did not give its checkpoints ({said(error)}).") from error
     return found
-
-
-async def connect(service: str, dsn: str) -> asyncpg.Connection[asyncpg.Record]:
-    """As the service connects: its tables are in the schema that is named after it."""
-    path = {"search_path": f"{OWNERS[service]}, public"}
-    made: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(dsn, timeout=5, server_settings=path)
-    return made
 
 
 async def report(cluster: Cluster, service: str, dsn: str, env: Mapping[str, str]) -> list[str]:
