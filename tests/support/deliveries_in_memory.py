@@ -16,6 +16,7 @@ from dispatcher.kinds.table import DELIVERY_KINDS, Kinds
 from dispatcher.model.delivery import Delivery, Result, unknown_kind
 from dispatcher.model.states import State
 from dispatcher.store.port import (
+    CLAIMED_BYTES,
     DISCARDED_AT_ONCE,
     LEFT_AT_ONCE,
     Failing,
@@ -175,7 +176,11 @@ class DeliveriesInMemory:
     async def claim(self, queue: Queue, limit: int, lease: Lease) -> list[Delivery]:
         now = self._now()
         due = [row for row in self.tables.rows.values() if row.new.queue_id == queue.id and row.due and row.due <= now]
-        chosen = sorted(due, key=lambda row: row.due or now)[:limit]
+        chosen, size = list[Row](), 0
+        for row in sorted(due, key=lambda row: row.due or now)[:limit]:
+            if size < CLAIMED_BYTES:
+                chosen.append(row)
+            size += len(row.new.payload)
         for row in chosen:
             self._grant(row, lease)
         return [self._delivery_of(row, lease) for row in chosen]

@@ -12,7 +12,7 @@ import pytest
 
 from dispatcher.model.delivery import Delivery, Result
 from dispatcher.model.states import MOVES, Happening, State
-from dispatcher.store.port import DeliveryStore, Lease, Place, Queue, Session
+from dispatcher.store.port import CLAIMED_BYTES, DeliveryStore, Lease, Place, Queue, Session
 from servicekit.kafka.records import Outgoing
 from support.leased import attempted, delivery
 
@@ -351,6 +351,12 @@ class DeliveryStoreSuite:
             await session.forget_results(names[:1])
             await session.record([ended(one)], [], names[1:2])
             assert [each.name for each in await session.unpublished(timedelta(0))] == names[2:]
+
+    async def test_a_claim_takes_so_many_bytes_and_one_delivery_at_least(self, kept: Kept) -> None:
+        half = bytes(CLAIMED_BYTES // 2 + 1)
+        given = [await kept.new(to="endpoint:large", state="pending", payload=half) for _ in range(3)]
+        await kept.take_over(*given)
+        assert [len(await kept.claim(given[0])) for _ in range(3)] == [2, 1, 0]
 
     async def test_a_day_is_discarded_and_dropped(self, kept: Kept) -> None:
         old = TODAY - timedelta(days=40)

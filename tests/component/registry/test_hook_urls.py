@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from registry.values import expired_urls
 from support.registry_api import Project, RegistryUnderTest, new_project
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -76,3 +78,23 @@ async def test_a_deleted_url_is_gone_from_the_topic_too(project: Project) -> Non
     made = await project.post("/v1/hook-urls", {"bot": await project.bot(), "command": "/x"})
     await project.call("DELETE", f"/v1/hook-urls/{made['id']}", expect=204)
     assert project.registry.tail.last[f"hook_url/{made['id']}"] == (1, 2)
+
+
+async def test_a_url_whose_time_has_been_over_for_a_day_is_forgotten(project: Project) -> None:
+    bot = await project.bot()
+    given = {"bot": bot, "command": "/x", "expires_at": "2099-01-01T00:00:00Z"}
+    over, just, lasting = [await project.post("/v1/hook-urls", given) for _ in range(3)]
+    endless = await project.post("/v1/hook-urls", {"bot": bot, "command": "/x"})
+    pool = project.registry.database.pool
+    for made, age in ((over, timedelta(hours=25)), (just, timedelta(hours=1))):
+        ended = (datetime.now(UTC) - age).isoformat()
+        await pool.execute(
+            "UPDATE entity SET data = data || jsonb_build_object('expires_at', $2::text) WHERE id = $1",
+            made["id"],
+            ended,
+        )
+    async with pool.acquire() as connection:
+        await expired_urls.end_over(connection)
+    left = {one["id"] for one in (await project.get(f"/v1/hook-urls?bot={bot}"))["items"]}
+    assert left == {just["id"], lasting["id"], endless["id"]}
+    await project.call("DELETE", f"/v1/hook-urls/{over['id']}", expect=404)

@@ -10,7 +10,7 @@ import asyncpg
 
 from dispatcher.model.delivery import Delivery, Result, unknown_kind
 from dispatcher.model.states import State
-from dispatcher.store.port import DISCARDED_AT_ONCE, Lease, Queue
+from dispatcher.store.port import CLAIMED_BYTES, DISCARDED_AT_ONCE, Lease, Queue
 from dispatcher.store.queues import QueueRows
 from dispatcher.store.rows import NEW, RESULT, new_rows, result_row
 
@@ -60,8 +60,12 @@ UPDATE delivery d SET state = 'in_flight', attempts = d.attempts + 1, due = now(
 """One look into each day for each lane, however much waits in it: with all its rows read and sorted, a lane that falls behind
 would fall behind further."""
 _CLAIM = f"""
-WITH picked AS (
-    SELECT id, day FROM delivery WHERE queue_id = $1 AND due <= now() ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED
+WITH found AS (
+    SELECT id, day, due, octet_length(payload) AS size FROM delivery
+     WHERE queue_id = $1 AND due <= now() ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED
+), picked AS (
+    SELECT id, day FROM (SELECT *, sum(size) OVER (ORDER BY due, id) - size AS before FROM found) sized
+     WHERE before < {CLAIMED_BYTES}
 )
 UPDATE delivery d SET state = 'in_flight', attempts = d.attempts + 1, due = now() + $3::interval, lease = $4
   FROM picked WHERE d.id = picked.id AND d.day = picked.day

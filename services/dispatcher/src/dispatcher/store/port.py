@@ -24,6 +24,9 @@ LEFT_AT_ONCE = 50
 DISCARDED_AT_ONCE = 500
 """Deliveries of a day that is to be dropped that are ended together."""
 
+CLAIMED_BYTES = 8 * 1024 * 1024
+"""A claim takes deliveries until their payloads come to so much; the first one whatever its size."""
+
 
 class Lease:
     """One grant: its id in the database, and its end on our boot clock, which was read before the database's."""
@@ -100,7 +103,8 @@ class Session(Protocol):
         ...
 
     async def claim(self, queue: Queue, limit: int, lease: Lease) -> list[Delivery]:
-        """Lease at most `limit` due deliveries of a queue, the longest due first; each counts one attempt more."""
+        """Lease at most `limit` due deliveries of a queue, or CLAIMED_BYTES of them, the longest due first; each counts one
+        attempt more."""
         ...
 
     async def look_again(self, queue: Queue) -> None:

@@ -1,4 +1,4 @@
-"""What the leader does beside publishing: audits the topic, marks snapshots, ends what is deleted, retires secrets."""
+"""What the leader does beside publishing: audits the topic, marks snapshots, ends what is deleted or over, retires secrets."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import structlog
 
 from registry.publishing import audit, leader
 from registry.store import postgres_circuits, postgres_settled_letters, publications
-from registry.values import endpoint_secrets, unsealed
+from registry.values import endpoint_secrets, expired_urls, unsealed
 from registry.writing import idempotency
 from registry.writing.topic_tail import TopicTail
 from servicekit.credentials.sealing import KeyRing
@@ -56,6 +56,7 @@ class Housekeeping:
             await self._clear_suspects(connection)
         if now >= self._next_snapshot:
             self._next_snapshot = now + SNAPSHOT_SECONDS
+            await expired_urls.end_over(connection)
             async with connection.transaction():
                 await publications.add_snapshot(connection)
         if now >= self._next_chores:
