@@ -12,10 +12,9 @@ from dispatcher.model.delivery import Delivery, Result
 BATCH_WINDOW_SECONDS = 0.02
 """What a result waits for others when nobody waits for it, neither a conversation nor the next of its lane: a transaction for
 each would cost more than its request."""
-
-
-MOST = 1000
-"""Results that may wait to be saved until no more attempts are begun. Those that are under way then come on top."""
+MOST = 5000
+"""Results that may wait to be saved until no more attempts are begun. Those that are under way then come on top. It is for a
+database that is away: a burst that is sent faster than saved would be slowed down by a thousand (docs/performance.md)."""
 
 
 class Batch(NamedTuple):
