@@ -94,7 +94,7 @@ async def test_versions_of_an_entity_are_published_in_order(kafka: str, topic: s
 class LateTail:
     """A tail that has read nothing yet of what is on the topic."""
 
-    readings, suspects = 1, frozenset[str]()
+    readings, suspects, deleted = 1, frozenset[str](), frozenset[str]()
 
     def __init__(self, tail: TopicTail) -> None:
         self._tail, self.last = tail, dict[str, tuple[int, int]]()

@@ -7,12 +7,15 @@ Commits of releases that wrote neither say nothing.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from aiokafka import TopicPartition
 
 from servicekit.kafka.clients import admin_of, make_consumer
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.undisturbed import undisturbed
+
+ANSWER_SECONDS = 15.0
 
 
 class Committed(NamedTuple):
@@ -36,10 +39,18 @@ def committed_of(offset: int, metadata: str) -> Committed | None:
     return Committed(offset, incarnation, int(number))
 
 
-async def read_committed(cluster: Cluster, group: str, topic: str) -> dict[int, Committed]:
-    """Partition -> what the group has committed. Raises KafkaError, OSError."""
+async def _offsets(cluster: Cluster, group: str) -> dict[Any, Any]:
     async with admin_of(cluster, request_timeout=10.0) as admin:
-        found = await admin.list_consumer_group_offsets(cluster.named(group))
+        found: dict[Any, Any] = await admin.list_consumer_group_offsets(cluster.named(group))
+        return found
+
+
+async def read_committed(cluster: Cluster, group: str, topic: str) -> dict[int, Committed]:
+    """Partition -> what the group has committed. Raises KafkaError, OSError, TimeoutError.
+
+    Who does not want to know it any more lets it end by itself: a client that is cancelled while it connects loses a socket.
+    """
+    found = await undisturbed(_offsets(cluster, group), ANSWER_SECONDS)
     name = cluster.named(topic)
     said = {tp.partition: committed_of(at.offset, at.metadata) for tp, at in found.items() if tp.topic == name}
     return {part: each for part, each in said.items() if each is not None}
