@@ -136,7 +136,7 @@ _ALL: tuple[EventKind, ...] = (
     EventKind(
         "endpoint.circuit", "An endpoint's circuit opened, stays open after a try, or closed, for the registry to show",
         {**_ENDPOINT, "circuit": {"next_try": "2026-11-21T12:00:05.000Z", "reason": "The receiver answered 503."}},
-        "endpoint", offered=False, about_delivery=True,
+        "endpoint", offered=False, about_delivery=True, data=data.EndpointCircuitData,
     ),
     EventKind(
         "flow_version.unused", "No conversation stands on a retired version of a flow, nor will, for the registry to delete it",
