@@ -261,6 +261,12 @@ class TriggerRejectedData(EventData):
     """The flow that it starts."""
 
 
+class FlowVersionUnusedData(EventData):
+    """A retired version of a flow, by its id `<flow>/<n>`."""
+
+    flow_version: Ref
+
+
 class TriggerRequestData(EventData):
     """A call of a trigger, for the registry's log of requests."""
 
