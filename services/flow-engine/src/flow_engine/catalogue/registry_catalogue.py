@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from channels.discovery import installed
 from contracts.ids import conversation_key, split_conversation_key
 from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion, Trigger
 from flow_engine.catalogue.links import LinkMaker
-from flow_engine.catalogue.port import Surroundings
+from flow_engine.catalogue.port import Retired, Surroundings
 from flow_engine.errors import UnknownVersion
 from flowlang.graph import Graph
 from flowlang.language.compile import compile_flow
@@ -23,6 +23,7 @@ from flowlang.problems import FlowInvalid
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.parts import TextLimit
 from flowlang.work import elsewhere
+from servicekit.loop.batches import Infrastructure
 from servicekit.registry_view.stamps import Stamp
 from servicekit.registry_view.view import RegistryView
 
@@ -42,6 +43,7 @@ class RegistryCatalogue:
         self._view, self._links, self._most_graphs = view, links, compiled_flows
         self._graphs: OrderedDict[tuple[str, int], Graph] = OrderedDict()
         self._around: OrderedDict[tuple[str, str], Surroundings] = OrderedDict()
+        self._retired: dict[str, Retired] = {}
         self._bot_of: dict[str, str] = {}
         """Of the flows and channels that surroundings were made of: a deleted one does not say it any more."""
         self._connectors = installed()
@@ -104,11 +106,31 @@ class RegistryCatalogue:
 
     def _published(self, flow: Flow) -> Graph | None:
         """The version that new sessions start on. One that cannot run is as good as none, for new sessions."""
+        retired = self._retired.get(flow.id)
+        if retired and (self.generation, flow.published or 0) <= retired:
+            raise Infrastructure(f"the registry view is behind: version {flow.published} of flow {flow.id} is retired")
         try:
             return self._graph(flow.id, flow.published or 0)
         except (FlowInvalid, UnknownVersion) as error:
             log.error("flow.cannot_run", flow=flow.id, version=flow.published, error=str(error))
             return None
+
+    @property
+    def generation(self) -> int:
+        return self._view.generation
+
+    def retire(self, retired: Mapping[str, Retired]) -> None:
+        if retired != self._retired:
+            self._retired = dict(retired)
+            self._around.clear()
+
+    def retired(self) -> Iterator[tuple[str, int]]:
+        alive = set(self._view.ids("flow"))
+        for id in self._view.ids("flow_version"):
+            flow_id, _, number = id.partition("/")
+            flow: Flow | None = self._view.get("flow", flow_id) if flow_id in alive else None
+            if flow_id not in alive or (flow is not None and int(number) <= flow.retired):
+                yield flow_id, int(number)
 
     def _graph(self, flow_id: str, number: int) -> Graph | None:
         """None for a version that was deleted. Raises UnknownVersion for one that is not here: that may change."""
