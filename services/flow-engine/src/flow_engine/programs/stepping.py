@@ -176,7 +176,7 @@ class Stepping:
                 else:
                     turn: Turn = answer
                     return turn
-        raise RuntimeError("a step asks for flow versions again and again")
+        raise Ended("it had flows made ready again and again", by_limit=True)
 
     async def _run(self, event: Event, code: RunCode) -> dict[str, Any]:
         """The result of a code node, which the event keeps."""
