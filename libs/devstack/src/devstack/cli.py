@@ -175,7 +175,9 @@ def accept_restore(
     typer.echo(decide(service, choice, kafka, database))
 
 
-BENCHES = frozenset({"ingress", "engine", "dispatch", "e2e", "growth", "memory", "neighbours", "ordered", "revoke"})
+BENCHES = frozenset(
+    {"ingress", "engine", "dispatch", "e2e", "growth", "latency", "memory", "neighbours", "ordered", "revoke"}
+)
 
 
 def run_module(module: str, *arguments: str) -> NoReturn:

@@ -47,6 +47,13 @@ def test_deleting_takes_everything_away_but_the_memory_of_it() -> None:
     assert not again.deleted("token", "a")
 
 
+def test_kinds_of_a_later_release_are_not_waited_for() -> None:
+    """While services are upgraded one after the other, the registry counts what the others do not know."""
+    marker = Snapshot(generation=1, counts={"token": 1, "newer_kind": 7}).encode()
+    assert not filled(Outgoing("r", SNAPSHOT_KEY.encode(), marker, [])).complete
+    assert filled(token("r", "a"), Outgoing("r", SNAPSHOT_KEY.encode(), marker, [])).complete
+
+
 def test_the_same_object_is_given_until_it_changes() -> None:
     index = filled(token("r", "a"))
     assert index.get("token", "a") is index.get("token", "a")

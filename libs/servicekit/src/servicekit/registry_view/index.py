@@ -120,11 +120,12 @@ class RegistryIndex:
 
     @property
     def complete(self) -> bool:
-        """Whether a snapshot was seen and all that it counts is here (guarantees.md 7.1)."""
+        """Whether a snapshot was seen and all that it counts is here (guarantees.md 7.1), but for kinds that are not kept:
+        those left out, and those of a later release."""
         if self.snapshot is None:
             return False
         counts = self.counts()
-        return all(counts[kind] >= count for kind, count in self.snapshot.counts.items() if kind not in self._without)
+        return all(counts[kind] >= count for kind, count in self.snapshot.counts.items() if kind in self._living)
 
     def get(self, kind: str, id: str) -> Model | None:
         """The entity, None when it is not known, or is none as this release knows them. A token that the registry refuses
@@ -169,6 +170,10 @@ class RegistryIndex:
         if kind in self._without:
             raise KeyError(kind)
         yield from self._models(kind, self._of_project.get((kind, project_id), ()))
+
+    def ids(self, kind: str) -> list[str]:
+        """Of the living entities of that kind."""
+        return list(self._living[kind])
 
     def deleted(self, kind: str, id: str) -> bool:
         """Whether a delete of it was seen. What was never seen is not deleted."""

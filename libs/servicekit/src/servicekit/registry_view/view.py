@@ -97,6 +97,12 @@ class RegistryView:
         return snapshot.stack_id if snapshot is not None else None
 
     @property
+    def generation(self) -> int:
+        """How often the registry's database was restored, and one; 0 while no snapshot was read."""
+        snapshot = self._index.snapshot
+        return snapshot.generation if snapshot is not None else 0
+
+    @property
     def behind_seconds(self) -> float:
         """For how long the view has not had all of its topic."""
         since = self._reader.behind_since
@@ -138,6 +144,10 @@ class RegistryView:
     def all(self, kind: str, project_id: str) -> list[Any]:
         """The project's entities of that kind."""
         return list(self._index.all(kind, project_id))
+
+    def ids(self, kind: str) -> list[str]:
+        """Of the living entities of that kind."""
+        return self._index.ids(kind)
 
     def deleted(self, kind: str, id: str) -> bool:
         """Whether a delete of it was seen. What is merely unknown is not deleted (guarantees.md 7.2)."""

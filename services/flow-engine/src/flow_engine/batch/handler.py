@@ -81,7 +81,8 @@ class EngineHandler:
         return []
 
     async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
-        """Find the turns that were deferred."""
+        """Find the turns that were deferred, and learn what nobody may start on."""
+        self._catalogue.retire(await self._store.retired(connection))
         self._deferring.let_wait(await self._store.deferred(partitions, connection))
 
     def on_revoked(self, partitions: set[int]) -> None:

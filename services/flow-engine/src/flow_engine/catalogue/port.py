@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import orjson
 
@@ -26,6 +26,13 @@ class Surroundings:
     bot: orjson.Fragment
     channel: orjson.Fragment
     in_house: frozenset[str]
+
+
+class Retired(NamedTuple):
+    """Versions of a flow up to `through` are retired, as a registry of this generation said: a restored one may not know it."""
+
+    generation: int
+    through: int
 
 
 class Catalogue(Protocol):
@@ -57,6 +64,17 @@ class Catalogue(Protocol):
 
     def peer_keys(self, body: Any) -> list[str]:
         """The conversations that a person may have who is named by a peer id: one on each of the bot's channels."""
+
+    @property
+    def generation(self) -> int:
+        """How often the registry's database was restored, and one."""
+
+    def retire(self, retired: Mapping[str, Retired]) -> None:
+        """Let nobody start on these versions, by flow id. Who would, because the view is behind, is raised
+        Infrastructure: the batch waits for the view."""
+
+    def retired(self) -> Iterator[tuple[str, int]]:
+        """(flow id, number) of versions that the registry has retired, or whose flow it has deleted, and that are still here."""
 
     def channel_type(self, key: str) -> str | None:
         """The type of a conversation's channel."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -17,7 +17,7 @@ from contracts.ids import conversation_key, split_conversation_key
 from contracts.registry import ApiCall, Bot, Channel, Flow, Trigger
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.making import KeptNodes, MayMake
-from flow_engine.catalogue.port import Surroundings
+from flow_engine.catalogue.port import Retired, Surroundings
 from flow_engine.errors import UnknownVersion
 from flowlang.graph import Graph
 from flowlang.language.compile import compile_flow
@@ -26,6 +26,7 @@ from flowlang.problems import FlowInvalid
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.parts import TextLimit
 from flowlang.work import elsewhere
+from servicekit.loop.batches import Infrastructure
 from servicekit.registry_view.stamps import Stamp
 from servicekit.registry_view.view import RegistryView
 
@@ -58,6 +59,7 @@ class RegistryCatalogue:
         self._around: OrderedDict[tuple[str, str], Surroundings] = OrderedDict()
         self._bots: OrderedDict[str, _Known] = OrderedDict()
         self._kept, self._may_make = KeptNodes(), MayMake()
+        self._retired: dict[str, Retired] = {}
         self._bot_of: dict[str, str] = {}
         """Of the flows and channels that surroundings were made of: a deleted one does not say it any more."""
         self._connectors = installed()
@@ -132,6 +134,7 @@ class RegistryCatalogue:
         flows: list[Flow] = self._view.find_all("flow", "bot_id", bot_id)
         self._bot_of.update(dict.fromkeys((flow.id for flow in flows), bot_id))
         versions = tuple((flow.id, flow.published) for flow in flows if flow.published is not None)
+        self._refuse_retired(versions)
         before = self._bots.get(bot_id)
         if before is not None and before.versions == versions:
             return
@@ -145,6 +148,12 @@ class RegistryCatalogue:
         if len(self._bots) > MOST_BOTS:
             self._bots.popitem(last=False)
 
+    def _refuse_retired(self, versions: Iterable[tuple[str, int]]) -> None:
+        for id, number in versions:
+            retired = self._retired.get(id)
+            if retired and (self.generation, number) <= retired:
+                raise Infrastructure(f"the registry view is behind: version {number} of flow {id} is retired")
+
     def _published(self, flow: Flow, before: _Known | None) -> Graph | None:
         """The version that new sessions start on. One that cannot run is as good as none, for new sessions."""
         known = before.flows.current(flow.id) if before else None
@@ -155,6 +164,23 @@ class RegistryCatalogue:
         except (FlowInvalid, UnknownVersion) as error:
             log.error("flow.cannot_run", flow=flow.id, version=flow.published, error=str(error))
             return None
+
+    @property
+    def generation(self) -> int:
+        return self._view.generation
+
+    def retire(self, retired: Mapping[str, Retired]) -> None:
+        if retired != self._retired:
+            self._retired = dict(retired)
+            self._around.clear()
+
+    def retired(self) -> Iterator[tuple[str, int]]:
+        alive = set(self._view.ids("flow"))
+        for id in self._view.ids("flow_version"):
+            flow_id, _, number = id.partition("/")
+            flow: Flow | None = self._view.get("flow", flow_id) if flow_id in alive else None
+            if flow_id not in alive or (flow is not None and int(number) <= flow.retired):
+                yield flow_id, int(number)
 
     def _graph(self, flow_id: str, number: int) -> Graph | None:
         """None for a version that was deleted. Raises UnknownVersion for one that is not here: that may change."""
