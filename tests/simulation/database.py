@@ -18,8 +18,8 @@ from simulation.virtual_loop import MACHINE, Machine
 from support.checkpoints_in_memory import CheckpointsInMemory, Place
 
 T = TypeVar("T")
-LOCK_SECONDS, IDLE_SECONDS = 2.0, 10.0
-"""lock_timeout and idle_in_transaction_session_timeout, as servicekit.database sets them."""
+LOCK_SECONDS, IDLE_SECONDS, STATEMENT_SECONDS = 2.0, 10.0, 30.0
+"""lock_timeout, idle_in_transaction_session_timeout and statement_timeout, as servicekit.database sets them."""
 
 
 def at_once(work: Coroutine[Any, Any, T]) -> T:
@@ -45,6 +45,8 @@ class Database:
         """The share of commits whose answer is lost; half of these have not been done."""
         self.lacks_partition = False
         """The day's partition of a table is not there."""
+        self.in_time = 0
+        """So many conversations are saved before a statement takes too long; 0: all."""
         self.full = False
         """There is no room: what would be saved is refused, what is read is answered."""
         self.locks: dict[Place, Session] = {}
@@ -170,6 +172,12 @@ class Session:
         chance = self.database.network
         self.doomed = bool(self.database.unknown) and chance.happens(self.database.unknown / 2)
         chance.loop.later(IDLE_SECONDS, self._idle, self.transactions)
+
+    async def takes_too_long(self) -> None:
+        """A statement that is cancelled at last. Raises QueryCanceledError."""
+        self.transactions += 1  # It is not idle meanwhile.
+        await asyncio.sleep(STATEMENT_SECONDS)
+        raise asyncpg.QueryCanceledError("canceling statement due to statement timeout")
 
     def _idle(self, number: int) -> None:
         if self.open and self.transactions == number:

@@ -10,6 +10,7 @@ from typing import Any
 from contracts import actions
 from devstack.restores import Choice
 from simulation import judge
+from simulation.losing import Losing
 from simulation.machines import LEASE_SECONDS, SESSION_SECONDS, Process
 from simulation.people import BAD_RECORDS, Crowd
 from simulation.programs import Pace
@@ -52,9 +53,16 @@ class Profile:
     people: int = 6
     quick_people: int = 0
     slow_people: int = 0
-    """Of bots whose programs are quick or slow (`tenants`)."""
+    other_people: int = 0
+    """Of bots whose programs are quick or slow, and of one more tenant (`tenants`)."""
     log: str = ""
-    """What becomes of a topic in the end: `made anew`, `cut off`, or nothing."""
+    """What becomes of a topic in the end: `made anew`, `cut off`, `cut off and written on`, `grown`, or nothing."""
+    gone: float = 0.0
+    garbled: float = 0.0
+    """Of records that Kafka has acknowledged (`losing`)."""
+    slow_saves: int = 0
+    """So many conversations a transaction saves in time; 0: all."""
+    bad_release: bool = False
     restored: tuple[str, Choice] | None = None
     """Whose database is restored in the end from a copy made meanwhile, and what the operator says."""
 
@@ -63,6 +71,7 @@ BLINKS = Profile(blinks=2)
 """Only the dispatcher's database is away, and not for long: nothing has to be sent again."""
 BESIDE_SLOW_ONES = Profile(begins=5.0, seconds=2.5, people=0, quick_people=20, slow_people=24)
 """Nothing goes wrong, but a project has slow turns beside the quick ones."""
+BAD_RELEASE = Profile(bad_release=True, other_people=4)
 PROGRAMS: dict[str, Any] = {
     "pace": Pace(slow=0.1, fails=0.1, ended=0.05, none_there=0.01), "people": 3, "quick_people": 2, "slow_people": 2,
 }  # fmt: skip
@@ -86,6 +95,12 @@ def profile_of(seed: int) -> Profile:
         Profile(restored=("dispatcher", "skip"), unknown=0.05),
         BLINKS,
         BESIDE_SLOW_ONES,
+        Profile(gone=0.2),
+        Profile(garbled=0.3),
+        Profile(slow_saves=2, blows=2),
+        Profile(log="cut off and written on"),
+        Profile(log="grown"),
+        BAD_RELEASE,
         Profile(kill=0.02, **PROGRAMS),
         Profile(freeze=0.006, seconds=12.0, **PROGRAMS),
     )
@@ -117,6 +132,8 @@ class Faults:
         for database in world.databases:
             database.unknown, database.server.loses = profile.unknown, profile.loses
         world.kafka.server.loses = profile.loses
+        world.engine_database.in_time = profile.slow_saves
+        world.log.keeps = Losing(world, profile.gone, profile.garbled)
         if profile.clocks:
             for process in self.processes:
                 process.clock = self.chance.choice((0.0, 20.0, -20.0, 90.0))
@@ -132,6 +149,7 @@ class Faults:
         for database in world.databases:
             database.unknown, database.lacks_partition, database.full = 0.0, False, False
         world.log.refuses.clear()
+        world.log.keeps = lambda topic, written: written
         for host in world.receivers.hosts.values():
             host.dead, host.seconds, host.fails, host.loses = False, 0.0, 0.0, 0.0
         for process in self.processes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bench.chaos.checker import Verdict, judge
 
@@ -141,7 +141,8 @@ def unfinished(world: World, crowd: Crowd) -> list[str]:
     states = Counter(row.state for row in _unfinished(world) if id(row) not in resting)
     if states:
         found.append(f"deliveries: {dict(states)}")
-    if missing := {chat for chat, count in crowd.accepted.items() if crowd.heard(chat) < count}:
+    late = given_up(world)
+    if missing := {chat for chat, count in crowd.accepted.items() if crowd.heard(chat) < count and chat not in late}:
         found.append(f"no answer to the last word of {sorted(missing)}")
     return found
 
@@ -151,6 +152,16 @@ def everything_is_sent(world: World) -> bool:
     places = world.dispatcher_database.checkpoints.rows.items()
     all_read = all(world.log.part(*place).end == row.next_offset for place, row in places)
     return all_read and not world.deliveries.tables.outbox and not _unfinished(world)
+
+
+def given_up(world: World) -> dict[str, datetime]:
+    """Chat -> when it waits no longer, of those that wait for a call that is gone."""
+    soon, waits = world.now() + SOON, dict[str, datetime]()
+    for each in world.conversations.armed.values():
+        chat = each.row.key.rpartition("/")[2]
+        if chat in world.unanswered and each.fired_at is None:
+            waits[chat] = min(each.row.due, waits.get(chat, each.row.due))
+    return {chat: due for chat, due in waits.items() if due > soon}
 
 
 def at_rest(world: World) -> list[Row]:

@@ -25,7 +25,8 @@ from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.timers import Timers
 from flow_engine.batch.waking import Waking
 from flow_engine.programs.deferring import Deferring
-from flow_engine.programs.stepping import Stepping
+from flow_engine.programs.stepping import Event, Stepping
+from flowlang.model import Turn
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.loop.partition_loop import PartitionLoop
@@ -115,11 +116,19 @@ class Process:
         return "it is not there" if self.machine.dead else problem_of(self.loops)
 
 
+class Failing(Stepping):
+    """Of a release with a fault in every turn."""
+
+    def at_once(self, event: Event) -> Turn | None:
+        raise ZeroDivisionError("a fault of this release")
+
+
 async def engine(world: World, name: str, loops: list[PartitionLoop]) -> None:
     """What flow_engine.main wires together."""
     pool: Any = Pool(world.engine_database)
     store: Any = Conversations(pool, world.conversations)
-    stepping = Stepping(Sandbox(world), Workers(world, 2 * PARALLEL_BATCHES), code_at_once=CODE_WORKERS)
+    release = Failing if world.bad_release else Stepping
+    stepping = release(Sandbox(world), Workers(world, 2 * PARALLEL_BATCHES), code_at_once=CODE_WORKERS)
     deferring = Deferring(stepping)
     handler = EngineHandler(store, world.catalogue, deferring)
     loop = PartitionLoop(

@@ -117,5 +117,5 @@ class Crowd:
 
     def lay(self, key: bytes, value: bytes, about: list[tuple[str, bytes]]) -> None:
         """Anything at all, into the inbound topic."""
-        part = (murmur2(key) & 0x7FFFFFFF) % PARTITIONS
+        part = (murmur2(key) & 0x7FFFFFFF) % len(self.world.log.topics[inbound.TOPIC.name])
         self.world.log.append(inbound.TOPIC.name, part, [(key, value, about)])

@@ -9,6 +9,7 @@ from dataclasses import replace
 from contracts import actions, events, inbound
 from devstack.checkpoints import Checkpoint, Log, range_problem, repair
 from servicekit.checkpoints.fence import topic_of
+from servicekit.kafka.records import record_id
 from simulation.database import Database
 from simulation.machines import Process
 from simulation.world import PARTITIONS, World
@@ -23,6 +24,12 @@ def damage(world: World, how: str) -> str:
     """Make a topic anew, or cut off its last records; which one. Everything in it has been applied."""
     topic = world.chance.choice(TOPICS)
     world.trace(f"{topic} is {how}")
+    if how == "grown":
+        world.kafka.grow(topic)
+        return topic
+    if how == "cut off and written on":
+        _write_on(world, topic)
+        return topic
     if how == "made anew":
         world.log.create(topic, PARTITIONS)
         return topic
@@ -31,10 +38,28 @@ def damage(world: World, how: str) -> str:
     return topic
 
 
-async def said(world: World, processes: Sequence[Process], topic: str) -> str | None:
-    """What is wrong with what readiness says: None when it names the topic, or nothing waits for anybody."""
+def _write_on(world: World, topic: str) -> None:
+    """Another leader has lost the last records, and takes as many and one more, before anybody looks."""
+    for number, part in enumerate(world.log.topics[topic]):
+        lost = min(part.end - part.start, world.chance.randint(1, 3))
+        world.log.cut_off(topic, number, part.end - lost)
+        world.log.append(topic, number, [(b"spoilt", b"{", [])] * (lost + 1) * bool(lost))
+
+
+def begun(world: World, topic: str) -> str | None:
+    """That a partition which came later is at work before the others, if it is."""
+    new = len(world.log.topics[topic]) - 1
+    if new >= PARTITIONS and any((topic, new) in database.checkpoints.rows for database in world.databases):
+        return f"{topic}/{new} was begun while the others wait for an operator"
+    return None
+
+
+async def said(world: World, processes: Sequence[Process], topic: str, *, unread: bool) -> str | None:
+    """What is wrong with what readiness says: None when it names the topic, or nothing waits for anybody. `unread`: nothing
+    of what follows now may be applied, whoever has read it has not noticed."""
     until = world.loop.time() + RED_SECONDS
-    while any(_told(world, database, place) for database, place in misfits(world, topic)):
+    unread = unread and bool(misfits(world, topic))
+    while unread or any(_told(world, database, place) for database, place in misfits(world, topic)):
         if any(topic in (process.problem() or "") for process in processes):
             return None
         if world.loop.time() > until:
@@ -56,8 +81,18 @@ def misfits(world: World, topic: str) -> list[tuple[Database, Place]]:
         (database, place)
         for database in world.databases
         for place in database.checkpoints.rows
-        if place[0] == topic and range_problem(_checkpoint(database, place), _log(world, place)) is not None
+        if place[0] == topic and _problem(world, database, place)
     ]
+
+
+def _problem(world: World, database: Database, place: Place) -> bool:
+    """As devstack.checkpoints.Logs.problem."""
+    at, part = _checkpoint(database, place), world.log.part(*place)
+    if range_problem(at, _log(world, place)) is not None:
+        return True
+    if at.last_id is None or at.next_offset <= part.start:
+        return False
+    return record_id(part.records[at.next_offset - 1 - part.start]) != at.last_id
 
 
 def accept_loss(world: World, topic: str) -> None:
@@ -69,7 +104,13 @@ def accept_loss(world: World, topic: str) -> None:
         seen = {source: mark for source, mark in row.seen.items() if len(mark) > 2 and mark[2] is not None}
         incarnation = f"{log.incarnation}~{row.epoch + 1}" if found.cut_off else log.incarnation
         rows[place] = replace(
-            row, next_offset=found.offset, incarnation=incarnation, epoch=row.epoch + 1, last_id=None, seen=seen
+            row,
+            next_offset=found.offset,
+            partitions=log.partitions,
+            incarnation=incarnation,
+            epoch=row.epoch + 1,
+            last_id=None,
+            seen=seen,
         )
 
 

@@ -10,17 +10,19 @@ from random import Random
 from bench.chaos.checker import Verdict
 
 from simulation import judge, repairs, restored
-from simulation.faults import BESIDE_SLOW_ONES, BLINKS, Faults, Profile, profile_of
+from simulation.faults import BESIDE_SLOW_ONES, BLINKS, ENGINES, Faults, Profile, profile_of
 from simulation.machines import Process, dispatcher, engine
 from simulation.people import Crowd
 from simulation.places import simulated
+from simulation.releases import bad_release
 from simulation.restored import Backup
-from simulation.tenants import QUICK_CHATS, SLOW_CHATS
+from simulation.tenants import OTHER_CHATS, QUICK_CHATS, SLOW_CHATS
 from simulation.world import Clients, World
 
 PAUSE_SECONDS, FIRST_CHAT = 1.0, 100
 AGAIN_SECONDS = 4.0
-LONGEST_PEACE = 120.0
+LONGEST_PEACE = 150.0
+"""A timer whose record is gone is missed after one to two minutes."""
 MOST_NIGHTS = 20
 LOOK_SECONDS = 0.5
 AFTERWARDS_SECONDS = 8.0
@@ -73,6 +75,7 @@ async def _run(world: World, profile: Profile) -> Report:
     )
     faults.end()
     settled = await _settle(world, crowd, processes)
+    unstopped = await bad_release(world, crowd, processes[:ENGINES]) if settled and profile.bad_release else []
     unsaid = await _other_log(world, crowd, processes, profile.log) if settled and profile.log else None
     unwaited, again_since = (
         await _restored(world, crowd, processes, backup, profile) if settled and backup else ([], None)
@@ -80,7 +83,7 @@ async def _run(world: World, profile: Profile) -> Report:
     settled = await _settle(world, crowd, processes)
     await asyncio.sleep(AFTERWARDS_SECONDS)
     verdict, wrong = judge.judge_all(world, crowd, processes, settled=settled, again_since=again_since)
-    wrong += unwaited
+    wrong += unwaited + unstopped
     wrong += judge.felt(crowd, faults.neighbours)
     wrong += judge.repeated(verdict) if profile == BLINKS else []
     wrong += judge.quick_ones(world, crowd) if profile == BESIDE_SLOW_ONES else []
@@ -92,17 +95,26 @@ async def _run(world: World, profile: Profile) -> Report:
 
 def _chats(profile: Profile) -> list[int]:
     return [
-        *range(FIRST_CHAT, FIRST_CHAT + profile.people), *QUICK_CHATS[: profile.quick_people], *SLOW_CHATS[: profile.slow_people]
+        *range(FIRST_CHAT, FIRST_CHAT + profile.people), *QUICK_CHATS[: profile.quick_people], *SLOW_CHATS[: profile.slow_people],
+        *OTHER_CHATS[: profile.other_people],
     ]  # fmt: skip
 
 
 async def _other_log(world: World, crowd: Crowd, processes: list[Process], how: str) -> str | None:
     """A topic is not the one from before, an operator repairs it, and people go on; what readiness did not say."""
     topic = repairs.damage(world, how)
-    unsaid = await repairs.said(world, processes, topic)
+    unsaid = await repairs.said(world, processes, topic, unread=how == "cut off and written on")
+    unsaid = unsaid or await _speak_beside(world, crowd, topic, how)
     repairs.accept_loss(world, topic)
     await crowd.count_aloud(AGAIN_SECONDS, PAUSE_SECONDS)
     return unsaid
+
+
+async def _speak_beside(world: World, crowd: Crowd, topic: str, how: str) -> str | None:
+    """People go on while the partitions of a topic that has grown wait for an operator: nothing of the new one may be done."""
+    if how == "grown":
+        await crowd.count_aloud(AGAIN_SECONDS, PAUSE_SECONDS)
+    return repairs.begun(world, topic)
 
 
 async def _restored(
@@ -127,7 +139,7 @@ async def _settle(world: World, crowd: Crowd, processes: list[Process]) -> bool:
             if world.loop.time() > deadline:
                 return False
             await asyncio.sleep(LOOK_SECONDS)
-        waiting = [row.due for row in judge.at_rest(world) if row.due]
+        waiting = [row.due for row in judge.at_rest(world) if row.due] + list(judge.given_up(world).values())
         if not waiting:
             return True
         await _night(processes, (min(waiting) - world.now()).total_seconds())

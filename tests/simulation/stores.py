@@ -56,6 +56,8 @@ class Conversations:
     async def save(self, work: Any, connection: database.Session) -> None:
         if connection.database.lacks_partition:
             raise asyncpg.CheckViolationError('no partition of relation "message" found for row')
+        if 0 < connection.database.in_time < len(work.conversations):
+            await connection.takes_too_long()
         if connection.counts:
             at_once(self._twin.save(work, connection))
             connection.saved = True

@@ -16,6 +16,8 @@ TENANTS = 3
 QUICK, SLOW = "quick-", "slow-"
 QUICK_CHATS, SLOW_CHATS = range(300, 400, TENANTS), range(402, 500, TENANTS)
 """People of two more bots of the first tenant: one's turns are made by quick code, the other's take up to seconds."""
+OTHERS, OTHER_CHATS = 3, range(600, 700, TENANTS)
+"""One more tenant, and its people; nobody spoils its hosts."""
 PATIENT = (1, 2)
 """Tenants whose people wait for the answer before they say the next number: their flows wait between the two."""
 SIGNING_SECRET = "whsec_" + "c2lnbmluZyBzZWNyZXQgb2YgdGhlIHByb2plY3Q="
@@ -74,14 +76,14 @@ def is_patient(chat: str) -> bool:
 
 def line_of(chat: str) -> tuple[str, str, str]:
     """Whom that person speaks to: (project, bot, channel)."""
-    tenant = int(chat) % TENANTS
+    tenant = OTHERS if int(chat) in OTHER_CHATS else int(chat) % TENANTS
     prefix = QUICK if int(chat) in QUICK_CHATS else SLOW if int(chat) in SLOW_CHATS else ""
     return f"project-{tenant}", f"{prefix}bot-{tenant}", f"{prefix}tg-{tenant}"
 
 
 def entities() -> list[Any]:
     """The registry of every run."""
-    found = [entity for tenant in range(TENANTS) for entity in _of(tenant)]
+    found = [entity for tenant in (*range(TENANTS), OTHERS) for entity in _of(tenant)]
     return [*found, *_bot(0, QUICK, COUNTING_IN_CODE), *_bot(0, SLOW, COUNTING)]
 
 
@@ -90,7 +92,7 @@ def _of(tenant: int) -> list[Any]:
     secret = _sealed(SIGNING_SECRET, project, project, "signing_secret")
     return [
         Project(id=project, name=project, slug=project, signing_secret=secret),
-        *_bot(tenant, "", FLOWS[tenant]),
+        *_bot(tenant, "", FLOWS[tenant % TENANTS]),
         ApiCall(id=f"api-{tenant}", project_id=project, name="look-up", method="POST", url=f"http://{api_host(tenant)}/"),
         Endpoint(
             id=f"endpoint-{tenant}", project_id=project, name="all", url=f"http://{hook_host(tenant)}/hook", events=("message.sent",),
@@ -102,7 +104,7 @@ def _of(tenant: int) -> list[Any]:
 def _bot(tenant: int, prefix: str, document: dict[str, Any]) -> list[Any]:
     """A bot with its flow and channel."""
     project, bot, flow, channel = (f"project-{tenant}", *(f"{prefix}{name}-{tenant}" for name in ("bot", "flow", "tg")))
-    number = ("", QUICK, SLOW).index(prefix) * TENANTS + tenant
+    number = ("", QUICK, SLOW).index(prefix) * (OTHERS + 1) + tenant
     credentials = orjson.dumps({"token": f"{number}:simulated", "secret_token": "s"}).decode()
     return [
         Bot(id=bot, project_id=project, name=bot),

@@ -80,6 +80,10 @@ class World:
         self.receivers = Receivers(self.network)
         self.machines: list[Machine] = []
         self.crashes: list[str] = []
+        self.unanswered: set[str] = set()
+        """Chats of which a call is gone."""
+        self.bad_release = False
+        """Engines that start now fail at every turn."""
         self.at_failpoint: Callable[[str], None] = lambda point: None
 
     def _seconds(self) -> float:

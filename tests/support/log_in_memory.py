@@ -52,6 +52,8 @@ class LogInMemory:
         """Topic -> the id that it got when it was made."""
         self.refuses: set[str] = set()
         self.on_append: Callable[[Record], None] = lambda record: None
+        self.keeps: Callable[[str, Sequence[Written]], Sequence[Written]] = lambda topic, written: written
+        """What is there afterwards of a batch that is acknowledged; nothing: all of it is gone, as after `cut_off`."""
 
     def create(self, topic: str, partitions: int) -> None:
         """An empty topic; one of that name is gone, as if it had been deleted and made anew."""
@@ -78,6 +80,10 @@ class LogInMemory:
         log.last_of.clear()
         log.leader_epoch += 1
 
+    def grow(self, topic: str) -> None:
+        """It has one partition more."""
+        self.topics[topic].append(Partition())
+
     def state(self, topic: str) -> TopicState:
         """What the topic is besides its name. Raises UnknownTopicOrPartitionError."""
         self.part(topic, 0)
@@ -99,11 +105,13 @@ class LogInMemory:
         if producer and number == last:
             return at
         at = log.end
-        for key, value, headers in written:
+        if not (kept := self.keeps(topic, written)):
+            self.cut_off(topic, part, at)
+        for key, value, headers in kept:
             record = Record(topic, part, log.end, self._now_ms(), key, value, tuple(headers), log.leader_epoch)
             log.records.append(record)
             self.on_append(record)
-        if producer:
+        if producer and kept:
             log.last_of[producer] = (number, at)
         readers, log.readers = log.readers, []
         for reader in readers:
@@ -161,6 +169,12 @@ class Group:
             self._begin()
         self._complete_if_all_joined()
         return joined
+
+    def grow(self, partitions: int) -> None:
+        """The topic has so many now: they are divided anew."""
+        self._count = partitions
+        if self.stable:
+            self._begin()
 
     def _static(self, instance: str, session: float) -> Member:
         """A member under a new id, in the place of the one of that instance if there is one."""
