@@ -11,6 +11,7 @@ from simulation.run import simulate
 
 SEEDS, AT_ONCE = 200, 10
 FULL = 6
+GROWN_UNEVENLY = 19
 LONG, AT_ONCE_IN_A_LONG_RUN = 10_000, 250
 
 
@@ -34,3 +35,8 @@ def test_many_runs_are_sound(first: int) -> None:
 
 def test_a_disk_that_is_full_for_a_while_loses_nothing() -> None:
     assert [each for seed in range(FULL) for each in simulate(seed, profile=Profile(full=3)).wrong] == []
+
+
+def test_what_a_partition_that_came_later_says_goes_where_there_is_a_partition() -> None:
+    """By a seed in which some partitions are repaired before the others."""
+    assert simulate(GROWN_UNEVENLY, profile=Profile(log="grown")).wrong == []

@@ -251,7 +251,7 @@ class PartitionLoop:
         if commit.dead or any(portion.dead for portion in portions):
             topics.add(dlq.topic_for(self._service).name)
         await self._publisher.know(topics)
-        prepared = prepare(self._service, portions, commit, self._stamps, self._like_ours(topics))
+        prepared = prepare(self._service, portions, commit, self._stamps, self._like_ours(topics, portions))
         await self._save_and_send(portions, prepared, commit.save, commit.after, started)
         for dead in commit.dead:
             self._metrics.dead(dead.code)
@@ -357,10 +357,10 @@ class PartitionLoop:
         self._work.set()
         self._reader.wake()  # What it had waiting is forgotten: there may be room again.
 
-    def _like_ours(self, topics: set[str]) -> set[str]:
-        """Those of the topics that have as many partitions as the one that is read."""
-        count = next((part.hold.partitions for part in self._assignment.partitions.values() if part.hold), 0)
-        return {topic for topic in topics if self._publisher.count(topic) == count}
+    def _like_ours(self, topics: set[str], portions: list[Portion]) -> set[str]:
+        """Those of the topics that have as many partitions as the one that is read; what is stopped may know of fewer."""
+        counts = {portion.hold.partitions for portion in portions}
+        return {topic for topic in topics if counts == {self._publisher.count(topic)}}
 
     async def _run_after(self, after: Callable[[], Awaitable[None] | None] | None) -> None:
         try:
