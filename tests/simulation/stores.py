@@ -69,6 +69,9 @@ class Conversations:
     async def deferred(self, parts: Iterable[int], connection: database.Session) -> list[Any]:
         return await connection.ask(lambda: at_once(self._twin.deferred(parts, connection)))
 
+    async def retired(self, connection: database.Session) -> dict[str, Any]:
+        return await connection.ask(lambda: at_once(self._twin.retired(connection)))
+
     async def held_failed(self, conversation: str, position: int, error: str, connection: database.Session) -> None:
         if connection.counts:
             at_once(self._twin.held_failed(conversation, position, error, connection))

@@ -7,6 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 
@@ -25,7 +26,7 @@ from flow_engine.store.port import (
     Name,
     StoredConversation,
 )
-from flowlang.model import Contact, Conversation, PatchContact
+from flowlang.model import Contact, Conversation, PatchContact, Session
 from servicekit.kafka.records import Record
 
 AT = "2026-11-21T00:01:00.000Z"
@@ -236,6 +237,34 @@ class ConversationStoreSuite:
         async with kept.store.reading() as reads:
             found = [[m["seq"] for m in await reads.backlog(of.id, after)] for after in (0, 2, 3, 4)]
         assert found == [[1, 2], [3], [4], [5, 6]]
+
+    async def test_the_versions_that_conversations_stand_on_are_found_wherever_a_conversation_names_them(
+        self, kept: Kept
+    ) -> None:
+        """Its session, those that wait below it, and its buttons; not what a person wrote that looks like it."""
+        now, below = Session("stands", 1, "e", "e", AT, AT), [Session("stands", 2, "e", "e", AT, AT)]
+        taps = {"4": {"flow_id": "taps", "flow_version": 3, "node": "n"}}
+        wrote = '{"flow_id":"written","flow_version":4}'
+        first, second = conversation("1", session=now, last_message=wrote), conversation("2", stack=below, taps=taps)
+        await kept.save(work_of(first, second, conversation("3")))
+        found, after, seen = set[str](), None, 0
+        while True:
+            some, after = await kept.store.stood_on(after, 1)
+            if after is None:
+                break
+            found, seen = found | some, seen + 1
+        assert {"stands/1", "stands/2", "taps/3"} <= found
+        assert not any(version.startswith("written") for version in found)
+        assert seen >= 3
+        assert await kept.store.stood_on(None, 10_000) == (found, ANY)
+
+    async def test_what_is_retired_stays_so_and_a_restored_registry_may_know_better(self, kept: Kept) -> None:
+        assert await kept.store.retire(1, {"a": 3, "b": 5})
+        assert not await kept.store.retire(1, {"a": 2, "b": 5})
+        assert await kept.store.retire(1, {"a": 4})
+        assert await kept.store.retire(2, {"b": 1})
+        async with kept.transaction() as connection:
+            assert await kept.store.retired(connection) == {"a": (1, 4), "b": (2, 1)}
 
     async def test_the_event_log_has_an_event_and_what_became_of_it_later(self, kept: Kept) -> None:
         of, id = conversation(), "a foreign id"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from contracts.cloudevents import header
+from flow_engine.catalogue.port import Retired
 from flow_engine.errors import StaleConversation
 from flow_engine.state import listeners, stored_state
 from flow_engine.state.ids import as_uuid, conversation_id
@@ -38,6 +40,7 @@ from flow_engine.store.port import (
     Reads,
     StoredConversation,
 )
+from flow_engine.store.retired import STANDING
 from flowlang.model import Contact
 from servicekit.failpoints import broken
 from servicekit.kafka.records import Record
@@ -81,6 +84,7 @@ class ConversationsInMemory:
     waiting: dict[str, list[HeldEvent]] = field(default_factory=dict)
     parts: dict[int, int] = field(default_factory=dict)
     """By the position of a held event: its partition."""
+    retired_through: dict[str, Retired] = field(default_factory=dict)
     _positions: int = 0
     _one_batch: asyncio.Lock = field(default_factory=asyncio.Lock)
 
@@ -260,6 +264,20 @@ class ConversationsInMemory:
         for one in lost:
             one.fired_at = self.now()
         return [_fired(one) for one in lost]
+
+    async def retired(self, connection: Any) -> dict[str, Retired]:
+        return dict(self.retired_through)
+
+    async def retire(self, generation: int, through: Mapping[str, int]) -> bool:
+        said = {id: Retired(generation, number) for id, number in through.items()}
+        new = {id: one for id, one in said.items() if one > self.retired_through.get(id, (0, 0))}
+        self.retired_through |= new
+        return bool(new)
+
+    async def stood_on(self, after: str | None, limit: int) -> tuple[set[str], str | None]:
+        ids = sorted(id for id in self.conversations if id > (after or ""))[:limit]
+        found = [re.findall(STANDING, self.conversations[id].state.decode()) for id in ids]
+        return {"/".join(version) for versions in found for version in versions}, ids[-1] if ids else None
 
     def _lost(self, part: int, seconds: float) -> list[Armed]:
         before = self.now() - timedelta(seconds=seconds)

@@ -19,7 +19,7 @@ class ViewInMemory:
     def __init__(self, *models: Any) -> None:
         self._index = RegistryIndex()
         self._listeners: list[Callable[[str, str, Any], None]] = []
-        self.offset, self.ready = -1, True
+        self.offset, self.ready, self.generation = -1, True, 1
         self.put(*models)
 
     def put(self, *models: Any) -> None:
@@ -50,6 +50,12 @@ class ViewInMemory:
 
     def get(self, kind: str, id: str) -> Any:
         return self._index.get(kind, id)
+
+    def data(self, kind: str, id: str) -> bytes | None:
+        return self._index.data(kind, id)
+
+    def ids(self, kind: str) -> list[str]:
+        return self._index.ids(kind)
 
     def all(self, kind: str, project_id: str) -> list[Any]:
         return list(self._index.all(kind, project_id))

@@ -1,7 +1,7 @@
 """What the `data` of events holds: `EventData` of every type, and a model for each type that tells more.
 
-Docstrings of fields are their descriptions (contracts.described). The models describe; nothing validates by them while events are made. JSON Schemas, AsyncAPI, the webhooks of OpenAPI and
-docs/reference/events.md are made from them, and tests hold what the services emit to them.
+Docstrings of fields are their descriptions (contracts.described). The models describe; nothing validates by them while
+events are made. JSON Schemas, AsyncAPI, the webhooks of OpenAPI and docs/reference/events.md are made from them, and tests hold what the services emit to them.
 """
 
 from __future__ import annotations
@@ -261,6 +261,12 @@ class TriggerRejectedData(EventData):
     """The flow that it starts."""
 
 
+class FlowVersionUnusedData(EventData):
+    """A retired version of a flow, by its id `<flow>/<n>`."""
+
+    flow_version: Ref
+
+
 class TriggerRequestData(EventData):
     """A call of a trigger, for the registry's log of requests."""
 
@@ -336,6 +342,22 @@ class EndpointDisabledData(EndpointData):
 
     reason: str
     """Why, as a sentence."""
+
+
+class Circuit(Model):
+    """An open circuit; `{}`: it is closed."""
+
+    next_try: str | None = None
+    """When the endpoint is tried again, RFC 3339."""
+    reason: str | None = None
+    """Why it is open, as a sentence."""
+
+
+class EndpointCircuitData(EndpointData):
+    """The circuit of an endpoint opened, stays open, or closed."""
+
+    circuit: Circuit
+    """As it is now."""
 
 
 class DeliveryExhaustedData(EventData):

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field
 from contracts import event_data as data
 from contracts.event_data import EventData
 
-Key = Literal["conversation", "bot", "project", "endpoint", "channel"]
+Key = Literal["conversation", "bot", "project", "endpoint", "channel", "flow"]
 """What the record's key names: what is told of one of these is told in order."""
 
 
@@ -136,7 +136,11 @@ _ALL: tuple[EventKind, ...] = (
     EventKind(
         "endpoint.circuit", "An endpoint's circuit opened, stays open after a try, or closed, for the registry to show",
         {**_ENDPOINT, "circuit": {"next_try": "2026-11-21T12:00:05.000Z", "reason": "The receiver answered 503."}},
-        "endpoint", offered=False, about_delivery=True,
+        "endpoint", offered=False, about_delivery=True, data=data.EndpointCircuitData,
+    ),
+    EventKind(
+        "flow_version.unused", "No conversation stands on a retired version of a flow, nor will, for the registry to delete it",
+        {"flow_version": {"id": f"{_ID}/1"}}, "flow", offered=False, data=data.FlowVersionUnusedData,
     ),
     EventKind(
         "channel.paused", "A platform refused a channel's credentials", {"reason": "The platform refused the token."},

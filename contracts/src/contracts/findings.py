@@ -1,7 +1,8 @@
 """`switchhook.findings.v1`: what a service found out that the registry keeps. Key: what it is about.
 
 The records are events (contracts.events): `endpoint.disabled` and `channel.paused` stand on the events topic too, for the
-outside, `trigger.request` only here. The registry reads this and not all that happens (ADR-0006).
+outside, `endpoint.circuit`, `trigger.request` and `flow_version.unused` only here. The registry reads this and not all that
+happens (ADR-0006).
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from contracts.events import Event
 from contracts.headers import OURS
 from contracts.topic import Topic
 
-TYPES = ("endpoint.disabled", "channel.paused", "trigger.request")
+TYPES = ("endpoint.disabled", "endpoint.circuit", "channel.paused", "trigger.request", "flow_version.unused")
 """The events that the registry reads here."""
 TOPIC = Topic(
     name="switchhook.findings.v1",
     title="What a service found out that the registry keeps",
-    key="endpoint, channel or bot",
+    key="endpoint, channel, bot or flow",
     partitions=3,
     record=Event,
-    producers=("ingress", "dispatcher"),
+    producers=("ingress", "dispatcher", "flow-engine"),
     consumers=("registry",),
     headers=OURS,
     family="",

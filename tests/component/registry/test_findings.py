@@ -235,3 +235,27 @@ async def test_the_last_fifty_requests_of_a_trigger_are_kept(replica: RegistryUn
     assert newest.keys() == {"event_id", "at", "body", "status"}
     await project.call("DELETE", f"/v1/triggers/{trigger}", expect=204)
     assert await replica.database.pool.fetchval("SELECT count(*) FROM trigger_request") == 0
+
+
+async def test_a_version_that_nobody_needs_is_deleted_and_one_that_may_be_started_is_not(
+    replica: RegistryUnderTest, findings: Findings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is said of it; and all of a flow that is deleted."""
+    monkeypatch.setattr("registry.resources.flows.KEPT_VERSIONS", 1)
+    project = await new_project(replica)
+    flow = await project.published_flow(await project.bot())
+    await project.post(f"/v1/flows/{flow}/publish", expect=200)
+    for version in ("2", "1", "9"):
+        await findings.tell("flow_version.unused", flow_version={"id": f"{flow}/{version}"})
+
+    async def versions() -> list[int]:
+        return [each["version"] for each in (await project.get(f"/v1/flows/{flow}/versions"))["items"]]
+
+    async def are_left(*expected: int) -> bool:
+        return await versions() == list(expected)
+
+    await eventually(lambda: are_left(2))
+    await eventually(lambda: f"flow_version/{flow}/1" in replica.tail.deleted)
+    await project.call("DELETE", f"/v1/flows/{flow}", expect=204)
+    await findings.tell("flow_version.unused", flow_version={"id": f"{flow}/2"})
+    await eventually(lambda: f"flow_version/{flow}/2" in replica.tail.deleted)

@@ -176,3 +176,18 @@ async def test_a_document_too_large_for_the_topic_is_refused(project: Project) -
     big = FLOW | {"nodes": {f"n{i}": {"type": "say", "parts": [{"text": "x" * 4000}]} for i in range(80)}}
     problem = await project.post("/v1/flows", {"bot": await project.bot(), "document": big}, expect=422)
     assert problem["type"].endswith("/entity-too-large")
+
+
+async def test_the_last_twenty_versions_can_be_published_again(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is older is there for who stands on it."""
+    monkeypatch.setattr("registry.resources.flows.KEPT_VERSIONS", 2)
+    flow = await project.published_flow(await project.bot())
+    for _ in range(3):
+        await project.post(f"/v1/flows/{flow}/publish", expect=200)
+    assert (await project.get(f"/v1/flows/{flow}"))["retired"] == 2
+    refused = await project.post(f"/v1/flows/{flow}/rollback", {"version": 2}, expect=422)
+    assert refused["errors"][0]["pointer"] == "#/version"
+    await project.post(f"/v1/flows/{flow}/rollback", {"version": 3}, expect=200)
+    assert (await project.get(f"/v1/flows/{flow}/versions/2"))["version"] == 2

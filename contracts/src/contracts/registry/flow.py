@@ -8,7 +8,10 @@ from contracts.registry.entity import Entity, Indexes, Owned
 
 
 class Flow(Owned):
-    """`published` is the version that new sessions start on; None: never published."""
+    """`published` is the version that new sessions start on; None: never published.
+
+    Versions up to `retired` are published no more: they are there for the conversations that stand on them (ADR-0034).
+    """
 
     KIND = "flow"
     INDEXES: ClassVar[Indexes] = {"bot_id": ("bot_id",), "slug": ("bot_id", "slug")}
@@ -17,6 +20,7 @@ class Flow(Owned):
     slug: str
     name: str
     published: int | None = None
+    retired: int = 0
 
     @property
     def unique_name(self) -> str:

@@ -7,6 +7,7 @@ import asyncio
 from contracts.groups import GROUPS
 from contracts.registry import Bot, Trigger
 from flow_engine.batch.handler import EngineHandler
+from flow_engine.batch.retiring import Retiring
 from flow_engine.batch.timers import Timers
 from flow_engine.batch.waking import Waking
 from flow_engine.catalogue.links import LinkMaker
@@ -126,6 +127,7 @@ class Engine(Service):
             tasks.create_task(loop.run())
             tasks.create_task(Timers(loop, store).run())
             tasks.create_task(Waking(loop, deferring).run())
+            tasks.create_task(Retiring(loop, store, self.catalogue, self.publisher).run())
 
     async def drain(self) -> None:
         """Finish the batch in hand."""

@@ -11,6 +11,7 @@ import flow_engine.main
 import ingress.main
 from contracts.registry import ENTITY_MODELS, SNAPSHOT_KEY, Snapshot
 from servicekit.kafka.records import Outgoing, Record
+from servicekit.registry_view import index as index_module
 from servicekit.registry_view.index import RegistryIndex
 from support.registry_records import PROJECT, entity, snapshot, token, tombstone
 
@@ -44,6 +45,13 @@ def test_deleting_takes_everything_away_but_the_memory_of_it() -> None:
     again = filled(token("r", "a"), token("r", "a", 2, deleted=True), tombstone("r", "token", "a"), token("r", "a", 3))
     assert again.get("token", "a") is not None
     assert not again.deleted("token", "a")
+
+
+def test_kinds_of_a_later_release_are_not_waited_for() -> None:
+    """While services are upgraded one after the other, the registry counts what the others do not know."""
+    marker = Snapshot(generation=1, counts={"token": 1, "newer_kind": 7}).encode()
+    assert not filled(Outgoing("r", SNAPSHOT_KEY.encode(), marker, [])).complete
+    assert filled(token("r", "a"), Outgoing("r", SNAPSHOT_KEY.encode(), marker, [])).complete
 
 
 def test_the_same_object_is_given_until_it_changes() -> None:
@@ -123,3 +131,14 @@ def test_asking_for_a_kind_that_is_left_out_is_loud(ask: Callable[[RegistryIndex
 def test_each_service_leaves_out_kinds_that_it_does_not_need(unused: tuple[str, ...], needed: set[str]) -> None:
     assert set(unused) < set(ENTITY_MODELS)
     assert not set(unused) & needed
+
+
+def test_what_is_remembered_of_parsed_entities_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project's flow versions have 64 MB, which take ten times as much once they are parsed."""
+    index = filled(*(api_call(str(number), 1, f"n{number}") for number in range(4)))
+    size = len(index.data("api_call", "0") or b"")
+    monkeypatch.setattr(index_module, "PARSED_BYTES", 2 * size)
+    found = [index.get("api_call", str(number)) for number in range(4)]
+    again = [index.get("api_call", str(number)) for number in (3, 2, 0)]
+    assert [one is found[place] for one, place in zip(again, (3, 2, 0), strict=True)] == [True, True, False]
+    assert index.data("api_call", "gone") is None

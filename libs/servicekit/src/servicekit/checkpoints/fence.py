@@ -135,6 +135,15 @@ async def create(
     return _hold(part, row)
 
 
+async def renew(connection: Connection, topic: str) -> None:
+    """Have every partition taken over again by who holds it: what it has computed and not committed is not saved.
+
+    First in its transaction; what that writes beside is seen by whoever reads it after taking a partition over.
+    """
+    await connection.execute("LOCK TABLE checkpoint IN SHARE ROW EXCLUSIVE MODE")
+    await connection.execute("UPDATE checkpoint SET epoch = epoch + 1 WHERE topic = $1", topic)
+
+
 async def other_count(connection: Connection, topic: str, partitions: int) -> int | None:
     """How many partitions the topic had when another one of them was begun, None when that was as many."""
     found: int | None = await connection.fetchval(_OTHER_COUNT, topic, partitions)

@@ -97,6 +97,12 @@ class RegistryView:
         return snapshot.stack_id if snapshot is not None else None
 
     @property
+    def generation(self) -> int:
+        """How often the registry's database was restored, and one; 0 while no snapshot was read."""
+        snapshot = self._index.snapshot
+        return snapshot.generation if snapshot is not None else 0
+
+    @property
     def behind_seconds(self) -> float:
         """For how long the view has not had all of its topic."""
         since = self._reader.behind_since
@@ -123,6 +129,10 @@ class RegistryView:
         """The entity as its model of contracts.registry, None when it is not known."""
         return self._index.get(kind, id)
 
+    def data(self, kind: str, id: str) -> bytes | None:
+        """The entity's JSON, None when it is not known."""
+        return self._index.data(kind, id)
+
     def find(self, kind: str, index: str, value: Value) -> Any:
         """The (first) entity under that value of an index (registry_index.INDEXES), None when there is none."""
         return next(self._index.find(kind, index, value), None)
@@ -134,6 +144,10 @@ class RegistryView:
     def all(self, kind: str, project_id: str) -> list[Any]:
         """The project's entities of that kind."""
         return list(self._index.all(kind, project_id))
+
+    def ids(self, kind: str) -> list[str]:
+        """Of the living entities of that kind."""
+        return self._index.ids(kind)
 
     def deleted(self, kind: str, id: str) -> bool:
         """Whether a delete of it was seen. What is merely unknown is not deleted (guarantees.md 7.2)."""

@@ -62,6 +62,7 @@ class EngineHandler:
         async with self._store.reading() as reads:
             loaded = await load(reads, good, self._catalogue.peer_keys) if good else LoadedBatch()
         await self._wait_for_registry(loaded.waiting())
+        await self._catalogue.prepare(one.conversation for one in loaded.work.conversations.values())
         applied = await self._apply_in_order(all_arrived, loaded)
         work = loaded.work
         return Commit(partial(self._store.save, work), work.outgoing, work.dead, applied=applied)
@@ -80,7 +81,8 @@ class EngineHandler:
         return []
 
     async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
-        """Find the turns that were deferred."""
+        """Find the turns that were deferred, and learn what nobody may start on."""
+        self._catalogue.retire(await self._store.retired(connection))
         self._deferring.let_wait(await self._store.deferred(partitions, connection))
 
     def on_revoked(self, partitions: set[int]) -> None:

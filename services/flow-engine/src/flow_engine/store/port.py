@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
+from flow_engine.catalogue.port import Retired
 from flow_engine.state.rows import TurnOf
 from flow_engine.state.work import LoadedConversation, Outcome, Work
 from flowlang.model import Contact
@@ -205,6 +206,19 @@ class ConversationStore(Protocol):
 
         Part of the transaction that is open on `connection`.
         """
+        ...
+
+    async def retired(self, connection: Connection) -> dict[str, Retired]:
+        """By flow id: no turn may start on these."""
+        ...
+
+    async def retire(self, generation: int, through: Mapping[str, int]) -> bool:
+        """Versions of flows up to these are retired, says the registry. From then on nothing is saved that was computed before; False: they were it."""
+        ...
+
+    async def stood_on(self, after: str | None, limit: int) -> tuple[set[str], str | None]:
+        """Of so many conversations, in the order of their ids behind `after`: the versions (`<flow>/<n>`) that they need to go
+        on, and the last of the ids. None: there are no more."""
         ...
 
     async def close(self) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
 
+from flow_engine.catalogue.port import Retired
 from flow_engine.state.rows import TurnOf
 from flow_engine.state.work import Outcome, Work
-from flow_engine.store import event_log, held, identities, loading, names, saving, timers
+from flow_engine.store import event_log, held, identities, loading, names, retired, saving, timers
 from flow_engine.store.port import (
     BACKLOG_BYTES,
     Conversations,
@@ -100,6 +101,17 @@ class PostgresConversations:
 
     async def fire_lost_timers(self, part: int, limit: int, seconds: float, connection: Connection) -> list[FiredTimer]:
         return await timers.fire_lost(connection, part, limit, seconds)
+
+    async def retired(self, connection: Connection) -> dict[str, Retired]:
+        return await retired.through(connection)
+
+    async def retire(self, generation: int, through: Mapping[str, int]) -> bool:
+        async with self._pool.acquire() as connection:
+            return await retired.retire(connection, generation, through)
+
+    async def stood_on(self, after: str | None, limit: int) -> tuple[set[str], str | None]:
+        async with self._pool.acquire() as connection:
+            return await retired.stood_on(connection, after, limit)
 
 
 class PostgresReads:

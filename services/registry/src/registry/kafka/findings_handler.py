@@ -1,4 +1,5 @@
-"""Takes over what others found out: a disabled endpoint, a paused channel, circuits, and the last requests of a trigger.
+"""Takes over what others found out: a disabled endpoint, a paused channel, circuits, flow versions that nobody needs, and
+the last requests of a trigger.
 
 The dispatcher obeys its own findings at once; here they become the entity's state, so that all views have it.
 """
@@ -13,9 +14,9 @@ from pydantic import ValidationError
 
 from contracts import cloudevents, findings
 from contracts.events import Event
-from contracts.registry import Channel, Endpoint
+from contracts.registry import Channel, Endpoint, FlowVersion
 from registry.entities import Stored
-from registry.resources import channels, endpoints
+from registry.resources import channels, endpoints, flows
 from registry.site import Site
 from registry.store import postgres_circuits, postgres_entities, postgres_trigger_requests, publications
 from registry.store.postgres_circuits import Told as Circuit
@@ -31,7 +32,7 @@ ID_LIMIT = 128
 
 
 class Finding(NamedTuple):
-    """What changes an entity: `id` names the endpoint or channel."""
+    """What changes an entity: `id` names the endpoint, channel or flow version."""
 
     type: str
     id: str
@@ -85,6 +86,8 @@ class FindingsHandler:
         for finding in found:
             if finding.type == "endpoint.disabled":
                 await self._disable(connection, generation, finding)
+            elif finding.type == "flow_version.unused":
+                await self._forget_version(connection, generation, finding)
             else:
                 await self._pause(connection, generation, finding)
 
@@ -100,11 +103,17 @@ class FindingsHandler:
             unit = Unit(connection, stored.project_id, generation, self._site)
             await channels.set_state(unit, stored, "paused", finding.reason)
 
+    async def _forget_version(self, connection: Connection, generation: int, finding: Finding) -> None:
+        stored = await postgres_entities.find(connection, FlowVersion, finding.id, lock="FOR UPDATE")
+        if stored is not None:
+            await flows.forget_unused(Unit(connection, stored.project_id, generation, self._site), stored)
+
 
 _NAMED = {
     "endpoint.disabled": "endpoint",
     "endpoint.circuit": "endpoint",
     "channel.paused": "channel",
+    "flow_version.unused": "flow_version",
     "trigger.request": "trigger",
 }
 """Type -> the key of `data` that says by `id` what it is about."""

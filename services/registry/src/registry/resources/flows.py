@@ -26,6 +26,8 @@ from registry.writing.unit import Unit
 VERSIONS = "versions"
 """In `extra`: how many versions were published."""
 DRAFT = "draft_version"
+KEPT_VERSIONS = 20
+"""The last ones can be published again; an older one is there for as long as conversations stand on it (ADR-0034)."""
 
 
 class NewFlow(Input):
@@ -132,13 +134,17 @@ async def publish(unit: Unit, stored: Stored[Flow], asked: Publish) -> dict[str,
         flow_id=entity.id, project_id=entity.project_id, bot_id=entity.bot_id, version=number, document=document
     )
     await unit.add(version)
-    published = entity.model_copy(update={"published": number, **flow_documents.names_of(document)})
+    retired = max(entity.retired, number - KEPT_VERSIONS)
+    published = entity.model_copy(update={"published": number, "retired": retired, **flow_documents.names_of(document)})
     await _go_live(unit, published, document, stored.extra | {VERSIONS: number})
     return {"version": number, "problems": problems}
 
 
 async def roll_back(unit: Unit, stored: Stored[Flow], rollback: Rollback) -> dict[str, Any]:
-    """New sessions start on an earlier version again; running ones stay where they are."""
+    """New sessions start on an earlier version again; running ones stay where they are. Raises ProblemError 422 for a
+    retired one: the engines rely on it that nobody comes to stand there."""
+    if rollback.version <= stored.entity.retired:
+        raise errors.invalid("/version", f"Of a flow the last {KEPT_VERSIONS} versions can be published again.")
     version = await version_of(unit, stored, rollback.version)
     document = version.entity.document
     await _refuse_taking_away(unit, stored, document, rollback)
@@ -169,6 +175,13 @@ async def remove(unit: Unit, stored: Stored[Flow]) -> None:
     """Its versions stay: conversations may stand on them."""
     await unit.remove(stored.entity)
     await postgres_drafts.delete(unit.connection, stored.id)
+
+
+async def forget_unused(unit: Unit, version: Stored[FlowVersion]) -> None:
+    """Delete a version on which the engines say that nobody stands, if it is retired, or its flow deleted."""
+    flow = await postgres_entities.find(unit.connection, Flow, version.entity.flow_id, lock="FOR SHARE")
+    if flow is None or version.entity.version <= flow.entity.retired:
+        await unit.drop(version.entity)
 
 
 def show(stored: Stored[Flow], site: Site) -> dict[str, Any]:

@@ -9,6 +9,7 @@ only says that there is no broker.
 from __future__ import annotations
 
 import ssl
+from functools import cache
 from typing import Any
 from weakref import WeakSet
 
@@ -23,6 +24,7 @@ from aiokafka.errors import (
     UnsupportedSaslMechanismError,
 )
 
+from servicekit.observability.metrics import counter
 from servicekit.outages import KAFKA
 
 REFUSED = (AuthenticationFailedError, SaslAuthenticationFailed)
@@ -48,6 +50,7 @@ def refusal() -> str | None:
 
 def send(self: Any, request: Any, expect_response: bool = True) -> Any:
     """In place of `AIOKafkaConnection.send`."""
+    _counter_of(type(request).__name__).inc()
     try:
         return _send(self, request, expect_response)
     except KafkaError:  # These are RuntimeErrors, too.
@@ -75,6 +78,11 @@ async def connect(self: Any) -> Any:
     if self._ssl_context is not None:
         _proven.add(self._ssl_context)
     return streams
+
+
+@cache
+def _counter_of(request: str) -> Any:
+    return counter("switchhook_kafka_requests_total").labels(request.removesuffix("Request"))
 
 
 def why_refused(connection: Any, error: BaseException) -> str | None:
