@@ -31,6 +31,8 @@ class Verdict:
     """Something waited for an operator, or a server was away, and no service's readiness said so."""
     stuck: int = 0
     """Something did not work again after the documented repair."""
+    repeated: int = 0
+    """What was to be sent a second time after a restore, and was."""
     gone: int = 0
     """What may be missing, and is."""
     examples: list[str] = field(default_factory=list)
@@ -49,17 +51,34 @@ class Verdict:
         return asdict(self)
 
 
+@dataclass(slots=True)
+class SentAgain:
+    """What a dispatcher whose database was restored sends a second time, as the docs say it."""
+
+    heard: int
+    """How much had arrived before it was restored."""
+    may: Set[tuple[str, str]]
+    """(chat, text) of what may come again."""
+    must: Set[tuple[str, str]]
+    """Of these, what has to."""
+    said: int = 0
+    """How many messages the operator was told of."""
+
+
 def judge(
     accepted: Mapping[str, int],
     arrivals: Sequence[tuple[str, str]],
     counted: Mapping[str, int],
     taken_twice: Mapping[str, int],
     losable: Mapping[str, Set[int]] = NOTHING,
+    again: SentAgain | None = None,
 ) -> Verdict:
     """`accepted`: chat -> how many of 1, 2, 3, … were accepted. `arrivals`: (chat, text) in order of arrival.
     `counted`: chat -> the count that state holds at the end. `taken_twice`: chat -> messages with more deliveries than
     one. `losable`: chat -> which of its numbers may be missing."""
     verdict = Verdict(events=sum(accepted.values()))
+    if again is not None:
+        arrivals = _without_repeats(verdict, arrivals, again)
     by_chat = _by_chat(arrivals)
     for chat, sent in accepted.items():
         _judge_chat(verdict, chat, sent, by_chat.pop(chat, []), counted.get(chat, 0), losable.get(chat, frozenset()))
@@ -67,6 +86,24 @@ def judge(
     for chat, texts in by_chat.items():
         verdict.found("applied_twice", len(texts), f"chat {chat} was written to without having said anything")
     return verdict
+
+
+def _without_repeats(verdict: Verdict, arrivals: Sequence[tuple[str, str]], again: SentAgain) -> list[tuple[str, str]]:
+    """All that is no repeat after the restore. Those are judged here: they are what was said, and in order."""
+    before, after = list(arrivals[: again.heard]), arrivals[again.heard :]
+    known = set(before)
+    repeats = [each for each in after if each in known]
+    verdict.repeated = len(set(repeats))
+    verdict.wire_duplicates += len(repeats) - len(set(repeats))
+    verdict.found("applied_twice", len(set(repeats) - again.may), f"sent again: {sorted(set(repeats) - again.may)[:3]}")
+    verdict.found("lost", len(again.must - set(repeats)), f"not sent again: {sorted(again.must - set(repeats))[:3]}")
+    if verdict.repeated > again.said:
+        verdict.found("silent", 1, f"{verdict.repeated} were sent again, and {again.said} were told of")
+    for chat, texts in _by_chat(after).items():
+        numbers = [number for number, _ in map(_parts, texts)]
+        back = [pair for pair in pairwise(numbers) if pair[1] < pair[0]]
+        verdict.found("reordered", len(back), f"chat {chat}, after the restore: {back[:3]}")
+    return before + [each for each in after if each not in known]
 
 
 def judge_so_far(arrivals: Sequence[tuple[str, str]], taken_twice: Mapping[str, int]) -> Verdict:

@@ -6,21 +6,19 @@ import asyncio
 import os
 import sys
 
-from devstack.checkpoints import Misfit, misfits
+from devstack.checkpoints import ACCEPT_COMMAND, Misfit, misfits
 from devstack.database import OWNERS
 from devstack.errors import StackError
 from devstack.stack import TOPIC_PREFIX, Stack
 
-AT_ONCE = 3
-"""Commands that an operator runs side by side."""
-
 
 async def switchhook(stack: Stack, *words: str, service: str | None = None) -> str:
-    """What `./switchhook …` prints, with the settings of the stack and the database of a service. StackError on exit code 1."""
-    env = os.environ | {"SWITCHHOOK_KAFKA": stack.bootstrap_servers, TOPIC_PREFIX: stack.cluster.topic_prefix}
-    env["SWITCHHOOK_ADMIN_TOKEN"] = stack.secrets.admin_token
-    if service is not None:
-        env["SWITCHHOOK_DATABASE"] = stack.dsn(service)
+    """What `./switchhook …` prints, with the settings of the stack, or those of a service. StackError on exit code 1."""
+    servers = {"SWITCHHOOK_KAFKA": stack.bootstrap_servers, TOPIC_PREFIX: stack.cluster.topic_prefix}
+    if service is None:
+        env = os.environ | servers | {"SWITCHHOOK_ADMIN_TOKEN": stack.secrets.admin_token}
+    else:
+        env = stack.service(service).env | servers
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "devstack.cli", *words, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )  # fmt: skip
@@ -36,11 +34,8 @@ async def stopped(stack: Stack) -> list[Misfit]:
 
 
 async def accept_losses(stack: Stack) -> list[str]:
-    """Run the command that doctor names for each of them; what the commands answered."""
-    gate = asyncio.Semaphore(AT_ONCE)
-
-    async def accept(found: Misfit) -> str:
-        async with gate:
-            return await switchhook(stack, *found.command.split()[1:], service=found.service)
-
-    return list(await asyncio.gather(*(accept(found) for found in await stopped(stack))))
+    """Run the command that doctor names for each service that has some; what the commands answered, a line for each."""
+    services = sorted({found.service for found in await stopped(stack)})
+    words = ACCEPT_COMMAND.split()[1:]
+    answers = await asyncio.gather(*(switchhook(stack, *words, service, service=service) for service in services))
+    return [line for answer in answers for line in answer.splitlines()]

@@ -43,9 +43,26 @@ async def until(stack: Stack, enough: Callable[[dict[str, str]], bool], seconds:
     return None
 
 
-def names(*words: str) -> Callable[[dict[str, str]], bool]:
-    """Whether one instance says all of these words."""
-    return lambda now: any(all(word in text for word in words) for text in now.values())
+def names(*words: str, of: str | None = None) -> Callable[[dict[str, str]], bool]:
+    """Whether one instance, or this one, says all of these words."""
+    return lambda now: any(
+        all(word in text for word in words) for instance, text in now.items() if of is None or instance == of
+    )
+
+
+async def not_alive(stack: Stack) -> list[str]:
+    """The instances whose liveness is not as it should be."""
+    async with aiohttp.ClientSession(timeout=TIMEOUT) as session:
+        alive = await asyncio.gather(*(_alive(session, service.base_url) for service in stack.services.values()))
+    return [instance for instance, lives in zip(stack.services, alive, strict=True) if not lives]
+
+
+async def _alive(session: aiohttp.ClientSession, url: str) -> bool:
+    try:
+        async with session.get(f"{url}/health/live") as response:
+            return response.status == 200
+    except (aiohttp.ClientError, TimeoutError):
+        return False
 
 
 def nothing(now: dict[str, str]) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 from bench.chaos.attack import LOOK_SECONDS, QUIET_SECONDS, Log, Run, assembled, counts, settle, taken_twice
-from bench.chaos.checker import Verdict, judge
+from bench.chaos.checker import SentAgain, Verdict, judge
 from bench.chaos.ear import ear
 from bench.chaos.readiness import nothing, until
 from bench.chaos.small_disks import Disks
@@ -47,6 +47,8 @@ class Round:
     disks: Disks | None = None
     lost_until: float = 0.0
     """What was said before this moment (of time.monotonic) may be lost, as the docs say of a topic that was deleted."""
+    again: SentAgain | None = None
+    """What is sent a second time after a restore; None: nothing was restored."""
     told_from: float | None = None
     """What was said from this moment on has to be told to webhooks; None: nobody looks."""
 
@@ -81,9 +83,11 @@ class Round:
         """What came of it, once everything has come that will."""
         run, losable = self.run, self.run.crowd.said_before(self.lost_until)
         arrivals, counted = run.far_end.heard, await counts(run.stack, run.crowd)
-        made = judge(run.crowd.accepted, arrivals, counted, await taken_twice(run.stack, run.crowd), losable)
+        made = judge(
+            run.crowd.accepted, arrivals, counted, await taken_twice(run.stack, run.crowd), losable, self.again
+        )
         for kind in ("silent", "stuck"):
-            setattr(made, kind, getattr(self.verdict, kind))
+            setattr(made, kind, getattr(made, kind) + getattr(self.verdict, kind))
         made.examples += self.verdict.examples
         untold = self.untold()
         made.found("lost", len(untold), f"no webhook told of {sorted(untold)[:5]}")

@@ -8,15 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from bench.chaos import strikes
+from bench.chaos import restoring, strikes
 from bench.chaos.rounds import Fault
 from contracts import actions, commands, dlq, events, findings, inbound, registry, replies
 from devstack.errors import StackError
 
 STORM = "storm"
 """Crashes, freezes and outages at saturation (attack.py): the only one that has `--seconds` and `--seed`."""
-POSTGRES_SECONDS, ENGINE_SECONDS = 60.0, 420.0
+POSTGRES_SECONDS, FROZEN_SECONDS, ENGINE_SECONDS = 60.0, 70.0, 420.0
 LONG_PAUSE_SECONDS = 6.0
+QUICK_PAUSE_SECONDS = 0.3
+"""A backup is made under load."""
 DLQS = tuple(dlq.topic_for(service).name for service in dlq.SERVICES)
 LOGS = (commands, inbound, actions, events, findings, replies, registry)
 
@@ -39,7 +41,12 @@ def schedule(engine_seconds: float = ENGINE_SECONDS) -> dict[str, Fault]:
             for name, topics in anew.items()
         },
         **{name: Fault(strike, needs_disks=True) for name, strike in disks.items()},
+        "restore-skip": Fault(partial(restoring.database_restored, dispatcher="skip"), QUICK_PAUSE_SECONDS),
+        "restore-again": Fault(partial(restoring.database_restored, dispatcher="again"), QUICK_PAUSE_SECONDS),
+        "kafka-older": Fault(restoring.kafka_restored, tells_messages=True),
+        "kafka-empty": Fault(restoring.kafka_emptied, tells_messages=True),
         "away-postgres": Fault(partial(strikes.postgres_away, seconds=POSTGRES_SECONDS)),
+        "frozen-postgres": Fault(partial(strikes.postgres_frozen, seconds=FROZEN_SECONDS)),
         "away-engine": Fault(partial(strikes.engine_away, seconds=engine_seconds), LONG_PAUSE_SECONDS),
     }
 

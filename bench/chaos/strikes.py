@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psutil
+
 from bench.chaos import faults
 from bench.chaos.bad_records import Raw, RawName, produce_raw
 from bench.chaos.operating import accept_losses, switchhook
-from bench.chaos.readiness import names, nothing, said
+from bench.chaos.readiness import names, not_alive, nothing, said
 from bench.chaos.rounds import GREEN_SECONDS, Round
 from bench.chaos.small_disks import Disks, fill, free
 from contracts import actions, events, inbound
@@ -19,6 +21,7 @@ from contracts.topics import TOPICS
 
 FULL_SECONDS = 20.0
 """How long a disk is full."""
+FROZEN_SAID_BY = ("registry", "flow-engine", "flow-engine-2", "dispatcher", "dispatcher-2")
 LOOK_SECONDS = 0.5
 LOSES_MESSAGES = frozenset({inbound.TOPIC.name, actions.TOPIC.name})
 """Topics with which words of people, or answers to them, are gone; of `events` webhooks are. What the others carry is kept
@@ -33,6 +36,25 @@ async def postgres_away(round: Round, seconds: float) -> None:
     await round.red(names("database"), "PostgreSQL is away")
     await asyncio.sleep(began + seconds - time.monotonic())
     await stack.postgres.start()
+
+
+async def postgres_frozen(round: Round, seconds: float) -> None:
+    """PostgreSQL takes connections and answers nothing, as a machine whose storage hangs; who needs it says so, and stays alive."""
+    stack = round.run.stack
+    server = psutil.Process(stack.postgres.pid)
+    processes = [server, *server.children(recursive=True)]
+    began = time.monotonic()
+    try:
+        for process in processes:
+            process.suspend()
+        for service in FROZEN_SAID_BY:
+            await round.red(names("PostgreSQL", of=service), f"PostgreSQL is frozen, of which {service} knows")
+        await asyncio.sleep(began + seconds - time.monotonic())
+        for dead in await not_alive(stack):
+            round.wrong("stuck", f"{dead} is not alive while PostgreSQL is frozen")
+    finally:
+        for process in reversed(processes):
+            process.resume()
 
 
 async def engine_away(round: Round, seconds: float) -> None:

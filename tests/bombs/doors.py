@@ -56,7 +56,9 @@ def turn(bomb: Bomb) -> str:
     conversation = Conversation("b/c/1", "p", "b", "c", "telegram", "1", "k1", reachable="subscribed", talked=True)
     tools = Tools(lambda kind, payload: "https://bot.example/", {"id": "b", "name": "Bot"}, {"type": "telegram"}, "p")
     try:
-        graph = compile_flow(FlowVersion(flow_id="f", project_id="p", bot_id="b", version=1, document=flow(bomb)))
+        graph = compile_flow(
+            FlowVersion(flow_id="f", project_id="p", bot_id="b", version=1, document=flow(bomb)).encode()
+        )
     except FlowInvalid:
         return "refused"
     flows = BotFlows([graph])
@@ -87,7 +89,7 @@ def answer(bomb: Bomb) -> str:
     calling = {"type": "call_api", "api": "a", "ports": {}}
     document = flow(bomb)
     document["nodes"]["bomb"] = calling
-    graph = compile_flow(FlowVersion(flow_id="f", project_id="p", bot_id="b", version=1, document=document))
+    graph = compile_flow(FlowVersion(flow_id="f", project_id="p", bot_id="b", version=1, document=document).encode())
     flows, tools = BotFlows([graph]), Tools(lambda kind, payload: "", {"id": "b"}, {"type": "telegram"}, "p")
     conversation = Conversation("b/c/1", "p", "b", "c", "telegram", "1", "k1", reachable="subscribed", talked=True)
     asked = step(flows, conversation, Contact("k1", {}, dict(bomb.values.get("user", {}))), _message("/go"), tools)

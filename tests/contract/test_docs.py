@@ -34,7 +34,9 @@ RUN_BY = {
     "./switchhook lock": "tests/unit/devstack",
     "./switchhook checkpoints accept-restore dispatcher": "tests/e2e/test_operating.py",
     "./switchhook checkpoints accept-restore dispatcher skip": "tests/e2e/test_operating.py",
-    "./switchhook topics accept-loss": "tests/component/devstack/test_checkpoints.py",
+    "./switchhook topics accept-loss dispatcher": "tests/e2e/test_operating.py",
+    "./switchhook topics accept-loss dispatcher switchhook.actions.v1": "tests/e2e/test_operating.py",
+    "./switchhook topics accept-loss dispatcher switchhook.actions.v1 0": "tests/e2e/test_operating.py",
 }
 """Commands that are too large to run here, and what runs what they run."""
 BENCHES = ("ingress", "engine", "dispatch", "e2e", "growth", "memory", "neighbours", "ordered", "revoke")

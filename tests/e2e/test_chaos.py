@@ -34,7 +34,7 @@ async def test_nothing_is_lost_reordered_or_applied_twice_in_a_long_run(ground: 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("name", chosen(["poison", "anew", "away"]))
+@pytest.mark.parametrize("name", chosen(["poison", "anew", "away", "frozen", "restore", "kafka"]))
 async def test_it_is_survived_and_said(ground: Ground, name: str) -> None:
     verdict = await endure(ground.stack, schedule()[name], ground.log)
     assert verdict.sound, verdict.figures()

@@ -1,5 +1,5 @@
-"""The commands of docs/how-to/dead-letters.md, each with an id that there is, and those of operate.md on a restored database,
-as they stand there, on the whole stack."""
+"""The commands of docs/how-to/dead-letters.md, each with an id that there is, and those of operate.md on a restored database and
+on logs that do not fit, as they stand there, on the whole stack."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from bench.chaos.attack import SERVICES
 from contracts import actions, inbound
 from contracts.cloudevents import headers, now_text
 from contracts.groups import GROUPS
+from contracts.topics import TOPICS
 from devstack.service import Service, service_of
 from flow_engine.state.ids import conversation_id
 from flow_engine.store import held
@@ -143,6 +144,39 @@ async def test_a_database_from_a_backup_waits_for_the_operators_word(ground: Gro
     for each in replicas:
         await each.wait_ready()
     assert "is as new as what it has done" in await run_with(env, *look)
+
+
+ACCEPTED = [
+    line.partition("#")[0].split() for line in re.findall(r"(?m)^\./switchhook (topics accept-loss .*)$", OPERATE)
+]
+CUT_OFF = """
+UPDATE checkpoint SET next_offset = next_offset + 1000000, last_id = NULL
+ WHERE topic LIKE '%events.v1' OR (topic LIKE '%actions.v1' AND part < 2)
+"""
+"""As after logs have lost their ends."""
+
+
+@pytest.mark.seconds(60)
+async def test_losses_are_accepted_in_one_partition_in_a_topic_and_in_all(ground: Ground) -> None:
+    """The commands of the page, the smallest first."""
+    stack = ground.stack
+    replicas = [stack.service(name) for name in SERVICES if service_of(name) == "dispatcher"]
+    await asyncio.gather(*(each.stop() for each in replicas))
+    connection = await asyncpg.connect(stack.dsn("dispatcher"))
+    try:
+        await connection.execute(CUT_OFF)
+    finally:
+        await connection.close()
+    env = {"SWITCHHOOK_KAFKA": stack.bootstrap_servers, "SWITCHHOOK_DATABASE": stack.dsn("dispatcher")}
+    env |= {"SWITCHHOOK_TOPIC_PREFIX": stack.cluster.topic_prefix}
+    told = [(await run_with(env, *words)).splitlines() for words in reversed(ACCEPTED)]
+    events = len([each for each in TOPICS if each.name == "switchhook.events.v1" for _ in range(each.partitions)])
+    assert [len(lines) for lines in told] == [1, 1, events]
+    assert all("the end of the log that was cut off" in line for lines in told for line in lines)
+    for each in replicas:
+        await each.launch()
+    for each in replicas:
+        await each.wait_ready()
 
 
 async def said_of(service: Service) -> bool:

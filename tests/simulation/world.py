@@ -48,7 +48,9 @@ CATALOGUE: Any = RegistryCatalogue(VIEW, LINKS)  # type: ignore[arg-type]
 STEPS = StepWorker(LINKS)
 for _version in entities():
     if isinstance(_version, FlowVersion):
-        STEPS(Learn((), _version), lambda: None)  # Else the first run of a process would not be as its others.
+        STEPS(
+            Learn((), (_version.flow_id, _version.version), _version.encode()), lambda: None
+        )  # Else the first run of a process would not be as its others.
 TARGETS = Catalogue(VIEW, KEYS)
 """Of all runs: they keep nothing but compiled flows and opened secrets."""
 

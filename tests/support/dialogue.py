@@ -45,7 +45,8 @@ def document(nodes: dict[str, Any], triggers: list[dict[str, Any]] | None = None
 
 def compiled(raw: dict[str, Any], flow_id: str = "f1", version: int = 1) -> Graph:
     """The graph of a document, as a published version."""
-    return compile_flow(FlowVersion(flow_id=flow_id, project_id="p", bot_id="b", version=version, document=raw))
+    published = FlowVersion(flow_id=flow_id, project_id="p", bot_id="b", version=version, document=raw)
+    return compile_flow(published.encode())
 
 
 class Dialogue:

@@ -51,6 +51,9 @@ class ViewInMemory:
     def get(self, kind: str, id: str) -> Any:
         return self._index.get(kind, id)
 
+    def data(self, kind: str, id: str) -> bytes | None:
+        return self._index.data(kind, id)
+
     def ids(self, kind: str) -> list[str]:
         return self._index.ids(kind)
 

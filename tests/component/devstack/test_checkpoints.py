@@ -8,7 +8,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from contracts import inbound
-from devstack.checkpoints import accept_loss, misfits, missing_topics
+from devstack.checkpoints import accept_loss, accept_losses, misfits, missing_topics
 from devstack.errors import StackError
 from servicekit.checkpoints.tables import INCARNATION, LOOP_TABLES
 from servicekit.kafka.cluster import Cluster
@@ -90,6 +90,41 @@ async def test_a_checkpoint_of_another_log_is_found_and_can_be_accepted(
     row = await connection.fetchrow("SELECT next_offset, epoch, last_id, partitions, seen::text FROM checkpoint")
     await connection.close()
     assert tuple(row) == (0, 8, None, 1, "{}")
+
+
+async def accepted(cluster: Cluster, dsn: str, topic: str | None = None) -> list[str]:
+    return [line async for line in accept_losses(cluster, "flow-engine", dsn, topic)]
+
+
+async def test_all_partitions_that_stand_still_are_accepted_at_once_and_each_is_told(
+    cluster: Cluster, database: str, log: str, make_topic: MakeTopic
+) -> None:
+    for name in ("other", "third"):
+        await make_topic(name)
+    await stand_at(database, log, 9, "id-8")
+    await stand_at(database, "other", 7, "id-6")
+    await stand_at(database, "third", 0, None)
+    anew = "the start: whether the topic was made anew is not known."
+
+    assert await accepted(cluster, database, log) == [f"{log}/0 goes on at 0 (was 9), {anew}"]
+    assert await accepted(cluster, database) == [f"other/0 goes on at 0 (was 7), {anew}"]
+
+    assert await reasons(cluster, database) == []
+    for topic in (None, "third"):
+        with pytest.raises(StackError, match="there is no loss to accept"):
+            await accepted(cluster, database, topic)
+    with pytest.raises(StackError, match="flow-engine has no checkpoint of nothing"):
+        await accepted(cluster, database, "nothing")
+
+
+async def test_nothing_is_accepted_at_once_while_a_topic_does_not_exist(
+    cluster: Cluster, database: str, log: str
+) -> None:
+    await stand_at(database, log, 9, "id-8")
+    await stand_at(database, "missing", 3, "id-2")
+    with pytest.raises(StackError, match=r"missing does not exist: `\./switchhook topics create"):
+        await accepted(cluster, database)
+    assert len(await reasons(cluster, database)) == 1
 
 
 async def test_offsets_that_were_cut_off_are_given_again_as_another_incarnations(

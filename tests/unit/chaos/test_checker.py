@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from bench.chaos.checker import judge, judge_so_far
+from bench.chaos.checker import SentAgain, Verdict, judge, judge_so_far
 
 
 def arrivals(*texts: str) -> list[tuple[str, str]]:
@@ -99,3 +99,30 @@ def test_silence_and_standstill_are_findings(kind: str) -> None:
     verdict = judge({"a": 1}, arrivals("1:1"), {"a": 1}, {})
     verdict.found(kind, 1, "PostgreSQL is away, and readiness says nothing of it")
     assert not verdict.sound
+
+
+def restored(*texts: str, may: tuple[str, ...] = (), must: tuple[str, ...] = (), said: int = 9) -> Verdict:
+    """1, 2 and 3 had arrived when the database was put back; then what `texts` say."""
+    again = SentAgain(3, frozenset(arrivals(*may)), frozenset(arrivals(*must)), said)
+    return judge({"a": 4}, arrivals("1:1", "2:2", "3:3", *texts), {"a": 4}, {}, again=again)
+
+
+def test_what_the_docs_say_is_sent_again_is_counted_and_sound() -> None:
+    verdict = restored("2:2", "3:3", "4:4", may=("2:2", "3:3"), must=("3:3",))
+    assert verdict.sound
+    assert (verdict.repeated, verdict.wire_duplicates) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "kind"),
+    [
+        (restored("3:3", "4:4"), "applied_twice"),
+        (restored("1:1", "3:3", "4:4", may=("3:3",)), "applied_twice"),
+        (restored("4:4", may=("3:3",), must=("3:3",)), "lost"),
+        (restored("3:3", "2:2", "4:4", may=("2:2", "3:3")), "reordered"),
+        (restored("4:4", "3:3", may=("3:3",)), "reordered"),
+        (restored("2:2", "3:3", "4:4", may=("2:2", "3:3"), said=1), "silent"),
+    ],
+)
+def test_what_is_sent_again_otherwise_is_wrong(verdict: Verdict, kind: str) -> None:
+    assert getattr(verdict, kind) > 0

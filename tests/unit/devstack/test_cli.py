@@ -1,5 +1,7 @@
 """The `switchhook` command, as far as it needs no stack."""
 
+from collections.abc import AsyncIterator
+
 import pytest
 from typer.testing import CliRunner
 
@@ -18,6 +20,22 @@ def test_a_service_without_checkpoints_has_no_loss_to_accept() -> None:
     asked = CliRunner().invoke(app, ["topics", "accept-loss", "ingress", "switchhook.inbound.v1", "0"])
     assert isinstance(asked.exception, StackError)
     assert str(asked.exception).startswith("ingress keeps no checkpoint")
+
+
+def test_without_topic_and_partition_all_that_stand_still_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[object, ...]] = []
+
+    async def accepted(*about: object) -> AsyncIterator[str]:
+        asked.append(about[1:])
+        yield "one/0 goes on at 0"
+        yield "one/1 goes on at 0"
+
+    monkeypatch.setattr("devstack.deciding.accept_losses", accepted)
+    env = {"SWITCHHOOK_KAFKA": "127.0.0.1:9092", "SWITCHHOOK_DATABASE": "postgresql://registry@127.0.0.1/x"}
+    for words in (["registry"], ["registry", "one"]):
+        answered = CliRunner().invoke(app, ["topics", "accept-loss", *words], env=env)
+        assert (answered.exit_code, answered.output) == (0, "one/0 goes on at 0\none/1 goes on at 0\n")
+    assert asked == [("registry", env["SWITCHHOOK_DATABASE"], topic) for topic in (None, "one")]
 
 
 def test_missing_topics_are_made_in_the_stack_that_runs_here(monkeypatch: pytest.MonkeyPatch) -> None:

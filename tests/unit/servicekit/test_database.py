@@ -147,3 +147,53 @@ async def test_a_server_that_goes_away_is_named_once_and_so_is_its_return(monkey
         assert await database._connect("dsn") == "connection"
     assert outages.DATABASE.problem() is None
     assert [line["event"] for line in lines] == ["database.away", "database.reached"]
+
+
+class Silent:
+    """A connection whose server answers so often, and then nothing any more."""
+
+    def __init__(self, answers: int) -> None:
+        self.answers, self.ended = answers, False
+
+    async def fetchval(self, _: str, *, timeout: float) -> int:
+        if not self.answers:
+            await asyncio.sleep(timeout)
+            raise TimeoutError
+        self.answers -= 1
+        return 1
+
+    def terminate(self) -> None:
+        self.ended = True
+
+
+async def test_a_server_that_takes_connections_and_does_not_answer_is_told_until_it_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seen: PostgreSQL was frozen for 70 s, and the dispatcher said nothing of it."""
+    silent, well = Silent(2), Silent(10**9)
+    outcomes: list[Any] = [silent, TimeoutError(), well]
+    told: list[str | None] = []
+
+    async def attempt(*_: Any, **__: Any) -> Any:
+        told.append(outages.DATABASE.problem())
+        outcome = outcomes.pop(0)
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    monkeypatch.setattr(asyncpg, "connect", attempt)
+    monkeypatch.setattr(database, "ASK_SECONDS", 0)
+    monkeypatch.setattr(database, "ANSWER_SECONDS", 0.01)
+    watching = asyncio.create_task(database.watch(with_database("postgresql://bob@db/switchhook"), "sample"))
+
+    async def is_well() -> bool:
+        return not outcomes and outages.DATABASE.problem() is None
+
+    await eventually(is_well)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert [bool(problem) for problem in told] == [False, True, True]
+    assert "PostgreSQL cannot be reached since" in (told[1] or "")
+    assert "no answer within" in (told[1] or "")
+    assert silent.ended
+    assert well.ended

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -23,6 +23,7 @@ from servicekit.kafka.records import Record, record_id
 
 READ_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
+ACCEPT_COMMAND = "./switchhook topics accept-loss"
 
 
 @dataclass(frozen=True)
@@ -63,7 +64,7 @@ class Misfit:
     def command(self) -> str:
         """What accepts the loss."""
         at = self.checkpoint
-        return f"./switchhook topics accept-loss {self.service} {at.topic} {at.part}"
+        return f"{ACCEPT_COMMAND} {self.service} {at.topic} {at.part}"
 
 
 def made_anew(at: Checkpoint, log: Log) -> bool:
@@ -148,13 +149,41 @@ async def accept_loss(cluster: Cluster, service: str, dsn: str, topic: str, part
             raise StackError(f"The topic {cluster.named(topic)} does not exist: `./switchhook topics create` makes it.")
         if await logs.problem(at) is None:
             raise StackError(f"The checkpoint of {topic}/{part} fits its log: there is no loss to accept.")
+        return await _accept(service, dsn, at, log)
+
+
+async def accept_losses(cluster: Cluster, service: str, dsn: str, topic: str | None = None) -> AsyncGenerator[str]:
+    """`accept_loss` for all partitions of a topic, or of all topics, whose checkpoints do not fit; what was done, one by one.
+
+    StackError when all fit, and before anything is done when a topic does not exist.
+    """
+    mine = [at for at in await checkpoints(service, dsn) if topic in (None, at.topic)]
+    if not mine:
+        raise StackError(f"{service} has no checkpoint{f' of {topic}' if topic else ''}: see `./switchhook doctor`.")
+    done = 0
+    async with open_logs(cluster) as logs:
+        for name in sorted({cluster.named(at.topic) for at in mine}):
+            if not logs.counts.get(name):
+                raise StackError(f"The topic {name} does not exist: `./switchhook topics create` makes it.")
+        for at in mine:
+            if await logs.problem(at) is not None:
+                yield await _accept(service, dsn, at, await logs.log_of(at))
+                done += 1
+    if not done:
+        raise StackError(f"Every checkpoint of {service} fits its log: there is no loss to accept.")
+
+
+async def _accept(service: str, dsn: str, at: Checkpoint, log: Log) -> str:
+    """Move one checkpoint to where it goes on."""
     found = repair(at, log)
     connection = await connect(service, dsn)
     try:
-        await connection.execute(ACCEPT, topic, part, found.offset, log.partitions, log.incarnation, found.cut_off)
+        await connection.execute(
+            ACCEPT, at.topic, at.part, found.offset, log.partitions, log.incarnation, found.cut_off
+        )
     finally:
         await connection.close()
-    return f"{topic}/{part} goes on at {found.offset} (was {at.next_offset}), {found.because}."
+    return f"{at.topic}/{at.part} goes on at {found.offset} (was {at.next_offset}), {found.because}."
 
 
 ACCEPT = """

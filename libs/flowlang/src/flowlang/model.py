@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from flowlang.work import open_gate
+from flowlang.work import make_at_once, open_gate
 
 
 @dataclass(slots=True)
@@ -311,3 +311,5 @@ class Tools:
     project_id: str
     gate: Callable[[], None] = open_gate
     """What is not cheap by its form passes it first; see flowlang.work."""
+    make: Callable[[int], None] = make_at_once
+    """Is told before a part of a flow is made ready to run; see flowlang.work."""

@@ -5,7 +5,10 @@ each engine counts what it does while it does it, and stops itself. A unit is ab
 that is charged one.
 
 What is not cheap by its form passes a gate before it begins. Whoever runs the turn makes the gate: it may send what comes
-to it elsewhere, or note that it begins.
+to it elsewhere, or note that it begins. What is cheap is so up to a size: past MOST_HERE units of it the turn comes to the gate, too.
+
+Parts of a flow are made ready to run when a turn comes to them for the first time, which costs that turn nothing of its
+work: it would do less than the next one. Whoever runs the turn is told before, and may have it made elsewhere, or later.
 """
 
 from __future__ import annotations
@@ -17,6 +20,8 @@ MOST_OF_A_PROGRAM = 10_000
 MOST_OF_A_TURN = 100_000
 MORE_AFTER_AN_ERROR = 10_000
 """What `on_error` has when the turn's work is spent."""
+MOST_HERE = 10_000
+"""Of what is cheap by its form: units that a turn may do before it comes to the gate."""
 CHARACTERS = 256
 """Characters of text that are a unit."""
 ITEMS = 8
@@ -35,6 +40,10 @@ def open_gate() -> None:
     """Lets everything pass."""
 
 
+def make_at_once(units: int) -> None:
+    """Lets everything be made ready."""
+
+
 def elsewhere() -> None:
     """The gate where only what is cheap may run: the turn is given up, and made again elsewhere."""
     raise Elsewhere
@@ -43,14 +52,22 @@ def elsewhere() -> None:
 class Work:
     """The units that are left. `begin` starts a program, which may have a part of them only."""
 
-    __slots__ = ("_floor", "left", "pass_gate")
+    __slots__ = ("_floor", "_here", "left", "make", "pass_gate")
 
-    def __init__(self, units: int = MOST_OF_A_TURN, gate: Callable[[], None] = open_gate) -> None:
-        """`gate` may raise NodeError, which ends what would begin, or an exception of who runs the turn."""
+    def __init__(
+        self,
+        units: int = MOST_OF_A_TURN,
+        gate: Callable[[], None] = open_gate,
+        make: Callable[[int], None] = make_at_once,
+    ) -> None:
+        """`gate` may raise NodeError, which ends what would begin, or an exception of who runs the turn; so may `make`."""
         self.left = units
         self.pass_gate = gate
         """To be called before what nothing bounds but its own code: steps and triggers of other packages."""
+        self.make = make
+        """To be called before a part of a flow is made ready to run, with the units that this takes."""
         self._floor = 0
+        self._here = max(0, units - MOST_HERE)
 
     def begin(self) -> None:
         """A program starts: from here it may have MOST_OF_A_PROGRAM, and not more than is left."""
@@ -67,9 +84,16 @@ class Work:
     def charge_turn(self, units: int) -> None:
         """Count work of a program that is cheap by its form, and is not begun. Raises TooCostly."""
         left = self.left - units
+        if left < self._here:
+            self._come_to_gate(left)
+        self.left = left
+
+    def _come_to_gate(self, left: int) -> None:
         if left < 0:
             raise TooCostly("the programs of this turn have done all that they may")
-        self.left = left
+        if self._here:
+            self._here = 0
+            self.pass_gate()
 
     def charge_for(self, value: Any) -> None:
         """Count a value with all that is in it, each place for itself: one text in ten places is ten. Raises TooCostly."""

@@ -33,6 +33,8 @@ NOT_THERE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceErro
 NOT_MIGRATED = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.UndefinedColumnError)
 """What a statement raises that a newer release brought its table or column for."""
 LOOK_SECONDS = 1.0
+ASK_SECONDS, ANSWER_SECONDS = 5.0, 10.0
+"""Between two questions to a server that answers, and how long an answer may take."""
 _HOST = r"([^/?#@\[\]:,\s]*|\[[0-9A-Fa-f:.%]+\])(:[0-9]*)?"
 DSN = re.compile(
     r"postgres(ql)?://([^/?#@\n]*@)?"
@@ -56,6 +58,7 @@ class Database:
         self._schema, self._pool = schema, pool
         self._open = [] if pool is None else [pool]
         self._problem = "Postgres was not reached yet" if pool is None else None
+        self._watching: set[asyncio.Task[None]] = set()
 
     @classmethod
     def of(cls, settings: ServiceSettings, schema: str) -> Database:
@@ -73,6 +76,7 @@ class Database:
     async def connect(self, settings: ServiceSettings) -> Pool:
         """The work's pool. Waits for Postgres and for its migration, as long as it takes. Raises what `connect` does."""
         pool = await connect(settings, self._schema)
+        self._watching.add(asyncio.create_task(watch(settings, self._schema), name="watch the database"))
         try:
             await self._until_migrated(pool)
         except BaseException:
@@ -107,6 +111,9 @@ class Database:
 
     async def close(self) -> None:
         """Let go of the connections; of those that do not end within 5 s, too."""
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(5):
                 await asyncio.gather(*(each.close() for each in self._open))
@@ -161,14 +168,45 @@ async def _pool(
         timeout=5,
         command_timeout=30,
         max_inactive_connection_lifetime=300,
-        server_settings={
-            "application_name": f"{schema}/{settings.instance}"[:63],
-            "search_path": schema,
-            "lock_timeout": "2s",
-            "idle_in_transaction_session_timeout": "10s",
-            "jit": "off",
-        },
+        server_settings=_asked_for(settings, schema),
     )
+
+
+def _asked_for(settings: ServiceSettings, schema: str) -> dict[str, str]:
+    """What PostgreSQL is told about a connection."""
+    return {
+        "application_name": f"{schema}/{settings.instance}"[:63],
+        "search_path": schema,
+        "lock_timeout": "2s",
+        "idle_in_transaction_session_timeout": "10s",
+        "jit": "off",
+    }
+
+
+async def watch(settings: ServiceSettings, schema: str) -> None:
+    """Ask the server every few seconds, for ever, so that readiness tells of one that takes connections and does not answer.
+
+    A statement of the work finds it out after `command_timeout`, and its cancellation, which is not answered either, may
+    then hold the connection without a word as long as the server is silent.
+    """
+    while True:
+        with contextlib.suppress(*NOT_THERE):
+            await _ask(await _connect(dsn_of(settings), timeout=5, server_settings=_asked_for(settings, schema)))
+        await asyncio.sleep(ASK_SECONDS)
+
+
+async def _ask(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """On this connection, until an answer does not come."""
+    try:
+        while True:
+            await connection.fetchval("SELECT 1", timeout=ANSWER_SECONDS)
+            await asyncio.sleep(ASK_SECONDS)
+    except TimeoutError:
+        DATABASE.failed("PostgreSQL", TimeoutError(f"no answer within {ANSWER_SECONDS:.0f} s"))
+    except NOT_THERE as error:
+        DATABASE.failed("PostgreSQL", error)
+    finally:
+        connection.terminate()
 
 
 async def _connect(*arguments: Any, **named: Any) -> asyncpg.Connection[asyncpg.Record]:

@@ -88,7 +88,7 @@ class NamedTail(TopicTail):
 
     def _take(self, key: str, value: bytes | None) -> None:
         super()._take(key, value)
-        with contextlib.suppress(ValueError, AttributeError, TypeError):
+        with contextlib.suppress(ValueError, LookupError, AttributeError, TypeError):
             self.names[key] = str(orjson.loads(value or b"{}")["data"]["name"])
         # What has no name is called by its key.
 

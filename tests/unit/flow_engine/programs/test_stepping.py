@@ -68,7 +68,7 @@ async def test_what_is_not_is_made_in_a_worker_that_learns_the_bots_flows_once(w
     await world.say("/counted")
     await world.say("loud")
     assert await world.said() == ["one", "LOUD one"]
-    learnt = [task.version.flow_id for task in world.workers.asked if isinstance(task, Learn)]
+    learnt = [task.version[0] for task in world.workers.asked if isinstance(task, Learn)]
     assert sorted(learnt) == ["counted", *(f"flow-{number}" for number in range(1, 7))]
     assert len(steps(world)) == 3
 
@@ -217,5 +217,5 @@ async def test_a_worker_keeps_as_many_flows_of_others_as_it_may(world: EngineWor
         return not isinstance(worker(steps(world)[0]._replace(published=bot), lambda: None), Unknown)
 
     for bot in bots:
-        worker(Learn(bot, flow_version(counted(), flow=bot[0][0])), lambda: None)
+        worker(Learn(bot, bot[0], flow_version(counted(), flow=bot[0][0]).encode()), lambda: None)
     assert [bot for bot in bots if not knows(bot)] == bots[:2]

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Literal
 
 import pytest
 
-from contracts.registry import FlowVersion
 from flow_engine.catalogue import registry_catalogue
 from flowlang.graph import Graph
 from flowlang.language.compile import compile_flow
@@ -43,8 +42,8 @@ def heard(monkeypatch: pytest.MonkeyPatch, world: EngineWorld) -> list[Happening
     """What the trigger was offered, which leads to the node `kafka` of support.engine_flows.LECTURE."""
     matcher = Hear()
 
-    def compiled(version: FlowVersion) -> Graph:
-        graph = compile_flow(version)
+    def compiled(data: bytes) -> Graph:
+        graph = compile_flow(data)
         if "kafka" not in graph.nodes:
             return graph
         trigger = CompiledTrigger("heard", "hear", "kafka", None, matcher)

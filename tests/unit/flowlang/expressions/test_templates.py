@@ -9,7 +9,7 @@ import pytest
 from liquid.builtin.expressions import Path
 from liquid.builtin.output import OutputNode
 
-from flowlang.expressions.templates import MOST_TAGS, Template, merge_tags_only, url_template
+from flowlang.expressions.templates import MOST_TAGS, Template, merge_tags_only, parts_by_form, url_template
 from flowlang.liquid.expressions import EVALUATED
 from flowlang.liquid.nodes import RENDERED
 from flowlang.problems import NodeError
@@ -231,3 +231,27 @@ def test_whatever_is_gone_over_is_charged(source: str, memory: dict[str, Any], l
     values = Values(memory=memory)
     Template(source).render(values)
     assert least <= Work().left - values.work.left < 2 * least
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "a {{ memory.x }} b", "{{memory.x-y}}", "{{- user.a -}} x ", " x {{- user.a -}}\n", '{{ memory["a b"].c }}',
+        "{{ memory['x'] }}", "{% raw %}{{ x }}{% endraw %} {{ user.a }}", "{{ memory.size }}", "{{ user }}", "{{ nothing.x }}",
+        "{{ memory.a | upcase }}", "{% if memory.a %}x{% endif %}", "{{ memory.list[0] }}", "{{ memory.a", "{{ }}", "}} {{ user.a }}",
+        "{{ memory.true }}", "{{ memory.and }}", "{{ memory.a-1 }}", "{{ memory.a- }}", "{{ memory . a }}", "{{ memory.é }}",
+        "{{ user.a }}" * 199, "{{ user.a }}" * 200,
+    ],
+)  # fmt: skip
+def test_the_simplest_templates_are_read_as_the_parser_reads_them(source: str) -> None:
+    """What the form does not tell is left to the parser; what it tells is what the parser says."""
+    try:
+        parts = Template(source)._parts
+    except ValueError:
+        parts = None
+    assert parts_by_form(source) in (parts, None)
+
+
+def test_the_form_tells_what_most_templates_are() -> None:
+    plain = ("a {{ memory.x }} b", "{{- user.a -}} x ", '{{ memory["a b"].c }}', "{{memory.x-y}}")
+    assert all(parts_by_form(source) is not None for source in plain)

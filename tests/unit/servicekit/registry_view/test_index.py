@@ -11,6 +11,7 @@ import flow_engine.main
 import ingress.main
 from contracts.registry import ENTITY_MODELS, SNAPSHOT_KEY, Snapshot
 from servicekit.kafka.records import Outgoing, Record
+from servicekit.registry_view import index as index_module
 from servicekit.registry_view.index import RegistryIndex
 from support.registry_records import PROJECT, entity, snapshot, token, tombstone
 
@@ -130,3 +131,14 @@ def test_asking_for_a_kind_that_is_left_out_is_loud(ask: Callable[[RegistryIndex
 def test_each_service_leaves_out_kinds_that_it_does_not_need(unused: tuple[str, ...], needed: set[str]) -> None:
     assert set(unused) < set(ENTITY_MODELS)
     assert not set(unused) & needed
+
+
+def test_what_is_remembered_of_parsed_entities_is_bounded_in_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project's flow versions have 64 MB, which take ten times as much once they are parsed."""
+    index = filled(*(api_call(str(number), 1, f"n{number}") for number in range(4)))
+    size = len(index.data("api_call", "0") or b"")
+    monkeypatch.setattr(index_module, "PARSED_BYTES", 2 * size)
+    found = [index.get("api_call", str(number)) for number in range(4)]
+    again = [index.get("api_call", str(number)) for number in (3, 2, 0)]
+    assert [one is found[place] for one, place in zip(again, (3, 2, 0), strict=True)] == [True, True, False]
+    assert index.data("api_call", "gone") is None

@@ -13,10 +13,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from flowlang.expressions.arguments import Given
 from flowlang.expressions.expression import Expression
+from flowlang.expressions.json_paths import JsonPath
 from flowlang.expressions.operands import Operands
-from flowlang.expressions.templates import Template, url_template
+from flowlang.expressions.templates import Template, is_literal, url_template
 from flowlang.expressions.values import Computed, Items, Literal, Object, Place, Text, Value, place
+from flowlang.patterns import Pattern
 from flowlang.problems import Problem, pointer
 
 T = TypeVar("T")
@@ -39,14 +42,18 @@ class KnownNames:
 
 
 class Compiler:
-    """Builds the parts of one document; `problems` grows."""
+    """Builds the parts of one document; `problems` grows.
 
-    def __init__(self, known: KnownNames | None = None) -> None:
-        self.known = known or KnownNames()
+    `later`: to run it, not to check it. Programs are then parsed when a turn first comes to them.
+    """
+
+    def __init__(self, known: KnownNames | None = None, *, later: bool = False) -> None:
+        self.known, self.later = known or KnownNames(), later
         self.problems: list[Problem] = []
         self.reads: list[tuple[Reference, str]] = []
         """(path, pointer) of everything that is read."""
         self.compares: list[tuple[Operands, str]] = []
+        self.given: list[tuple[Given, str]] = []
         self.tests: list[tuple[Reference | str, str]] = []
         """(what is taken together, pointer) of all conditions and computed values."""
         self.writes: set[Reference] = set()
@@ -77,12 +84,12 @@ class Compiler:
     def template(self, source: str, *parts: str | int) -> Template:
         """A text with merge tags."""
         with self.at(*parts):
-            return self._read(self._try("template", Template, source, Template("")))
+            return self._read(self._try("template", partial(Template, later=self.later), source, Template("")))
 
     def url(self, source: str, *parts: str | int) -> Template:
         """A URL that this system calls: scheme, host and port literal, tags percent-encoded."""
         with self.at(*parts):
-            return self._read(self._try("url", url_template, source, Template("")))
+            return self._read(self._try("url", partial(url_template, later=self.later), source, Template("")))
 
     def link(self, source: str, *parts: str | int) -> Template:
         """A URL that a person opens: it may be one merge tag, else as `url`."""
@@ -97,6 +104,16 @@ class Compiler:
         here = pointer(*self._path)
         self.reads.extend((path, here) for path in reads)
 
+    def pattern(self, source: str, *parts: str | int) -> Pattern:
+        """An RE2 expression."""
+        with self.at(*parts):
+            return self._try("pattern", partial(Pattern, later=self.later), source, Pattern(""))
+
+    def json_path(self, source: str, *parts: str | int) -> JsonPath:
+        """A JMESPath expression."""
+        with self.at(*parts):
+            return self._try("json-path", partial(JsonPath, later=self.later), source, JsonPath("@"))
+
     def condition(self, source: str, *parts: str | int) -> Expression:
         """A CEL expression that is to be true or false."""
         return self.expression(source, *parts, decides=True)
@@ -104,9 +121,11 @@ class Compiler:
     def expression(self, source: str, *parts: str | int, decides: bool = False) -> Expression:
         """A CEL expression."""
         with self.at(*parts):
-            built = self._try("expression", partial(Expression, decides=decides), source, _FALSE)
+            make = partial(Expression, decides=decides, later=self.later)
+            built = self._try("expression", make, source, _FALSE)
             self._note(built.reads)
             self.compares.extend((one, pointer(*self._path)) for one in built.compares)
+            self.given.extend((one, pointer(*self._path)) for one in built.given)
             self.tests.extend((one, pointer(*self._path)) for one in built.tests)
             if built.hint:
                 self.problem("hyphen", built.hint, severity="warning")
@@ -114,17 +133,16 @@ class Compiler:
 
     def value(self, raw: Any, *parts: str | int) -> Value:
         """A value of texts, expressions and literals."""
+        if not isinstance(raw, (str, dict, list)) or (isinstance(raw, str) and is_literal(raw)):
+            return Literal(raw)
         with self.at(*parts):
             if isinstance(raw, str):
-                template = self.template(raw)
-                return Literal(raw) if template.is_literal else Text(template)
+                return Text(self.template(raw))
             if isinstance(raw, dict):
                 if set(raw) == {"cel"} and isinstance(raw["cel"], str):
                     return Computed(self.expression(raw["cel"], "cel"))
                 return Object(tuple((name, self.value(item, name)) for name, item in raw.items()))
-            if isinstance(raw, list):
-                return Items(tuple(self.value(item, index) for index, item in enumerate(raw)))
-            return Literal(raw)
+            return Items(tuple(self.value(item, index) for index, item in enumerate(raw)))
 
     def place(self, text: str, *parts: str | int) -> Place:
         """A place to write to."""

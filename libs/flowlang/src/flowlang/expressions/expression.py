@@ -8,37 +8,56 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from flowlang.cel.evaluation import NODES, Scene, compiled, nodes_outside_loops, plain
+from flowlang.cel.evaluation import NODES, Scene, Step, compiled, nodes_outside_loops, plain
 from flowlang.cel.functions import OFFERED
 from flowlang.cel.mistakes import hint
 from flowlang.cel.parser import Node, parse
 from flowlang.cel.tokens import SyntaxFault, Token, tokens
 from flowlang.cel.values import TYPES, CelError, Missing
+from flowlang.expressions.arguments import Given, given
 from flowlang.expressions.comparisons import comparison
-from flowlang.expressions.operands import operands, taken_for_true
+from flowlang.expressions.operands import Operands, operands, taken_for_true
 from flowlang.expressions.scopes import ROOTS, Scopes
 from flowlang.names import Nearest
 from flowlang.problems import NodeError
-from flowlang.work import TooCostly
+from flowlang.work import TooCostly, Work
 
 LONGEST_SOURCE = 2000
 MOST_ADDITIONS = 8
+UNITS_A_CHARACTER = 12
+"""Of work (flowlang.work) to parse it, where it is densest."""
 
 Reference = tuple[str, ...]
 
 
 class Expression:
     """A CEL expression. For the checker: `reads` are the paths it reads, `compares` what it takes together, `tests` what it
-    takes for true or false; `hint` is said about hyphens in names."""
+    takes for true or false, `given` what its functions are given; `hint` is said about hyphens in names."""
 
-    __slots__ = ("_comparison", "_roots", "_step", "_units", "compares", "hint", "reads", "source", "tests")
+    __slots__ = ("_comparison", "_roots", "_step", "_units", "compares", "given", "hint", "reads", "source", "tests")
 
-    def __init__(self, source: str, *, decides: bool = False) -> None:
-        """`decides`: it is to be true or false. Raises ValueError, with a sentence, when it does not parse or could cost too
-        much."""
+    def __init__(self, source: str, *, decides: bool = False, later: bool = False) -> None:
+        """`decides`: it is to be true or false. `later`: it is parsed when it is first evaluated, and fails then if it is wrong.
+
+        Raises ValueError, with a sentence, when it does not parse or could cost too much.
+        """
+        self.source = source
+        self._comparison = comparison(source) if len(source) <= LONGEST_SOURCE else None
+        self._step: Step | None = None
+        self._units = 1
+        self._roots: tuple[str, ...] = ()
+        self.reads: tuple[Reference, ...] = ()
+        self.compares: tuple[Operands, ...] = ()
+        self.tests: tuple[Reference | str, ...] = ()
+        self.given: tuple[Given, ...] = ()
+        self.hint: str | None = None
+        if not later:
+            self._parse(decides=decides)
+
+    def _parse(self, *, decides: bool = False) -> None:
+        source = self.source
         if len(source) > LONGEST_SOURCE:
             raise ValueError(f"a condition has at most {LONGEST_SOURCE} characters")
-        self.source = source
         try:
             words = tokens(source)
             tree = parse(source, words)
@@ -47,12 +66,12 @@ class Expression:
         self.hint = _hyphen_hint(words)
         self.reads = tuple(_reads(tree, frozenset()))
         self.compares, self.tests = tuple(operands(tree)), tuple(taken_for_true(tree, whole=decides))
+        self.given = tuple(given(tree))
         self._roots = tuple(sorted(_free_names(tree, frozenset())))
         self._refuse_unknown(tree)
         _refuse_costly(tree)
         self._step = compiled(tree)
         self._units = 1 + nodes_outside_loops(tree) // NODES
-        self._comparison = comparison(source)
 
     def _refuse_unknown(self, tree: Node) -> None:
         for name in self._roots:
@@ -73,12 +92,13 @@ class Expression:
             decided = self._comparison.decide(scopes.scope(self._comparison.root))
             if decided is not None:
                 return decided
-        values = {name: scopes.scope(name) for name in self._roots}
         work = scopes.work
         work.begin()
+        step = self._step or self._parsed_now(work)
+        values = {name: scopes.scope(name) for name in self._roots}
         try:
             work.charge(self._units)
-            return plain(self._step(Scene(values, work)), work)
+            return plain(step(Scene(values, work)), work)
         except Missing as error:
             missing = f"{error} in {self.source[:80]!r}"
         except TooCostly as error:
@@ -88,6 +108,14 @@ class Expression:
             raise NodeError("expression", f"{detail} (in {self.source[:60]!r})") from error
         scopes.missing(missing)
         return None
+
+    def _parsed_now(self, work: Work) -> Step:
+        work.make(1 + len(self.source) * UNITS_A_CHARACTER)
+        try:
+            self._parse()
+        except ValueError as error:
+            raise NodeError("expression", f"{error} (in {self.source[:60]!r})") from error
+        return self._step  # type: ignore[return-value]
 
 
 def _refuse_costly(tree: Node) -> None:

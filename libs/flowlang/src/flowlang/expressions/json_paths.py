@@ -21,6 +21,8 @@ DEEPEST_SELECT = 3
 DEEPEST_TREE = 64
 MOST_NODES = 5000
 LONGEST_RESULT = 64 * 1024
+UNITS_A_CHARACTER = 3
+"""Of work (flowlang.work) to parse it, where it is densest."""
 FUNCTIONS = frozenset((
     "abs", "avg", "ceil", "contains", "ends_with", "floor", "join", "keys", "length", "map", "max", "max_by", "merge", "min",
     "min_by", "not_null", "reverse", "sort", "sort_by", "starts_with", "sum", "to_array", "to_number", "to_string", "type",
@@ -35,22 +37,34 @@ class JsonPath:
 
     __slots__ = ("_tree", "source")
 
-    def __init__(self, source: str) -> None:
-        """Raises ValueError when it does not parse, nests too much or calls what is not offered."""
+    def __init__(self, source: str, *, later: bool = False) -> None:
+        """`later`: it is parsed when it is first used, and fails then if it is wrong.
+
+        Raises ValueError when it does not parse, nests too much or calls what is not offered.
+        """
+        self.source = source
+        self._tree: Any = None
+        if not later:
+            self._parse()
+
+    def _parse(self) -> None:
+        source = self.source
         if len(source) > LONGEST_SOURCE:
             raise ValueError(f"a JMESPath expression has at most {LONGEST_SOURCE} characters")
         try:
-            self._tree: Any = jmespath.compile(source).parsed
+            tree: Any = jmespath.compile(source).parsed
         except JMESPathError as error:
             raise ValueError(f"not a JMESPath expression: {str(error).splitlines()[0][:200]}") from error
         except (RecursionError, ValueError) as error:
             raise ValueError("not a JMESPath expression: nested too deeply, or a number too long") from error
-        _refuse_costly(self._tree)
-        self.source = source
+        _refuse_costly(tree)
+        self._tree = tree
 
     def find(self, body: Any, work: Work) -> Any:
         """The part of `body` that it selects, None when there is none. Raises NodeError when that is too big."""
         work.begin()
+        if self._tree is None:
+            self._parse_now(work)
         try:
             found = _Interpreter(work).visit(self._tree, body)
         except TooCostly as error:
@@ -60,6 +74,13 @@ class JsonPath:
             raise NodeError("json-path", f"{self.source!r}: {detail}") from error
         _refuse_big(found, self.source)
         return found
+
+    def _parse_now(self, work: Work) -> None:
+        work.make(1 + len(self.source) * UNITS_A_CHARACTER)
+        try:
+            self._parse()
+        except ValueError as error:
+            raise NodeError("json-path", f"{self.source[:60]!r}: {error}") from error
 
 
 class _Functions(Functions):

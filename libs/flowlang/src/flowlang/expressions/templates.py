@@ -13,9 +13,12 @@ from urllib.parse import quote
 from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.output import OutputNode
+from liquid.exceptions import LiquidError
+from liquid.token import TOKEN_CONTENT, TOKEN_EXPRESSION, TOKEN_OUTPUT
 
 from contracts.web_url import climbs
 from flowlang.expressions.scopes import ROOTS, Scopes
+from flowlang.liquid.lexing import Cut
 from flowlang.liquid.nodes import render
 from flowlang.liquid.reading import TAGS, Reader, first_line
 from flowlang.liquid.rendering import LONGEST_OUTPUT, Failure, show
@@ -24,10 +27,19 @@ from flowlang.work import CHARACTERS, TooCostly
 
 LONGEST_SOURCE = 16_000
 MOST_TAGS = 200
+UNITS_A_CHARACTER = 12
+"""Of work (flowlang.work) to parse it, where merge tags stand closest."""
+CHARACTERS_A_UNIT = 3
+"""Of a plain one."""
 
 _LIQUID_PROPERTIES = frozenset(("size", "first", "last"))
 _ABSENT: Any = object()
 _HAS_MARKUP = re.compile(r"\{\{|\{%")
+_PATH = re.compile(r"""[a-z]+(?:\.[A-Za-z_]\w*(?:-\w+)*|\["[^"\\\]]*"\]|\['[^'\\\]]*'\])+""", re.ASCII)
+_STEP = re.compile(r"""\.([\w-]+)|\[["']([^"']*)["']\]""", re.ASCII)
+_NO_NAMES = frozenset(
+    ("and", "or", "not", "contains", "in", "if", "else", "true", "false", "nil", "null", "empty", "blank")
+)
 
 Reference = tuple[str, ...]
 """A path that a template or expression reads: ("memory", "seats")."""
@@ -42,20 +54,32 @@ _URL = Reader(_percent_encoded, TAGS)
 _MERGE_TAGS_ONLY = Reader(None, ())
 
 
+def is_literal(source: str) -> bool:
+    """Whether a template has no merge tags: it shows itself."""
+    return _HAS_MARKUP.search(source) is None
+
+
 class Template:
     """A text with merge tags. `reads` are the paths it reads, for the checker."""
 
-    __slots__ = ("_nodes", "_parts", "_reader", "_roots", "reads", "source")
+    __slots__ = ("_nodes", "_parts", "_reader", "_roots", "is_literal", "reads", "source")
 
-    def __init__(self, source: str, reader: Reader = _TEXT) -> None:
-        """Raises ValueError, with a sentence, when it does not parse or is too long."""
+    def __init__(self, source: str, reader: Reader = _TEXT, *, later: bool = False) -> None:
+        """`later`: it is parsed when it is first rendered, and fails then if it does not parse.
+
+        Raises ValueError, with a sentence, when it does not parse or is too long.
+        """
         self.source = source
         self.reads: tuple[Reference, ...] = ()
         self._reader = reader
         self._parts: list[str | Reference] | None = [source] if source else []
         self._roots: tuple[str, ...] = ()
         self._nodes: list[Any] | None = None
-        if _HAS_MARKUP.search(source):
+        self.is_literal = is_literal(source)
+        """Without merge tags: the source is the text."""
+        if not self.is_literal and later:
+            self._parts = None
+        elif not self.is_literal:
             self._parse()
 
     def _parse(self) -> None:
@@ -67,11 +91,6 @@ class Template:
         self.reads = tuple(tuple(map(str, one.segments)) for found in analysis.globals.values() for one in found)
         self._roots = tuple(root for root in analysis.globals if root in ROOTS)
         self._nodes, self._parts = tree, None if self._reader.rendering.is_json else _plain_parts(tree)
-
-    @property
-    def is_literal(self) -> bool:
-        """Without merge tags: the source is the text."""
-        return self._nodes is None
 
     @property
     def nodes(self) -> list[Any]:
@@ -110,8 +129,12 @@ class Template:
         return encode(value) if encode else value
 
     def _render_liquid(self, scopes: Scopes) -> str:
-        values = {root: scopes.scope(root) for root in self._roots}
+        if self._nodes is None and (parts := self._plain_by_form(scopes)) is not None:
+            return self._render_plain(parts, scopes)
         scopes.work.begin()
+        if self._nodes is None:
+            self._parse_now(scopes)
+        values = {root: scopes.scope(root) for root in self._roots}
         run = self._reader.rendering(values, scopes.work, self._reader.encode, self._reader.filters)
         try:
             render(self._nodes or (), run)
@@ -122,16 +145,31 @@ class Template:
             scopes.missing(name)
         return text
 
+    def _plain_by_form(self, scopes: Scopes) -> list[str | Reference] | None:
+        """Its parts, where it is plain; else it is not parsed before the gate, behind which alone it may run."""
+        if self._reader.rendering.is_json:
+            return None
+        scopes.work.make(1 + len(self.source) // CHARACTERS_A_UNIT)
+        self._parts = parts_by_form(self.source)
+        return self._parts
+
+    def _parse_now(self, scopes: Scopes) -> None:
+        scopes.work.make(1 + len(self.source) * UNITS_A_CHARACTER)
+        try:
+            self._parse()
+        except ValueError as error:
+            raise NodeError("template", f"{error} (in {self.source[:60]!r})") from error
+
     def _failed(self, error: Exception) -> NodeError:
         says = first_line(error) if isinstance(error, (Failure, TooCostly)) else type(error).__name__
         return NodeError("template", f"{says} (in {self.source[:60]!r})")
 
 
-def url_template(source: str) -> Template:
+def url_template(source: str, *, later: bool = False) -> Template:
     """A URL whose tags are percent-encoded. Raises ValueError when scheme, host or port are not literal."""
     if not re.match(r"https?://[A-Za-z0-9._~:\[\]-]+(?:[/?#]|$)", source):
         raise ValueError("write scheme, host and port out (https://host/…): merge tags go into path and query only")
-    return _UrlTemplate(source, _URL)
+    return _UrlTemplate(source, _URL, later=later)
 
 
 class _UrlTemplate(Template):
@@ -159,6 +197,32 @@ def look_up(value: Any, path: Reference) -> Any:
             return _ABSENT
         value = value[name]
     return value
+
+
+def parts_by_form(source: str) -> list[str | Reference] | None:
+    """What `_plain_parts` gives of a template whose merge tags are the simplest there are, without parsing it."""
+    if len(source) > LONGEST_SOURCE or source.count("{%") + source.count("{{") >= MOST_TAGS:
+        return None
+    parts: list[str | Reference] = []
+    try:
+        for token in Cut(source).tokens():
+            if token.kind == TOKEN_CONTENT:
+                parts.append(token.value)
+            elif token.kind == TOKEN_EXPRESSION and (path := _path_by_form(token.value)) is not None:
+                parts.append(path)
+            elif token.kind != TOKEN_OUTPUT:
+                return None
+    except LiquidError:
+        return None
+    return parts
+
+
+def _path_by_form(text: str) -> Reference | None:
+    if _PATH.fullmatch(text) is None:
+        return None
+    root = re.split(r"[.\[]", text, maxsplit=1)[0]
+    path = (root, *(name or key for name, key in _STEP.findall(text)))
+    return path if root in ROOTS and not (_LIQUID_PROPERTIES | _NO_NAMES) & set(path) else None
 
 
 def _plain_parts(nodes: list[Any]) -> list[str | Reference] | None:

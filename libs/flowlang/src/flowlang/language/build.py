@@ -1,42 +1,25 @@
-"""From a document to a graph. Checking and compiling are this one pass, so that nothing runs that was not checked."""
+"""From the parts of a document to what runs. Checking and compiling are the same code, so that nothing runs that was not
+checked."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from flowlang import clock
 from flowlang.building.compiler import Compiler
-from flowlang.graph import CompiledReport, Graph, GraphNode
+from flowlang.graph import CompiledReport, GraphNode
 from flowlang.language.document import Document
 from flowlang.nodes.base import NodeModel, Report
 from flowlang.triggers.base import CompiledTrigger, TriggerModel
 
 
-def build_graph(document: Document, compiler: Compiler, flow_id: str, version: int) -> Graph:
-    """The graph of a document; what is wrong with its parts goes to `compiler`."""
-    nodes = {id: _node(id, model, compiler) for id, model in document.nodes.items()}
-    triggers = {trigger.id: _trigger(trigger, index, compiler) for index, trigger in enumerate(document.triggers)}
-    return Graph(
-        flow_id=flow_id,
-        version=version,
-        slug=document.slug,
-        name=document.name,
-        start=document.start,
-        nodes=nodes,
-        triggers=triggers,
-        memory_names=frozenset(name for name, one in document.variables.items() if one.scope == "memory"),
-        session_ttl=_ttl(document),
-        on_error=document.on_error,
-        strict=document.strict,
-        ref={"id": flow_id, "slug": document.slug, "version": version, "name": document.name},
-    )
+def build_all(document: Document, compiler: Compiler) -> None:
+    """Each of its parts; what is wrong with them, and what they read and write, goes to `compiler`."""
+    for id, model in document.nodes.items():
+        build_node(id, model, compiler)
+    for index, trigger in enumerate(document.triggers):
+        build_trigger(trigger, index, compiler)
 
 
-def _ttl(document: Document) -> timedelta:
-    return clock.duration(document.session_ttl)
-
-
-def _node(id: str, model: NodeModel, compiler: Compiler) -> GraphNode:
+def build_node(id: str, model: NodeModel, compiler: Compiler) -> GraphNode:
+    """A node; what is wrong with it goes to `compiler`."""
     with compiler.at("nodes", id):
         for port in model.ports:
             if port not in model.PORTS:
@@ -63,7 +46,8 @@ def _report(report: Report, model: NodeModel, compiler: Compiler) -> CompiledRep
         )
 
 
-def _trigger(trigger: TriggerModel, index: int, compiler: Compiler) -> CompiledTrigger:
+def build_trigger(trigger: TriggerModel, index: int, compiler: Compiler) -> CompiledTrigger:
+    """A way in; what is wrong with it goes to `compiler`."""
     with compiler.at("triggers", index):
         when = compiler.condition(trigger.when, "when") if trigger.when else None
         return CompiledTrigger(trigger.id, trigger.type, trigger.to, when, trigger.build(compiler))

@@ -10,7 +10,7 @@ from flowlang.building.compiler import Compiler, KnownNames, Reference
 from flowlang.expressions.scopes import ROOTS
 from flowlang.expressions.values import NOT_VARIABLES
 from flowlang.language import document as documents
-from flowlang.language.build import build_graph
+from flowlang.language.build import build_all
 from flowlang.language.document import Document
 from flowlang.language.meant import open_ends, type_mismatches
 from flowlang.names import Nearest
@@ -28,7 +28,7 @@ def check(raw: Mapping[str, Any] | Document, known: KnownNames | None = None) ->
     except FlowInvalid as error:
         return error.problems
     compiler = Compiler(known)
-    build_graph(loaded, compiler, "", 0)
+    build_all(loaded, compiler)
     found = [
         *compiler.problems,
         *_structural_problems(loaded),

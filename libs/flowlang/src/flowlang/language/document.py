@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, StringConstraints, ValidationError
 
@@ -44,8 +44,8 @@ class Variable(DocumentModel):
     """For who edits the flow."""
 
 
-class Document(DocumentModel):
-    """A scenario. `start` is where broadcasts, API starts and jumps enter, unless they name an entry."""
+class Outline(DocumentModel):
+    """A scenario without its nodes."""
 
     schema_: Literal["flow/1"] = Field(alias="schema")
     """The version of this format."""
@@ -68,8 +68,16 @@ class Document(DocumentModel):
     type."""
     triggers: tuple[AnyTrigger, ...] = Field(default=(), max_length=MOST_TRIGGERS)
     """The ways into the flow; the fields of each kind are below."""
+
+
+class Document(Outline):
+    """A scenario. `start` is where broadcasts, API starts and jumps enter, unless they name an entry."""
+
     nodes: dict[NodeId, AnyNode] = Field(min_length=1, max_length=MOST_NODES)
     """The nodes by their names; the fields of each type are below."""
+
+
+Loaded = TypeVar("Loaded", bound=Outline)
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -85,11 +93,20 @@ def parse(text: str) -> dict[str, Any]:
 
 def load(raw: Any) -> Document:
     """The document that JSON data stands for. Raises FlowInvalid with a pointer for each thing that is wrong."""
+    return _loaded(Document, raw)
+
+
+def outline(raw: Any) -> Outline:
+    """A document without its nodes. Raises FlowInvalid with a pointer for each thing that is wrong."""
+    return _loaded(Outline, raw)
+
+
+def _loaded(model: type[Loaded], raw: Any) -> Loaded:
     if not isinstance(raw, dict) or raw.get("schema") != SCHEMA:
         message = f"write `schema: {SCHEMA}`: this is not such a document"
         raise FlowInvalid([Problem("/schema", "error", "schema", message)])
     try:
-        return Document.model_validate(raw)
+        return model.model_validate(raw)
     except ValidationError as error:
         raise FlowInvalid([_problem(raw, found) for found in _causes(error)]) from error
 

@@ -13,7 +13,7 @@ from flowlang.building.compiler import Compiler
 from flowlang.building.fields import DocumentModel, NodeId, OptionId
 from flowlang.expressions.scopes import Scopes
 from flowlang.expressions.templates import Template
-from flowlang.patterns import Pattern, compile_pattern
+from flowlang.patterns import Pattern
 from flowlang.work import TooCostly, Work
 
 LONGEST_TEXT = 16_384
@@ -68,12 +68,7 @@ class TextInput(Input):
     """An RE2 expression that the whole answer must match."""
 
     def build(self, compiler: Compiler) -> Reader:
-        pattern = None
-        if self.pattern:
-            try:
-                pattern = compile_pattern(self.pattern)
-            except ValueError as error:
-                compiler.problem("pattern", str(error), "pattern")
+        pattern = compiler.pattern(self.pattern, "pattern") if self.pattern else None
         return _TextReader(self.min_length, self.max_length, pattern)
 
 
@@ -158,6 +153,7 @@ def _has_form(text: str, pattern: Pattern, work: Work) -> bool:
     """Whether the text is what the pattern says; one that it would take too long over is not."""
     work.begin()
     try:
+        pattern.make(work)
         work.charge(pattern.units(text))
     except TooCostly:
         return False

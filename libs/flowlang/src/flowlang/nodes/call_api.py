@@ -62,7 +62,7 @@ class CallApiModel(NodeModel):
             compiler.problem("unknown-api-call", f"there is no API call {self.api!r}: define it or name another", "api")
         params = tuple((name, compiler.value(raw, "params", name)) for name, raw in self.params.items())
         save = tuple(
-            (compiler.place(place, "save", place), _path(source, place, compiler))
+            (compiler.place(place, "save", place), compiler.json_path(source, "save", place))
             for place, source in self.save.items()
         )
         timeout = clock.duration(self.timeout) if self.timeout else LONGEST_WAIT
@@ -71,14 +71,6 @@ class CallApiModel(NodeModel):
 
     def api_calls(self) -> tuple[str, ...]:
         return (self.api,)
-
-
-def _path(source: str, place: str, compiler: Compiler) -> JsonPath:
-    try:
-        return JsonPath(source)
-    except ValueError as error:
-        compiler.problem("json-path", str(error), "save", place)
-        return JsonPath("@")
 
 
 @dataclass(frozen=True, slots=True)

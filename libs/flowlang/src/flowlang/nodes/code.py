@@ -37,13 +37,18 @@ class CodeModel(NodeModel):
     """The place where the value of its last expression is kept."""
 
     def build(self, compiler: Compiler) -> Code:
-        try:
-            ast.parse(self.source)
-        except SyntaxError as error:
-            compiler.problem("code", f"line {error.lineno}: {error.msg}", "source")
-        except (ValueError, RecursionError, MemoryError):
-            compiler.problem("code", "the code is nested too deeply", "source")
+        if not compiler.later:  # The sandbox parses it whenever it runs.
+            _check(self.source, compiler)
         return Code(self.source, compiler.place(self.save_to, "save_to") if self.save_to else None)
+
+
+def _check(source: str, compiler: Compiler) -> None:
+    try:
+        ast.parse(source)
+    except SyntaxError as error:
+        compiler.problem("code", f"line {error.lineno}: {error.msg}", "source")
+    except (ValueError, RecursionError, MemoryError):
+        compiler.problem("code", "the code is nested too deeply", "source")
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,11 +130,11 @@ def _press(run: Run, seq: str, place: dict[str, Any], option: str) -> None:
     """A button of a `say`: to its target, or its title as the person's message. A second tap finds nothing."""
     run.conversation.taps = {kept: tap for kept, tap in run.conversation.taps.items() if kept != seq}
     graph = run.flows.graph(place["flow_id"], place["flow_version"])
-    node = graph.nodes.get(place["node"]) if graph else None
+    node = _node(run, graph, place["node"])
     title = place.get("titles", {}).get(option)
     target = node.targets.get(option) if node else None
     if graph is not None and node is not None and target is not None:
-        _lead(run, graph, place["node"], option, target)
+        _lead(run, graph, node, option, target)
     elif title is not None:
         if graph is not None and node is not None:
             _report(run, graph, node, option)
@@ -143,7 +143,7 @@ def _press(run: Run, seq: str, place: dict[str, Any], option: str) -> None:
         take(run)
 
 
-def _lead(run: Run, graph: Graph, node_id: str, option: str, target: str) -> None:
+def _lead(run: Run, graph: Graph, node: GraphNode, option: str, target: str) -> None:
     """Take the session to a button's target from wherever it waits; without one of this flow, begin one there."""
     session = run.conversation.session
     if session is not None and (session.flow_id, session.flow_version) == (graph.flow_id, graph.version):
@@ -151,8 +151,15 @@ def _lead(run: Run, graph: Graph, node_id: str, option: str, target: str) -> Non
         sessions.act_for(run)
     else:
         sessions.launch(run, graph, option, "button")
-    _report(run, graph, graph.nodes[node_id], option)
+    _report(run, graph, node, option)
     walk(run, graph, target)
+
+
+def _node(run: Run, graph: Graph | None, id: str) -> GraphNode | None:
+    """The node of a button, made ready to run; None where there is none."""
+    if graph is None or id not in graph.nodes:
+        return None
+    return graph.nodes.made.get(id) or graph.nodes.make(id, run.work)
 
 
 def _report(run: Run, graph: Graph, node: GraphNode, option: str) -> None:
@@ -183,7 +190,7 @@ def _titled(run: Run, text: Any) -> Iterator[_Titled]:
     for option, title in taps[seq].get("titles", {}).items():
         if title.strip().casefold() == word:
             graph = run.flows.graph(taps[seq]["flow_id"], taps[seq]["flow_version"])
-            node = graph.nodes.get(taps[seq]["node"]) if graph else None
+            node = _node(run, graph, taps[seq]["node"])
             if graph is not None and node is not None:
                 yield _Titled(seq, option, graph, node)
 

@@ -89,7 +89,7 @@ class Run:
         self.temp: dict[str, Any] = {}
         self.budget = STEP_BUDGET
         self.room = ROOM
-        self.work = Work(gate=tools.gate)
+        self.work = Work(gate=tools.gate, make=tools.make)
         self.code: RunCode | None = None
         self.refused: Refused | None = None
         self.started: str | None = None

@@ -19,6 +19,7 @@ ERROR_PORTS = frozenset(("error", "timeout", "invalid"))
 def walk(run: Run, graph: Graph, node_id: str) -> None:
     """Move the session from this node on."""
     run.graph = graph
+    graph.nodes.used = True
     target: str | None = node_id
     while target is not None:
         target = _follow(run, *_enter(run, target))
@@ -27,11 +28,12 @@ def walk(run: Run, graph: Graph, node_id: str) -> None:
 def resume(run: Run, graph: Graph, happening: Happening) -> None:
     """What the session waited for has happened: take it, and go on from there. The wait is used."""
     run.graph = graph
+    graph.nodes.used = True
     session = run.session
     wait = session.wait
     if wait is None:
         raise RuntimeError("nothing is waited for")
-    run.node = graph.nodes[wait.node]
+    run.node = graph.nodes.made.get(wait.node) or graph.nodes.make(wait.node, run.work)
     try:
         if not run.node.step.IS_BOUNDED:
             run.work.pass_gate()
@@ -47,7 +49,8 @@ def resume(run: Run, graph: Graph, happening: Happening) -> None:
 
 
 def _enter(run: Run, node_id: str) -> tuple[Outcome, dict[str, Any]]:
-    node = run.node = run.graph.nodes[node_id]
+    nodes = run.graph.nodes
+    node = run.node = nodes.made.get(node_id) or nodes.make(node_id, run.work)
     if run.budget <= 0:
         error = NodeError("step-budget", "the flow ran too many steps without waiting")
         return Go("error", error=error), _note(run, {"unhandled": True})

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, StringConstraints, model_validator
 
 from flowlang.building.compiler import Compiler
-from flowlang.patterns import Pattern, compile_pattern, escape
+from flowlang.patterns import UNITS_TO_MAKE, Pattern, Search, escape, searching
 from flowlang.problems import NodeError
 from flowlang.triggers.base import Arrival, Matcher, Precedence, TriggerModel
 from flowlang.work import CHARACTERS, TooCostly, Work
@@ -20,6 +20,8 @@ _SHAPES = {
     "contains": r"(?i){}",
 }
 """RE2 expressions around a word."""
+MOST_MADE = 4096
+_made: dict[tuple[str, str], Search] = {}
 
 
 class KeywordTrigger(TriggerModel):
@@ -41,18 +43,20 @@ class KeywordTrigger(TriggerModel):
     def _has_something(self) -> KeywordTrigger:
         if not self.any and not self.pattern:
             raise ValueError("give words in `any`, or a `pattern`")
-        if self.pattern:
-            compile_pattern(self.pattern)
         return self
 
     def build(self, compiler: Compiler) -> Matcher:
-        made = [compile_pattern(_SHAPES[self.match].replace("{}", escape(word), 1)) for word in self.any]
-        return _Keyword(tuple(made), compile_pattern(self.pattern) if self.pattern else None)
+        pattern = compiler.pattern(self.pattern, "pattern") if self.pattern else None
+        return _Keyword(_SHAPES[self.match], tuple((word.casefold(), word) for word in self.any), pattern)
 
 
 @dataclass(frozen=True, slots=True)
 class _Keyword(Matcher):
-    words: tuple[Pattern, ...]
+    """`words` are pairs: folded, and as it is written. A text in which a word is found has its characters, folded as well, since
+    RE2 folds by less; most texts have not, and are asked nothing more."""
+
+    shape: str
+    words: tuple[tuple[str, str], ...]
     pattern: Pattern | None
 
     def matches(self, arrival: Arrival) -> bool:
@@ -67,11 +71,24 @@ class _Keyword(Matcher):
 
     def _found(self, text: str, work: Work) -> bool:
         work.charge_turn(len(self.words) * (1 + len(text) // CHARACTERS))
-        for word in self.words:  # A loop: half the time of any(), and most messages are asked about all words.
-            if word.search(text):
+        folded = text.casefold()
+        for characters, word in self.words:  # Most messages are asked about all words.
+            if characters in folded and _searching(self.shape, word, work)(text) is not None:
                 return True
         if self.pattern is None:
             return False
         work.begin()
+        self.pattern.make(work)
         work.charge(self.pattern.units(text))
         return self.pattern.search(text) is not None
+
+
+def _searching(shape: str, word: str, work: Work) -> Search:
+    """What looks for a word; the MOST_MADE that were last made are kept, of all flows together."""
+    search = _made.get((shape, word))
+    if search is None:
+        work.make(UNITS_TO_MAKE + len(word))
+        search = _made[shape, word] = searching(shape.replace("{}", escape(word), 1))
+        if len(_made) > MOST_MADE:
+            del _made[next(iter(_made))]
+    return search

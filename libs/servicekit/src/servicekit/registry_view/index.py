@@ -1,6 +1,7 @@
 """The registry in memory: what the topic's records say, entity by entity, with the look-ups that services need. No I/O.
 
-An entity is kept as the bytes it came in and parsed when somebody asks; the last PARSED_KEPT parsed ones are remembered.
+An entity is kept as the bytes it came in and parsed when somebody asks; the last PARSED_KEPT parsed ones are remembered, as long
+as they are of PARSED_BYTES together.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from contracts.registry import ENTITY_MODELS, SNAPSHOT_KEY, Snapshot
 from servicekit.kafka.records import Record
 
 PARSED_KEPT = 10_000
+PARSED_BYTES = 16 * 1024 * 1024
+"""Of JSON; parsed, it takes ten times as much."""
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 """What decoding raises, whatever the bytes are: nesting is bounded by the interpreter's own limit."""
 Value: TypeAlias = str | tuple[str, ...]
@@ -73,6 +76,7 @@ class RegistryIndex:
         self._of_project: dict[tuple[str, str], set[str]] = {}
         self._by: dict[tuple[str, str, Value], set[str]] = {}
         self._parsed: OrderedDict[tuple[str, str], Model] = OrderedDict()
+        self._parsed_bytes = 0
 
     def apply(self, record: Record) -> Change | None:
         """Take a record in; None when it changes nothing."""
@@ -141,9 +145,19 @@ class RegistryIndex:
             log.error("registry_view.unreadable", kind=kind, id=id, error=str(error)[:500])
             return None
         self._parsed[kind, id] = model
-        if len(self._parsed) > PARSED_KEPT:
-            self._parsed.popitem(last=False)
+        self._parsed_bytes += len(stored.data)
+        while len(self._parsed) > PARSED_KEPT or (self._parsed_bytes > PARSED_BYTES and len(self._parsed) > 1):
+            self._forget(*next(iter(self._parsed)))
         return model
+
+    def _forget(self, kind: str, id: str) -> None:
+        if self._parsed.pop((kind, id), None) is not None:
+            self._parsed_bytes -= len(self._living[kind][id].data)
+
+    def data(self, kind: str, id: str) -> bytes | None:
+        """The entity's JSON, None when it is not known."""
+        stored = self._living[kind].get(id)
+        return stored.data if stored is not None else None
 
     def find(self, kind: str, index: str, value: Value) -> Iterator[Model]:
         """The entities under that value of a declared index, in the order of their ids. Raises KeyError for no index."""
@@ -196,8 +210,8 @@ class RegistryIndex:
             self._by.setdefault(entry, set()).add(id)
 
     def _remove(self, kind: str, id: str) -> bool:
+        self._forget(kind, id)
         stored = self._living[kind].pop(id, None)
-        self._parsed.pop((kind, id), None)
         if stored is None:
             return False
         _discard(self._of_project, (kind, stored.project_id), id)

@@ -129,6 +129,10 @@ class RegistryView:
         """The entity as its model of contracts.registry, None when it is not known."""
         return self._index.get(kind, id)
 
+    def data(self, kind: str, id: str) -> bytes | None:
+        """The entity's JSON, None when it is not known."""
+        return self._index.data(kind, id)
+
     def find(self, kind: str, index: str, value: Value) -> Any:
         """The (first) entity under that value of an index (registry_index.INDEXES), None when there is none."""
         return next(self._index.find(kind, index, value), None)

@@ -62,6 +62,7 @@ class EngineHandler:
         async with self._store.reading() as reads:
             loaded = await load(reads, good, self._catalogue.peer_keys) if good else LoadedBatch()
         await self._wait_for_registry(loaded.waiting())
+        await self._catalogue.prepare(one.conversation for one in loaded.work.conversations.values())
         applied = await self._apply_in_order(all_arrived, loaded)
         work = loaded.work
         return Commit(partial(self._store.save, work), work.outgoing, work.dead, applied=applied)

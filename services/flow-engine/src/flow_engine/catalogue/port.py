@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import orjson
 
-from contracts.registry import ApiCall, FlowVersion
+from contracts.registry import ApiCall
 from flowlang.model import Conversation, Tools
 from servicekit.registry_view.stamps import Stamp
 
@@ -17,7 +17,8 @@ from servicekit.registry_view.stamps import Stamp
 class Surroundings:
     """`flows` is the bot's flowlang.running.bot_flows.BotFlows. `bot` and `channel` are as events name them, encoded.
 
-    The tools let nothing pass that is not cheap by its form (flowlang.work). `in_house`: types of channel whose messages go to replies and the chat log, never through the dispatcher.
+    The tools let nothing pass that is not cheap by its form, and let parts of flows be made ready as far as the project's
+    allowance for that goes (flowlang.work). `in_house`: types of channel whose messages go to replies and the chat log, never through the dispatcher.
     """
 
     flows: Any
@@ -40,11 +41,17 @@ class Catalogue(Protocol):
     async def knows(self, stamps: Collection[Stamp], timeout: float) -> bool:
         """Whether what the writers of these stamps had read of the registry is known here within so many seconds."""
 
+    async def prepare(self, conversations: Iterable[Conversation]) -> None:
+        """Make what `around` says of these, while other tasks have their turns: bots may have many flows."""
+
     def around(self, conversation: Conversation) -> Surroundings:
         """The flows, bot and channel of a conversation."""
 
-    def flow_version(self, flow_id: str, number: int) -> FlowVersion | None:
-        """A published version; None for one that was deleted. Raises UnknownVersion for one that is not here: that may change."""
+    def flow_data(self, flow_id: str, number: int) -> bytes | None:
+        """A published version, the JSON of its contracts.registry.FlowVersion; None for one that was deleted.
+
+        Raises UnknownVersion for one that is not here: that may change.
+        """
 
     def api_call(self, project_id: str, name: str) -> ApiCall | None:
         """A named API call."""

@@ -1,19 +1,22 @@
-"""Flows, bots, channels and API calls out of the registry view. Versions are compiled on first use and kept, the last used."""
+"""Flows, bots, channels and API calls out of the registry view. Bots' flows are read on first use, and kept."""
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 import structlog
 
 from channels.discovery import installed
 from contracts.ids import conversation_key, split_conversation_key
-from contracts.registry import ApiCall, Bot, Channel, Flow, FlowVersion, Trigger
+from contracts.registry import ApiCall, Bot, Channel, Flow, Trigger
 from flow_engine.catalogue.links import LinkMaker
+from flow_engine.catalogue.making import KeptNodes, MayMake
 from flow_engine.catalogue.port import Retired, Surroundings
 from flow_engine.errors import UnknownVersion
 from flowlang.graph import Graph
@@ -31,9 +34,20 @@ MOST_CHANNELS = 4096
 """Channels whose surroundings are kept."""
 MOST_KNOWN = 100_000
 """Flows and channels whose bot is remembered."""
+MOST_BOTS = 4096
+"""Bots whose flows are kept."""
+SLICE_SECONDS = 0.005
+"""After so long at reading a bot's flows, other tasks have their turns."""
 _CHANGES = frozenset({"bot", "channel", "flow", "flow_version"})
 
 log = structlog.get_logger()
+
+
+class _Known(NamedTuple):
+    """The flows of a bot, as they are where these versions are published."""
+
+    versions: tuple[tuple[str, int], ...]
+    flows: BotFlows
 
 
 class RegistryCatalogue:
@@ -43,6 +57,8 @@ class RegistryCatalogue:
         self._view, self._links, self._most_graphs = view, links, compiled_flows
         self._graphs: OrderedDict[tuple[str, int], Graph] = OrderedDict()
         self._around: OrderedDict[tuple[str, str], Surroundings] = OrderedDict()
+        self._bots: OrderedDict[str, _Known] = OrderedDict()
+        self._kept, self._may_make = KeptNodes(), MayMake()
         self._retired: dict[str, Retired] = {}
         self._bot_of: dict[str, str] = {}
         """Of the flows and channels that surroundings were made of: a deleted one does not say it any more."""
@@ -61,6 +77,15 @@ class RegistryCatalogue:
 
     async def knows(self, stamps: Collection[Stamp], timeout: float) -> bool:
         return await self._view.knows(stamps, timeout)
+
+    async def prepare(self, conversations: Iterable[Conversation]) -> None:
+        for conversation in conversations:
+            if (conversation.bot_id, conversation.channel_id) not in self._around:
+                began = time.perf_counter()
+                for _ in self._reading(conversation.bot_id):
+                    if time.perf_counter() - began > SLICE_SECONDS:
+                        await asyncio.sleep(0)
+                        began = time.perf_counter()
 
     def around(self, conversation: Conversation) -> Surroundings:
         place = (conversation.bot_id, conversation.channel_id)
@@ -88,6 +113,7 @@ class RegistryCatalogue:
             shown_channel | {"name": channel.name if channel else None, "text_limit": self._text_limit(channel_type)},
             project_id,
             elsewhere,
+            partial(self._may_make, project_id),
         )
         return Surroundings(self._flows_of(bot_id), tools, _encoded(shown_bot), _encoded(shown_channel), self._in_house)
 
@@ -99,16 +125,40 @@ class RegistryCatalogue:
         return TextLimit(*min(found)[:2]) if found else None
 
     def _flows_of(self, bot_id: str) -> BotFlows:
+        for _ in self._reading(bot_id):
+            pass
+        return self._bots[bot_id].flows
+
+    def _reading(self, bot_id: str) -> Iterator[None]:
+        """Has the flows of a bot in `_bots` at its end; a step takes some milliseconds at most."""
         flows: list[Flow] = self._view.find_all("flow", "bot_id", bot_id)
         self._bot_of.update(dict.fromkeys((flow.id for flow in flows), bot_id))
-        current = [self._published(flow) for flow in flows if flow.published is not None]
-        return BotFlows([graph for graph in current if graph is not None], partial(self._graph))
+        versions = tuple((flow.id, flow.published) for flow in flows if flow.published is not None)
+        self._refuse_retired(versions)
+        before = self._bots.get(bot_id)
+        if before is not None and before.versions == versions:
+            return
+        current: list[Graph] = []
+        for flow in flows:
+            if flow.published is not None and (graph := self._published(flow, before)) is not None:
+                current.append(graph)
+            yield
+        there = tuple((graph.flow_id, graph.version) for graph in current)
+        self._bots[bot_id] = _Known(there, BotFlows(current, partial(self._graph)))
+        if len(self._bots) > MOST_BOTS:
+            self._bots.popitem(last=False)
 
-    def _published(self, flow: Flow) -> Graph | None:
+    def _refuse_retired(self, versions: Iterable[tuple[str, int]]) -> None:
+        for id, number in versions:
+            retired = self._retired.get(id)
+            if retired and (self.generation, number) <= retired:
+                raise Infrastructure(f"the registry view is behind: version {number} of flow {id} is retired")
+
+    def _published(self, flow: Flow, before: _Known | None) -> Graph | None:
         """The version that new sessions start on. One that cannot run is as good as none, for new sessions."""
-        retired = self._retired.get(flow.id)
-        if retired and (self.generation, flow.published or 0) <= retired:
-            raise Infrastructure(f"the registry view is behind: version {flow.published} of flow {flow.id} is retired")
+        known = before.flows.current(flow.id) if before else None
+        if known is not None and known.version == flow.published:
+            return known
         try:
             return self._graph(flow.id, flow.published or 0)
         except (FlowInvalid, UnknownVersion) as error:
@@ -136,21 +186,22 @@ class RegistryCatalogue:
         """None for a version that was deleted. Raises UnknownVersion for one that is not here: that may change."""
         graph = self._graphs.get((flow_id, number))
         if graph is None:
-            version = self.flow_version(flow_id, number)
-            if version is None:
+            data = self.flow_data(flow_id, number)
+            if data is None:
                 return None
-            graph = self._graphs[(flow_id, number)] = compile_flow(version)
+            graph = self._graphs[(flow_id, number)] = compile_flow(data)
+            self._kept.watch(graph)
             if len(self._graphs) > self._most_graphs:
                 self._graphs.popitem(last=False)
         self._graphs.move_to_end((flow_id, number))
         return graph
 
-    def flow_version(self, flow_id: str, number: int) -> FlowVersion | None:
+    def flow_data(self, flow_id: str, number: int) -> bytes | None:
         id = f"{flow_id}/{number}"
-        version: FlowVersion | None = self._view.get("flow_version", id)
-        if version is None and not self._view.deleted("flow_version", id):
+        data = self._view.data("flow_version", id)
+        if data is None and not self._view.deleted("flow_version", id):
             raise UnknownVersion(f"flow version {id} is not in the registry")
-        return version
+        return data
 
     def api_call(self, project_id: str, name: str) -> ApiCall | None:
         found: ApiCall | None = self._view.find("api_call", "name", (project_id, name))

@@ -5,6 +5,7 @@ The interpreter is pure, so a step may be given up and made again: nothing of it
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -12,9 +13,10 @@ from typing import Any
 
 import structlog
 
+from flow_engine.catalogue.making import MOST_OF_A_PART
 from flow_engine.catalogue.port import Catalogue, Surroundings
 from flow_engine.programs.sandbox import LONGEST_RUN, MakeUrl, RunsCode
-from flow_engine.programs.worker import Learn, Refusal, Step, Unknown, Version
+from flow_engine.programs.worker import Again, Learn, Refusal, Step, Unknown, Version
 from flowlang.model import Contact, Conversation, Happening, RunCode, Tools, Turn
 from flowlang.problems import NodeError
 from flowlang.running.interpreter import step
@@ -33,6 +35,10 @@ STEP = Limits(cpu=0.4, seconds=2.0)
 LEARN = Limits(cpu=5.0, seconds=10.0)
 MOST_LEARNT = 64
 """Times that a step may ask for versions: it asks once for all of its bot, and once for each that a session stands on."""
+MOST_AGAIN = 512
+"""Times that it may have made much of them ready: each of its nodes and programs is made once."""
+MAKING_AGAIN = 0.05
+"""Seconds until more may be made ready where the project's allowance for that was spent."""
 CODE_WAIT = 0.03
 """Seconds of a code run that are not counted: it may have waited for a process."""
 
@@ -105,12 +111,27 @@ class Stepping:
                 pass
         try:
             self._allowances.check(event.project)
-        except AllowanceSpent as error:
-            return await self._here(event, replace(event.around.tools, gate=_refusing(error)))
-        try:
             return await self._in_worker(event, catalogue)
+        except AllowanceSpent as error:
+            return await self._refused(event, error)
         except ForkerGone as error:
             raise Infrastructure("no worker process can be started") from error
+
+    async def _refused(self, event: Event, error: AllowanceSpent) -> Turn:
+        """The turn without what is not cheap by its form. What has to be made ready for it is, a part after the other."""
+        refuse, make = _refusing(error), event.around.tools.make
+
+        def make_small(units: int) -> None:
+            if units > MOST_OF_A_PART:
+                refuse()
+            make(units)
+
+        tools = replace(event.around.tools, gate=refuse, make=make_small)
+        while True:
+            try:
+                return await self._here(event, tools)
+            except Elsewhere:
+                await asyncio.sleep(MAKING_AGAIN)
 
     async def _here(self, event: Event, tools: Tools) -> Turn:
         flows = event.around.flows
@@ -143,17 +164,19 @@ class Stepping:
 
     async def _attempt(self, event: Event, catalogue: Catalogue, refusal: Refusal | None, *, fresh: bool) -> Turn:
         async with self._workers.worker(event.project, fresh=fresh) as worker:
-            for _ in range(MOST_LEARNT + MOST_CODE_RUNS):
+            for _ in range(MOST_LEARNT + MOST_AGAIN + MOST_CODE_RUNS):
                 answer, cpu = await worker.ask(_task(event, refusal), STEP)
                 self._allowances.spend(event.project, cpu)
                 if isinstance(answer, Unknown):
-                    await _teach(worker, event, answer, catalogue)
+                    self._allowances.spend(event.project, await _teach(worker, event, answer, catalogue))
+                elif isinstance(answer, Again):
+                    self._allowances.check(event.project)
                 elif isinstance(answer, RunCode):
                     await self._run(event, answer)
                 else:
                     turn: Turn = answer
                     return turn
-        raise RuntimeError("a step asks for flow versions again and again")
+        raise Ended("it had flows made ready again and again", by_limit=True)
 
     async def _run(self, event: Event, code: RunCode) -> dict[str, Any]:
         """The result of a code node, which the event keeps."""
@@ -180,11 +203,14 @@ def _task(event: Event, refusal: Refusal | None) -> Step:
     )  # fmt: skip
 
 
-async def _teach(worker: Asks, event: Event, unknown: Unknown, catalogue: Catalogue) -> None:
-    """Give the worker the versions that it lacks, or note that they are gone. Raises UnknownVersion."""
+async def _teach(worker: Asks, event: Event, unknown: Unknown, catalogue: Catalogue) -> float:
+    """Give the worker the versions that it lacks, or note that they are gone; seconds of CPU. Raises UnknownVersion."""
+    spent = 0.0
     for version in unknown.versions:
-        document = catalogue.flow_version(*version)
-        if document is None:
+        data = catalogue.flow_data(*version)
+        if data is None:
             event.gone.add(version)
         else:
-            await worker.ask(Learn(event.around.flows.versions, document), LEARN)
+            _, cpu = await worker.ask(Learn(event.around.flows.versions, version, data), LEARN)
+            spent += cpu
+    return spent

@@ -1,4 +1,4 @@
-"""What a worker process does: it keeps flow versions, compiled, and makes steps of the interpreter with them."""
+"""What a worker process does: it keeps flow versions, and makes steps of the interpreter with them."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from contracts.registry import FlowVersion
 from flow_engine.catalogue.links import LinkMaker
+from flow_engine.catalogue.making import KeptNodes
 from flowlang.graph import Graph
 from flowlang.language.compile import compile_flow
 from flowlang.model import Contact, Conversation, Happening, RunCode, Tools, Turn
@@ -18,7 +18,13 @@ from flowlang.running.interpreter import step
 
 TARGET = f"{__name__}:make"
 MOST_GRAPHS, MOST_BOTS = 128, 32
-"""Compiled versions that a worker keeps, and bots whose triggers it keeps in order."""
+"""Versions that a worker keeps, and bots whose triggers it keeps in order."""
+MOST_GRAPH_BYTES = 32 << 20
+"""Bytes of JSON of these versions."""
+MOST_MADE_BYTES = 2 << 20
+"""Of their nodes that are ready to run: these take fifty times as much, where all are programs."""
+MADE_AT_ONCE = 200_000
+"""Units of work (flowlang.work) to make parts of flows ready that one step may take: half of the CPU that it may have."""
 
 Version = tuple[str, int]
 """(flow id, number)"""
@@ -49,16 +55,26 @@ class Step(NamedTuple):
 
 
 class Learn(NamedTuple):
-    """Compile this version. The others of `published` are kept meanwhile, however many they are."""
+    """Keep this version, the JSON of its contracts.registry.FlowVersion. The others of `published` are kept meanwhile,
+    however many they are."""
 
     published: tuple[Version, ...]
-    version: FlowVersion
+    version: Version
+    data: bytes
 
 
 class Unknown(NamedTuple):
     """The step needs versions that are not here: have them learnt, and make it again."""
 
     versions: tuple[Version, ...]
+
+
+class Again(NamedTuple):
+    """The step has made as much of its flows ready as it may in one go: have it made again, which goes on from there."""
+
+
+class _MadeMuch(BaseException):
+    """As much as one step may was made ready. No node has to do with it, so none catches it."""
 
 
 class _NotHere(BaseException):
@@ -75,15 +91,17 @@ def make(links: LinkMaker) -> StepWorker:
 
 
 class StepWorker:
-    """A servicekit.workers.worker.Do. Stateless but for what it has compiled: each step begins with its event."""
+    """A servicekit.workers.worker.Do. Stateless but for the flows that it keeps: each step begins with its event."""
 
     def __init__(self, links: LinkMaker) -> None:
         self._links = links
         self._graphs: OrderedDict[Version, Graph] = OrderedDict()
         self._bots: OrderedDict[tuple[Version, ...], BotFlows] = OrderedDict()
         self._gone: frozenset[Version] = frozenset()
+        self._sizes: dict[Version, int] = {}
+        self._kept = KeptNodes(MOST_MADE_BYTES, MOST_MADE_BYTES // 2)
 
-    def __call__(self, task: Step | Learn, progress: Callable[[], None]) -> Turn | RunCode | Unknown | None:
+    def __call__(self, task: Step | Learn, progress: Callable[[], None]) -> Turn | RunCode | Unknown | Again | None:
         """A finished turn, the code that it waits for, or what it lacks. Raises what user code cannot cause."""
         if isinstance(task, Learn):
             self._learn(task)
@@ -96,13 +114,21 @@ class StepWorker:
             return self._step(task, flows, _gate(task.refusal, progress))
         except _NotHere as error:
             return Unknown((error.version,))
+        except _MadeMuch:
+            return Again()
 
     def _learn(self, task: Learn) -> None:
-        version = task.version
-        self._graphs[version.flow_id, version.version] = compile_flow(version)
-        for old in [one for one in self._graphs if one not in task.published][
-            : max(0, len(self._graphs) - MOST_GRAPHS)
-        ]:
+        graph = self._graphs[task.version] = compile_flow(task.data)
+        self._kept.watch(graph)
+        self._sizes[task.version] = len(task.data)
+        surplus, size = len(self._graphs) - MOST_GRAPHS, sum(self._sizes.values())
+        if surplus <= 0 and size <= MOST_GRAPH_BYTES:
+            return
+        published = frozenset(task.published)
+        for old in [one for one in self._graphs if one not in published]:
+            if surplus <= 0 and size <= MOST_GRAPH_BYTES:
+                break
+            surplus, size = surplus - 1, size - self._sizes.pop(old)
             del self._graphs[old]
 
     def _flows(self, published: tuple[Version, ...]) -> BotFlows | Unknown:
@@ -138,7 +164,19 @@ class StepWorker:
 
     def _tools(self, task: Step, gate: Callable[[], None]) -> Tools:
         project, bot = task.conversation.project_id, task.conversation.bot_id
-        return Tools(self._links.for_bot(project, bot), task.bot, task.channel, project, gate)
+        return Tools(self._links.for_bot(project, bot), task.bot, task.channel, project, gate, _making())
+
+
+def _making() -> Callable[[int], None]:
+    left = MADE_AT_ONCE
+
+    def make(units: int) -> None:
+        nonlocal left
+        if units > left and left < MADE_AT_ONCE:  # The first part may be as large as it is.
+            raise _MadeMuch
+        left -= units
+
+    return make
 
 
 def _gate(refusal: Refusal | None, progress: Callable[[], None]) -> Callable[[], None]:
