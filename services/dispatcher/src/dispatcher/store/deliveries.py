@@ -12,15 +12,15 @@ from dispatcher.model.delivery import Delivery, Result, unknown_kind
 from dispatcher.model.states import State
 from dispatcher.store.port import CLAIMED_BYTES, DISCARDED_AT_ONCE, Lease, Queue
 from dispatcher.store.queues import QueueRows
-from dispatcher.store.rows import NEW, RESULT, new_rows, result_row
+from dispatcher.store.rows import NEW, RESULT, new_rows, portions, result_row
 
 _INTERVAL, _LEASE, _QUEUES, _SINCE = (f"${len(NEW) + number}" for number in (1, 2, 3, 4))
 _INSERT = f"""
-WITH arrived AS (
+WITH arrived AS MATERIALIZED (
     SELECT u.*,
-           CASE WHEN coalesce(u.state, '') <> 'discarded' AND u.lane IS NOT NULL AND (u.place > 0 OR EXISTS (
-                    SELECT FROM delivery d
-                     WHERE d.lane = u.lane AND d.finished_at IS NULL AND d.day >= {_SINCE}::date))
+           CASE WHEN coalesce(u.state, '') <> 'discarded' AND u.lane IS NOT NULL AND (u.place > 0 OR (
+                    SELECT true FROM delivery d
+                     WHERE d.lane = u.lane AND d.finished_at IS NULL AND d.day >= {_SINCE}::date LIMIT 1))
                 THEN 'blocked' ELSE coalesce(u.state, 'in_flight') END AS first_state
       FROM {NEW.unnest()}
 ), unlooked AS (
@@ -42,6 +42,8 @@ SELECT id, day, project_id, kind, queue_id, source, lane, seq, first_state,
 ON CONFLICT (id, day) DO NOTHING
 RETURNING id, state
 """
+"""`arrived` is looked up once for each row, not wherever its state is needed. Of the lane one row is asked for and not whether
+there is any: for that PostgreSQL may read all rows of all lanes into a hash, and did."""
 _ROW = """
 RETURNING d.id, d.day, d.project_id, d.kind, d.queue_id, d.source, d.lane, d.seq, d.attempts, d.base, d.expires_at,
        d.created_at, d.conversation, d.contact_id, d.event_type, d.event_id, d.traceparent, d.hops, d.payload
@@ -122,12 +124,16 @@ class DeliveryRows(QueueRows):
 
     async def take_over(self, deliveries: Sequence[Delivery], lease: Lease) -> dict[UUID, State]:
         queues = sorted({each.queue_id for each in deliveries if each.state != "discarded"})
-        arrays = NEW.sparse_arrays(new_rows(deliveries))
         self._lane_days.reach(min((each.day for each in deliveries), default=date.max))
         since = self._lane_days.since
-        rows = await self._connection.fetch(_INSERT, *arrays, lease.interval, lease.id, queues, since)
+        states = dict[UUID, State]()
+        for rows in portions(new_rows(deliveries)):
+            arrays = NEW.sparse_arrays(rows)
+            inserted = await self._connection.fetch(_INSERT, *arrays, lease.interval, lease.id, queues, since)
+            states.update((row["id"], row["state"]) for row in inserted)
+            queues = []  # All of them are locked by the first statement, in the order of their ids.
         await self._look_by({(each.queue_id, 0.0) for each in deliveries if each.state == "pending"})
-        return {row["id"]: row["state"] for row in rows}
+        return states
 
     async def take_lanes(self, sources: Iterable[str], in_hand: Iterable[UUID]) -> None:
         self._lane_days.reach(date.min)

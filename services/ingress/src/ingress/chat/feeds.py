@@ -47,6 +47,9 @@ class Feed:
         self._ahead.update((message.seq, message) for message in copies if message.seq > self.last)
         self._join()
         self._trim()
+        if len(self._ahead) > KEPT or sum(map(_size_of, self._ahead.values())) > KEPT_BYTES:
+            last = max(self._ahead)  # The backlog that closes the gap brings the others.
+            self._ahead = {last: self._ahead[last]}
 
     def add_backlog(self, after: int, backlog: Iterable[ChatMessage]) -> list[ChatMessage]:
         """Take all that the engine has above `after`, and give what is now known above it.
