@@ -54,13 +54,6 @@ class Kafka:
             self.groups[name, topic] = Group(len(self.log.topics[topic]), loop.time, loop.later)
         return self.groups[name, topic]
 
-    def grow(self, topic: str) -> None:
-        """The topic has one partition more, and its groups hear of it."""
-        self.log.grow(topic)
-        for (_, of), group in self.groups.items():
-            if of == topic:
-                group.grow(len(self.log.topics[topic]))
-
     def make_consumer(
         self, cluster: Cluster, *, client_id: str, group: str, instance: str, session_timeout: float, **_: Any
     ) -> Consumer:

@@ -25,7 +25,7 @@ def damage(world: World, how: str) -> str:
     topic = world.chance.choice(TOPICS)
     world.trace(f"{topic} is {how}")
     if how == "grown":
-        world.kafka.grow(topic)
+        _grow(world, topic)
         return topic
     if how == "cut off and written on":
         _write_on(world, topic)
@@ -36,6 +36,14 @@ def damage(world: World, how: str) -> str:
     for number, part in enumerate(world.log.topics[topic]):
         world.log.cut_off(topic, number, max(part.start, part.end - world.chance.randint(0, 3)))
     return topic
+
+
+def _grow(world: World, topic: str) -> None:
+    """It has one partition more, and its groups hear of it."""
+    world.log.grow(topic)
+    for (_, of), group in world.kafka.groups.items():
+        if of == topic:
+            group.grow(len(world.log.topics[topic]))
 
 
 def _write_on(world: World, topic: str) -> None:
