@@ -164,6 +164,25 @@ class BatchSuite:
         await world.send("redrive")
         assert (await world.held(), len(world.events("message.received"))) == (0, 44)
 
+    async def test_what_many_redrives_of_a_batch_load_is_bounded_together(
+        self, world: EngineWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """250 redrives of as many conversations loaded a gigabyte: the batch ends before the first for which there is no room."""
+        people = [f"p{number}" for number in range(5)]
+        for person in people:
+            world.handler.bugs[person.encode()] = KeyError("a bug")
+            world.put("message", person, message_id="0", text="x" * 4_000, id=person)
+        await world.settle()
+        world.handler.bugs.clear()
+        monkeypatch.setattr(parking, "MOST_BYTES", 5_000)
+        for person in people:
+            world.put("redrive", person)
+        world.batches.clear()
+        await world.settle()
+        assert world.batches == [2, 2, 1]
+        assert len(world.events("message.received")) == 5
+        assert [await world.held(person) for person in people] == [0] * 5
+
     async def test_a_redriven_timer_ends_its_wait(self, world: EngineWorld) -> None:
         """A held event takes the road of any other: what it needs of the store is loaded for it, too."""
         await world.say("/later")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contracts.replies import ReplyAdapter
-from flow_engine.batch import parking
+from flow_engine.batch import loading, parking
 from flow_engine.programs.deferring import MOST_TRIES
 from flow_engine.programs.sandbox import MakeUrl
 from flow_engine.state.work import Work
@@ -253,6 +253,33 @@ class DeferringSuite:
         assert (await world.held(), world.dead()) == (0, [])
         assert len(world.events("message.received")) == 1 + 249 * 4 + 250
         assert (await world.said())[:3] == ["Wait.", "/run  7.", "Sorry."]
+
+    async def test_a_crowded_conversation_with_large_events_is_loaded_in_parts_and_loses_none(
+        self, world: EngineWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """All that a batch brings was loaded besides, of any size: 250 of the largest are 60 MB, decoded four times as much."""
+        sandbox = slow(world)
+        monkeypatch.setattr(parking, "MOST_HELD", 20)
+        monkeypatch.setattr(loading, "MOST_HELD", 20)
+        monkeypatch.setattr(parking, "MOST_BYTES", 5_000)
+        decoded: list[int] = []
+        as_if_at = parking.as_if_at
+        monkeypatch.setattr(
+            parking, "as_if_at", lambda held, cause: (decoded.append(len(held.value or b"")), as_if_at(held, cause))[1]
+        )
+        world.put("message", message_id="1", text="/run")
+        await world.apply()
+        for number in range(19):
+            world.put("message", message_id=f"a{number}", text="x" * 1_000)
+        await world.apply()
+        sandbox.gate.set()
+        for number in range(30):
+            world.put("message", message_id=f"b{number}", text="hello?")
+        await world.apply()
+        assert 0 < sum(decoded) <= 5_000
+        await world.settle()
+        assert (await world.held(), world.dead()) == (0, [])
+        assert len(world.events("message.received")) == 50
 
     async def test_a_batch_defers_what_takes_long_and_makes_the_rest_itself(self, world: EngineWorld) -> None:
         """Code nodes that have ended within its patience leave nothing to be waited for."""

@@ -100,7 +100,7 @@ class EngineHandler:
         redriving = Redriving(batch, partial(self._apply_one, batch, turns), self._deferring)
         end = time.perf_counter() + self._budget
         for count, arrived in enumerate(all_arrived):
-            if count and time.perf_counter() > end:
+            if count and (time.perf_counter() > end or (isinstance(arrived, Arrived) and arrived.key in batch.full)):
                 return count
             if count % YIELD_EVERY_RECORDS == YIELD_EVERY_RECORDS - 1:
                 await asyncio.sleep(0)

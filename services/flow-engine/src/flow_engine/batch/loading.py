@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.ids import split_conversation_key
+from flow_engine.batch import parking
 from flow_engine.batch.parking import AT_ONCE, MOST_HELD, Redriven, redriven
 from flow_engine.batch.person_lookup import named
 from flow_engine.state.ids import conversation_id
@@ -34,6 +34,8 @@ class LoadedBatch:
     """By conversation key."""
     crowded: set[str] = field(default_factory=set)
     """Keys of those in which too many events may wait after this batch for a deferred turn; they are in `redriven`."""
+    full: set[str] = field(default_factory=set)
+    """Keys for whose held events there was no room beside those of others: the batch ends before the first record of one."""
 
     def waiting(self) -> list[Arrived]:
         """The held events that redrives of this batch apply."""
@@ -48,7 +50,7 @@ async def load(reads: Reads, arrived: list[Arrived], peer_keys: Callable[[Any], 
     """
     batch = LoadedBatch()
     for one in arrived:
-        if one.body.kind == "redrive" and one.key not in batch.redriven:
+        if one.body.kind == "redrive" and one.key not in batch.redriven and _has_room(batch, one, arrived[0]):
             batch.redriven[one.key] = await redriven(reads, one)
     arrived = [*arrived, *batch.waiting()]
     await _load_conversations(reads, batch.work, arrived)
@@ -125,12 +127,23 @@ async def _load_held(reads: Reads, batch: LoadedBatch, arrived: list[Arrived]) -
     counts = await reads.held_counts(list(held))
     batch.held_counts = {key: counts.get(id, 0) for id, key in held.items()}
     for one in arrived:
-        if batch.held_counts.get(one.key, 0) + len(arrived) > MOST_HELD and one.key not in batch.crowded:
-            # All of them, however large: one for each that comes, or too many would wait.
-            found = await redriven(reads, one, max(len(arrived), AT_ONCE), math.inf)
-            if found.deferred:
-                batch.redriven[one.key] = found
-                batch.crowded.add(one.key)
+        if batch.held_counts.get(one.key, 0) + len(arrived) <= MOST_HELD or one.key in batch.crowded:
+            continue
+        if one.key not in batch.redriven and not _has_room(batch, one, arrived[0]):
+            continue
+        # One for each that comes, as far as there is room: else too many would wait.
+        found = await redriven(reads, one, max(len(arrived), AT_ONCE))
+        if found.deferred:
+            batch.redriven[one.key] = found
+            batch.crowded.add(one.key)
+
+
+def _has_room(batch: LoadedBatch, one: Arrived, first: Arrived) -> bool:
+    """Whether held events of its conversation may be loaded, too; those of the first record may always."""
+    if one.key != first.key and sum(found.size for found in batch.redriven.values()) >= parking.MOST_BYTES:
+        batch.full.add(one.key)
+        return False
+    return True
 
 
 async def _load_repeats(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
