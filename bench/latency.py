@@ -16,8 +16,8 @@ from bench.drawing import curve
 from bench.e2e import Chain, body, event_id, our_chain, raw_chain
 from bench.load import Load
 from bench.measure import CpuMeter, median, quantile, report
-from bench.requests import Counts, per_event, postgres_counts, service_counts
 from bench.rig import Rig, Sink, options, rig, sink
+from bench.server_counts import Counts, per_event, postgres_counts, service_counts
 
 RATES = (50, 100, 200, 400, 800)
 ROUNDS = 2

@@ -29,11 +29,18 @@ Raw = tuple[bytes | None, bytes | None, Sequence[tuple[str, bytes | None]]]
 
 
 async def produce_raw(
-    kafka: str, topic: str, records: Sequence[Raw], *, partition: int = 0, compression: str | None = None
+    kafka: str,
+    topic: str,
+    records: Sequence[Raw],
+    *,
+    partition: int = 0,
+    compression: str | None = None,
+    largest: int = 5 << 20,
 ) -> None:
-    """Write these records as one batch, with aiokafka's Python encoder, which asks the name for its bytes."""
+    """Write these records as one batch of at most `largest` bytes before it is compressed, with aiokafka's Python encoder,
+    which asks the name for its bytes."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=kafka, max_batch_size=5 << 20, max_request_size=5 << 20, compression_type=compression
+        bootstrap_servers=kafka, max_batch_size=largest, max_request_size=largest, compression_type=compression
     )
     await producer.start()
     try:

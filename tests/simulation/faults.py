@@ -9,6 +9,7 @@ from typing import Any
 
 from contracts import actions
 from devstack.restores import Choice
+from simulation import judge
 from simulation.machines import LEASE_SECONDS, SESSION_SECONDS, Process
 from simulation.people import BAD_RECORDS, Crowd
 from simulation.programs import Pace
@@ -23,6 +24,8 @@ ENGINES, SHORT_SECONDS = 2, 100.0
 POINTS = ("before_txn", "after_commit", "before_send", "before_record", "after_record")
 MORE = 6
 """One point is met more than the others: what goes wrong only there would take too many runs."""
+IDLE_SECONDS = 20.0
+"""How long dispatchers stay without engines when they have nothing to do, and are there before those are back."""
 BEYOND = max(SESSION_SECONDS, LEASE_SECONDS) + 3.0
 
 
@@ -223,6 +226,21 @@ class Faults:
         for process in off:
             process.stop()
             self.world.loop.later(seconds + self.chance.random(), process.start)
+        if off != self.processes:
+            self.world.loop.later(IDLE_SECONDS, self._idle_ones_off, self._back_at - IDLE_SECONDS)
+
+    def _idle_ones_off(self, until: float) -> None:
+        """Dispatchers that have nothing to do without engines are off, too: hours of looking for work in vain are most of
+        what a run would cost."""
+        loop = self.world.loop
+        if loop.time() >= until:
+            return
+        if not judge.everything_is_sent(self.world):
+            loop.later(IDLE_SECONDS, self._idle_ones_off, until)
+            return
+        for process in self.processes[ENGINES:]:
+            process.stop()
+            loop.later(until - loop.time(), process.start)
 
     def _spoil_receivers(self) -> None:
         """Each host of two tenants is slow, dead, failing or silent; the third is the neighbour of both."""

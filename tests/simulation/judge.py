@@ -146,6 +146,13 @@ def unfinished(world: World, crowd: Crowd) -> list[str]:
     return found
 
 
+def everything_is_sent(world: World) -> bool:
+    """Whether dispatchers have nothing to do."""
+    places = world.dispatcher_database.checkpoints.rows.items()
+    all_read = all(world.log.part(*place).end == row.next_offset for place, row in places)
+    return all_read and not world.deliveries.tables.outbox and not _unfinished(world)
+
+
 def at_rest(world: World) -> list[Row]:
     """Deliveries whose next attempt is some time off, and what waits behind them in their lanes."""
     soon = world.now() + SOON

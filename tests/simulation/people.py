@@ -27,7 +27,7 @@ BAD_RECORDS: tuple[Spoilt, ...] = (
     (inbound.TOPIC.name, b"\xff" * 100, []),
     (inbound.TOPIC.name, b"{}", [*ABOUT, ("ce_extra", None)]),
     (inbound.TOPIC.name, b"{}", [(BAD_NAME + "\\xff", b""), *ABOUT]),
-    (inbound.TOPIC.name, b"{}", [(BAD_NAME + "\\xff" * 1_300_000, b""), *ABOUT]),
+    (inbound.TOPIC.name, b"{}", [(BAD_NAME + "\\xff" * 540_000, b""), *ABOUT]),
     (actions.TOPIC.name, b"{", ABOUT),
     (actions.TOPIC.name, b"", []),
     (events.TOPIC.name, b"[]", ABOUT),

@@ -106,7 +106,7 @@ def a_freeze_while_code_runs_is_charged_to_its_project(patch: pytest.MonkeyPatch
     [
         (marks_know_no_incarnation, Profile(log="made anew"), 2),
         (a_log_that_was_cut_off_keeps_its_incarnation, Profile(log="cut off"), 2),
-        (an_unknown_commit_ends_the_process, Profile(unknown=0.1), 3),
+        (an_unknown_commit_ends_the_process, Profile(unknown=0.1), 11),
         (a_replys_time_begins_with_the_message_that_it_answers, Profile(blows=3), 6),
         (dead_letters_are_not_cut_to_fit, Profile(poison=True), 2),
         (a_missing_partition_is_the_records_fault, Profile(blows=3), 3),

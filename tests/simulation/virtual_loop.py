@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from asyncio import Handle, TimerHandle
+from collections import deque
 from collections.abc import Callable, Iterable
 from contextvars import Context, ContextVar, copy_context
 from typing import Any
@@ -27,12 +27,26 @@ class Machine:
         self.dead = self.frozen = False
         self.clock = 0.0
         """How far its wall clock is from the true time, seconds."""
-        self.held_up: list[Handle] = []
+        self.held_up: list[Call] = []
         """What it would have run while it was frozen, or if it still lived."""
 
 
 MACHINE: ContextVar[Machine | None] = ContextVar("machine", default=None)
 """Whose code is running; None: the world's (servers, networks, people)."""
+
+
+class Call(asyncio.TimerHandle):
+    """A callback that is due, now or at its moment; without what asyncio's own keeps for its debug mode."""
+
+    __slots__ = ()
+
+    def __init__(self, callback: Callable[..., Any], args: Any, context: Context | None) -> None:
+        self._callback, self._args, self._cancelled = callback, args, False
+        self._context = copy_context() if context is None else context
+
+    def cancel(self) -> None:
+        """It does not run; in the heap it stays until its moment."""
+        self._cancelled, self._callback, self._args = True, None, None
 
 
 class NothingLeft(Exception):
@@ -45,7 +59,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
     def __init__(self) -> None:
         super().__init__()
         self._now = START
-        self._timers: list[tuple[float, int, TimerHandle]] = []
+        self._timers: list[tuple[float, int, Call]] = []
         self._timers_made = 0
         self.steps = 0
         self.world: Context = copy_context()
@@ -71,7 +85,7 @@ class VirtualLoop(asyncio.BaseEventLoop):
 
     def later(self, seconds: float, do: Callable[..., Any], *arguments: Any) -> None:
         """Have the world do something."""
-        self.call_later(seconds, do, *arguments, context=self.world)
+        self._at(self._now + seconds, Call(do, arguments, self.world))
 
     def run_in_executor(self, executor: Any, func: Callable[..., Any], *args: Any) -> asyncio.Future[Any]:
         done = self.create_future()
@@ -101,49 +115,52 @@ class VirtualLoop(asyncio.BaseEventLoop):
         error = context.get("exception")
         self.failures.append(f"{context.get('message')}: {error!r}")
 
-    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Handle:
-        handle = Handle(callback, args, self, context)
-        self._ready.append(handle)  # type: ignore[attr-defined]
-        return handle
+    def call_soon(self, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Call:  # type: ignore[override]
+        call = Call(callback, args, context)
+        self._ready.append(call)
+        return call
 
     def call_later(
         self, delay: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> TimerHandle:
-        return self.call_at(self._now + delay, callback, *args, context=context)
+    ) -> Call:
+        return self._at(self._now + delay, Call(callback, args, context))
 
-    def call_at(
-        self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None
-    ) -> TimerHandle:
-        """Of timers for one moment the first one made is the first to run."""
-        timer = TimerHandle(when, callback, args, self, context)
+    def call_at(self, when: float, callback: Callable[..., Any], *args: Any, context: Context | None = None) -> Call:
+        return self._at(when, Call(callback, args, context))
+
+    def _at(self, when: float, call: Call) -> Call:
+        """Of calls for one moment the first one made is the first to run."""
         self._timers_made += 1
-        heapq.heappush(self._timers, (when, self._timers_made, timer))
-        return timer
-
-    def _timer_handle_cancelled(self, handle: TimerHandle) -> None:
-        """It stays in the heap until its moment."""
+        heapq.heappush(self._timers, (when, self._timers_made, call))
+        return call
 
     def _run_once(self) -> None:
-        ready = self._ready  # type: ignore[attr-defined]
-        if not ready:
-            self._jump(ready)
-        for _ in range(len(ready)):
-            handle = ready.popleft()
-            if handle._cancelled:
+        """All rounds until somebody stops the loop; this is most of what a run costs beside the code that it runs."""
+        ready: deque[Call] = self._ready
+        while not self._stopping:
+            if not ready:
+                self._jump(ready)
+            call = ready.popleft()
+            if call._cancelled:
                 continue
-            machine = handle._context.get(MACHINE)
+            machine = call._context.get(MACHINE)
             if machine is not None and (machine.dead or machine.frozen):
-                machine.held_up.append(handle)
+                machine.held_up.append(call)
                 continue
             self.steps += 1
-            handle._run()
+            try:
+                call._context.run(call._callback, *call._args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:  # noqa: BLE001 - as asyncio does
+                self.call_exception_handler({"message": "a callback failed", "exception": error})
 
-    def _jump(self, ready: Any) -> None:
-        timers = self._timers
-        while timers and timers[0][2]._cancelled:  # type: ignore[attr-defined]
-            heapq.heappop(timers)
+    def _jump(self, ready: deque[Call]) -> None:
+        timers, pop = self._timers, heapq.heappop
+        while timers and timers[0][2]._cancelled:
+            pop(timers)
         if not timers:
             raise NothingLeft
-        self._now = max(self._now, timers[0][0])
-        while timers and timers[0][0] <= self._now:
-            ready.append(heapq.heappop(timers)[2])
+        self._now = now = max(self._now, timers[0][0])
+        while timers and timers[0][0] <= now:
+            ready.append(pop(timers)[2])

@@ -165,6 +165,15 @@ class DeliveryStoreSuite:
         assert await kept.take_over(first, second) == {first.key: "in_flight", second.key: "blocked"}
         assert await kept.take_over(third) == {third.key: "blocked"}
 
+    async def test_however_many_bytes_a_batch_has_its_lanes_are_in_order(
+        self, kept: Kept, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """The payloads of one event for many endpoints are inserted by several statements."""
+        monkeypatch.setattr("dispatcher.store.rows.INSERTED_BYTES", 10)
+        first, other, second = await kept.new(lane=LANE, seq=1), await kept.new(), await kept.new(lane=LANE, seq=2)
+        taken = await kept.take_over(first, other, second, replace(first))
+        assert taken == {first.key: "in_flight", other.key: "in_flight", second.key: "blocked"}
+
     async def test_a_lanes_next_one_is_leased_when_all_before_it_have_ended(self, kept: Kept) -> None:
         first, second = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2)]
         await kept.take_over(first)

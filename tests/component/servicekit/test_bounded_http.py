@@ -9,10 +9,13 @@ import time
 
 import orjson
 import pytest
+from starlette.responses import Response
 
-from servicekit.web import bounded_http
+from servicekit.web import bounded_http, unread_answers
 from servicekit.web.requests import BODY_LIMIT
+from servicekit.web.server import Listening
 from support.edges import BODY, CHUNKED, GZIPPED, H2C, LAST, LENGTH, exchange, seen_in, telling
+from support.waiting import eventually
 
 POST = b"POST /v1/x?y=1 HTTP/1.1\r\nhost: a\r\n"
 
@@ -210,3 +213,26 @@ async def test_a_broken_second_request_ends_the_connection_after_the_answer_to_t
     answer = await exchange(port, POST + LENGTH + b"\r\n" + BODY + second)
     assert seen_in(answer)["body"] == BODY.decode()
     assert answer.count(b"HTTP/1.1 ") == 1
+
+
+async def test_answers_that_nobody_reads_take_so_many_bytes_and_who_reads_gets_his(monkeypatch):
+    """The connection that has stood still for longest is cut."""
+    monkeypatch.setattr(unread_answers, "MOST_BYTES", 20 << 20)
+    listening = Listening(Response(bytes(12 << 20)))
+    port = await listening.start("127.0.0.1", 0)
+    request = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+    clients = []
+    for _ in range(3):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 10)
+        writer.write(request)
+        await eventually(lambda reader=reader: len(reader._buffer) > 0)  # It has begun to come, and is read no further.
+        clients.append((reader, writer))
+    assert len(await exchange(port, request)) > 12 << 20
+    lengths = []
+    for reader, writer in clients:
+        with contextlib.suppress(ConnectionError):
+            lengths.append(len(await reader.read()))
+        writer.close()
+    assert len([length for length in lengths if length > 12 << 20]) == 1, lengths
+    assert lengths[-1] > 12 << 20
+    await listening.stop()

@@ -39,7 +39,7 @@ async def has(pool: Pool, count: int) -> bool:
     return await turns(pool) == count
 
 
-@pytest.mark.parametrize("compression", [None, "gzip"])
+@pytest.mark.parametrize("compression", [None, "gzip", "lz4"])
 async def test_unreadable_records_are_dead_letters_and_their_neighbours_are_applied(
     kafka: str, cluster: Cluster, pool: Pool, make_topic: MakeTopic, dead: str, compression: str | None
 ) -> None:
@@ -200,3 +200,16 @@ async def test_a_record_that_cannot_even_be_noted_is_parked_all_the_same(
         await eventually(lambda: has(pool, 2), seconds=30)
     assert ledger.parked == [b"13"] * 3
     assert [record.key for record in await read_all(kafka, dead)] == [b"b"]
+
+
+async def test_a_batch_that_would_take_all_memory_is_a_dead_letter_and_holds_nobody(
+    kafka: str, cluster: Cluster, pool: Pool, make_topic: MakeTopic, dead: str
+) -> None:
+    """40 MB in 40 kB: Kafka takes as much of it as of anything else."""
+    topic, _ = await make_topic("in"), await make_topic("out")
+    await produce_raw(kafka, topic, [(b"a", bytes(40 << 20), [])], compression="gzip", largest=50 << 20)
+    await produce(kafka, topic, [("k", 1)])
+    async with running(make_loop(Ledger("in", "out", pool), cluster)):
+        await eventually(lambda: has(pool, 1))
+    why = "the batch that it came in has more than 33554432 bytes when it is decompressed"
+    assert reasons(await read_all(kafka, dead)) == [("bad-header", why)]

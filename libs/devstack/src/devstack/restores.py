@@ -1,7 +1,7 @@
 """A database that is older than what its service has done: what would be repeated, and going on as an operator decides.
 
 `again` goes on from where the backup stands: what came since is applied, and sent, once more. `skip` goes on behind it:
-nothing that may have been done is done a second time, and the rows know nothing of it (ADR-0030).
+nothing that may have been done is done a second time; of deliveries the rows say that they were discarded (ADR-0030).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 from uuid import uuid4
 
 import asyncpg
 import orjson
 from aiokafka import TopicPartition
-from aiokafka.errors import CommitFailedError, KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import CommitFailedError, KafkaError
 
 from contracts.cloudevents import TYPE_PREFIX
 from contracts.groups import GROUPS
@@ -29,6 +29,7 @@ from devstack.service import MODULES
 from servicekit.checkpoints import age
 from servicekit.checkpoints.age import Behind
 from servicekit.checkpoints.fence import Seen, note
+from servicekit.kafka.between import read_between
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.committed import Committed, read_committed, write_committed
@@ -37,7 +38,6 @@ from servicekit.kafka.records import Record, examine, record_id
 Choice = Literal["again", "skip"]
 LEAVE_SECONDS = 60.0
 """How long the members of a group that ended may still count as its members: twice the services' session."""
-READ_SECONDS = 10.0
 BESIDE = {"dispatcher": "dispatcher.accept_restore", "registry": "registry.accept_restore"}
 """The modules that know what a service does beside its checkpoints; run with its environment."""
 
@@ -98,10 +98,12 @@ async def accept(cluster: Cluster, service: str, dsn: str, choice: Choice, env: 
     """Let the service go on; what was done, a line each. StackError while replicas of it are members of its groups."""
     topics = await older(cluster, service, dsn)
     since = max((at.number for each in topics for at in each.committed.values()), default=0)
-    if choice == "skip":
+    left_out = {each.topic: ranges(each) for each in topics if each.less}
+    place = {"SWITCHHOOK_KAFKA": cluster.servers, "SWITCHHOOK_TOPIC_PREFIX": cluster.topic_prefix}
+    done = await beside(service, dsn, {**env, **place}, choice, str(since), json.dumps(left_out))
+    if choice == "skip":  # Last, so that a command that was cut off can be given again.
         for each in topics:
             await skip(cluster, service, dsn, each)
-    done = await beside(service, dsn, env, choice, str(since))
     if choice == "again":  # What was skipped stands where Kafka knows it to be, and is at work by now.
         number = await _number(service, dsn)
         for each in topics:
@@ -147,30 +149,16 @@ def marks_behind(seen: Seen, records: Iterable[Record]) -> Seen:
 
 
 async def missed(cluster: Cluster, older: Older) -> list[Record]:
-    """The records between the backup and what was done, as far as the log still has them."""
-    consumer = make_consumer(cluster, client_id="switchhook-operator")
+    """The records between the backup and what was done, as far as the log still has them. StackError when they cannot be read."""
     try:
-        await consumer.start()
-        return [record for behind in older.less for record in await _between(consumer, cluster, older.topic, behind)]
-    finally:
-        await consumer.stop()
+        return await read_between(cluster, older.topic, ranges(older))
+    except TimeoutError as error:
+        raise StackError(str(error)) from error
 
 
-async def _between(consumer: Any, cluster: Cluster, topic: str, behind: Behind) -> list[Record]:
-    partition = TopicPartition(cluster.named(topic), behind.part)
-    consumer.assign([partition])
-    start = (await consumer.beginning_offsets([partition]))[partition]
-    end = min((await consumer.end_offsets([partition]))[partition], behind.was)
-    found: list[Record] = []
-    consumer.seek(partition, max(start, behind.at))
-    try:
-        async with asyncio.timeout(READ_SECONDS + (end - behind.at) / 1000):
-            while await consumer.position(partition) < end:
-                fetched = await consumer.getmany(partition, timeout_ms=200)
-                found += [record for records in fetched.values() for record in records if record.offset < behind.was]
-    except (TimeoutError, OffsetOutOfRangeError) as error:
-        raise StackError(f"{topic}/{behind.part} could not be read from {behind.at} to {behind.was}.") from error
-    return found
+def ranges(older: Older) -> dict[int, tuple[int, int]]:
+    """Partition -> where the backup stands, and where the service was."""
+    return {behind.part: (behind.at, behind.was) for behind in older.less}
 
 
 async def _partitions(cluster: Cluster, topic: str) -> int:
@@ -196,12 +184,12 @@ def kinds(types: Iterable[str]) -> str:
     return ", ".join(f"{count} {kind}" for kind, count in sorted(counted.items())) or "no record that is still there"
 
 
-async def beside(service: str, dsn: str, env: Mapping[str, str], verb: str, since: str) -> list[str]:
+async def beside(service: str, dsn: str, env: Mapping[str, str], *words: str) -> list[str]:
     """What the service's own module says or does. StackError with its words when it fails."""
     if service not in BESIDE:
         return []
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", BESIDE[service], verb, since,
+        sys.executable, "-m", BESIDE[service], *words,
         env={**os.environ, **env, "SWITCHHOOK_DATABASE": dsn},
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip

@@ -49,6 +49,18 @@ def test_a_copy_beyond_a_gap_waits_for_the_backlog():
     assert feed.whole
 
 
+def test_what_waits_beyond_a_gap_takes_so_many_bytes_and_the_gap_stays_known():
+    feed = Feed(0)
+    for seq in range(2, 3 * KEPT):
+        feed.add_copies(said(seq))
+        assert len(feed._ahead) <= KEPT
+    assert not feed.whole
+    assert seqs(feed.add_backlog(0, said(*range(1, 400)))) == list(range(1, 400))
+    assert not feed.whole
+    assert seqs(feed.add_backlog(399, said(*range(400, 3 * KEPT)))) == list(range(400, 3 * KEPT))
+    assert feed.whole
+
+
 def test_a_seq_missing_in_a_backlog_is_missing_in_the_log():
     feed = Feed(0)
     feed.add_backlog(0, said(3, 5))

@@ -47,6 +47,8 @@ class Record(NamedTuple):
 
 
 BAD_NAME = "\ufffd"
+BAD_BATCH = f"{BAD_NAME}batch"
+"""The header of a record that stands for a whole batch which cannot be read; its value says why."""
 
 
 class Outgoing(NamedTuple):
@@ -143,6 +145,8 @@ def examine(record: Record) -> tuple[Source | None, str | None]:
 def bad_header(headers: Headers) -> str | None:
     """Why these headers cannot be read, as a sentence: a name or a value that is not UTF-8, a null."""
     for name, value in headers:
+        if name == BAD_BATCH:
+            return (value or b"").decode("utf-8", "replace")
         if name.startswith(BAD_NAME):
             return f"the header name {name[1:]} is not UTF-8"
         if value is None:

@@ -30,6 +30,7 @@ CounterName = Literal[
     "switchhook_deliveries_total",
     "switchhook_registry_relayed_total",
     "switchhook_egress_blocked_total",
+    "switchhook_unread_answers_cut_total",
 ]
 HistogramName = Literal[
     "switchhook_http_seconds",
@@ -83,6 +84,7 @@ MEANINGS: dict[str, Meaning] = {
     "switchhook_deliveries_total": Meaning("Deliveries that reached a final state", ("kind", "state")),
     "switchhook_registry_relayed_total": Meaning("Registry records published"),
     "switchhook_egress_blocked_total": Meaning("Outgoing requests refused before connecting, by rule", ("rule",)),
+    "switchhook_unread_answers_cut_total": Meaning("Connections cut whose clients did not read their answers"),
     "switchhook_http_seconds": Meaning("Time to answer a request, seconds", ("route",)),
     "switchhook_loop_lag_seconds": Meaning("How late the event loop ran what was due, seconds"),
     "switchhook_batch_records": Meaning("Records of a batch", ("topic",), (1, 2, 5, 10, 25, 50, 100, 250)),

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from servicekit.http_framing import OVERHEAD_LIMIT, VERSIONS, overhead
 from servicekit.web.problems import ProblemError
 from servicekit.web.requests import BODY_SECONDS, bad_request
+from servicekit.web.unread_answers import UnreadAnswers
 
 FIRST_BYTE_SECONDS = 30.0
 """From the connection to its first byte."""
@@ -38,6 +39,9 @@ _SECONDS: dict[Part, float] = {
 }  # fmt: skip
 
 
+_unread = UnreadAnswers()
+
+
 class BoundedHttp(HttpToolsProtocol):
     """One connection."""
 
@@ -52,8 +56,17 @@ class BoundedHttp(HttpToolsProtocol):
         super().connection_made(transport)
         self._await("first byte")
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        _unread.add(self.transport)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        _unread.remove(self.transport)
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._await(None)
+        _unread.remove(self.transport)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -12,7 +12,7 @@ from dispatcher.model.delivery import Delivery, Result, unknown_kind
 from dispatcher.model.states import State
 from dispatcher.store.port import CLAIMED_BYTES, DISCARDED_AT_ONCE, Lease, Queue
 from dispatcher.store.queues import QueueRows
-from dispatcher.store.rows import NEW, RESULT, new_rows, result_row
+from dispatcher.store.rows import NEW, RESULT, new_rows, portions, result_row
 
 _INTERVAL, _LEASE, _QUEUES, _SINCE = (f"${len(NEW) + number}" for number in (1, 2, 3, 4))
 _INSERT = f"""
@@ -122,12 +122,16 @@ class DeliveryRows(QueueRows):
 
     async def take_over(self, deliveries: Sequence[Delivery], lease: Lease) -> dict[UUID, State]:
         queues = sorted({each.queue_id for each in deliveries if each.state != "discarded"})
-        arrays = NEW.sparse_arrays(new_rows(deliveries))
         self._lane_days.reach(min((each.day for each in deliveries), default=date.max))
         since = self._lane_days.since
-        rows = await self._connection.fetch(_INSERT, *arrays, lease.interval, lease.id, queues, since)
+        states = dict[UUID, State]()
+        for rows in portions(new_rows(deliveries)):
+            arrays = NEW.sparse_arrays(rows)
+            inserted = await self._connection.fetch(_INSERT, *arrays, lease.interval, lease.id, queues, since)
+            states.update((row["id"], row["state"]) for row in inserted)
+            queues = []  # All of them are locked by the first statement, in the order of their ids.
         await self._look_by({(each.queue_id, 0.0) for each in deliveries if each.state == "pending"})
-        return {row["id"]: row["state"] for row in rows}
+        return states
 
     async def take_lanes(self, sources: Iterable[str], in_hand: Iterable[UUID]) -> None:
         self._lane_days.reach(date.min)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -10,6 +10,9 @@ from uuid import UUID
 from dispatcher.model.delivery import Delivery, Result
 from dispatcher.model.states import MOVES, Happening, State
 from servicekit.columns import Columns
+
+INSERTED_BYTES = 8 * 1024 * 1024
+"""Of payloads that one statement inserts."""
 
 
 class NewRow(NamedTuple):
@@ -68,6 +71,21 @@ def new_rows(deliveries: Sequence[Delivery]) -> list[NewRow]:
     """A batch to be taken over."""
     places: dict[str, int] = {}
     return [_new_row(each, _place(each, places)) for each in deliveries]
+
+
+def portions(rows: Sequence[NewRow]) -> Iterator[Sequence[NewRow]]:
+    """The rows as statements take them: their payloads come to INSERTED_BYTES, or it is a single larger one.
+
+    In memory all rows of an event share its bytes; a statement has them once for each row, and an event may have hundreds.
+    """
+    begun = size = 0
+    for at, row in enumerate(rows):
+        if at > begun and size + len(row.payload) > INSERTED_BYTES:
+            yield rows[begun:at]
+            begun, size = at, 0
+        size += len(row.payload)
+    if rows:
+        yield rows[begun:]
 
 
 def _place(delivery: Delivery, places: dict[str, int]) -> int:

@@ -58,6 +58,9 @@ class Feed:
             self._ahead = {last: self._ahead[last]}
             self._ahead_size = _size_of(self._ahead[last])
         self._trim()
+        if len(self._ahead) > KEPT or sum(map(_size_of, self._ahead.values())) > KEPT_BYTES:
+            last = max(self._ahead)  # The backlog that closes the gap brings the others.
+            self._ahead = {last: self._ahead[last]}
 
     def let_go(self) -> None:
         """Keep no message: who listens has them from the engine, in a backlog."""

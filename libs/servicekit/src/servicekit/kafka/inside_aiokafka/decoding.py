@@ -4,6 +4,9 @@ aiokafka decodes header names as UTF-8 while it iterates; one that is not raises
 are lost from the answer and the same fetch is met again for ever. Here such a name is escaped (records.BAD_NAME) and the
 record goes to whoever reads. The two classes at the end take the place of aiokafka's own of the same names, the second
 one's records only for consumers that are marked by `AsRecords`.
+
+A compressed batch is decompressed here, within a bound. One that cannot be is a single record without key and value, at the
+batch's last offset, whose header says why (records.BAD_BATCH).
 """
 
 from __future__ import annotations
@@ -19,10 +22,13 @@ from aiokafka.record.legacy_records import LegacyRecordBatch
 from aiokafka.record.util import decode_varint
 
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.records import BAD_NAME, Record
+from servicekit.kafka.inside_aiokafka.decompressing import Unreadable, decompressed
+from servicekit.kafka.records import BAD_BATCH, BAD_NAME, Record
 
 _LENGTH = struct.Struct(">i")
-_LENGTH_AT, _OVERHEAD, _EPOCH_AT, _MAGIC_AT = 8, 12, 12, 16
+_LENGTH_AT, _OVERHEAD, _EPOCH_AT, _MAGIC_AT, _CODEC_AT, _HEADER = 8, 12, 12, 16, 22, 61
+_CODEC = 0x07
+"""The bits of that byte which name the codec."""
 
 
 class AsRecords:
@@ -58,11 +64,33 @@ class _Batch:
         return getattr(self._fast, name)
 
     def __iter__(self) -> Iterator[Any]:
+        data, fast = self._data, self._fast
+        if codec := data[_CODEC_AT] & _CODEC:
+            try:
+                data = memoryview(_plain(codec, data))
+            except Unreadable as error:
+                yield self._unreadable(str(error))
+                return
+            fast = DefaultRecordBatch(data)
         try:
-            yield from self._fast
+            yield from fast
         except (UnicodeDecodeError, CorruptRecordException):
             # From the batch's start again: the fetcher skips what it has had.
-            yield from _leniently(self._data)
+            yield from _leniently(data)
+
+    def _unreadable(self, why: str) -> _Raw:
+        batch = self._fast
+        headers: list[tuple[str, bytes | None]] = [(BAD_BATCH, why.encode())]
+        return _Raw(batch.next_offset - 1, batch.max_timestamp, batch.timestamp_type, None, None, headers)
+
+
+def _plain(codec: int, data: memoryview) -> bytes:
+    """The batch as if it had not been compressed, but for its checksum. Raises Unreadable."""
+    records = decompressed(codec, data[_HEADER:])
+    head = bytearray(data[:_HEADER])
+    head[_CODEC_AT] &= ~_CODEC
+    _LENGTH.pack_into(head, _LENGTH_AT, _HEADER - _OVERHEAD + len(records))
+    return bytes(head) + records
 
 
 class TolerantRecords:
@@ -109,7 +137,7 @@ class TolerantRecords:
 def _leniently(data: memoryview) -> Iterator[_Raw]:
     """All records of a batch, whatever its header names hold. Raises CorruptRecordException for another fault."""
     batch = _DefaultRecordBatchPy(data.tobytes())
-    iter(batch)  # Decompresses.
+    iter(batch)
     buffer, at = bytes(batch._buffer), batch._pos
     try:
         for _ in range(batch._num_records):
