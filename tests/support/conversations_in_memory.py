@@ -25,7 +25,7 @@ from flow_engine.state.rows import Identity, LogRow, MessageRow, TimerRow, TurnO
 from flow_engine.state.work import LoadedConversation, Outcome, Work
 from flow_engine.store.contacts import ContactRow, new_rows, patch_rows
 from flow_engine.store.event_log import outcome
-from flow_engine.store.held import digest_of, project_of
+from flow_engine.store.held import ROW_BYTES, digest_of, project_of
 from flow_engine.store.loading import chat_message
 from flow_engine.store.port import (
     BACKLOG_BYTES,
@@ -348,6 +348,10 @@ class ReadsInMemory:
 
     async def held_counts(self, conversations: list[str]) -> dict[str, int]:
         return {id: len(self._store.waiting[id]) for id in conversations if self._store.waiting.get(id)}
+
+    async def held_size(self, project: str) -> int:
+        waiting = (one for held in self._store.waiting.values() for one in held)
+        return sum(len(one.value or b"") + ROW_BYTES for one in waiting if project_of(one.headers) == project)
 
     async def held_digests(self, event_ids: list[str]) -> dict[str, str]:
         waiting = sorted((one for held in self._store.waiting.values() for one in held), key=lambda one: -one.position)

@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from contracts.replies import ReplyAdapter
-from flow_engine.batch import loading, parking
+from flow_engine.batch import held_shares, loading, parking
 from flow_engine.programs.deferring import MOST_TRIES
 from flow_engine.programs.sandbox import MakeUrl
 from flow_engine.state.work import Work
+from flow_engine.store.port import HeldEvent
 from flowlang.model import PatchContact, RunCode
+from servicekit.kafka.records import Record
 from support.engine_world import PARTITION, EngineWorld, ScriptedSandbox, flow, flow_version
 
 TO = {"instance": "i-1", "partition": 2, "until": "rest"}
@@ -264,9 +266,12 @@ class DeferringSuite:
         monkeypatch.setattr(parking, "MOST_BYTES", 5_000)
         decoded: list[int] = []
         as_if_at = parking.as_if_at
-        monkeypatch.setattr(
-            parking, "as_if_at", lambda held, cause: (decoded.append(len(held.value or b"")), as_if_at(held, cause))[1]
-        )
+
+        def noting(held: HeldEvent, cause: Record) -> Record:
+            decoded.append(len(held.value or b""))
+            return as_if_at(held, cause)
+
+        monkeypatch.setattr(parking, "as_if_at", noting)
         world.put("message", message_id="1", text="/run")
         await world.apply()
         for number in range(19):
@@ -280,6 +285,30 @@ class DeferringSuite:
         await world.settle()
         assert (await world.held(), world.dead()) == (0, [])
         assert len(world.events("message.received")) == 50
+
+    async def test_a_project_of_which_too_many_bytes_wait_defers_no_more_and_what_waits_is_applied(
+        self, world: EngineWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its slow turns and large events filled the database's disk, a gigabyte in a minute."""
+        slow(world)
+        monkeypatch.setattr(held_shares, "MOST_BYTES", 3_000)
+        monkeypatch.setattr(held_shares, "AGAIN_SECONDS", 0.0)
+        world.put("message", message_id="1", text="/run")
+        await world.apply()
+        world.put("message", message_id="2", text="x" * 3_000)
+        await world.apply()
+        assert await world.held() == 2
+        world.put("message", "p2", message_id="3", text="/run")
+        await world.apply()
+        assert (await world.held("p2"), await world.said("p2")) == (0, ["Wait."])
+        assert "wait for turns that take long" in world.events("flow.failed")[0]["error"]["detail"]
+        world.put("message", message_id="4", text="hello?")
+        await world.settle()
+        assert (await world.held(), world.dead()) == (0, [])
+        assert await world.said() == ["Wait.", "Sorry.", "Sorry."]
+        world.put("message", "p3", message_id="5", text="/run")
+        await world.apply()
+        assert await world.held("p3") == 1
 
     async def test_a_batch_defers_what_takes_long_and_makes_the_rest_itself(self, world: EngineWorld) -> None:
         """Code nodes that have ended within its patience leave nothing to be waited for."""

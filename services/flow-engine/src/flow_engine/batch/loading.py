@@ -8,6 +8,7 @@ from typing import Any
 
 from contracts.ids import split_conversation_key
 from flow_engine.batch import parking
+from flow_engine.batch.held_shares import HeldShares
 from flow_engine.batch.parking import AT_ONCE, MOST_HELD, Redriven, redriven
 from flow_engine.batch.person_lookup import named
 from flow_engine.state.ids import conversation_id
@@ -34,6 +35,8 @@ class LoadedBatch:
     """By conversation key."""
     crowded: set[str] = field(default_factory=set)
     """Keys of those in which too many events may wait after this batch for a deferred turn; they are in `redriven`."""
+    full_projects: frozenset[str] = frozenset()
+    """Those of which too much waits."""
     full: set[str] = field(default_factory=set)
     """Keys for whose held events there was no room beside those of others: the batch ends before the first record of one."""
 
@@ -43,18 +46,22 @@ class LoadedBatch:
         return [event.arrived for event in events if isinstance(event.arrived, Arrived)]
 
 
-async def load(reads: Reads, arrived: list[Arrived], peer_keys: Callable[[Any], list[str]]) -> LoadedBatch:
+async def load(
+    reads: Reads, arrived: list[Arrived], peer_keys: Callable[[Any], list[str]], shares: HeldShares
+) -> LoadedBatch:
     """Read it. Rare things cost a query only when a record asks for them.
 
     `peer_keys(body)`: the conversations that a peer may be in who is named without a channel.
     """
-    batch = LoadedBatch()
+    await shares.look(reads, (one.body.project_id for one in arrived))
+    batch = LoadedBatch(full_projects=shares.full)
     for one in arrived:
         if one.body.kind == "redrive" and one.key not in batch.redriven and _has_room(batch, one, arrived[0]):
             batch.redriven[one.key] = await redriven(reads, one)
     arrived = [*arrived, *batch.waiting()]
     await _load_conversations(reads, batch.work, arrived)
     await _load_held(reads, batch, arrived)
+    shares.note(one.conversation.project_id for one in batch.work.conversations.values() if one.held)
     arrived += [event for event in batch.waiting() if event.key in batch.crowded]
     batch.work.timers_found = await reads.timers([a.body.timer_id for a in arrived if a.body.kind == "timer"])
     names = [name for a in arrived if a.person_keyed and (name := named(a))]
@@ -127,7 +134,7 @@ async def _load_held(reads: Reads, batch: LoadedBatch, arrived: list[Arrived]) -
     counts = await reads.held_counts(list(held))
     batch.held_counts = {key: counts.get(id, 0) for id, key in held.items()}
     for one in arrived:
-        if batch.held_counts.get(one.key, 0) + len(arrived) <= MOST_HELD or one.key in batch.crowded:
+        if one.key in batch.crowded or one.key not in batch.held_counts or not _is_crowded(batch, one, len(arrived)):
             continue
         if one.key not in batch.redriven and not _has_room(batch, one, arrived[0]):
             continue
@@ -136,6 +143,10 @@ async def _load_held(reads: Reads, batch: LoadedBatch, arrived: list[Arrived]) -
         if found.deferred:
             batch.redriven[one.key] = found
             batch.crowded.add(one.key)
+
+
+def _is_crowded(batch: LoadedBatch, one: Arrived, more: int) -> bool:
+    return batch.held_counts[one.key] + more > MOST_HELD or one.body.project_id in batch.full_projects
 
 
 def _has_room(batch: LoadedBatch, one: Arrived, first: Arrived) -> bool:

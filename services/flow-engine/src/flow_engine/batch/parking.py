@@ -14,6 +14,7 @@ from uuid import uuid4
 from contracts import inbound
 from contracts.cloudevents import headers, now_text
 from contracts.ids import derived_id, split_conversation_key
+from flow_engine.batch import held_shares
 from flow_engine.batch.decoding import decoded
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.work import Work
@@ -97,6 +98,13 @@ def hold(work: Work, record: Record, key: str, held_already: int, most: int = MO
         work.dead.append(DeadRecord(record, "failed", f"its conversation is held, with {most} events waiting"))
         return
     waiting.append(record)
+
+
+def too_much_waits(record: Record) -> DeadRecord:
+    """Where a conversation is held for an operator, and of its project too much waits."""
+    return DeadRecord(
+        record, "failed", f"its conversation is held, with {held_shares.MOST_BYTES} bytes of its project waiting"
+    )
 
 
 def as_if_at(held: HeldEvent, cause: Record) -> Record:

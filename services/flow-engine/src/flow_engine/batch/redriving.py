@@ -53,6 +53,9 @@ class Redriving:
         if batch.work.conversations[key].held:
             self._note_digest(arrived)
             most = parking.MOST_BEHIND if key in self._behind else parking.MOST_HELD
+            if arrived.body.project_id in batch.full_projects and key not in self._behind:
+                batch.work.dead.append(parking.too_much_waits(arrived.record))
+                return
             parking.hold(batch.work, arrived.record, key, batch.held_counts.get(key, 0), most)
 
     def _note_digest(self, arrived: Arrived) -> None:
