@@ -15,6 +15,7 @@ from contracts.event_types import EVENTS
 from contracts.routes import ROUTES, Route, Service
 from devstack import openapi
 from devstack.paths import ROOT
+from servicekit.web import field_words
 from support import asgi
 from support.every_app import every_app
 
@@ -91,19 +92,55 @@ async def test_whatever_a_caller_gives_is_described(service: Service) -> None:
     assert silent == []
 
 
+def bodies_of(found: Any) -> Iterator[str]:
+    """What the bodies of requests refer to."""
+    for item in found["paths"].values():
+        for operation in item.values():
+            yield from references(operation.get("requestBody", {}))
+
+
 @pytest.mark.parametrize("service", SERVICES)
 async def test_each_field_of_a_body_that_is_sent_is_described(service: Service) -> None:
     found = await document(service)
-    bodies = {
-        reference.rpartition("/")[2]
-        for item in found["paths"].values()
-        for operation in item.values()
-        for reference in references(operation.get("requestBody", {}))
-    }
+    bodies = {reference.rpartition("/")[2] for reference in bodies_of(found)}
     shown = {name: found["components"]["schemas"][name].get("properties", {}) for name in bodies}
     assert [
         f"{name}.{field}" for name, fields in shown.items() for field in fields if "description" not in fields[field]
     ] == []
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_each_field_is_described_and_has_an_example_that_fits(service: Service) -> None:
+    """Of answers, too. Examples are for texts and numbers; of the others the schema says what they are."""
+    models = (await document(service))["components"]["schemas"]
+    fields = {
+        f"{name}.{field}": shown for name in models for field, shown in models[name].get("properties", {}).items()
+    }
+    assert [name for name, shown in fields.items() if "description" not in shown] == []
+    sent = {reference.rpartition("/")[2] for reference in bodies_of(await document(service))}
+    answers = {name: shown for name, shown in fields.items() if name.partition(".")[0] not in sent}
+    assert [name for name, shown in answers.items() if field_words.is_plain(shown) and "examples" not in shown] == []
+    wrong = [
+        name
+        for name, shown in fields.items()
+        for example in shown.get("examples", ())
+        if not Draft202012Validator(shown | {"components": {"schemas": models}}).is_valid(example)
+    ]
+    assert wrong == []
+
+
+def test_each_word_is_that_of_a_field() -> None:
+    shown = [
+        json.loads((ROOT / "contracts" / "schemas" / f"openapi-{service}.json").read_text()) for service in SERVICES
+    ]
+    models = [item for each in shown for item in each["components"]["schemas"].items()]
+    fields = {
+        name
+        for model, schema in models
+        for field in schema.get("properties", {})
+        for name in (field, f"{model}.{field}")
+    }
+    assert field_words.WORDS.keys() - fields == set()
 
 
 async def test_operations_have_names_of_their_own() -> None:

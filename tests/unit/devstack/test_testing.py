@@ -1,8 +1,11 @@
 """What `switchhook test …` hands to pytest."""
 
+import subprocess
+from typing import Any
+
 import pytest
 
-from devstack.testing import LIMIT, SHARED, pytest_arguments
+from devstack.testing import LIMIT, SHARED, pytest_arguments, run_tests
 
 FAST = ["tests/checks", "tests/unit", "tests/contract", "tests/bombs"]
 
@@ -19,3 +22,14 @@ FAST = ["tests/checks", "tests/unit", "tests/contract", "tests/bombs"]
 )
 def test_words_become_arguments_of_pytest(words: list[str], arguments: list[str]) -> None:
     assert pytest_arguments(words) == arguments
+
+
+def test_what_one_process_compiles_is_there_for_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(command: list[str], *, env: dict[str, str], **more: Any) -> subprocess.CompletedProcess[bytes]:
+        assert "PYTHONDONTWRITEBYTECODE" not in env
+        assert "PATH" in env
+        return subprocess.CompletedProcess(command, 3)
+
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    monkeypatch.setattr(subprocess, "run", run)
+    assert run_tests(["-k", "this"]) == 3

@@ -19,7 +19,7 @@ def pass_time():
 def run(pytester: pytest.Pytester, text: str, *options: str) -> pytest.RunResult:
     pytester.makepyfile(PASSES_TIME + text)
     pytester.makeini("[pytest]\nmarkers =\n    seconds(limit): x\n    slow: x\n")
-    plugins = ("-p", "support.suite.limit", "-p", "no:asyncio", "-p", "no:cacheprovider")
+    plugins = ("--disable-plugin-autoload", "-p", "support.suite.limit", "-p", "no:cacheprovider")
     return pytester.runpytest_inprocess(*plugins, *options)
 
 

@@ -1,5 +1,6 @@
 """`switchhook test`: what pytest is told, so that the plain words are gates: the checks are among the tests."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -30,5 +31,11 @@ def pytest_arguments(words: Sequence[str]) -> list[str]:
 
 
 def run_tests(words: Sequence[str]) -> int:
-    """Run the tests that the words name; pytest's exit code."""
-    return subprocess.run([sys.executable, "-m", "pytest", *pytest_arguments(words)], cwd=ROOT, check=False).returncode
+    """Run the tests that the words name; pytest's exit code.
+
+    What Python compiles is kept, also where PYTHONDONTWRITEBYTECODE asks for the opposite: without it each of some hundred
+    processes, most of them services that are started anew, compiles our code for itself.
+    """
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-m", "pytest", *pytest_arguments(words)]
+    return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode

@@ -174,3 +174,40 @@ def test_what_every_message_and_start_is_compared_with_is_bounded(story: Any) ->
     codes = {problem.code: problem.pointer for problem in check(document) if problem.severity == "error"}
     assert codes == {"too-many-words": "/triggers", "too-many-variables": "/triggers/21/accept"}
     assert len(compiled(document).triggers) == 22
+
+
+@pytest.mark.parametrize(
+    ("type", "condition", "told"),
+    [
+        ("string", "size(1) > 0", "size() is for a text or a list or an object, and a value of type integer is none: it has no length; compare it itself"),
+        ("integer", "size(memory.plan) > 0", "size() is for a text or a list or an object, and memory.plan, of type integer, is none: it has no length; compare it itself"),
+        ("string", "event.text.startsWith(3)", "startsWith() is for a text, and a value of type integer is none: write it in quotes"),
+        ("integer", "memory.plan.endsWith('3')", "endsWith() is for a text, and memory.plan, of type integer, is none: string(memory.plan) makes a text of it"),
+        ("array", "memory.plan.contains('gold')", "contains() is for a text, and memory.plan, of type array, is none: ask `… in memory.plan`"),
+        ("string", "memory.plan.getHours() > 3", "getHours() is for a time or a duration, and memory.plan, of type string, is none: make one of a text, timestamp(memory.plan) or duration(memory.plan)"),
+        ("object", "int(memory.plan) > 3", "int() is for a text or a number, and memory.plan, of type object, is none: ask for one of its items"),
+        ("string", "bool(1.5)", "bool() is for a text or true or false, and a value of type number is none: write it otherwise"),
+        ("string", "[1].exists(n, size(n) > 0 || size(2) > 0)", "size() is for a text or a list or an object, and a value of type integer is none: it has no length; compare it itself"),
+    ],
+)  # fmt: skip
+def test_what_a_function_does_not_take_is_told_with_what_to_write(
+    story: Any, type: str, condition: str, told: str
+) -> None:
+    problem = only(story(**declared(type, condition)))
+    assert (problem.pointer, problem.severity, problem.code) == ("/nodes/a/branches/0/if", "warning", "type-mismatch")
+    assert problem.message == told
+
+
+@pytest.mark.parametrize(
+    ("type", "condition"),
+    [
+        ("string", "size(memory.plan) > 0 && memory.plan.size() > 0 && memory.plan.startsWith('a')"),
+        ("array", "size(memory.plan) > 0 && 'a' in memory.plan && size([1]) > 0 && size({'a': 1}) > 0"),
+        ("integer", "string(memory.plan) == '3' && double(memory.plan) > 1.0 && int('3') > 1"),
+        ("string", "timestamp(memory.plan).getHours() > 3 && duration('1h').getMinutes() > 3"),
+        ("string", "[memory.plan].exists(memory, size(memory.plan) > 0)"),
+        ("boolean", "bool(memory.plan) && type(memory.plan) == bool && max(1, 2) > 1"),
+    ],
+)
+def test_what_a_function_takes_is_not_told(story: Any, type: str, condition: str) -> None:
+    assert found(story(**declared(type, condition))) == {}

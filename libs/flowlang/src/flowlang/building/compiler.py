@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from flowlang.expressions.arguments import Given
 from flowlang.expressions.expression import Expression
 from flowlang.expressions.json_paths import JsonPath
 from flowlang.expressions.operands import Operands
@@ -52,6 +53,7 @@ class Compiler:
         self.reads: list[tuple[Reference, str]] = []
         """(path, pointer) of everything that is read."""
         self.compares: list[tuple[Operands, str]] = []
+        self.given: list[tuple[Given, str]] = []
         self.tests: list[tuple[Reference | str, str]] = []
         """(what is taken together, pointer) of all conditions and computed values."""
         self.writes: set[Reference] = set()
@@ -123,6 +125,7 @@ class Compiler:
             built = self._try("expression", make, source, _FALSE)
             self._note(built.reads)
             self.compares.extend((one, pointer(*self._path)) for one in built.compares)
+            self.given.extend((one, pointer(*self._path)) for one in built.given)
             self.tests.extend((one, pointer(*self._path)) for one in built.tests)
             if built.hint:
                 self.problem("hyphen", built.hint, severity="warning")

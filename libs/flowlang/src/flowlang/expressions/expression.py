@@ -14,6 +14,7 @@ from flowlang.cel.mistakes import hint
 from flowlang.cel.parser import Node, parse
 from flowlang.cel.tokens import SyntaxFault, Token, tokens
 from flowlang.cel.values import TYPES, CelError, Missing
+from flowlang.expressions.arguments import Given, given
 from flowlang.expressions.comparisons import comparison
 from flowlang.expressions.operands import Operands, operands, taken_for_true
 from flowlang.expressions.scopes import ROOTS, Scopes
@@ -31,9 +32,9 @@ Reference = tuple[str, ...]
 
 class Expression:
     """A CEL expression. For the checker: `reads` are the paths it reads, `compares` what it takes together, `tests` what it
-    takes for true or false; `hint` is said about hyphens in names."""
+    takes for true or false, `given` what its functions are given; `hint` is said about hyphens in names."""
 
-    __slots__ = ("_comparison", "_roots", "_step", "_units", "compares", "hint", "reads", "source", "tests")
+    __slots__ = ("_comparison", "_roots", "_step", "_units", "compares", "given", "hint", "reads", "source", "tests")
 
     def __init__(self, source: str, *, decides: bool = False, later: bool = False) -> None:
         """`decides`: it is to be true or false. `later`: it is parsed when it is first evaluated, and fails then if it is wrong.
@@ -48,6 +49,7 @@ class Expression:
         self.reads: tuple[Reference, ...] = ()
         self.compares: tuple[Operands, ...] = ()
         self.tests: tuple[Reference | str, ...] = ()
+        self.given: tuple[Given, ...] = ()
         self.hint: str | None = None
         if not later:
             self._parse(decides=decides)
@@ -64,6 +66,7 @@ class Expression:
         self.hint = _hyphen_hint(words)
         self.reads = tuple(_reads(tree, frozenset()))
         self.compares, self.tests = tuple(operands(tree)), tuple(taken_for_true(tree, whole=decides))
+        self.given = tuple(given(tree))
         self._roots = tuple(sorted(_free_names(tree, frozenset())))
         self._refuse_unknown(tree)
         _refuse_costly(tree)

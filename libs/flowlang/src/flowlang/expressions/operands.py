@@ -23,7 +23,7 @@ class Operands(NamedTuple):
 def operands(tree: Node, bound: frozenset[str] = frozenset()) -> Iterator[Operands]:
     """Of all signs of an expression of which both sides are known. Names that loops bind are no variables."""
     if tree.kind == "binary" and tree.value in _SIGNS:
-        left, right = (_operand(child, bound) for child in tree.children)
+        left, right = (operand(child, bound) for child in tree.children)
         if left is not None and right is not None:
             yield Operands(tree.value, left, right)
     for place, child in enumerate(tree.children):
@@ -33,7 +33,7 @@ def operands(tree: Node, bound: frozenset[str] = frozenset()) -> Iterator[Operan
 
 def taken_for_true(tree: Node, *, whole: bool, bound: frozenset[str] = frozenset()) -> Iterator[tuple[str, str] | str]:
     """What has to be true or false by itself: the sides of a logical sign, what is asked before `?`, all of it if `whole`."""
-    if whole and (found := _operand(tree, bound)) is not None:
+    if whole and (found := operand(tree, bound)) is not None:
         yield found
     for place, child in enumerate(tree.children):
         inside = bound | {tree.value[1]} if tree.kind == "loop" and place else bound
@@ -41,7 +41,8 @@ def taken_for_true(tree: Node, *, whole: bool, bound: frozenset[str] = frozenset
         yield from taken_for_true(child, whole=logical or (tree.kind == "choice" and place == 0), bound=inside)
 
 
-def _operand(node: Node, bound: frozenset[str]) -> tuple[str, str] | str | None:
+def operand(node: Node, bound: frozenset[str]) -> tuple[str, str] | str | None:
+    """`memory.plan` of a variable, a literal's type, or None for anything else."""
     if node.kind == "literal":
         return _TYPES.get(type(node.value))
     if node.kind == "unsigned":

@@ -6,11 +6,19 @@ from collections.abc import Iterator, Set
 
 from contracts.people import PROFILE_FIELDS
 from flowlang.building.compiler import Compiler
+from flowlang.expressions.arguments import Given
 from flowlang.expressions.operands import Operands
 from flowlang.language.document import Document
 from flowlang.problems import Problem, pointer
 
 _ALIKE = {"integer": "number"}
+_SHOWN = {
+    "string": "a text",
+    "number": "a number",
+    "boolean": "true or false",
+    "array": "a list",
+    "object": "an object",
+}
 
 
 def open_ends(document: Document, reached: Set[str]) -> Iterator[Problem]:
@@ -29,7 +37,8 @@ def open_ends(document: Document, reached: Set[str]) -> Iterator[Problem]:
 
 
 def type_mismatches(document: Document, compiler: Compiler) -> Iterator[Problem]:
-    """Conditions that take a declared variable for something of another type: they fail, or never hold."""
+    """Conditions and functions that take a declared variable, or a literal, for something of another type: they fail, or
+    never hold."""
     types = {("user", name): "string" for name in PROFILE_FIELDS}
     types |= {(one.scope, name): one.type for name, one in document.variables.items()}
     for compared, place in compiler.compares:
@@ -42,6 +51,33 @@ def type_mismatches(document: Document, compiler: Compiler) -> Iterator[Problem]
         if type not in (None, "boolean"):
             name = f"{'.'.join(taken)}, of type {type}," if isinstance(taken, tuple) else f"a value of type {type}"
             yield Problem(place, "warning", "type-mismatch", f"{name} stands where true or false is needed: compare it")
+
+    for each, place in compiler.given:
+        type = types.get((each.what[0], each.what[1])) if isinstance(each.what, tuple) else each.what
+        if type is not None and _ALIKE.get(type, type) not in each.wanted:
+            yield Problem(place, "warning", "type-mismatch", _misgiven(each, type))
+
+
+def _misgiven(given: Given, type: str) -> str:
+    name = ".".join(given.what) if isinstance(given.what, tuple) else None
+    shown = f"{name}, of type {type}," if name else f"a value of type {type}"
+    wanted = " or ".join(_SHOWN[one] for one in given.wanted) or "a time or a duration"
+    return f"{given.function}() is for {wanted}, and {shown} is none: {_instead(given, type, name)}"
+
+
+def _instead(given: Given, type: str, name: str | None) -> str:
+    """What was probably meant."""
+    if not given.wanted:
+        return f"make one of a text, timestamp({name or '…'}) or duration({name or '…'})"
+    if given.function == "size":
+        return "it has no length; compare it itself"
+    if type == "array" and given.function == "contains" and given.is_subject:
+        return f"ask `… in {name or '[…]'}`"
+    if type in ("array", "object"):
+        return "ask for one of its items"
+    if given.wanted == ("string",):
+        return f"string({name}) makes a text of it" if name else "write it in quotes"
+    return "write it otherwise"
 
 
 def _sentence(compared: Operands, sides: list[str | None]) -> str:

@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 
 from contracts.described import Described
 from contracts.routes import ROUTES, Route, Service, bind
+from servicekit.web import field_words
 from servicekit.web.problems import MEDIA_TYPE
 
 Schema = dict[str, Any]
@@ -141,7 +142,9 @@ def _schemas(operations: Iterable[Operation]) -> tuple[Refs, dict[str, Schema]]:
         [(model, "validation") for model in dict.fromkeys(models)], ref_template=REF, schema_generator=Described
     )
     refs = {model: schema for (model, _), schema in found.items()}
-    return refs, dict(sorted(definitions.get("$defs", {}).items()))
+    schemas = dict(sorted(definitions.get("$defs", {}).items()))
+    field_words.tell(schemas)
+    return refs, schemas
 
 
 def _keep_what_is_left_out(patch: Schema) -> None:
