@@ -31,6 +31,10 @@ def told(bench: Rig, type: str, number: int) -> dict[str, Any]:
     return {"topic": events.TOPIC.name, "key": key.encode(), "value": event.encode(), "headers": headers + source}
 
 
+def cpu_by_process(rounds: list[dict[str, float]]) -> dict[str, float]:
+    return {name: median(each[name] for each in rounds) for name in rounds[0]}
+
+
 async def main(seconds: float) -> None:
     count = int(EVENTS_PER_SECOND * seconds / (2 * (ROUNDS + 1)))
     async with rig({"registry": {}, "dispatcher": {}}) as bench, sink() as target:
@@ -41,23 +45,23 @@ async def main(seconds: float) -> None:
         await producer.start()
         dispatcher = bench.stack.service("dispatcher").pid
         rates: dict[str, list[float]] = {ORDERED: [], UNORDERED: []}
-        cpu: dict[str, list[float]] = {ORDERED: [], UNORDERED: []}
+        cpu: dict[str, list[dict[str, float]]] = {ORDERED: [], UNORDERED: []}
         number = 0
         try:
             for _ in range(ROUNDS + 1):
                 for type in (UNORDERED, ORDERED):
                     records = [told(bench, type, number + each) for each in range(count)]
                     number += count
-                    meter = CpuMeter.start({"dispatcher": dispatcher})
+                    meter = CpuMeter.start(bench.pids())
                     rates[type].append(await ours_per_second(producer, dispatcher, target, records))
-                    cpu[type].append(meter.ms_per_event(count)["dispatcher"])
+                    cpu[type].append(meter.ms_per_event(count))
         finally:
             await producer.stop()
     ordered, unordered = median(rates[ORDERED][1:]), median(rates[UNORDERED][1:])
     report(
         "ordered", ordered=ordered, unordered=unordered, ratio=round(ordered / unordered, 3), unit="requests/s",
         events_a_round=count, conversations=CONVERSATIONS, rounds=ROUNDS,
-        cpu_ms={"ordered": median(cpu[ORDERED][1:]), "unordered": median(cpu[UNORDERED][1:])},
+        cpu_ms={name: cpu_by_process(cpu[type][1:]) for name, type in (("ordered", ORDERED), ("unordered", UNORDERED))},
     )  # fmt: skip
 
 

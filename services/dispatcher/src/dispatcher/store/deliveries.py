@@ -16,11 +16,11 @@ from dispatcher.store.rows import NEW, RESULT, new_rows, portions, result_row
 
 _INTERVAL, _LEASE, _QUEUES, _SINCE = (f"${len(NEW) + number}" for number in (1, 2, 3, 4))
 _INSERT = f"""
-WITH arrived AS (
+WITH arrived AS MATERIALIZED (
     SELECT u.*,
-           CASE WHEN coalesce(u.state, '') <> 'discarded' AND u.lane IS NOT NULL AND (u.place > 0 OR EXISTS (
-                    SELECT FROM delivery d
-                     WHERE d.lane = u.lane AND d.finished_at IS NULL AND d.day >= {_SINCE}::date))
+           CASE WHEN coalesce(u.state, '') <> 'discarded' AND u.lane IS NOT NULL AND (u.place > 0 OR (
+                    SELECT true FROM delivery d
+                     WHERE d.lane = u.lane AND d.finished_at IS NULL AND d.day >= {_SINCE}::date LIMIT 1))
                 THEN 'blocked' ELSE coalesce(u.state, 'in_flight') END AS first_state
       FROM {NEW.unnest()}
 ), unlooked AS (
@@ -42,6 +42,8 @@ SELECT id, day, project_id, kind, queue_id, source, lane, seq, first_state,
 ON CONFLICT (id, day) DO NOTHING
 RETURNING id, state
 """
+"""`arrived` is looked up once for each row, not wherever its state is needed. Of the lane one row is asked for and not whether
+there is any: for that PostgreSQL may read all rows of all lanes into a hash, and did."""
 _ROW = """
 RETURNING d.id, d.day, d.project_id, d.kind, d.queue_id, d.source, d.lane, d.seq, d.attempts, d.base, d.expires_at,
        d.created_at, d.conversation, d.contact_id, d.event_type, d.event_id, d.traceparent, d.hops, d.payload

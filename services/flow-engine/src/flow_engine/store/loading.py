@@ -18,7 +18,7 @@ from servicekit.loop.batches import Connection
 LOAD = """
 SELECT u.id, c.version, c.state, c.seen, c.listeners, c.last_user_at, c.contact_id,
        p.external_id, p.phone, p.email, p.profile, p.variables, p.tags, p.flags, p.merged_into,
-       EXISTS (SELECT FROM held h WHERE h.conversation = u.id) AS held
+       (SELECT true FROM held h WHERE h.conversation = u.id LIMIT 1) IS NOT NULL AS held
   FROM unnest($1::uuid[]) u(id)
   LEFT JOIN conversation c ON c.id = u.id
   LEFT JOIN contact p ON p.id = c.contact_id
