@@ -195,10 +195,8 @@ class ConversationsInMemory:
 
     async def held_conversations(self, after: str | None, limit: int) -> list[HeldConversation]:
         ids = sorted(id for id, held in self.waiting.items() if held and not held[0].deferred and id > (after or ""))
-        rows = [(id, self.waiting[id], [one.error for one in self.waiting[id] if one.error]) for id in ids[:limit]]
-        return [
-            HeldConversation(i, (h[0].key or b"").decode(), len(h), h[0].held_at, (*e, None)[0]) for i, h, e in rows
-        ]
+        of = [(id, self.waiting[id], [one.error for one in self.waiting[id] if one.error]) for id in ids[:limit]]
+        return [HeldConversation(i, (h[0].key or b"").decode(), len(h), h[0].held_at, (*e, None)[0]) for i, h, e in of]
 
     async def held_events(self, conversation: str, after: int | None, limit: int) -> list[HeldEvent]:
         held = self.waiting.get(conversation, [])
