@@ -30,9 +30,9 @@ SETTLE_SECONDS = 300
 """However much is left; a bot writes 30 messages a second at most."""
 QUIET_SECONDS = 2.5 * faults.LEASE_SECONDS
 """Nothing new for this long after everything should have come: what is missing then is lost."""
-LOOK_SECONDS = 0.5
-STOP_SECONDS, STOP_LOOK_SECONDS = 60, 0.1
-"""How long one that is to stop is given work, and how often it is looked at; it stops in the first that it gets."""
+LOOK_SECONDS = 0.2
+STOP_SECONDS, SAY_SECONDS, STOP_LOOK_SECONDS = 60, 2, 0.05
+"""How long one that is to stop is given work, how often, and how often it is looked at; it stops in the first that it gets."""
 DEED_SECONDS = faults.LEASE_SECONDS + 2
 """Within this, a process that holds a stale lease or batch does with it what it does."""
 _runs = itertools.count(1)
@@ -150,11 +150,15 @@ async def introduce(run: Run) -> None:
 
 async def behind_a_zombie(run: Run, broken: str) -> None:
     """One stops with work in hand. The other replica does that, and what was said since; then the first goes on."""
-    deadline = time.monotonic() + STOP_SECONDS
+    began = time.monotonic()
+    said = 0
     while not faults.stopped(run.stack, broken):
-        if time.monotonic() > deadline:
+        passed = time.monotonic() - began
+        if passed > STOP_SECONDS:
             raise RuntimeError(f"{faults.ZOMBIES[broken]} was given no work to stop with: this run says nothing")
-        await run.crowd.say_more(1)
+        if passed >= said * SAY_SECONDS:
+            said += 1
+            await run.crowd.say_more(1)
         await asyncio.sleep(STOP_LOOK_SECONDS)
     await run.crowd.say_more(2)  # In each chat, so that what is in hand is old in all of them.
     run.crowd.ended = True

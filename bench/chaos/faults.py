@@ -25,6 +25,8 @@ SETTINGS = {
 """Of every process under fire: takeovers come in seconds, and topics are named as contracts does."""
 FREEZE_SECONDS = 9
 REFUSE_SECONDS = 10
+GRACE_SECONDS = 2.0
+"""Who has not ended by then, since it is frozen or has much in hand, is killed."""
 ENGINES, DISPATCHERS = ("flow-engine", "flow-engine-2"), ("dispatcher", "dispatcher-2")
 FAULTY = (*ENGINES, *DISPATCHERS)
 
@@ -101,9 +103,12 @@ def wake(stack: Stack, broken: str) -> None:
 
 
 async def restart(stack: Stack, instances: Iterable[str]) -> None:
-    """Kill them, and start them again; who wants them ready waits for that."""
+    """Stop them, and start them again; who wants them ready waits for that.
+
+    Who leaves its groups in good order is not waited for there until its session is over, as one that was killed is.
+    """
     services = [stack.service(instance) for instance in instances]
-    await asyncio.gather(*(service.kill() for service in services))
+    await asyncio.gather(*(service.stop(grace_seconds=GRACE_SECONDS) for service in services))
     await asyncio.gather(*(service.launch() for service in services))
 
 

@@ -62,7 +62,7 @@ async def survives(ground: Ground, seconds: float, seed: int) -> None:
 
 
 @pytest.mark.seconds(240)
-@pytest.mark.parametrize("protection", ["outbox", "fence", "dedupe", "lease"])
+@pytest.mark.parametrize("protection", ["lease", "outbox", "dedupe", "fence"])
 async def test_the_checker_notices_when_a_protection_is_missing(ground: Ground, protection: str) -> None:
     """Processes die, or stop and go on later, in the very moment that the protection is for; ends at the first violation.
 

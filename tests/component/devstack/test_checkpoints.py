@@ -28,7 +28,8 @@ async def log(kafka: str, make_topic: MakeTopic) -> str:
 
 async def stand_at(dsn: str, topic: str, next_offset: int, last_id: str | None, partitions: int = 1) -> None:
     connection = await asyncpg.connect(dsn)
-    await connection.execute(LOOP_TABLES + INCARNATION)
+    if await connection.fetchval("SELECT to_regclass('checkpoint')") is None:
+        await connection.execute(LOOP_TABLES + INCARNATION)
     await connection.execute(
         "INSERT INTO checkpoint (topic, part, next_offset, epoch, owner, last_id, partitions, seen)"
         " VALUES ($1, 0, $2, 7, gen_random_uuid(), $3, $4, '{\"other/0\": [9, 0]}')",

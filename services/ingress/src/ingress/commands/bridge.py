@@ -71,6 +71,10 @@ class Stuck(Exception):
     """The consumer gets nothing although there is something to get; a new one is made."""
 
 
+class Unassigned(Stuck):
+    """It is a member of its group and has no partition."""
+
+
 class Bridge:
     """Consumes commands for ever; every error of Kafka is waited out."""
 
@@ -110,9 +114,15 @@ class Bridge:
                 await self._consume(consumer)
             except (KafkaError, OSError, TimeoutError, Stuck) as error:
                 log.warning("bridge.restarted", error=type(error).__name__)
+                pause = self._pause_after(error)
             finally:
                 await _stop(consumer)
-            await asyncio.sleep(RETRY_SECONDS)
+            await asyncio.sleep(pause)
+
+    def _pause_after(self, error: Exception) -> float:
+        """Kafka gives a member that comes back under its name what it had, without dividing the group anew: one that had nothing,
+        since the topic was not there, would have nothing for ever. It stays away until Kafka has forgotten it."""
+        return RETRY_SECONDS + (self._session_timeout if isinstance(error, Unassigned) else 0.0)
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         heard, taken = time.monotonic(), deque[Taken]()
@@ -272,11 +282,11 @@ async def _begin(consumer: AIOKafkaConsumer, error: KafkaError) -> None:
 
 
 async def _check_alive(consumer: AIOKafkaConsumer) -> None:
-    """Raises Stuck when commands wait that the consumer does not see, or when it has no partition to see them in:
+    """Raises Stuck when commands wait that the consumer does not see, Unassigned when it has no partition to see them in:
     aiokafka has states that it does not leave, and a member without partitions is one of them after an outage."""
     partitions = list(consumer.assignment())
     if not partitions:
-        raise Stuck("no partitions")
+        raise Unassigned("no partitions")
     ends = await undisturbed(consumer.end_offsets(partitions), SILENT_SECONDS)
     for partition, end in ends.items():
         if await undisturbed(consumer.position(partition), SILENT_SECONDS) < end:
