@@ -25,7 +25,7 @@ from flow_engine.state.rows import Identity, LogRow, MessageRow, TimerRow, TurnO
 from flow_engine.state.work import LoadedConversation, Outcome, Work
 from flow_engine.store.contacts import ContactRow, new_rows, patch_rows
 from flow_engine.store.event_log import outcome
-from flow_engine.store.held import digest_of, project_of
+from flow_engine.store.held import ROW_BYTES, digest_of, project_of
 from flow_engine.store.loading import chat_message
 from flow_engine.store.port import (
     BACKLOG_BYTES,
@@ -195,12 +195,8 @@ class ConversationsInMemory:
 
     async def held_conversations(self, after: str | None, limit: int) -> list[HeldConversation]:
         ids = sorted(id for id, held in self.waiting.items() if held and not held[0].deferred and id > (after or ""))
-        return [self._held_conversation(id) for id in ids[:limit]]
-
-    def _held_conversation(self, id: str) -> HeldConversation:
-        held = self.waiting[id]
-        error = next((one.error for one in held if one.error is not None), None)
-        return HeldConversation(id, (held[0].key or b"").decode(), len(held), held[0].held_at, error)
+        of = [(id, self.waiting[id], [one.error for one in self.waiting[id] if one.error]) for id in ids[:limit]]
+        return [HeldConversation(i, (h[0].key or b"").decode(), len(h), h[0].held_at, (*e, None)[0]) for i, h, e in of]
 
     async def held_events(self, conversation: str, after: int | None, limit: int) -> list[HeldEvent]:
         held = self.waiting.get(conversation, [])
@@ -348,6 +344,10 @@ class ReadsInMemory:
 
     async def held_counts(self, conversations: list[str]) -> dict[str, int]:
         return {id: len(self._store.waiting[id]) for id in conversations if self._store.waiting.get(id)}
+
+    async def held_size(self, project: str) -> int:
+        mine = (one for held in self._store.waiting.values() for one in held if project_of(one.headers) == project)
+        return sum(len(one.value or b"") + ROW_BYTES for one in mine)
 
     async def held_digests(self, event_ids: list[str]) -> dict[str, str]:
         waiting = sorted((one for held in self._store.waiting.values() for one in held), key=lambda one: -one.position)

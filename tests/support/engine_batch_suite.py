@@ -11,7 +11,7 @@ import pytest
 
 from contracts.cloudevents import headers
 from contracts.ids import derived_id
-from flow_engine.batch import parking
+from flow_engine.batch import held_shares, parking
 from flow_engine.state.ids import timer_id
 from flow_engine.state.rows import TimerRow
 from flow_engine.state.work import Work
@@ -163,6 +163,39 @@ class BatchSuite:
         world.handler.bugs.clear()
         await world.send("redrive")
         assert (await world.held(), len(world.events("message.received"))) == (0, 44)
+
+    async def test_what_many_redrives_of_a_batch_load_is_bounded_together(
+        self, world: EngineWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """250 redrives of as many conversations loaded a gigabyte: the batch ends before the first for which there is no room."""
+        people = [f"p{number}" for number in range(5)]
+        for person in people:
+            world.handler.bugs[person.encode()] = KeyError("a bug")
+            world.put("message", person, message_id="0", text="x" * 4_000, id=person)
+        await world.settle()
+        world.handler.bugs.clear()
+        monkeypatch.setattr(parking, "MOST_BYTES", 5_000)
+        for person in people:
+            world.put("redrive", person)
+        world.batches.clear()
+        await world.settle()
+        assert world.batches == [2, 2, 1]
+        assert len(world.events("message.received")) == 5
+        assert [await world.held(person) for person in people] == [0] * 5
+
+    async def test_a_held_conversation_of_a_project_with_too_many_bytes_waiting_lets_no_more_wait(
+        self, world: EngineWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(held_shares, "MOST_BYTES", 3_000)
+        monkeypatch.setattr(held_shares, "AGAIN_SECONDS", 0.0)
+        world.handler.bugs[b"bad"] = KeyError("a bug")
+        world.put("message", message_id="0", text="x" * 3_000, id="bad")
+        await world.settle()
+        dead = len(world.dead())
+        await world.say("hello?")
+        assert (await world.held(), len(world.dead()) - dead) == (1, 1)
+        await world.say("/start", "p2")
+        assert await world.said("p2") != []
 
     async def test_a_redriven_timer_ends_its_wait(self, world: EngineWorld) -> None:
         """A held event takes the road of any other: what it needs of the store is loaded for it, too."""

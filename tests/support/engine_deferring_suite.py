@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from contracts.replies import ReplyAdapter
-from flow_engine.batch import parking
+from flow_engine.batch import held_shares, loading, parking
 from flow_engine.programs.deferring import MOST_TRIES
 from flow_engine.programs.sandbox import MakeUrl
 from flow_engine.state.work import Work
+from flow_engine.store.port import HeldEvent
 from flowlang.model import PatchContact, RunCode
+from servicekit.kafka.records import Record
 from support.engine_world import PARTITION, EngineWorld, ScriptedSandbox, flow, flow_version
 
 TO = {"instance": "i-1", "partition": 2, "until": "rest"}
@@ -253,6 +255,60 @@ class DeferringSuite:
         assert (await world.held(), world.dead()) == (0, [])
         assert len(world.events("message.received")) == 1 + 249 * 4 + 250
         assert (await world.said())[:3] == ["Wait.", "/run  7.", "Sorry."]
+
+    async def test_a_crowded_conversation_with_large_events_is_loaded_in_parts_and_loses_none(
+        self, world: EngineWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """All that a batch brings was loaded besides, of any size: 250 of the largest are 60 MB, decoded four times as much."""
+        sandbox = slow(world)
+        monkeypatch.setattr(parking, "MOST_HELD", 20)
+        monkeypatch.setattr(loading, "MOST_HELD", 20)
+        monkeypatch.setattr(parking, "MOST_BYTES", 5_000)
+        decoded: list[int] = []
+        as_if_at = parking.as_if_at
+
+        def noting(held: HeldEvent, cause: Record) -> Record:
+            decoded.append(len(held.value or b""))
+            return as_if_at(held, cause)
+
+        monkeypatch.setattr(parking, "as_if_at", noting)
+        world.put("message", message_id="1", text="/run")
+        await world.apply()
+        for number in range(19):
+            world.put("message", message_id=f"a{number}", text="x" * 1_000)
+        await world.apply()
+        sandbox.gate.set()
+        for number in range(30):
+            world.put("message", message_id=f"b{number}", text="hello?")
+        await world.apply()
+        assert 0 < sum(decoded) <= 5_000
+        await world.settle()
+        assert (await world.held(), world.dead()) == (0, [])
+        assert len(world.events("message.received")) == 50
+
+    async def test_a_project_of_which_too_many_bytes_wait_defers_no_more_and_what_waits_is_applied(
+        self, world: EngineWorld, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Its slow turns and large events filled the database's disk, a gigabyte in a minute."""
+        slow(world)
+        monkeypatch.setattr(held_shares, "MOST_BYTES", 3_000)
+        monkeypatch.setattr(held_shares, "AGAIN_SECONDS", 0.0)
+        world.put("message", message_id="1", text="/run")
+        await world.apply()
+        world.put("message", message_id="2", text="x" * 3_000)
+        await world.apply()
+        assert await world.held() == 2
+        world.put("message", "p2", message_id="3", text="/run")
+        await world.apply()
+        assert (await world.held("p2"), await world.said("p2")) == (0, ["Wait."])
+        assert "wait for turns that take long" in world.events("flow.failed")[0]["error"]["detail"]
+        world.put("message", message_id="4", text="hello?")
+        await world.settle()
+        assert (await world.held(), world.dead()) == (0, [])
+        assert await world.said() == ["Wait.", "Sorry.", "Sorry."]
+        world.put("message", "p3", message_id="5", text="/run")
+        await world.apply()
+        assert await world.held("p3") == 1
 
     async def test_a_batch_defers_what_takes_long_and_makes_the_rest_itself(self, world: EngineWorld) -> None:
         """Code nodes that have ended within its patience leave nothing to be waited for."""

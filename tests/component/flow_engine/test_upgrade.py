@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import asyncpg
+import msgspec
 import orjson
 import pytest
 
+from contracts.cloudevents import PROJECT
 from flow_engine.state import stored_state
-from flow_engine.store import log_partitions
+from flow_engine.store import held, log_partitions
 from flowlang.model import Conversation
+from servicekit.kafka.records import Record
 from servicekit.migrate import migrate_async
 from support.databases import Databases
 
@@ -73,5 +76,24 @@ async def test_what_can_only_have_been_verified_still_names_people_and_nothing_e
         )
         assert [tuple(row) for row in rows] == [("external_id", "crm-2", "told"), ("phone", "+491701234567", "shared")]
         assert await connection.fetchval("SELECT count(*) FROM contact WHERE merged_into IS NULL") == len(PEOPLE)
+    finally:
+        await connection.close()
+
+
+async def test_what_was_held_by_the_release_before_waits_on_and_is_counted_for_nobody(database: str) -> None:
+    await migrate_async("flow_engine", database, "0008")
+    connection = await asyncpg.connect(database, server_settings={"search_path": "flow_engine"})
+    try:
+        conversation = await connection.fetchval(
+            "INSERT INTO held (conversation, part, record_offset, record_ms, key, value, headers, deferred)"
+            " VALUES (gen_random_uuid(), 0, 1, 1, 'b/c/p', '{}', $1, false) RETURNING conversation",
+            msgspec.msgpack.encode(((PROJECT, b"p"),)),
+        )
+        await migrate_async("flow_engine", database)
+        assert len(await held.events(connection, conversation, 10)) == 1
+        assert await held.size(connection, "p") == 0
+        record = Record("inbound", 0, 2, 2, b"b/c/q", b"x" * 100, ((PROJECT, b"p"),))
+        await connection.execute(held.HOLD, *held.HELD.arrays([held.row(record, "b/c/q")]))
+        assert await held.size(connection, "p") == 100 + held.ROW_BYTES
     finally:
         await connection.close()

@@ -8,6 +8,7 @@ import pytest
 
 from flowlang.building.compiler import KnownNames
 from flowlang.language.check import check
+from support.dialogue import compiled
 
 SAY = {"type": "say", "parts": [{"text": "x"}]}
 QUESTION = {"type": "ask", "text": "?", "input": {"type": "text"}}
@@ -163,6 +164,16 @@ def test_what_has_the_wrong_shape_is_told_in_plain_words(story: Any, broken: Any
     for problem in check(story({"a": broken})):
         for word in ("Input should", "Value error", "Field required", "dictionary", "valid"):
             assert word not in problem.message
+
+
+def test_what_every_message_and_start_is_compared_with_is_bounded(story: Any) -> None:
+    """More of it is still run, where it was published before."""
+    words = [{"id": f"k{number}", "type": "keyword", "any": ["a"] * 100, "to": "a"} for number in range(21)]
+    hook = {"id": "h", "type": "webhook", "accept": {f"v{number}": "string" for number in range(201)}, "to": "a"}
+    document = {**story({"a": {"type": "end"}}), "triggers": [*words, hook]}
+    codes = {problem.code: problem.pointer for problem in check(document) if problem.severity == "error"}
+    assert codes == {"too-many-words": "/triggers", "too-many-variables": "/triggers/21/accept"}
+    assert len(compiled(document).triggers) == 22
 
 
 @pytest.mark.parametrize(

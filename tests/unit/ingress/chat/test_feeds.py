@@ -102,3 +102,27 @@ def test_whatever_comes_in_whatever_order_nothing_is_skipped(seed):
             copies = randomly.sample(range(1, known + 1), min(known, 3))
             feed.add_copies(said(*sorted(copies)))
         assert seqs(feed.after(feed.floor)) == list(range(feed.floor + 1, feed.last + 1))
+
+
+def test_what_lies_beyond_a_gap_is_bounded_and_the_gap_is_known():
+    """Copies come for as long as the lease holds; nobody need listen, and so nobody asks for what is missing."""
+
+    def long(seq):
+        return ChatMessage(seq=seq, id="i", at="", content=MessageContent(text="x" * (KEPT_BYTES // 10)))
+
+    feed = Feed(0)
+    for seq in range(5, 100):
+        feed.add_copies([long(seq)])
+        assert feed.size <= KEPT_BYTES
+    assert not feed.whole
+    feed.add_backlog(0, [long(seq) for seq in range(1, 100)])
+    assert (feed.whole, feed.last) == (True, 99)
+
+
+def test_a_feed_that_lets_go_keeps_nothing_and_goes_on_behind_it():
+    feed = Feed(0)
+    feed.add_copies(said(1, 2, 4))
+    feed.let_go()
+    assert (feed.size, feed.floor, feed.whole, feed.messages) == (0, 4, True, [])
+    feed.add_copies(said(5))
+    assert seqs(feed.after(4)) == [5]

@@ -18,6 +18,8 @@ from flowlang.nodes.base import Edge
 from flowlang.problems import FlowInvalid, Problem, pointer
 from flowlang.triggers.base import Claim
 
+MOST_WORDS = 2000
+"""Of all keywords of a flow: every message that nothing else takes is searched for them."""
 _FILLED_BY_OTHERS = frozenset(("bot", "event", "system", "temp"))
 
 
@@ -43,6 +45,7 @@ def _structural_problems(document: Document) -> list[Problem]:
     return [
         *unknown_targets(document),
         *_equal_triggers(document),
+        *_too_many_words(document),
         *_unreachable(document, reached := _reached(document)),
         *open_ends(document, reached),
         *_endless_cycles(document),
@@ -83,6 +86,13 @@ def _equal_triggers(document: Document) -> Iterator[Problem]:
             if claim.name in claimed:
                 yield _taken(index, claim, "another trigger of this flow")
             claimed.add(claim.name)
+
+
+def _too_many_words(document: Document) -> Iterator[Problem]:
+    words = sum(trigger.words() for trigger in document.triggers)
+    if words > MOST_WORDS:
+        message = f"the keywords of a flow have at most {MOST_WORDS} words, these have {words}: say them as a `pattern`"
+        yield Problem("/triggers", "error", "too-many-words", message)
 
 
 def _taken(index: int, claim: Claim, by: str) -> Problem:

@@ -27,12 +27,13 @@ class _Way:
 
     __slots__ = ("by_name", "is_bounded", "names_in")
 
-    def __init__(self, kind: type[TriggerModel], entries: Iterable[Entry]) -> None:
+    def __init__(self, kind: type[TriggerModel]) -> None:
         self.names_in, self.is_bounded = kind.names_in, kind.IS_BOUNDED
         self.by_name: dict[str, list[Entry]] = {}
-        for entry in entries:
-            for name in entry.trigger.matcher.names():
-                self.by_name.setdefault(name, []).append(entry)
+
+    def add(self, entry: Entry) -> None:
+        for name in entry.trigger.matcher.names():
+            self.by_name.setdefault(name, []).append(entry)
 
 
 def _takers(ways: Iterable[_Way], arrival: Arrival) -> Iterator[Entry]:
@@ -60,27 +61,35 @@ class BotFlows:
     stand there; where several could take an event, those with a condition come first.
     """
 
-    def __init__(self, published: Iterable[Graph], look_up: LookUp | None = None) -> None:
+    def __init__(self, published: Iterable[Graph], look_up: LookUp | None = None, *, at_once: bool = True) -> None:
+        """Not `at_once`: whoever makes it goes through `putting_in_order` to its end before it is used."""
         graphs = sorted(published, key=lambda graph: graph.slug)
         self.versions = tuple((graph.flow_id, graph.version) for graph in graphs)
         """(flow id, version) of the published ones."""
         self._current = {graph.flow_id: graph for graph in graphs}
         self._by_slug = {graph.slug: graph for graph in graphs}
         self._look_up = look_up
-        entries = [Entry(graph, trigger) for graph in graphs for trigger in graph.triggers.values()]
-        entries.sort(key=lambda entry: entry.trigger.when is None)
         self._first: dict[str, list[_Way]] = {}
         self._then: dict[str, list[_Way]] = {}
-        self._index(entries)
+        if at_once:
+            for _ in self.putting_in_order():
+                pass
 
-    def _index(self, entries: list[Entry]) -> None:
-        used = {entry.trigger.type for entry in entries}
+    def putting_in_order(self) -> Iterator[None]:
+        """Puts the ways into the flows in order, a flow after the other: a bot may have some hundred thousand of them."""
+        used: dict[str, _Way] = {}
+        for with_condition in (True, False):
+            for graph in self._by_slug.values():
+                for trigger in graph.triggers.values():
+                    if (trigger.when is not None) is with_condition:
+                        if trigger.type not in used:
+                            used[trigger.type] = _Way(TRIGGER_KINDS[trigger.type])
+                        used[trigger.type].add(Entry(graph, trigger))
+                yield
         for kind, model in sorted(TRIGGER_KINDS.items(), key=lambda item: (item[1].PRECEDENCE, item[0])):
-            if kind in used:
-                way = _Way(model, [entry for entry in entries if entry.trigger.type == kind])
-                ways = self._first if model.PRECEDENCE == Precedence.COMMAND else self._then
-                for happening in model.TAKES:
-                    ways.setdefault(happening, []).append(way)
+            ways = self._first if model.PRECEDENCE == Precedence.COMMAND else self._then
+            for happening in model.TAKES if kind in used else ():
+                ways.setdefault(happening, []).append(used[kind])
 
     def current(self, flow_id: str) -> Graph | None:
         """The version that new sessions start on."""

@@ -16,6 +16,7 @@ from flowlang.running.run import Run
 from flowlang.running.walk import walk
 from flowlang.triggers.base import Arrival, CompiledTrigger
 from flowlang.triggers.registry import TRIGGER_KINDS
+from flowlang.work import TooCostly
 
 
 def enter_first(run: Run, entries: Iterable[Entry], arrival: Arrival) -> bool:
@@ -33,7 +34,10 @@ def _is_open(run: Run, entry: Entry) -> bool:
         return True
     run.graph = entry.graph
     try:
+        run.work.charge_turn(1)  # A bot may have thousands of them, and a simple comparison charges nothing.
         return entry.trigger.when.evaluate(run) is True
+    except TooCostly:
+        return False
     except NodeError as error:
         run.steps.append({"node": None, "type": "trigger", "port": entry.trigger.id, "error": error.as_dict()})
         return False

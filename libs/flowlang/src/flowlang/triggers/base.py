@@ -106,6 +106,10 @@ class TriggerModel(DocumentModel):
         """The matcher; what is wrong goes to the compiler."""
         return Matcher()
 
+    def words(self) -> int:
+        """Words that a message is searched for."""
+        return 0
+
     def claims(self) -> tuple[Claim, ...]:
         """Names that no other trigger of the bot may have."""
         return ()

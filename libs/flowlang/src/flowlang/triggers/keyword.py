@@ -45,6 +45,9 @@ class KeywordTrigger(TriggerModel):
             raise ValueError("give words in `any`, or a `pattern`")
         return self
 
+    def words(self) -> int:
+        return len(self.any)
+
     def build(self, compiler: Compiler) -> Matcher:
         pattern = compiler.pattern(self.pattern, "pattern") if self.pattern else None
         return _Keyword(_SHAPES[self.match], tuple((word.casefold(), word) for word in self.any), pattern)

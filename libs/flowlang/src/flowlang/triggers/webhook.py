@@ -11,6 +11,7 @@ from pydantic import AfterValidator, Field
 from flowlang.building.compiler import Compiler
 from flowlang.triggers.base import Matcher, Precedence, TriggerModel
 
+MOST_ACCEPTED = 200
 _TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -43,6 +44,9 @@ class WebhookTrigger(TriggerModel):
     """The variables that the caller gives: name → type, with `!` when it is needed."""
 
     def build(self, compiler: Compiler) -> Matcher:
+        if len(self.accept) > MOST_ACCEPTED and not compiler.later:
+            message = f"at most {MOST_ACCEPTED} variables: each start has all of them checked"
+            compiler.problem("too-many-variables", message, "accept")
         return _Webhook(self.accept)
 
 

@@ -11,6 +11,7 @@ import structlog
 from contracts import inbound
 from flow_engine.batch import person_lookup
 from flow_engine.batch.decoding import decoded
+from flow_engine.batch.held_shares import HeldShares
 from flow_engine.batch.loading import LoadedBatch, load
 from flow_engine.batch.parking import sentence
 from flow_engine.batch.redriving import Redriving
@@ -49,6 +50,7 @@ class EngineHandler:
     ) -> None:
         """`compute_budget`: seconds after which a batch ends early."""
         self._store, self._catalogue, self._deferring, self._budget = store, catalogue, deferring, compute_budget
+        self._shares = HeldShares()
         self._commands = Allowances(free=0.0, most=MOST_COMMANDS, rate=COMMANDS_A_SECOND)
         self._repeats = counter("switchhook_repeats_total").labels(self.topic)
         turns = counter("switchhook_turns_total")
@@ -60,10 +62,12 @@ class EngineHandler:
         good = [arrived for arrived in all_arrived if isinstance(arrived, Arrived)]
         await self._wait_for_registry(good)
         async with self._store.reading() as reads:
-            loaded = await load(reads, good, self._catalogue.peer_keys) if good else LoadedBatch()
+            loaded = await load(reads, good, self._catalogue.peer_keys, self._shares) if good else LoadedBatch()
+        self._deferring.refuse(loaded.full_projects)
         await self._wait_for_registry(loaded.waiting())
         await self._catalogue.prepare(one.conversation for one in loaded.work.conversations.values())
         applied = await self._apply_in_order(all_arrived, loaded)
+        self._shares.note(loaded.work.conversations[key].conversation.project_id for key in loaded.work.held)
         work = loaded.work
         return Commit(partial(self._store.save, work), work.outgoing, work.dead, applied=applied)
 
@@ -73,6 +77,7 @@ class EngineHandler:
         if isinstance(arrived, DeadRecord):
             return []
         self._deferring.drop(arrived.key)
+        self._shares.note([arrived.body.project_id])
         if arrived.body.kind != "redrive":
             await self._store.hold(record, arrived.key, sentence(error), connection)
         elif isinstance(error, RedriveFailed):
@@ -83,7 +88,9 @@ class EngineHandler:
     async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
         """Find the turns that were deferred, and learn what nobody may start on."""
         self._catalogue.retire(await self._store.retired(connection))
-        self._deferring.let_wait(await self._store.deferred(partitions, connection))
+        turns = await self._store.deferred(partitions, connection)
+        self._shares.note(whose.project for whose in turns)
+        self._deferring.let_wait(turns)
 
     def on_revoked(self, partitions: set[int]) -> None:
         """Turns in the making are given up: whoever holds the partition makes them again."""
@@ -100,7 +107,7 @@ class EngineHandler:
         redriving = Redriving(batch, partial(self._apply_one, batch, turns), self._deferring)
         end = time.perf_counter() + self._budget
         for count, arrived in enumerate(all_arrived):
-            if count and time.perf_counter() > end:
+            if count and (time.perf_counter() > end or (isinstance(arrived, Arrived) and arrived.key in batch.full)):
                 return count
             if count % YIELD_EVERY_RECORDS == YIELD_EVERY_RECORDS - 1:
                 await asyncio.sleep(0)

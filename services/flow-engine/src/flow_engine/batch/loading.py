@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.ids import split_conversation_key
+from flow_engine.batch import parking
+from flow_engine.batch.held_shares import HeldShares
 from flow_engine.batch.parking import AT_ONCE, MOST_HELD, Redriven, redriven
 from flow_engine.batch.person_lookup import named
 from flow_engine.state.ids import conversation_id
@@ -34,6 +35,10 @@ class LoadedBatch:
     """By conversation key."""
     crowded: set[str] = field(default_factory=set)
     """Keys of those in which too many events may wait after this batch for a deferred turn; they are in `redriven`."""
+    full_projects: frozenset[str] = frozenset()
+    """Those of which too much waits."""
+    full: set[str] = field(default_factory=set)
+    """Keys for whose held events there was no room beside those of others: the batch ends before the first record of one."""
 
     def waiting(self) -> list[Arrived]:
         """The held events that redrives of this batch apply."""
@@ -41,18 +46,22 @@ class LoadedBatch:
         return [event.arrived for event in events if isinstance(event.arrived, Arrived)]
 
 
-async def load(reads: Reads, arrived: list[Arrived], peer_keys: Callable[[Any], list[str]]) -> LoadedBatch:
+async def load(
+    reads: Reads, arrived: list[Arrived], peer_keys: Callable[[Any], list[str]], shares: HeldShares
+) -> LoadedBatch:
     """Read it. Rare things cost a query only when a record asks for them.
 
     `peer_keys(body)`: the conversations that a peer may be in who is named without a channel.
     """
-    batch = LoadedBatch()
+    await shares.look(reads, (one.body.project_id for one in arrived))
+    batch = LoadedBatch(full_projects=shares.full)
     for one in arrived:
-        if one.body.kind == "redrive" and one.key not in batch.redriven:
+        if one.body.kind == "redrive" and one.key not in batch.redriven and _has_room(batch, one, arrived[0]):
             batch.redriven[one.key] = await redriven(reads, one)
     arrived = [*arrived, *batch.waiting()]
     await _load_conversations(reads, batch.work, arrived)
     await _load_held(reads, batch, arrived)
+    shares.note(one.conversation.project_id for one in batch.work.conversations.values() if one.held)
     arrived += [event for event in batch.waiting() if event.key in batch.crowded]
     batch.work.timers_found = await reads.timers([a.body.timer_id for a in arrived if a.body.kind == "timer"])
     names = [name for a in arrived if a.person_keyed and (name := named(a))]
@@ -125,12 +134,27 @@ async def _load_held(reads: Reads, batch: LoadedBatch, arrived: list[Arrived]) -
     counts = await reads.held_counts(list(held))
     batch.held_counts = {key: counts.get(id, 0) for id, key in held.items()}
     for one in arrived:
-        if batch.held_counts.get(one.key, 0) + len(arrived) > MOST_HELD and one.key not in batch.crowded:
-            # All of them, however large: one for each that comes, or too many would wait.
-            found = await redriven(reads, one, max(len(arrived), AT_ONCE), math.inf)
-            if found.deferred:
-                batch.redriven[one.key] = found
-                batch.crowded.add(one.key)
+        if one.key in batch.crowded or one.key not in batch.held_counts or not _is_crowded(batch, one, len(arrived)):
+            continue
+        if one.key not in batch.redriven and not _has_room(batch, one, arrived[0]):
+            continue
+        # One for each that comes, as far as there is room: else too many would wait.
+        found = await redriven(reads, one, max(len(arrived), AT_ONCE))
+        if found.deferred:
+            batch.redriven[one.key] = found
+            batch.crowded.add(one.key)
+
+
+def _is_crowded(batch: LoadedBatch, one: Arrived, more: int) -> bool:
+    return batch.held_counts[one.key] + more > MOST_HELD or one.body.project_id in batch.full_projects
+
+
+def _has_room(batch: LoadedBatch, one: Arrived, first: Arrived) -> bool:
+    """Whether held events of its conversation may be loaded, too; those of the first record may always."""
+    if one.key != first.key and sum(found.size for found in batch.redriven.values()) >= parking.MOST_BYTES:
+        batch.full.add(one.key)
+        return False
+    return True
 
 
 async def _load_repeats(reads: Reads, work: Work, arrived: list[Arrived]) -> None:

@@ -14,6 +14,7 @@ from uuid import uuid4
 from contracts import inbound
 from contracts.cloudevents import headers, now_text
 from contracts.ids import derived_id, split_conversation_key
+from flow_engine.batch import held_shares
 from flow_engine.batch.decoding import decoded
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.work import Work
@@ -24,6 +25,8 @@ from servicekit.loop.batches import DeadRecord
 
 MOST_HELD = 1000
 """Events held of one conversation; what comes after goes to the dead-letter topic."""
+MOST_BEHIND = 20 * MOST_HELD
+"""Where they wait for a deferred turn each batch applies some, MOST_BYTES of them, from MOST_HELD on; so these are hardly reached."""
 AT_ONCE = 100
 """Held events that one redrive record applies; it is followed by another while there are more."""
 MOST_BYTES = 4 * 1024 * 1024
@@ -51,20 +54,23 @@ class Redriven(NamedTuple):
     events: list[RedrivenEvent]
     next: int | None
     deferred: bool
+    size: int
+    """Bytes of the events."""
 
 
-async def redriven(reads: Reads, redrive: Arrived, limit: int = AT_ONCE, most_bytes: float | None = None) -> Redriven:
-    """The next held events of a redrive's conversation. `most_bytes` None: MOST_BYTES."""
+async def redriven(reads: Reads, redrive: Arrived, limit: int = AT_ONCE) -> Redriven:
+    """The next held events of a redrive's conversation."""
     conversation = conversation_id(redrive.key)
-    most = MOST_BYTES if most_bytes is None else most_bytes
-    held = await _next(reads, conversation, limit + 1, most)
-    count = sum(size <= most or not place for place, size in enumerate(accumulate(map(_size, held[:limit]))))
+    held = await _next(reads, conversation, limit + 1, MOST_BYTES)
+    sizes = list(accumulate(map(_size, held[:limit])))
+    count = sum(size <= MOST_BYTES or not place for place, size in enumerate(sizes))
     events = [RedrivenEvent(one.position, decoded(as_if_at(one, redrive.record))) for one in held[:count]]
     left = held[count].position if len(held) > count else None
-    return Redriven(conversation, events, left, deferred=bool(held) and held[0].deferred)
+    size = sizes[count - 1] if count else 0
+    return Redriven(conversation, events, left, deferred=bool(held) and held[0].deferred, size=size)
 
 
-async def _next(reads: Reads, conversation: str, limit: int, most_bytes: float) -> list[HeldEvent]:
+async def _next(reads: Reads, conversation: str, limit: int, most_bytes: int) -> list[HeldEvent]:
     """As many as `limit`, and little more than `most_bytes`."""
     held: list[HeldEvent] = []
     while len(held) < limit and sum(map(_size, held)) <= most_bytes:
@@ -85,13 +91,20 @@ def sentence(error: Exception) -> str:
     return f"{type(error).__name__}: {error}".replace("\0", "")[:ERROR_LIMIT]
 
 
-def hold(work: Work, record: Record, key: str, held_already: int) -> None:
+def hold(work: Work, record: Record, key: str, held_already: int, most: int = MOST_HELD) -> None:
     """Let an event wait behind those of its conversation that wait already, in the store or in this batch."""
     waiting = work.held.setdefault(key, [])
-    if held_already + len(waiting) >= MOST_HELD:
-        work.dead.append(DeadRecord(record, "failed", f"its conversation is held, with {MOST_HELD} events waiting"))
+    if held_already + len(waiting) >= most:
+        work.dead.append(DeadRecord(record, "failed", f"its conversation is held, with {most} events waiting"))
         return
     waiting.append(record)
+
+
+def too_much_waits(record: Record) -> DeadRecord:
+    """Where a conversation is held for an operator, and of its project too much waits."""
+    return DeadRecord(
+        record, "failed", f"its conversation is held, with {held_shares.MOST_BYTES} bytes of its project waiting"
+    )
 
 
 def as_if_at(held: HeldEvent, cause: Record) -> Record:

@@ -29,6 +29,8 @@ class Redriving:
 
     def __init__(self, batch: LoadedBatch, apply_one: ApplyOne, deferring: Deferring) -> None:
         self._batch, self._apply_one, self._deferring = batch, apply_one, deferring
+        self._behind: set[str] = set()
+        """Keys of those that are crowded, also where not all could be applied: nothing is dropped of them."""
 
     def defer(self, arrived: Arrived) -> None:
         """The event's turn is deferred: it is the first that waits in its conversation."""
@@ -42,6 +44,7 @@ class Redriving:
         batch, key = self._batch, arrived.key
         if key in batch.crowded:
             batch.crowded.discard(key)
+            self._behind.add(key)
             redriven, before = batch.redriven.pop(key), len(batch.work.outgoing)
             await self._apply(arrived, redriven, [arrived], here=True)
             batch.work.join_outgoing(before, arrived.record)
@@ -49,7 +52,11 @@ class Redriving:
                 self._deferring.let_wait([TurnOf(arrived.record.partition, key, arrived.body.project_id)])
         if batch.work.conversations[key].held:
             self._note_digest(arrived)
-            parking.hold(batch.work, arrived.record, key, batch.held_counts.get(key, 0))
+            most = parking.MOST_BEHIND if key in self._behind else parking.MOST_HELD
+            if arrived.body.project_id in batch.full_projects and key not in self._behind:
+                batch.work.dead.append(parking.too_much_waits(arrived.record))
+                return
+            parking.hold(batch.work, arrived.record, key, batch.held_counts.get(key, 0), most)
 
     def _note_digest(self, arrived: Arrived) -> None:
         """Another request under its id, of this batch, is not to be taken for it."""
@@ -67,7 +74,9 @@ class Redriving:
                 self._deferring.drop(arrived.key)  # It waits for an operator, or for nothing.
             return
         here = not redriven.deferred or arrived.key in batch.crowded
-        batch.crowded.discard(arrived.key)
+        if arrived.key in batch.crowded:
+            batch.crowded.discard(arrived.key)
+            self._behind.add(arrived.key)
         del batch.redriven[arrived.key]
         all_applied = await self._apply(arrived, redriven, [], here=here)
         if all_applied and redriven.next is not None:

@@ -144,7 +144,9 @@ class RegistryCatalogue:
                 current.append(graph)
             yield
         there = tuple((graph.flow_id, graph.version) for graph in current)
-        self._bots[bot_id] = _Known(there, BotFlows(current, partial(self._graph)))
+        made = BotFlows(current, partial(self._graph), at_once=False)
+        yield from made.putting_in_order()
+        self._bots[bot_id] = _Known(there, made)
         if len(self._bots) > MOST_BOTS:
             self._bots.popitem(last=False)
 

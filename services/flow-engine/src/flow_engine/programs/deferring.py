@@ -32,6 +32,7 @@ MOST_OF_A_PROJECT, MOST = 8, 64
 MOST_TRIES = 3
 """Times that a turn is begun apart before it is made in its batch: each time something it was made of had changed."""
 MOST_TRIED = 10_000
+TOO_MUCH_WAITS = "too many bytes of this project's events wait for turns that take long"
 
 
 class Deferred(Exception):
@@ -77,10 +78,14 @@ class Deferring:
         self._tries: OrderedDict[str, int] = OrderedDict()
         """By event id: how often its turn was begun apart in vain."""
         self._deferred = counter("switchhook_turns_deferred_total")
+        self._refused: frozenset[str] = frozenset()
 
     async def turn(self, event: Event, whose: TurnOf, catalogue: Catalogue, *, here: bool = False) -> Turn:
         """See MakesTurns."""
         making = self._making.get(whose.key)
+        if whose.project in self._refused and (making is None or not making.task.done()):
+            self.drop(whose.key)
+            return self._stepping.at_once(event) or await self._stepping.refused(event, TOO_MUCH_WAITS)
         if making is not None and not making.is_of(event):
             if making.event.happening.id == event.happening.id:
                 self._in_vain(event, 1)
@@ -98,6 +103,10 @@ class Deferring:
             self._deferred.inc()
             raise Deferred
         return self._taken(making)
+
+    def refuse(self, projects: frozenset[str]) -> None:
+        """Of these too much waits already: their turns are made at once, without what is not cheap by its form."""
+        self._refused = projects
 
     def _begun(self, event: Event, whose: TurnOf, catalogue: Catalogue) -> _Making:
         if whose.key not in self._called and not self._may_begin(whose.project):

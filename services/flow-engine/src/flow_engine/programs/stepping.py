@@ -49,9 +49,9 @@ class TooMuchCode(Exception):
     """The turn has come to more code nodes than it may run."""
 
 
-def _refusing(error: AllowanceSpent) -> Callable[[], None]:
+def _refusing(why: str) -> Callable[[], None]:
     def refuse() -> None:
-        raise NodeError("allowance-spent", str(error))
+        raise NodeError("allowance-spent", why)
 
     return refuse
 
@@ -71,6 +71,8 @@ class Event:
     gone: set[Version] = field(default_factory=set)
     begun: Turn | None = None
     """As far as it was made at once, where it has come to code."""
+    refused: str | None = None
+    """Why its code does not run."""
 
     @property
     def project(self) -> str:
@@ -113,13 +115,17 @@ class Stepping:
             self._allowances.check(event.project)
             return await self._in_worker(event, catalogue)
         except AllowanceSpent as error:
-            return await self._refused(event, error)
+            return await self.refused(event, str(error))
         except ForkerGone as error:
             raise Infrastructure("no worker process can be started") from error
 
-    async def _refused(self, event: Event, error: AllowanceSpent) -> Turn:
-        """The turn without what is not cheap by its form. What has to be made ready for it is, a part after the other."""
-        refuse, make = _refusing(error), event.around.tools.make
+    async def refused(self, event: Event, why: str) -> Turn:
+        """The turn without code nodes and what is not cheap by its form, which fail with `allowance-spent` and the reason.
+
+        What has to be made ready for it is, a part after the other.
+        """
+        refuse, make = _refusing(why), event.around.tools.make
+        event.refused = why
 
         def make_small(units: int) -> None:
             if units > MOST_OF_A_PART:
@@ -182,6 +188,9 @@ class Stepping:
         """The result of a code node, which the event keeps."""
         if len(event.results) >= MOST_CODE_RUNS:
             raise TooMuchCode
+        if event.refused is not None:
+            event.results.append({"wait": code.wait, "ok": False, "error": event.refused})
+            return event.results[-1]
         async with self._code_places.of(event.project):
             try:
                 self._allowances.check(event.project)

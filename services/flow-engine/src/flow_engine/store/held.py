@@ -36,6 +36,7 @@ class HeldRow(NamedTuple):
     deferred: bool
     event_id: str | None
     digest: str | None
+    project: str
 
 
 class PlaceRow(NamedTuple):
@@ -45,7 +46,7 @@ class PlaceRow(NamedTuple):
     position: int
 
 
-HELD = Columns(HeldRow, "uuid int bigint bigint bytea bytea bytea text bool text text")
+HELD = Columns(HeldRow, "uuid int bigint bigint bytea bytea bytea text bool text text text")
 RELEASED = Columns(PlaceRow, "uuid bigint")
 HOLD = HELD.insert("held")
 RELEASE = f"""
@@ -65,6 +66,9 @@ HAVING NOT bool_or(deferred) ORDER BY conversation LIMIT $2
 """
 _FAILED = "UPDATE held SET error = $3, deferred = false WHERE conversation = $1 AND position = $2"
 _DISCARD = "DELETE FROM held WHERE conversation = $1 AND ($2::bigint[] IS NULL OR position = ANY ($2))"
+_SIZE = "SELECT coalesce(sum(octet_length(value) + $2), 0)::bigint FROM held WHERE project = $1"
+ROW_BYTES = 512
+"""What a row takes beside its value."""
 _COUNT = "SELECT conversation, count(*) FROM held WHERE conversation = ANY ($1::uuid[]) GROUP BY 1"
 _DIGESTS = "SELECT event_id, digest FROM held WHERE event_id = ANY ($1::text[]) ORDER BY position DESC"
 _headers_decoder = msgspec.msgpack.Decoder(tuple[tuple[str, bytes | None], ...])
@@ -76,7 +80,7 @@ def row(record: Record, key: str, error: str | None = None, *, deferred: bool = 
     event_id = cloudevents.header(record.headers, "ce_id") if digest is not None else None
     return HeldRow(
         conversation_id(key), record.partition, record.offset, record.timestamp, record.key, record.value, headers,
-        error, deferred, event_id, digest,
+        error, deferred, event_id, digest, project_of(record.headers),
     )  # fmt: skip
 
 
@@ -109,6 +113,12 @@ async def digests(connection: Connection, event_ids: list[str]) -> dict[str, str
 async def counts(connection: Connection, ids: list[str]) -> dict[str, int]:
     """How many events wait, by conversation id."""
     return {str(id): count for id, count in await connection.fetch(_COUNT, ids)} if ids else {}
+
+
+async def size(connection: Connection, project: str) -> int:
+    """Bytes of a project's events that wait."""
+    found: int = await connection.fetchval(_SIZE, project, ROW_BYTES)
+    return found
 
 
 async def events(connection: Connection, conversation: str, limit: int, after: int | None = None) -> list[HeldEvent]:

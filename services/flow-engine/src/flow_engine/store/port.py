@@ -135,6 +135,10 @@ class Reads(Protocol):
         """How many events wait, by conversation id; those without any are left out."""
         ...
 
+    async def held_size(self, project: str) -> int:
+        """Bytes of a project's events that wait, with what it takes to keep them."""
+        ...
+
     async def held_digests(self, event_ids: list[str]) -> dict[str, str]:
         """The `request_digest` of those of these events that wait, by event id; of two under one id the first's."""
         ...

@@ -142,6 +142,9 @@ class PostgresReads:
     async def held_counts(self, conversations: list[str]) -> dict[str, int]:
         return await held.counts(self._connection, conversations)
 
+    async def held_size(self, project: str) -> int:
+        return await held.size(self._connection, project)
+
     async def held_digests(self, event_ids: list[str]) -> dict[str, str]:
         return await held.digests(self._connection, event_ids)
 

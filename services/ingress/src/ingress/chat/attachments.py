@@ -37,6 +37,9 @@ AFTER_ALL = 2**31 - 1
 GAP_SECONDS = 0.2
 """A gap that a backlog did not fill is asked for again after this."""
 SWEEP_SECONDS = 30.0
+KEPT_OF_A_PROJECT = 16 * 1024 * 1024
+"""Bytes of messages that are kept for all who listen to a project's conversations. Past it a conversation that grows keeps none: its
+listeners have them from the engine, at the rate at which they may attach."""
 
 
 class Spot(NamedTuple):
@@ -66,6 +69,8 @@ class _Attached:
     listeners: int = 0
     asking: asyncio.Task[list[ChatMessage]] | None = None
     asked_after: int = 0
+    size: int = 0
+    """Bytes of the feed, as they were counted."""
 
     def wake(self) -> None:
         self.changed.set()
@@ -84,6 +89,8 @@ class Attachments:
         self._rate = Rate(attaches_per_second, 1)
         self._buckets = Buckets(lambda: 1)
         self._attached: dict[str, _Attached] = {}
+        self._sizes: dict[str, int] = {}
+        """By project: bytes of its conversations' feeds."""
         self._next_sweep = 0.0
         self.closing = False
 
@@ -98,6 +105,7 @@ class Attachments:
         found = self._attached.get(reply.conversation)
         if found is not None and reply.request_id is None:
             found.feed.add_copies(reply.messages)
+            self._count(found)
             found.wake()
 
     async def after(self, spot: Spot, seq: int, seconds: float) -> list[ChatMessage]:
@@ -138,6 +146,7 @@ class Attachments:
         """Ask for the backlog and for copies from then on. Raises ProblemError 503 when nobody answers."""
         reply, ends = await self._ask(attached.spot, seq)
         found = attached.feed.add_backlog(seq, reply.messages)
+        self._count(attached)
         # A backlog may be one part of several: only an empty one says that there is no more.
         attached.until = 0.0 if reply.messages else ends
         attached.wake()
@@ -185,6 +194,23 @@ class Attachments:
         if over:
             raise unavailable("Too many listeners came at once: come again.", 1 + round(random.uniform(0, 5)))  # noqa: S311
 
+    def _count(self, attached: _Attached) -> None:
+        """Its feed has changed: the project's are counted, and this one lets go of what is too much."""
+        project, counted = attached.spot.project_id, attached.size
+        if self._attached.get(attached.spot.key) is not attached:
+            return
+        if self._sizes.get(project, 0) - counted + attached.feed.size > KEPT_OF_A_PROJECT:
+            attached.feed.let_go()
+        attached.size = attached.feed.size
+        self._add(project, attached.size - counted)
+
+    def _add(self, project: str, size: int) -> None:
+        total = self._sizes.get(project, 0) + size
+        if total:
+            self._sizes[project] = total
+        else:
+            self._sizes.pop(project, None)
+
     def _enter(self, spot: Spot, seq: int) -> _Attached:
         found = self._attached.get(spot.key)
         if found is None:
@@ -199,7 +225,10 @@ class Attachments:
         if now < self._next_sweep:
             return
         self._next_sweep = now + SWEEP_SECONDS
-        self._attached = {key: one for key, one in self._attached.items() if one.listeners or one.until > now}
+        over = [key for key, one in self._attached.items() if not one.listeners and one.until <= now]
+        for key in over:
+            one = self._attached.pop(key)
+            self._add(one.spot.project_id, -one.size)
 
 
 def _heard(asking: asyncio.Task[list[ChatMessage]]) -> None:

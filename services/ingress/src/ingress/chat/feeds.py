@@ -19,14 +19,14 @@ KEPT_BYTES = 256 * 1024
 class Feed:
     """Messages with `floor < seq <= last`, all of them."""
 
-    __slots__ = ("_ahead", "_size", "floor", "messages")
+    __slots__ = ("_ahead", "_ahead_size", "_size", "floor", "messages")
 
     def __init__(self, floor: int) -> None:
         self.floor = floor
         self.messages: list[ChatMessage] = []
         self._ahead: dict[int, ChatMessage] = {}
-        self._size = 0
-        """Bytes of `messages`."""
+        self._size = self._ahead_size = 0
+        """Bytes of `messages`, and of what lies beyond a gap."""
 
     @property
     def last(self) -> int:
@@ -38,6 +38,11 @@ class Feed:
         """Whether nothing is known beyond a gap."""
         return not self._ahead
 
+    @property
+    def size(self) -> int:
+        """Bytes of all messages that are kept."""
+        return self._size + self._ahead_size
+
     def after(self, seq: int) -> list[ChatMessage]:
         """The messages above `seq` (which is not below `floor`)."""
         return [message for message in self.messages if message.seq > seq] if seq < self.last else []
@@ -46,10 +51,22 @@ class Feed:
         """Take new messages; afterwards the feed may not be whole."""
         self._ahead.update((message.seq, message) for message in copies if message.seq > self.last)
         self._join()
+        if (
+            self._ahead_size > KEPT_BYTES
+        ):  # The last one says that there is a gap, which a backlog fills with the others.
+            last = max(self._ahead)
+            self._ahead = {last: self._ahead[last]}
+            self._ahead_size = _size_of(self._ahead[last])
         self._trim()
         if len(self._ahead) > KEPT or sum(map(_size_of, self._ahead.values())) > KEPT_BYTES:
             last = max(self._ahead)  # The backlog that closes the gap brings the others.
             self._ahead = {last: self._ahead[last]}
+
+    def let_go(self) -> None:
+        """Keep no message: who listens has them from the engine, in a backlog."""
+        last = max(self._ahead, default=self.last)
+        self.floor, self.messages, self._ahead = last, [], {}
+        self._size = self._ahead_size = 0
 
     def add_backlog(self, after: int, backlog: Iterable[ChatMessage]) -> list[ChatMessage]:
         """Take all that the engine has above `after`, and give what is now known above it.
@@ -76,6 +93,7 @@ class Feed:
             last += 1
         if self._ahead:
             self._ahead = {seq: message for seq, message in self._ahead.items() if seq > last}
+        self._ahead_size = sum(map(_size_of, self._ahead.values()))
 
     def _trim(self) -> None:
         surplus = max(0, len(self.messages) - KEPT)
