@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError
 
 from support.waiting import eventually
@@ -25,6 +26,16 @@ async def create_topics(
     await admin.start()
     try:
         await admin.create_topics(new)
+    finally:
+        await admin.close()
+
+
+async def set_topic(bootstrap_servers: str, name: str, config: Mapping[str, str]) -> None:
+    """Change settings of a topic."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap_servers)
+    await admin.start()
+    try:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(config))])
     finally:
         await admin.close()
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 _TYPES = {
     "string": "a text", "str": "a text", "int": "a whole number", "float": "a number", "decimal": "a number",
     "bool": "true or false", "list": "a list", "tuple": "a list", "dict": "an object", "mapping": "an object",
@@ -46,6 +48,15 @@ def sentence(error: Mapping[str, Any]) -> str:
     if type in _LIMITS:
         return f"it has to be {_LIMITS[type].format_map(_Known(context))}"
     return f"it has to be {_TYPES.get(_kind(type), 'another value')}"
+
+
+def reason(error: ValidationError) -> str:
+    """What is wrong with a record, for its dead letter: the first field that is wrong, and the sentence about it."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return f"it is no JSON: {first['ctx']['error']}"
+    place = ".".join(map(str, first["loc"]))
+    return f"{place}: {sentence(first)}" if place else sentence(first)
 
 
 class _Known(dict[str, Any]):

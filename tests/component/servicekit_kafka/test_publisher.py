@@ -13,7 +13,9 @@ from devstack.ports import free_port
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import KafkaPublisher, NotAcknowledged, TooLarge
 from servicekit.kafka.records import Outgoing
+from servicekit.kafka.refused_writes import REFUSED
 from support.ledger import read_all
+from support.topics import set_topic
 from support.waiting import eventually
 
 MakeTopic = Callable[..., Awaitable[str]]
@@ -73,6 +75,30 @@ async def test_after_a_refused_batch_nothing_that_was_queued_behind_it_is_sent(
     await eventually(lambda: publisher.connected)
     await publisher.publish(Outgoing(topic, b"k", b"later", []))
     assert [record.value for record in await read_all(kafka, topic)] == [b"later"]
+
+
+async def test_what_kafka_refuses_is_told_until_it_is_taken(
+    publisher: KafkaPublisher, kafka: str, make_topic: MakeTopic
+) -> None:
+    topic = await make_topic("out", config={"max.message.bytes": "500"})
+    with pytest.raises(NotAcknowledged):
+        await publisher.publish(Outgoing(topic, b"k", b"x" * 1000, []))
+    assert f"{topic} since" in str(REFUSED.problem())
+    assert "(MessageSizeTooLargeError): give the topic max.message.bytes=" in str(REFUSED.problem())
+    await eventually(lambda: publisher.connected)
+    await publisher.publish(Outgoing(topic, b"k", b"small", []))
+    assert REFUSED.problem() is not None
+    await set_topic(kafka, topic, {"max.message.bytes": "5000"})
+
+    async def taken() -> bool:
+        try:
+            await publisher.publish(Outgoing(topic, b"k", b"x" * 1000, []))
+        except NotAcknowledged:
+            return False
+        return True
+
+    await eventually(taken)
+    assert REFUSED.problem() is None
 
 
 async def test_what_kafka_would_refuse_anywhere_is_refused_at_once(publisher: KafkaPublisher) -> None:

@@ -15,8 +15,6 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from servicekit.checkpoints import fence, transactions
 from servicekit.kafka.records import Outgoing, pack_outgoing
@@ -24,6 +22,7 @@ from servicekit.loop import preparation, recovery
 from servicekit.loop.partition_loop import Fatal
 from support.ledger import Ledger, make_loop, produce, read_all, rows, running, sources, turns, without_repeats
 from support.stack import SESSION_SECONDS
+from support.topics import set_topic
 from support.waiting import eventually
 
 MakeTopic = Callable[..., Awaitable[str]]
@@ -278,9 +277,4 @@ async def produce_slowly(kafka: str, topic: str, rounds: int) -> None:
 
 async def set_limit(kafka: str, topic: str, limit: int) -> None:
     """From now on Kafka refuses larger record batches on that topic."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    try:
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"max.message.bytes": str(limit)})])
-    finally:
-        await admin.close()
+    await set_topic(kafka, topic, {"max.message.bytes": str(limit)})

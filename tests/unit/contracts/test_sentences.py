@@ -9,7 +9,8 @@ from pydantic import AwareDatetime, BaseModel, Field, TypeAdapter, ValidationErr
 from pydantic_core import core_schema
 
 from contracts.commands import Command
-from contracts.sentences import sentence
+from contracts.inbound import InboundAdapter
+from contracts.sentences import reason, sentence
 from registry.resources.kinds import RESOURCES
 
 WORDS = (
@@ -69,3 +70,20 @@ def test_every_kind_of_error_has_a_sentence() -> None:
     for type in get_args(core_schema.ErrorType):
         said = sentence({"type": type, "loc": ("a",), "msg": "Value error, why", "ctx": {}})
         assert not any(word in said for word in WORDS), type
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (b"not json", "it is no JSON: expected ident at line 1 column 2"),
+        (b'{"kind": "dance"}', "there is no type 'dance'; there are: "),
+        (b'{"kind": "timer", "project_id": 1}', "timer.project_id: it has to be a text"),
+        (b'{"kind": "timer", "project_id": "p"}', "timer.bot_id: the field 'bot_id' is needed"),
+    ],
+)
+def test_why_a_record_is_a_dead_letter_is_a_sentence(value: bytes, why: str) -> None:
+    with pytest.raises(ValidationError) as caught:
+        InboundAdapter.validate_json(value)
+    said = reason(caught.value)
+    assert said.startswith(why)
+    assert not any(word in said for word in ("Input should", "Field required", "Value error"))

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 from contracts.installed import BrokenPackage
 from servicekit import failpoints
 from servicekit.kafka.inside_aiokafka.connections import refusal as kafka_refusal
+from servicekit.kafka.refused_writes import REFUSED
 from servicekit.misconfigured import Misconfigured
 from servicekit.observability.logging import configure_logging
 from servicekit.observability.telemetry import configure_tracing, shutdown_tracing
@@ -97,7 +98,12 @@ def run(name: str, settings_type: type[S], make: Callable[[S], Service]) -> None
         log.warning("process.chaos", reason=chaos)
     health = Health(
         {"kafka": kafka_refusal} | dict(service.checks()),
-        warnings={"chaos": lambda: chaos, "kafka": KAFKA.problem, "database": DATABASE.problem},
+        warnings={
+            "chaos": lambda: chaos,
+            "kafka": KAFKA.problem,
+            "writes": REFUSED.problem,
+            "database": DATABASE.problem,
+        },
     )
     try:
         serve(service.app, settings, lambda: _working(service, health), health=health)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import msgspec
 from pydantic import ValidationError
 
+from contracts.sentences import reason
 from flowlang import clock
 from flowlang.building.compiler import Compiler
 from flowlang.graph import Graph, GraphNode, Nodes
@@ -116,7 +117,7 @@ class _Making:
             node = build_node(id, NODE_TYPES[head.type].model_validate(msgspec.json.decode(source)), compiler)
             wrong = [problem.message for problem in compiler.problems if problem.severity == "error"]
         except ValidationError as error:
-            wrong = [str(error.errors()[0]["msg"])]
+            wrong = [reason(error)]
         if not wrong:
             return node
         return _failing(id, head, NodeError("node-invalid", f"the node {id!r} cannot run: {wrong[0][:200]}"))

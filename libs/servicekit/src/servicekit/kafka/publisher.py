@@ -26,6 +26,7 @@ from servicekit.kafka.clients import make_producer
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.inside_aiokafka.send_queue import BatchBuilder, MessageBatch, SendQueue, waiters
 from servicekit.kafka.records import Outgoing, size_of
+from servicekit.kafka.refused_writes import REFUSED
 from servicekit.kafka.undisturbed import undisturbed
 from servicekit.observability.metrics import counter
 
@@ -91,16 +92,18 @@ class _Link:
         """Put a batch behind all that wait for that partition."""
         batch = self.queue.append(builder, tp)
         self.open[batch] = time.monotonic()
-        batch.future.add_done_callback(lambda future: self._settled(batch, future))
+        batch.future.add_done_callback(lambda future: self._settled(batch, builder.size(), future))
         return batch
 
-    def _settled(self, batch: MessageBatch, future: asyncio.Future[Any]) -> None:
+    def _settled(self, batch: MessageBatch, size: int, future: asyncio.Future[Any]) -> None:
         self.open.pop(batch, None)
         topic = self._cluster.own_name(batch.tp.topic)
         if _acknowledged(future):
             counter("switchhook_published_total").labels(topic).inc(batch.record_count)
+            REFUSED.taken(batch.tp.topic, size)
         else:
             counter("switchhook_publish_failures_total").labels(topic).inc(batch.record_count)
+            REFUSED.failed(batch.tp.topic, None if future.cancelled() else future.exception(), size)
             # The sender takes up its next batch only after this callback, and must find nothing.
             self.fail("a batch was given up" if future.cancelled() else repr(future.exception()))
 

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from contracts.actions import ACTION_LIMIT, action_type
 from contracts.cloudevents import HOPS, PROJECT, TYPE_PREFIX
 from contracts.event_types import EVENTS
+from contracts.sentences import reason
 from dispatcher.errors import Unreadable
 from dispatcher.model.delivery import DeliveryKind
 from servicekit.kafka.records import Record
@@ -83,9 +84,8 @@ class ActionDecoder:
         try:
             body = kind.parse(_value(record))
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            code = "not-json" if first["type"] == "json_invalid" else "wrong-schema"
-            raise Unreadable(code, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:500]) from error
+            code = "not-json" if error.errors()[0]["type"] == "json_invalid" else "wrong-schema"
+            raise Unreadable(code, reason(error)[:500]) from error
         if (record.key or b"") != body.conversation.encode() and body.conversation != "-":
             raise Unreadable("wrong-schema", "the body names another conversation than the key")
         return Arrived(record, body.id, body.project_id, body, body.hops, headers.get("traceparent")), kind

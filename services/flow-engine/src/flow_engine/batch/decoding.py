@@ -12,6 +12,7 @@ from contracts import inbound
 from contracts.cloudevents import TYPE_PREFIX
 from contracts.ids import NOBODY
 from contracts.inbound import InboundBase
+from contracts.sentences import reason
 from flow_engine.errors import Undecodable
 from flow_engine.state.patches import without_nul
 from flow_engine.turn.event import Arrived
@@ -82,9 +83,8 @@ def _body(record: Record, kind: str) -> Any:
         body = _MODELS[kind].validate_json(value)
         return _MODELS[kind].validate_json(to_json(without_nul(from_json(value)))) if _ESCAPED_NUL in value else body
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        code = "not-json" if first["type"] == "json_invalid" else "wrong-schema"
-        raise Undecodable(code, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:500]) from error
+        code = "not-json" if error.errors()[0]["type"] == "json_invalid" else "wrong-schema"
+        raise Undecodable(code, reason(error)[:500]) from error
 
 
 def is_for_nobody(body: Any) -> bool:

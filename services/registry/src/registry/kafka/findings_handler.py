@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from contracts import cloudevents, findings
+from contracts import cloudevents, findings, sentences
 from contracts.events import Event
 from contracts.registry import Channel, Endpoint, FlowVersion
 from registry.entities import Stored
@@ -125,9 +125,8 @@ def _read(record: Record) -> TriggerRequest | Finding | Circuit | DeadRecord:
         moment = moment_of(event.timestamp)
         event_id = cloudevents.header(record.headers, "ce_id") or ""
     except ValidationError as error:
-        [first, *_] = error.errors()
-        code = "not-json" if first["type"] == "json_invalid" else "wrong-schema"
-        return DeadRecord(record, code, f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:500])
+        code = "not-json" if error.errors()[0]["type"] == "json_invalid" else "wrong-schema"
+        return DeadRecord(record, code, sentences.reason(error)[:500])
     except UnicodeDecodeError:
         return DeadRecord(record, "wrong-schema", "ce_id: not UTF-8")
     except ValueError as error:
