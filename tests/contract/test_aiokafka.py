@@ -18,13 +18,22 @@ from aiokafka.cluster import ClusterMetadata
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
-from aiokafka.errors import KafkaConnectionError
+from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder, _DefaultRecordBatchPy
 
 from servicekit.kafka.clients import make_consumer, make_producer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.inside_aiokafka import connections, consumers, decoding, incarnations, missing_topics, send_queue
+from servicekit.kafka.inside_aiokafka import (
+    connections,
+    consumers,
+    decoding,
+    incarnations,
+    instance_names,
+    missing_topics,
+    send_queue,
+)
 from servicekit.kafka.records import BAD_NAME, Record
 
 NOWHERE = Cluster("127.0.0.1:1", "blue.")
@@ -131,6 +140,18 @@ async def test_a_producer_can_be_closed_although_it_never_started(producer: AIOK
     assert producer._sender.sender_task is None
     assert producer._closed is False
     assert parameters(producer._message_accumulator._append_batch) == ["builder", "tp"]
+
+
+async def test_a_member_that_is_none_any_more_comes_to_one_place() -> None:
+    assert GroupCoordinator.reset_generation is instance_names.reset_generation
+    assert GroupCoordinator._do_rejoin_group is instance_names.do_rejoin_group
+    assert parameters(instance_names._reset) == ["self"]
+    assert parameters(instance_names._rejoin) == ["self", "subscription"]
+    assert for_code(82) is instance_names.FencedInstanceId
+    for refused in (CoordinatorGroupRebalance.perform_group_join, CoordinatorGroupRebalance._send_sync_group_request):
+        assert "raise Errors.KafkaError(repr(err))" in inspect.getsource(refused)
+    told = str(KafkaError(repr(instance_names.FencedInstanceId())))
+    assert instance_names.FencedInstanceId.__name__ in told
 
 
 async def test_a_client_asks_for_metadata_in_one_place_and_says_which_topics_are_missing() -> None:

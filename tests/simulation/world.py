@@ -142,6 +142,10 @@ class Clients:
         """What a consumer knows of its topics is never old here."""
 
     @staticmethod
+    def fenced(consumer: Any) -> None:
+        """No two machines have one name here."""
+
+    @staticmethod
     def fetcher_ended(consumer: Any) -> bool:
         return False
 

@@ -10,10 +10,11 @@ import pytest
 from contracts.partitioner import partition_for
 from contracts.topic import DLQ_RECORD_LIMIT, RECORD_LIMIT
 from devstack.ports import free_port
+from servicekit.kafka import publisher as publishing
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import KafkaPublisher, NotAcknowledged, TooLarge
 from servicekit.kafka.records import Outgoing
-from servicekit.kafka.refused_writes import REFUSED
+from servicekit.kafka.refused_writes import RefusedWrites
 from support.ledger import read_all
 from support.topics import set_topic
 from support.waiting import eventually
@@ -78,16 +79,18 @@ async def test_after_a_refused_batch_nothing_that_was_queued_behind_it_is_sent(
 
 
 async def test_what_kafka_refuses_is_told_until_it_is_taken(
-    publisher: KafkaPublisher, kafka: str, make_topic: MakeTopic
+    publisher: KafkaPublisher, kafka: str, make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    refused = RefusedWrites()
+    monkeypatch.setattr(publishing, "REFUSED", refused)
     topic = await make_topic("out", config={"max.message.bytes": "500"})
     with pytest.raises(NotAcknowledged):
         await publisher.publish(Outgoing(topic, b"k", b"x" * 1000, []))
-    assert f"{topic} since" in str(REFUSED.problem())
-    assert "(MessageSizeTooLargeError): give the topic max.message.bytes=" in str(REFUSED.problem())
+    assert f"{topic} since" in str(refused.problem())
+    assert "(MessageSizeTooLargeError): give the topic max.message.bytes=" in str(refused.problem())
     await eventually(lambda: publisher.connected)
     await publisher.publish(Outgoing(topic, b"k", b"small", []))
-    assert REFUSED.problem() is not None
+    assert refused.problem() is not None
     await set_topic(kafka, topic, {"max.message.bytes": "5000"})
 
     async def taken() -> bool:
@@ -98,7 +101,7 @@ async def test_what_kafka_refuses_is_told_until_it_is_taken(
         return True
 
     await eventually(taken)
-    assert REFUSED.problem() is None
+    assert refused.problem() is None
 
 
 async def test_what_kafka_would_refuse_anywhere_is_refused_at_once(publisher: KafkaPublisher) -> None:

@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.inside_aiokafka import connections, decoding, missing_topics, repeated_lines
+from servicekit.kafka.inside_aiokafka import connections, decoding, instance_names, missing_topics, repeated_lines
 from servicekit.kafka.inside_aiokafka.consumers import FETCH_WAIT_MS
 
 FETCH_BYTES = 2 * 1024 * 1024
@@ -22,6 +22,7 @@ FETCH_BYTES = 2 * 1024 * 1024
 decoding.install()
 connections.install()
 missing_topics.install()
+instance_names.install()
 repeated_lines.install()
 
 

@@ -28,6 +28,7 @@ from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.committed import Committed
 from servicekit.kafka.inside_aiokafka import consumers, missing_topics
 from servicekit.kafka.inside_aiokafka.incarnations import TopicState
+from servicekit.kafka.inside_aiokafka.instance_names import Membership
 from servicekit.kafka.records import Record
 from servicekit.kafka.undisturbed import undisturbed
 
@@ -40,6 +41,8 @@ ANSWER_SECONDS = 6.0
 PROGRESS_SECONDS = 20.0
 TOPIC_SECONDS = 2.0
 """Between two looks at whether the topic is still the one that is read, and led by the same brokers."""
+PAUSE_SECONDS, FENCED_PAUSE_SECONDS = 2.0, 30.0
+"""At most between two consumers; while another process has our instance name, between two looks at whether it still has."""
 LOST = (KafkaError, IllegalStateError, OSError)
 
 log = structlog.get_logger()
@@ -126,6 +129,8 @@ class GroupReader:
         """The one at work, None between two."""
         self._silent: AIOKafkaConsumer | None = None
         """The one that did not answer."""
+        self._fenced: Membership | None = None
+        """What this process was in the group until another one joined it under the same instance name, which still is there."""
         self._room = asyncio.Event()
         self._unassigned_since: float | None = time.monotonic()
         self._stood_at: dict[int, int] = {}
@@ -139,7 +144,8 @@ class GroupReader:
                 await self._session(receiver)
             except (*LOST, Stuck, TimeoutError) as error:
                 log.warning("consumer.replaced", topic=self._topic, error=f"{type(error).__name__}: {error}")
-            pause = 0.1 if time.monotonic() - started > 30 else min(pause * 2, 2.0)
+            most = FENCED_PAUSE_SECONDS if self._fenced else PAUSE_SECONDS
+            pause = 0.1 if time.monotonic() - started > 30 else min(pause * 2, most)
             await asyncio.sleep(pause)
 
     @property
@@ -176,6 +182,12 @@ class GroupReader:
     def missing(self) -> str | None:
         """For readiness: that the topic does not exist, in a sentence; None when it may."""
         return missing_topics.problem(self._topic_there)
+
+    def fenced(self) -> str | None:
+        """For readiness: that another process has our instance name, in a sentence; None when none is known to."""
+        if self._fenced is None:
+            return None
+        return f"{self._topic}: another process runs as instance {self._instance}: give each replica its own SWITCHHOOK_INSTANCE"
 
     async def bounds(self, partition: int) -> Bounds:
         """The log as it is now. Raises KafkaError, TimeoutError.
@@ -241,14 +253,22 @@ class GroupReader:
         )
         try:
             await undisturbed(consumer.start(), 30)
+            await self._leave_to_another(consumer)
             self.consumer = consumer
             self._unassigned_since = time.monotonic()
             consumer.subscribe([self._topic_there], listener=_Listener(self, receiver, consumer))
             await _first_to_fail(self._pump(receiver, consumer), self._watch(receiver, consumer))
         finally:
             self.consumer = None
+            self._fenced = consumers.fenced(consumer) or self._fenced
             self.on_revoked(receiver)
             await consumers.close(consumer)
+
+    async def _leave_to_another(self, consumer: AIOKafkaConsumer) -> None:
+        """Raises Stuck while the process that has our instance name lives: joining would take its partitions from it."""
+        if self._fenced is not None and await undisturbed(consumers.is_fenced(consumer, self._fenced), ANSWER_SECONDS):
+            raise Stuck(f"another process runs as instance {self._instance}")
+        self._fenced = None
 
     async def _pump(self, receiver: RecordSink, consumer: AIOKafkaConsumer) -> None:
         while True:
@@ -280,6 +300,8 @@ class GroupReader:
                 raise Stuck(f"no assignment for {self.unassigned_seconds:.0f} s")
             if self._silent is consumer and not receiver.expecting():
                 raise Stuck("it does not say where the log begins and ends")
+            if consumers.fenced(consumer):
+                raise Stuck(f"another process runs as instance {self._instance}")
             if consumers.fetcher_ended(consumer):
                 raise Stuck("the fetcher ended")
             if time.monotonic() - looked > TOPIC_SECONDS:

@@ -138,7 +138,7 @@ class KafkaPublisher:
     @property
     def connected(self) -> bool:
         """Whether there is a producer that has not failed."""
-        return self._link is not None
+        return self._link is not None and not self._link.failed.done()
 
     async def start(self) -> None:
         """Begin to connect, in the background and for ever."""
@@ -255,7 +255,7 @@ class KafkaPublisher:
         return int(_positive_hash(key) % count)
 
     def _live(self) -> _Link:
-        if self._link is None:
+        if self._link is None or self._link.failed.done():  # One that failed sends nothing more; it is about to be replaced.
             raise NotAcknowledged("Kafka is not reachable")
         return self._link
 

@@ -8,7 +8,9 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer
 
+from servicekit.kafka.inside_aiokafka import instance_names
 from servicekit.kafka.inside_aiokafka.incarnations import TopicState, state_of
+from servicekit.kafka.inside_aiokafka.instance_names import Membership
 from servicekit.kafka.undisturbed import undisturbed
 
 FETCH_WAIT_MS = 100
@@ -42,6 +44,16 @@ async def partitions_of(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
 async def topic_state(consumer: AIOKafkaConsumer, topic: str) -> TopicState:
     """The state of a topic, by its name on the cluster. Raises KafkaError, UnknownTopicOrPartitionError among them."""
     return await state_of(consumer._client, topic)
+
+
+def fenced(consumer: AIOKafkaConsumer) -> Membership | None:
+    """What it was in its group until another process took its instance name; None when none has."""
+    return instance_names.fenced(consumer._coordinator)
+
+
+async def is_fenced(consumer: AIOKafkaConsumer, was: Membership) -> bool:
+    """Whether another living process has the instance name of one that was that member. Raises KafkaError."""
+    return await instance_names.is_fenced(consumer._coordinator, was)
 
 
 async def ask_again(consumer: AIOKafkaConsumer) -> None:
