@@ -255,7 +255,7 @@ class KafkaPublisher:
         return int(_positive_hash(key) % count)
 
     def _live(self) -> _Link:
-        if self._link is None or self._link.failed.done():  # One that failed sends nothing more; it is about to be replaced.
+        if self._link is None or self._link.failed.done():  # It sends nothing more, and is about to be replaced.
             raise NotAcknowledged("Kafka is not reachable")
         return self._link
 
