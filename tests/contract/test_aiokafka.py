@@ -18,6 +18,7 @@ from aiokafka.cluster import ClusterMetadata
 from aiokafka.conn import AIOKafkaConnection, CloseReason
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder, _DefaultRecordBatchPy
@@ -131,6 +132,11 @@ async def test_a_producer_can_be_closed_although_it_never_started(producer: AIOK
     assert producer._sender.sender_task is None
     assert producer._closed is False
     assert parameters(producer._message_accumulator._append_batch) == ["builder", "tp"]
+
+
+def test_a_member_of_a_group_can_be_asked_to_join_again() -> None:
+    assert parameters(GroupCoordinator.request_rejoin) == ["self"]
+    assert "self._coordinator = GroupCoordinator(" in inspect.getsource(AIOKafkaConsumer)
 
 
 async def test_a_client_asks_for_metadata_in_one_place_and_says_which_topics_are_missing() -> None:

@@ -142,6 +142,10 @@ class Clients:
         """What a consumer knows of its topics is never old here."""
 
     @staticmethod
+    def join_again(consumer: Any) -> None:
+        """Who has no partition is right here."""
+
+    @staticmethod
     def fetcher_ended(consumer: Any) -> bool:
         return False
 
