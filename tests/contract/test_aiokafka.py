@@ -154,6 +154,11 @@ async def test_a_member_that_is_none_any_more_comes_to_one_place() -> None:
     assert instance_names.FencedInstanceId.__name__ in told
 
 
+def test_a_member_of_a_group_can_be_asked_to_join_again() -> None:
+    assert parameters(GroupCoordinator.request_rejoin) == ["self"]
+    assert "self._coordinator = GroupCoordinator(" in inspect.getsource(AIOKafkaConsumer)
+
+
 async def test_a_client_asks_for_metadata_in_one_place_and_says_which_topics_are_missing() -> None:
     assert AIOKafkaClient._metadata_update is missing_topics.metadata_update
     assert parameters(missing_topics._update) == ["self", "cluster_metadata", "topics"]

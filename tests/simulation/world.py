@@ -146,6 +146,10 @@ class Clients:
         """No two machines have one name here."""
 
     @staticmethod
+    def join_again(consumer: Any) -> None:
+        """Who has no partition is right here."""
+
+    @staticmethod
     def fetcher_ended(consumer: Any) -> bool:
         return False
 

@@ -152,3 +152,20 @@ async def test_a_topic_that_does_not_exist_is_named_and_read_once_it_does(
         await produce(kafka, there, [("k", 1)] * 3)
         await eventually(lambda: has(pool, 3), seconds=20)
         assert loop.problem() is None
+
+
+async def test_who_comes_back_under_its_name_after_a_topic_was_missing_is_given_its_partitions(
+    kafka: str, cluster: Cluster, pool: Pool, make_topic: MakeTopic
+) -> None:
+    """Kafka gives it what it had, without dividing the group anew, and that was nothing; readiness was green over it."""
+    there = await make_topic("in")
+    await make_topic("out")
+    await recreate(kafka, there, again=False)
+    loop = make_loop(Ledger("in", "out", pool), cluster)
+    async with running(loop):
+        await is_red(loop, f"the topic {there} does not exist")
+        await eventually(lambda: not loop._reader.unassigned_seconds)
+    await create_topic(kafka, there)
+    await produce(kafka, there, [("k", 1)] * 3)
+    async with running(make_loop(Ledger("in", "out", pool), cluster)):
+        await eventually(lambda: has(pool, 3), seconds=12)

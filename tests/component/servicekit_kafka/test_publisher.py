@@ -12,6 +12,7 @@ from contracts.topic import DLQ_RECORD_LIMIT, RECORD_LIMIT
 from devstack.ports import free_port
 from servicekit.kafka import publisher as publishing
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka import missing_topics
 from servicekit.kafka.publisher import KafkaPublisher, NotAcknowledged, TooLarge
 from servicekit.kafka.records import Outgoing
 from servicekit.kafka.refused_writes import RefusedWrites
@@ -124,6 +125,19 @@ async def test_a_topic_that_does_not_exist_is_not_acknowledged(kafka: str, topic
     await publisher.start()
     with pytest.raises(NotAcknowledged):
         await publisher.publish(Outgoing(topic_prefix + "nowhere", b"k", b"x", []))
+    await publisher.stop()
+
+
+async def test_a_topic_that_it_writes_to_rarely_is_missed_before_the_first_record(
+    kafka: str, topic_prefix: str, make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("servicekit.kafka.publisher.LOOK_SECONDS", 0.05)
+    topic = topic_prefix + "letters"
+    publisher = KafkaPublisher(Cluster(kafka), client_id="test", rarely=[topic])
+    await publisher.start()
+    await eventually(lambda: missing_topics.problem(topic) is not None)
+    assert await make_topic("letters") == topic
+    await eventually(lambda: missing_topics.problem(topic) is None)
     await publisher.stop()
 
 

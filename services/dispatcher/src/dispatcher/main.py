@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from contracts import dlq
 from contracts.groups import GROUPS
 from dispatcher.assembly import Works, assemble
 from dispatcher.intake import actions_handler, events_handler
@@ -96,7 +97,9 @@ class Dispatcher(Service):
         pool = await self.database.connect(settings)
         await self.view.wait_ready()
         await self.stack.settle(pool)
-        publisher = KafkaPublisher(settings.cluster, client_id=f"{SERVICE}-{settings.instance}")
+        publisher = KafkaPublisher(
+            settings.cluster, client_id=f"{SERVICE}-{settings.instance}", rarely=[dlq.topic_for(SERVICE).name]
+        )
         await publisher.start()
         try:
             async with self._workers, GuardedClient(settings.allowed_networks, per_host=CONNECTIONS_PER_HOST) as http:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from contracts import dlq
 from contracts.groups import GROUPS
 from contracts.registry import Bot, Trigger
 from flow_engine.batch.handler import EngineHandler
@@ -46,7 +47,9 @@ class Engine(Service):
         self.view = RegistryView(settings.cluster, without=UNUSED)
         self.authoriser = Authoriser(self.view, settings.admin_token)
         self.stack = StackId(lambda: self.view.stack_id)
-        self.publisher = KafkaPublisher(settings.cluster, client_id=f"{SERVICE}-{settings.instance}-operator")
+        self.publisher = KafkaPublisher(
+            settings.cluster, client_id=f"{SERVICE}-{settings.instance}-operator", rarely=[dlq.topic_for(SERVICE).name]
+        )
         self.loops: list[PartitionLoop] = []
         keys = LinkKeys(settings.link_key) if settings.link_key else None
         self._links = LinkMaker(keys, settings.public_url)

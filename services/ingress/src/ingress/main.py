@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 
+from contracts import dlq
 from contracts.topics import TOPICS
 from ingress.assembly import build
 from ingress.commands.bridge import Bridge
@@ -34,7 +35,9 @@ class IngressService(Service):
         self.view = RegistryView(settings.cluster, client_id=f"ingress-view-{settings.instance}", without=UNUSED)
         self.asker = Asker(settings.cluster, settings.instance, publisher=self.publisher)
         # Of its own: what the bridge writes is not known before, and a producer that Kafka refuses fails all its records.
-        self.bridge_publisher = KafkaPublisher(settings.cluster, client_id=f"ingress-bridge-{settings.instance}")
+        self.bridge_publisher = KafkaPublisher(
+            settings.cluster, client_id=f"ingress-bridge-{settings.instance}", rarely=[dlq.topic_for(SERVICE).name]
+        )
         self.ingress = build(settings, self.view, self.asker, self.publisher)
         self.asker.subscribe(self.ingress.attachments.on_messages)
         self.app = self.ingress.app

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
+from contracts import dlq
 from contracts.groups import GROUPS
 from registry.checking.checks import AT_ONCE, Checks
 from registry.checking.tasks import TARGET
@@ -46,7 +47,9 @@ class Registry(Service):
         )
         self.tail = TopicTail(settings.cluster)
         self.stack = StackId(lambda: self.tail.stack_id, makes=True)
-        self.publisher = KafkaPublisher(settings.cluster, client_id=f"{SERVICE}-{settings.instance}")
+        self.publisher = KafkaPublisher(
+            settings.cluster, client_id=f"{SERVICE}-{settings.instance}", rarely=[dlq.topic_for(SERVICE).name]
+        )
         self.asker = Asker(settings.cluster, settings.instance)
         self._at_work: dict[str, Callable[[], str | None]] = {}
         writes = Writes(self.database, self.tail, self.site)

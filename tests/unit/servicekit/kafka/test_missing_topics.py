@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaConnectionError
 
 from servicekit.kafka.asker import Asker
 from servicekit.kafka.cluster import Cluster
@@ -100,6 +101,52 @@ def test_the_reply_topic_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
     asker = Asker(Cluster("127.0.0.1:1", "blue."), "one")
     monkeypatch.setattr(missing_topics, "_missing", {"blue.switchhook.replies.v1"})
     assert "the topic blue.switchhook.replies.v1 does not exist" in str(asker.problem())
+
+
+@dataclass
+class Node:
+    """A client whose broker knows these topics; answers nothing while it is `away`."""
+
+    known: set[str]
+    away: bool = False
+
+    def get_random_node(self) -> int:
+        return 0
+
+    async def send(self, node: int, request: Any) -> Any:
+        if self.away:
+            raise KafkaConnectionError
+        there = request._topic in self.known
+        topic = (
+            (FINE, request._topic, b"\x01" * 16, False, [])
+            if there
+            else (UNKNOWN, request._topic, bytes(16), False, [])
+        )
+        return Answer([topic])
+
+
+async def test_a_topic_that_nobody_writes_to_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(missing_topics, "_missing", set())
+    letters, node = f"{TOPIC}.dlq", Node({TOPIC})
+    await missing_topics.look(node, [TOPIC, letters])
+    assert missing_topics.problem(TOPIC) is None
+    assert f"the topic {letters} does not exist" in str(missing_topics.problem(letters))
+    node.away = True
+    await missing_topics.look(node, [TOPIC, letters])
+    assert missing_topics.problem(letters) is not None
+    node.away, node.known = False, {TOPIC, letters}
+    await missing_topics.look(node, [TOPIC, letters])
+    assert missing_topics.problem(letters) is None
+
+
+async def test_a_topic_that_was_missing_is_looked_for_though_nobody_writes_to_it_again(
+    client: Any, broker: Broker
+) -> None:
+    await client.force_metadata_update()
+    await client.close()
+    assert missing_topics.problem(TOPIC) is not None
+    await missing_topics.look(Node({TOPIC}), [])
+    assert missing_topics.problem(TOPIC) is None
 
 
 def test_the_log_says_it_once_a_minute_for_each_topic(caplog: pytest.LogCaptureFixture) -> None:

@@ -131,6 +131,8 @@ class GroupReader:
         """The one that did not answer."""
         self._fenced: Membership | None = None
         """What this process was in the group until another one joined it under the same instance name, which still is there."""
+        self._asked_for_more: AIOKafkaConsumer | None = None
+        """The one that had no partition and has joined once more."""
         self._room = asyncio.Event()
         self._unassigned_since: float | None = time.monotonic()
         self._stood_at: dict[int, int] = {}
@@ -323,6 +325,18 @@ class GroupReader:
             return
         for partition, offset in receiver.topic_is(state).items():
             self.seek(partition, offset)
+        if known:
+            self._ask_for_more(consumer)
+
+    def _ask_for_more(self, consumer: AIOKafkaConsumer) -> None:
+        """Kafka gives a member that comes back under its name what it had, without dividing the group anew. That was nothing
+        where the topic did not exist then. Whoever leads the group and joins again has it divided. Once for each consumer: of
+        more replicas than partitions some have nothing, and are right."""
+        idle = self._unassigned_since is None and not consumer.assignment()
+        if idle and self._asked_for_more is not consumer:
+            self._asked_for_more = consumer
+            log.info("consumer.joins_again", topic=self._topic)
+            consumers.join_again(consumer)
 
     async def _check_progress(self, receiver: RecordSink, consumer: AIOKafkaConsumer) -> None:
         """A partition whose position did not move between two checks although there is more: the fetcher is stuck."""

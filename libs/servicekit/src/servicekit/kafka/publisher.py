@@ -24,6 +24,7 @@ from contracts.partitioner import murmur2
 from contracts.topic import DLQ_RECORD_LIMIT, RECORD_LIMIT
 from servicekit.kafka.clients import make_producer
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka import missing_topics
 from servicekit.kafka.inside_aiokafka.send_queue import BatchBuilder, MessageBatch, SendQueue, waiters
 from servicekit.kafka.records import Outgoing, size_of
 from servicekit.kafka.refused_writes import REFUSED
@@ -31,6 +32,7 @@ from servicekit.kafka.undisturbed import undisturbed
 from servicekit.observability.metrics import counter
 
 BATCH_BYTES = 1024 * 1024
+LOOK_SECONDS = 5.0
 QUEUED_BATCHES = 64
 """Batches of one partition that may wait; more than that are refused, so that an outage does not fill the memory."""
 _positive_hash = lru_cache(maxsize=16_384)(lambda key: murmur2(key) & 0x7FFFFFFF)
@@ -123,14 +125,24 @@ class KafkaPublisher:
     """`Publisher` on aiokafka. `start` does not wait for a broker; until there is one, publishing raises NotAcknowledged.
 
     `timeout`: seconds until `publish` gives up on one record. `give_up`: seconds until the oldest unacknowledged
-    batch makes it start over with a fresh producer.
+    batch makes it start over with a fresh producer. `rarely`: topics to which it seldom writes; that one of them does not
+    exist is known within LOOK_SECONDS (missing_topics.problem), and not only at the first record.
     """
 
-    def __init__(self, cluster: Cluster, *, client_id: str, timeout: float = 5.0, give_up: float = 30.0) -> None:
+    def __init__(
+        self,
+        cluster: Cluster,
+        *,
+        client_id: str,
+        timeout: float = 5.0,
+        give_up: float = 30.0,
+        rarely: Iterable[str] = (),
+    ) -> None:
         self._cluster, self._client_id = cluster, client_id
         self._timeout, self._give_up = timeout, give_up
+        self._rarely = [cluster.named(topic) for topic in rarely]
         self._link: _Link | None = None
-        self._keeper: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._linked = asyncio.Event()
         self._single: deque[tuple[float, asyncio.Future[Any]]] = deque()
         self._turn = 0
@@ -142,16 +154,18 @@ class KafkaPublisher:
 
     async def start(self) -> None:
         """Begin to connect, in the background and for ever."""
-        self._keeper = asyncio.create_task(self._keep(), name="publisher")
+        self._tasks.append(asyncio.create_task(self._keep(), name="publisher"))
+        if self._rarely:
+            self._tasks.append(asyncio.create_task(self._look(), name="publisher's rare topics"))
 
     async def stop(self, drain: float = 5.0) -> None:
         """Wait up to `drain` seconds for what is unacknowledged, then close."""
         link = self._link
         if link is not None and link.open:
             await asyncio.wait([batch.future for batch in link.open], timeout=drain)
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def know(self, topics: Iterable[str]) -> None:
         """Make sure that these topics' partitions are known. Raises NotAcknowledged when that takes too long."""
@@ -274,6 +288,13 @@ class KafkaPublisher:
                 with contextlib.suppress(KafkaError, OSError):
                     await link.queue.close()
             log.warning("publisher.replaced", client_id=self._client_id)
+
+    async def _look(self) -> None:
+        """For ever: whether the topics exist to which it seldom writes."""
+        while True:
+            if self._link is not None:
+                await missing_topics.look(self._link.producer.client, self._rarely)
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _connect(self) -> _Link:
         pause = 0.1

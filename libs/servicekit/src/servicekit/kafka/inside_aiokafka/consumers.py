@@ -61,6 +61,11 @@ async def ask_again(consumer: AIOKafkaConsumer) -> None:
     await consumer._client.force_metadata_update()
 
 
+def join_again(consumer: AIOKafkaConsumer) -> None:
+    """Have the consumer join its group anew; where it leads the group, that is divided anew."""
+    consumer._coordinator.request_rejoin()
+
+
 async def close(consumer: AIOKafkaConsumer) -> None:
     """Stop a consumer that may be in any state; gives up waiting after a few seconds."""
     if await _ended(consumer.stop()):

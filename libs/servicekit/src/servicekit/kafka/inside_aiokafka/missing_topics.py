@@ -14,13 +14,17 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from contracts.topic import Topic
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka.incarnations import UNKNOWN, state_of
+from servicekit.kafka.undisturbed import undisturbed
 from servicekit.observability.repeats import OncePerMinute
 
 PAUSE_SECONDS = 0.5
 """Between two answers to the same question that lack a topic."""
+ANSWER_SECONDS = 6.0
 LOGGER = "aiokafka.cluster"
 ABOUT_TOPICS = "Topic %s "
 """How the lines begin that aiokafka writes for each answer that lacks a topic."""
@@ -49,6 +53,22 @@ def _sentence(topic: str) -> str:
     return (
         f"the topic {topic} does not exist: check SWITCHHOOK_TOPIC_PREFIX, or make it with `switchhook topics create`"
     )
+
+
+async def look(client: AIOKafkaClient, topics: Iterable[str]) -> None:
+    """Learn whether these topics (by their names on the cluster) exist, which a client that writes to them once a month does not
+    ask; and of those that were missing whether they still are, since who asked for them may be gone. What Kafka does not say
+    now stays as it is known; brokers older than 2.8 do not say."""
+    for topic in {*topics, *_missing}:
+        try:
+            state = await undisturbed(state_of(client, topic), ANSWER_SECONDS)
+        except UnknownTopicOrPartitionError:
+            _missing.add(topic)
+        except (KafkaError, OSError, TimeoutError):
+            continue
+        else:
+            if state != UNKNOWN:
+                _missing.discard(topic)
 
 
 async def metadata_update(self: Any, cluster_metadata: Any, topics: Collection[str] | None) -> bool:
