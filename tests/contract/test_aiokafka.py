@@ -116,6 +116,7 @@ async def test_a_consumer_has_a_client_with_connections_and_metadata() -> None:
     assert consumer._fetcher is None, "it is made as the consumer starts"
     assert isinstance(consumer._client, AIOKafkaClient)
     assert consumer._client._conns == {}
+    assert consumers.fenced(consumer) is None
     assert parameters(consumer._client._wait_on_metadata) == ["topic"]
     await consumers.close(consumer)
 

@@ -84,7 +84,7 @@ _fenced: WeakKeyDictionary[Any, Membership] = WeakKeyDictionary()
 
 def fenced(coordinator: Any) -> Membership | None:
     """What this consumer's coordinator was in its group until another process took its name; None when none has."""
-    return _fenced.get(coordinator)
+    return None if coordinator is None else _fenced.get(coordinator)  # It has none before it has started.
 
 
 async def is_fenced(coordinator: Any, was: Membership) -> bool:
