@@ -12,18 +12,20 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from contracts.registry import SNAPSHOT_KEY, TOPIC, EntityRecord, Snapshot, entity_key
+from contracts.topic import RECORD_LIMIT
 from registry.accept_restore import accept_restore
-from registry.publishing import housekeeping
+from registry.publishing import housekeeping, relay
 from registry.publishing.relay import Relay
 from registry.store.postgres import RELAY_LOCK
 from registry.store.publications import Publication
 from registry.writing.topic_tail import TopicTail
 from servicekit.credentials.tokens import digest
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.refused_writes import RefusedWrites
 from servicekit.registry_view.view import RegistryView
 from support.registry_api import RegistryUnderTest, new_project, running_registry
 from support.registry_topic import read_topic
-from support.topics import create_topic, delete_topics
+from support.topics import create_topic, delete_topics, set_topic
 from support.waiting import eventually
 
 MakeTopic = Callable[..., Awaitable[str]]
@@ -89,6 +91,20 @@ async def test_versions_of_an_entity_are_published_in_order(kafka: str, topic: s
     published = await entities(kafka, topic, "bot")
     assert [record.version for record in published] == list(range(1, 23))
     assert (published[-1].deleted, published[-1].data) == (True, {})
+
+
+async def test_a_topic_that_refuses_what_is_published_is_told_until_it_takes_it(
+    kafka: str, topic: str, replica: RegistryUnderTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = RefusedWrites()
+    monkeypatch.setattr(relay, "REFUSED", refused, raising=False)
+    project = await new_project(replica)
+    await set_topic(kafka, topic, {"max.message.bytes": "200"})
+    bot = await project.bot()
+    await eventually(lambda: f"the topic {topic} since" in str(refused.problem()))
+    await set_topic(kafka, topic, {"max.message.bytes": str(RECORD_LIMIT)})
+    await eventually(lambda: refused.problem() is None)
+    assert [record.id for record in await entities(kafka, topic, "bot")] == [bot]
 
 
 class LateTail:

@@ -26,6 +26,7 @@ from registry.writing.topic_tail import TopicTail
 from servicekit.credentials.sealing import KeyRing
 from servicekit.kafka.clients import make_producer
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.refused_writes import REFUSED
 from servicekit.loop.batches import Connection
 from servicekit.observability.metrics import counter
 from servicekit.observability.repeats import Repeated
@@ -100,8 +101,11 @@ class Relay:
             await asyncio.wait(sent)
             if any(one.cancelled() for one in sent):
                 raise KafkaError("a batch was given up")
-            for one in sent:
-                one.result()
+            for error in [one.exception() for one in sent]:
+                if error is not None:
+                    REFUSED.failed(self._topic, error, 0)  # The same batch comes again: whatever is taken next is it.
+                    raise error
+            REFUSED.taken(self._topic, 0)
         counter("switchhook_registry_relayed_total").inc(len(batch))
 
     @contextlib.asynccontextmanager
