@@ -181,14 +181,10 @@ class GroupReader:
                 known[tp.partition] = self.consumer.highwater(tp)
         return {partition: end for partition, end in known.items() if end is not None}
 
-    def missing(self) -> str | None:
-        """For readiness: that the topic does not exist, in a sentence; None when it may."""
-        return missing_topics.problem(self._topic_there)
-
-    def fenced(self) -> str | None:
-        """For readiness: that another process has our instance name, in a sentence; None when none is known to."""
+    def problem(self) -> str | None:
+        """For readiness: that another process has our instance name, or that the topic does not exist, in a sentence."""
         if self._fenced is None:
-            return None
+            return missing_topics.problem(self._topic_there)
         return f"{self._topic}: another process runs as instance {self._instance}: give each replica its own SWITCHHOOK_INSTANCE"
 
     async def bounds(self, partition: int) -> Bounds:

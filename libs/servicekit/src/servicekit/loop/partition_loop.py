@@ -164,11 +164,7 @@ class PartitionLoop:
         """One sentence when a topic is missing, a partition stands still for an operator or none is assigned; else None."""
         if older := self._age.problem():
             return older
-        if (
-            missing := self._reader.fenced()
-            or self._reader.missing()
-            or missing_topics.problem_of(self._cluster, TOPICS)
-        ):
+        if missing := self._reader.problem() or missing_topics.problem_of(self._cluster, TOPICS):
             return missing
         if self._reader.unassigned_seconds > 2 * self._session_timeout:
             return f"{self.topic}: no partitions assigned for {self._reader.unassigned_seconds:.0f} s"
