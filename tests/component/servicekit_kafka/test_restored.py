@@ -7,11 +7,15 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import asyncpg
+import orjson
 import pytest
 
 from devstack import restores
+from servicekit.checkpoints.age import Behind
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.committed import read_committed
+from servicekit.kafka.committed import Committed, read_committed
+from servicekit.kafka.publisher import KafkaPublisher
+from servicekit.kafka.records import Outgoing
 from servicekit.loop.partition_loop import Fatal
 from support.ledger import Ledger, make_loop, produce, running, turns
 from support.waiting import eventually
@@ -81,6 +85,27 @@ async def test_nothing_is_applied_again_until_an_operator_says_so(
         await applied(pool, then)
         assert loop.problem() is None
     assert await restores.report(cluster, "flow-engine", database, {}) == []
+
+
+@pytest.mark.parametrize("noted", [True, False])
+async def test_what_is_noted_by_its_id_leaves_no_marks(
+    cluster: Cluster,
+    database: str,
+    pool: Pool,
+    make_topic: MakeTopic,
+    publisher: KafkaPublisher,
+    monkeypatch: pytest.MonkeyPatch,
+    noted: bool,
+) -> None:
+    """What was deferred when the service stopped, and was never said, may come with an older source than these."""
+    monkeypatch.setattr(restores, "BY_ID", {"in"} if noted else set())
+    source = [("src-topic", b"from"), ("src-partition", b"2"), ("src-offset", b"6"), ("src-index", b"0")]
+    await publisher.publish(Outgoing(await make_topic("in"), b"k", b"{}", list(source)))
+    older = restores.Older("in", "in", [Behind(0, 0, 1)], {0: Committed(1, None, 0)})
+    await restores.skip(cluster, "flow-engine", database, older)
+    row = await pool.fetchrow("SELECT next_offset, seen FROM checkpoint")
+    assert row is not None
+    assert (row["next_offset"], orjson.loads(row["seen"])) == (1, {} if noted else {"from/2": [6, 0]})
 
 
 @pytest.mark.seconds(40)

@@ -21,6 +21,7 @@ import orjson
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaError
 
+from contracts import actions
 from contracts.cloudevents import TYPE_PREFIX
 from contracts.groups import GROUPS
 from devstack.checkpoints import connect, place, said
@@ -40,6 +41,10 @@ LEAVE_SECONDS = 60.0
 """How long the members of a group that ended may still count as its members: twice the services' session."""
 BESIDE = {"dispatcher": "dispatcher.accept_restore", "registry": "registry.accept_restore"}
 """The modules that know what a service does beside its checkpoints; run with its environment."""
+BY_ID = frozenset({actions.TOPIC.name})
+"""Topics of which each record that is left out is noted by its id. Marks would also leave out what was never said: a turn that was
+deferred when the service stopped may be made in its batch by an engine that is restored, too, and what it says then has an
+older source than what others said since."""
 
 _SKIP = """
 INSERT INTO checkpoint AS c (topic, part, next_offset, last_id, seen, incarnation, partitions, epoch, owner)
@@ -127,7 +132,8 @@ async def skip(cluster: Cluster, service: str, dsn: str, older: Older) -> None:
         kept = {row["part"]: orjson.loads(row["seen"]) for row in await connection.fetch(_SEEN, older.topic)}
         for behind in older.less:
             mine = [record for record in records if record.partition == behind.part]
-            seen = marks_behind({source: tuple(mark) for source, mark in kept.get(behind.part, {}).items()}, mine)
+            before = {source: tuple(mark) for source, mark in kept.get(behind.part, {}).items()}
+            seen = before if older.topic in BY_ID else marks_behind(before, mine)
             last = record_id(mine[-1]) if mine and mine[-1].offset == behind.was - 1 else None
             count = await _partitions(cluster, older.topic)
             log = older.committed[behind.part].incarnation
