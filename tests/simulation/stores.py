@@ -79,8 +79,8 @@ class Conversations:
             at_once(self._twin.held_failed(conversation, position, error, connection))
             connection.saved = True
 
-    async def fire_timers(self, part: int, limit: int, connection: database.Session) -> list[Any]:
-        return self._fired(connection, self._twin.fire_timers(part, limit, connection))
+    async def fire_timers(self, part: int, limit: int, connection: database.Session, each: int) -> list[Any]:
+        return self._fired(connection, self._twin.fire_timers(part, limit, connection, each))
 
     async def fire_lost_timers(self, part: int, limit: int, seconds: float, connection: database.Session) -> list[Any]:
         return self._fired(connection, self._twin.fire_lost_timers(part, limit, seconds, connection))

@@ -350,7 +350,7 @@ class ConversationStoreSuite:
         await kept.save(work)
         assert await kept.store.lost_timers([3, 4], -60) == []
         async with kept.transaction() as connection:
-            await kept.store.fire_timers(3, 9, connection)
+            await kept.store.fire_timers(3, 9, connection, 9)
         assert await kept.store.lost_timers([3, 4], 60) == []
         assert await kept.store.lost_timers([3, 4], -60) == [3]
         async with kept.transaction() as connection:
@@ -370,10 +370,10 @@ class ConversationStoreSuite:
         assert (here.part, here.due, here.seconds is not None and here.seconds < 0) == (3, 2, True)
         assert (nowhere.part, nowhere.due, nowhere.seconds) == (5, 0, None)
         async with kept.transaction() as connection:
-            (fired,) = await kept.store.fire_timers(3, 1, connection)
+            (fired,) = await kept.store.fire_timers(3, 1, connection, 1)
         assert (fired.id, fired.key, fired.project_id, fired.wait) == (early.id, key_of("1"), PROJECT, "early")
         async with kept.transaction() as connection:
-            assert [one.wait for one in await kept.store.fire_timers(3, 9, connection)] == ["late"]
+            assert [one.wait for one in await kept.store.fire_timers(3, 9, connection, 9)] == ["late"]
         (here,) = await kept.store.due_timers([3])
         assert (here.due, here.seconds is not None and 3000 < here.seconds <= 3600) == (0, True)
         async with kept.store.reading() as reads:
@@ -391,4 +391,4 @@ class ConversationStoreSuite:
             work.start_timers([timer("again", now - timedelta(hours=1))])
             await kept.save(work)
             async with kept.transaction() as connection:
-                assert len(await kept.store.fire_timers(3, 9, connection)) == 1
+                assert len(await kept.store.fire_timers(3, 9, connection, 9)) == 1

@@ -236,7 +236,7 @@ class ConversationsInMemory:
             found.append(DueTimers(part, min(1000, sum(moment <= self.now() for moment in due)), seconds))
         return found
 
-    async def fire_timers(self, part: int, limit: int, connection: Any) -> list[FiredTimer]:
+    async def fire_timers(self, part: int, limit: int, connection: Any, each: int) -> list[FiredTimer]:
         due = [
             one
             for one in self.armed.values()
@@ -246,7 +246,8 @@ class ConversationsInMemory:
         in_turn = []
         for one in sorted(due, key=lambda one: one.row.due):
             places[one.row.project_id] += 1
-            in_turn.append((places[one.row.project_id], one.row.due, one))
+            if places[one.row.project_id] <= each:
+                in_turn.append((places[one.row.project_id], one.row.due, one))
         fired = [one for _, _, one in sorted(in_turn, key=lambda placed: placed[:2])[:limit]]
         for one in fired:
             one.fired_at = self.now()

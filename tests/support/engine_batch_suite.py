@@ -292,8 +292,18 @@ class BatchSuite:
         async with world.transaction() as connection:
             await world.store.save(work, connection)
         async with world.transaction() as connection:
-            fired = await world.store.fire_timers(77, 5, connection)
+            fired = await world.store.fire_timers(77, 5, connection, 5)
         assert sorted(one.wait == "other" for one in fired) == [False] * 4 + [True]
+
+    async def test_so_many_timers_of_each_project_are_fired(self, world: EngineWorld) -> None:
+        work, now = Work(), datetime.now(UTC)
+        rows = [TimerRow(timer_id(KEY, f"{of}{n}"), 77, KEY, of, f"{of}{n}", now) for of in "ab" for n in range(5)]
+        work.start_timers(rows)
+        async with world.transaction() as connection:
+            await world.store.save(work, connection)
+        async with world.transaction() as connection:
+            fired = await world.store.fire_timers(77, 9, connection, 2)
+        assert sorted(one.project_id for one in fired) == ["a", "a", "b", "b"]
 
     async def test_a_delay_ends_by_its_timer_once(self, world: EngineWorld) -> None:
         await world.say("/later")

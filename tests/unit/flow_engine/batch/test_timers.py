@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from contracts.ids import derived_id
 from contracts.inbound import InboundAdapter
-from flow_engine.batch.timers import AT_ONCE, LONGEST_SLEEP, Save, Timers
+from flow_engine.batch.timers import AT_ONCE, BEHIND, FEW, GIVE_WAY_SECONDS, LONGEST_SLEEP, Save, Timers
 from flow_engine.state.ids import timer_id
 from flow_engine.state.rows import TimerRow
 from flow_engine.state.work import Work
@@ -33,9 +33,10 @@ class Loop:
     def __init__(self, *assigned: int) -> None:
         self.assigned = set(assigned)
         self.made: list[Outgoing] = []
+        self.waiting = 0
 
     def lag(self) -> dict[int, int]:
-        return dict.fromkeys(self.assigned, 0)
+        return dict.fromkeys(self.assigned, self.waiting)
 
     async def transact(self, partition: int, save: Save) -> bool:
         if partition not in self.assigned:
@@ -111,6 +112,18 @@ async def test_more_than_one_transaction_takes_are_fired_without_a_pause() -> No
     assert await timers.fire_due() == 0
     assert await timers.fire_due() == LONGEST_SLEEP
     assert len(loop.made) == AT_ONCE + 1
+
+
+async def test_timers_give_way_to_what_waits_to_be_applied() -> None:
+    """Seen: 3,000 conversations that waited a second again and again put a queue of 600 records before everybody else's."""
+    loop, store = Loop(1), await store_with(*[NOW] * AT_ONCE)
+    timers, loop.waiting = Timers(loop, store), BEHIND
+    assert await timers.fire_due() == GIVE_WAY_SECONDS
+    assert await timers.fire_due() == GIVE_WAY_SECONDS
+    assert len(loop.made) == FEW, "so many in half a second, so that nobody's wait for ever"
+    loop.waiting = 0
+    assert await timers.fire_due() == LONGEST_SLEEP
+    assert len(loop.made) == AT_ONCE
 
 
 async def test_an_outage_delays_timers_and_a_bug_ends_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:

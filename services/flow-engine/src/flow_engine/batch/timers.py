@@ -3,6 +3,9 @@
 Due is by the database's clock, which all engines share. A fired timer's event id follows from the timer, so that it fires
 once however often it is found; its row stays until a turn applies the event, and an event without a row does nothing. A row
 that stays although nothing of its partition waits to be applied has lost its record: it is fired again.
+
+Timers give way to what comes through the doors: conversations that wait a second again and again cost their project no
+request, so that some thousands of them would keep the engine busy for good, with a queue before everybody else's events.
 """
 
 from __future__ import annotations
@@ -24,8 +27,12 @@ from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.observability.metrics import counter, gauge
 from servicekit.observability.repeats import Repeated
 
-AT_ONCE = 200
+AT_ONCE = 50
 """Timers of a partition that one transaction fires."""
+BEHIND, GIVE_WAY_SECONDS = 100, 0.05
+"""Records that may wait for this engine while it fires what is due; seconds until it looks again where more do."""
+FEW, FEW_SECONDS = 10, 0.5
+"""Timers of each project and partition that are fired meanwhile, and how often, so that nobody's wait for ever."""
 LOST_SECONDS = 60.0
 """How long a timer must have been fired to count as lost, and how often that is looked at."""
 LONGEST_SLEEP = 0.5
@@ -66,6 +73,7 @@ class Timers:
         self._held = Repeated("timers.held")
         self._fired, self._due = counter("switchhook_timers_fired_total"), gauge("switchhook_due_timers")
         self._next_look = time.monotonic() + LOST_SECONDS
+        self._next_few: dict[int, float] = {}
 
     async def run(self) -> None:
         """For ever. Postgres or Kafka being away delays timers and loses none."""
@@ -89,10 +97,23 @@ class Timers:
             return LONGEST_SLEEP
         found = await self._store.due_timers(held)
         self._due.set(sum(timers.due for timers in found))
-        for timers in found:
-            if timers.due:
-                await self._loop.transact(timers.part, self._fire(timers.part))
-        return _pause(found)
+        is_free = [await self._fire_some(timers.part) for timers in found if timers.due]
+        return _pause(found) if all(is_free) else GIVE_WAY_SECONDS
+
+    async def _fire_some(self, part: int) -> bool:
+        """Fire what the partition may have. False where that is a few of each project, or none."""
+        is_free = sum(self._loop.lag().values()) < BEHIND
+        if is_free:
+            await self._loop.transact(part, self._fire(part, AT_ONCE))
+        elif self._may_fire_few(part):
+            await self._loop.transact(part, self._fire(part, FEW))
+        return is_free
+
+    def _may_fire_few(self, part: int) -> bool:
+        if time.monotonic() < self._next_few.get(part, 0.0):
+            return False
+        self._next_few[part] = time.monotonic() + FEW_SECONDS
+        return True
 
     async def fire_lost(self) -> None:
         """Fire again what was fired and never applied, where nothing waits to be applied."""
@@ -109,9 +130,9 @@ class Timers:
 
         return save
 
-    def _fire(self, part: int) -> Save:
+    def _fire(self, part: int, each: int) -> Save:
         async def save(connection: Connection) -> list[Outgoing]:
-            fired = await self._store.fire_timers(part, AT_ONCE, connection)
+            fired = await self._store.fire_timers(part, AT_ONCE, connection, each)
             self._fired.inc(len(fired))
             return [record_of(timer, self._loop.topic) for timer in fired]
 

@@ -194,8 +194,10 @@ class ConversationStore(Protocol):
         """For each of the partitions, by the database's clock."""
         ...
 
-    async def fire_timers(self, part: int, limit: int, connection: Connection) -> list[FiredTimer]:
+    async def fire_timers(self, part: int, limit: int, connection: Connection, each: int) -> list[FiredTimer]:
         """Mark timers of a partition that are due as fired, at most `limit`: the earliest of each project, then its second.
+
+        At most `each` of a project.
 
         Part of the transaction that is open on `connection`. A timer's row stays until the turn that applies its event.
         """

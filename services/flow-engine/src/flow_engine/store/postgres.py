@@ -92,8 +92,8 @@ class PostgresConversations:
         async with self._pool.acquire() as connection:
             return await timers.due(connection, parts)
 
-    async def fire_timers(self, part: int, limit: int, connection: Connection) -> list[FiredTimer]:
-        return await timers.fire(connection, part, limit)
+    async def fire_timers(self, part: int, limit: int, connection: Connection, each: int) -> list[FiredTimer]:
+        return await timers.fire(connection, part, limit, each)
 
     async def lost_timers(self, parts: list[int], seconds: float) -> list[int]:
         async with self._pool.acquire() as connection:

@@ -31,7 +31,7 @@ UPDATE timer SET fired_at = now()
              ORDER BY due LIMIT 5000
         ) longest_due
     ) in_turn
-     ORDER BY turn, due LIMIT $2
+     WHERE turn <= $3 ORDER BY turn, due LIMIT $2
 )
 RETURNING id, key, project_id, wait
 """
@@ -58,12 +58,12 @@ async def due(connection: Connection, parts: list[int]) -> list[DueTimers]:
     return [DueTimers(row["part"], row["due"], row["seconds"]) for row in await connection.fetch(_DUE, parts)]
 
 
-async def fire(connection: Connection, part: int, limit: int) -> list[FiredTimer]:
-    """Mark those that are due, of each project one after the other, the earliest first.
+async def fire(connection: Connection, part: int, limit: int, each: int) -> list[FiredTimer]:
+    """Mark those that are due, of each project one after the other, the earliest first, at most `each`.
 
     The 5,000 that are due for longest are looked at: a backlog of a million costs no more.
     """
-    return _fired(await connection.fetch(_FIRE, part, limit))
+    return _fired(await connection.fetch(_FIRE, part, limit, each))
 
 
 async def with_lost(connection: Connection, parts: list[int], seconds: float) -> list[int]:
