@@ -22,6 +22,7 @@ import dispatcher.scheduling.destinations
 import dispatcher.sending.sender
 import dispatcher.store.rows
 import servicekit.checkpoints.transactions
+import servicekit.kafka.refused_writes
 import servicekit.loop.outlet
 import servicekit.loop.own_transactions
 import servicekit.loop.partition_loop
@@ -37,6 +38,7 @@ CLOCKS = (
     dispatcher.scheduling.destinations,
     dispatcher.sending.sender,
     dispatcher.store.rows,
+    servicekit.kafka.refused_writes,
     servicekit.outages,
 )
 """Modules that ask `datetime.now`; time.time, time.monotonic and their like are replaced for all."""

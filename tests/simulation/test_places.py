@@ -23,9 +23,10 @@ NOT_RUN = (
     "/workers/worker",
     "/sandbox",
     "/main.py",
+    "/accept_restore.py",
     "/migrat",
 )
-"""Parts that take no part in a run: HTTP, logs, the registry's own reader, processes for programs."""
+"""Parts that take no part in a run: HTTP, logs, the registry's own reader, processes for programs, the operator's commands."""
 CLOCK = re.compile(r"\bdatetime\.(now|utcnow|today)\(|\bdate\.today\(")
 BY_NAME = re.compile(
     r"^from (time|random|os|uuid) import .*\b(monotonic|time|time_ns|perf_counter|random|urandom|uuid1)\b", re.M

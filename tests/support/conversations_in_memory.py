@@ -237,14 +237,10 @@ class ConversationsInMemory:
         return found
 
     async def fire_timers(self, part: int, limit: int, connection: Any, each: int) -> list[FiredTimer]:
-        due = [
-            one
-            for one in self.armed.values()
-            if one.row.part == part and one.fired_at is None and one.row.due <= self.now()
-        ]
+        armed = [one for one in self.armed.values() if one.row.part == part and one.fired_at is None]
         places: Counter[str] = Counter()
         in_turn = []
-        for one in sorted(due, key=lambda one: one.row.due):
+        for one in sorted((one for one in armed if one.row.due <= self.now()), key=lambda one: one.row.due):
             places[one.row.project_id] += 1
             if places[one.row.project_id] <= each:
                 in_turn.append((places[one.row.project_id], one.row.due, one))

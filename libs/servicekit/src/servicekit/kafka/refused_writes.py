@@ -42,8 +42,8 @@ class _Refusal:
 class RefusedWrites:
     """Of one process. Its log events are `kafka.write_refused` and `kafka.write_taken`; topics are as the cluster has them."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] | None = None) -> None:
+        self._clock = clock or (lambda: time.monotonic())
         self._refusals: dict[str, _Refusal] = {}
 
     def problem(self) -> str | None:
