@@ -45,7 +45,11 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> FakePool:
     async def connect(*_: Any, **__: Any) -> FakePool:
         return made
 
+    async def watch(*_: Any) -> None:
+        """There is no server to watch."""
+
     monkeypatch.setattr(database, "connect", connect)
+    monkeypatch.setattr(database, "watch", watch)
     monkeypatch.setattr(database, "LOOK_SECONDS", 0)
     return made
 
