@@ -18,7 +18,6 @@ from dispatcher.accept_restore import left_out, note
 from dispatcher.intake.decoding import DayWindow
 from servicekit.checkpoints.age import Standing, behind
 from servicekit.kafka.records import record_id
-from servicekit.loop.upkeep import COMMIT_SECONDS
 from simulation.database import Database, Pool
 from simulation.machines import SESSION_SECONDS, SETTINGS, Process
 from simulation.stores import Deliveries
@@ -27,7 +26,7 @@ from support.checkpoints_in_memory import Checkpoint
 
 CRASHES = 0.5
 """The share of runs in which the service is not told to end, as an operator would, but was killed."""
-UNTOLD_SECONDS = COMMIT_SECONDS + 0.25
+UNTOLD_SECONDS = 2.0 + 0.25
 """What was done in the last two seconds before a crash may be done again (ADR-0030); telling Kafka takes a moment, too."""
 DAYS = DayWindow(SETTINGS.retention_days)
 LEAVE_SECONDS = 2 * SESSION_SECONDS
