@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from contracts.cloudevents import headers, now_text
 from contracts.closed_sessions import TOPIC, ClosedSession, hash_of
+from contracts.cloudevents import headers, now_text
 from ingress.ports import Publishing
 from servicekit.kafka.publisher import NotAcknowledged
 from servicekit.kafka.records import Outgoing, Record
