@@ -102,8 +102,8 @@ async def main(events: int, rate: int) -> None:
             await load.close()
         grown = {"kafka": kafka_bytes(folder) - logs, "postgres": after - tables}
     for name, parts in grown.items():
-        for part, size in parts.most_common():
-            print(f"{name:9}{size / done:8.0f}  {part}")
+        for place, size in parts.most_common():
+            print(f"{name:9}{size / done:8.0f}  {place}")
     kafka, postgres = (round(sum(grown[name].values()) / done) for name in ("kafka", "postgres"))
     report(
         "disk", events=done, rate=rate, kafka_bytes=kafka, postgres_bytes=postgres,
