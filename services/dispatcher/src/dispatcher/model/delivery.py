@@ -19,6 +19,9 @@ from dispatcher.requests import Reading, Request
 from servicekit.http_client.guarded_http import Answer
 from servicekit.kafka.records import Outgoing
 
+OPENS_AFTER = 5
+"""Failures in a row that open a destination's circuit."""
+
 
 @dataclass(slots=True)
 class Delivery:
