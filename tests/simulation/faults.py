@@ -67,6 +67,8 @@ class Profile:
     bad_release: bool = False
     restored: tuple[str, Choice] | None = None
     """Whose database is restored in the end from a copy made meanwhile, and what the operator says."""
+    busy: bool = False
+    """People speak, and answers to COMMIT get lost, while the service is stopped for that."""
 
 
 BLINKS = Profile(blinks=2)

@@ -27,7 +27,7 @@ def judge_all(
     world: World, crowd: Crowd, processes: Sequence[Process], *, settled: bool, again: SentAgain | None
 ) -> tuple[Verdict, list[str]]:
     """The checker's verdict, and a sentence for each other thing that is wrong. `again`: what may be sent a second time."""
-    verdict = judge(crowd.accepted, arrivals(world), counted(world), taken_twice(world), world.refused, again)
+    verdict = judge(crowd.accepted, arrivals(world), counted(world), taken_twice(world), world.losable, again)
     wrong = list(verdict.examples)
     if not settled:
         said = [problem for process in processes if (problem := process.problem())]
@@ -146,7 +146,7 @@ def unfinished(world: World, crowd: Crowd) -> list[str]:
 def answered(world: World, crowd: Crowd, chat: str) -> bool:
     """Whether the last word has its answer; if its run was refused, the word before it."""
     last = crowd.accepted[chat]
-    while last in world.refused.get(chat, ()):
+    while last in world.losable.get(chat, ()):
         last -= 1
     return crowd.heard(chat) >= last
 

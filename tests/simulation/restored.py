@@ -28,6 +28,8 @@ CRASHES = 0.5
 """The share of runs in which the service is not told to end, as an operator would, but was killed."""
 UNTOLD_SECONDS = 2.0 + 0.25
 """What was done in the last two seconds before a crash may be done again (ADR-0030); telling Kafka takes a moment, too."""
+BUSY_SECONDS, BUSY_UNKNOWN = 2.5, 0.4
+"""How long people speak before a service that is at work is stopped; the share of answers to COMMIT that it then gets none of."""
 DAYS = DayWindow(SETTINGS.retention_days)
 LEAVE_SECONDS = 2 * SESSION_SECONDS
 """After so long the members of processes that ended are members no more."""
@@ -50,6 +52,8 @@ class Backup:
         self._parts.append((kept, CONVERSATIONS if service == "flow-engine" else ("tables", "places")))
         self.untold = 0.0
         """What was done from then on Kafka was not told before the service stopped."""
+        self.unsent: list[tuple[str, int]] = []
+        self.unanswered: set[str] = set()
         self._copies = [{name: copy.deepcopy(getattr(of, name)) for name in names} for of, names in self._parts]
 
     def put_back(self) -> None:
@@ -70,11 +74,16 @@ def older(world: World, backup: Backup) -> list[Older]:
     return found
 
 
-async def restore(world: World, backup: Backup, processes: Sequence[Process]) -> list[str]:
+async def restore(world: World, backup: Backup, processes: Sequence[Process], *, busy: bool = False) -> list[str]:
     """As operate.md says: the service is stopped, its database is put back, and it starts. What is wrong with what follows."""
     mine = [process for process in processes if _service_of(process) == backup.service]
+    if busy:
+        await asyncio.sleep(BUSY_SECONDS)
+        backup.database.unknown = BUSY_UNKNOWN
     backup.untold = await _stopped(world, mine)
     await asyncio.sleep(LEAVE_SECONDS)
+    backup.database.unknown = 0.0
+    backup.unsent, backup.unanswered = _unsent(world), _unanswered(world)
     backup.put_back()
     for process in mine:
         process.start()
@@ -90,6 +99,20 @@ async def _stopped(world: World, processes: Sequence[Process]) -> float:
     began = world.loop.time()
     ended = await asyncio.gather(*(process.end() for process in processes))
     return world.loop.time() if all(ended) else began - UNTOLD_SECONDS
+
+
+def _unsent(world: World) -> list[tuple[str, int]]:
+    """Chats and numbers of what the dispatcher had taken over and not sent when it stopped."""
+    rows = [row for row in world.deliveries.tables.rows.values() if row.new.kind == "message" and not row.finished]
+    return [((row.new.conversation or "").rpartition("/")[2], row.new.seq) for row in rows if row.new.seq is not None]
+
+
+def _unanswered(world: World) -> set[str]:
+    """Chats that waited then for a call whose result Kafka did not have: with skip they hear of its time-out."""
+    tables = world.deliveries.tables
+    calls = [row.new.conversation or "" for row in tables.rows.values() if row.new.kind == "call" and not row.finished]
+    results = [(each.key or b"").decode() for _, made in tables.outbox.values() for each in made]
+    return {key.rpartition("/")[2] for key in calls + results}
 
 
 def _service_of(process: Process) -> str:
@@ -123,6 +146,9 @@ async def accept(world: World, backup: Backup, choice: Choice) -> None:
             await _skip(world, backup, each)
         if backup.service == "dispatcher":
             _discard(world)
+            world.unanswered |= backup.unanswered
+            for chat, number in backup.unsent:
+                world.losable[chat].add(number)
             world.deliveries.tables.age = max(at.number for each in topics for at in each.committed.values())
     number = world.deliveries.tables.age if backup.service == "dispatcher" else 0
     for each in topics:

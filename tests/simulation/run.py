@@ -20,7 +20,7 @@ from simulation.tenants import OTHER_CHATS, QUICK_CHATS, SLOW_CHATS
 from simulation.world import Clients, World
 
 PAUSE_SECONDS, FIRST_CHAT = 1.0, 100
-AGAIN_SECONDS = 4.0
+AGAIN_SECONDS, BUSY_PAUSE_SECONDS = 4.0, 0.15
 LONGEST_PEACE = 150.0
 """A timer whose record is gone is missed after one to two minutes."""
 MOST_NIGHTS = 20
@@ -121,7 +121,9 @@ async def _restored(
     """A service's database is an older one, an operator decides, and people go on. What was wrong with how the service
     waited for him; what may be sent a second time."""
     assert profile.restored is not None
-    wrong, (_, choice) = await restored.restore(world, backup, processes), profile.restored
+    speaking = [crowd.count_aloud(AGAIN_SECONDS, BUSY_PAUSE_SECONDS)] if profile.busy else []
+    wrong, *_ = await asyncio.gather(restored.restore(world, backup, processes, busy=profile.busy), *speaking)
+    _, choice = profile.restored
     again = restored.sent_again(world, backup, choice)
     await restored.accept(world, backup, choice)
     await crowd.count_aloud(AGAIN_SECONDS, PAUSE_SECONDS)

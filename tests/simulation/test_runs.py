@@ -16,6 +16,7 @@ FULL = 6
 GROWN_UNEVENLY = 19
 BUSY_BEFORE_A_RESTORE, THREE_FAIL_AND_ONE_DID_NOT = 472, 618
 """Of `profile_of`."""
+STOPPED_IN_RECOVERY = (1, 11, 12)
 LONG, AT_ONCE_IN_A_LONG_RUN = 10_000, 250
 
 
@@ -45,6 +46,15 @@ def test_what_is_skipped_after_a_restore_is_not_sent_again_but_for_the_last_seco
     monkeypatch.setattr(restored, "CRASHES", crashes)
     report = simulate(BUSY_BEFORE_A_RESTORE)
     assert (report.wrong, report.verdict.repeated) == ([], again)
+
+
+@pytest.mark.parametrize("seed", STOPPED_IN_RECOVERY)
+def test_a_dispatcher_that_ends_while_a_commit_has_no_answer_tells_kafka_what_it_did(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restored, "CRASHES", 0.0)
+    report = simulate(seed, profile=Profile(restored=("dispatcher", "skip"), people=9, busy=True))
+    assert (report.wrong, report.verdict.repeated) == ([], 0)
 
 
 def test_a_project_whose_events_were_applied_before_a_bad_release_is_not_held_by_it() -> None:

@@ -91,8 +91,9 @@ class World:
         """Chats of which a call is gone."""
         self.held: list[tuple[Machine | None, bytes | None]] = []
         """Whose code has held a conversation, and of which project."""
-        self.refused: defaultdict[str, set[int]] = defaultdict(set)
-        """Chat -> which of its numbers a run was for that failed because the project's programs had taken too long, and said so."""
+        self.losable: defaultdict[str, set[int]] = defaultdict(set)
+        """Chat -> which of its numbers may have no answer: their runs failed because the project's programs had taken too long,
+        and said so; or they were taken over and not sent when the dispatcher's database was restored, and an operator said skip."""
         self.bad_release = False
         """Engines that start now fail at every turn."""
         self.at_failpoint: Callable[[str], None] = lambda point: None
@@ -109,7 +110,7 @@ class World:
         self.trace(f"{record.topic}/{record.partition}/{record.offset}")
         if record.topic == events.TOPIC.name and REFUSAL in (record.value or b"") and _type_of(record) == "flow.failed":
             data = orjson.loads(record.value or b"")["data"]
-            self.refused[(record.key or b"").decode().rpartition("/")[2]].add(int(data["contact"]["last_message"]))
+            self.losable[(record.key or b"").decode().rpartition("/")[2]].add(int(data["contact"]["last_message"]))
 
     def note_held(self, record: Record) -> None:
         """The process that runs holds a conversation by this record."""
