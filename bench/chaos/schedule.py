@@ -10,7 +10,7 @@ from functools import partial
 
 from bench.chaos import restoring, strikes
 from bench.chaos.rounds import Fault
-from contracts import actions, commands, dlq, events, findings, inbound, registry, replies
+from contracts import actions, closed_sessions, commands, dlq, events, findings, inbound, registry, replies
 from devstack.errors import StackError
 
 STORM = "storm"
@@ -20,7 +20,7 @@ LONG_PAUSE_SECONDS = 6.0
 QUICK_PAUSE_SECONDS = 0.3
 """A backup is made under load."""
 DLQS = tuple(dlq.topic_for(service).name for service in dlq.SERVICES)
-LOGS = (commands, inbound, actions, events, findings, replies, registry)
+LOGS = (commands, inbound, actions, events, findings, replies, registry, closed_sessions)
 
 
 def schedule(engine_seconds: float = ENGINE_SECONDS) -> dict[str, Fault]:
@@ -43,6 +43,7 @@ def schedule(engine_seconds: float = ENGINE_SECONDS) -> dict[str, Fault]:
         **{name: Fault(strike, needs_disks=True) for name, strike in disks.items()},
         "restore-skip": Fault(partial(restoring.database_restored, dispatcher="skip"), QUICK_PAUSE_SECONDS),
         "restore-again": Fault(partial(restoring.database_restored, dispatcher="again"), QUICK_PAUSE_SECONDS),
+        "restore-engine": Fault(restoring.engine_restored, QUICK_PAUSE_SECONDS),
         "kafka-older": Fault(restoring.kafka_restored, tells_messages=True),
         "kafka-empty": Fault(restoring.kafka_emptied, tells_messages=True),
         "away-postgres": Fault(partial(strikes.postgres_away, seconds=POSTGRES_SECONDS)),
