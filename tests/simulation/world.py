@@ -37,7 +37,7 @@ from support.registry_in_memory import ViewInMemory
 
 PARTITIONS = 3
 REFUSAL = b"this project's programs have taken too long"
-"""What `flow.failed` says where a run came to a program after its project had spent its allowance (guarantees.md 9.4.3)."""
+"""What `flow.failed` says where a run came to a program after its project had spent its allowance (ADR-0015)."""
 ORDINARY = Pace()
 TOPICS = (inbound.TOPIC.name, actions.TOPIC.name, events.TOPIC.name, findings.TOPIC.name, replies.TOPIC.name)
 
