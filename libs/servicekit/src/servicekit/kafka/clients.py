@@ -13,14 +13,21 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.inside_aiokafka import connections, decoding, instance_names, missing_topics, repeated_lines
-from servicekit.kafka.inside_aiokafka.consumers import FETCH_WAIT_MS
+from servicekit.kafka.inside_aiokafka import (
+    connections,
+    decoding,
+    fetching,
+    instance_names,
+    missing_topics,
+    repeated_lines,
+)
 
 FETCH_BYTES = 2 * 1024 * 1024
 """Of one fetch, all partitions together. A larger record comes alone (Kafka always gives the first one whole)."""
 
 decoding.install()
 connections.install()
+fetching.install()
 missing_topics.install()
 instance_names.install()
 repeated_lines.install()
@@ -41,7 +48,7 @@ def make_consumer(
     Never resets an offset by itself: a position outside the log raises OffsetOutOfRangeError from `getmany`.
     """
     session_ms = int(session_timeout * 1000)
-    return AIOKafkaConsumer(
+    return fetching.Consumer(
         **_access(cluster),
         client_id=client_id,
         group_id=None if group is None else cluster.named(group),
@@ -54,7 +61,7 @@ def make_consumer(
         auto_offset_reset="none",
         enable_auto_commit=False,
         isolation_level="read_committed" if read_committed else "read_uncommitted",
-        fetch_max_wait_ms=FETCH_WAIT_MS,
+        fetch_max_wait_ms=fetching.WAIT_MS,
         max_partition_fetch_bytes=FETCH_BYTES // 8,
         fetch_max_bytes=FETCH_BYTES,
         request_timeout_ms=15_000,
