@@ -119,6 +119,7 @@ async def test_a_fetch_is_a_task_that_may_be_cancelled() -> None:
     assert "response = await self._client.send(node_id, request)" in source
     assert "except asyncio.CancelledError:" in source
     assert parameters(fetching._send) == ["self", "node_id", "request", "group"]
+    assert "if tp in self._records:" in inspect.getsource(Fetcher._get_actions_per_node)
     assert "conn_id = (node_id, group)" in inspect.getsource(AIOKafkaClient._get_conn)
     request = FetchRequest(7, 1, 1024, 0, [])
     assert (request._max_wait_ms, request._min_bytes) == (7, 1)

@@ -73,6 +73,17 @@ async def test_another_assignment_is_fetched_at_once(waiting: Waiting) -> None:
         assert len((await consumer.getmany(timeout_ms=10_000))[second]) == 1
 
 
+async def test_a_partition_whose_records_were_taken_late_is_fetched_at_once(waiting: Waiting, kafka: str) -> None:
+    """What waits to be taken is left out of fetches, so the one under way is of the other partition."""
+    consumer, first, second = waiting
+    consumer.resume(second)
+    await eventually(lambda: second in consumer._fetcher._records and fetching.waits(consumer))
+    await produce(kafka, first.topic, [("k", 1)], partition=1)
+    async with asyncio.timeout(SOON):
+        assert [each.offset for each in (await consumer.getmany(timeout_ms=10_000))[second]] == [0]
+        assert [each.offset for each in (await consumer.getmany(timeout_ms=10_000))[second]] == [1]
+
+
 async def test_who_stops_does_not_wait_for_it(waiting: Waiting) -> None:
     consumer, _, _ = waiting
     async with asyncio.timeout(SOON):
