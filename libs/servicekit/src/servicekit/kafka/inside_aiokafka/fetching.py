@@ -8,13 +8,16 @@ else, waits for its end. Both would forbid long waits, and short ones are most o
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
+from aiokafka.errors import KafkaError
 from aiokafka.protocol.fetch import FetchRequest
 
 WAIT_MS, SILENT_WAIT_MS = 100, 5_000
@@ -39,6 +42,25 @@ class _Fetches:
     def end_waiting(self) -> None:
         for task in self.waiting:
             task.cancel()
+
+    def failed(self) -> None:
+        """Partitions may have other leaders now, with which a fetch is under way that leaves them out."""
+        self.came = time.monotonic()
+        self.end_waiting()
+
+    @contextlib.contextmanager
+    def under_way(self, request: Any) -> Iterator[None]:
+        """While this task fetches. One that is to collect records waits as long as it says: its answer may be there."""
+        task = asyncio.current_task()
+        if task is None or request._min_bytes != 1 or time.monotonic() - self.came <= SILENT_SECONDS:
+            yield
+            return
+        request._max_wait_ms = SILENT_WAIT_MS
+        self.waiting.add(task)
+        try:
+            yield
+        finally:
+            self.waiting.discard(task)
 
 
 _of_client: WeakKeyDictionary[AIOKafkaClient, _Fetches] = WeakKeyDictionary()
@@ -84,31 +106,26 @@ async def send(self: Any, node_id: int, request: Any, *, group: Any = Connection
     if not isinstance(request, FetchRequest):
         return await _send(self, node_id, request, group=group)
     fetches = _of_client.setdefault(self, _Fetches())
-    task = asyncio.current_task()
-    if task is not None and _may_wait_long(request, fetches):
-        request._max_wait_ms = SILENT_WAIT_MS
-        fetches.waiting.add(task)
-    try:
-        answer = await _send(self, node_id, request, group=FETCHES)
-    except asyncio.CancelledError:
-        # The broker would go on holding it, and with it whatever is fetched next on its connection.
-        if connection := self._conns.get((node_id, FETCHES)):
-            connection.close()
-        raise
-    finally:
-        fetches.waiting.discard(task)  # type: ignore[arg-type]
-    if _holds_records(answer):
+    with fetches.under_way(request):
+        try:
+            answer = await _send(self, node_id, request, group=FETCHES)
+        except asyncio.CancelledError:
+            # The broker would go on holding it, and with it whatever is fetched next on its connection.
+            if connection := self._conns.get((node_id, FETCHES)):
+                connection.close()
+            raise
+        except KafkaError:
+            fetches.failed()
+            raise
+    if any(error for _, error, *_ in _partitions(answer)):
+        fetches.failed()
+    elif any(records for *_, records in _partitions(answer)):
         fetches.came = time.monotonic()
     return answer
 
 
-def _may_wait_long(request: Any, fetches: _Fetches) -> bool:
-    """One that is to collect records waits as long as it says: its answer may be there already."""
-    return request._min_bytes == 1 and time.monotonic() - fetches.came > SILENT_SECONDS
-
-
-def _holds_records(answer: Any) -> bool:
-    return any(partition[-1] for _, partitions in answer.topics for partition in partitions)
+def _partitions(answer: Any) -> Iterator[Any]:
+    return (partition for _, partitions in answer.topics for partition in partitions)
 
 
 def install() -> None:
