@@ -62,6 +62,7 @@ def make_consumer(
         enable_auto_commit=False,
         isolation_level="read_committed" if read_committed else "read_uncommitted",
         fetch_max_wait_ms=fetching.WAIT_MS,
+        consumer_timeout_ms=1_000,  # How often the fetcher looks round although nothing has told it to.
         max_partition_fetch_bytes=FETCH_BYTES // 8,
         fetch_max_bytes=FETCH_BYTES,
         request_timeout_ms=15_000,
