@@ -25,7 +25,7 @@ WAIT_MS, SILENT_WAIT_MS = 100, 5_000
 
 The first record ends either. The longer one stays well below the 15 s in which each request has to be answered.
 """
-SILENT_SECONDS = 1.0
+SILENT_SECONDS = 0.25
 FETCHES: Final = "fetches"
 """Names the connection beside aiokafka's own groups of them."""
 
