@@ -12,7 +12,7 @@ import pytest
 
 from dispatcher.model.delivery import Delivery, Result
 from dispatcher.model.states import MOVES, Happening, State
-from dispatcher.store.port import CLAIMED_BYTES, DeliveryStore, Lease, Place, Queue, Session
+from dispatcher.store.port import CLAIMED_BYTES, RUN_BYTES, DeliveryStore, Lease, Place, Queue, Session
 from servicekit.kafka.records import Outgoing
 from support.leased import attempted, delivery
 
@@ -46,7 +46,7 @@ class Kept:
         async with self.transaction() as connection:
             states = await self.store.on(connection).take_over(deliveries, lease)
         for each in deliveries:
-            if states.get(each.key) == "in_flight":
+            if states.get(each.key) in ("in_flight", "blocked"):
                 each.lease = lease.id
         return states
 
@@ -66,8 +66,9 @@ class Kept:
         async with self.store.session() as session:
             return await session.claim(Queue(one.queue_id, one.destination), limit, Lease(seconds))
 
-    async def unblock(self, *lanes: str) -> list[Delivery]:
-        return await self.store.transaction(lambda session: session.unblock(lanes, Lease(60)))
+    async def unblock(self, *lanes: str, most: int = 1) -> list[Delivery]:
+        counts = dict.fromkeys(lanes, most)
+        return await self.store.transaction(lambda session: session.unblock(counts, Lease(60)))
 
     async def take_lanes(self, *on_the_wire: Delivery) -> None:
         async with self.store.session() as session:
@@ -288,6 +289,50 @@ class DeliveryStoreSuite:
         [following] = await kept.unblock(LANE)
         assert (following.key, following.destination, following.attempts) == (others[0].key, "endpoint:e2", 1)
         assert await kept.unblock(LANE) == []
+
+    async def test_of_a_lane_so_many_are_leased_together_and_those_behind_the_head_are_as_they_were(
+        self, kept: Kept
+    ) -> None:
+        head, *others = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2, 3, 4, 5)]
+        await kept.take_over(head, *others)
+        await kept.record(ended(head))
+        [first] = await kept.unblock(LANE, most=3)
+        run = [first, *first.following]
+        assert [(each.key, each.attempts) for each in run] == [(each.key, 1) for each in others[:3]]
+        assert [await kept.state(each) for each in others] == ["in_flight", "blocked", "blocked", "blocked"]
+        assert await kept.claim(head) == [], "only the head is ever due"
+        assert await kept.record(*map(ended, run[:2])) == {each.key for each in run[:2]}
+        await kept.take_lanes()
+        assert [each.key for each in await kept.claim(head)] == [others[2].key]
+        assert await kept.record(ended(run[2])) == set(), "its lease is another's"
+
+    async def test_what_was_taken_over_behind_a_head_is_recorded_under_its_lease(self, kept: Kept) -> None:
+        head, following = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2)]
+        await kept.take_over(head, following)
+        assert await kept.record(ended(head), ended(following)) == {head.key, following.key}
+
+    async def test_a_run_ends_before_what_is_not_blocked(self, kept: Kept) -> None:
+        head, *others = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2, 3, 4)]
+        await kept.take_over(head, *others)
+        await kept.record(ended(head), ended(others[1], "retry", delay=60.0))
+        [first] = await kept.unblock(LANE, most=8)
+        assert (first.key, first.following) == (others[0].key, ())
+
+    async def test_a_run_takes_so_many_bytes_and_its_first_one_whatever_its_size(self, kept: Kept) -> None:
+        head, *others = [
+            await kept.new(lane=LANE, seq=seq, payload=bytes(size))
+            for seq, size in enumerate((1, RUN_BYTES // 2, RUN_BYTES // 2, 1, RUN_BYTES + 1, 1))
+        ]
+        await kept.take_over(head, *others)
+        lengths = []
+        ending: tuple[Delivery, ...] = (head,)
+        while True:
+            await kept.record(*map(ended, ending))
+            if not (leased := await kept.unblock(LANE, most=8)):
+                break
+            ending = (leased[0], *leased[0].following)
+            lengths.append(len(ending))
+        assert lengths == [2, 1, 1, 1]
 
     async def test_a_lane_keeps_its_order_however_old_its_rows_are(self, kept: Kept) -> None:
         """Seen: after a week new ones no longer saw those that wait, and nothing waited for its turn any more."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,11 +37,17 @@ class World:
         self.time = datetime.now(UTC)
         self.store = DeliveriesInMemory(now=lambda: self.time)
         self.kafka, self.outcomes, self.offered = Published(), Outcomes(AT_ONCE), list[Delivery]()
-        self.held = {"events/0"}
+        self.held, self.in_a_run = {"events/0"}, set[str]()
         self.recorder = Recorder(
-            self.store, self.kafka, self.outcomes,
-            offer=self.offered.extend, holds=self.held.__contains__, lease_seconds=LEASE_SECONDS,
+            self.store, self.kafka, self.outcomes, self,
+            holds=self.held.__contains__, lease_seconds=LEASE_SECONDS,
         )  # fmt: skip
+
+    def offer(self, deliveries: Iterable[Delivery]) -> None:
+        self.offered += deliveries
+
+    def runs(self, ended: Iterable[Delivery]) -> dict[str, int]:
+        return {each.lane or "": each.kind.run for each in ended}
 
     async def saved(self, *results: Result) -> None:
         for each in results:
