@@ -20,7 +20,7 @@ from dispatcher.store.port import (
     CLAIMED_BYTES,
     DISCARDED_AT_ONCE,
     LEFT_AT_ONCE,
-    RUN_BYTES,
+    STRETCH_BYTES,
     Failing,
     Lease,
     Pause,
@@ -192,11 +192,11 @@ class DeliveriesInMemory:
         heads = list[Delivery]()
         for lane, most in sorted(lanes.items()):
             rows = [row for row in self._unfinished() if row.new.lane == lane]
-            run = _blocked_first(sorted(rows, key=lambda row: row.new.seq or 0)[:most])
-            for row in run[:1]:
+            stretch = _blocked_first(sorted(rows, key=lambda row: row.new.seq or 0)[:most])
+            for row in stretch[:1]:
                 self._grant(row, lease)
                 heads.append(self._delivery_of(row, lease))
-            for row in run[1:]:
+            for row in stretch[1:]:
                 row.lease = lease.id
                 heads[-1].following += (replace(self._delivery_of(row, lease), attempts=row.attempts + 1),)
         return heads
@@ -387,7 +387,9 @@ def as_postgres_takes_it(row: R) -> R:
 def _blocked_first(rows: Sequence[Row]) -> list[Row]:
     """Of the first rows of a lane those that are leased together."""
     sized = zip(rows, accumulate(len(row.new.payload) for row in rows), strict=True)
-    fits = takewhile(lambda each: each[0].state == "blocked" and (each[0] is rows[0] or each[1] <= RUN_BYTES), sized)
+    fits = takewhile(
+        lambda each: each[0].state == "blocked" and (each[0] is rows[0] or each[1] <= STRETCH_BYTES), sized
+    )
     return [row for row, _ in fits]
 
 

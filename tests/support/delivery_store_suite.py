@@ -12,7 +12,7 @@ import pytest
 
 from dispatcher.model.delivery import Delivery, Result
 from dispatcher.model.states import MOVES, Happening, State
-from dispatcher.store.port import CLAIMED_BYTES, RUN_BYTES, DeliveryStore, Lease, Place, Queue, Session
+from dispatcher.store.port import CLAIMED_BYTES, STRETCH_BYTES, DeliveryStore, Lease, Place, Queue, Session
 from servicekit.kafka.records import Outgoing
 from support.leased import attempted, delivery
 
@@ -297,31 +297,31 @@ class DeliveryStoreSuite:
         await kept.take_over(head, *others)
         await kept.record(ended(head))
         [first] = await kept.unblock(LANE, most=3)
-        run = [first, *first.following]
-        assert [(each.key, each.attempts) for each in run] == [(each.key, 1) for each in others[:3]]
+        stretch = [first, *first.following]
+        assert [(each.key, each.attempts) for each in stretch] == [(each.key, 1) for each in others[:3]]
         assert [await kept.state(each) for each in others] == ["in_flight", "blocked", "blocked", "blocked"]
         assert await kept.claim(head) == [], "only the head is ever due"
-        assert await kept.record(*map(ended, run[:2])) == {each.key for each in run[:2]}
+        assert await kept.record(*map(ended, stretch[:2])) == {each.key for each in stretch[:2]}
         await kept.take_lanes()
         assert [each.key for each in await kept.claim(head)] == [others[2].key]
-        assert await kept.record(ended(run[2])) == set(), "its lease is another's"
+        assert await kept.record(ended(stretch[2])) == set(), "its lease is another's"
 
     async def test_what_was_taken_over_behind_a_head_is_recorded_under_its_lease(self, kept: Kept) -> None:
         head, following = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2)]
         await kept.take_over(head, following)
         assert await kept.record(ended(head), ended(following)) == {head.key, following.key}
 
-    async def test_a_run_ends_before_what_is_not_blocked(self, kept: Kept) -> None:
+    async def test_a_stretch_ends_before_what_is_not_blocked(self, kept: Kept) -> None:
         head, *others = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2, 3, 4)]
         await kept.take_over(head, *others)
         await kept.record(ended(head), ended(others[1], "retry", delay=60.0))
         [first] = await kept.unblock(LANE, most=8)
         assert (first.key, first.following) == (others[0].key, ())
 
-    async def test_a_run_takes_so_many_bytes_and_its_first_one_whatever_its_size(self, kept: Kept) -> None:
+    async def test_a_stretch_takes_so_many_bytes_and_its_first_one_whatever_its_size(self, kept: Kept) -> None:
         head, *others = [
             await kept.new(lane=LANE, seq=seq, payload=bytes(size))
-            for seq, size in enumerate((1, RUN_BYTES // 2, RUN_BYTES // 2, 1, RUN_BYTES + 1, 1))
+            for seq, size in enumerate((1, STRETCH_BYTES // 2, STRETCH_BYTES // 2, 1, STRETCH_BYTES + 1, 1))
         ]
         await kept.take_over(head, *others)
         lengths = []

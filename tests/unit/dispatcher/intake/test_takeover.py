@@ -12,7 +12,7 @@ from dispatcher.model.delivery import Delivery, Limits, Result
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
 from dispatcher.scheduling.pulse import Pulse
-from dispatcher.store.port import RUN_BYTES
+from dispatcher.store.port import STRETCH_BYTES
 from servicekit.loop.batches import Commit
 from support.deliveries_in_memory import DeliveriesInMemory
 from support.leased import attempted, delivery
@@ -96,7 +96,7 @@ async def test_of_a_lane_the_head_is_sent_and_what_waits_behind_it_is_looked_aft
     await eventually(lambda: world.begun == [first], seconds=2)
 
 
-async def test_of_a_lane_so_many_as_there_is_room_for_are_in_one_run_which_nobody_looks_after(world: World) -> None:
+async def test_of_a_lane_so_many_as_there_is_room_for_are_in_one_stretch_which_nobody_looks_after(world: World) -> None:
     others = [delivery(lease=None, lane=LANE, seq=seq) for seq in (2, 3, 4)]
     first = delivery(lease=None, lane=LANE, seq=1)
     world.destinations.destination("endpoint:e1").seconds = 1.5  # so that it takes two in WAITING_SECONDS
@@ -105,8 +105,8 @@ async def test_of_a_lane_so_many_as_there_is_room_for_are_in_one_run_which_nobod
     assert (first.following, others[0].lease, world.looked_after) == ((others[0],), first.lease, set())
 
 
-@pytest.mark.parametrize("size", [RUN_BYTES, 1], ids=["large", "repeated"])
-async def test_a_run_ends_before_what_may_not_follow(world: World, size: int) -> None:
+@pytest.mark.parametrize("size", [STRETCH_BYTES, 1], ids=["large", "repeated"])
+async def test_a_stretch_ends_before_what_may_not_follow(world: World, size: int) -> None:
     first, second, third = [delivery(lease=None, lane=LANE, seq=seq, payload=bytes(1)) for seq in (1, 2, 3)]
     second.payload = bytes(size)
     given = [first, second, third] if size > 1 else [first, first, second, third]
@@ -114,7 +114,7 @@ async def test_a_run_ends_before_what_may_not_follow(world: World, size: int) ->
     assert first.following == ()
 
 
-async def test_a_kind_without_runs_has_none(world: World) -> None:
+async def test_a_kind_without_stretches_has_none(world: World) -> None:
     first, second = [delivery(kind="message", lease=None, lane=LANE, seq=seq) for seq in (1, 2)]
     await world.take_over(first, second)
     assert first.following == ()

@@ -14,12 +14,12 @@ from dispatcher.model.delivery import Delivery
 from dispatcher.model.states import State
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
-from dispatcher.store.port import RUN_BYTES, DeliveryStore, Lease, Place
+from dispatcher.store.port import STRETCH_BYTES, DeliveryStore, Lease, Place
 from servicekit.failpoints import broken
 from servicekit.loop.batches import Commit, Connection, DeadRecord
 
 
-class Run:
+class Stretch:
     """A lane's head that is sent at once, and what of its batch is sent right behind it."""
 
     def __init__(self, head: Delivery, most: int) -> None:
@@ -27,9 +27,9 @@ class Run:
         self._following = list[Delivery]()
 
     def add(self, delivery: Delivery, *, may_follow: bool) -> None:
-        """The next of the lane. What may not follow, or has no room, ends the run: what comes after it waits for it."""
+        """The next of the lane. What may not follow, or has no room, ends the stretch: what comes after it waits for it."""
         self._size += len(delivery.payload)
-        if may_follow and len(self._following) + 1 < self._most and self._size <= RUN_BYTES:
+        if may_follow and len(self._following) + 1 < self._most and self._size <= STRETCH_BYTES:
             self._following.append(delivery)
         else:
             self._most = 0
@@ -116,19 +116,19 @@ class Takeover:
                 self._destinations.left_behind(destination)
 
     def _start(self, deliveries: Sequence[Delivery], states: dict[UUID, State], lease: Lease) -> None:
-        started, runs, looked_after = list[Delivery](), dict[str, Run](), set[str]()
+        started, stretches, looked_after = list[Delivery](), dict[str, Stretch](), set[str]()
         for each in deliveries:
             state = states.pop(each.key, None)  # Once: its repeat in the same batch was not inserted.
             each.lease, each.lease_ends = lease.id, lease.ends
             if state == "in_flight" and each.lane is not None:
-                runs[each.lane] = Run(each, self._destinations.longest_run(each))
+                stretches[each.lane] = Stretch(each, self._destinations.longest_stretch(each))
             elif state == "in_flight":
                 started.append(each)
-            elif each.lane in runs:
-                runs[each.lane].add(each, may_follow=state == "blocked" and each.state == "in_flight")
+            elif each.lane in stretches:
+                stretches[each.lane].add(each, may_follow=state == "blocked" and each.state == "in_flight")
             elif each.lane is not None and state != "pending":
                 looked_after.add(each.lane)
-        self._destinations.offer(started + [run.joined() for run in runs.values()])
+        self._destinations.offer(started + [stretch.joined() for stretch in stretches.values()])
         if looked_after:
             self._look_after(looked_after)
 

@@ -53,7 +53,7 @@ class Delivery:
     hops: int = 0
     error: str | None = None
     following: tuple[Delivery, ...] = ()
-    """The rest of its run: what of its lane is sent right behind it, under the same lease, while it succeeds."""
+    """The rest of its stretch: what of its lane is sent right behind it, under the same lease, while it succeeds."""
     text_id: str = ""
     parsed: Any = None
     """The action (a model) or the event's body (a dict), once somebody asked for it."""
@@ -124,7 +124,7 @@ class Result:
     secrets: tuple[str, ...] = ()
     """What the answer must not show to who waits for a test call."""
     goes_on: bool = False
-    """The next of its run is sent without waiting until this is saved."""
+    """The next of its stretch is sent without waiting until this is saved."""
 
     @property
     def final(self) -> bool:
@@ -207,7 +207,7 @@ class DeliveryKind:
     """The destination's own delays in place of the schedule's."""
     repeatable: Callable[[Delivery, SendContext], bool] = _always
     """Whether its request may be sent again although an answer to the last one was lost."""
-    run: int = 1
+    stretch: int = 1
     """How many of a lane are leased together and sent one after the other, each once the one before it has succeeded but
     before that is saved: so many may be sent again after a crash."""
     batched: bool = False

@@ -46,7 +46,7 @@ _ENDS: dict[Happening, Move] = {
     "deferred before any attempt": Move("pending", _HOLDER),
     "deferred": Move("retrying", _HOLDER),
 }
-"""What becomes of one that was sent, or was to be; in the run of its lane's head it was blocked at that time."""
+"""What becomes of one that was sent, or was to be; in the stretch of its lane's head it was blocked at that time."""
 
 MOVES: dict[tuple[State | None, Happening], Move] = {
     (None, "taken over"): Move("in_flight", _OWNER),

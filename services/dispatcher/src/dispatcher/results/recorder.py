@@ -45,10 +45,10 @@ class Takes(Protocol):
     """The part of `Destinations` that is needed here."""
 
     @property
-    def in_a_run(self) -> Set[str]:
+    def in_a_stretch(self) -> Set[str]:
         """Lanes whose next delivery is in hand although the one before it may not be saved yet."""
 
-    def runs(self, ended: Iterable[Delivery]) -> dict[str, int]:
+    def stretches(self, ended: Iterable[Delivery]) -> dict[str, int]:
         """How many of these deliveries' lanes may be leased together."""
 
     def offer(self, deliveries: Iterable[Delivery]) -> None:
@@ -124,7 +124,12 @@ class Recorder:
             return
         if batch.results:
             self._outcomes.unsaved(batch)  # Its lanes: the fault is likely the result's.
+            self._look_after_later({lane for each in batch.results if (lane := each.delivery.lane) is not None})
         self._outcomes.saved(batch)
+
+    def _look_after_later(self, lanes: set[str]) -> None:
+        """One that was sent in a stretch is due at no time: the end of its lease is found by nobody else."""
+        asyncio.get_running_loop().call_later(self._lease_seconds, self._outcomes.look_after, lanes)
 
     async def drained(self, seconds: float) -> None:
         """Wait until everything is saved and published, at most so long."""
@@ -138,7 +143,7 @@ class Recorder:
     async def _save(self, results: list[Result], lanes: set[str]) -> None:
         await failpoint("before_record")
         lease, published = Lease(self._lease_seconds), self._published[:PUBLISHED_AT_ONCE] if results else []
-        busy = set(self._destinations.in_a_run) | self._outcomes.lanes_after(len(results))
+        busy = set(self._destinations.in_a_stretch) | self._outcomes.lanes_after(len(results))
 
         async def work(session: Session) -> Saved:
             mine = set[UUID]()
@@ -168,13 +173,13 @@ class Recorder:
         """Lanes whose next is to be leased, and how much of each: those to be looked after, and those of ours of which what
         was in hand has ended. Of `busy` ones something is, or is not saved: its end comes here, too.
 
-        A run only follows a success. A result that is not ours any more may have been its lane's last in hand all the same.
+        A stretch of several only follows a success. A result that is not ours any more may have been its lane's last in hand all the same.
         """
         last = [each for each in results if not each.goes_on and each.delivery.lane is not None]
         ended = [each for each in last if self._holds(each.delivery.source)]
         single = {each.delivery.lane or "" for each in ended if each.final or each.delivery.key not in mine}
         succeeded = [each.delivery for each in ended if each.outcome == "succeeded" and each.delivery.key in mine]
-        counts = dict.fromkeys(lanes | single, 1) | self._destinations.runs(succeeded)
+        counts = dict.fromkeys(lanes | single, 1) | self._destinations.stretches(succeeded)
         return {lane: count for lane, count in counts.items() if lane not in busy}
 
     def _publish(self, name: UUID, outgoing: list[Outgoing]) -> None:

@@ -31,7 +31,7 @@ _NEWEST = 0.2
 
 @dataclass(slots=True)
 class Destination:
-    """`behind`: how many follow in the runs of those that wait or are on the wire. `began`: when each attempt under way began. Moments are on the monotonic clock, `seconds` is the mean attempt.
+    """`behind`: how many follow in the stretches of those that wait or are on the wire. `began`: when each attempt under way began. Moments are on the monotonic clock, `seconds` is the mean attempt.
 
     `chats_until`: conversations of a channel to which nothing is sent until then. `refused_in_a_row`: those that were told
     that it was too much, since any other was served.
@@ -110,7 +110,7 @@ class Destination:
         """How many deliveries for it are here."""
         return len(self.waiting) + self.behind + self.in_flight
 
-    def run(self, most: int) -> int:
+    def stretch(self, most: int) -> int:
         """How many of a lane may be leased together: as many as it takes one after the other in WAITING_SECONDS, but for one
         that has failed just now a single one."""
         return 1 if self.breaker.failures else max(1, min(most, int(WAITING_SECONDS / max(self.seconds, 0.001))))

@@ -51,7 +51,7 @@ class Destinations:
         full: Callable[[], bool] = lambda: False,
     ) -> None:
         self._attempt, self._recorded, self._limits, self._most = attempt, record, limits, most
-        self._bytes, self._runs_end = 0, False
+        self._bytes, self._stretches_end = 0, False
         self._starved, self._full = starved, full
         self._held_up: set[str] = set()
         self._destinations: dict[str, Destination] = {}
@@ -61,7 +61,7 @@ class Destinations:
         self.replicas = 1
         self.on_the_wire: dict[UUID, Delivery] = {}
         """What is being sent now."""
-        self.in_a_run: set[str] = set()
+        self.in_a_stretch: set[str] = set()
         """Lanes whose next delivery waits here or is being sent although the one before it may not be saved yet."""
         self._gauge = gauge("switchhook_in_flight")
 
@@ -81,24 +81,24 @@ class Destinations:
             return 0
         return destination.room(now)
 
-    def runs(self, ended: Iterable[Delivery]) -> dict[str, int]:
+    def stretches(self, ended: Iterable[Delivery]) -> dict[str, int]:
         """How many of these deliveries' lanes may be leased together, as far as there is room for more than one of each."""
-        rooms, runs = dict[str, int](), dict[str, int]()
+        rooms, stretches = dict[str, int](), dict[str, int]()
         for each in ended:
             room = rooms.get(each.destination)
             if room is None:
                 room = self.room(each.destination, each.project_id)
-            runs[each.lane or ""] = length = max(1, min(self.longest_run(each), room))
+            stretches[each.lane or ""] = length = max(1, min(self.longest_stretch(each), room))
             rooms[each.destination] = room - length
-        return runs
+        return stretches
 
-    def longest_run(self, delivery: Delivery) -> int:
+    def longest_stretch(self, delivery: Delivery) -> int:
         """How many of its lane may be leased together, whatever room there is."""
-        return 1 if self._runs_end else self.destination(delivery.destination).run(delivery.kind.run)
+        return 1 if self._stretches_end else self.destination(delivery.destination).stretch(delivery.kind.stretch)
 
-    def end_runs(self) -> None:
+    def end_stretches(self) -> None:
         """Have nothing sent any more before what stands before it in its lane is saved: the process stops."""
-        self._runs_end = True
+        self._stretches_end = True
         for destination in self._destinations.values():
             for each in destination.waiting:
                 self._forget_following(destination, each)
@@ -157,10 +157,10 @@ class Destinations:
         """It is not in hand any more, and what would follow it neither."""
         self._forget_following(destination, delivery)
         self._bytes -= len(delivery.payload)
-        self.in_a_run.discard(delivery.lane or "")
+        self.in_a_stretch.discard(delivery.lane or "")
 
     def _forget_following(self, destination: Destination, delivery: Delivery) -> None:
-        """The rest of a run stays as it is in the database: blocked, and leased to nobody who would send it."""
+        """The rest of a stretch stays as it is in the database: blocked, and leased to nobody who would send it."""
         destination.behind -= len(delivery.following)
         self._bytes -= sum(len(each.payload) for each in delivery.following)
         delivery.following = ()
@@ -299,7 +299,7 @@ class Destinations:
                 log.info("circuit.opened", destination=destination.name, seconds=result.circuit)
 
     def _record(self, destination: Destination, result: Result) -> None:
-        """It is in hand no more. What follows in its run is the next, before other lanes: leases end."""
+        """It is in hand no more. What follows in its stretch is the next, before other lanes: leases end."""
         delivery = result.delivery
         following = delivery.following if result.outcome == "succeeded" else ()
         if following:
@@ -307,7 +307,7 @@ class Destinations:
             following[0].following, delivery.following = following[1:], ()
             destination.behind -= 1
             destination.waiting.appendleft(following[0])
-            self.in_a_run.add(delivery.lane or "")
+            self.in_a_stretch.add(delivery.lane or "")
             result.goes_on = True
         else:
             self._forget(destination, delivery)

@@ -10,9 +10,9 @@ import asyncpg
 
 from dispatcher.model.delivery import Delivery, Result, unknown_kind
 from dispatcher.model.states import State
-from dispatcher.store.port import CLAIMED_BYTES, DISCARDED_AT_ONCE, RUN_BYTES, Lease, Queue
+from dispatcher.store.port import CLAIMED_BYTES, DISCARDED_AT_ONCE, STRETCH_BYTES, Lease, Queue
 from dispatcher.store.queues import QueueRows
-from dispatcher.store.rows import NEW, RESULT, heads_of_runs, new_rows, portions, result_row
+from dispatcher.store.rows import NEW, RESULT, heads_of_stretches, new_rows, portions, result_row
 
 _INTERVAL, _LEASE, _QUEUES, _SINCE = (f"${len(NEW) + number}" for number in (1, 2, 3, 4))
 _INSERT = f"""
@@ -48,7 +48,7 @@ _ROW = """
 RETURNING d.id, d.day, d.project_id, d.kind, d.queue_id, d.source, d.lane, d.seq, d.attempts, d.base, d.expires_at,
        d.created_at, d.conversation, d.contact_id, d.event_type, d.event_id, d.traceparent, d.hops, d.payload"""
 _UNBLOCK = f"""
-WITH run AS (
+WITH stretch AS (
     SELECT counted.* FROM unnest($1::text[], $2::int[]) AS ended(lane, most) CROSS JOIN LATERAL (
         SELECT id, day, row_number() OVER lane AS place, bool_and(state = 'blocked') OVER lane AS blocked,
                sum(octet_length(payload)) OVER lane AS size
@@ -56,13 +56,13 @@ WITH run AS (
                  WHERE d.lane = ended.lane AND d.finished_at IS NULL AND d.day >= $5::date
                  ORDER BY d.seq LIMIT ended.most) looked
         WINDOW lane AS (ORDER BY seq)
-    ) counted WHERE blocked AND (place = 1 OR size <= {RUN_BYTES})
+    ) counted WHERE blocked AND (place = 1 OR size <= {STRETCH_BYTES})
 )
 UPDATE delivery d
    SET lease = $4, state = CASE place WHEN 1 THEN 'in_flight' ELSE d.state END,
        attempts = CASE place WHEN 1 THEN d.attempts + 1 ELSE d.attempts END,
        due = CASE place WHEN 1 THEN now() + $3::interval END
-  FROM run WHERE d.id = run.id AND d.day = run.day AND d.state = 'blocked'
+  FROM stretch WHERE d.id = stretch.id AND d.day = stretch.day AND d.state = 'blocked'
 {_ROW}, place
 """
 """One look into each day for each lane, however much waits in it: with all its rows read and sorted, a lane that falls behind
@@ -154,7 +154,7 @@ class DeliveryRows(QueueRows):
         most, since = [lanes[name] for name in names], self._lane_days.since
         rows = await self._connection.fetch(_UNBLOCK, names, most, lease.interval, lease.id, since)
         rows.sort(key=lambda row: (row["lane"], row["place"]))
-        return heads_of_runs(await self._deliveries_of(rows, lease), [row["place"] for row in rows])
+        return heads_of_stretches(await self._deliveries_of(rows, lease), [row["place"] for row in rows])
 
     async def discard_some(self, day: date, why: str) -> list[Delivery]:
         rows = await self._connection.fetch(_DISCARD, day, why, DISCARDED_AT_ONCE)

@@ -105,20 +105,20 @@ def _new_row(one: Delivery, place: int) -> NewRow:
     )  # fmt: skip
 
 
-def heads_of_runs(leased: Sequence[Delivery], places: Sequence[int]) -> list[Delivery]:
+def heads_of_stretches(leased: Sequence[Delivery], places: Sequence[int]) -> list[Delivery]:
     """The first deliveries of lanes with those behind them as their `following`, from all of them in the order of lane and place.
 
     One whose predecessor is not among them is left out: somebody else has that one, and decides what comes after it.
     """
-    heads, run = list[Delivery](), list[Delivery]()
+    heads, stretch = list[Delivery](), list[Delivery]()
     for each, place in zip(leased, places, strict=True):
         if place == 1:
-            run = [each]
+            stretch = [each]
             heads.append(each)
-        elif run and run[0].lane == each.lane and place == len(run) + 1:
+        elif stretch and stretch[0].lane == each.lane and place == len(stretch) + 1:
             each.attempts += 1  # In the database it counts once it is recorded.
-            run.append(each)
-            run[0].following += (each,)
+            stretch.append(each)
+            stretch[0].following += (each,)
     return heads
 
 
