@@ -265,6 +265,15 @@ async def test_of_a_lane_whose_next_result_is_still_to_be_saved_nothing_is_lease
     assert [each.key for each in world.offered] == [third.key]
 
 
+async def test_a_lane_to_be_looked_after_is_not_forgotten_over_a_result_that_is_still_to_be_saved(world: World) -> None:
+    """What would have followed was dropped with its partition."""
+    other, (head, second) = await leased(world.store), await lane_of(world, 2)
+    world.recorder._at_once = 1
+    world.outcomes.look_after({LANE})
+    await world.saved(attempted(other), attempted(head, goes_on=True))
+    assert [each.key for each in world.offered] == [second.key]
+
+
 async def test_a_lane_goes_on_when_the_last_result_of_its_stretch_is_nobodys_any_more(world: World) -> None:
     head, second, third = await lane_of(world, 3)
     second.lease = None

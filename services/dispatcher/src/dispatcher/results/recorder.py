@@ -143,7 +143,8 @@ class Recorder:
     async def _save(self, results: list[Result], lanes: set[str]) -> None:
         await failpoint("before_record")
         lease, published = Lease(self._lease_seconds), self._published[:PUBLISHED_AT_ONCE] if results else []
-        busy = set(self._destinations.in_a_stretch) | self._outcomes.lanes_after(len(results))
+        later = self._outcomes.lanes_after(len(results))
+        busy = later | self._destinations.in_a_stretch
 
         async def work(session: Session) -> Saved:
             mine = set[UUID]()
@@ -160,6 +161,7 @@ class Recorder:
         await failpoint("after_record")
         if saved.outbox is not None:
             self._publish(saved.outbox, saved.outgoing)
+        self._outcomes.look_after(lanes & later)
         self._count(results, saved.mine)
         self._destinations.offer(saved.following)
 
@@ -171,7 +173,7 @@ class Recorder:
 
     def _ended(self, lanes: set[str], results: list[Result], mine: set[UUID], busy: set[str]) -> dict[str, int]:
         """Lanes whose next is to be leased, and how much of each: those to be looked after, and those of ours of which what
-        was in hand has ended. Of `busy` ones something is, or is not saved: its end comes here, too.
+        was in hand has ended. Of `busy` ones something is in hand, or not saved yet: they are looked at after that.
 
         A stretch of several only follows a success. A result that is not ours any more may have been its lane's last in hand all the same.
         """
