@@ -52,8 +52,14 @@ class _View:
 
     def on_change(self, listener: Any) -> None: ...
 
+    async def knows(self, stamps: Any, timeout: float) -> bool:
+        return True
+
     def get(self, kind: str, id: str) -> Any:
-        return self._versions.get(id) if kind == "flow_version" else self._of.get((kind, id))
+        return self._of.get((kind, id))
+
+    def data(self, kind: str, id: str) -> bytes:
+        return self._versions[id].encode()
 
     def find_all(self, kind: str, index: str, value: Any) -> list[Any]:
         return [one for (of, _), one in self._of.items() if of == kind and getattr(one, index) == value]
@@ -95,19 +101,27 @@ async def _run(dsn: str, count: int, profiler: cProfile.Profile | None, document
         store = PostgresConversations(pool)
         deferring = Deferring(Stepping(None, workers))  # type: ignore[arg-type]  # no code nodes
         handler = EngineHandler(store, RegistryCatalogue(_view(document), LinkMaker(None, "")), deferring)  # type: ignore[arg-type]
-        spent, measured, first = dict.fromkeys(("apply", "save", "pack", "cpu"), 0.0), 0, 0
-        while first < count:
-            if first * 5 >= count and not measured and profiler:
-                profiler.enable()
-            records = _records(first, BATCH)
-            took = await _batch(handler, connection, records)
-            first += took.pop("records")  # type: ignore[assignment]
-            if first * 5 > count:
-                measured += BATCH
-                spent = {stage: spent[stage] + took[stage] for stage in spent}
-        if profiler:
-            profiler.disable()
-        await store.close()
+        try:
+            return await _measured(handler, connection, count, profiler)
+        finally:
+            await store.close()
+
+
+async def _measured(
+    handler: EngineHandler, connection: Any, count: int, profiler: cProfile.Profile | None
+) -> dict[str, float]:
+    spent, measured, first = dict.fromkeys(("apply", "save", "pack", "cpu"), 0.0), 0, 0
+    while first < count:
+        if first * 5 >= count and not measured and profiler:
+            profiler.enable()
+        took = await _batch(handler, connection, _records(first, BATCH))
+        applied = int(took.pop("records"))
+        first += applied
+        if first * 5 > count:
+            measured += applied
+            spent = {stage: spent[stage] + took[stage] for stage in spent}
+    if profiler:
+        profiler.disable()
     return {stage: round(seconds / measured * 1e6, 1) for stage, seconds in spent.items()}
 
 

@@ -10,7 +10,7 @@ from functools import partial
 
 from bench.chaos import restoring, strikes
 from bench.chaos.rounds import Fault
-from contracts import actions, commands, dlq, events, findings, inbound, registry, replies
+from contracts import actions, closed_sessions, commands, dlq, events, findings, inbound, registry, replies
 from devstack.errors import StackError
 
 STORM = "storm"
@@ -20,7 +20,7 @@ LONG_PAUSE_SECONDS = 6.0
 QUICK_PAUSE_SECONDS = 0.3
 """A backup is made under load."""
 DLQS = tuple(dlq.topic_for(service).name for service in dlq.SERVICES)
-LOGS = (commands, inbound, actions, events, findings, replies, registry)
+LOGS = (commands, inbound, actions, events, findings, replies, registry, closed_sessions)
 
 
 def schedule(engine_seconds: float = ENGINE_SECONDS) -> dict[str, Fault]:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
 from dispatcher.kinds.table import DELIVERY_KINDS, Kinds
-from dispatcher.model.delivery import Delivery, Result, unknown_kind
+from dispatcher.model.delivery import OPENS_AFTER, Delivery, Result, unknown_kind
 from dispatcher.model.states import State
 from dispatcher.store.port import (
     CLAIMED_BYTES,
@@ -26,6 +26,7 @@ from dispatcher.store.port import (
     Pause,
     Place,
     Queue,
+    Recorded,
     Session,
     Unpublished,
 )
@@ -201,16 +202,18 @@ class DeliveriesInMemory:
                 heads[-1].following += (replace(self._delivery_of(row, lease), attempts=row.attempts + 1),)
         return heads
 
-    async def record(self, results: Sequence[Result], working: Sequence[str], published: Sequence[UUID]) -> set[UUID]:
+    async def record(self, results: Sequence[Result], working: Sequence[str], published: Sequence[UUID]) -> Recorded:
         mine = {one.delivery.key for one in results if self._end(one)}
         for one in results:
             if one.delay is not None:
                 self._look_by(one.delivery.queue_id, one.delay)
+        recovered = set[str]()
         for name in working:
             if (known := self.tables.destinations.get(name)) is not None:
+                recovered |= {name} if known.failures >= OPENS_AFTER else set()
                 known.failures, known.failing_since, known.told = 0, None, False
         await self.forget_results(published)
-        return mine
+        return Recorded(mine, recovered)
 
     def _end(self, one: Result) -> bool:
         new = as_postgres_takes_it(result_row(one))

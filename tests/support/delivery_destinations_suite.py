@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from dispatcher.model.delivery import OPENS_AFTER
 from dispatcher.store.port import Lease, Pause, Queue, Session
 from support.delivery_store_suite import DISABLE_AFTER, TO, Kept, ended
 
@@ -25,6 +26,16 @@ class DestinationsSuite:
             assert not recently.too_long
             await session.record([ended(await kept.leased())], [TO], [])
             assert (await session.note_failures({TO: 1}, DISABLE_AFTER))[0].told is False
+
+    async def test_it_is_told_once_that_a_destination_works_again_after_failures_that_open_a_circuit(
+        self, kept: Kept
+    ) -> None:
+        async with kept.store.session() as session:
+            await session.note_failures({TO: 4, "endpoint:e2": OPENS_AFTER}, DISABLE_AFTER)
+            ends = [ended(await kept.leased()) for _ in range(3)]
+            assert (await session.record([ends[0]], [TO], [])).recovered == set()
+            assert await session.record([ends[1]], ["endpoint:e2"], []) == ({ends[1].delivery.key}, {"endpoint:e2"})
+            assert (await session.record([ends[2]], ["endpoint:e2"], [])).recovered == set()
 
     async def test_the_longer_pause_counts_and_ends_for_its_reason_only(self, kept: Kept) -> None:
         one = await kept.leased(state="pending")

@@ -56,7 +56,7 @@ class Kept:
         return one
 
     async def record(self, *results: Result, working: tuple[str, ...] = ()) -> set[Any]:
-        return await self.store.transaction(lambda session: session.record(results, working, []))
+        return (await self.store.transaction(lambda session: session.record(results, working, []))).mine
 
     async def due(self, *sources: str) -> list[str]:
         async with self.store.session() as session:

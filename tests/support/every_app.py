@@ -70,8 +70,10 @@ def every_app() -> tuple[dict[Service, ASGIApp], FakeView]:
     operator = SecretStr(ADMIN_TOKEN)
     deps: Any = SimpleNamespace(authoriser=Authoriser(view, operator), pool=None)
     settings = Settings(admin_token=operator, link_key=SecretStr(LINK_KEY), public_url=PUBLIC_URL)
+    ingress = build(settings, view, FakeAsker(), FakePublisher())
+    ingress.closed.known = True
     apps: dict[Service, ASGIApp] = {
-        "ingress": build(settings, view, FakeAsker(), FakePublisher()).app,
+        "ingress": ingress.app,
         "flow-engine": engine_routes.make_app(deps),
         "dispatcher": dispatcher_routes.make_app(deps),
         "registry": registry_app(view),

@@ -12,10 +12,11 @@ from uuid import uuid4
 import orjson
 from aiokafka import TopicPartition
 
-from contracts import commands, dlq, events, findings, inbound, registry, replies
+from contracts import closed_sessions, commands, dlq, events, findings, inbound, registry, replies
 from contracts.registry import Token
 from contracts.replies import MessagesReply, RunReply
 from ingress.assembly import Ingress, build
+from ingress.chat.session_reader import SessionReader
 from ingress.commands.bridge import Bridge
 from ingress.settings import Settings
 from servicekit.credentials.links import LinkKeys
@@ -40,6 +41,7 @@ PARTITIONS = {
     replies.TOPIC.name: 4,
     commands.TOPIC.name: 2,
     registry.TOPIC.name: 1,
+    closed_sessions.TOPIC.name: 1,
     dlq.topic_for("ingress").name: 1,
 }
 BIG = {"max.message.bytes": str(5 * 1024 * 1024)}
@@ -191,11 +193,14 @@ async def ingress_on(
     asker.subscribe(ingress.attachments.on_messages)
     await publisher.start()
     await view.start()
+    sessions = SessionReader(settings.cluster, instance, ingress.closed)
     await asker.start()
+    await sessions.start()
     running = RunningIngress(ingress, view, asker)
     try:
         async with asyncio.timeout(20):
             await asyncio.gather(view.wait_ready(), asker.wait_ready())
+            await eventually(lambda: sessions.problem() is None)
         if bridge:
             await bridge_publisher.start()
             made = Bridge(settings.cluster, instance, 6, ingress.commands, ingress.intake, bridge_publisher)
@@ -207,6 +212,7 @@ async def ingress_on(
             await asyncio.gather(running.bridge, return_exceptions=True)
         await ingress.intake.drained()
         await asker.stop()
+        await sessions.stop()
         await view.stop()
         await publisher.stop()
         await bridge_publisher.stop()

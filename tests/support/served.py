@@ -81,7 +81,9 @@ def ingress_app(view: FakeView) -> ASGIApp:
     """Ingress without Kafka, and an engine that is played."""
     settings = Settings(admin_token=OPERATOR, link_key=SecretStr(LINK_KEY), kek=SecretStr(KEK), public_url=PUBLIC_URL)
     asker = FakeAsker()
-    return build(settings, view, asker, PlayedEngine(asker)).app
+    ingress = build(settings, view, asker, PlayedEngine(asker))
+    ingress.closed.known = True
+    return ingress.app
 
 
 def engine_app(view: FakeView) -> ASGIApp:

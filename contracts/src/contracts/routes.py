@@ -119,6 +119,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", _TALK, "ingress", "Open a session of the Bot API", "bots:converse"),
     Route("POST", f"{_TALK}/{{session}}/messages", "ingress", "Say something for a person", "bots:converse"),
     Route("GET", f"{_TALK}/{{session}}/messages", "ingress", "The bot's messages, also as a stream", "bots:converse"),
+    Route("DELETE", f"{_TALK}/{{session}}", "ingress", "Close a session of the Bot API", "bots:converse"),
     Route("POST", _WEB, "ingress", "Open a web chat, or come back to it", proof="none"),
     Route("POST", f"{_WEB}/{{session}}/messages", "ingress", "Say something in a web chat", proof="session"),
     Route("GET", f"{_WEB}/{{session}}/events", "ingress", "A web chat's messages, also as a stream", proof="session"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contracts import actions, commands, dlq, events, findings, inbound, registry, replies
+from contracts import actions, closed_sessions, commands, dlq, events, findings, inbound, registry, replies
 from contracts.topic import Topic
 
 TOPICS: tuple[Topic, ...] = (
@@ -13,5 +13,6 @@ TOPICS: tuple[Topic, ...] = (
     findings.TOPIC,
     replies.TOPIC,
     registry.TOPIC,
+    closed_sessions.TOPIC,
     *(dlq.topic_for(service) for service in dlq.SERVICES),
 )

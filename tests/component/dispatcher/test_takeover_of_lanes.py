@@ -54,7 +54,7 @@ async def test_a_head_that_is_being_recorded_leaves_no_blocked_lane(dispatcher: 
     async with pool.acquire() as recording, pool.acquire() as taking:
         transaction = recording.transaction()
         await transaction.start()
-        assert await store.on(recording).record([attempted(head)], [], []) == {head.key}
+        assert await store.on(recording).record([attempted(head)], [], []) == ({head.key}, set())
         taken = asyncio.create_task(holdings.take({PLACE.source}, destinations, store.on(taking)))
         await eventually(lambda: _waits_for_a_lock(pool))
         await transaction.commit()

@@ -154,3 +154,20 @@ async def test_replicas_share_a_limit(topics, shop, ingress):
         headers = shop.bearer | {"prefer": "respond-async"}
         statuses = [(await other.call("POST", RUN, json=BODY, headers=headers)).status for _ in range(12)]
     assert statuses.count(202) == 5
+
+
+async def test_a_closed_session_is_closed_in_every_replica_and_after_a_restart(topics, shop, ingress):
+    made = await put_token(topics, scopes=("bots:converse",))
+    bearer, talk = {"authorization": f"Bearer {made.text}"}, f"/v1/talk/{BOT}/sessions"
+    async with ingress_on(topics, instance="ingress-2") as other:
+        session = (await ingress.call("POST", talk, json={}, headers=bearer)).json["session_id"]
+        messages = f"{talk}/{session}/messages"
+        assert (await other.call("GET", messages, headers=bearer)).status == 200
+        assert (await ingress.call("DELETE", f"{talk}/{session}", headers=bearer)).status == 204
+
+        async def refused():
+            return (await other.call("GET", messages, headers=bearer)).status == 404
+
+        await eventually(refused, seconds=1)
+    async with ingress_on(topics, instance="ingress-3") as restarted:
+        assert (await restarted.call("GET", messages, headers=bearer)).status == 404

@@ -81,6 +81,7 @@ async def rig():
     publisher, asker = FakePublisher(), FakeAsker()
     settings = Settings(admin_token="a" * 32, link_key=LINK_KEY, public_url="https://bots.example")
     made = Rig(view, token, publisher, asker, build(settings, view, asker, publisher), LinkKeys(LINK_KEY))
+    made.ingress.closed.known = True
     publisher.on_record = made.on_record
     yield made
     await made.ingress.intake.drained()

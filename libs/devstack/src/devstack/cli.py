@@ -62,7 +62,7 @@ def run_suite(
 
 @app.command(context_settings=PASS_ON)
 def bench(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
-    """Measure: ingress, engine, dispatch, e2e, growth, memory, neighbours, ordered or revoke. The last line is JSON."""
+    """Measure: ingress, engine, dispatch, e2e, latency, growth, memory, disk, neighbours, ordered or revoke. The last line is JSON."""
     known = sorted(file.stem for file in (ROOT / "bench").glob("*.py") if file.stem in BENCHES)
     if name not in known:
         raise StackError(f"There is no bench {name}: choose one of {', '.join(known)}.")
@@ -170,7 +170,7 @@ def accept_restore(
 
 
 BENCHES = frozenset(
-    {"ingress", "engine", "dispatch", "e2e", "growth", "latency", "memory", "neighbours", "ordered", "revoke"}
+    {"ingress", "engine", "disk", "dispatch", "e2e", "growth", "latency", "memory", "neighbours", "ordered", "revoke"}
 )
 
 

@@ -23,7 +23,7 @@ RATE_LIMITED = "rate-limited"
 class Request(NamedTuple):
     """One HTTP request. `headers` are complete; `shown_url` and `shown_headers` are what may be stored.
 
-    `shown_body` None: the body is the delivery's payload, which is stored already. `secrets` are looked for in the answer.
+    `shown_body` None: the body follows from the delivery's payload (`DeliveryKind.body_of`), which is stored already. `secrets` are looked for in the answer.
     """
 
     method: str

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from channels.discovery import installed
 from ingress.chat.attachments import Attachments
 from ingress.chat.bot_api import BotApi
+from ingress.chat.closed_sessions import ClosedSessions
 from ingress.chat.webchat import WebChat
 from ingress.commands.command_intake import CommandIntake
 from ingress.doors.hook_urls import HookUrls
@@ -40,6 +41,7 @@ class Ingress:
     app: App
     intake: Intake
     attachments: Attachments
+    closed: ClosedSessions
     commands: CommandIntake
 
 
@@ -64,6 +66,7 @@ def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) 
     intake = Intake(publisher, asker, view, WaitingCallers(settings.waiting_callers))
     listeners = WaitingCallers(settings.waiting_callers, "or ask without wait, and not for a stream.")
     attachments = Attachments(intake, asker, settings.attaches_per_second, listeners)
+    closed = ClosedSessions(publisher)
     accounts = Accounts(view, KeyRing(settings.kek) if settings.kek else None)
     doors = Doors(
         runs=Runs(catalogue, authoriser, limiter, intake, RequestLog(intake)),
@@ -71,7 +74,7 @@ def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) 
         redirects=Redirects(catalogue, keys, limiter, intake),
         platforms=PlatformInbound(catalogue, accounts, limiter, intake),
         webchat=WebChat(catalogue, keys, limiter, intake, attachments, authoriser, settings.public_url),
-        bot_api=BotApi(catalogue, keys, limiter, intake, attachments, authoriser),
+        bot_api=BotApi(catalogue, keys, limiter, intake, attachments, closed, authoriser),
         signals=Signals(catalogue, limiter, intake),
     )
     pages = {document_path("ingress"): json_answer(200, document("ingress", OPERATIONS))}
@@ -79,5 +82,6 @@ def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) 
         App(places(doors), authoriser, lambda: view.ready and asker.ready, pages),
         intake,
         attachments,
+        closed,
         CommandIntake(catalogue, authoriser, limiter, intake),
     )

@@ -8,6 +8,7 @@ import gc
 from contracts import dlq
 from contracts.topics import TOPICS
 from ingress.assembly import build
+from ingress.chat.session_reader import SessionReader
 from ingress.commands.bridge import Bridge
 from ingress.settings import Settings
 from servicekit.kafka.asker import Asker
@@ -40,6 +41,7 @@ class IngressService(Service):
         )
         self.ingress = build(settings, self.view, self.asker, self.publisher)
         self.asker.subscribe(self.ingress.attachments.on_messages)
+        self.sessions = SessionReader(settings.cluster, settings.instance, self.ingress.closed)
         self.app = self.ingress.app
 
     def checks(self) -> Checks:
@@ -48,16 +50,18 @@ class IngressService(Service):
             "kafka": lambda: None if self.view.ready else refusal(),
             "registry": lambda: None if self.view.ready else self.view.problem(),
             "replies": self.asker.problem,
+            "sessions": self.sessions.problem,
             "topics": lambda: missing_topics.problem_of(self.settings.cluster, TOPICS),
         }
 
     async def work(self) -> None:
-        """Read the registry and the replies; take commands from Kafka, too, if this replica is a bridge."""
+        """Read the registry, the closed sessions and the replies; take commands from Kafka, too, if this replica is a bridge."""
         gc.freeze()
         gc.set_threshold(YOUNG_OBJECTS, 20, 50)
         await self.publisher.start()
         await self.view.start()
         await self.asker.start()
+        await self.sessions.start()
         await self.view.wait_ready()
         if self.settings.bridge:
             await self.bridge_publisher.start()
@@ -72,6 +76,7 @@ class IngressService(Service):
         """Have what was accepted written, then let go of Kafka."""
         await self.ingress.intake.drained()
         await self.asker.stop()
+        await self.sessions.stop()
         await self.view.stop()
         await self.publisher.stop()
         await self.bridge_publisher.stop()

@@ -121,6 +121,21 @@ async def test_what_kafka_did_not_take_is_published_by_a_sweep_and_then_forgotte
     assert (world.kafka.types(), world.store.tables.outbox) == (["delivery.exhausted"], {})
 
 
+@pytest.mark.parametrize("failures", [4, 5])
+async def test_a_circuit_that_a_process_before_had_opened_is_told_as_closed_by_the_first_success(
+    world: World, failures: int
+) -> None:
+    """Seen: after a restart of the dispatcher an endpoint that worked was shown as half open for ten minutes."""
+    async with world.store.session() as session:
+        await session.note_failures({"endpoint:e1": failures}, timedelta(days=5))
+    first, second, other = [await leased(world.store, to=to) for to in ("endpoint:e1", "endpoint:e1", "endpoint:e2")]
+    await world.saved(attempted(first), attempted(second), attempted(other))
+    await world.saved(attempted(await leased(world.store)))
+    bodies = [orjson.loads(each.value or b"") for each in world.kafka.records]
+    closed = {"endpoint": {"id": first.target}, "circuit": {}}
+    assert [each["data"] for each in bodies] == ([closed] if failures >= 5 else [])
+
+
 RECORD = Outgoing("t", b"k", b"v", [("ce_type", b"x")])
 
 

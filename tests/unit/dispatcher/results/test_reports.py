@@ -128,7 +128,7 @@ async def told(*results: Result, store: DeliveriesInMemory | None = None) -> lis
     """The types of what is told of their destinations."""
     async with (store or DeliveriesInMemory(DELIVERY_KINDS)).session() as session:
         return [(header(each.headers, "ce_type") or "").removeprefix("dev.switchhook.") + f" on {each.topic}"
-                for each in await failing_destinations.note(session, results, NOW)]  # fmt: skip
+                for each in await failing_destinations.note(session, results, set(), NOW)]  # fmt: skip
 
 
 GONE: dict[str, Any] = {"code": "gone", "pause": 600, "pause_reason": "gone", "destination_failed": True}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dispatcher.scheduling.breaker import FIRST_SECONDS, LONGEST_SECONDS, THRESHOLD, Breaker
+from dispatcher.model.delivery import OPENS_AFTER
+from dispatcher.scheduling.breaker import FIRST_SECONDS, LONGEST_SECONDS, Breaker
 
 
 def opened(now: float = 0.0) -> Breaker:
     breaker = Breaker()
-    for _ in range(THRESHOLD):
+    for _ in range(OPENS_AFTER):
         breaker.started()
         breaker.failed(now)
     return breaker
@@ -15,14 +16,14 @@ def opened(now: float = 0.0) -> Breaker:
 
 def test_it_opens_after_failures_in_a_row() -> None:
     breaker = Breaker()
-    assert [breaker.failed(0.0) for _ in range(THRESHOLD)] == [None] * (THRESHOLD - 1) + [FIRST_SECONDS]
+    assert [breaker.failed(0.0) for _ in range(OPENS_AFTER)] == [None] * (OPENS_AFTER - 1) + [FIRST_SECONDS]
     assert not breaker.allows(FIRST_SECONDS - 0.1)
     assert breaker.waits(1.0) == FIRST_SECONDS - 1
 
 
 def test_a_success_in_between_starts_the_count_anew() -> None:
     breaker = Breaker()
-    for _ in range(3 * THRESHOLD):
+    for _ in range(3 * OPENS_AFTER):
         breaker.failed(0.0)
         breaker.succeeded()
     assert breaker.allows(0.0)
@@ -46,7 +47,7 @@ def test_each_failed_probe_doubles_the_wait_up_to_a_limit() -> None:
         waits.append(breaker.failed(now))
     assert waits == [10, 20, 40, 80, 160, LONGEST_SECONDS, LONGEST_SECONDS, LONGEST_SECONDS]
     breaker.succeeded()
-    assert [breaker.failed(now) for _ in range(THRESHOLD)][-1] == FIRST_SECONDS
+    assert [breaker.failed(now) for _ in range(OPENS_AFTER)][-1] == FIRST_SECONDS
 
 
 def test_attempts_begun_before_it_opened_do_not_prolong_it() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
 import orjson
@@ -11,9 +12,10 @@ from standardwebhooks import Webhook
 
 from contracts.registry import HIDDEN, Bot
 from dispatcher.errors import NoRequest, NotYetKnown
+from dispatcher.kinds import webhook
 from dispatcher.model.catalogue import Catalogue
 from dispatcher.requests import FINDING_SECONDS, Request
-from dispatcher.sending import webhooks
+from dispatcher.sending import attempt_log, webhooks
 from dispatcher.sending.rendering import render
 from support.deliveries import (
     AT,
@@ -169,6 +171,23 @@ def test_a_steps_webhook_is_signed_with_the_projects_secret() -> None:
     assert request.url == "https://crm.example.com/step"
     body = Webhook(webhook_secret(9)).verify(request.body or b"", request.headers)
     assert body == {"type": "webhook.sent", "timestamp": AT, "data": {"title": "Reserved", "seats": 3}}
+
+
+def test_a_steps_body_that_follows_from_its_action_is_kept_once_and_shown_as_it_was_sent() -> None:
+    delivery = action_delivery(step_webhook())
+    request = webhooks.step_request(delivery, catalogue_of(project()), render, AT_SECONDS)
+    kept = attempt_log.kept_request(request)
+    assert request.body
+    assert b"Reserved" not in kept
+    shown = attempt_log.shown_request(kept, partial(webhook.KIND.body_of, delivery.payload))
+    assert shown["body"] == request.body.decode()
+
+
+def test_a_steps_body_that_shows_more_than_its_action_is_kept() -> None:
+    request = webhooks.step_request(
+        action_delivery(step_webhook(format="sendpulse")), catalogue_of(project()), render, AT_SECONDS
+    )
+    assert request.shown_body == request.body
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])

@@ -1,11 +1,16 @@
 """/v1/talk/{bot}/sessions: the Bot API."""
 
 import asyncio
+import time
+from datetime import datetime
+from types import SimpleNamespace
 
 import pytest
 
+from contracts import closed_sessions
 from contracts.registry import Channel, Token
-from ingress.chat import attachments, listening
+from ingress.chat import attachments, bot_api, listening
+from ingress.chat import closed_sessions as closed_module
 from servicekit.credentials.tokens import digest, generate_token
 from support.chats import Chat, Stream, said
 from support.ingress_fakes import BOT, PROJECT
@@ -196,3 +201,98 @@ async def test_who_waits_hears_nothing_that_was_said_after_the_token_was_revoked
     revoke(rig, bearer)
     chat.say(f"{BOT}/http-1/{session['peer_id']}", *said(1))
     assert (await waiting).status == 401
+
+
+async def close(rig, bearer, session):
+    return await rig.call("DELETE", f"{SESSIONS}/{session['session_id']}", headers=bearer)
+
+
+def each_use(session):
+    """Every call that takes a session's id, but the one that closes it."""
+    path = f"{SESSIONS}/{session['session_id']}/messages"
+    yield "POST", path, {"client_message_id": "1", "text": "hi"}
+    yield "GET", path, None
+    yield "GET", f"{path}?wait=20", None
+
+
+async def test_a_closed_session_is_unknown_to_every_route_and_may_be_closed_again(rig, bearer):
+    Chat(rig)
+    session = await opened(rig, bearer, person={"peer_id": "7"})
+    assert [(await close(rig, bearer, session)).status for _ in range(2)] == [204, 204]
+    known = len(rig.inbound)
+    for method, path, body in each_use(session):
+        assert (await rig.call(method, path, json=body, headers=bearer)).status == 404
+    assert len(rig.inbound) == known
+    assert len(rig.publisher.of(closed_sessions.TOPIC.name)) == 1
+
+
+async def test_who_comes_back_after_closing_has_a_session_that_is_open(rig, bearer):
+    Chat(rig)
+    first, second, third = [await opened(rig, bearer, person={"peer_id": "7"}) for _ in range(3)]
+    await close(rig, bearer, second)
+    for session in (first, third):
+        path = f"{SESSIONS}/{session['session_id']}/messages"
+        assert (await rig.call("GET", path, headers=bearer)).status == 200
+
+
+@pytest.mark.parametrize("more", [{}, {"project_id": "project-2"}], ids=["another token", "another project"])
+async def test_nobody_closes_somebody_elses_session(rig, bearer, more):
+    Chat(rig)
+    session = await opened(rig, bearer)
+    assert (await close(rig, token(rig, **more), session)).status == 404
+    path = f"{SESSIONS}/{session['session_id']}/messages"
+    assert (await rig.call("GET", path, headers=bearer)).status == 200
+
+
+@pytest.mark.parametrize("speaks", [False, True])
+async def test_who_listens_hears_nothing_that_is_said_after_the_session_was_closed(rig, bearer, monkeypatch, speaks):
+    monkeypatch.setattr(listening, "HEARTBEAT_SECONDS", 0.01)
+    chat, stream, session = Chat(rig), Stream(), await opened(rig, bearer)
+    path = f"{SESSIONS}/{session['session_id']}/messages"
+    served = asyncio.create_task(stream.open(rig.ingress.app, path, bearer))
+    await stream.until(b": beat\n\n")
+    await close(rig, bearer, session)
+    if speaks:
+        chat.say(f"{BOT}/http-1/{session['peer_id']}", *said(1))
+    async with asyncio.timeout(5):
+        await served
+    assert stream.ended
+    assert b"m1" not in stream.body
+
+
+async def test_a_session_ends_by_itself_and_its_end_is_told(rig, bearer, monkeypatch):
+    Chat(rig)
+    session = await opened(rig, bearer)
+    ends = datetime.fromisoformat(session["expires_at"]).timestamp()
+    assert ends - time.time() == pytest.approx(30 * 86_400, abs=60)
+    monkeypatch.setattr(bot_api, "time", SimpleNamespace(time=lambda: ends + 1))
+    for method, path, body in [*each_use(session), ("DELETE", f"{SESSIONS}/{session['session_id']}", None)]:
+        assert (await rig.call(method, path, json=body, headers=bearer)).status == 404
+
+
+async def test_while_closed_sessions_are_not_known_no_session_is_taken_for_an_open_one(rig, bearer):
+    Chat(rig)
+    session = await opened(rig, bearer)
+    rig.ingress.closed.known = False
+    for method, path, body in [*each_use(session), ("DELETE", f"{SESSIONS}/{session['session_id']}", None)]:
+        assert (await rig.call(method, path, json=body, headers=bearer)).status == 503
+
+
+async def test_a_session_is_open_until_kafka_has_it_that_it_is_closed(rig, bearer):
+    Chat(rig)
+    session = await opened(rig, bearer)
+    rig.publisher.down = True
+    assert (await close(rig, bearer, session)).status == 503
+    rig.publisher.down = False
+    path = f"{SESSIONS}/{session['session_id']}/messages"
+    assert (await rig.call("GET", path, headers=bearer)).status == 200
+    assert (await close(rig, bearer, session)).status == 204
+
+
+async def test_a_project_closes_so_many_sessions_at_most_and_another_one_still_can(rig, bearer, monkeypatch):
+    monkeypatch.setattr(closed_module, "MOST_OF_A_PROJECT", 2)
+    sessions = [await opened(rig, bearer) for _ in range(3)]
+    answers = [await close(rig, bearer, each) for each in sessions]
+    assert [each.status for each in answers] == [204, 204, 429]
+    assert answers[2].json["type"].endswith("/too-many-closed")
+    await rig.ingress.closed.close("project-2", "s", int(time.time()) + 60)

@@ -12,7 +12,7 @@ async def test_what_is_no_door_is_404(rig, path):
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/run", "/v1/run/a/b", "/v1/w/a/b", "/v1/web/a", "/v1/talk/b/sessions/s", "/v1/signals/x"]
+    "path", ["/v1/run", "/v1/run/a/b", "/v1/w/a/b", "/v1/web/a", "/v1/talk/b/sessions/s/x", "/v1/signals/x"]
 )
 async def test_a_longer_or_shorter_path_is_404(rig, path):
     assert (await rig.call("POST", path, json={})).status == 404

@@ -38,7 +38,8 @@ def messages_of(topic: Topic) -> list[Kind]:
         return [_kind("entity", registry.EntityRecord), _kind("snapshot", registry.Snapshot)]
     if topic.record is Any:
         return [Kind("dead-letter", topic.title, None)]
-    return [_kind(model.model_fields["kind"].default, model) for model in get_args(get_args(topic.record)[0])]
+    models = get_args(get_args(topic.record)[0]) if get_args(topic.record) else (topic.record,)
+    return [_kind(model.model_fields["kind"].default, model) for model in models]
 
 
 def _kind(name: str, model: type[BaseModel]) -> Kind:

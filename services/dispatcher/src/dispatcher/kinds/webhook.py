@@ -33,6 +33,10 @@ def _read(delivery: Delivery, request: Request, answer: Answer, context: SendCon
     return webhooks.read_of_host(answer.status, answer.headers, time.time())
 
 
+def _body_of(payload: bytes) -> bytes:
+    return webhooks.step_body(KIND.parse(payload))
+
+
 def _report(result: Result, now: str) -> list[Outgoing]:
     """A step's title counts as received when the receiver answered 2xx."""
     action: PostWebhook = result.delivery.content()
@@ -51,6 +55,7 @@ KIND = DeliveryKind(
     action=PostWebhook,
     prefix="host",
     target=_target,
+    body_of=_body_of,
     limits=_limits,
     schedule=WEBHOOKS,
     batched=True,

@@ -19,6 +19,9 @@ from dispatcher.requests import Reading, Request
 from servicekit.http_client.guarded_http import Answer
 from servicekit.kafka.records import Outgoing
 
+OPENS_AFTER = 5
+"""Failures in a row that open a destination's circuit."""
+
 
 @dataclass(slots=True)
 class Delivery:
@@ -172,6 +175,10 @@ def _always(delivery: Delivery, context: SendContext) -> bool:
     return True
 
 
+def _as_it_is(payload: bytes) -> bytes:
+    return payload
+
+
 def _nothing(result: Result, now: str) -> list[Outgoing]:
     return []
 
@@ -196,6 +203,8 @@ class DeliveryKind:
     behind, ChannelPaused when it has to wait for a change of its channel."""
     read: Callable[[Delivery, Request, Answer, SendContext], Reading]
     """What the answer means."""
+    body_of: Callable[[bytes], bytes] = _as_it_is
+    """A row's payload -> the body of those of its requests that are made of nothing else: the log does not keep it twice."""
     limits: Callable[[str, Catalogue], Limits] = _few
     """(target, catalogue) -> what the destination takes."""
     lane: Callable[[Any], tuple[str, int] | None] = _unordered

@@ -31,12 +31,12 @@ def working(results: Sequence[Result]) -> list[str]:
     return sorted({each.delivery.destination for each in attempted} - failed)
 
 
-async def note(session: Session, results: Sequence[Result], now: str) -> list[Outgoing]:
-    """Keep pauses and failures; events for the endpoints' owners. `now` is RFC 3339."""
+async def note(session: Session, results: Sequence[Result], recovered: set[str], now: str) -> list[Outgoing]:
+    """Keep pauses and failures; events for the endpoints' owners. `recovered`: as in Recorded. `now` is RFC 3339."""
     attempted = [each for each in results if each.attempt is not None]
     longest = _longest_pauses(attempted)
     begun = await session.pause(longest) if longest else set[str]()
-    made = _found(attempted, begun, now) + _circuits(attempted, now)
+    made = _found(attempted, begun, now) + _circuits(attempted, recovered, now)
     failures = Counter(each.delivery.destination for each in attempted if each.destination_failed)
     if not failures:
         return made
@@ -54,9 +54,13 @@ def _found(attempted: Sequence[Result], begun: set[str], now: str) -> list[Outgo
     return [record for records in first.values() for record in records]
 
 
-def _circuits(attempted: Sequence[Result], now: str) -> list[Outgoing]:
-    """What the last attempts did to the circuits of endpoints."""
-    told = {each.delivery.destination: each for each in attempted if each.circuit is not None}
+def _circuits(attempted: Sequence[Result], recovered: set[str], now: str) -> list[Outgoing]:
+    """What the last attempts did to the circuits of endpoints: to ours, and to those of processes that are no more."""
+    told = {
+        each.delivery.destination: each
+        for each in attempted
+        if each.circuit is not None or each.delivery.destination in recovered
+    }
     return [reports.endpoint_circuit(each, now) for each in told.values() if each.delivery.kind.owner_warned]
 
 

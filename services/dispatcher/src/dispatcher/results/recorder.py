@@ -19,7 +19,7 @@ from contracts.cloudevents import now_text
 from dispatcher.model.delivery import Delivery, Result
 from dispatcher.results import conclusions, failing_destinations, reports
 from dispatcher.results.outcomes import Batch, Outcomes
-from dispatcher.store.port import LEFT_AT_ONCE, DeliveryStore, Lease, Session, Unpublished
+from dispatcher.store.port import LEFT_AT_ONCE, DeliveryStore, Lease, Recorded, Session, Unpublished
 from servicekit.checkpoints.transactions import OutcomeUnknown
 from servicekit.failpoints import broken, failpoint
 from servicekit.kafka.records import Outgoing
@@ -147,11 +147,11 @@ class Recorder:
         busy = later | self._destinations.in_a_stretch
 
         async def work(session: Session) -> Saved:
-            mine = set[UUID]()
+            mine, recovered = Recorded(set(), set())
             if results:
-                mine = await session.record(results, failing_destinations.working(results), published)
+                mine, recovered = await session.record(results, failing_destinations.working(results), published)
             ours = [each for each in results if each.delivery.key in mine]
-            outgoing = await self._heard(session, ours)
+            outgoing = await self._heard(session, ours, recovered)
             outbox = await session.keep_results(outgoing) if outgoing else None
             ended = self._ended(lanes, results, mine, busy)
             return Saved(mine, outgoing, outbox, await session.unblock(ended, lease) if ended else [])
@@ -165,11 +165,11 @@ class Recorder:
         self._count(results, saved.mine)
         self._destinations.offer(saved.following)
 
-    async def _heard(self, session: Session, results: list[Result]) -> list[Outgoing]:
+    async def _heard(self, session: Session, results: list[Result], recovered: set[str]) -> list[Outgoing]:
         """What has to be heard of these results and of their destinations."""
         now = now_text()
         outgoing = [record for each in results for record in reports.of(each, now)]
-        return outgoing + await failing_destinations.note(session, results, now)
+        return outgoing + await failing_destinations.note(session, results, recovered, now)
 
     def _ended(self, lanes: set[str], results: list[Result], mine: set[UUID], busy: set[str]) -> dict[str, int]:
         """Lanes whose next is to be leased, and how much of each: those to be looked after, and those of ours of which what

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-THRESHOLD = 5
+from dispatcher.model.delivery import OPENS_AFTER
+
 FIRST_SECONDS, LONGEST_SECONDS = 5.0, 300.0
 
 
@@ -41,7 +42,7 @@ class Breaker:
         self.failures += 1
         if was_probe:
             self.open_seconds = min(self.open_seconds * 2, LONGEST_SECONDS)
-        elif self.open_until is not None or self.failures < THRESHOLD:
+        elif self.open_until is not None or self.failures < OPENS_AFTER:
             return None  # Begun before it opened, or not yet enough.
         self.open_until = now + self.open_seconds
         return self.open_seconds

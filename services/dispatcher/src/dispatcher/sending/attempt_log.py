@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -11,13 +12,13 @@ from servicekit.http_client.guarded_http import Answer
 
 KEPT_HEADERS = ("content-type", "content-length", "retry-after", "location", "server", "date")
 OWN_BODY = "own_body"
-"""Whether the stored body is the request's; else it was the delivery's payload."""
+"""Whether the stored body is the request's; else it followed from the delivery's payload."""
 OLD_MARKER = "payload"
 """Rows of releases that did not store OWN_BODY have this text where the body was the delivery's payload."""
 
 
 def kept_request(request: Request) -> bytes:
-    """The request as it may be stored, JSON. A body that is the delivery's payload, which is stored already, is null."""
+    """The request as it may be stored, JSON. A body that follows from the delivery's payload, which is stored already, is null."""
     body = None if request.shown_body is None else _text(request.shown_body)
     headers = dict(request.shown_headers)
     return orjson.dumps(
@@ -31,12 +32,12 @@ def kept_request(request: Request) -> bytes:
     )
 
 
-def shown_request(kept: bytes, payload: bytes) -> dict[str, Any]:
-    """The stored request as the API shows it; `payload` is the delivery's."""
+def shown_request(kept: bytes, body_of_payload: Callable[[], bytes]) -> dict[str, Any]:
+    """The stored request as the API shows it; `body_of_payload` is asked where the body is not stored."""
     request: dict[str, Any] = orjson.loads(kept)
     own = request.pop(OWN_BODY, request.get("body") not in (None, OLD_MARKER))
     if "body" in request and not own:
-        request["body"] = _text(payload)
+        request["body"] = _text(body_of_payload())
     return request
 
 

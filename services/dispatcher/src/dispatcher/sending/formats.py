@@ -65,12 +65,17 @@ def body(
 ) -> bytes:
     """The request's body. `render(template, event)` is Liquid; its errors pass through."""
     if format == "switchhook":
-        return orjson.dumps({"type": subject.type, "timestamp": subject.timestamp, "data": subject.data})
+        return switchhook(subject)
     if format == "template":
         event = {"type": subject.type, "timestamp": subject.timestamp, "title": title_of(subject), "data": subject.data}
         return render(template or "", event).encode()
     one = sendpulse(subject, shown_bot)
     return orjson.dumps([one] if format == "sendpulse" else one)
+
+
+def switchhook(subject: Subject) -> bytes:
+    """The event as it is."""
+    return orjson.dumps({"type": subject.type, "timestamp": subject.timestamp, "data": subject.data})
 
 
 def title_of(subject: Subject, title_map: Mapping[str, str] | None = None) -> str:

@@ -55,10 +55,19 @@ def step_request(delivery: Delivery, catalogue: Catalogue, render: RenderTemplat
     """A send_webhook step's request to its inline URL, signed with the project's secret."""
     action: PostWebhook = delivery.content()
     catalogue.require_bot(action.bot_id, delivery.project_id)
-    subject = Subject(STEP_TYPE, action.timestamp, {"title": action.title, **action.data}, action.title, step=True)
-    body = _body(action.format, subject, delivery.project_id, catalogue, None, render)
+    body = _body(action.format, _subject(action), delivery.project_id, catalogue, None, render)
+    shown = None if action.format == "switchhook" else body
     headers = _headers(delivery, catalogue.project_keys(delivery.project_id), body, now)
-    return Request("POST", checked_url(action.url), headers, body, INLINE_TIMEOUT, action.url, headers, body)
+    return Request("POST", checked_url(action.url), headers, body, INLINE_TIMEOUT, action.url, headers, shown)
+
+
+def step_body(action: PostWebhook) -> bytes:
+    """The body of a step's request in the format `switchhook`: it follows from the action alone."""
+    return formats.switchhook(_subject(action))
+
+
+def _subject(action: PostWebhook) -> Subject:
+    return Subject(STEP_TYPE, action.timestamp, {"title": action.title, **action.data}, action.title, step=True)
 
 
 def read(status: int, headers: Mapping[str, str], now: float) -> Reading:

@@ -8,9 +8,9 @@ from uuid import UUID
 
 import asyncpg
 
-from dispatcher.model.delivery import Delivery, Result, unknown_kind
+from dispatcher.model.delivery import OPENS_AFTER, Delivery, Result, unknown_kind
 from dispatcher.model.states import State
-from dispatcher.store.port import CLAIMED_BYTES, DISCARDED_AT_ONCE, STRETCH_BYTES, Lease, Queue
+from dispatcher.store.port import CLAIMED_BYTES, DISCARDED_AT_ONCE, STRETCH_BYTES, Lease, Queue, Recorded
 from dispatcher.store.queues import QueueRows
 from dispatcher.store.rows import NEW, RESULT, heads_of_stretches, new_rows, portions, result_row
 
@@ -114,14 +114,17 @@ WITH result AS (
     DELETE FROM result_outbox WHERE name = ANY ({_PUBLISHED}::uuid[])
 ), working AS (
     UPDATE destination SET failures = 0, failing_since = NULL, told = false, updated_at = now()
-     WHERE name = ANY ({_WORKING}::text[]) AND failures > 0
+      FROM destination before
+     WHERE destination.name = ANY ({_WORKING}::text[]) AND destination.failures > 0 AND before.name = destination.name
+    RETURNING destination.name, before.failures
 ), noted AS (
     INSERT INTO attempt (delivery_id, day, number, started_at, took_ms, outcome, status, code, detail, request, response)
     SELECT id, day, attempts, started_at, took_ms, CASE state WHEN 'retrying' THEN 'retry' ELSE state END, status, code,
            detail, request, response
       FROM result JOIN done USING (id, day) WHERE request IS NOT NULL
 )
-SELECT id FROM done
+SELECT id, NULL AS name FROM done
+UNION ALL SELECT NULL, name FROM working WHERE failures >= {OPENS_AFTER}
 """
 
 
@@ -160,11 +163,12 @@ class DeliveryRows(QueueRows):
         rows = await self._connection.fetch(_DISCARD, day, why, DISCARDED_AT_ONCE)
         return await self._deliveries_of(rows, Lease(0))
 
-    async def record(self, results: Sequence[Result], working: Sequence[str], published: Sequence[UUID]) -> set[UUID]:
+    async def record(self, results: Sequence[Result], working: Sequence[str], published: Sequence[UUID]) -> Recorded:
         arrays = RESULT.sparse_arrays([result_row(each) for each in results])
         rows = await self._connection.fetch(_RECORD, *arrays, published, working)
         await self._look_by((each.delivery.queue_id, each.delay) for each in results if each.delay is not None)
-        return {row["id"] for row in rows}
+        mine = {row["id"] for row in rows if row["name"] is None}
+        return Recorded(mine, {row["name"] for row in rows if row["name"] is not None})
 
     async def _deliveries_of(self, rows: list[asyncpg.Record], lease: Lease) -> list[Delivery]:
         if not rows:

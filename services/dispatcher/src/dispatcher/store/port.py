@@ -56,6 +56,14 @@ class Queue(NamedTuple):
     project_id: str = ""
 
 
+class Recorded(NamedTuple):
+    """`mine`: the ids of the outcomes that were saved. `recovered`: destinations that work again after as many failures as
+    open a circuit, whichever process it was open in."""
+
+    mine: set[UUID]
+    recovered: set[str]
+
+
 class Failing(NamedTuple):
     """A destination that failed just now. `told`: its owner knows. `too_long`: without one success for as long as asked."""
 
@@ -127,8 +135,8 @@ class Session(Protocol):
         """Look how far back lanes reach that have something to send, so that looks into them need not go further."""
         ...
 
-    async def record(self, results: Sequence[Result], working: Sequence[str], published: Sequence[UUID]) -> set[UUID]:
-        """Save outcomes and attempts where the lease is still the result's; the ids of those that were.
+    async def record(self, results: Sequence[Result], working: Sequence[str], published: Sequence[UUID]) -> Recorded:
+        """Save outcomes and attempts where the lease is still the result's.
 
         In the same statement: the destinations that are `working` have no failures any more, and the rows of the result
         outbox that Kafka has (`published`) go.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp
 from contracts.cloudevents import rfc3339
 from dispatcher.kinds import webhook
 from dispatcher.kinds.table import DELIVERY_KINDS
-from dispatcher.model.delivery import unknown_kind
+from dispatcher.model.delivery import DeliveryKind, unknown_kind
 from dispatcher.sending import attempt_log
 from dispatcher.store import log
 from dispatcher.web.openapi import OPERATIONS, STATUSES
@@ -73,7 +74,8 @@ def handlers(deps: Deps) -> dict[str, Handler]:
                 raise not_found("The delivery")
             payload = await log.payload(connection, id, project)
             attempts = await log.attempts(connection, id)
-        return JSONResponse(summary(row) | {"attempts": [attempt(each, payload) for each in attempts]})
+        body = partial(_kind_of(row).body_of, payload)
+        return JSONResponse(summary(row) | {"attempts": [attempt(each, body) for each in attempts]})
 
     async def replay(request: Request, caller: Caller) -> Response:
         id, project = _id(request), caller.project_id
@@ -119,7 +121,7 @@ def summary(row: Mapping[str, Any] | Any) -> dict[str, Any]:
     }
 
 
-def attempt(row: Mapping[str, Any] | Any, payload: bytes) -> dict[str, Any]:
+def attempt(row: Mapping[str, Any] | Any, body_of_payload: Callable[[], bytes]) -> dict[str, Any]:
     """One attempt; secrets were never stored."""
     return {
         "number": row["number"],
@@ -129,14 +131,19 @@ def attempt(row: Mapping[str, Any] | Any, payload: bytes) -> dict[str, Any]:
         "status": row["status"],
         "code": row["code"],
         "detail": row["detail"],
-        "request": attempt_log.shown_request(row["request"], payload),
+        "request": attempt_log.shown_request(row["request"], body_of_payload),
         "response": attempt_log.shown_answer(row["response"]) if row["response"] else None,
     }
 
 
+def _kind_of(row: Mapping[str, Any] | Any) -> DeliveryKind:
+    return DELIVERY_KINDS.get(row["kind"]) or unknown_kind(row["kind"])
+
+
 def _not_replayable(row: Mapping[str, Any] | Any) -> ProblemError:
-    kind = DELIVERY_KINDS.get(row["kind"]) or unknown_kind(row["kind"])
-    detail = kind.not_replayable or "It is being attempted just now, or waits behind an earlier one of its lane."
+    detail = (
+        _kind_of(row).not_replayable or "It is being attempted just now, or waits behind an earlier one of its lane."
+    )
     return ProblemError("not-replayable", 409, "Not replayable", detail)
 
 

@@ -1,14 +1,18 @@
 """/v1/talk/{bot}/sessions: the Bot API. A program speaks for a person in the bot's own `http` channel.
 
-A session is sealed into its id: the conversation, the token that opened it and the seq from which it may read. So another
-token sees nothing of it, and nobody sees what was said before it was opened.
+A session is sealed into its id: the conversation, the token that opened it, the seq from which it may read, and its end. So
+another token sees nothing of it, and nobody sees what was said before it was opened. What was closed before its end is noted
+(closed_sessions.py). Closing ends what a program may see and say, and nothing of the conversation.
 """
 
 from __future__ import annotations
 
+import time
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
-from contracts.cloudevents import now_text
+from contracts.closed_sessions import SESSION_SECONDS
+from contracts.cloudevents import now_text, rfc3339
 from contracts.ids import derived_id, new_id
 from contracts.inbound import MessageReceived, Reachability, StartFlow
 from contracts.people import Profile
@@ -16,6 +20,7 @@ from contracts.registry import Bot, Channel, Token
 from contracts.replies import RunReply
 from ingress.chat.attachments import Attachments, Spot
 from ingress.chat.chat_messages import message_of, profile_of, vouched_for
+from ingress.chat.closed_sessions import ClosedSessions
 from ingress.chat.listening import listen, wish_of
 from ingress.doors.runs import at_rest
 from ingress.intake.publishing import Intake, digest_of, event_id_of
@@ -34,11 +39,12 @@ OPENING_FIELDS = frozenset({"person", "flow", "entry", "contact", "variables"})
 
 
 class ChatSession(NamedTuple):
-    """What a session's id says. Messages up to `since` were there before it was opened."""
+    """What a session's id says. Messages up to `since` were there before it was opened; `ends` in unix seconds."""
 
     spot: Spot
     token_id: str | None
     since: int
+    ends: int
 
 
 class BotApi:
@@ -51,10 +57,11 @@ class BotApi:
         limiter: Limiter,
         intake: Intake,
         attachments: Attachments,
+        closed: ClosedSessions,
         authoriser: Authoriser,
     ) -> None:
         self._catalogue, self._keys, self._limiter = catalogue, keys, limiter
-        self._intake, self._attachments, self._authoriser = intake, attachments, authoriser
+        self._intake, self._attachments, self._closed, self._authoriser = intake, attachments, closed, authoriser
 
     async def listen(self, request: Request) -> Answer | None:
         """What the bot said in a session, waited for or as a stream."""
@@ -67,6 +74,14 @@ class BotApi:
             self._session(request.rest[2], self._catalogue.bot(request.rest[0]), caller)
 
         return await listen(request, self._attachments, session.spot, wish, ask_again)
+
+    async def close(self, request: Request) -> Answer:
+        """204 once Kafka has it, also for one that is closed already: from then on its id opens nothing."""
+        id, bot = request.rest[2], await self._bot(request)
+        session = self._opened(id, bot, request.caller)
+        if not self._closed.has(bot.project_id, id):
+            await self._closed.close(bot.project_id, id, session.ends)
+        return Answer(204)
 
     async def _session_of(self, request: Request) -> ChatSession:
         return self._session(request.rest[2], await self._bot(request), request.caller)
@@ -94,10 +109,11 @@ class BotApi:
         peer = self._peer(body.get("person"), channel)
         spot = Spot(bot.project_id, bot.id, channel.id, peer or new_id(), channel.type)
         since = await self._attachments.last_seq(spot) if peer else 0
-        session = ChatSession(spot, request.caller.token_id, since)
+        session = ChatSession(spot, request.caller.token_id, since, int(time.time()) + SESSION_SECONDS)
+        ends = rfc3339(datetime.fromtimestamp(session.ends, UTC))
         answer = {"session_id": self._id(session), "bot_id": bot.id, "channel_id": channel.id, "peer_id": spot.peer_id}
         started = await self._begin(request, bot, spot, profile, body)
-        return json_answer(201, {**answer, "last_seq": session.since, **started})
+        return json_answer(201, {**answer, "last_seq": session.since, "expires_at": ends, **started})
 
     @staticmethod
     def _peer(person: Any, channel: Channel) -> str | None:
@@ -207,19 +223,29 @@ class BotApi:
             "peer": session.spot.peer_id,
             "token": session.token_id,
             "since": session.since,
+            "ends": session.ends,
+            "one": new_id(),  # Two sessions that say the same are two: one of them may be closed.
         }
         return self._keys.sign_link("s", session.spot.project_id, payload)
 
     def _session(self, id: str, bot: Bot, caller: Caller) -> ChatSession:
-        """The session of that id, if this token opened it. Raises ProblemError 404."""
+        """The session of that id, if this token opened it and nobody closed it. Raises ProblemError 404 or 503."""
+        session = self._opened(id, bot, caller)
+        if self._closed.has(bot.project_id, id):
+            raise not_found("The session")
+        return session
+
+    def _opened(self, id: str, bot: Bot, caller: Caller) -> ChatSession:
+        """The session of that id, closed or not, if this token opened it and its end has not come. Raises ProblemError 404."""
         opened = self._keys.open_link(id, "s")
         if opened is None or opened.payload.get("door") != "talk" or opened.payload["bot"] != bot.id:
             raise not_found("The session")
         said = opened.payload
-        if not self._same_token(said["token"], caller):
+        ends: int = said.get("ends", 0)
+        if not self._same_token(said["token"], caller) or ends <= time.time():
             raise not_found("The session")
         spot = Spot(bot.project_id, bot.id, said["channel"], said["peer"], self._catalogue.types_at["talk"])
-        return ChatSession(spot, said["token"], said["since"])
+        return ChatSession(spot, said["token"], said["since"], ends)
 
     def _same_token(self, opener: str | None, caller: Caller) -> bool:
         """The token that opened it, or the one it was rotated to."""

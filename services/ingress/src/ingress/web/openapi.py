@@ -89,6 +89,8 @@ class TalkOpened(BaseModel):
     channel_id: str
     peer_id: str
     last_seq: int
+    expires_at: str
+    """When its id is refused, RFC 3339 UTC: 30 days after it was opened."""
     event_id: str | None = None
     status: Literal["accepted", "started", "waiting", "completed", "failed"] | None = None
     answer: str | None = None
@@ -218,6 +220,12 @@ OPERATIONS: dict[str, Operation] = {
         query=LISTENING,
         headers=RESUMING,
         text=STREAM,
+    ),
+    "DELETE /v1/talk/{bot}/sessions/{session}": Operation(
+        {204: Said("Closed, also if it was before")},
+        text="From then on the id is unknown to every route that takes it, in every replica within moments; a long poll ends with "
+        "404, a stream within 15 s. The conversation stays: what its flow waits for, its timers, and what the flow does then go on, and a new "
+        "session for the same person hears what the bot says from then on.",
     ),
     "POST /v1/web/{channel}/sessions": Operation(
         {201: Said("The session", WebSession)},

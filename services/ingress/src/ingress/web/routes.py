@@ -39,6 +39,7 @@ def places(doors: Doors) -> Places:
         "POST /v1/talk/{bot}/sessions": doors.bot_api.open,
         "POST /v1/talk/{bot}/sessions/{session}/messages": doors.bot_api.say,
         "GET /v1/talk/{bot}/sessions/{session}/messages": doors.bot_api.listen,
+        "DELETE /v1/talk/{bot}/sessions/{session}": doors.bot_api.close,
         "POST /v1/web/{channel}/sessions": doors.webchat.open,
         "POST /v1/web/{channel}/sessions/{session}/messages": doors.webchat.say,
         "GET /v1/web/{channel}/sessions/{session}/events": doors.webchat.listen,
