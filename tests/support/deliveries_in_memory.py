@@ -152,8 +152,7 @@ class DeliveriesInMemory:
 
     def _insert(self, new: NewRow, state: State | None, lease: Lease) -> State:
         row = Row(new, state or new.state or "in_flight", error=new.error)
-        row.finished = row.state == "discarded"
-        row.lease = lease.id if row.state == "blocked" else None
+        row.finished, row.lease = row.state == "discarded", lease.id if row.state == "blocked" else None
         if row.state == "in_flight":
             self._grant(row, lease)
         elif row.state == "pending":
@@ -162,12 +161,8 @@ class DeliveriesInMemory:
         return row.state
 
     def _grant(self, row: Row, lease: Lease) -> None:
-        row.state, row.lease, row.due, row.attempts = (
-            "in_flight",
-            lease.id,
-            self._now() + lease.interval,
-            row.attempts + 1,
-        )
+        row.state, row.lease, row.attempts = "in_flight", lease.id, row.attempts + 1
+        row.due = self._now() + lease.interval
 
     async def take_lanes(self, sources: Iterable[str], in_hand: Iterable[UUID]) -> None:
         queues = {id for place, id in self.places.items() if place.source in set(sources)}
