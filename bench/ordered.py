@@ -55,10 +55,10 @@ async def main(seconds: float) -> None:
                 for type in (UNORDERED, ORDERED):
                     records = [told(bench, type, number + each) for each in range(count)]
                     number += count
-                    meter, before = CpuMeter.start(bench.pids()), await postgres_counts(bench.stack, "dispatcher")
+                    meter, before = CpuMeter.start(bench.pids()), await postgres_counts(bench.stack, "switchhook")
                     rates[type].append(await ours_per_second(producer, dispatcher, target, records))
                     cpu[type].append(meter.ms_per_event(count))
-                    asked[type].append(per_event(before, await postgres_counts(bench.stack, "dispatcher"), count))
+                    asked[type].append(per_event(before, await postgres_counts(bench.stack, "switchhook"), count))
         finally:
             await producer.stop()
     ordered, unordered = median(rates[ORDERED][1:]), median(rates[UNORDERED][1:])
