@@ -143,3 +143,25 @@ def test_a_stretch_is_what_a_destination_takes_in_a_moment_and_one_where_it_fail
     failing = Destination("a", Limits(4))
     failing.breaker.failed(0.0)
     assert failing.stretch(8) == 1
+
+
+async def test_a_stretch_that_was_begun_comes_before_other_lanes_that_wait() -> None:
+    """Its lease ends."""
+    world, (first, second), (other, _) = World(Limits(1)), stretch(2), stretch(2, "e1/c2")
+    world.destinations.offer([first, other])
+    await world.ends(first)
+    await eventually(lambda: world.begun == [first, second], seconds=2)
+    world.destinations.drop(lambda one: True)
+
+
+async def test_what_was_left_behind_is_asked_for_when_stretches_leave_room_for_it() -> None:
+    """Not after each request while they do not: each would be a look at all queues."""
+    world, (first, *_) = World(Limits(1)), stretch(3)
+    starved: list[int] = []
+    world.destinations._starved = lambda: starved.append(len(world.results))
+    world.destinations.offer([first])
+    world.destinations.left_behind("endpoint:e1")
+    for one in (first, *first.following):
+        await world.ends(one)
+    await eventually(lambda: starved, seconds=2)
+    assert starved == [2]
