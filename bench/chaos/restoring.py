@@ -20,7 +20,7 @@ from bench.chaos.readiness import names
 from bench.chaos.revoked import Tokens
 from bench.chaos.rounds import Round
 from bench.chaos.strikes import repaired
-from devstack.database import OWNERS
+from devstack.database import OWNERS, with_database
 from devstack.embedded_postgres import binaries
 from devstack.errors import StackError
 from devstack.restores import Choice
@@ -30,7 +30,8 @@ from devstack.stack import Stack
 
 BEFORE_SECONDS, SINCE_SECONDS = 3.0, 10.0
 """What was sent that long before a backup began it may have as unfinished; how long people speak on after it."""
-CHOICES: Sequence[tuple[str, Choice]] = (("registry", "again"), ("flow-engine", "again"))
+ENGINE = "flow-engine"
+CHOICES: Sequence[tuple[str, Choice]] = (("registry", "again"), (ENGINE, "again"))
 """What operate.md advises for these, in this order; the dispatcher's comes last."""
 SAID = re.compile(r"(\d+) (?:action\.message|message\b)")
 OPEN = """
@@ -63,15 +64,37 @@ async def database_restored(round: Round, dispatcher: Choice) -> None:
             round.wrong("stuck", wrong)
 
 
+async def engine_restored(round: Round) -> None:
+    """The engine's tables alone are those of a backup that was made while people spoke; what it says again was said."""
+    stack, ear = round.run.stack, round.run.far_end
+    engines = [service for service in with_databases(stack) if service.service == ENGINE]
+    with tempfile.TemporaryDirectory(prefix="switchhook-backup-") as made:
+        backup, dsn = Path(made) / "dump", with_database(stack.admin_dsn)
+        await asyncio.sleep(BEFORE_SECONDS)
+        await run("pg_dump", "-Fc", "-n", OWNERS[ENGINE], "-f", str(backup), "-d", dsn)
+        await asyncio.sleep(SINCE_SECONDS)
+        await asyncio.gather(*(engine.stop() for engine in engines))
+        await run("psql", "-q", "-c", f"DROP SCHEMA {OWNERS[ENGINE]} CASCADE", "-d", dsn)
+        await run("pg_restore", "--exit-on-error", "-d", dsn, str(backup))
+    round.again = SentAgain(len(ear.heard), frozenset(), frozenset())
+    await launch(engines)
+    await round.red(names(f"accept-restore {ENGINE}"), "the engine's database is older")
+    await decide(round, ENGINE, "again")
+
+
 async def back_up(stack: Stack, place: Path) -> None:
     """As PostgreSQL's own program does it, while the server works."""
+    await run("pg_basebackup", "-D", str(place), "-d", stack.admin_dsn, "-X", "stream", "-c", "fast")
+
+
+async def run(program: str, *arguments: str) -> None:
+    """One of PostgreSQL's programs. StackError with what it says."""
     process = await asyncio.create_subprocess_exec(
-        str(binaries() / "pg_basebackup"), "-D", str(place), "-d", stack.admin_dsn, "-X", "stream", "-c", "fast",
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
+        str(binaries() / program), *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE
+    )
     _, errors = await process.communicate()
     if process.returncode:
-        raise StackError(f"pg_basebackup: {errors.decode().strip()}")
+        raise StackError(f"{program}: {errors.decode().strip()}")
 
 
 async def put_back(round: Round, backup: Path) -> None:

@@ -43,6 +43,7 @@ def schedule(engine_seconds: float = ENGINE_SECONDS) -> dict[str, Fault]:
         **{name: Fault(strike, needs_disks=True) for name, strike in disks.items()},
         "restore-skip": Fault(partial(restoring.database_restored, dispatcher="skip"), QUICK_PAUSE_SECONDS),
         "restore-again": Fault(partial(restoring.database_restored, dispatcher="again"), QUICK_PAUSE_SECONDS),
+        "restore-engine": Fault(restoring.engine_restored, QUICK_PAUSE_SECONDS),
         "kafka-older": Fault(restoring.kafka_restored, tells_messages=True),
         "kafka-empty": Fault(restoring.kafka_emptied, tells_messages=True),
         "away-postgres": Fault(partial(strikes.postgres_away, seconds=POSTGRES_SECONDS)),
