@@ -16,11 +16,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, cluster
 from aiokafka.client import AIOKafkaClient
 from aiokafka.cluster import ClusterMetadata
 from aiokafka.conn import AIOKafkaConnection, CloseReason
+from aiokafka.consumer import consumer as consumers_of_aiokafka
 from aiokafka.consumer import fetcher
 from aiokafka.consumer.fetcher import Fetcher
 from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, GroupCoordinator
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
+from aiokafka.protocol import fetch
+from aiokafka.protocol.struct import Struct
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder, _DefaultRecordBatchPy
 
 from servicekit.kafka.clients import make_consumer, make_producer
@@ -29,10 +32,12 @@ from servicekit.kafka.inside_aiokafka import (
     connections,
     consumers,
     decoding,
+    fetch_sessions,
     incarnations,
     instance_names,
     missing_topics,
     send_queue,
+    wire_format,
 )
 from servicekit.kafka.records import BAD_NAME, Record
 
@@ -56,6 +61,8 @@ def test_our_parts_are_in_their_places() -> None:
     assert fetcher.PartitionRecords is decoding.TolerantPartitionRecords
     assert AIOKafkaConnection.send is connections.send
     assert AIOKafkaConnection.connect is connections.connect
+    assert consumers_of_aiokafka.Fetcher is fetch_sessions.SessionFetcher
+    assert (Struct.encode, Struct.decode.__func__) == (wire_format.encode, wire_format.decode)
 
 
 def test_the_fetcher_makes_both_by_these_names_and_arguments() -> None:
@@ -213,3 +220,16 @@ async def test_brokers_that_are_too_old_tell_no_id() -> None:
             return request.prepare({3: (0, 9)})
 
     assert await incarnations.state_of(Old(), "t") == incarnations.UNKNOWN
+
+
+def test_a_fetcher_is_given_its_client_and_sends_whole_requests_through_it() -> None:
+    assert parameters(Fetcher.__init__)[:2] == ["self", "client"]
+    assert "self._client.send(node_id, request)" in inspect.getsource(Fetcher._proc_fetch_request)
+    whole = fetch.FetchRequest(500, 1, 9000, 0, [("t", [(0, 5, 1000)])], rack_id="r")
+    made = whole.build(fetch.FetchRequest_v11)
+    assert (made.session_id, made.session_epoch, made.forgotten_topics_data) == (0, -1, [])
+    assert made.topics == [("t", [(0, -1, 5, -1, 1000)])]
+    assert vars(whole) == {
+        "_max_wait_ms": 500, "_min_bytes": 1, "_max_bytes": 9000, "_isolation_level": 0,
+        "_topics": [("t", [(0, 5, 1000)])], "_rack_id": "r",
+    }  # fmt: skip

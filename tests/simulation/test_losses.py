@@ -192,7 +192,7 @@ def a_batch_that_takes_too_long_is_tried_whole(patch: pytest.MonkeyPatch) -> Non
     [
         (marks_know_no_incarnation, Profile(log="made anew"), 2),
         (a_log_that_was_cut_off_keeps_its_incarnation, Profile(log="cut off"), 2),
-        (an_unknown_commit_ends_the_process, Profile(unknown=0.1), 2),
+        (an_unknown_commit_ends_the_process, Profile(unknown=0.1), 4),
         (a_replys_time_begins_with_the_message_that_it_answers, Profile(blows=3), 6),
         (dead_letters_are_not_cut_to_fit, Profile(poison=True), 2),
         (a_missing_partition_is_the_records_fault, Profile(blows=3), 3),
@@ -200,7 +200,7 @@ def a_batch_that_takes_too_long_is_tried_whole(patch: pytest.MonkeyPatch) -> Non
         (a_turn_that_is_ready_in_time_costs_patience, BESIDE_SLOW_ONES, 0),
         (turns_queue_behind_their_projects_slow_ones, BESIDE_SLOW_ONES, 0),
         (a_freeze_while_code_runs_is_charged_to_its_project, Profile(freeze=0.006, seconds=12.0, **PROGRAMS), 6),
-        (a_wake_that_is_old_drops_the_turn_that_its_batch_deferred, Profile(unknown=0.2, pace=Pace(slow=0.5)), 83),
+        (a_wake_that_is_old_drops_the_turn_that_its_batch_deferred, Profile(unknown=0.2, pace=Pace(slow=0.5)), 77),
         (every_failure_is_a_records_own, BAD_RELEASE, 0),
         (a_timer_is_fired_once, Profile(gone=0.2), 0),
         (a_call_in_the_dead_letters_is_not_answered, Profile(garbled=0.3), 0),

@@ -182,8 +182,7 @@ async def test_who_publishes_reads_no_other_flows_document(
     bot, read = await project.bot(), []
     if not is_known:
         monkeypatch.setattr("registry.resources.flows._about", lambda document: {})
-    command = {"triggers": [{"id": "go", "type": "command", "value": "/go"}]}
-    first = await project.published_flow(bot, **command)
+    first = await project.published_flow(bot)
     monkeypatch.undo()
     version_of = flows.version_of
 
@@ -192,7 +191,7 @@ async def test_who_publishes_reads_no_other_flows_document(
         return await version_of(unit, stored, number)
 
     monkeypatch.setattr(flows, "version_of", reading)
-    second = await project.flow(bot, slug="second", **command)
+    second = await project.flow(bot, slug="second")
     refused = await project.post(f"/v1/flows/{second}/publish", expect=422)
     assert [each["code"] for each in refused["errors"]] == ["command-taken"]
     assert set(read) == (set() if is_known else {first})

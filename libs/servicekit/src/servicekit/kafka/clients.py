@@ -13,13 +13,23 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.inside_aiokafka import connections, decoding, instance_names, missing_topics, repeated_lines
+from servicekit.kafka.inside_aiokafka import (
+    connections,
+    decoding,
+    fetch_sessions,
+    instance_names,
+    missing_topics,
+    repeated_lines,
+    wire_format,
+)
 from servicekit.kafka.inside_aiokafka.consumers import FETCH_WAIT_MS
 
 FETCH_BYTES = 2 * 1024 * 1024
 """Of one fetch, all partitions together. A larger record comes alone (Kafka always gives the first one whole)."""
 
 decoding.install()
+fetch_sessions.install()
+wire_format.install()
 connections.install()
 missing_topics.install()
 instance_names.install()
