@@ -29,7 +29,7 @@ import servicekit.loop.partition_loop
 import servicekit.outages
 from servicekit import failpoints
 from servicekit.checkpoints import age, fence, outbox
-from servicekit.kafka import committed, group_reader, publisher
+from servicekit.kafka import committed, group_reader, one_name, publisher
 from simulation.virtual_loop import MACHINE, VirtualLoop
 
 CLOCKS = (
@@ -102,6 +102,7 @@ def _time(loop: VirtualLoop) -> Iterator[tuple[Any, str, Any]]:
 def _clients(loop: VirtualLoop, clients: Any) -> Iterator[tuple[Any, str, Any]]:
     yield group_reader, "make_consumer", clients.make_consumer
     yield group_reader, "consumers", clients
+    yield one_name, "consumers", clients
     yield publisher, "make_producer", clients.make_producer
     yield committed, "read_committed", clients.read_committed
     yield publisher, "SendQueue", clients.send_queue

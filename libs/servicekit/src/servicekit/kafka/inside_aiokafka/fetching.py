@@ -36,7 +36,7 @@ _send = AIOKafkaClient.send
 class _Fetches:
     """Of one client: when a fetch brought something, and those that wait long."""
 
-    came: float = field(default_factory=time.monotonic)
+    came: float = field(default_factory=lambda: time.monotonic())
     waiting: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def end_waiting(self) -> None:
