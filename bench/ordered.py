@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaProducer
 from bench.dispatch import ours_per_second
 from bench.measure import CpuMeter, median, report
 from bench.rig import Rig, options, rig, sink
+from bench.server_counts import per_event, postgres_counts
 from contracts import cloudevents, events
 from contracts.ids import conversation_key, derived_id, uuid7
 
@@ -31,8 +32,9 @@ def told(bench: Rig, type: str, number: int) -> dict[str, Any]:
     return {"topic": events.TOPIC.name, "key": key.encode(), "value": event.encode(), "headers": headers + source}
 
 
-def cpu_by_process(rounds: list[dict[str, float]]) -> dict[str, float]:
-    return {name: median(each[name] for each in rounds) for name in rounds[0]}
+def medians(rounds: list[dict[str, float]]) -> dict[str, float]:
+    """Of each figure that every round has."""
+    return {name: median(each[name] for each in rounds) for name in rounds[0] if all(name in each for each in rounds)}
 
 
 async def main(seconds: float) -> None:
@@ -46,22 +48,28 @@ async def main(seconds: float) -> None:
         dispatcher = bench.stack.service("dispatcher").pid
         rates: dict[str, list[float]] = {ORDERED: [], UNORDERED: []}
         cpu: dict[str, list[dict[str, float]]] = {ORDERED: [], UNORDERED: []}
+        asked: dict[str, list[dict[str, float]]] = {ORDERED: [], UNORDERED: []}
         number = 0
         try:
             for _ in range(ROUNDS + 1):
                 for type in (UNORDERED, ORDERED):
                     records = [told(bench, type, number + each) for each in range(count)]
                     number += count
-                    meter = CpuMeter.start(bench.pids())
+                    meter, before = CpuMeter.start(bench.pids()), await postgres_counts(bench.stack, "switchhook")
                     rates[type].append(await ours_per_second(producer, dispatcher, target, records))
                     cpu[type].append(meter.ms_per_event(count))
+                    asked[type].append(per_event(before, await postgres_counts(bench.stack, "switchhook"), count))
         finally:
             await producer.stop()
     ordered, unordered = median(rates[ORDERED][1:]), median(rates[UNORDERED][1:])
     report(
         "ordered", ordered=ordered, unordered=unordered, ratio=round(ordered / unordered, 3), unit="requests/s",
         events_a_round=count, conversations=CONVERSATIONS, rounds=ROUNDS,
-        cpu_ms={name: cpu_by_process(cpu[type][1:]) for name, type in (("ordered", ORDERED), ("unordered", UNORDERED))},
+        **{
+            f"{figure}_{name}": medians(rounds[type][1:])
+            for figure, rounds in (("cpu_ms", cpu), ("asked", asked))
+            for name, type in (("ordered", ORDERED), ("unordered", UNORDERED))
+        },
     )  # fmt: skip
 
 

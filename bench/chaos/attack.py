@@ -63,16 +63,17 @@ class Run(NamedTuple):
 
 
 async def attack(
-    stack: Stack, seconds: float, seed: int, broken: str | None, log: Log, *, at_least: int = 0
+    stack: Stack, seconds: float, seed: int, broken: str | None, log: Log, *, at_least: int = 0, missing: bool = True
 ) -> tuple[Verdict, Crowd]:
-    """A whole run; one with a protection left out ends at the first thing that is wrong. Bots and chats are its own,
-    and in the end the stack is as it was before, or about to be ready again. The stack has SERVICES, and `log` hears of
-    its crashes. `at_least`: Crowd.count_aloud."""
+    """A whole run; a control is about a protection and its one moment, and ends at the first thing that is wrong. Bots and
+    chats are its own, and in the end the stack is as it was before, or about to be ready again. The stack has SERVICES,
+    and `log` hears of its crashes. `at_least`: Crowd.count_aloud; `seconds` and `seed` are the storm's. Not `missing`:
+    in that moment the protection is there."""
     async with ear() as far_end, assembled(stack, far_end, *size(broken)) as crowd:
         run = Run(stack, crowd, far_end, seed, broken, log)
-        if broken in faults.ZOMBIES:
+        if broken:
             await introduce(run)
-        await faults.arm(stack, seed, broken)
+        await faults.arm(stack, seed, broken, missing=missing)
         try:
             verdict = await (first_wrong(run, seconds) if broken else to_the_end(run, seconds, at_least))
         finally:
@@ -116,13 +117,13 @@ async def judged_now(run: Run) -> Verdict:
 
 async def to_the_end(run: Run, seconds: float, at_least: int = 0) -> Verdict:
     """Under fire for some seconds, then in peace until everything has come that will come."""
-    if run.broken in faults.ZOMBIES:
-        await behind_a_zombie(run, run.broken)
+    if run.broken:
+        await until_stopped(run, run.broken)
+        await (behind_a_zombie if run.broken in faults.ZOMBIES else after_a_death)(run, run.broken)
     else:
         async with asyncio.TaskGroup() as both:
             both.create_task(run.crowd.count_aloud(seconds, at_least))
-            if not run.broken:
-                both.create_task(faults.from_outside(run.stack, run.seed, seconds, run.log))
+            both.create_task(faults.from_outside(run.stack, run.seed, seconds, run.log))
     run.crowd.ended = True
     await (faults.spare(run.stack) if run.broken else faults.disarm(run.stack))
     await run.stack.wait_ready()  # On a busy machine a start takes longer than QUIET_SECONDS.
@@ -143,28 +144,51 @@ async def until_nothing_is_sent(run: Run) -> None:
 
 
 async def introduce(run: Run) -> None:
-    """All conversations there are: to make one a second time is refused by its keys, and does no harm."""
+    """Nobody stops with work of the run before, since that is done; and all conversations there are: to make one a second
+    time is refused by its keys, and does no harm."""
     await run.crowd.say_more(1)
     await settle(run)
 
 
-async def behind_a_zombie(run: Run, broken: str) -> None:
-    """One stops with work in hand. The other replica does that, and what was said since; then the first goes on."""
+async def until_stopped(run: Run, broken: str) -> None:
+    """Give work until one has stopped with some of it in hand."""
     began = time.monotonic()
     said = 0
     while not faults.stopped(run.stack, broken):
         passed = time.monotonic() - began
         if passed > STOP_SECONDS:
-            raise RuntimeError(f"{faults.ZOMBIES[broken]} was given no work to stop with: this run says nothing")
+            raise RuntimeError(f"nobody was given work to stop with for {broken}: this run says nothing")
         if passed >= said * SAY_SECONDS:
             said += 1
             await run.crowd.say_more(1)
         await asyncio.sleep(STOP_LOOK_SECONDS)
+
+
+async def behind_a_zombie(run: Run, broken: str) -> None:
+    """The other replica does what the one that stopped has in hand, and what was said since; then that one goes on."""
     await run.crowd.say_more(2)  # In each chat, so that what is in hand is old in all of them.
     run.crowd.ended = True
     await settle(run)  # Only then does the other replica have nothing in hand that would undo the harm.
+    await until_cleared(run.stack)
     faults.wake(run.stack, broken)
     await asyncio.sleep(DEED_SECONDS)
+
+
+async def until_cleared(stack: Stack) -> None:
+    """Wait until the engines' outbox is empty: a batch that is there already is not saved a second time, by its key."""
+    deadline = time.monotonic() + DEED_SECONDS
+    while time.monotonic() < deadline:
+        if not await rows_of(stack, "flow-engine", "SELECT 1 FROM outbox LIMIT 1"):
+            return
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def after_a_death(run: Run, broken: str) -> None:
+    """The one that stopped dies with what it has in hand. All say one thing more: a gap before that is seen at once."""
+    await faults.finish(run.stack, broken)
+    await run.crowd.say_more(1)
+    run.crowd.ended = True
+    await settle(run)
 
 
 def size(broken: str | None) -> tuple[int, int]:

@@ -30,16 +30,17 @@ GRACE_SECONDS = 2.0
 ENGINES, DISPATCHERS = ("flow-engine", "flow-engine-2"), ("dispatcher", "dispatcher-2")
 FAULTY = (*ENGINES, *DISPATCHERS)
 
-ZOMBIES = {"fence": "flow-engine", "lease": "dispatcher"}
-"""Protection -> who stops with work in hand, and goes on with it when the other replica has done it."""
+ZOMBIES = frozenset({"fence", "lease"})
+"""Protections that are for who stops with work in hand, and goes on with it when the other replica has done it; the
+others are for who dies with it."""
 CONTROLS = {
-    "outbox": (ENGINES, ENGINES, "kill=0.1@after_commit"),
-    "dedupe": (FAULTY, ENGINES, "kill=0.1@after_publish"),
-    "fence": (ENGINES, ENGINES[:1], "stop=1@before_txn_of_actions"),
-    "lease": (DISPATCHERS, DISPATCHERS[:1], "stop=1@before_send"),
+    "outbox": (ENGINES, "flow-engine", "after_commit_of_actions"),
+    "dedupe": (FAULTY, "flow-engine", "after_publish_of_actions"),
+    "fence": (ENGINES, "flow-engine", "before_txn_of_actions"),
+    "lease": (DISPATCHERS, "dispatcher", "before_send"),
 }
-"""Protection -> who lacks it, who meets the one moment that it is for, and how. Of the fence: a batch of results of
-deliveries does no harm when it is saved twice; hence the point."""
+"""Protection -> who lacks it, and who stops for it at which point. A batch of results of deliveries would do no harm; hence
+the points of those with actions."""
 ENGINE = "before_txn,before_txn_of_actions,in_txn,after_commit,mid_publish,after_publish"
 DISPATCHER = f"{ENGINE},before_send,before_record"
 
@@ -50,20 +51,22 @@ def inside(seed: int, instance: str, broken: str | None) -> str:
     A control is about its own moment and nothing else.
     """
     if broken:
-        _, who, how = CONTROLS[broken]
-        return f"seed={seed};{how}" if instance in who else ""
+        _, who, point = CONTROLS[broken]
+        return f"stop=1@{point}" if instance == who else ""
     points = DISPATCHER if instance.startswith("dispatcher") else ENGINE
     kill, freeze = (0.0015, 0.0004) if instance.startswith("dispatcher") else (0.004, 0.001)
     return f"seed={seed};kill={kill}@{points};freeze={freeze}:{FREEZE_SECONDS}s@{points};commit_unknown=0.002"
 
 
-async def arm(stack: Stack, seed: int, broken: str | None) -> None:
-    """Start processes anew, with their failpoints and without the protection that is broken; the others go on."""
+async def arm(stack: Stack, seed: int, broken: str | None, *, missing: bool = True) -> None:
+    """Start processes anew, with their failpoints and without the protection that is broken; the others go on.
+
+    Not `missing`: the protection is there, in the moment that it is for."""
     instances = CONTROLS[broken][0] if broken else FAULTY
     for number, instance in enumerate(instances):
         env = stack.service(instance).env
         env["SWITCHHOOK_FAILPOINTS"] = inside(seed + number, instance, broken)
-        env["SWITCHHOOK_BROKEN"] = broken or ""
+        env["SWITCHHOOK_BROKEN"] = (broken or "") if missing else ""
         env["SWITCHHOOK_CHAOS"] = "1"
     await restart(stack, instances)
     await stack.wait_ready(*instances)
@@ -93,13 +96,20 @@ async def disarm(stack: Stack) -> None:
 
 def stopped(stack: Stack, broken: str) -> bool:
     """Whether the one that is to stop with work in hand has done so."""
-    service = stack.service(ZOMBIES[broken])
+    service = stack.service(CONTROLS[broken][1])
     return service.running and psutil.Process(service.pid).status() == psutil.STATUS_STOPPED
 
 
 def wake(stack: Stack, broken: str) -> None:
     """Let the one that stopped go on, with the work that it has in hand."""
-    psutil.Process(stack.service(ZOMBIES[broken]).pid).resume()
+    psutil.Process(stack.service(CONTROLS[broken][1]).pid).resume()
+
+
+async def finish(stack: Stack, broken: str) -> None:
+    """Let the one that stopped die; the supervisor starts it again, without failpoints."""
+    service = stack.service(CONTROLS[broken][1])
+    service.env["SWITCHHOOK_FAILPOINTS"] = ""
+    await crash(service.pid)
 
 
 async def restart(stack: Stack, instances: Iterable[str]) -> None:

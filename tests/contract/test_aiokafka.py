@@ -23,6 +23,7 @@ from aiokafka.consumer.group_coordinator import CoordinatorGroupRebalance, Group
 from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import KafkaConnectionError, KafkaError, for_code
 from aiokafka.protocol import fetch
+from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.protocol.struct import Struct
 from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder, _DefaultRecordBatchPy
 
@@ -33,6 +34,7 @@ from servicekit.kafka.inside_aiokafka import (
     consumers,
     decoding,
     fetch_sessions,
+    fetching,
     incarnations,
     instance_names,
     missing_topics,
@@ -61,6 +63,7 @@ def test_our_parts_are_in_their_places() -> None:
     assert fetcher.PartitionRecords is decoding.TolerantPartitionRecords
     assert AIOKafkaConnection.send is connections.send
     assert AIOKafkaConnection.connect is connections.connect
+    assert AIOKafkaClient.send is fetching.send
     assert consumers_of_aiokafka.Fetcher is fetch_sessions.SessionFetcher
     assert (Struct.encode, Struct.decode.__func__) == (wire_format.encode, wire_format.decode)
 
@@ -115,6 +118,18 @@ async def test_a_consumer_has_a_fetcher_whose_waiting_can_be_set_and_whose_end_b
     finally:
         await made.close()
         await client.close()
+
+
+async def test_a_fetch_is_a_task_that_may_be_cancelled() -> None:
+    """It ends with False then, and the fetcher goes on with what is to be fetched now."""
+    source = inspect.getsource(Fetcher._proc_fetch_request)
+    assert "response = await self._client.send(node_id, request)" in source
+    assert "except asyncio.CancelledError:" in source
+    assert parameters(fetching._send) == ["self", "node_id", "request", "group"]
+    assert "if tp in self._records:" in inspect.getsource(Fetcher._get_actions_per_node)
+    assert "conn_id = (node_id, group)" in inspect.getsource(AIOKafkaClient._get_conn)
+    request = FetchRequest(7, 1, 1024, 0, [])
+    assert (request._max_wait_ms, request._min_bytes) == (7, 1)
 
 
 async def test_a_consumer_has_a_client_with_connections_and_metadata() -> None:

@@ -39,7 +39,20 @@ RUN_BY = {
     "./switchhook topics accept-loss dispatcher switchhook.actions.v1 0": "tests/e2e/test_operating.py",
 }
 """Commands that are too large to run here, and what runs what they run."""
-BENCHES = ("ingress", "engine", "dispatch", "e2e", "growth", "memory", "neighbours", "ordered", "revoke")
+BENCHES = (
+    "ingress",
+    "engine",
+    "dispatch",
+    "e2e",
+    "latency",
+    "gateway",
+    "idle",
+    "growth",
+    "memory",
+    "neighbours",
+    "ordered",
+    "revoke",
+)
 
 
 def shown_in(path: Path) -> str:

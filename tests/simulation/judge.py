@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from itertools import pairwise
 
 from bench.chaos.checker import Verdict, judge
 
 from contracts import actions, dlq, inbound
+from dispatcher.store.rows import NewRow
 from servicekit.kafka.records import Record
 from simulation.machines import Process
 from simulation.people import Crowd
@@ -51,6 +53,22 @@ def felt(crowd: Crowd, neighbours: set[int]) -> list[str]:
         f"chat {chat} waited {waited:.1f} s for the answer to {number}, beside other tenants' bad hosts"
         for (chat, number), waited in crowd.waited.items()
         if int(chat) % TENANTS in neighbours and waited > NEIGHBOUR_SECONDS
+    ]
+
+
+def disordered(world: World) -> list[str]:
+    """Which deliveries of lanes reached an ordered endpoint before one that stands before them,."""
+    heard = [each.headers["webhook-id"] for each in world.receivers.heard if "webhook-id" in each.headers]
+    first = {id: at for at, id in reversed(list(enumerate(heard)))}
+    rows = [row.new for row in world.deliveries.tables.rows.values() if row.new.kind == "event" and row.new.lane]
+    lanes: dict[str, list[NewRow]] = {}
+    for row in sorted(rows, key=lambda row: row.seq or 0):
+        lanes.setdefault(row.lane or "", []).append(row)
+    return [
+        f"of {lane} number {after.seq} came before {before.seq}"
+        for lane, there in lanes.items()
+        for before, after in pairwise([row for row in there if str(row.id) in first])
+        if first[str(after.id)] < first[str(before.id)]
     ]
 
 

@@ -84,6 +84,7 @@ async def _run(world: World, profile: Profile) -> Report:
     await asyncio.sleep(AFTERWARDS_SECONDS)
     verdict, wrong = judge.judge_all(world, crowd, processes, settled=settled, again_since=again_since)
     wrong += unwaited + unstopped
+    wrong += judge.disordered(world) if not profile.log else []  # A place in a lane is one in a log.
     wrong += judge.felt(crowd, faults.neighbours)
     wrong += judge.repeated(verdict) if profile == BLINKS else []
     wrong += judge.quick_ones(world, crowd) if profile == BESIDE_SLOW_ONES else []

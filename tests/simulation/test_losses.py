@@ -20,7 +20,10 @@ import pytest
 import servicekit.loop.infrastructure
 import servicekit.loop.preparation
 from dispatcher.intake import dead_calls
+from dispatcher.model.delivery import Result
 from dispatcher.results.outcomes import Outcomes
+from dispatcher.scheduling.destination import Destination
+from dispatcher.scheduling.destinations import Destinations
 from flow_engine.batch.redriving import Redriving
 from flow_engine.batch.timers import Timers
 from flow_engine.programs import stepping
@@ -186,21 +189,38 @@ def a_batch_that_takes_too_long_is_tried_whole(patch: pytest.MonkeyPatch) -> Non
     patch.setattr(BatchSize, "failed", lambda self, records, error: None)
 
 
+def what_follows_is_sent_whatever_came_of_the_one_before(patch: pytest.MonkeyPatch) -> None:
+    """What an ordered endpoint refused reaches it after what stands behind it."""
+    record = Destinations._record
+
+    def going_on(self: Destinations, destination: Destination, result: Result) -> None:
+        outcome, result.outcome = result.outcome, "succeeded"
+        told: list[Result] = []
+        with patch.context() as inner:
+            inner.setattr(self, "_recorded", told.append)
+            record(self, destination, result)
+        result.outcome = outcome
+        self._recorded(result)
+
+    patch.setattr(Destinations, "_record", going_on)
+
+
 @pytest.mark.seconds(60)
 @pytest.mark.parametrize(
     ("loss", "profile", "known"),
     [
         (marks_know_no_incarnation, Profile(log="made anew"), 2),
         (a_log_that_was_cut_off_keeps_its_incarnation, Profile(log="cut off"), 2),
-        (an_unknown_commit_ends_the_process, Profile(unknown=0.1), 2),
+        (an_unknown_commit_ends_the_process, Profile(unknown=0.1), 4),
         (a_replys_time_begins_with_the_message_that_it_answers, Profile(blows=3), 6),
         (dead_letters_are_not_cut_to_fit, Profile(poison=True), 2),
         (a_missing_partition_is_the_records_fault, Profile(blows=3), 3),
         (outcomes_are_forgotten_when_the_database_blinks, BLINKS, 8),
+        (what_follows_is_sent_whatever_came_of_the_one_before, Profile(bad_receivers=True), 18),
         (a_turn_that_is_ready_in_time_costs_patience, BESIDE_SLOW_ONES, 0),
         (turns_queue_behind_their_projects_slow_ones, BESIDE_SLOW_ONES, 0),
         (a_freeze_while_code_runs_is_charged_to_its_project, Profile(freeze=0.006, seconds=12.0, **PROGRAMS), 6),
-        (a_wake_that_is_old_drops_the_turn_that_its_batch_deferred, Profile(unknown=0.2, pace=Pace(slow=0.5)), 83),
+        (a_wake_that_is_old_drops_the_turn_that_its_batch_deferred, Profile(unknown=0.2, pace=Pace(slow=0.5)), 77),
         (every_failure_is_a_records_own, BAD_RELEASE, 0),
         (a_timer_is_fired_once, Profile(gone=0.2), 0),
         (a_call_in_the_dead_letters_is_not_answered, Profile(garbled=0.3), 0),

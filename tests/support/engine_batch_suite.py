@@ -15,6 +15,7 @@ from flow_engine.batch import held_shares, parking
 from flow_engine.state.ids import timer_id
 from flow_engine.state.rows import TimerRow
 from flow_engine.state.work import Work
+from flow_engine.store.timers import LOOKED_AT
 from servicekit.kafka.records import Record
 from servicekit.loop.batches import Infrastructure
 from support.engine_conversation_suite import KEY, PAID, asked, by_request, replies, texts
@@ -294,6 +295,26 @@ class BatchSuite:
         async with world.transaction() as connection:
             fired = await world.store.fire_timers(77, 5, connection, 5)
         assert sorted(one.wait == "other" for one in fired) == [False] * 4 + [True]
+
+    async def test_a_backlog_of_one_projects_timers_is_passed_over_by_those_of_another(
+        self, world: EngineWorld
+    ) -> None:
+        """Seen: of 5,001 that one project had due for longer, 5,000 were looked at, and nobody else's."""
+        work, now = Work(), datetime.now(UTC)
+        waits = [f"w{n}" for n in range(LOOKED_AT + 1)]
+        work.start_timers([
+            *(TimerRow(timer_id(KEY, wait), 78, KEY, "many", wait, now - timedelta(hours=9)) for wait in waits),
+            TimerRow(timer_id(KEY, "other"), 78, KEY, "another", "other", now),
+            TimerRow(timer_id(KEY, "later"), 78, KEY, "a-third", "later", now + timedelta(hours=9)),
+        ])  # fmt: skip
+        async with world.transaction() as connection:
+            await world.store.save(work, connection)
+        fired = []
+        async with world.transaction() as connection:
+            for _ in range(2):
+                fired.append([one.project_id for one in await world.store.fire_timers(78, 5, connection, 5)])
+        assert [sorted(set(each)) for each in fired] == [["another", "many"], ["many"]]
+        assert [len(each) for each in fired] == [5, 5]
 
     async def test_so_many_timers_of_each_project_are_fired(self, world: EngineWorld) -> None:
         work, now = Work(), datetime.now(UTC)

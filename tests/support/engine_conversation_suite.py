@@ -15,7 +15,7 @@ from contracts.replies import ReplyAdapter
 from flow_engine.state.ids import conversation_id
 from flow_engine.store.port import BACKLOG_LIMIT
 from ingress.chat.attachments import AFTER_ALL
-from support.engine_world import BOT, TELEGRAM, WEB, EngineWorld
+from support.engine_world import BOT, PROJECT, TELEGRAM, WEB, EngineWorld
 
 REPLY: dict[str, Any] = {"instance": "ingress-1", "partition": 1}
 PAID: dict[str, Any] = {"source": "trigger", "flow_id": "flow-1", "entry": "bought", "variables": {"order_id": "n1"}}
@@ -371,3 +371,18 @@ class ConversationSuite:
         assert await world.said() == []
         await world.say("/start", hops=16)
         assert await world.said() == ["Which lecture, ?"]
+
+    async def test_a_loop_of_timers_ends_with_the_flow_that_is_deleted_by_force(self, world: EngineWorld) -> None:
+        """Seen: a flow that was deleted went on for those who stood on it, for ever where it is a loop."""
+        await world.say("/later")
+        await world.settle()
+        entity = next(e for e in world.view.all("flow_version", PROJECT) if "wait" in e.document["nodes"])
+        world.view.delete("flow", entity.flow_id, PROJECT)
+        world.view.put(entity.model_copy(update={"ended": True}))
+        assert await world.timers.fire_due() >= 0
+        await world.settle()
+        assert await world.said() == ["Soon."]
+        assert [event["error"]["type"] for event in world.events("flow.failed")] == ["version-gone"]
+        loaded = (await world.stored()).loaded
+        assert loaded is not None
+        assert loaded.conversation.session is None

@@ -145,6 +145,8 @@ class RunningIngress:
     view: RegistryView
     asker: Asker
     bridge: asyncio.Task[None] | None = None
+    problem: Callable[[], str | None] = lambda: None
+    """Of the bridge."""
 
     async def call(self, method: str, path: str, **more: Any) -> asgi.Response:
         return await asgi.call(self.ingress.app, method, path, **more)
@@ -204,7 +206,7 @@ async def ingress_on(
         if bridge:
             await bridge_publisher.start()
             made = Bridge(settings.cluster, instance, 6, ingress.commands, ingress.intake, bridge_publisher)
-            running.bridge = asyncio.create_task(made.run())
+            running.bridge, running.problem = asyncio.create_task(made.run()), made.problem
         yield running
     finally:
         if running.bridge is not None:

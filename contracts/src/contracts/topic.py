@@ -42,5 +42,6 @@ class Topic:
             "retention.ms": str(self.retention_ms),
             "message.timestamp.type": "LogAppendTime",
             "max.message.bytes": str(RECORD_LIMIT),
+            "compression.type": "lz4",  # By the broker, however records were sent (ADR-0037).
             **self.config,
         }

@@ -186,12 +186,11 @@ async def one_answer_a_connection(extra: bytes = b"") -> AsyncIterator[str]:
     """A service that answers the first request of a connection and closes it at the second; its base URL."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+        with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
             await reader.readuntil(b"\r\n\r\n")
             writer.write(b"HTTP/1.1 500 Oops\r\ncontent-length: 2\r\n" + extra + b"\r\nno")
             await writer.drain()
             await reader.readuntil(b"\r\n\r\n")
-        writer.close()
 
     async with await asyncio.start_server(serve, HOST, 0) as server:
         yield f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
@@ -209,6 +208,72 @@ async def test_a_connection_that_the_service_says_it_closes_is_not_used_again() 
         for _ in range(3):
             async with client.post("/v1/bots") as answer:
                 assert (answer.status, await answer.read()) == (500, b"no")
+
+
+@contextlib.asynccontextmanager
+async def saying(raw: bytes) -> AsyncIterator[str]:
+    """A service that answers each request with these bytes and closes the connection; its base URL."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(raw)
+            await writer.drain()
+
+    async with await asyncio.start_server(serve, HOST, 0) as server:
+        yield f"http://{HOST}:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "status", "body"),
+    [
+        (b"HTTP/1.1 200 OK\r\n\r\nuntil it ends", 200, b"until it ends"),
+        (b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n", 204, b""),
+        (
+            b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nok\r\n0\r\nx: late\r\n\r\n",
+            200,
+            b"ok",
+        ),
+        (b"HTTP/1.1 304 Not Modified\r\ncontent-length: 9\r\n\r\n", 304, b""),
+        (b"SMTP no\r\n\r\n", 502, None),
+        (b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", 502, None),
+        (b"", 502, None),
+    ],
+    ids=["no framing", "interim", "trailer", "not modified", "no HTTP", "another protocol", "nothing"],
+)
+async def test_what_a_service_may_answer(raw: bytes, status: int, body: bytes | None) -> None:
+    async with saying(raw) as base, gateway(base) as client, client.get("/v1/bots") as answer:
+        assert answer.status == status
+        assert body is None or await answer.read() == body
+        assert "link" not in answer.headers
+
+
+async def test_a_head_request_has_the_head_of_the_answer() -> None:
+    async def answer_head(_request: web.Request) -> web.Response:
+        return web.Response(body=b"four", headers={"X-Answer": "1"})
+
+    async with service(answer_head) as base, gateway(base) as client:
+        for _ in range(2):
+            async with client.head("/v1/bots") as answer:
+                assert (answer.status, answer.headers["Content-Length"]) == (200, "4")
+
+
+async def test_an_answer_before_the_body_is_there_is_passed_on_and_the_rest_is_nobodys_request() -> None:
+    async def refuse(request: web.Request) -> web.Response:
+        return web.Response(status=413, headers={"X-Path": request.path})
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"GET /v1/smuggled HTTP/1.1\r\nhost: a\r\n\r\n"
+        await answered.wait()
+        yield b"GET /v1/smuggled HTTP/1.1\r\nhost: a\r\n\r\n"
+
+    answered = asyncio.Event()
+    async with service(refuse) as base, gateway(base) as client:
+        async with client.post("/v1/bots", data=slowly()) as answer:
+            assert answer.status == 413
+            answered.set()
+        async with client.get("/v1/tokens") as answer:
+            assert answer.headers["X-Path"] == "/v1/tokens"
 
 
 @contextlib.asynccontextmanager

@@ -20,6 +20,7 @@ from dispatcher.store.queues import LaneDays, QueueNumbers, QueueRows
 from servicekit.database import keep_plans
 from servicekit.migrate import migrate
 from support.delivery_destinations_suite import DestinationsSuite
+from support.delivery_lanes_suite import LanesSuite
 from support.delivery_store_suite import DeliveryStoreSuite, Kept
 
 SETTINGS = {"search_path": "dispatcher"}
@@ -44,7 +45,7 @@ LOOKS = "SELECT sum(seq_scan + coalesce(idx_scan, 0)) FROM pg_stat_xact_user_tab
 """Into the tables of single days, in this transaction."""
 
 
-class TestPostgres(DeliveryStoreSuite, DestinationsSuite):
+class TestPostgres(DeliveryStoreSuite, LanesSuite, DestinationsSuite):
     @pytest.fixture
     async def kept(self, migrated: str) -> AsyncIterator[Kept]:
         async with asyncpg.create_pool(migrated, min_size=1, max_size=4, server_settings=SETTINGS) as pool:

@@ -207,3 +207,19 @@ async def test_a_poisonous_command_ends_nobodys_producer(topics, integrator, bri
     await topics.arrived(DLQ, 1)
     (letter,) = topics.of(DLQ)
     assert (letter.value, dict(letter.headers)[dlq.ERROR_CODE]) == (b"{}", b"bad-header")
+
+
+async def test_of_two_replicas_with_one_name_the_later_one_takes_commands_and_the_other_one_says_why_not(
+    topics, shop, integrator, bridge
+):
+    await integrator.send(START, id="before")
+    await topics.arrived(INBOUND, 1)
+    async with ingress_on(topics, bridge=True) as later:
+        await eventually(lambda: bridge.problem() is not None, seconds=20)
+        assert bridge.problem() == (
+            "switchhook.commands.v1: another process runs as instance a: give each replica its own SWITCHHOOK_INSTANCE"
+        )
+        for number in range(3):
+            await integrator.send(START, id=f"c{number}")
+            await topics.arrived(INBOUND, 2 + number)
+        assert later.problem() is None

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from support.registry_api import FLOW, Project
+from registry.resources import flows
+from support.registry_api import FLOW, Project, new_project
+from support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 BROKEN: dict[str, Any] = FLOW | {
@@ -170,6 +172,47 @@ async def test_a_deleted_flow_leaves_its_versions_to_running_conversations(proje
     await project.get(f"/v1/flows/{flow}", expect=404)
     tail = project.registry.tail
     assert f"flow_version/{flow}/1" in tail.last
+
+
+@pytest.mark.parametrize("is_known", [True, False], ids=["this release's", "an earlier release's"])
+async def test_who_publishes_reads_no_other_flows_document(
+    project: Project, monkeypatch: pytest.MonkeyPatch, is_known: bool
+) -> None:
+    """Seen: each publication read the published documents of all flows of the bot. What an earlier release has published is read."""
+    bot, read = await project.bot(), []
+    if not is_known:
+        monkeypatch.setattr("registry.resources.flows._about", lambda document: {})
+    first = await project.published_flow(bot)
+    monkeypatch.undo()
+    version_of = flows.version_of
+
+    async def reading(unit: Any, stored: Any, number: int) -> Any:
+        read.append(stored.id)
+        return await version_of(unit, stored, number)
+
+    monkeypatch.setattr(flows, "version_of", reading)
+    second = await project.flow(bot, slug="second")
+    refused = await project.post(f"/v1/flows/{second}/publish", expect=422)
+    assert [each["code"] for each in refused["errors"]] == ["command-taken"]
+    assert set(read) == (set() if is_known else {first})
+
+
+async def test_a_flow_can_be_deleted_with_those_who_stand_on_it_also_afterwards(project: Project) -> None:
+    bot, tail = await project.bot(), project.registry.tail
+    first, second = [await project.published_flow(await project.bot()) for _ in range(2)]
+    keys = [f"flow_version/{flow}/1" for flow in (first, second)]
+    made = [tail.last[key] for key in keys]
+    await project.call("DELETE", f"/v1/flows/{first}?force=maybe", expect=422)
+    await project.call("DELETE", f"/v1/flows/{first}?force=true", expect=204)
+    await project.call("DELETE", f"/v1/flows/{second}", expect=204)
+    await eventually(lambda: tail.last[keys[0]] > made[0])
+    assert tail.last[keys[1]] == made[1]
+    await (await new_project(project.registry)).call("DELETE", f"/v1/flows/{second}?force=true", expect=404)
+    for _ in range(2):
+        await project.call("DELETE", f"/v1/flows/{second}?force=true", expect=204)
+    await eventually(lambda: tail.last[keys[1]] > made[1])
+    await project.call("DELETE", f"/v1/flows/{second}", expect=404)
+    await project.call("DELETE", f"/v1/bots/{bot}?force=true", expect=422)
 
 
 async def test_a_document_too_large_for_the_topic_is_refused(project: Project) -> None:

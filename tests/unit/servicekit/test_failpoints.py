@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from servicekit import failpoints
 from servicekit.failpoints import parse
 
 
@@ -57,3 +58,22 @@ def test_nothing_acts_while_it_is_calm() -> None:
     found.pass_by("in_txn")
     found.calm_until = 0.0
     assert found.strikes("commit_unknown")
+
+
+async def test_a_point_that_only_some_batches_pass_is_asked_for_where_something_can_happen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    signals: list[int] = []
+    asked: list[str] = []
+    monkeypatch.setattr(os, "kill", lambda _, number: signals.append(number))
+    monkeypatch.setattr(failpoints, "_active", lambda: parse("kill=1@after_commit_of_actions"))
+
+    def of_them(point: str, answer: bool) -> bool:
+        asked.append(point)
+        return answer
+
+    for point, answer in (("before_txn_of_actions", True), ("after_commit_of_actions", False)):
+        await failpoints.failpoint_of(point, lambda point=point, answer=answer: of_them(point, answer))
+    assert (asked, signals) == (["after_commit_of_actions"], [])
+    await failpoints.failpoint_of("after_commit_of_actions", lambda: True)
+    assert signals == [signal.SIGKILL]

@@ -28,7 +28,7 @@ class Flow(Owned):
 
 
 class FlowVersion(Entity):
-    """Immutable; entity id `<flow id>/<n>`."""
+    """Immutable, but for `ended`: who stands on it ends there with the next event. Entity id `<flow id>/<n>`."""
 
     KIND = "flow_version"
     INDEXES: ClassVar[Indexes] = {"flow_id": ("flow_id",)}
@@ -38,6 +38,7 @@ class FlowVersion(Entity):
     bot_id: str
     version: int
     document: dict[str, Any]
+    ended: bool = False
 
     @property
     def entity_id(self) -> str:

@@ -38,9 +38,12 @@ def dev(
     SWITCHHOOK_KAFKA (host:port) and SWITCHHOOK_DATABASE (a DSN that may create databases and roles) name servers to
     use instead of embedded ones.
     """
+    import uvloop
+
     from devstack.dev import run
 
-    asyncio.run(run(STATE, port=port, forget=reset))
+    # As the services: the gateway is in this process.
+    uvloop.run(run(STATE, port=port, forget=reset))
 
 
 @app.command()
@@ -62,7 +65,7 @@ def run_suite(
 
 @app.command(context_settings=PASS_ON)
 def bench(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
-    """Measure: ingress, engine, dispatch, e2e, latency, growth, memory, disk, neighbours, ordered or revoke. The last line is JSON."""
+    """Measure: ingress, engine, dispatch, e2e, latency, gateway, idle, growth, memory, disk, neighbours, ordered or revoke. The last line is JSON."""
     known = sorted(file.stem for file in (ROOT / "bench").glob("*.py") if file.stem in BENCHES)
     if name not in known:
         raise StackError(f"There is no bench {name}: choose one of {', '.join(known)}.")
@@ -170,7 +173,21 @@ def accept_restore(
 
 
 BENCHES = frozenset(
-    {"ingress", "engine", "disk", "dispatch", "e2e", "growth", "latency", "memory", "neighbours", "ordered", "revoke"}
+    {
+        "ingress",
+        "engine",
+        "disk",
+        "dispatch",
+        "e2e",
+        "gateway",
+        "growth",
+        "idle",
+        "latency",
+        "memory",
+        "neighbours",
+        "ordered",
+        "revoke",
+    }
 )
 
 

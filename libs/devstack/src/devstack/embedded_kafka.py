@@ -59,6 +59,11 @@ BROKER_SETTINGS = {
     # After a kill -9 the broker may register again only when the session it had before is over.
     "broker.session.timeout.ms": "3000",
     "broker.heartbeat.interval.ms": "500",
+    # At rest: a controller writes for its followers that nothing happened, twice a second, and each thread that waits for
+    # requests looks three times a second whether there are any. One node has no followers, and few clients.
+    "metadata.max.idle.interval.ms": "10000",
+    "num.network.threads": "2",
+    "num.io.threads": "4",
     # The default takes 128 MiB of the heap.
     "log.cleaner.dedupe.buffer.size": str(8 * 1024 * 1024),
 }

@@ -4,26 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from aiohttp import (
-    ClientConnectionError,
-    ClientPayloadError,
-    ClientResponse,
-    ClientSession,
-    ClientTimeout,
-    DummyCookieJar,
-    TCPConnector,
-)
-from multidict import CIMultiDict
-from starlette.types import Receive, Scope, Send
-from yarl import URL
+from starlette.types import Message, Receive, Scope, Send
 
 from contracts.routes import PREFIXES, PRIVATE
 from devstack.openapi import service_of_document
 from devstack.ports import HOST, claim
-from servicekit.http_framing import field_text
+from devstack.upstream import BrokenOff, NoAnswer, Upstream, Upstreams
 from servicekit.web.problems import ProblemError, not_found
 from servicekit.web.requests import read_head
 from servicekit.web.server import Listening
@@ -44,8 +33,8 @@ HOP_BY_HOP: Final = frozenset(
 """Headers of one connection, which are not passed on."""
 OWN: Final = frozenset({b"host", b"expect", b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host"})
 """Of a request: what this gateway says itself. `Expect` was answered when the body was asked for."""
-ADDED_BY_CLIENT: Final = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
-"""What aiohttp would add to a request that lacks it; the caller did not say so."""
+REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+"""Methods of requests that may be sent again (RFC 9110, 9.2.2) when a kept connection turns out to have been given up."""
 CONSOLE_SERVICE = "registry"
 """Serves every path outside /v1 that is not private: the console, /docs, /openapi.json."""
 PRIVATE_PREFIXES: Final = frozenset({"health", "metrics"})
@@ -85,7 +74,7 @@ class Proxy:
         self._backend = backend
         self._port = port
         self._listening = Listening(self._answer)
-        self._client: ClientSession | None = None
+        self._upstreams = Upstreams()
 
     @property
     def base_url(self) -> str:
@@ -98,21 +87,13 @@ class Proxy:
         return self.base_url
 
     async def start(self) -> None:
-        # No time limit: long-polls and event streams last; a caller's own limit ends them.
-        self._client = ClientSession(
-            timeout=ClientTimeout(total=None, sock_connect=5),
-            connector=TCPConnector(limit=0),
-            cookie_jar=DummyCookieJar(),
-            auto_decompress=False,
-        )
         # What uvicorn calls errors are connections that broke off, at either end.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         await self._listening.start(HOST, self._port)
 
     async def stop(self) -> None:
         await self._listening.stop()
-        if self._client is not None:
-            await self._client.close()
+        self._upstreams.close()
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -132,101 +113,121 @@ class Proxy:
             )
         try:
             await self._relay(scope, receive, send, base)
-        except ClientConnectionError as error:
+        except NoAnswer as error:
             log.info("%s %s: %s did not answer (%s)", scope["method"], scope["path"], service, error)
             raise ProblemError(
                 "bad-gateway", 502, "Bad gateway", f"The service {service} ended the connection.", headers=COME_AGAIN
             ) from None
-        except CallerGone:
-            return
+        except (BrokenOff, CallerGone):
+            return  # The server closes a connection whose answer has no end.
 
     async def _relay(self, scope: Scope, receive: Receive, send: Send, base: str) -> None:
         """Ask the service and pass its answer on, for as long as the caller is there."""
-        body = Upload(receive, scope["headers"])
-        asking = asyncio.create_task(self._ask(scope, body, send, base))
-        leaving = asyncio.create_task(body.until_caller_leaves())
+        upload = Upload(receive, scope["headers"])
+        await upload.begin()
+        upstream = await self._upstreams.take(base)
         try:
-            await asyncio.wait({asking, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            await self._exchange(upstream, scope, upload, send)
+        except NoAnswer as error:
+            if not (error.unheard and upload.at_once and scope["method"] in REPEATABLE):
+                raise
+            upstream = await self._upstreams.take(base, fresh=True)
+            await self._exchange(upstream, scope, upload, send)
         finally:
-            leaving.cancel()
-            asking.cancel()
-            await asyncio.gather(asking, leaving, return_exceptions=True)
-        if not asking.cancelled():
-            asking.result()
+            if not upload.whole:
+                upstream.close()  # The rest of the body would be taken for another request.
+            self._upstreams.give(upstream, base)
 
-    async def _ask(self, scope: Scope, body: Upload, send: Send, base: str) -> None:
-        assert self._client is not None
-        query = scope["query_string"]
-        target = scope["raw_path"] + (b"?" + query if query else b"")
-        async with self._client.request(
-            scope["method"],
-            URL(base + target.decode("latin-1"), encoded=True),
-            headers=forwarded_headers(scope),
-            data=body.chunks() if body.expected else None,
-            allow_redirects=False,
-            skip_auto_headers=ADDED_BY_CLIENT,
-        ) as answer:
-            await copy_answer(answer, send)
+    async def _exchange(self, upstream: Upstream, scope: Scope, upload: Upload, send: Send) -> None:
+        upstream.begin(scope["method"])
+        await upstream.write(request_head(scope) + upload.first)
+        caller = asyncio.create_task(upload.pass_on(upstream))
+        try:
+            await copy_answer(upstream, send)
+        except (NoAnswer, BrokenOff):
+            if upload.caller_gone:
+                raise CallerGone from None
+            raise
+        finally:
+            caller.cancel()
 
 
 class Upload:
-    """A request's body on its way to the service, and after its end: whether the caller is still there."""
+    """A request's body on its way to the service, and after its end: whether the caller is still there.
+
+    `first`: what had come of it when it began, framed; `at_once`: that was all; `whole`: all has been passed on.
+    """
 
     def __init__(self, receive: Receive, headers: Headers) -> None:
-        self._receive, self._ended = receive, asyncio.Event()
+        self._receive = receive
         framing = {name: value for name, value in headers if name in (b"content-length", b"transfer-encoding")}
-        self.expected = bool(framing) and framing != {b"content-length": b"0"}
-        if not self.expected:
-            self._ended.set()
+        self._chunked = b"transfer-encoding" in framing
+        self._expected = bool(framing) and framing != {b"content-length": b"0"}
+        self.first, self.whole, self.at_once, self.caller_gone = b"", not self._expected, not self._expected, False
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The body as it comes. Raises CallerGone."""
-        more = True
-        while more:
+    async def begin(self) -> None:
+        """Take what has come: most bodies are `whole` then. Raises CallerGone."""
+        if not self._expected:
+            return
+        message = await self._receive()
+        if message["type"] == "http.disconnect":
+            raise CallerGone
+        self.first = self._framed(message)
+        self.whole = self.at_once = not message.get("more_body", False)
+
+    async def pass_on(self, upstream: Upstream) -> None:
+        """Send the rest as it comes; end the connection when the caller goes."""
+        more = not self.whole
+        while True:
             message = await self._receive()
             if message["type"] == "http.disconnect":
-                raise CallerGone
-            more = message.get("more_body", False)
-            if message.get("body"):
-                yield message["body"]
-        self._ended.set()
+                self.caller_gone = True
+                upstream.close()
+                return
+            if more:
+                await upstream.write(self._framed(message))
+                more = message.get("more_body", False)
+                self.whole = not more
 
-    async def until_caller_leaves(self) -> None:
-        """Return when the caller has gone; looked at once the body is read."""
-        await self._ended.wait()
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
+    def _framed(self, message: Message) -> bytes:
+        body: bytes = message.get("body", b"")
+        if not self._chunked:
+            return body
+        chunk = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
+        return chunk if message.get("more_body", False) else chunk + b"0\r\n\r\n"
 
 
-async def copy_answer(answer: ClientResponse, send: Send) -> None:
-    """Pass the answer on as it comes; one that breaks off breaks off for the caller too."""
-    headers = [(name.lower(), value) for name, value in end_to_end(answer.raw_headers)]
-    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    try:
-        async for chunk in answer.content.iter_any():
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    except (ClientConnectionError, ClientPayloadError):
-        return  # The server closes a connection whose answer has no end.
-    await send({"type": "http.response.body", "body": b""})
+async def copy_answer(upstream: Upstream, send: Send) -> None:
+    """Pass the answer on as it comes. Raises NoAnswer, BrokenOff."""
+    status, headers = await upstream.head()
+    await send({"type": "http.response.start", "status": status, "headers": end_to_end(headers)})
+    async for part, more in upstream.body():
+        await send({"type": "http.response.body", "body": part, "more_body": more})
 
 
 def end_to_end(headers: Headers) -> list[tuple[bytes, bytes]]:
-    """The headers that are meant for the far end; repeated ones stay repeated."""
+    """The headers that are meant for the far end, their names in lower case; repeated ones stay repeated."""
     headers = [(name.lower(), value) for name, value in headers]
     named = {part.strip().lower() for name, value in headers if name == b"connection" for part in value.split(b",")}
     dropped = HOP_BY_HOP | named
     return [(name, value) for name, value in headers if name not in dropped]
 
 
-def forwarded_headers(scope: Scope) -> CIMultiDict[str]:
-    """What the service gets: the caller's headers, and where the call came from.
+def request_head(scope: Scope) -> bytes:
+    """What the service gets before the body: the caller's headers, and where the call came from.
 
     What the caller itself said about that is dropped: this is the outermost proxy.
     """
-    kept = [(name, value) for name, value in end_to_end(scope["headers"]) if name not in OWN]
-    headers = CIMultiDict((name.decode("latin-1"), field_text(value)) for name, value in kept)
-    host = next(field_text(value) for name, value in scope["headers"] if name == b"host")
-    headers["X-Forwarded-For"] = scope["client"][0] if scope["client"] else ""
-    headers["X-Forwarded-Proto"] = scope["scheme"]
-    headers["X-Forwarded-Host"] = headers["Host"] = host
-    return headers
+    query = scope["query_string"]
+    host = next(value for name, value in scope["headers"] if name == b"host")
+    chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
+    lines = [
+        b"%b %b HTTP/1.1" % (scope["method"].encode(), scope["raw_path"] + (b"?" + query if query else b"")),
+        b"host: " + host,
+        b"x-forwarded-for: " + (scope["client"][0] if scope["client"] else "").encode(),
+        b"x-forwarded-proto: " + scope["scheme"].encode(),
+        b"x-forwarded-host: " + host,
+        *(b"%b: %b" % header for header in end_to_end(scope["headers"]) if header[0] not in OWN),
+        *([b"transfer-encoding: chunked"] if chunked else []),
+    ]
+    return b"\r\n".join(lines) + b"\r\n\r\n"

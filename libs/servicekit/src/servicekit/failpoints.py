@@ -14,6 +14,7 @@ import os
 import random
 import signal
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -132,6 +133,12 @@ async def failpoint(point: str) -> None:
     active = _active()
     if active is not None:
         active.pass_by(point)
+
+
+async def failpoint_of(point: str, of_them: Callable[[], bool]) -> None:
+    """Pass a point that only some batches pass, if this is one `of_them`; asked for only where something can happen."""
+    if armed(point) and of_them():
+        await failpoint(point)
 
 
 def strikes(point: str) -> bool:

@@ -51,7 +51,7 @@ def assemble(
     destinations = Destinations(
         sender.attempt, outcomes.add, limits, most=settings.max_in_flight, starved=due.set, full=outcomes.full
     )
-    recorder = Recorder(store, publisher, outcomes, offer=destinations.offer, holds=holdings.holds, lease_seconds=lease)
+    recorder = Recorder(store, publisher, outcomes, destinations, holds=holdings.holds, lease_seconds=lease)
     claims = Claims(
         store, destinations, holdings, outcomes,
         due=due, sweep_results=recorder.sweep, lease_seconds=lease,

@@ -150,6 +150,7 @@ class Dispatcher(Service):
         for loop in self.loops:
             await loop.close()
         if self._works is not None:
+            self._works.destinations.end_stretches()
             await self._works.destinations.drained(self.settings.drain_seconds / 2)
             await self._works.recorder.drained(self.settings.drain_seconds / 2)
         if self._loops_at_work:  # Cancelled before they have ended, they could not save and commit where they are.

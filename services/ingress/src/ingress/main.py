@@ -42,6 +42,7 @@ class IngressService(Service):
         self.ingress = build(settings, self.view, self.asker, self.publisher)
         self.asker.subscribe(self.ingress.attachments.on_messages)
         self.sessions = SessionReader(settings.cluster, settings.instance, self.ingress.closed)
+        self.bridge = self._bridge()
         self.app = self.ingress.app
 
     def checks(self) -> Checks:
@@ -51,6 +52,7 @@ class IngressService(Service):
             "registry": lambda: None if self.view.ready else self.view.problem(),
             "replies": self.asker.problem,
             "sessions": self.sessions.problem,
+            "commands": self.bridge.problem,
             "topics": lambda: missing_topics.problem_of(self.settings.cluster, TOPICS),
         }
 
@@ -65,7 +67,7 @@ class IngressService(Service):
         await self.view.wait_ready()
         if self.settings.bridge:
             await self.bridge_publisher.start()
-            await self._bridge().run()
+            await self.bridge.run()
         await asyncio.Event().wait()
 
     def stopping(self) -> None:

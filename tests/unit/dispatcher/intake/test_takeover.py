@@ -12,6 +12,7 @@ from dispatcher.model.delivery import Delivery, Limits, Result
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
 from dispatcher.scheduling.pulse import Pulse
+from dispatcher.store.port import STRETCH_BYTES
 from servicekit.loop.batches import Commit
 from support.deliveries_in_memory import DeliveriesInMemory
 from support.leased import attempted, delivery
@@ -88,10 +89,35 @@ async def test_what_a_destination_has_no_room_for_is_left_pending(world: World) 
 
 async def test_of_a_lane_the_head_is_sent_and_what_waits_behind_it_is_looked_after(world: World) -> None:
     first, second = [delivery(lease=None, lane=LANE, seq=seq) for seq in (1, 2)]
-    await world.take_over(first, second)
+    await world.take_over(first)
+    await world.take_over(second)
     assert await world.states(first, second) == ["in_flight", "blocked"]
     assert world.looked_after == {LANE}
     await eventually(lambda: world.begun == [first], seconds=2)
+
+
+async def test_of_a_lane_so_many_as_there_is_room_for_are_in_one_stretch_which_nobody_looks_after(world: World) -> None:
+    others = [delivery(lease=None, lane=LANE, seq=seq) for seq in (2, 3, 4)]
+    first = delivery(lease=None, lane=LANE, seq=1)
+    world.destinations.destination("endpoint:e1").seconds = 1.5  # so that it takes two in WAITING_SECONDS
+    await world.take_over(first, *others)
+    assert await world.states(first, *others) == ["in_flight", *["blocked"] * 3]
+    assert (first.following, others[0].lease, world.looked_after) == ((others[0],), first.lease, set())
+
+
+@pytest.mark.parametrize("size", [STRETCH_BYTES, 1], ids=["large", "repeated"])
+async def test_a_stretch_ends_before_what_may_not_follow(world: World, size: int) -> None:
+    first, second, third = [delivery(lease=None, lane=LANE, seq=seq, payload=bytes(1)) for seq in (1, 2, 3)]
+    second.payload = bytes(size)
+    given = [first, second, third] if size > 1 else [first, first, second, third]
+    await world.take_over(*given)
+    assert first.following == ()
+
+
+async def test_a_kind_without_stretches_has_none(world: World) -> None:
+    first, second = [delivery(kind="message", lease=None, lane=LANE, seq=seq) for seq in (1, 2)]
+    await world.take_over(first, second)
+    assert first.following == ()
 
 
 async def test_a_repeat_is_neither_sent_again_nor_kept_again(world: World) -> None:

@@ -43,6 +43,13 @@ async def test_the_next_of_a_lane_does_not_wait_for_others() -> None:
 
 
 @pytest.mark.usefixtures("patient")
+async def test_what_is_followed_already_waits_for_others() -> None:
+    queue = Outcomes(10)
+    queue.add(attempted(delivery(kind="event", lane="e1/c1"), goes_on=True))
+    assert not await comes(queue)
+
+
+@pytest.mark.usefixtures("patient")
 async def test_a_full_batch_and_a_lane_do_not_wait() -> None:
     full, laned = Outcomes(2), Outcomes(2)
     for _ in range(2):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,11 +37,17 @@ class World:
         self.time = datetime.now(UTC)
         self.store = DeliveriesInMemory(now=lambda: self.time)
         self.kafka, self.outcomes, self.offered = Published(), Outcomes(AT_ONCE), list[Delivery]()
-        self.held = {"events/0"}
+        self.held, self.in_a_stretch = {"events/0"}, set[str]()
         self.recorder = Recorder(
-            self.store, self.kafka, self.outcomes,
-            offer=self.offered.extend, holds=self.held.__contains__, lease_seconds=LEASE_SECONDS,
+            self.store, self.kafka, self.outcomes, self,
+            holds=self.held.__contains__, lease_seconds=LEASE_SECONDS,
         )  # fmt: skip
+
+    def offer(self, deliveries: Iterable[Delivery]) -> None:
+        self.offered += deliveries
+
+    def stretches(self, ended: Iterable[Delivery]) -> dict[str, int]:
+        return {each.lane or "": each.kind.stretch for each in ended}
 
     async def saved(self, *results: Result) -> None:
         for each in results:
@@ -165,6 +171,23 @@ async def test_a_result_that_cannot_be_saved_holds_up_no_other(world: World, mon
     assert [await world.store.state(one) for one in (good, bad, better)] == ["succeeded", "in_flight", "succeeded"]
 
 
+@pytest.mark.usefixtures("quiet")
+async def test_a_result_that_cannot_be_saved_at_all_holds_its_lane_up_for_no_longer_than_a_lease(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head, second, _ = await lane_of(world, 3)
+    record, world.recorder._lease_seconds = world.store.record, 0.01
+
+    async def refuses(results: Sequence[Result], *more: Any) -> set[UUID]:
+        if any(each.delivery.key == second.key for each in results):
+            raise ValueError("no such thing")
+        return await record(results, *more)
+
+    monkeypatch.setattr(world.store, "record", refuses)
+    await world.saved(attempted(head, goes_on=True), attempted(second))
+    await eventually(lambda: [each.key for each in world.offered] == [second.key], seconds=2)
+
+
 @pytest.fixture
 def quiet() -> Iterator[None]:
     """Without tracebacks: printed in colour with all locals, one takes a second."""
@@ -217,6 +240,62 @@ async def test_a_lanes_next_delivery_is_offered_when_its_head_has_ended(world: W
     [again] = await world.store.claim(Queue(queue, "endpoint:e1"), 1, Lease(60))
     await world.saved(attempted(again))
     assert [(each.key, each.destination) for each in world.offered] == [(following.key, "endpoint:e1")]
+
+
+async def lane_of(world: World, count: int) -> list[Delivery]:
+    """Leased together, as a stretch that was taken over."""
+    others = [await new(world.store, lane=LANE, seq=seq) for seq in range(2, count + 1)]
+    head = await leased(world.store, *others, lane=LANE, seq=1)
+    for each in others:
+        each.lease = head.lease
+    return [head, *others]
+
+
+async def test_after_a_success_a_stretch_of_the_lane_is_offered_and_after_any_other_end_a_single_one(
+    world: World,
+) -> None:
+    first, second, *others = await lane_of(world, 20)
+    await world.saved(attempted(first, goes_on=True), attempted(second, "exhausted", code="http-500"))
+    assert [(each.key, each.following) for each in world.offered] == [(others[0].key, ())]
+    await world.saved(attempted(world.offered[0]))
+    assert [each.key for each in (world.offered[1], *world.offered[1].following)] == [each.key for each in others[1:9]]
+
+
+async def test_of_a_lane_of_which_a_stretch_is_in_hand_nothing_is_leased_whoever_asks(world: World) -> None:
+    head, second, third = await lane_of(world, 3)
+    world.in_a_stretch.add(LANE)
+    world.outcomes.look_after({LANE})
+    await world.saved(attempted(head, goes_on=True))
+    assert (world.offered, await world.store.state(second)) == ([], "blocked")
+    world.in_a_stretch.clear()
+    await world.saved(attempted(second, goes_on=False))
+    assert [each.key for each in world.offered] == [third.key]
+
+
+async def test_of_a_lane_whose_next_result_is_still_to_be_saved_nothing_is_leased(world: World) -> None:
+    head, second, third = await lane_of(world, 3)
+    world.recorder._at_once = 1
+    world.outcomes.look_after({LANE})
+    await world.saved(attempted(head, goes_on=True), attempted(second, goes_on=False))
+    assert [each.key for each in world.offered] == [third.key]
+
+
+async def test_a_lane_to_be_looked_after_is_not_forgotten_over_a_result_that_is_still_to_be_saved(world: World) -> None:
+    """What would have followed was dropped with its partition."""
+    other, (head, second) = await leased(world.store), await lane_of(world, 2)
+    world.recorder._at_once = 1
+    world.outcomes.look_after({LANE})
+    await world.saved(attempted(other), attempted(head, goes_on=True))
+    assert [each.key for each in world.offered] == [second.key]
+
+
+async def test_a_lane_goes_on_when_the_last_result_of_its_stretch_is_nobodys_any_more(world: World) -> None:
+    head, second, third = await lane_of(world, 3)
+    second.lease = None
+    await world.saved(attempted(head, goes_on=True))
+    world.store.tables.rows[second.key, second.day].finished = True
+    await world.saved(attempted(second))
+    assert [each.key for each in world.offered] == [third.key]
 
 
 async def test_of_a_lane_that_is_anothers_nothing_is_offered(world: World) -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from support.deliveries_in_memory import DeliveriesInMemory
 from support.delivery_destinations_suite import DestinationsSuite
+from support.delivery_lanes_suite import LanesSuite
 from support.delivery_store_suite import DeliveryStoreSuite, Kept
 
 
-class TestTwin(DeliveryStoreSuite, DestinationsSuite):
+class TestTwin(DeliveryStoreSuite, LanesSuite, DestinationsSuite):
     @pytest.fixture
     def kept(self) -> Kept:
         store = DeliveriesInMemory()

@@ -81,6 +81,8 @@ async def test_a_start_on_which_the_engine_says_nothing_delays_no_other_command(
 class Consumer:
     """Gives these batches, and then nothing."""
 
+    _coordinator = None
+
     def __init__(self, *batches: list[Record]) -> None:
         self._batches = deque(batches)
 

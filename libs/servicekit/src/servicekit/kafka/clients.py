@@ -17,12 +17,12 @@ from servicekit.kafka.inside_aiokafka import (
     connections,
     decoding,
     fetch_sessions,
+    fetching,
     instance_names,
     missing_topics,
     repeated_lines,
     wire_format,
 )
-from servicekit.kafka.inside_aiokafka.consumers import FETCH_WAIT_MS
 
 FETCH_BYTES = 2 * 1024 * 1024
 """Of one fetch, all partitions together. A larger record comes alone (Kafka always gives the first one whole)."""
@@ -31,6 +31,7 @@ decoding.install()
 fetch_sessions.install()
 wire_format.install()
 connections.install()
+fetching.install()
 missing_topics.install()
 instance_names.install()
 repeated_lines.install()
@@ -51,7 +52,7 @@ def make_consumer(
     Never resets an offset by itself: a position outside the log raises OffsetOutOfRangeError from `getmany`.
     """
     session_ms = int(session_timeout * 1000)
-    return AIOKafkaConsumer(
+    return fetching.Consumer(
         **_access(cluster),
         client_id=client_id,
         group_id=None if group is None else cluster.named(group),
@@ -64,7 +65,8 @@ def make_consumer(
         auto_offset_reset="none",
         enable_auto_commit=False,
         isolation_level="read_committed" if read_committed else "read_uncommitted",
-        fetch_max_wait_ms=FETCH_WAIT_MS,
+        fetch_max_wait_ms=fetching.WAIT_MS,
+        consumer_timeout_ms=1_000,  # How often the fetcher looks round although nothing has told it to.
         max_partition_fetch_bytes=FETCH_BYTES // 8,
         fetch_max_bytes=FETCH_BYTES,
         request_timeout_ms=15_000,

@@ -28,7 +28,7 @@ from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.committed import Committed
 from servicekit.kafka.inside_aiokafka import consumers, missing_topics
 from servicekit.kafka.inside_aiokafka.incarnations import TopicState
-from servicekit.kafka.inside_aiokafka.instance_names import Membership
+from servicekit.kafka.one_name import NameTaken, OneName
 from servicekit.kafka.records import Record
 from servicekit.kafka.undisturbed import undisturbed
 
@@ -129,8 +129,7 @@ class GroupReader:
         """The one at work, None between two."""
         self._silent: AIOKafkaConsumer | None = None
         """The one that did not answer."""
-        self._fenced: Membership | None = None
-        """What this process was in the group until another one joined it under the same instance name, which still is there."""
+        self._name = OneName(instance)
         self._asked_for_more: AIOKafkaConsumer | None = None
         """The one that had no partition and has joined once more."""
         self._room = asyncio.Event()
@@ -144,9 +143,9 @@ class GroupReader:
             started = time.monotonic()
             try:
                 await self._session(receiver)
-            except (*LOST, Stuck, TimeoutError) as error:
+            except (*LOST, Stuck, NameTaken, TimeoutError) as error:
                 log.warning("consumer.replaced", topic=self._topic, error=f"{type(error).__name__}: {error}")
-            most = FENCED_PAUSE_SECONDS if self._fenced else PAUSE_SECONDS
+            most = FENCED_PAUSE_SECONDS if self._name.is_taken else PAUSE_SECONDS
             pause = 0.1 if time.monotonic() - started > 30 else min(pause * 2, most)
             await asyncio.sleep(pause)
 
@@ -183,9 +182,7 @@ class GroupReader:
 
     def problem(self) -> str | None:
         """For readiness: that another process has our instance name, or that the topic does not exist, in a sentence."""
-        if self._fenced is None:
-            return missing_topics.problem(self._topic_there)
-        return f"{self._topic}: another process runs as instance {self._instance}: give each replica its own SWITCHHOOK_INSTANCE"
+        return self._name.problem(self._topic) or missing_topics.problem(self._topic_there)
 
     async def bounds(self, partition: int) -> Bounds:
         """The log as it is now. Raises KafkaError, TimeoutError.
@@ -251,22 +248,16 @@ class GroupReader:
         )
         try:
             await undisturbed(consumer.start(), 30)
-            await self._leave_to_another(consumer)
+            await self._name.leave_to_another(consumer)
             self.consumer = consumer
             self._unassigned_since = time.monotonic()
             consumer.subscribe([self._topic_there], listener=_Listener(self, receiver, consumer))
             await _first_to_fail(self._pump(receiver, consumer), self._watch(receiver, consumer))
         finally:
             self.consumer = None
-            self._fenced = consumers.fenced(consumer) or self._fenced
+            self._name.ended(consumer)
             self.on_revoked(receiver)
             await consumers.close(consumer)
-
-    async def _leave_to_another(self, consumer: AIOKafkaConsumer) -> None:
-        """Raises Stuck while the process that has our instance name lives: joining would take its partitions from it."""
-        if self._fenced is not None and await undisturbed(consumers.is_fenced(consumer, self._fenced), ANSWER_SECONDS):
-            raise Stuck(f"another process runs as instance {self._instance}")
-        self._fenced = None
 
     async def _pump(self, receiver: RecordSink, consumer: AIOKafkaConsumer) -> None:
         while True:
@@ -298,8 +289,7 @@ class GroupReader:
                 raise Stuck(f"no assignment for {self.unassigned_seconds:.0f} s")
             if self._silent is consumer and not receiver.expecting():
                 raise Stuck("it does not say where the log begins and ends")
-            if consumers.fenced(consumer):
-                raise Stuck(f"another process runs as instance {self._instance}")
+            self._name.check(consumer)
             if consumers.fetcher_ended(consumer):
                 raise Stuck("the fetcher ended")
             if time.monotonic() - looked > TOPIC_SECONDS:

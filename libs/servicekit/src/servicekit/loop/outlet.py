@@ -11,11 +11,12 @@ import structlog
 from servicekit.checkpoints import outbox
 from servicekit.checkpoints.fence import Hold
 from servicekit.checkpoints.transactions import LoopConnection
-from servicekit.failpoints import armed, failpoint, strikes
+from servicekit.failpoints import armed, failpoint, failpoint_of, strikes
 from servicekit.kafka.publisher import KafkaPublisher, NotAcknowledged
 from servicekit.kafka.records import Outgoing
 from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.loop.partitions import Partition, State
+from servicekit.loop.preparation import has_actions
 
 log = structlog.get_logger()
 
@@ -70,9 +71,10 @@ class Outlet:
             row.hold.unacknowledged += 1
         self.watch([row.hold.part for row in rows], acknowledged)
         acknowledged.add_done_callback(lambda future: self._settled(rows, future))
-        if armed("after_publish"):
+        if armed("after_publish") or armed("after_publish_of_actions"):
             await asyncio.wait([acknowledged])
             await failpoint("after_publish")
+            await failpoint_of("after_publish_of_actions", lambda: has_actions(records))
 
     def watch(self, numbers: Sequence[int], acknowledged: asyncio.Future[None]) -> None:
         """These partitions have something unacknowledged."""

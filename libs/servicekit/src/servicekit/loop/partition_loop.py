@@ -20,12 +20,12 @@ from inspect import isawaitable
 import asyncpg
 import structlog
 
-from contracts import actions, dlq
+from contracts import dlq
 from contracts.topics import TOPICS
 from servicekit.checkpoints import outbox
 from servicekit.checkpoints.fence import CheckpointMove, Hold
 from servicekit.checkpoints.transactions import FencedOff, LoopConnection, OutcomeUnknown
-from servicekit.failpoints import armed, failpoint
+from servicekit.failpoints import failpoint, failpoint_of
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.group_reader import GroupReader
 from servicekit.kafka.inside_aiokafka import missing_topics
@@ -287,8 +287,7 @@ class PartitionLoop:
     ) -> None:
         async with self._connection.lock:
             await failpoint("before_txn")
-            if armed("before_txn_of_actions") and prepared.writes(actions.TOPIC.name):
-                await failpoint("before_txn_of_actions")
+            await failpoint_of("before_txn_of_actions", prepared.writes_actions)
             begun = time.monotonic()
             deleted = self._outlet.published[:200]
 
@@ -302,6 +301,7 @@ class PartitionLoop:
             del self._outlet.published[: len(deleted)]
             self._metrics.commit_seconds.observe(time.monotonic() - begun)
             await failpoint("after_commit")
+            await failpoint_of("after_commit_of_actions", prepared.writes_actions)
             stored(prepared.moves)
             self._move(portions, prepared.moves)
             parts = [portion.partition for portion in portions]

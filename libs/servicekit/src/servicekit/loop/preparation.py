@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from contracts import cloudevents
+from contracts import actions, cloudevents
 from contracts.topic import RECORD_LIMIT
 from servicekit.checkpoints.fence import CheckpointMove, Hold, Seen, is_repeat, note
 from servicekit.kafka.publisher import check_sizes
@@ -139,9 +139,14 @@ class Prepared:
     moves: list[CheckpointMove]
     records: dict[int, list[Outgoing]]
 
-    def writes(self, topic: str) -> bool:
-        """Whether anything goes to that topic."""
-        return any(record.topic == topic for records in self.records.values() for record in records)
+    def writes_actions(self) -> bool:
+        """Whether anything goes to `actions`."""
+        return any(has_actions(records) for records in self.records.values())
+
+
+def has_actions(records: Iterable[Outgoing]) -> bool:
+    """Whether one of them goes to `actions`."""
+    return any(record.topic == actions.TOPIC.name for record in records)
 
 
 def prepare(service: str, portions: list[Portion], commit: Commit, stamps: Stamps, same: set[str]) -> Prepared:

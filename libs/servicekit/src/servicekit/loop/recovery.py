@@ -156,6 +156,7 @@ class Recovery:
             if not rows and not partition.more:
                 return
             records = [record for row in rows for record in row.records]
+            await self._publisher.know({record.topic for record in records})
             if not broken("outbox"):
                 await self._publish(number, records)
             async with self._pool.acquire() as connection:
@@ -163,7 +164,6 @@ class Recovery:
             log.info("outbox.published_again", topic=topic, partition=number, rows=len(rows), records=len(records))
 
     async def _publish(self, number: int, records: list[Outgoing]) -> None:
-        await self._publisher.know({record.topic for record in records})
         acknowledged = self._publisher.enqueue(records)
         self._outlet.watch([number], acknowledged)
         await asyncio.shield(acknowledged)

@@ -14,9 +14,30 @@ from dispatcher.model.delivery import Delivery
 from dispatcher.model.states import State
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
-from dispatcher.store.port import DeliveryStore, Lease, Place
+from dispatcher.store.port import STRETCH_BYTES, DeliveryStore, Lease, Place
 from servicekit.failpoints import broken
 from servicekit.loop.batches import Commit, Connection, DeadRecord
+
+
+class Stretch:
+    """A lane's head that is sent at once, and what of its batch is sent right behind it."""
+
+    def __init__(self, head: Delivery, most: int) -> None:
+        self._head, self._most, self._size = head, most, len(head.payload)
+        self._following = list[Delivery]()
+
+    def add(self, delivery: Delivery, *, may_follow: bool) -> None:
+        """The next of the lane. What may not follow, or has no room, ends the stretch: what comes after it waits for it."""
+        self._size += len(delivery.payload)
+        if may_follow and len(self._following) + 1 < self._most and self._size <= STRETCH_BYTES:
+            self._following.append(delivery)
+        else:
+            self._most = 0
+
+    def joined(self) -> Delivery:
+        """The head, with the rest as its `following`."""
+        self._head.following = tuple(self._following)
+        return self._head
 
 
 class Takeover:
@@ -95,15 +116,19 @@ class Takeover:
                 self._destinations.left_behind(destination)
 
     def _start(self, deliveries: Sequence[Delivery], states: dict[UUID, State], lease: Lease) -> None:
-        started, looked_after = [], set()
+        started, stretches, looked_after = list[Delivery](), dict[str, Stretch](), set[str]()
         for each in deliveries:
             state = states.pop(each.key, None)  # Once: its repeat in the same batch was not inserted.
-            if state == "in_flight":
-                each.lease, each.lease_ends = lease.id, lease.ends
+            each.lease, each.lease_ends = lease.id, lease.ends
+            if state == "in_flight" and each.lane is not None:
+                stretches[each.lane] = Stretch(each, self._destinations.longest_stretch(each))
+            elif state == "in_flight":
                 started.append(each)
+            elif each.lane in stretches:
+                stretches[each.lane].add(each, may_follow=state == "blocked" and each.state == "in_flight")
             elif each.lane is not None and state != "pending":
                 looked_after.add(each.lane)
-        self._destinations.offer(started)
+        self._destinations.offer(started + [stretch.joined() for stretch in stretches.values()])
         if looked_after:
             self._look_after(looked_after)
 

@@ -59,6 +59,10 @@ def _exhausted(result: Result, now: str) -> list[Outgoing]:
     return [reports.exhausted(result, about, now, once=f"{result.delivery.target} {now[: reports.HOUR]}")]
 
 
+STRETCH = 8
+"""Of an ordered endpoint's lane: with one at a time each event would wait for the transaction of the one before it, and cost
+one of its own. Receivers know repeats by their `webhook-id`."""
+
 KIND = DeliveryKind(
     name="event",
     action=None,
@@ -67,6 +71,7 @@ KIND = DeliveryKind(
     limits=_limits,
     schedule=WEBHOOKS,
     own_delays=_own_delays,
+    stretch=STRETCH,
     batched=True,
     request=_request,
     read=_read,

@@ -55,6 +55,8 @@ class Delivery:
     traceparent: str | None = None
     hops: int = 0
     error: str | None = None
+    following: tuple[Delivery, ...] = ()
+    """The rest of its stretch: what of its lane is sent right behind it, under the same lease, while it succeeds."""
     text_id: str = ""
     parsed: Any = None
     """The action (a model) or the event's body (a dict), once somebody asked for it."""
@@ -124,6 +126,8 @@ class Result:
     """For who waits for a test call: what was sent, without secrets."""
     secrets: tuple[str, ...] = ()
     """What the answer must not show to who waits for a test call."""
+    goes_on: bool = False
+    """The next of its stretch is sent without waiting until this is saved."""
 
     @property
     def final(self) -> bool:
@@ -212,8 +216,11 @@ class DeliveryKind:
     """The destination's own delays in place of the schedule's."""
     repeatable: Callable[[Delivery, SendContext], bool] = _always
     """Whether its request may be sent again although an answer to the last one was lost."""
+    stretch: int = 1
+    """How many of a lane are leased together and sent one after the other, each once the one before it has succeeded but
+    before that is saved: so many may be sent again after a crash."""
     batched: bool = False
-    """Nobody waits for its outcome, no lane, no conversation, no caller: it may wait a moment to be saved with others."""
+    """No conversation and no caller waits for its outcome: unless its lane does, it may wait to be saved with others."""
     answered: bool = False
     """Somebody may wait for its answer, and is shown the request, too."""
     report: Callable[[Result, str], list[Outgoing]] = _nothing

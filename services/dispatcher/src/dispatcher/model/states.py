@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 State = Literal["blocked", "pending", "in_flight", "retrying", "succeeded", "exhausted", "cancelled", "discarded"]
-"""blocked: an earlier one of its lane is unfinished. pending: due, never attempted. in_flight: leased. retrying: due at a
+"""blocked: an earlier one of its lane is unfinished, or was sent and is not saved yet: then it may be sent itself. pending: due, never attempted. in_flight: leased. retrying: due at a
 time, attempted before (or its first attempt was cut off). The last four are final."""
 FINAL: frozenset[State] = frozenset({"succeeded", "exhausted", "cancelled", "discarded"})
 UNFINISHED: tuple[State, ...] = ("blocked", "pending", "in_flight", "retrying")
@@ -37,6 +37,17 @@ _OWNER: Writer = "the partition's owner, with its checkpoint"
 _CLAIM: Writer = "any dispatcher; of a lane the partition's owner"
 _HOLDER: Writer = "the lease's holder"
 
+_ENDS: dict[Happening, Move] = {
+    "succeeded": Move("succeeded", _HOLDER),
+    "retry": Move("retrying", _HOLDER),
+    "exhausted": Move("exhausted", _HOLDER),
+    "cancelled": Move("cancelled", _HOLDER),
+    "discarded": Move("discarded", _HOLDER),
+    "deferred before any attempt": Move("pending", _HOLDER),
+    "deferred": Move("retrying", _HOLDER),
+}
+"""What becomes of one that was sent, or was to be; in the stretch of its lane's head it was blocked at that time."""
+
 MOVES: dict[tuple[State | None, Happening], Move] = {
     (None, "taken over"): Move("in_flight", _OWNER),
     (None, "taken over without room"): Move("pending", _OWNER),
@@ -46,13 +57,7 @@ MOVES: dict[tuple[State | None, Happening], Move] = {
     ("retrying", "claimed when due"): Move("in_flight", _CLAIM),
     ("in_flight", "claimed when due"): Move("in_flight", _CLAIM),
     ("blocked", "became the head"): Move("in_flight", "the partition's owner"),
-    ("in_flight", "succeeded"): Move("succeeded", _HOLDER),
-    ("in_flight", "retry"): Move("retrying", _HOLDER),
-    ("in_flight", "exhausted"): Move("exhausted", _HOLDER),
-    ("in_flight", "cancelled"): Move("cancelled", _HOLDER),
-    ("in_flight", "discarded"): Move("discarded", _HOLDER),
-    ("in_flight", "deferred before any attempt"): Move("pending", _HOLDER),
-    ("in_flight", "deferred"): Move("retrying", _HOLDER),
+    **{(state, happening): move for state in ("in_flight", "blocked") for happening, move in _ENDS.items()},
     ("in_flight", "its partition moved"): Move("retrying", "the partition's owner"),
     ("blocked", "its partition moved"): Move("retrying", "the partition's owner"),
     **{(state, "its day is dropped"): Move("discarded", "retention") for state in UNFINISHED},

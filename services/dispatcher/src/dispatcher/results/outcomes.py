@@ -43,6 +43,10 @@ class Outcomes:
         """Those whose results are not saved yet."""
         return [each.delivery for each in self._results]
 
+    def lanes_after(self, batch: int) -> set[str]:
+        """Lanes of results that come after those of a batch of so many: what they say is not saved with it."""
+        return {lane for each in self._results[batch:] if (lane := each.delivery.lane) is not None}
+
     def __len__(self) -> int:
         return len(self._results) + len(self._lanes)
 
@@ -53,7 +57,8 @@ class Outcomes:
     def add(self, result: Result) -> None:
         """Have a result saved, if the delivery's lease is still ours then."""
         self._results.append(result)
-        somebody_waits = not result.delivery.kind.batched or result.delivery.lane is not None
+        lane_waits = result.delivery.lane is not None and not result.goes_on
+        somebody_waits = lane_waits or not result.delivery.kind.batched
         self._begin(hurry=somebody_waits or len(self._results) >= self._full)
 
     def look_after(self, lanes: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from datetime import timedelta
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -41,6 +41,20 @@ class Publisher(Protocol):
         """Write them, in order within a partition. Raises NotAcknowledged when it is not known that Kafka has them."""
 
 
+class Takes(Protocol):
+    """The part of `Destinations` that is needed here."""
+
+    @property
+    def in_a_stretch(self) -> Set[str]:
+        """Lanes whose next delivery is in hand although the one before it may not be saved yet."""
+
+    def stretches(self, ended: Iterable[Delivery]) -> dict[str, int]:
+        """How many of these deliveries' lanes may be leased together."""
+
+    def offer(self, deliveries: Iterable[Delivery]) -> None:
+        """Take leased deliveries."""
+
+
 class Saved(NamedTuple):
     """What one transaction came to: the ids that were still ours, what is to be published, and the lanes' next ones."""
 
@@ -51,21 +65,21 @@ class Saved(NamedTuple):
 
 
 class Recorder:
-    """`run` saves what comes into `outcomes`. `offer` takes the lanes' next deliveries; `holds(source)`: whether the lanes
-    of that partition are this process's."""
+    """`run` saves what comes into `outcomes`. `destinations` take the lanes' next deliveries; `holds(source)`: whether the
+    lanes of that partition are this process's."""
 
     def __init__(
         self,
         store: DeliveryStore,
         publisher: Publisher,
         outcomes: Outcomes,
+        destinations: Takes,
         *,
-        offer: Callable[[list[Delivery]], None],
         holds: Callable[[str], bool],
         lease_seconds: float,
     ) -> None:
         self._store, self._publisher, self._outcomes = store, publisher, outcomes
-        self._offer, self._holds, self._lease_seconds = offer, holds, lease_seconds
+        self._destinations, self._holds, self._lease_seconds = destinations, holds, lease_seconds
         self._at_once, self._held = AT_ONCE, Repeated("recorder.held")
         self._published: list[UUID] = []
         self._publishing: set[asyncio.Task[bool]] = set()
@@ -94,7 +108,7 @@ class Recorder:
         else:
             self._at_once = AT_ONCE
             self._outcomes.saved(batch)
-            self._offer([])  # There may have been too many results for more attempts.
+            self._destinations.offer([])  # There may have been too many results for more attempts.
 
     def _set_apart(self, batch: Batch) -> None:
         """A result that cannot be saved is looked for one by one, and saved without what came back: left to its lease's
@@ -110,7 +124,12 @@ class Recorder:
             return
         if batch.results:
             self._outcomes.unsaved(batch)  # Its lanes: the fault is likely the result's.
+            self._look_after_later({lane for each in batch.results if (lane := each.delivery.lane) is not None})
         self._outcomes.saved(batch)
+
+    def _look_after_later(self, lanes: set[str]) -> None:
+        """One that was sent in a stretch is due at no time: the end of its lease is found by nobody else."""
+        asyncio.get_running_loop().call_later(self._lease_seconds, self._outcomes.look_after, lanes)
 
     async def drained(self, seconds: float) -> None:
         """Wait until everything is saved and published, at most so long."""
@@ -124,6 +143,8 @@ class Recorder:
     async def _save(self, results: list[Result], lanes: set[str]) -> None:
         await failpoint("before_record")
         lease, published = Lease(self._lease_seconds), self._published[:PUBLISHED_AT_ONCE] if results else []
+        later = self._outcomes.lanes_after(len(results))
+        busy = later | self._destinations.in_a_stretch
 
         async def work(session: Session) -> Saved:
             mine, recovered = Recorded(set(), set())
@@ -132,7 +153,7 @@ class Recorder:
             ours = [each for each in results if each.delivery.key in mine]
             outgoing = await self._heard(session, ours, recovered)
             outbox = await session.keep_results(outgoing) if outgoing else None
-            ended = lanes | self._ended_lanes(ours)
+            ended = self._ended(lanes, results, mine, busy)
             return Saved(mine, outgoing, outbox, await session.unblock(ended, lease) if ended else [])
 
         saved = await self._store.transaction(work)
@@ -140,8 +161,9 @@ class Recorder:
         await failpoint("after_record")
         if saved.outbox is not None:
             self._publish(saved.outbox, saved.outgoing)
+        self._outcomes.look_after(lanes & later)
         self._count(results, saved.mine)
-        self._offer(saved.following)
+        self._destinations.offer(saved.following)
 
     async def _heard(self, session: Session, results: list[Result], recovered: set[str]) -> list[Outgoing]:
         """What has to be heard of these results and of their destinations."""
@@ -149,10 +171,18 @@ class Recorder:
         outgoing = [record for each in results for record in reports.of(each, now)]
         return outgoing + await failing_destinations.note(session, results, recovered, now)
 
-    def _ended_lanes(self, results: list[Result]) -> set[str]:
-        """Lanes of ours whose head ended."""
-        ended = (each.delivery for each in results if each.final)
-        return {each.lane for each in ended if each.lane is not None and self._holds(each.source)}
+    def _ended(self, lanes: set[str], results: list[Result], mine: set[UUID], busy: set[str]) -> dict[str, int]:
+        """Lanes whose next is to be leased, and how much of each: those to be looked after, and those of ours of which what
+        was in hand has ended. Of `busy` ones something is in hand, or not saved yet: they are looked at after that.
+
+        A stretch of several only follows a success. A result that is not ours any more may have been its lane's last in hand all the same.
+        """
+        last = [each for each in results if not each.goes_on and each.delivery.lane is not None]
+        ended = [each for each in last if self._holds(each.delivery.source)]
+        single = {each.delivery.lane or "" for each in ended if each.final or each.delivery.key not in mine}
+        succeeded = [each.delivery for each in ended if each.outcome == "succeeded" and each.delivery.key in mine]
+        counts = dict.fromkeys(lanes | single, 1) | self._destinations.stretches(succeeded)
+        return {lane: count for lane, count in counts.items() if lane not in busy}
 
     def _publish(self, name: UUID, outgoing: list[Outgoing]) -> None:
         task = asyncio.create_task(self._publish_row(name, outgoing))

@@ -31,7 +31,7 @@ _NEWEST = 0.2
 
 @dataclass(slots=True)
 class Destination:
-    """`began`: when each attempt under way began. Moments are on the monotonic clock, `seconds` is the mean attempt.
+    """`behind`: how many follow in the stretches of those that wait or are on the wire. `began`: when each attempt under way began. Moments are on the monotonic clock, `seconds` is the mean attempt.
 
     `chats_until`: conversations of a channel to which nothing is sent until then. `refused_in_a_row`: those that were told
     that it was too much, since any other was served.
@@ -40,6 +40,7 @@ class Destination:
     name: str
     limits: Limits = ONE
     waiting: deque[Delivery] = field(default_factory=deque)
+    behind: int = 0
     began: dict[UUID, float] = field(default_factory=dict)
     seconds: float = 0.0
     paused_until: float = 0.0
@@ -102,7 +103,17 @@ class Destination:
         if self.breaker.open_until is not None:
             return max(0, 1 - len(self.waiting) - self.in_flight)
         quick = self.quick(now)
-        return max(0, (self.places if quick else self.limits.in_flight) - len(self.waiting) - self.in_flight)
+        return max(0, (self.places if quick else self.limits.in_flight) - self.in_hand)
+
+    @property
+    def in_hand(self) -> int:
+        """How many deliveries for it are here."""
+        return len(self.waiting) + self.behind + self.in_flight
+
+    def stretch(self, most: int) -> int:
+        """How many of a lane may be leased together: as many as it takes one after the other in WAITING_SECONDS, but for one
+        that has failed just now a single one."""
+        return 1 if self.breaker.failures else max(1, min(most, int(WAITING_SECONDS / max(self.seconds, 0.001))))
 
     def soon_has_room(self, wanted: int, seconds: float, now: float) -> bool:
         """Whether it has no room for so many, or half of what may be here, but takes that half in so many seconds."""

@@ -51,7 +51,7 @@ class Destinations:
         full: Callable[[], bool] = lambda: False,
     ) -> None:
         self._attempt, self._recorded, self._limits, self._most = attempt, record, limits, most
-        self._bytes = 0
+        self._bytes, self._stretches_end = 0, False
         self._starved, self._full = starved, full
         self._held_up: set[str] = set()
         self._destinations: dict[str, Destination] = {}
@@ -61,6 +61,8 @@ class Destinations:
         self.replicas = 1
         self.on_the_wire: dict[UUID, Delivery] = {}
         """What is being sent now."""
+        self.in_a_stretch: set[str] = set()
+        """Lanes whose next delivery waits here or is being sent although the one before it may not be saved yet."""
         self._gauge = gauge("switchhook_in_flight")
 
     def destination(self, name: str) -> Destination:
@@ -78,6 +80,30 @@ class Destinations:
         if self._bytes >= MOST_BYTES or not self._shares.may_take(project, self._share(destination, now)):
             return 0
         return destination.room(now)
+
+    def stretches(self, ended: Iterable[Delivery]) -> dict[str, int]:
+        """How many of these deliveries' lanes may be leased together, as far as there is room for more than one of each."""
+        rooms, stretches = dict[str, int](), dict[str, int]()
+        for each in ended:
+            room = rooms.get(each.destination)
+            if room is None:
+                room = self.room(each.destination, each.project_id)
+            stretches[each.lane or ""] = length = max(1, min(self.longest_stretch(each), room))
+            rooms[each.destination] = room - length
+        return stretches
+
+    def longest_stretch(self, delivery: Delivery) -> int:
+        """How many of its lane may be leased together, whatever room there is."""
+        return 1 if self._stretches_end else self.destination(delivery.destination).stretch(delivery.kind.stretch)
+
+    def end_stretches(self) -> None:
+        """Have nothing sent any more before what stands before it in its lane is saved: the process stops."""
+        self._stretches_end = True
+        for destination in self._destinations.values():
+            for each in destination.waiting:
+                self._forget_following(destination, each)
+        for each in self.on_the_wire.values():
+            self._forget_following(self._destinations[each.destination], each)
 
     async def make_room(self, wanted: Mapping[str, int]) -> None:
         """Wait while a quick destination is full of what it will have taken in a moment; no other is waited for."""
@@ -109,7 +135,8 @@ class Destinations:
             if destination is None:
                 destination = touched[delivery.destination] = self.destination(delivery.destination)
             destination.waiting.append(delivery)
-            self._bytes += len(delivery.payload)
+            destination.behind += len(delivery.following)
+            self._bytes += _size(delivery)
         if self._held_up and not self._full():
             touched |= {name: self._destinations[name] for name in self._held_up}
             self._held_up.clear()
@@ -117,11 +144,26 @@ class Destinations:
             self._pump(destination)
 
     def drop(self, mine: Callable[[Delivery], bool]) -> None:
-        """Forget waiting deliveries that are another's now."""
+        """Forget waiting deliveries that are another's now, and what would follow one that is on the wire."""
         for destination in self._destinations.values():
             if any(map(mine, destination.waiting)):
-                self._bytes -= sum(len(each.payload) for each in destination.waiting if mine(each))
+                for each in filter(mine, destination.waiting):
+                    self._forget(destination, each)
                 destination.waiting = deque(each for each in destination.waiting if not mine(each))
+        for each in filter(mine, self.on_the_wire.values()):
+            self._forget_following(self._destinations[each.destination], each)
+
+    def _forget(self, destination: Destination, delivery: Delivery) -> None:
+        """It is not in hand any more, and what would follow it neither."""
+        self._forget_following(destination, delivery)
+        self._bytes -= len(delivery.payload)
+        self.in_a_stretch.discard(delivery.lane or "")
+
+    def _forget_following(self, destination: Destination, delivery: Delivery) -> None:
+        """The rest of a stretch stays as it is in the database: blocked, and leased to nobody who would send it."""
+        destination.behind -= len(delivery.following)
+        self._bytes -= sum(len(each.payload) for each in delivery.following)
+        delivery.following = ()
 
     def pause(self, name: str, seconds: float) -> None:
         """The destination wants to be left alone for so long."""
@@ -200,7 +242,7 @@ class Destinations:
                 self.on_the_wire.pop(delivery.key, None)
                 self._shares.give(delivery.project_id)
             self._learn(destination, result)
-            self._record(result)
+            self._record(destination, result)
             self._go_on()
             delivery = self._next(destination)
             self._look_around(destination)
@@ -210,7 +252,7 @@ class Destinations:
         self._progress.set()
         if destination.waiting:
             self._pump(destination)
-        if destination.starving and len(destination.waiting) < destination.limits.in_flight:
+        if destination.starving and len(destination.waiting) + destination.behind < destination.limits.in_flight:
             destination.starving = False
             self._starved()
 
@@ -256,22 +298,32 @@ class Destinations:
             if result.circuit is not None:
                 log.info("circuit.opened", destination=destination.name, seconds=result.circuit)
 
-    def _record(self, result: Result) -> None:
-        """It is in hand no more."""
-        self._bytes -= len(result.delivery.payload)
+    def _record(self, destination: Destination, result: Result) -> None:
+        """It is in hand no more. What follows in its stretch is the next, before other lanes: leases end."""
+        delivery = result.delivery
+        following = delivery.following if result.outcome == "succeeded" else ()
+        if following:
+            self._bytes -= len(delivery.payload)
+            following[0].following, delivery.following = following[1:], ()
+            destination.behind -= 1
+            destination.waiting.appendleft(following[0])
+            self.in_a_stretch.add(delivery.lane or "")
+            result.goes_on = True
+        else:
+            self._forget(destination, delivery)
         self._recorded(result)
 
     def _give_back(self, destination: Destination) -> None:
         """They stay due: their queue waits, and are found when the destination answers again."""
         while destination.waiting:
             delivery = destination.waiting.popleft()
-            self._record(Result(delivery, "deferred", code="destination-waits", delay=0.0))
+            self._record(destination, Result(delivery, "deferred", code="destination-waits", delay=0.0))
 
     def _hold_chats(self, destination: Destination) -> None:
         """What would be next is for a conversation that has to wait: back until then, and the others go on."""
         waiting = destination.waiting
         while waiting and (seconds := self._chat_waits(destination, waiting[0])) > 0:
-            self._record(Result(waiting.popleft(), "deferred", code="chat-limited", delay=seconds))
+            self._record(destination, Result(waiting.popleft(), "deferred", code="chat-limited", delay=seconds))
 
     @staticmethod
     def _chat_waits(destination: Destination, delivery: Delivery) -> float:
@@ -289,3 +341,8 @@ class Destinations:
             self._pump(destination)
 
         destination.timer = asyncio.get_running_loop().call_later(seconds, wake)
+
+
+def _size(delivery: Delivery) -> int:
+    """Bytes that it and what follows it have in hand."""
+    return len(delivery.payload) + sum(len(each.payload) for each in delivery.following)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from uuid import UUID
 
@@ -10,9 +10,9 @@ import asyncpg
 
 from dispatcher.model.delivery import OPENS_AFTER, Delivery, Result, unknown_kind
 from dispatcher.model.states import State
-from dispatcher.store.port import CLAIMED_BYTES, DISCARDED_AT_ONCE, Lease, Queue, Recorded
+from dispatcher.store.port import CLAIMED_BYTES, DISCARDED_AT_ONCE, STRETCH_BYTES, Lease, Queue, Recorded
 from dispatcher.store.queues import QueueRows
-from dispatcher.store.rows import NEW, RESULT, new_rows, portions, result_row
+from dispatcher.store.rows import NEW, RESULT, heads_of_stretches, new_rows, portions, result_row
 
 _INTERVAL, _LEASE, _QUEUES, _SINCE = (f"${len(NEW) + number}" for number in (1, 2, 3, 4))
 _INSERT = f"""
@@ -34,7 +34,7 @@ INSERT INTO delivery (id, day, project_id, kind, queue_id, source, lane, seq, st
 SELECT id, day, project_id, kind, queue_id, source, lane, seq, first_state,
        CASE first_state WHEN 'in_flight' THEN 1 ELSE 0 END,
        CASE first_state WHEN 'in_flight' THEN now() + {_INTERVAL}::interval WHEN 'pending' THEN now() END,
-       CASE first_state WHEN 'in_flight' THEN {_LEASE}::uuid END,
+       CASE WHEN first_state IN ('in_flight', 'blocked') THEN {_LEASE}::uuid END,
        expires_at,
        CASE first_state WHEN 'discarded' THEN now() END,
        conversation, contact_id, event_type, event_id, traceparent, coalesce(hops, 0), error, payload
@@ -46,18 +46,24 @@ RETURNING id, state
 there is any: for that PostgreSQL may read all rows of all lanes into a hash, and did."""
 _ROW = """
 RETURNING d.id, d.day, d.project_id, d.kind, d.queue_id, d.source, d.lane, d.seq, d.attempts, d.base, d.expires_at,
-       d.created_at, d.conversation, d.contact_id, d.event_type, d.event_id, d.traceparent, d.hops, d.payload
-"""
+       d.created_at, d.conversation, d.contact_id, d.event_type, d.event_id, d.traceparent, d.hops, d.payload"""
 _UNBLOCK = f"""
-WITH head AS (
-    SELECT first.* FROM unnest($1::text[]) AS ended(lane) CROSS JOIN LATERAL (
-        SELECT id, day, state FROM delivery d
-         WHERE d.lane = ended.lane AND d.finished_at IS NULL AND d.day >= $4::date ORDER BY d.seq LIMIT 1
-    ) first
+WITH stretch AS (
+    SELECT counted.* FROM unnest($1::text[], $2::int[]) AS ended(lane, most) CROSS JOIN LATERAL (
+        SELECT id, day, row_number() OVER lane AS place, bool_and(state = 'blocked') OVER lane AS blocked,
+               sum(octet_length(payload)) OVER lane AS size
+          FROM (SELECT id, day, seq, state, payload FROM delivery d
+                 WHERE d.lane = ended.lane AND d.finished_at IS NULL AND d.day >= $5::date
+                 ORDER BY d.seq LIMIT ended.most) looked
+        WINDOW lane AS (ORDER BY seq)
+    ) counted WHERE blocked AND (place = 1 OR size <= {STRETCH_BYTES})
 )
-UPDATE delivery d SET state = 'in_flight', attempts = d.attempts + 1, due = now() + $2::interval, lease = $3
-  FROM head WHERE d.id = head.id AND d.day = head.day AND d.state = 'blocked'
-{_ROW}
+UPDATE delivery d
+   SET lease = $4, state = CASE place WHEN 1 THEN 'in_flight' ELSE d.state END,
+       attempts = CASE place WHEN 1 THEN d.attempts + 1 ELSE d.attempts END,
+       due = CASE place WHEN 1 THEN now() + $3::interval END
+  FROM stretch WHERE d.id = stretch.id AND d.day = stretch.day AND d.state = 'blocked'
+{_ROW}, place
 """
 """One look into each day for each lane, however much waits in it: with all its rows read and sorted, a lane that falls behind
 would fall behind further."""
@@ -146,9 +152,12 @@ class DeliveryRows(QueueRows):
         rows = await self._connection.fetch(_CLAIM, queue.id, limit, lease.interval, lease.id)
         return [self._delivery_of(row, queue.destination, lease) for row in rows]
 
-    async def unblock(self, lanes: Iterable[str], lease: Lease) -> list[Delivery]:
-        rows = await self._connection.fetch(_UNBLOCK, sorted(lanes), lease.interval, lease.id, self._lane_days.since)
-        return await self._deliveries_of(rows, lease)
+    async def unblock(self, lanes: Mapping[str, int], lease: Lease) -> list[Delivery]:
+        names = sorted(lanes)
+        most, since = [lanes[name] for name in names], self._lane_days.since
+        rows = await self._connection.fetch(_UNBLOCK, names, most, lease.interval, lease.id, since)
+        rows.sort(key=lambda row: (row["lane"], row["place"]))
+        return heads_of_stretches(await self._deliveries_of(rows, lease), [row["place"] for row in rows])
 
     async def discard_some(self, day: date, why: str) -> list[Delivery]:
         rows = await self._connection.fetch(_DISCARD, day, why, DISCARDED_AT_ONCE)

@@ -28,6 +28,10 @@ CLAIMED_BYTES = 8 * 1024 * 1024
 """A claim takes deliveries until their payloads come to so much; the first one whatever its size."""
 
 
+STRETCH_BYTES = 32 * 1024
+"""What the payloads of a stretch come to at most; its first delivery may have any size."""
+
+
 class Lease:
     """One grant: its id in the database, and its end on our boot clock, which was read before the database's."""
 
@@ -90,7 +94,7 @@ class Session(Protocol):
         """Insert rows in the wanted state, inside the fenced transaction: id -> state of those that were not there yet.
 
         Those `in_flight` are leased. Whoever's lane has an unfinished row, or another one of the batch before it, is
-        `blocked`. That their queues are looked at when the leases end is missed where a look at the queue ends at the same
+        `blocked`; it has the lease, too, for who sends it in the stretch of its batch's head. That their queues are looked at when the leases end is missed where a look at the queue ends at the same
         moment; `sweep` mends that, and it matters only after a crash.
         """
         ...
@@ -139,8 +143,12 @@ class Session(Protocol):
         """
         ...
 
-    async def unblock(self, lanes: Iterable[str], lease: Lease) -> list[Delivery]:
-        """Lease the head of each lane whose head is blocked. Only the lanes' owner calls this."""
+    async def unblock(self, lanes: Mapping[str, int], lease: Lease) -> list[Delivery]:
+        """Lease the head of each lane whose head is blocked, and as its `following` what is blocked right behind it, so many
+        in all at most, or STRETCH_BYTES of them. What follows stays `blocked`, due at no time: only its lease is another one.
+
+        Only the lanes' owner calls this, and for no lane of which it has a stretch in hand.
+        """
         ...
 
     async def note_failures(self, failures: Mapping[str, int], too_long: timedelta) -> list[Failing]:

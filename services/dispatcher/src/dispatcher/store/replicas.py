@@ -5,22 +5,22 @@ from __future__ import annotations
 from dispatcher.store.queues import QueueRows
 
 _BEAT = """
-INSERT INTO replica (instance, seen_at) VALUES ($1, now()) ON CONFLICT (instance) DO UPDATE SET seen_at = now()
+WITH beat AS (
+    INSERT INTO replica (instance, seen_at) VALUES ($1, now()) ON CONFLICT (instance) DO UPDATE SET seen_at = now()
+), forgotten AS (
+    DELETE FROM replica WHERE seen_at < now() - interval '1 hour' AND instance <> $1
+)
+SELECT 1 + count(*), nextval('age') FROM replica WHERE seen_at > now() - interval '6 seconds' AND instance <> $1
 """
-_FORGET = "DELETE FROM replica WHERE seen_at < now() - interval '1 hour'"
-_AGE = "SELECT nextval('age')"
+"""One statement, since it is asked every second."""
 _LAST_AGE = "SELECT last_value FROM age"
-_LIVE = "SELECT count(*) FROM replica WHERE seen_at > now() - interval '6 seconds'"
 
 
 class ReplicaRows(QueueRows):
     """The part of a session that is about replicas."""
 
     async def live_replicas(self, instance: str) -> int:
-        await self._connection.execute(_BEAT, instance)
-        await self._connection.execute(_FORGET)
-        await self._connection.execute(_AGE)
-        return int(await self._connection.fetchval(_LIVE))
+        return int(await self._connection.fetchval(_BEAT, instance))
 
     async def age(self) -> int:
         return int(await self._connection.fetchval(_LAST_AGE))

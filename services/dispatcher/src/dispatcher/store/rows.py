@@ -105,6 +105,23 @@ def _new_row(one: Delivery, place: int) -> NewRow:
     )  # fmt: skip
 
 
+def heads_of_stretches(leased: Sequence[Delivery], places: Sequence[int]) -> list[Delivery]:
+    """The first deliveries of lanes with those behind them as their `following`, from all of them in the order of lane and place.
+
+    One whose predecessor is not among them is left out: somebody else has that one, and decides what comes after it.
+    """
+    heads, stretch = list[Delivery](), list[Delivery]()
+    for each, place in zip(leased, places, strict=True):
+        if place == 1:
+            stretch = [each]
+            heads.append(each)
+        elif stretch and stretch[0].lane == each.lane and place == len(stretch) + 1:
+            each.attempts += 1  # In the database it counts once it is recorded.
+            stretch.append(each)
+            stretch[0].following += (each,)
+    return heads
+
+
 def result_row(one: Result) -> ResultRow:
     """An outcome to be recorded."""
     delivery, made = one.delivery, one.attempt

@@ -48,7 +48,8 @@ class Catalogue(Protocol):
         """The flows, bot and channel of a conversation."""
 
     def flow_data(self, flow_id: str, number: int) -> bytes | None:
-        """A published version, the JSON of its contracts.registry.FlowVersion; None for one that was deleted.
+        """A published version, the JSON of its contracts.registry.FlowVersion; None for one that was deleted or
+        ended.
 
         Raises UnknownVersion for one that is not here: that may change.
         """

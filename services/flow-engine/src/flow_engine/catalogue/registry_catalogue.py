@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
+import msgspec
 import orjson
 import structlog
 
@@ -43,6 +44,14 @@ _CHANGES = frozenset({"bot", "channel", "flow", "flow_version"})
 log = structlog.get_logger()
 
 
+class _State(msgspec.Struct):
+    ended: bool = False
+
+
+_state = msgspec.json.Decoder(_State)
+"""What is read of a version before its document is."""
+
+
 class _Known(NamedTuple):
     """The flows of a bot, as they are where these versions are published."""
 
@@ -70,7 +79,9 @@ class RegistryCatalogue:
         """Forget what was made of it, and of nobody else's: who changes his bot all the time has others' made anew else."""
         if kind not in _CHANGES:
             return
-        entity = id.partition("/")[0]
+        entity, _, number = id.partition("/")
+        if kind == "flow_version" and number.isdecimal():
+            self._graphs.pop((entity, int(number)), None)
         bots = {entity, self._bot_of.get(entity), getattr(model, "bot_id", None)}
         for place in [place for place in self._around if place[0] in bots]:
             del self._around[place]
@@ -185,7 +196,7 @@ class RegistryCatalogue:
                 yield flow_id, int(number)
 
     def _graph(self, flow_id: str, number: int) -> Graph | None:
-        """None for a version that was deleted. Raises UnknownVersion for one that is not here: that may change."""
+        """None for a version that was deleted or ended. Raises UnknownVersion for one that is not here: that may change."""
         graph = self._graphs.get((flow_id, number))
         if graph is None:
             data = self.flow_data(flow_id, number)
@@ -203,7 +214,7 @@ class RegistryCatalogue:
         data = self._view.data("flow_version", id)
         if data is None and not self._view.deleted("flow_version", id):
             raise UnknownVersion(f"flow version {id} is not in the registry")
-        return data
+        return None if data is None or _state.decode(data).ended else data
 
     def api_call(self, project_id: str, name: str) -> ApiCall | None:
         found: ApiCall | None = self._view.find("api_call", "name", (project_id, name))

@@ -21,15 +21,33 @@ SELECT p.part,
        AS seconds
   FROM unnest($1::int[]) p(part)
 """
-_FIRE = """
+LOOKED_AT = 5000
+"""Due timers of a partition that are put in turn as they are. Where there are more, they may be one project's: then those with
+timers are gone through one after the other, by an index, and the earliest of each are taken."""
+_FIRE = f"""
+WITH RECURSIVE longest_due AS MATERIALIZED (
+    SELECT id, due, project_id FROM timer WHERE part = $1 AND fired_at IS NULL AND due <= now()
+     ORDER BY due LIMIT {LOOKED_AT}
+), project AS (
+    (SELECT project_id AS id FROM timer
+      WHERE part = $1 AND fired_at IS NULL AND (SELECT count(*) FROM longest_due) = {LOOKED_AT}
+      ORDER BY project_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT project_id FROM timer WHERE part = $1 AND fired_at IS NULL AND project_id > project.id
+             ORDER BY project_id LIMIT 1)
+      FROM project WHERE project.id IS NOT NULL
+), found AS (
+    SELECT id, due, project_id FROM longest_due
+    UNION
+    SELECT earliest.* FROM project CROSS JOIN LATERAL (
+        SELECT id, due, project_id FROM timer
+         WHERE part = $1 AND fired_at IS NULL AND project_id = project.id AND due <= now() ORDER BY due LIMIT $3
+    ) earliest
+)
 UPDATE timer SET fired_at = now()
  WHERE id IN (
     SELECT id FROM (
-        SELECT id, due, row_number() OVER (PARTITION BY project_id ORDER BY due) AS turn
-          FROM (
-            SELECT id, due, project_id FROM timer WHERE part = $1 AND fired_at IS NULL AND due <= now()
-             ORDER BY due LIMIT 5000
-        ) longest_due
+        SELECT id, due, row_number() OVER (PARTITION BY project_id ORDER BY due) AS turn FROM found
     ) in_turn
      WHERE turn <= $3 ORDER BY turn, due LIMIT $2
 )
@@ -61,7 +79,7 @@ async def due(connection: Connection, parts: list[int]) -> list[DueTimers]:
 async def fire(connection: Connection, part: int, limit: int, each: int) -> list[FiredTimer]:
     """Mark those that are due, of each project one after the other, the earliest first, at most `each`.
 
-    The 5,000 that are due for longest are looked at: a backlog of a million costs no more.
+    A backlog of a million costs no more than one of LOOKED_AT.
     """
     return _fired(await connection.fetch(_FIRE, part, limit, each))
 

@@ -30,6 +30,7 @@ from ingress.ports import Publishing
 from ingress.wire.problems import as_body, of_reply
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.one_name import NameTaken, OneName
 from servicekit.kafka.publisher import NotAcknowledged, TooLarge, check_sizes
 from servicekit.kafka.records import Outgoing, Record, dead_letter
 from servicekit.kafka.undisturbed import undisturbed
@@ -42,6 +43,8 @@ BATCH = 250
 RETRY_SECONDS = 1.0
 START_SECONDS, COMMIT_SECONDS, STOP_SECONDS = 30.0, 5.0, 5.0
 """While the broker is away each of these would wait for ever."""
+NAME_TAKEN_SECONDS = 10.0
+"""While another process has our instance name, between two looks at whether it still has."""
 UNTOLD_POLL_MS = 100
 """How soon it is looked whether outcomes that were waited for have been told."""
 SILENT_SECONDS = 10.0
@@ -89,6 +92,7 @@ class Bridge:
     ) -> None:
         self._cluster, self._instance, self._session_timeout = cluster, instance, session_timeout
         self._judge, self._intake, self._publisher = judge, intake, publisher
+        self._name = OneName(instance)
         self._verdicts, self._held_up = Verdicts(publisher), Repeated("bridge.waiting")
         self._applied = counter("switchhook_records_total").labels(commands.TOPIC.name)
 
@@ -98,6 +102,10 @@ class Bridge:
             await self._run()
         finally:
             await self._verdicts.stop()
+
+    def problem(self) -> str | None:
+        """For readiness: that another process takes commands under our instance name, in a sentence."""
+        return self._name.problem(commands.TOPIC.name)
 
     async def _run(self) -> None:
         while True:
@@ -109,25 +117,30 @@ class Bridge:
                 session_timeout=self._session_timeout,
             )
             try:
-                consumer.subscribe([self._cluster.named(commands.TOPIC.name)])
                 await undisturbed(consumer.start(), START_SECONDS)
+                await self._name.leave_to_another(consumer)
+                consumer.subscribe([self._cluster.named(commands.TOPIC.name)])
                 await self._consume(consumer)
-            except (KafkaError, OSError, TimeoutError, Stuck) as error:
+            except (KafkaError, OSError, TimeoutError, Stuck, NameTaken) as error:
                 log.warning("bridge.restarted", error=type(error).__name__)
                 pause = self._pause_after(error)
             finally:
+                self._name.ended(consumer)
                 await _stop(consumer)
             await asyncio.sleep(pause)
 
     def _pause_after(self, error: Exception) -> float:
         """Kafka gives a member that comes back under its name what it had, without dividing the group anew: one that had nothing,
         since the topic was not there, would have nothing for ever. It stays away until Kafka has forgotten it."""
+        if isinstance(error, NameTaken):
+            return NAME_TAKEN_SECONDS
         return RETRY_SECONDS + (self._session_timeout if isinstance(error, Unassigned) else 0.0)
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         heard, taken = time.monotonic(), deque[Taken]()
         try:
             while True:
+                self._name.check(consumer)
                 try:
                     wait_ms = UNTOLD_POLL_MS if taken else 1_000
                     polled = await consumer.getmany(timeout_ms=wait_ms, max_records=BATCH)

@@ -26,6 +26,9 @@ from registry.writing.unit import Unit
 VERSIONS = "versions"
 """In `extra`: how many versions were published."""
 DRAFT = "draft_version"
+COMMANDS, JUMPS = "commands", "jumps"
+"""In `extra`: what the published version takes for itself in its bot, and where it leads. So that who publishes another flow
+reads these, and not the documents of a thousand."""
 KEPT_VERSIONS = 20
 """The last ones can be published again; an older one is there for as long as conversations stand on it (ADR-0034)."""
 
@@ -172,9 +175,19 @@ async def current_document(unit: Unit, stored: Stored[Flow]) -> Document:
 
 
 async def remove(unit: Unit, stored: Stored[Flow]) -> None:
-    """Its versions stay: conversations may stand on them."""
+    """Its versions stay: conversations may stand on them. See `end`."""
     await unit.remove(stored.entity)
     await postgres_drafts.delete(unit.connection, stored.id)
+
+
+async def end(unit: Unit, flow_id: str) -> bool:
+    """Who stands on a version of it ends there with the next event, with `flow.failed` and `version-gone`: a timer is one. The
+    versions go once the engines say that nobody stands there any more."""
+    found = await postgres_entities.matching(unit.connection, FlowVersion, unit.project, {"flow_id": flow_id})
+    for version in found:
+        if not version.entity.ended:
+            await unit.save(version.entity.model_copy(update={"ended": True}), extra=version.extra)
+    return bool(found)
 
 
 async def forget_unused(unit: Unit, version: Stored[FlowVersion]) -> None:
@@ -200,7 +213,20 @@ async def _go_live(unit: Unit, entity: Flow, document: Document, extra: dict[str
         found = await postgres_entities.find_unique(unit.connection, ApiCall, in_project(entity.project_id, name))
         if found is not None:
             uses.append(found.entity)
-    await unit.save(entity, extra=extra, uses=uses)
+    await unit.save(entity, extra=extra | _about(document), uses=uses)
+
+
+def _about(document: Document) -> dict[str, Any]:
+    return {COMMANDS: list(flow_documents.commands(document)), JUMPS: list(flow_documents.jumps(document))}
+
+
+async def _published(unit: Unit, flow: Stored[Flow]) -> dict[str, Any]:
+    """COMMANDS and JUMPS of what is published of it; read in its document where an earlier release has published that."""
+    if flow.entity.published is None:
+        return _about({})
+    if COMMANDS in flow.extra:
+        return flow.extra
+    return _about((await version_of(unit, flow, flow.entity.published)).entity.document)
 
 
 async def _refuse_taking_away(unit: Unit, stored: Stored[Flow], after: Document, asked: Publish) -> None:
@@ -220,10 +246,9 @@ async def _refuse_taking_away(unit: Unit, stored: Stored[Flow], after: Document,
             )
     flows = await postgres_entities.matching(unit.connection, Flow, flow.project_id, {"bot_id": flow.bot_id})
     for other in flows if gone.nodes or gone.slug else ():
-        if other.id != flow.id and other.entity.published is not None:
-            document = (await version_of(unit, other, other.entity.published)).entity.document
-            if why := gone.breaks(document, flow.slug):
-                users.append({"kind": "flow", "id": other.id, "name": other.entity.slug, "why": why})
+        why = gone.breaks((await _published(unit, other))[JUMPS], flow.slug) if other.id != flow.id else None
+        if why:
+            users.append({"kind": "flow", "id": other.id, "name": other.entity.slug, "why": why})
     if users:
         raise errors.takes_away(users)
 
@@ -258,9 +283,7 @@ def _limits(connectors: Connectors, types: set[str]) -> dict[str, Limits]:
 async def _commands(unit: Unit, flows: list[Stored[Flow]]) -> dict[str, str]:
     taken: dict[str, str] = {}
     for flow in flows:
-        if flow.entity.published is not None:
-            document = (await version_of(unit, flow, flow.entity.published)).entity.document
-            taken.update(dict.fromkeys(flow_documents.commands(document), flow.entity.slug))
+        taken.update(dict.fromkeys((await _published(unit, flow))[COMMANDS], flow.entity.slug))
     return taken
 
 
@@ -279,6 +302,7 @@ RESOURCE: Resource[Flow, NewFlow, Input] = Resource(
     create=create,
     show=show,
     remove=remove,
+    end=end,
     filters={"bot": "bot_id", "slug": "slug"},
     also=DraftVersion,
     once=FlowMade,

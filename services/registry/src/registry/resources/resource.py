@@ -69,6 +69,8 @@ class Resource(Generic[M, N, P]):
     beside: Callable[[Unit, Stored[M]], Awaitable[dict[str, Any]]] | None = None
     """What is shown beside that and stands in another entity, where one is read or listed."""
     remove: Callable[[Unit, Stored[M]], Awaitable[None]] = remove
+    end: Callable[[Unit, str], Awaitable[bool]] | None = None
+    """What `?force=true` of its DELETE ends beside it, by its id, also after it was deleted; False: there is nothing. None: its DELETE has no such parameter."""
     filters: Mapping[str, str] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
     """Fields of the entity that `show` leaves out."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import orjson
@@ -79,6 +79,13 @@ def commands(document: Document) -> Iterator[str]:
                 yield f"{origin} {trigger['value']}"
 
 
+def jumps(document: Document) -> Iterator[tuple[str, str, str | None]]:
+    """(node, slug of the flow, node there) of each jump of a sound document into another flow."""
+    for id, node in document.get("nodes", {}).items():
+        if node.get("type") == "jump" and node.get("flow"):
+            yield id, node["flow"], node.get("to")
+
+
 class TakenAway(NamedTuple):
     """What an earlier version of a flow had and a later one has not: webhook entries, nodes, and the slug it went by."""
 
@@ -86,15 +93,15 @@ class TakenAway(NamedTuple):
     nodes: frozenset[str]
     slug: str | None
 
-    def breaks(self, document: Document, slug: str) -> str | None:
-        """How another flow's document, which jumps to a flow of this slug, would lose its way; None: it does not."""
-        for id, node in document.get("nodes", {}).items():
-            if node.get("type") != "jump" or node.get("flow") != slug:
+    def breaks(self, jumps: Iterable[Sequence[Any]], slug: str) -> str | None:
+        """How another flow, with these `jumps`, would lose its way to a flow of this slug; None: it does not."""
+        for id, flow, to in jumps:
+            if flow != slug:
                 continue
             if self.slug is not None:
                 return f"node {id!r} jumps to the slug {slug!r}"
-            if node.get("to") in self.nodes:
-                return f"node {id!r} jumps to {node['to']!r}"
+            if to in self.nodes:
+                return f"node {id!r} jumps to {to!r}"
         return None
 
 

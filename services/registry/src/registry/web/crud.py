@@ -17,6 +17,8 @@ from registry.writing.answers import Answer
 from registry.writing.unit import Unit
 from registry.writing.writes import FollowUp
 from servicekit.web.pagination import decode_cursor, encode_cursor, page_limit
+from servicekit.web.problems import ProblemError
+from servicekit.web.requests import invalid_query
 
 
 def made_answer(resource: Resource[M, N, P], unit: Unit, made: Made[M], status: int = 201) -> Answer:
@@ -109,10 +111,27 @@ def _change(api: Api, resource: Resource[M, N, P]) -> Handler:
     return patch
 
 
+def _is_forced(request: Request) -> bool:
+    force = request.query_params.get("force", "false")
+    if force not in ("true", "false"):
+        raise invalid_query("force", "true or false.")
+    return force == "true"
+
+
 def _delete(api: Api, resource: Resource[M, N, P]) -> Handler:
     async def delete(request: Request, id: str) -> Response:
+        end = resource.end if _is_forced(request) else None
+
         async def work(unit: Unit) -> Answer:
-            await resource.remove(unit, await load_to_change(unit, resource, id, request))
+            try:
+                await resource.remove(unit, await load_to_change(unit, resource, id, request))
+            except ProblemError as refused:
+                # What it has left behind can be ended after it was deleted, too.
+                if refused.status != 404 or end is None or not await end(unit, id):
+                    raise
+            else:
+                if end is not None:
+                    await end(unit, id)
             return Answer(204, published=unit.published)
 
         return await api.write(request, work)

@@ -18,6 +18,13 @@ from registry.resources.resource import AnyResource
 from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Said, Schema, document
 
 KEY: dict[str, Schema] = {"Idempotency-Key": {"type": "string", "maxLength": 255}}
+FORCE: dict[str, Schema] = {
+    "force": {
+        "type": "boolean",
+        "description": "Whether to end those who stand on it, too: their next event or timer ends their session there with `flow.failed`,"
+        " `version-gone`. Without it they go on to their end. Also of a flow that was deleted before",
+    }
+}
 MATCH: dict[str, Schema] = {"If-Match": {"type": "string", "description": "The ETag of the version that was seen"}}
 PENDING = "With `Switchhook-State: pending` it is saved, and the other services will hear of it once Kafka answers."
 
@@ -206,7 +213,9 @@ def _crud(resource: AnyResource, shown: type[BaseModel], made: type[BaseModel]) 
         f"POST {many}": Operation({201: Said("Made", made)}, resource.new, PROJECT, KEY, PENDING),
         f"GET {one}": Operation({200: Said("As it is", shown)}, query=PROJECT),
         f"DELETE {one}": Operation(
-            {204: Said("Deleted"), 202: Said("Deleted here", Pending)}, query=PROJECT, headers=MATCH
+            {204: Said("Deleted"), 202: Said("Deleted here", Pending)},
+            query=(FORCE if resource.end is not None else {}) | PROJECT,
+            headers=MATCH,
         ),
     }
     if resource.change is not None:

@@ -8,13 +8,11 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer
 
-from servicekit.kafka.inside_aiokafka import instance_names
+from servicekit.kafka.inside_aiokafka import fetching, instance_names
 from servicekit.kafka.inside_aiokafka.incarnations import TopicState, state_of
 from servicekit.kafka.inside_aiokafka.instance_names import Membership
 from servicekit.kafka.undisturbed import undisturbed
 
-FETCH_WAIT_MS = 100
-"""How long the broker holds a fetch that finds nothing: a partition resumed meanwhile waits as long."""
 COLLECT_BYTES = 64 * 1024
 CLOSE_SECONDS = 2.0
 
@@ -28,7 +26,7 @@ def collect(consumer: AIOKafkaConsumer, patience_ms: int) -> None:
     """
     fetcher = consumer._fetcher
     fetcher._fetch_min_bytes = COLLECT_BYTES if patience_ms else 1
-    fetcher._fetch_max_wait_ms = patience_ms or FETCH_WAIT_MS
+    fetcher._fetch_max_wait_ms = patience_ms or fetching.WAIT_MS
 
 
 def fetcher_ended(consumer: AIOKafkaConsumer) -> bool:

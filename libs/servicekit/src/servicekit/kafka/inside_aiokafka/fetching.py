@@ -1,0 +1,133 @@
+"""Fetches have a connection of their own, wait long at the broker when nothing comes, and can be ended meanwhile.
+
+A broker answers the requests of a connection one after the other: what is asked behind a fetch that waits for records
+waits with it. And aiokafka has one fetch under way with each broker: a partition that is resumed, or read from somewhere
+else, waits for its end. Both would forbid long waits, and short ones are most of what a stack does that has nothing to do.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.client import AIOKafkaClient, ConnectionGroup
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.fetch import FetchRequest
+
+WAIT_MS, SILENT_WAIT_MS = 100, 5_000
+"""How long the broker holds a fetch that finds nothing; the longer one once nothing has come for SILENT_SECONDS.
+
+The first record ends either. The longer one stays well below the 15 s in which each request has to be answered.
+"""
+SILENT_SECONDS = 0.25
+FETCHES: Final = "fetches"
+"""Names the connection beside aiokafka's own groups of them."""
+
+_send = AIOKafkaClient.send
+
+
+@dataclass(slots=True)
+class _Fetches:
+    """Of one client: when a fetch brought something, and those that wait long."""
+
+    came: float = field(default_factory=time.monotonic)
+    waiting: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def end_waiting(self) -> None:
+        for task in self.waiting:
+            task.cancel()
+
+    def failed(self) -> None:
+        """Partitions may have other leaders now, with which a fetch is under way that leaves them out."""
+        self.came = time.monotonic()
+        self.end_waiting()
+
+    @contextlib.contextmanager
+    def under_way(self, request: Any) -> Iterator[None]:
+        """While this task fetches. One that is to collect records waits as long as it says: its answer may be there."""
+        task = asyncio.current_task()
+        if task is None or request._min_bytes != 1 or time.monotonic() - self.came <= SILENT_SECONDS:
+            yield
+            return
+        request._max_wait_ms = SILENT_WAIT_MS
+        self.waiting.add(task)
+        try:
+            yield
+        finally:
+            self.waiting.discard(task)
+
+
+_of_client: WeakKeyDictionary[AIOKafkaClient, _Fetches] = WeakKeyDictionary()
+
+
+def waits(consumer: AIOKafkaConsumer) -> bool:
+    """Whether a fetch of it waits long now."""
+    return consumer._client in _of_client and bool(_of_client[consumer._client].waiting)
+
+
+class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
+    """Ends a fetch that waits long when something else is to be fetched."""
+
+    async def getmany(self, *partitions: TopicPartition, **named: Any) -> Any:
+        """What is taken here makes room: a fetch that went out before left those partitions out."""
+        taken: Any = True
+        try:
+            taken = await super().getmany(*partitions, **named)
+        finally:
+            if taken:
+                self._fetch_anew()
+        return taken
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        super().seek(partition, offset)
+        self._fetch_anew()
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        super().resume(*partitions)
+        self._fetch_anew()
+
+    async def seek_to_beginning(self, *partitions: TopicPartition) -> bool:
+        self._fetch_anew()
+        return bool(await super().seek_to_beginning(*partitions))
+
+    def _fetch_anew(self) -> None:
+        if fetches := _of_client.get(self._client):
+            fetches.end_waiting()
+
+
+async def send(self: Any, node_id: int, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:
+    """In place of `AIOKafkaClient.send`."""
+    if not isinstance(request, FetchRequest):
+        return await _send(self, node_id, request, group=group)
+    fetches = _of_client.setdefault(self, _Fetches())
+    with fetches.under_way(request):
+        try:
+            answer = await _send(self, node_id, request, group=FETCHES)
+        except asyncio.CancelledError:
+            # The broker would go on holding it, and with it whatever is fetched next on its connection.
+            if connection := self._conns.get((node_id, FETCHES)):
+                connection.close()
+            raise
+        except KafkaError:
+            fetches.failed()
+            raise
+    if any(error for _, error, *_ in _partitions(answer)):
+        fetches.failed()
+    elif any(records for *_, records in _partitions(answer)):
+        fetches.came = time.monotonic()
+    return answer
+
+
+def _partitions(answer: Any) -> Iterator[Any]:
+    return (partition for _, partitions in answer.topics for partition in partitions)
+
+
+def install() -> None:
+    """Put it in its place."""
+    AIOKafkaClient.send = send
