@@ -44,6 +44,8 @@ class Profile:
     loses: float = 0.0
     blows: int = 0
     blinks: int = 0
+    ends: int = 0
+    """How often a process is told to end, as when a release is installed."""
     full: int = 0
     """How often a database has no room for a while."""
     bad_receivers: bool = False
@@ -65,6 +67,8 @@ class Profile:
     bad_release: bool = False
     restored: tuple[str, Choice] | None = None
     """Whose database is restored in the end from a copy made meanwhile, and what the operator says."""
+    busy: bool = False
+    """People speak, and answers to COMMIT get lost, while the service is stopped for that."""
 
 
 BLINKS = Profile(blinks=2)
@@ -160,6 +164,7 @@ class Faults:
         blows = [self.chance.choice(self._blows()) for _ in range(self.profile.blows)]
         blows += [self._postgres_blinks] * self.profile.blinks
         blows += [self._disk_full] * self.profile.full
+        blows += [self._end_one] * self.profile.ends
         for blow in blows:
             await asyncio.sleep(seconds / (len(blows) + 1) * self.chance.uniform(0.5, 1))
             blow()
@@ -229,6 +234,14 @@ class Faults:
         process = self.chance.choice(self.processes)
         process.stop()
         self.world.loop.later(self.chance.uniform(1, 15), process.start)
+
+    def _end_one(self) -> None:
+        self.world.loop.create_task(self._anew(self.chance.choice(self.processes)))
+
+    async def _anew(self, process: Process) -> None:
+        await process.end()
+        await asyncio.sleep(self.chance.uniform(0.1, 2))
+        process.start()
 
     def _freeze_one(self) -> None:
         self.chance.choice(self.processes).freeze(self.chance.uniform(0.5, 2) * BEYOND)

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-from bench.chaos.checker import Verdict, judge
+from bench.chaos.checker import SentAgain, Verdict, judge
 
 from contracts import actions, dlq, inbound
 from dispatcher.store.rows import NewRow
 from servicekit.kafka.records import Record
 from simulation.machines import Process
 from simulation.people import Crowd
-from simulation.restored import told_again
 from simulation.tenants import QUICK, QUICK_CHATS, TENANTS, line_of
 from simulation.world import World
 from support.deliveries_in_memory import Row
@@ -27,14 +26,11 @@ SOON = timedelta(seconds=20)
 
 
 def judge_all(
-    world: World, crowd: Crowd, processes: Sequence[Process], *, settled: bool, again_since: int | None
+    world: World, crowd: Crowd, processes: Sequence[Process], *, settled: bool, again: SentAgain | None
 ) -> tuple[Verdict, list[str]]:
-    """The checker's verdict, and a sentence for each other thing that is wrong. `again_since`: how many messages had
-    arrived when an operator said that what was sent may be sent again."""
-    arrived = arrivals(world)
-    kept, disordered = (arrived, []) if again_since is None else told_again(arrived, again_since)
-    verdict = judge(crowd.accepted, kept, counted(world), taken_twice(world))
-    wrong = list(verdict.examples) + disordered
+    """The checker's verdict, and a sentence for each other thing that is wrong. `again`: what may be sent a second time."""
+    verdict = judge(crowd.accepted, arrivals(world), counted(world), taken_twice(world), world.losable, again)
+    wrong = list(verdict.examples)
     if not settled:
         said = [problem for process in processes if (problem := process.problem())]
         left = unfinished(world, crowd)
@@ -160,9 +156,17 @@ def unfinished(world: World, crowd: Crowd) -> list[str]:
     if states:
         found.append(f"deliveries: {dict(states)}")
     late = given_up(world)
-    if missing := {chat for chat, count in crowd.accepted.items() if crowd.heard(chat) < count and chat not in late}:
+    if missing := {chat for chat in crowd.accepted if chat not in late and not answered(world, crowd, chat)}:
         found.append(f"no answer to the last word of {sorted(missing)}")
     return found
+
+
+def answered(world: World, crowd: Crowd, chat: str) -> bool:
+    """Whether the last word has its answer; if its run was refused, the word before it."""
+    last = crowd.accepted[chat]
+    while last in world.losable.get(chat, ()):
+        last -= 1
+    return crowd.heard(chat) >= last
 
 
 def everything_is_sent(world: World) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
+from types import SimpleNamespace
 from typing import Any
 
 from bench.chaos.faults import LEASE_SECONDS, SESSION_SECONDS
@@ -15,6 +16,7 @@ from dispatcher.intake.actions_handler import ActionsHandler
 from dispatcher.intake.decoding import ActionDecoder, DayWindow
 from dispatcher.intake.events_handler import EventsHandler
 from dispatcher.kinds.table import DELIVERY_KINDS
+from dispatcher.main import Dispatcher
 from dispatcher.model.delivery import SendContext
 from dispatcher.results.retention import keep_up_for_ever
 from dispatcher.scheduling.replicas import Replicas
@@ -41,6 +43,8 @@ from support.workers_in_memory import WorkersInMemory
 
 PARALLEL_BATCHES, CODE_WORKERS = 2, 8
 RESTART_SECONDS = 1.0
+GRACE_SECONDS = 60.0
+"""How long who is told to end may take."""
 CLUSTER = Cluster("simulated:9092")
 SETTINGS = Settings(
     kafka=CLUSTER.servers, database="postgresql://no-database/none", admin_token="a" * 32, kek=KEK, instance="simulated",
@@ -52,11 +56,14 @@ SETTINGS = Settings(
 class Process:
     """A service's place: its present process, and the one that takes its place when that ends."""
 
-    def __init__(self, world: World, name: str, work: Callable[[World, str, list[PartitionLoop]], Any]) -> None:
+    def __init__(self, world: World, name: str, work: Callable[[World, Process], Coroutine[Any, Any, None]]) -> None:
         self.world, self.name, self._work = world, name, work
         self.machine = Machine(name)
         self.machine.dead = True
         self.loops: list[PartitionLoop] = []
+        self.drain: Callable[[], Coroutine[Any, Any, None]] = _nothing
+        """What the service does when it is told to end, before its work is cancelled."""
+        self._task: asyncio.Task[None] | None = None
         self.clock = 0.0
         self.wanted = False
 
@@ -66,12 +73,11 @@ class Process:
         if not self.machine.dead:
             return
         self.world.trace(f"{self.name} starts")
-        self.machine, self.loops = Machine(self.name), []
+        self.machine, self.loops, self.drain = Machine(self.name), [], _nothing
         self.machine.clock = self.clock
         context = copy_context()
         context.run(MACHINE.set, self.machine)
-        work: Coroutine[Any, Any, None] = self._work(self.world, self.name, self.loops)
-        task = self.world.loop.create_task(work, context=context)
+        self._task = task = self.world.loop.create_task(self._work(self.world, self), context=context)
         self.world.machines.append(self.machine)
         task.add_done_callback(
             lambda done, machine=self.machine: self._ended(machine, done), context=self.world.loop.world
@@ -98,6 +104,21 @@ class Process:
         self.wanted = False
         self.kill()
 
+    async def end(self) -> bool:
+        """As SIGTERM, which servicekit.process.run answers so: it finishes what is in hand. Whether it did; one that takes too
+        long is killed."""
+        if self.machine.dead or self._task is None:
+            return False
+        self.world.trace(f"{self.name} is told to end")
+        self.wanted = False
+        context = copy_context()
+        context.run(MACHINE.set, self.machine)
+        ending = self.world.loop.create_task(_ending(self.drain, self._task), context=context)
+        done, _ = await asyncio.wait([ending], timeout=GRACE_SECONDS)
+        ended = ending in done and not self.machine.dead
+        self.kill()
+        return ended
+
     def freeze(self, seconds: float) -> None:
         """As SIGSTOP, and SIGCONT after so long."""
         if self.machine.dead or self.machine.frozen:
@@ -116,6 +137,16 @@ class Process:
         return "it is not there" if self.machine.dead else problem_of(self.loops)
 
 
+async def _nothing() -> None:
+    """It has not come far enough to have anything in hand."""
+
+
+async def _ending(drain: Callable[[], Coroutine[Any, Any, None]], work: asyncio.Task[None]) -> None:
+    await drain()
+    work.cancel()
+    await asyncio.gather(work, return_exceptions=True)
+
+
 class Failing(Stepping):
     """Of a release with a fault in every turn."""
 
@@ -123,28 +154,29 @@ class Failing(Stepping):
         raise ZeroDivisionError("a fault of this release")
 
 
-async def engine(world: World, name: str, loops: list[PartitionLoop]) -> None:
+async def engine(world: World, process: Process) -> None:
     """What flow_engine.main wires together."""
     pool: Any = Pool(world.engine_database)
-    store: Any = Conversations(pool, world.conversations)
+    store: Any = Conversations(pool, world.conversations, world.note_held)
     release = Failing if world.bad_release else Stepping
     stepping = release(Sandbox(world), Workers(world, 2 * PARALLEL_BATCHES), code_at_once=CODE_WORKERS)
     deferring = Deferring(stepping)
     handler = EngineHandler(store, world.catalogue, deferring)
     loop = PartitionLoop(
-        handler, cluster=CLUSTER, group="flow-engine", service="flow-engine", instance=name, pool=pool,
+        handler, cluster=CLUSTER, group="flow-engine", service="flow-engine", instance=process.name, pool=pool,
         session_timeout=SESSION_SECONDS, parallel_batches=PARALLEL_BATCHES,
     )  # fmt: skip
-    loops.append(loop)
+    process.loops.append(loop)
+    process.drain = loop.close
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(loop.run())
         tasks.create_task(Timers(loop, store).run())
         tasks.create_task(Waking(loop, deferring).run())
 
 
-async def dispatcher(world: World, name: str, loops: list[PartitionLoop]) -> None:
+async def dispatcher(world: World, process: Process) -> None:
     """What dispatcher.main wires together."""
-    settings = SETTINGS
+    settings, name, loops = SETTINGS, process.name, process.loops
     pool: Any = Pool(world.dispatcher_database)
     publisher = KafkaPublisher(CLUSTER, client_id=name)
     await publisher.start()
@@ -171,8 +203,9 @@ async def dispatcher(world: World, name: str, loops: list[PartitionLoop]) -> Non
             )
             for handler in handlers
         ]  # fmt: skip
-        for loop in loops:
-            tasks.create_task(loop.run())
+        at_work = [tasks.create_task(loop.run()) for loop in loops]
+        told: Any = SimpleNamespace(settings=settings, loops=loops, _works=works, _loops_at_work=at_work)
+        process.drain = lambda: Dispatcher.drain(told)
         for loop in loops:
             await loop.begun()
         for work in (Replicas(store, works.destinations, name).run(), works.recorder.run(), works.claims.run()):

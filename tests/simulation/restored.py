@@ -6,18 +6,31 @@ import asyncio
 import copy
 from collections.abc import Sequence
 from dataclasses import replace
+from random import Random
 from typing import Any
 from uuid import uuid4
 
+from bench.chaos.checker import SentAgain
+
 from contracts.groups import GROUPS
-from devstack.restores import Choice, Older, marks_behind, positions
+from devstack.restores import BY_ID, Choice, Older, marks_behind, positions
+from dispatcher.accept_restore import left_out, note
+from dispatcher.intake.decoding import DayWindow
 from servicekit.checkpoints.age import Standing, behind
 from servicekit.kafka.records import record_id
-from simulation.database import Database
-from simulation.machines import SESSION_SECONDS, Process
+from simulation.database import Database, Pool
+from simulation.machines import SESSION_SECONDS, SETTINGS, Process
+from simulation.stores import Deliveries
 from simulation.world import PARTITIONS, World
 from support.checkpoints_in_memory import Checkpoint
 
+CRASHES = 0.5
+"""The share of runs in which the service is not told to end, as an operator would, but was killed."""
+UNTOLD_SECONDS = 2.0 + 0.25
+"""What was done in the last two seconds before a crash may be done again (ADR-0030); telling Kafka takes a moment, too."""
+BUSY_SECONDS, BUSY_UNKNOWN = 2.5, 0.4
+"""How long people speak before a service that is at work is stopped; the share of answers to COMMIT that it then gets none of."""
+DAYS = DayWindow(SETTINGS.retention_days)
 LEAVE_SECONDS = 2 * SESSION_SECONDS
 """After so long the members of processes that ended are members no more."""
 RED_SECONDS = 30.0
@@ -37,6 +50,10 @@ class Backup:
         kept: Any = world.conversations if service == "flow-engine" else world.deliveries
         self._parts = [(self.database.checkpoints, STATES)]
         self._parts.append((kept, CONVERSATIONS if service == "flow-engine" else ("tables", "places")))
+        self.untold = 0.0
+        """What was done from then on Kafka was not told before the service stopped."""
+        self.unsent: list[tuple[str, int]] = []
+        self.unanswered: set[str] = set()
         self._copies = [{name: copy.deepcopy(getattr(of, name)) for name in names} for of, names in self._parts]
 
     def put_back(self) -> None:
@@ -57,16 +74,45 @@ def older(world: World, backup: Backup) -> list[Older]:
     return found
 
 
-async def restore(world: World, backup: Backup, processes: Sequence[Process]) -> list[str]:
+async def restore(world: World, backup: Backup, processes: Sequence[Process], *, busy: bool = False) -> list[str]:
     """As operate.md says: the service is stopped, its database is put back, and it starts. What is wrong with what follows."""
     mine = [process for process in processes if _service_of(process) == backup.service]
-    for process in mine:
-        process.stop()
+    if busy:
+        await asyncio.sleep(BUSY_SECONDS)
+        backup.database.unknown = BUSY_UNKNOWN
+    backup.untold = await _stopped(world, mine)
     await asyncio.sleep(LEAVE_SECONDS)
+    backup.database.unknown = 0.0
+    backup.unsent, backup.unanswered = _unsent(world), _unanswered(world)
     backup.put_back()
     for process in mine:
         process.start()
     return await waited(world, backup, mine) if any(each.less for each in older(world, backup)) else []
+
+
+async def _stopped(world: World, processes: Sequence[Process]) -> float:
+    """All are told to end, or all crash. From when on Kafka need not have been told what they did."""
+    if Random(f"stop {world.seed}").random() < CRASHES:
+        for process in processes:
+            process.stop()
+        return world.loop.time() - UNTOLD_SECONDS
+    began = world.loop.time()
+    ended = await asyncio.gather(*(process.end() for process in processes))
+    return world.loop.time() if all(ended) else began - UNTOLD_SECONDS
+
+
+def _unsent(world: World) -> list[tuple[str, int]]:
+    """Chats and numbers of what the dispatcher had taken over and not sent when it stopped."""
+    rows = [row for row in world.deliveries.tables.rows.values() if row.new.kind == "message" and not row.finished]
+    return [((row.new.conversation or "").rpartition("/")[2], row.new.seq) for row in rows if row.new.seq is not None]
+
+
+def _unanswered(world: World) -> set[str]:
+    """Chats that waited then for a call whose result Kafka did not have: with skip they hear of its time-out."""
+    tables = world.deliveries.tables
+    calls = [row.new.conversation or "" for row in tables.rows.values() if row.new.kind == "call" and not row.finished]
+    results = [(each.key or b"").decode() for _, made in tables.outbox.values() for each in made]
+    return {key.rpartition("/")[2] for key in calls + results}
 
 
 def _service_of(process: Process) -> str:
@@ -91,15 +137,18 @@ def _done(world: World, backup: Backup) -> Any:
     return sent, rows, list(backup.database.checkpoints.outbox)
 
 
-def accept(world: World, backup: Backup, choice: Choice) -> None:
+async def accept(world: World, backup: Backup, choice: Choice) -> None:
     """What `./switchhook checkpoints accept-restore` does."""
     world.trace(f"the operator says {choice} of {backup.service}")
     topics = older(world, backup)
     if choice == "skip":
         for each in topics:
-            _skip(world, backup, each)
+            await _skip(world, backup, each)
         if backup.service == "dispatcher":
             _discard(world)
+            world.unanswered |= backup.unanswered
+            for chat, number in backup.unsent:
+                world.losable[chat].add(number)
             world.deliveries.tables.age = max(at.number for each in topics for at in each.committed.values())
     number = world.deliveries.tables.age if backup.service == "dispatcher" else 0
     for each in topics:
@@ -107,14 +156,16 @@ def accept(world: World, backup: Backup, choice: Choice) -> None:
             world.kafka.committed[each.group, each.topic, part] = (at.offset, at.metadata)
 
 
-def _skip(world: World, backup: Backup, older: Older) -> None:
-    rows = backup.database.checkpoints.rows
+async def _skip(world: World, backup: Backup, older: Older) -> None:
+    rows, by_id = backup.database.checkpoints.rows, older.topic in BY_ID
     for each in older.less:
         place, was = (older.topic, each.part), older.committed[each.part]
         row = rows.get(place) or Checkpoint(0, 0, uuid4(), None, PARTITIONS, {})
         records = [one for one in world.log.part(*place).records if each.at <= one.offset < each.was]
         last = record_id(records[-1]) if records and records[-1].offset == each.was - 1 else None
-        seen = marks_behind(dict(row.seen), records)
+        if by_id:
+            await note(Deliveries(Pool(backup.database), world.deliveries), left_out(records, DAYS, world.now()))  # type: ignore[arg-type]
+        seen = dict(row.seen) if by_id else marks_behind(dict(row.seen), records)
         rows[place] = replace(
             row, next_offset=each.was, last_id=last, seen=seen, incarnation=was.incarnation, epoch=row.epoch + 1
         )
@@ -126,15 +177,11 @@ def _discard(world: World) -> None:
             row.state, row.due, row.lease, row.finished = "discarded", None, None, True
 
 
-def told_again(arrivals: Sequence[tuple[str, str]], since: int) -> tuple[list[tuple[str, str]], list[str]]:
-    """The arrivals without those that an operator had said again, from the one that is number `since` on; and what is
-    wrong with the order of these."""
-    before, last, kept, wrong = set(arrivals[:since]), dict[str, int](), list(arrivals[:since]), []
-    for chat, text in arrivals[since:]:
-        number = int(text.partition(":")[0])
-        if number < last.get(chat, 0):
-            wrong.append(f"chat {chat} is told {number} again after {last[chat]}")
-        last[chat] = number
-        if (chat, text) not in before:
-            kept.append((chat, text))
-    return kept, wrong
+def sent_again(world: World, backup: Backup, choice: Choice) -> SentAgain | None:
+    """What may come a second time: with `again` all that had arrived, with `skip` what Kafka had not been told of."""
+    if backup.service != "dispatcher":
+        return None
+    arrived = [each for each in world.receivers.heard if each.path.endswith("/sendMessage")]
+    since = 0.0 if choice == "again" else backup.untold
+    may = {(str(each.body["chat_id"]), each.body["text"]) for each in arrived if each.at >= since}
+    return SentAgain(len(arrived), may, frozenset(), said=len(may))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
 
-from bench.chaos.checker import Verdict
+from bench.chaos.checker import SentAgain, Verdict
 
 from simulation import judge, repairs, restored
 from simulation.faults import BESIDE_SLOW_ONES, BLINKS, ENGINES, Faults, Profile, profile_of
@@ -20,7 +20,7 @@ from simulation.tenants import OTHER_CHATS, QUICK_CHATS, SLOW_CHATS
 from simulation.world import Clients, World
 
 PAUSE_SECONDS, FIRST_CHAT = 1.0, 100
-AGAIN_SECONDS = 4.0
+AGAIN_SECONDS, BUSY_PAUSE_SECONDS = 4.0, 0.15
 LONGEST_PEACE = 150.0
 """A timer whose record is gone is missed after one to two minutes."""
 MOST_NIGHTS = 20
@@ -77,12 +77,10 @@ async def _run(world: World, profile: Profile) -> Report:
     settled = await _settle(world, crowd, processes)
     unstopped = await bad_release(world, crowd, processes[:ENGINES]) if settled and profile.bad_release else []
     unsaid = await _other_log(world, crowd, processes, profile.log) if settled and profile.log else None
-    unwaited, again_since = (
-        await _restored(world, crowd, processes, backup, profile) if settled and backup else ([], None)
-    )
+    unwaited, again = await _restored(world, crowd, processes, backup, profile) if settled and backup else ([], None)
     settled = await _settle(world, crowd, processes)
     await asyncio.sleep(AFTERWARDS_SECONDS)
-    verdict, wrong = judge.judge_all(world, crowd, processes, settled=settled, again_since=again_since)
+    verdict, wrong = judge.judge_all(world, crowd, processes, settled=settled, again=again)
     wrong += unwaited + unstopped
     wrong += judge.disordered(world) if not profile.log else []  # A place in a lane is one in a log.
     wrong += judge.felt(crowd, faults.neighbours)
@@ -120,15 +118,17 @@ async def _speak_beside(world: World, crowd: Crowd, topic: str, how: str) -> str
 
 async def _restored(
     world: World, crowd: Crowd, processes: list[Process], backup: Backup, profile: Profile
-) -> tuple[list[str], int | None]:
+) -> tuple[list[str], SentAgain | None]:
     """A service's database is an older one, an operator decides, and people go on. What was wrong with how the service
-    waited for him; how many messages had arrived when he allowed more of the same."""
+    waited for him; what may be sent a second time."""
     assert profile.restored is not None
-    wrong, (service, choice) = await restored.restore(world, backup, processes), profile.restored
-    since = len(judge.arrivals(world)) if (service, choice) == ("dispatcher", "again") else None
-    restored.accept(world, backup, choice)
+    speaking = [crowd.count_aloud(AGAIN_SECONDS, BUSY_PAUSE_SECONDS)] if profile.busy else []
+    wrong, *_ = await asyncio.gather(restored.restore(world, backup, processes, busy=profile.busy), *speaking)
+    _, choice = profile.restored
+    again = restored.sent_again(world, backup, choice)
+    await restored.accept(world, backup, choice)
     await crowd.count_aloud(AGAIN_SECONDS, PAUSE_SECONDS)
-    return wrong, since
+    return wrong, again
 
 
 async def _settle(world: World, crowd: Crowd, processes: list[Process]) -> bool:

@@ -37,8 +37,9 @@ class Asking:
 class Conversations:
     """flow_engine.store.port.ConversationStore of one process."""
 
-    def __init__(self, pool: Pool, twin: ConversationsInMemory) -> None:
-        self._pool, self._twin = pool, twin
+    def __init__(self, pool: Pool, twin: ConversationsInMemory, held: Callable[[Any], None]) -> None:
+        """`held` hears of each record that this process holds a conversation by."""
+        self._pool, self._twin, self._held = pool, twin, held
         self._one_batch = asyncio.Lock()
         self._asking = Asking(pool, twin)
 
@@ -65,6 +66,7 @@ class Conversations:
     async def hold(self, record: Any, key: str, error: str, connection: database.Session) -> None:
         if connection.counts:
             connection.database.network.trace(f"held {key}: {error}")
+            self._held(record)
             at_once(self._twin.hold(record, key, error, connection))
             connection.saved = True
 

@@ -35,6 +35,7 @@ from servicekit.checkpoints import fence
 from servicekit.checkpoints.transactions import OutcomeUnknown
 from servicekit.kafka import records
 from servicekit.kafka.records import Source
+from servicekit.loop import upkeep
 from servicekit.loop.batch_size import BatchSize
 from servicekit.loop.brake import Brake
 from servicekit.loop.database_age import DatabaseAge
@@ -46,6 +47,7 @@ from simulation.programs import Pace
 from simulation.run import simulate
 
 SEEDS = 200
+SKIP = Profile(restored=("dispatcher", "skip"), unknown=0.05)
 
 
 def marks_know_no_incarnation(patch: pytest.MonkeyPatch) -> None:
@@ -170,6 +172,22 @@ def a_database_is_taken_for_the_newest(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(DatabaseAge, "_compare", unasked)
 
 
+def kafka_is_told_rarely(patch: pytest.MonkeyPatch) -> None:
+    """After a crash more than the last two seconds is done again, although an operator said that nothing is to be."""
+    patch.setattr(upkeep, "COMMIT_SECONDS", 10.0)
+
+
+def who_ends_tells_kafka_nothing(patch: pytest.MonkeyPatch) -> None:
+    """What was sent in the last seconds before an orderly stop is sent again after a restore."""
+    commit = upkeep.Upkeep.commit
+
+    async def telling(self: upkeep.Upkeep) -> None:
+        if (task := asyncio.current_task()) is None or task.get_name().startswith("look after"):
+            await commit(self)
+
+    patch.setattr(upkeep.Upkeep, "commit", telling)
+
+
 def another_leader_is_not_noticed(patch: pytest.MonkeyPatch) -> None:
     """What follows a log that has lost its end is applied as if nothing were missing."""
     patch.setattr(Partition, "_is_of_other_leader", lambda self, record: False)
@@ -227,6 +245,8 @@ def what_follows_is_sent_whatever_came_of_the_one_before(patch: pytest.MonkeyPat
         (a_call_is_waited_for_for_ever, Profile(gone=0.2), 0),
         (a_database_is_taken_for_the_newest, Profile(restored=("dispatcher", "again")), 0),
         (a_database_is_taken_for_the_newest, Profile(restored=("flow-engine", "again")), 0),
+        (kafka_is_told_rarely, SKIP, 1),
+        (who_ends_tells_kafka_nothing, SKIP, 27),
         (another_leader_is_not_noticed, Profile(log="cut off and written on"), 0),
         (a_new_partition_is_begun, Profile(log="grown"), 0),
         (a_batch_that_takes_too_long_is_tried_whole, Profile(slow_saves=2, blows=2), 0),

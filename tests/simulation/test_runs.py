@@ -6,12 +6,17 @@ import gc
 
 import pytest
 
+from simulation import restored
 from simulation.faults import Profile
+from simulation.programs import Pace
 from simulation.run import simulate
 
 SEEDS, AT_ONCE = 200, 10
 FULL = 6
 GROWN_UNEVENLY = 19
+BUSY_BEFORE_A_RESTORE, THREE_FAIL_AND_ONE_DID_NOT = 472, 618
+"""Of `profile_of`."""
+STOPPED_IN_RECOVERY = (1, 11, 12)
 LONG, AT_ONCE_IN_A_LONG_RUN = 10_000, 250
 
 
@@ -31,6 +36,37 @@ def test_a_run_is_sound(first: int) -> None:
 @pytest.mark.parametrize("first", range(SEEDS, LONG, AT_ONCE_IN_A_LONG_RUN))
 def test_many_runs_are_sound(first: int) -> None:
     assert wrong(range(first, first + AT_ONCE_IN_A_LONG_RUN)) == []
+
+
+@pytest.mark.parametrize(("crashes", "again"), [(1.0, 8), (0.0, 0)], ids=["a crash", "an orderly stop"])
+def test_what_is_skipped_after_a_restore_is_not_sent_again_but_for_the_last_seconds_before_a_crash(
+    crashes: float, again: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a seed in which people were told several numbers in those seconds: they are told them again, in order."""
+    monkeypatch.setattr(restored, "CRASHES", crashes)
+    report = simulate(BUSY_BEFORE_A_RESTORE)
+    assert (report.wrong, report.verdict.repeated) == ([], again)
+
+
+@pytest.mark.parametrize("seed", STOPPED_IN_RECOVERY)
+def test_a_dispatcher_that_ends_while_a_commit_has_no_answer_tells_kafka_what_it_did(
+    seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(restored, "CRASHES", 0.0)
+    report = simulate(seed, profile=Profile(restored=("dispatcher", "skip"), people=9, busy=True))
+    assert (report.wrong, report.verdict.repeated) == ([], 0)
+
+
+def test_a_project_whose_events_were_applied_before_a_bad_release_is_not_held_by_it() -> None:
+    """By a seed in which an engine gets records of four projects and comes to those of three under the bad release."""
+    assert simulate(THREE_FAIL_AND_ONE_DID_NOT).wrong == []
+
+
+def test_who_has_spent_his_allowance_is_told_of_each_event_that_is_refused() -> None:
+    """Nothing waits for an answer to those, and all others are answered."""
+    report = simulate(0, profile=Profile(blows=4, unknown=0.2, pace=Pace(slow=0.5), quick_people=6, people=0))
+    assert report.wrong == []
+    assert report.verdict.gone > 0
 
 
 def test_a_disk_that_is_full_for_a_while_loses_nothing() -> None:

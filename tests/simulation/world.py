@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from contracts import actions, dlq, events, findings, inbound, replies
+from contracts.cloudevents import PROJECT, TYPE_PREFIX
 from contracts.registry import FlowVersion
 from dispatcher.model.catalogue import Catalogue
 from flow_engine.catalogue.links import LinkMaker
@@ -16,6 +20,7 @@ from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.programs.worker import Learn, StepWorker
 from servicekit.credentials.links import LinkKeys
 from servicekit.kafka.inside_aiokafka.incarnations import TopicState
+from servicekit.kafka.records import Record
 from servicekit.loop.partition_loop import Fatal
 from simulation.database import Database, Statements
 from simulation.kafka_clients import Kafka, SendQueue
@@ -24,13 +29,15 @@ from simulation.places import NOON, wall_clock
 from simulation.programs import Pace
 from simulation.receivers import Receivers
 from simulation.tenants import KEYS, entities
-from simulation.virtual_loop import Machine, VirtualLoop
+from simulation.virtual_loop import MACHINE, Machine, VirtualLoop
 from support.conversations_in_memory import ConversationsInMemory
 from support.deliveries_in_memory import DeliveriesInMemory
 from support.log_in_memory import LogInMemory
 from support.registry_in_memory import ViewInMemory
 
 PARTITIONS = 3
+REFUSAL = b"this project's programs have taken too long"
+"""What `flow.failed` says where a run came to a program after its project had spent its allowance (ADR-0015)."""
 ORDINARY = Pace()
 TOPICS = (inbound.TOPIC.name, actions.TOPIC.name, events.TOPIC.name, findings.TOPIC.name, replies.TOPIC.name)
 
@@ -75,13 +82,18 @@ class World:
             self.log.create(topic, PARTITIONS)
         for service in ("flow-engine", "dispatcher"):
             self.log.create(dlq.topic_for(service).name, 1)
-        self.log.on_append = lambda record: self.trace(f"{record.topic}/{record.partition}/{record.offset}")
+        self.log.on_append = self._appended
         self.kafka = Kafka(self.network, self.log)
         self.receivers = Receivers(self.network)
         self.machines: list[Machine] = []
         self.crashes: list[str] = []
         self.unanswered: set[str] = set()
         """Chats of which a call is gone."""
+        self.held: list[tuple[Machine | None, bytes | None]] = []
+        """Whose code has held a conversation, and of which project."""
+        self.losable: defaultdict[str, set[int]] = defaultdict(set)
+        """Chat -> which of its numbers may have no answer: their runs failed because the project's programs had taken too long,
+        and said so; or they were taken over and not sent when the dispatcher's database was restored, and an operator said skip."""
         self.bad_release = False
         """Engines that start now fail at every turn."""
         self.at_failpoint: Callable[[str], None] = lambda point: None
@@ -93,6 +105,16 @@ class World:
     def now(self) -> datetime:
         """The servers' time."""
         return datetime.fromtimestamp(self._seconds(), UTC)
+
+    def _appended(self, record: Record) -> None:
+        self.trace(f"{record.topic}/{record.partition}/{record.offset}")
+        if record.topic == events.TOPIC.name and REFUSAL in (record.value or b"") and _type_of(record) == "flow.failed":
+            data = orjson.loads(record.value or b"")["data"]
+            self.losable[(record.key or b"").decode().rpartition("/")[2]].add(int(data["contact"]["last_message"]))
+
+    def note_held(self, record: Record) -> None:
+        """The process that runs holds a conversation by this record."""
+        self.held.append((MACHINE.get(), dict(record.headers).get(PROJECT)))
 
     def bury(self) -> None:
         """The run is over: nobody answers any more, and everything ends."""
@@ -107,6 +129,10 @@ class World:
         if not isinstance(error, Fatal):
             self.crashes.append(f"{name}: {error!r}")
         self.trace(f"{name} ended with {type(error).__name__}")
+
+
+def _type_of(record: Record) -> str:
+    return (dict(record.headers)["ce_type"] or b"").decode().removeprefix(TYPE_PREFIX)
 
 
 class Clients:

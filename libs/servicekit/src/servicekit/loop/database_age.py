@@ -62,6 +62,10 @@ class DatabaseAge:
         self.settled = asyncio.Event()
         """Set once the database is known to be as new as what was done with it."""
 
+    def said(self, partition: int) -> Committed | None:
+        """How far the database says that the partition is, when it was asked last."""
+        return self._known.get(partition)
+
     def problem(self) -> str | None:
         """For readiness: what would be repeated, and who decides."""
         return self._problem

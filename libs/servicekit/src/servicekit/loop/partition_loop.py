@@ -387,7 +387,7 @@ class PartitionLoop:
         if self._outlet.published:
             await self._outlet.delete_published()
         await self._positions.save()
-        await self._upkeep.commit()
+        await self._upkeep.last()
         for task in helpers:
             task.cancel()
         await asyncio.gather(*applying, *helpers, return_exceptions=True)

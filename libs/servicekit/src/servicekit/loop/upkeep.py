@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from itertools import count
 
 from servicekit.kafka.committed import Committed
@@ -10,7 +11,7 @@ from servicekit.kafka.group_reader import GroupReader
 from servicekit.loop.assignment import Assignment
 from servicekit.loop.database_age import DatabaseAge, WentBack
 from servicekit.loop.metrics import LoopMetrics
-from servicekit.loop.partitions import State
+from servicekit.loop.partitions import Partition, State
 from servicekit.loop.positions import Positions
 
 COMMIT_SECONDS = 2.0
@@ -67,11 +68,24 @@ class Upkeep:
         if await self._reader.commit({number: at for number, at in now.items() if self._told.get(number) != at}):
             self._told = now
 
+    async def last(self) -> None:
+        """Tell it when the loop ends. PostgreSQL is asked once more: a batch may be committed whose answer never came."""
+        with contextlib.suppress(WentBack, TimeoutError):  # Kafka is told what was done all the same.
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await self._age.look()
+        await self.commit()
+
     def _standing(self) -> dict[int, Committed]:
         """As far as PostgreSQL has it: Kafka must never be told more than a database says that nobody set back."""
-        found = {}
-        for part in self._assignment.partitions.values():
-            hold = part.hold
-            if part.state is State.READY and hold is not None and hold.incarnation is not None:
-                found[part.number] = Committed(hold.stored, hold.incarnation, self._age.number)
-        return found
+        standing = {number: self._of(part) for number, part in self._assignment.partitions.items()}
+        return {number: at._replace(number=self._age.number) for number, at in standing.items() if at is not None}
+
+    def _of(self, part: Partition) -> Committed | None:
+        """What its last batch saved, or what the database has said: of one in recovery the last answer may never have come."""
+        if part.state not in (State.READY, State.RECOVERING):
+            return None
+        said, hold = self._age.said(part.number), part.hold
+        if hold is None or hold.incarnation is None:
+            return said
+        saved = Committed(hold.stored, hold.incarnation)
+        return said if said is not None and said.incarnation == hold.incarnation and said > saved else saved
