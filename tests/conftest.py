@@ -14,6 +14,7 @@ pytest_plugins = (
     "support.suite.order",
     "support.suite.limit",
     "support.suite.account",
+    "support.suite.garbage",
     "support.suite.lost_tasks",
     "support.suite.properties",
 )

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator
-
 import pytest
 
 pytest_plugins = ("pytester",)
@@ -20,14 +17,6 @@ def run(work):
     loop.run_until_complete(work)
     loop.close()
 """
-
-
-@pytest.fixture(autouse=True)
-def old_is_left_alone() -> Iterator[None]:
-    """To look through all that earlier tests have made would take seconds."""
-    gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 def run(pytester: pytest.Pytester, text: str) -> pytest.RunResult:
