@@ -38,6 +38,8 @@ from support.registry_in_memory import ViewInMemory
 PARTITIONS = 3
 REFUSAL = b"this project's programs have taken too long"
 """What `flow.failed` says where a run came to a program after its project had spent its allowance (ADR-0015)."""
+OFTEN = 0.5
+"""Programs that are slow in such a share of the turns may spend their project's allowance. Others are never refused for it."""
 ORDINARY = Pace()
 TOPICS = (inbound.TOPIC.name, actions.TOPIC.name, events.TOPIC.name, findings.TOPIC.name, replies.TOPIC.name)
 
@@ -108,7 +110,9 @@ class World:
 
     def _appended(self, record: Record) -> None:
         self.trace(f"{record.topic}/{record.partition}/{record.offset}")
-        if record.topic == events.TOPIC.name and REFUSAL in (record.value or b"") and _type_of(record) == "flow.failed":
+        if self.pace.slow < OFTEN or record.topic != events.TOPIC.name or REFUSAL not in (record.value or b""):
+            return
+        if _type_of(record) == "flow.failed":
             data = orjson.loads(record.value or b"")["data"]
             self.losable[(record.key or b"").decode().rpartition("/")[2]].add(int(data["contact"]["last_message"]))
 

@@ -91,11 +91,13 @@ class AssignedReader:
         return self.position is not None and boot_seconds() - self._whole_at > self._trusted_seconds
 
     async def end(self, timeout: float) -> int:
-        """The log's end as of now. Raises KafkaError when there is no connection, TimeoutError."""
+        """The log's end as of now, with what was written in a transaction whose commit the broker still notes.
+
+        Raises KafkaError when there is no connection, TimeoutError.
+        """
         if self._consumer is None:
             raise KafkaError("not connected")
-        tp = self._read_partition
-        return int((await undisturbed(self._consumer.end_offsets([tp]), timeout))[tp])
+        return await undisturbed(consumers.end_of_log(self._consumer, self._read_partition), timeout)
 
     async def now(self, timeout: float) -> tuple[int, str | None]:
         """The log's end and its topic's id as of now. Raises as `end` does."""

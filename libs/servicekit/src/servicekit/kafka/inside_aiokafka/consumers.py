@@ -6,7 +6,9 @@ from collections.abc import Coroutine
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import LeaderNotAvailableError, for_code
+from aiokafka.protocol.offset import OffsetRequest
 
 from servicekit.kafka.inside_aiokafka import fetching, instance_names
 from servicekit.kafka.inside_aiokafka.incarnations import TopicState, state_of
@@ -14,6 +16,7 @@ from servicekit.kafka.inside_aiokafka.instance_names import Membership
 from servicekit.kafka.undisturbed import undisturbed
 
 COLLECT_BYTES = 64 * 1024
+NO_REPLICA, READ_UNCOMMITTED, LATEST = -1, 0, -1
 CLOSE_SECONDS = 2.0
 
 log = structlog.get_logger()
@@ -27,6 +30,24 @@ def collect(consumer: AIOKafkaConsumer, patience_ms: int) -> None:
     fetcher = consumer._fetcher
     fetcher._fetch_min_bytes = COLLECT_BYTES if patience_ms else 1
     fetcher._fetch_max_wait_ms = patience_ms or fetching.WAIT_MS
+
+
+async def end_of_log(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
+    """Where the log ends now. Raises KafkaError.
+
+    `end_offsets` of a consumer of what is committed tells where the first open transaction begins. One whose commit was
+    answered stays open for some milliseconds, until the broker has noted that in the log.
+    """
+    leader = consumer._client.cluster.leader_for_partition(tp)
+    if leader is None or leader == -1:
+        raise LeaderNotAvailableError(tp)
+    request = OffsetRequest(NO_REPLICA, READ_UNCOMMITTED, [(tp.topic, [(tp.partition, LATEST)])])
+    answer = await consumer._client.send(leader, request)
+    ((_, ((_, error, _, offset),)),) = answer.topics
+    if error:
+        consumer._client.force_metadata_update()
+        raise for_code(error)(tp)
+    return int(offset)
 
 
 def fetcher_ended(consumer: AIOKafkaConsumer) -> bool:
