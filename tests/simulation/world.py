@@ -172,6 +172,10 @@ class Clients:
         """What a consumer knows of its topics is never old here."""
 
     @staticmethod
+    def gather(consumer: Any, seconds: float) -> None:
+        """Its fetches have everything that there is."""
+
+    @staticmethod
     def fenced(consumer: Any) -> None:
         """No two machines have one name here."""
 

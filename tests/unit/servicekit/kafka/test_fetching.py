@@ -93,3 +93,30 @@ async def test_the_connection_of_a_fetch_that_is_ended_is_closed(client: Client)
     waiting.cancel()
     await asyncio.wait([waiting])
     assert closed == ["fetches"]
+
+
+async def test_what_comes_soon_after_records_comes_with_one_fetch(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, slept = [50.0], list[float]()
+
+    async def sleep(seconds: float) -> None:
+        slept.append(round(seconds, 6))
+        now[0] += seconds
+
+    monkeypatch.setattr(fetching, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    fetching.gather(SimpleNamespace(_client=client), 0.016)  # type: ignore[arg-type]
+    now[0] += 1
+    monkeypatch.setattr(fetching.asyncio, "sleep", sleep)
+    client.answers = [NOTHING, SOME, SOME]
+    await client.ask(request())
+    assert slept == []  # Nothing had come for a second.
+    now[0] += 0.01
+    await client.ask(request())
+    assert slept == [0.006]
+    await client.ask(request())
+    assert slept == [0.006, 0.016]
+    now[0] += 0.016
+    client.answers = [NOTHING]
+    await client.ask(request())
+    assert slept == [0.006, 0.016]

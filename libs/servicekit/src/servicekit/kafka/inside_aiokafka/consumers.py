@@ -32,6 +32,11 @@ def collect(consumer: AIOKafkaConsumer, patience_ms: int) -> None:
     fetcher._fetch_max_wait_ms = patience_ms or fetching.WAIT_MS
 
 
+def gather(consumer: AIOKafkaConsumer, seconds: float) -> None:
+    """Let what comes within so long of records come together with one fetch. The first record after a pause comes at once."""
+    fetching.gather(consumer, seconds)
+
+
 async def end_of_log(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
     """Where the log ends now. Raises KafkaError.
 

@@ -38,6 +38,14 @@ class _Fetches:
 
     came: float = field(default_factory=lambda: time.monotonic())
     waiting: set[asyncio.Task[Any]] = field(default_factory=set)
+    gather_seconds: float = 0.0
+    """How long after an answer that brought something the next fetch goes out at the earliest."""
+
+    async def gathered(self) -> None:
+        """Wait until the next fetch may go out."""
+        rest = self.came + self.gather_seconds - time.monotonic()
+        if rest > 0:
+            await asyncio.sleep(rest)
 
     def end_waiting(self) -> None:
         for task in self.waiting:
@@ -64,6 +72,11 @@ class _Fetches:
 
 
 _of_client: WeakKeyDictionary[AIOKafkaClient, _Fetches] = WeakKeyDictionary()
+
+
+def gather(consumer: AIOKafkaConsumer, seconds: float) -> None:
+    """See consumers.gather."""
+    _of_client.setdefault(consumer._client, _Fetches()).gather_seconds = seconds
 
 
 def waits(consumer: AIOKafkaConsumer) -> bool:
@@ -106,6 +119,7 @@ async def send(self: Any, node_id: int, request: Any, *, group: Any = Connection
     if not isinstance(request, FetchRequest):
         return await _send(self, node_id, request, group=group)
     fetches = _of_client.setdefault(self, _Fetches())
+    await fetches.gathered()
     with fetches.under_way(request):
         try:
             answer = await _send(self, node_id, request, group=FETCHES)
