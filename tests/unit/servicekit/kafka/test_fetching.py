@@ -117,6 +117,7 @@ async def test_what_comes_soon_after_records_comes_with_one_fetch(
     await client.ask(request())
     assert slept == [0.006, 0.016]
     now[0] += 0.016
-    client.answers = [NOTHING]
+    client.answers = [NOTHING, (0, 0, 5, bytes(fetching.MUCH))]
     await client.ask(request())
-    assert slept == [0.006, 0.016]
+    await client.ask(request())
+    assert slept == [0.006, 0.016]  # Who is behind goes on at once.

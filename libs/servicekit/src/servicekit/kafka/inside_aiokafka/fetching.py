@@ -26,6 +26,7 @@ WAIT_MS, SILENT_WAIT_MS = 100, 5_000
 The first record ends either. The longer one stays well below the 15 s in which each request has to be answered.
 """
 SILENT_SECONDS = 0.25
+MUCH = 64 * 1024
 FETCHES: Final = "fetches"
 """Names the connection beside aiokafka's own groups of them."""
 
@@ -39,11 +40,17 @@ class _Fetches:
     came: float = field(default_factory=lambda: time.monotonic())
     waiting: set[asyncio.Task[Any]] = field(default_factory=set)
     gather_seconds: float = 0.0
-    """How long after an answer that brought something the next fetch goes out at the earliest."""
+    """How long after an answer that brought little the next fetch goes out at the earliest."""
+    little_came: float = 0.0
+
+    def brought(self, size: int) -> None:
+        """An answer had so many bytes of records. Of what is much already nothing is gained by waiting for more."""
+        self.came = time.monotonic()
+        self.little_came = self.came if size < MUCH else 0.0
 
     async def gathered(self) -> None:
         """Wait until the next fetch may go out."""
-        rest = self.came + self.gather_seconds - time.monotonic()
+        rest = self.little_came + self.gather_seconds - time.monotonic()
         if rest > 0:
             await asyncio.sleep(rest)
 
@@ -133,8 +140,8 @@ async def send(self: Any, node_id: int, request: Any, *, group: Any = Connection
             raise
     if any(error for _, error, *_ in _partitions(answer)):
         fetches.failed()
-    elif any(records for *_, records in _partitions(answer)):
-        fetches.came = time.monotonic()
+    elif size := sum(len(records or b"") for *_, records in _partitions(answer)):
+        fetches.brought(size)
     return answer
 
 
