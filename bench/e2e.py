@@ -72,16 +72,21 @@ async def flat_out(chain: Chain, target: Sink, seconds: float) -> None:
     chain.cpu.append(meter.ms_per_event(outcome.done))
 
 
-async def at_ease(chain: Chain, target: Sink, seconds: float) -> None:
-    """At 200 a second: milliseconds from each post to its arrival."""
+async def latencies_at(rate: float, chain: Chain, target: Sink, seconds: float) -> list[float]:
+    """Milliseconds from each post to its arrival, in the order of the answers."""
     load = Load(chain.url, chain.headers, body, event_id)
     try:
-        outcome = await load.at_rate(LATENCY_RATE, seconds)
+        outcome = await load.at_rate(rate, seconds)
         seen = await target.wait_for(outcome.done)
     finally:
         await load.close()
     arrived: Mapping[str, float] = seen["by_id"]
-    chain.latencies += [(arrived[name] - sent) * 1000 for name, sent in outcome.sent_at.items()]
+    return [(arrived[name] - sent) * 1000 for name, sent in outcome.sent_at.items()]
+
+
+async def at_ease(chain: Chain, target: Sink, seconds: float) -> None:
+    """At 200 a second."""
+    chain.latencies += await latencies_at(LATENCY_RATE, chain, target, seconds)
 
 
 @contextlib.asynccontextmanager

@@ -7,17 +7,15 @@ requests to Kafka by kind, and PostgreSQL's transactions and bytes of log, each 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from bench.drawing import curve
-from bench.e2e import Chain, body, event_id, our_chain, raw_chain
-from bench.load import Load
-from bench.measure import CpuMeter, median, quantile, report
+from bench.e2e import Chain, latencies_at, our_chain, raw_chain
+from bench.measure import CpuMeter, median, medians, quantile, report
 from bench.rig import Rig, Sink, options, rig, sink
-from bench.server_counts import Counts, per_event, postgres_counts, service_counts
+from bench.server_counts import Counts, per_event, postgres_counts, stack_counts
 
 RATES = (50, 100, 200, 400, 800)
 ROUNDS = 2
@@ -39,8 +37,8 @@ class Point:
             "p50_ms": quantile(self.latencies, 0.5),
             "p99_ms": quantile(self.latencies, 0.99),
             "cpu_ms": self.cpu_ms,
-            "cpu_ms_by_process": _medians(self.cpu),
-            "per_event": _medians(self.requests),
+            "cpu_ms_by_process": medians(self.cpu),
+            "per_event": medians(self.requests),
         }
 
     @property
@@ -50,16 +48,11 @@ class Point:
 
 
 async def at_rate(chain: Chain, target: Sink, counting: Counting, rate: int, seconds: float, point: Point) -> None:
-    load, meter, before = Load(chain.url, chain.headers, body, event_id), CpuMeter.start(chain.pids), await counting()
-    try:
-        outcome = await load.at_rate(rate, seconds)
-        seen = await target.wait_for(outcome.done)
-    finally:
-        await load.close()
-    point.cpu.append(meter.ms_per_event(outcome.done))
-    point.requests.append(per_event(before, await counting(), outcome.done))
-    arrived: Mapping[str, float] = seen["by_id"]
-    point.latencies += [(arrived[name] - sent) * 1000 for name, sent in outcome.sent_at.items()]
+    meter, before = CpuMeter.start(chain.pids), await counting()
+    latencies = await latencies_at(rate, chain, target, seconds)
+    point.cpu.append(meter.ms_per_event(len(latencies)))
+    point.requests.append(per_event(before, await counting(), len(latencies)))
+    point.latencies += latencies
 
 
 async def idle(bench: Rig) -> dict[str, float]:
@@ -84,12 +77,6 @@ def verdict(points: Mapping[str, Mapping[int, Point]]) -> dict[str, float]:
     }
 
 
-def _medians(rounds: list[dict[str, float]]) -> dict[str, float]:
-    return {
-        name: median(each.get(name, 0.0) for each in rounds) for name in sorted(Counter(k for r in rounds for k in r))
-    }
-
-
 async def main(seconds: float, picture: str) -> None:
     each = seconds / (len(RATES) * 2 * ROUNDS)
     async with rig() as bench, sink() as target:
@@ -97,7 +84,7 @@ async def main(seconds: float, picture: str) -> None:
         resting = await idle(bench)
         async with raw_chain(bench, target) as raw:
             counting: dict[str, Counting] = {
-                "ours": lambda: _added(service_counts(bench.stack), postgres_counts(bench.stack, "switchhook")),
+                "ours": lambda: stack_counts(bench.stack),
                 "raw": lambda: postgres_counts(bench.stack, "raw"),
             }
             for chain in (ours, raw):
@@ -113,10 +100,6 @@ async def main(seconds: float, picture: str) -> None:
     if picture:
         curve(picture, {name: {r: p.figures() for r, p in by_rate.items()} for name, by_rate in points.items()})
     report("latency", **verdict(points), idle_percent=round(sum(resting.values()), 2))
-
-
-async def _added(*counts: Awaitable[Counts]) -> Counts:
-    return sum([await each for each in counts], Counter())
 
 
 if __name__ == "__main__":

@@ -16,6 +16,13 @@ def median(values: Iterable[float]) -> float:
     return round(statistics.median(values), 4)
 
 
+def medians(rounds: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Of each figure; a round that has none of it counts as 0."""
+    return {
+        name: median(each.get(name, 0.0) for each in rounds) for name in sorted({k for each in rounds for k in each})
+    }
+
+
 def quantile(values: Sequence[float], q: float) -> float:
     """The q-quantile (0 to 1) of at least one value, by nearest rank."""
     ordered = sorted(values)

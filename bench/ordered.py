@@ -8,7 +8,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from bench.dispatch import ours_per_second
-from bench.measure import CpuMeter, median, report
+from bench.measure import CpuMeter, median, medians, report
 from bench.rig import Rig, options, rig, sink
 from bench.server_counts import per_event, postgres_counts
 from contracts import cloudevents, events
@@ -30,11 +30,6 @@ def told(bench: Rig, type: str, number: int) -> dict[str, Any]:
     headers = cloudevents.headers(id=id, type=type, source="bench", time=now, project=bench.project)
     source = cloudevents.source_headers("bench", 0, number, 0)
     return {"topic": events.TOPIC.name, "key": key.encode(), "value": event.encode(), "headers": headers + source}
-
-
-def medians(rounds: list[dict[str, float]]) -> dict[str, float]:
-    """Of each figure that every round has."""
-    return {name: median(each[name] for each in rounds) for name in rounds[0] if all(name in each for each in rounds)}
 
 
 async def main(seconds: float) -> None:

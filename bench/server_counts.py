@@ -40,6 +40,11 @@ async def postgres_counts(stack: Stack, database: str) -> Counts:
     return Counter({"postgres.transactions": int(commits or 0), "postgres.wal_bytes": int(wal_bytes)})
 
 
+async def stack_counts(stack: Stack) -> Counts:
+    """Both, of the services and their database."""
+    return await service_counts(stack) + await postgres_counts(stack, "switchhook")
+
+
 def per_event(before: Counts, after: Counts, events: int) -> dict[str, float]:
     """What came to it since, for each event."""
     return {name: round((count - before[name]) / events, 3) for name, count in after.items() if count > before[name]}
