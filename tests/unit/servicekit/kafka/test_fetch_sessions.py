@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from aiokafka.protocol import fetch
 
-from servicekit.kafka.inside_aiokafka.fetch_sessions import LAST_EPOCH, SINCE_VERSION, FetchSession, _Client
+from servicekit.kafka.inside_aiokafka import fetching
+from servicekit.kafka.inside_aiokafka.fetch_sessions import LAST_EPOCH, SINCE_VERSION, FetchSession
 
 MOST = 1000
 
@@ -69,7 +70,6 @@ def test_a_session_that_is_refused_begins_anew(session: FetchSession, code: int,
 
 def test_after_a_request_whose_fate_is_unknown_it_begins_anew(session: FetchSession) -> None:
     asked(session, whole(a=6, b=9))
-    session.lost()
     made = asked(session, whole(a=6, b=9))
     assert (made.session_id, made.session_epoch, places(made)) == (7, 0, {0: 6, 1: 9})
 
@@ -92,19 +92,25 @@ def test_an_older_broker_is_asked_as_aiokafka_would() -> None:
 
 def test_epochs_begin_again_behind_the_last(session: FetchSession) -> None:
     session._epoch = LAST_EPOCH
+    assert asked(session, whole(a=5)).session_epoch == LAST_EPOCH
     session.answered(answer())
     assert asked(session, whole(a=5)).session_epoch == 1
 
 
-class Broker:
-    """Fails, or answers; keeps what it was asked."""
+class Client:
+    """One whose brokers fail, or answer; keeps what they were asked."""
 
     def __init__(self) -> None:
         self.asked: list[Any] = []
         self.answers: list[Any] = []
-        self.cluster = None
 
     async def send(self, node: int, request: Any) -> Any:
+        return await fetching.send(self, node, request)
+
+
+@pytest.fixture
+def client(monkeypatch: pytest.MonkeyPatch) -> Client:
+    async def send(self: Client, node: int, request: Any, *, group: Any) -> Any:
         made = request.build(fetch.FetchRequest_v11) if isinstance(request, fetch.FetchRequest) else request
         self.asked.append((node, made))
         outcome = self.answers.pop(0)
@@ -112,17 +118,18 @@ class Broker:
             raise outcome
         return outcome
 
+    monkeypatch.setattr(fetching, "_send", send)
+    return Client()
 
-async def test_each_broker_has_a_session_of_its_own_and_a_failure_ends_it() -> None:
-    broker = Broker()
-    client = _Client(broker)
-    broker.answers = [answer(1), answer(2), ConnectionError(), answer(1), "no fetch"]
+
+async def test_each_broker_has_a_session_of_its_own_and_a_failure_ends_it(client: Client) -> None:
+    client.answers = [answer(1), answer(2), ConnectionError(), answer(1), "no fetch"]
     await client.send(1, whole(a=5))
     await client.send(2, whole(b=5))
     with pytest.raises(ConnectionError):
         await client.send(1, whole(a=6))
     await client.send(1, whole(a=6))
-    assert [(node, made.session_id, made.session_epoch) for node, made in broker.asked] == [
+    assert [(node, made.session_id, made.session_epoch) for node, made in client.asked] == [
         (1, 0, 0), (2, 0, 0), (1, 1, 1), (1, 1, 0),
     ]  # fmt: skip
     assert await client.send(1, "metadata") == "no fetch"

@@ -36,7 +36,7 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Client:
         said = self.answers.pop()
         if isinstance(said, Exception):
             raise said
-        return SimpleNamespace(topics=[("t", [said])])
+        return SimpleNamespace(topics=[("t", [said])], API_VERSION=4)
 
     monkeypatch.setattr(fetching, "_send", answer)
     monkeypatch.setattr(fetching, "SILENT_SECONDS", 0.0)

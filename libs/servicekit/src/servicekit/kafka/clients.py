@@ -16,7 +16,6 @@ from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.inside_aiokafka import (
     connections,
     decoding,
-    fetch_sessions,
     fetching,
     instance_names,
     missing_topics,
@@ -28,7 +27,6 @@ FETCH_BYTES = 2 * 1024 * 1024
 """Of one fetch, all partitions together. A larger record comes alone (Kafka always gives the first one whole)."""
 
 decoding.install()
-fetch_sessions.install()
 wire_format.install()
 connections.install()
 fetching.install()

@@ -15,7 +15,6 @@ from servicekit.kafka.inside_aiokafka.incarnations import TopicState, state_of
 from servicekit.kafka.inside_aiokafka.instance_names import Membership
 from servicekit.kafka.undisturbed import undisturbed
 
-COLLECT_BYTES = 64 * 1024
 NO_REPLICA, READ_UNCOMMITTED, LATEST = -1, 0, -1
 CLOSE_SECONDS = 2.0
 
@@ -28,7 +27,7 @@ def collect(consumer: AIOKafkaConsumer, patience_ms: int) -> None:
     Each answer costs both sides some 0.3 ms, whether it holds one record or a hundred.
     """
     fetcher = consumer._fetcher
-    fetcher._fetch_min_bytes = COLLECT_BYTES if patience_ms else 1
+    fetcher._fetch_min_bytes = fetching.MUCH if patience_ms else 1
     fetcher._fetch_max_wait_ms = patience_ms or fetching.WAIT_MS
 
 

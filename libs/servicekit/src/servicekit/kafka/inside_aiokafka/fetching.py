@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -19,6 +20,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.fetch import FetchRequest
+
+from servicekit.kafka.inside_aiokafka.fetch_sessions import FetchSession
 
 WAIT_MS, SILENT_WAIT_MS = 100, 5_000
 """How long the broker holds a fetch that finds nothing; the longer one once nothing has come for SILENT_SECONDS.
@@ -42,6 +45,8 @@ class _Fetches:
     gather_seconds: float = 0.0
     """How long after an answer that brought little the next fetch goes out at the earliest."""
     little_came: float = 0.0
+    sessions: dict[int, FetchSession] = field(default_factory=lambda: defaultdict(FetchSession))
+    """By broker."""
 
     def brought(self, size: int) -> None:
         """An answer had so many bytes of records. Of what is much already nothing is gained by waiting for more."""
@@ -127,9 +132,10 @@ async def send(self: Any, node_id: int, request: Any, *, group: Any = Connection
         return await _send(self, node_id, request, group=group)
     fetches = _of_client.setdefault(self, _Fetches())
     await fetches.gathered()
+    session = fetches.sessions[node_id]
     with fetches.under_way(request):
         try:
-            answer = await _send(self, node_id, request, group=FETCHES)
+            answer = await _send(self, node_id, session.request(request), group=FETCHES)
         except asyncio.CancelledError:
             # The broker would go on holding it, and with it whatever is fetched next on its connection.
             if connection := self._conns.get((node_id, FETCHES)):
@@ -138,6 +144,7 @@ async def send(self: Any, node_id: int, request: Any, *, group: Any = Connection
         except KafkaError:
             fetches.failed()
             raise
+    session.answered(answer)
     if any(error for _, error, *_ in _partitions(answer)):
         fetches.failed()
     elif size := sum(len(records or b"") for *_, records in _partitions(answer)):

@@ -11,7 +11,7 @@ import struct
 from collections.abc import Callable, Sequence
 from functools import cache
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 
 from aiokafka.protocol import types
 from aiokafka.protocol.struct import Struct
@@ -34,67 +34,76 @@ _INT16, _INT32 = struct.Struct(">h"), struct.Struct(">i")
 _encode, _decode = Struct.encode, Struct.decode.__func__
 
 
-class Foreign(Exception):
-    """A message has a kind of field that is not known here."""
+class Codec(NamedTuple):
+    """Both ways of a field, an item of an array, or all fields of a message."""
+
+    encode: Encode
+    decode: Decode
 
 
 def encode(self: Any) -> bytes:
     """In place of `Struct.encode`."""
     schema = self.SCHEMA
-    try:
-        made = encoder(schema)
-    except Foreign:
+    codec = codec_of(schema)
+    if codec is None:
         return bytes(_encode(self))
     named = self.__dict__
-    return made([named[name] for name in schema.names])
+    return codec.encode([named[name] for name in schema.names])
 
 
 def decode(cls: Any, data: BytesIO | bytes) -> Any:
     """In place of `Struct.decode`; what follows is left in `data`."""
-    try:
-        read = decoder(cls.SCHEMA)
-    except Foreign:
+    codec = codec_of(cls.SCHEMA)
+    if codec is None:
         return _decode(cls, data)
     if isinstance(data, bytes):
-        return cls(*read(data, 0)[0])
-    values, end = read(data.getvalue(), data.tell())
+        return cls(*codec.decode(data, 0)[0])
+    values, end = codec.decode(data.getvalue(), data.tell())
     data.seek(end)
     return cls(*values)
 
 
 @cache
-def encoder(schema: types.Schema) -> Encode:
-    """For a sequence of the schema's values. Raises Foreign."""
-    steps: list[tuple[slice | int, Encode]] = []
+def codec_of(kind: Any) -> Codec | None:
+    """Of a schema (a sequence of its values in, a tuple of them out) or of a kind of field; None for what is left to aiokafka."""
+    if kind in FIXED:
+        return _of_one(struct.Struct(">" + FIXED[kind]))
+    if kind is types.Bytes:
+        return Codec(_bytes_encoded, _bytes_decoded)
+    if type(kind) is types.String and kind.encoding == "utf-8":
+        return Codec(_string_encoded, _string_decoded)
+    if type(kind) is types.Schema:
+        return _of_schema(kind)
+    if type(kind) is types.Array:
+        item = codec_of(kind.array_of)
+        return item and Codec(_array_encoder(item.encode), _array_decoder(item.decode))
+    return None
+
+
+def _of_schema(schema: types.Schema) -> Codec | None:
+    encoders: list[tuple[slice | int, Encode]] = []
+    decoders: list[tuple[bool, Decode]] = []
     for first, kinds in _runs(schema.fields):
-        if fixed := _fixed(kinds):
-            steps.append((slice(first, first + len(kinds)), _packer(fixed)))
-        else:
-            steps.append((first, _encoder_of(kinds[0])))
-    if len(steps) == 1 and isinstance(steps[0][0], slice):
-        return steps[0][1]
-    return lambda values: b"".join([part(values[where]) for where, part in steps])
-
-
-@cache
-def decoder(schema: types.Schema) -> Decode:
-    """Gives a tuple of the schema's values. Raises Foreign."""
-    steps = [
-        (fixed := _fixed(kinds), _unpacker(fixed) if fixed else _decoder_of(kinds[0]))
-        for _, kinds in _runs(schema.fields)
-    ]
+        is_run = kinds[0] in FIXED
+        codec = _of_run(kinds) if is_run else codec_of(kinds[0])
+        if codec is None:
+            return None
+        encoders.append((slice(first, first + len(kinds)) if is_run else first, codec.encode))
+        decoders.append((is_run, codec.decode))
+    if len(encoders) == 1 and decoders[0][0]:
+        return Codec(encoders[0][1], decoders[0][1])
 
     def read(buffer: bytes, at: int) -> tuple[tuple[Any, ...], int]:
         values: list[Any] = []
-        for fixed, part in steps:
+        for is_run, part in decoders:
             value, at = part(buffer, at)
-            if fixed:
+            if is_run:
                 values += value
             else:
                 values.append(value)
         return tuple(values), at
 
-    return steps[0][1] if len(steps) == 1 and steps[0][0] else read
+    return Codec(lambda values: b"".join([part(values[where]) for where, part in encoders]), read)
 
 
 def _runs(kinds: Sequence[Any]) -> list[tuple[int, list[Any]]]:
@@ -108,49 +117,15 @@ def _runs(kinds: Sequence[Any]) -> list[tuple[int, list[Any]]]:
     return runs
 
 
-def _fixed(kinds: Sequence[Any]) -> struct.Struct | None:
-    """All of them as one; None for a field that has no fixed size."""
-    return struct.Struct(">" + "".join(FIXED[kind] for kind in kinds)) if kinds[0] in FIXED else None
+def _of_run(kinds: Sequence[Any]) -> Codec:
+    run = struct.Struct(">" + "".join(FIXED[kind] for kind in kinds))
+    pack, unpack, size = run.pack, run.unpack_from, run.size
+    return Codec(lambda values: pack(*values), lambda buffer, at: (unpack(buffer, at), at + size))
 
 
-def _packer(fixed: struct.Struct) -> Encode:
-    pack = fixed.pack
-    return lambda values: pack(*values)
-
-
-def _unpacker(fixed: struct.Struct) -> Decode:
-    size, unpack = fixed.size, fixed.unpack_from
-    return lambda buffer, at: (unpack(buffer, at), at + size)
-
-
-def _encoder_of(kind: Any) -> Encode:
-    """For one field, or one item of an array."""
-    if kind in FIXED:
-        return struct.Struct(">" + FIXED[kind]).pack
-    if kind is types.Bytes:
-        return _bytes_encoded
-    if type(kind) is types.String and kind.encoding == "utf-8":
-        return _string_encoded
-    if type(kind) is types.Schema:
-        return encoder(kind)
-    if type(kind) is types.Array:
-        return _array_encoder(_encoder_of(kind.array_of))
-    raise Foreign
-
-
-def _decoder_of(kind: Any) -> Decode:
-    if kind in FIXED:
-        one = struct.Struct(">" + FIXED[kind])
-        return lambda buffer, at: (one.unpack_from(buffer, at)[0], at + one.size)
-    if kind is types.Bytes:
-        return _bytes_decoded
-    if type(kind) is types.String and kind.encoding == "utf-8":
-        return _string_decoded
-    if type(kind) is types.Schema:
-        return decoder(kind)
-    if type(kind) is types.Array:
-        return _array_decoder(_decoder_of(kind.array_of))
-    raise Foreign
+def _of_one(fixed: struct.Struct) -> Codec:
+    unpack, size = fixed.unpack_from, fixed.size
+    return Codec(fixed.pack, lambda buffer, at: (unpack(buffer, at)[0], at + size))
 
 
 def _array_encoder(item: Encode) -> Encode:
