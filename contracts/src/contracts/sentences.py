@@ -59,6 +59,12 @@ def reason(error: ValidationError) -> str:
     return f"{place}: {sentence(first)}" if place else sentence(first)
 
 
+def code_and_reason(error: ValidationError) -> tuple[str, str]:
+    """Of a record's dead letter: `not-json` or `wrong-schema`, and `reason`, 500 characters at most."""
+    is_json = error.errors(include_url=False, include_input=False)[0]["type"] != "json_invalid"
+    return "wrong-schema" if is_json else "not-json", reason(error)[:500]
+
+
 class _Known(dict[str, Any]):
     def __missing__(self, key: str) -> str:
         return "…"

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from contracts.actions import ACTION_LIMIT, action_type
 from contracts.cloudevents import HOPS, PROJECT, TYPE_PREFIX
 from contracts.event_types import EVENTS
-from contracts.sentences import reason
+from contracts.sentences import code_and_reason
 from dispatcher.errors import Unreadable
 from dispatcher.model.delivery import DeliveryKind
 from servicekit.kafka.records import Record
@@ -84,8 +84,7 @@ class ActionDecoder:
         try:
             body = kind.parse(_value(record))
         except ValidationError as error:
-            code = "not-json" if error.errors()[0]["type"] == "json_invalid" else "wrong-schema"
-            raise Unreadable(code, reason(error)[:500]) from error
+            raise Unreadable(*code_and_reason(error)) from error
         if (record.key or b"") != body.conversation.encode() and body.conversation != "-":
             raise Unreadable("wrong-schema", "the body names another conversation than the key")
         return Arrived(record, body.id, body.project_id, body, body.hops, headers.get("traceparent")), kind

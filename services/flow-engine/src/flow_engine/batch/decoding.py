@@ -12,7 +12,7 @@ from contracts import inbound
 from contracts.cloudevents import TYPE_PREFIX
 from contracts.ids import NOBODY
 from contracts.inbound import InboundBase
-from contracts.sentences import reason
+from contracts.sentences import code_and_reason
 from flow_engine.errors import Undecodable
 from flow_engine.state.patches import without_nul
 from flow_engine.turn.event import Arrived
@@ -83,8 +83,7 @@ def _body(record: Record, kind: str) -> Any:
         body = _MODELS[kind].validate_json(value)
         return _MODELS[kind].validate_json(to_json(without_nul(from_json(value)))) if _ESCAPED_NUL in value else body
     except ValidationError as error:
-        code = "not-json" if error.errors()[0]["type"] == "json_invalid" else "wrong-schema"
-        raise Undecodable(code, reason(error)[:500]) from error
+        raise Undecodable(*code_and_reason(error)) from error
 
 
 def is_for_nobody(body: Any) -> bool:

@@ -125,8 +125,7 @@ def _read(record: Record) -> TriggerRequest | Finding | Circuit | DeadRecord:
         moment = moment_of(event.timestamp)
         event_id = cloudevents.header(record.headers, "ce_id") or ""
     except ValidationError as error:
-        code = "not-json" if error.errors()[0]["type"] == "json_invalid" else "wrong-schema"
-        return DeadRecord(record, code, sentences.reason(error)[:500])
+        return DeadRecord(record, *sentences.code_and_reason(error))
     except UnicodeDecodeError:
         return DeadRecord(record, "wrong-schema", "ce_id: not UTF-8")
     except ValueError as error:
