@@ -86,6 +86,7 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
 
     monkeypatch.setattr(assigned_reader, "make_consumer", lambda *_, **__: Consumer(made))
     monkeypatch.setattr(assigned_reader.consumers, "topic_state", topic_state)
+    monkeypatch.setattr(assigned_reader.consumers, "fetcher_ended", lambda _: False)
     return made
 
 
