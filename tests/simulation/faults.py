@@ -10,6 +10,7 @@ from typing import Any
 from contracts import actions
 from devstack.restores import Choice
 from simulation import judge
+from simulation.kafka_clients import GIVE_UP_SECONDS
 from simulation.losing import Losing
 from simulation.machines import LEASE_SECONDS, SESSION_SECONDS, Process
 from simulation.people import BAD_RECORDS, Crowd
@@ -46,6 +47,12 @@ class Profile:
     blinks: int = 0
     ends: int = 0
     """How often a process is told to end, as when a release is installed."""
+    rebalances: int = 0
+    """How often each group is divided anew, where all may keep what they had; a process may be told to end meanwhile."""
+    give_up: float = GIVE_UP_SECONDS
+    """After so long a producer gives up what is not acknowledged."""
+    slowness: float = 0.0
+    """Seconds that a database's answers take longer, at most."""
     full: int = 0
     """How often a database has no room for a while."""
     bad_receivers: bool = False
@@ -135,7 +142,8 @@ class Faults:
         world.at_failpoint = self._at_failpoint
         for database in world.databases:
             database.unknown, database.server.loses = profile.unknown, profile.loses
-        world.kafka.server.loses = profile.loses
+            database.server.seconds = profile.slowness
+        world.kafka.server.loses, world.kafka.give_up_seconds = profile.loses, profile.give_up
         world.engine_database.in_time = profile.slow_saves
         world.log.keeps = Losing(world, profile.gone, profile.garbled)
         if profile.clocks:
@@ -149,7 +157,8 @@ class Faults:
         world, self.over = self.world, True
         world.at_failpoint = lambda point: None
         for server in (world.kafka.server, *(each.server for each in world.databases)):
-            server.loses, server.down = 0.0, False
+            server.loses, server.seconds, server.down = 0.0, 0.0, False
+        world.kafka.give_up_seconds = GIVE_UP_SECONDS
         for database in world.databases:
             database.unknown, database.lacks_partition, database.full = 0.0, False, False
         world.log.refuses.clear()
@@ -165,6 +174,7 @@ class Faults:
         blows += [self._postgres_blinks] * self.profile.blinks
         blows += [self._disk_full] * self.profile.full
         blows += [self._end_one] * self.profile.ends
+        blows += [self._rebalance] * self.profile.rebalances
         for blow in blows:
             await asyncio.sleep(seconds / (len(blows) + 1) * self.chance.uniform(0.5, 1))
             blow()
@@ -237,6 +247,12 @@ class Faults:
 
     def _end_one(self) -> None:
         self.world.loop.create_task(self._anew(self.chance.choice(self.processes)))
+
+    def _rebalance(self) -> None:
+        """Of an eager group: all let go of all that they have, and join again."""
+        self.world.trace("the groups are divided anew")
+        for group in self.world.kafka.groups.values():
+            group.divide_anew()
 
     async def _anew(self, process: Process) -> None:
         await process.end()

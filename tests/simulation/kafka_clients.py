@@ -43,6 +43,8 @@ class Kafka:
         self.committed: dict[tuple[str, str, int], tuple[int, str]] = {}
         """(group, topic, partition) -> offset and metadata."""
         self.producers = 0
+        self.give_up_seconds = GIVE_UP_SECONDS
+        """After which a producer gives a batch up that has not been acknowledged."""
 
     async def ask(self, do: Callable[[], Any]) -> Any:
         return await self.network.ask(self.server, do)
@@ -383,7 +385,7 @@ class SendQueue:
                 try:
                     batch.written(await self._written(tp, batch, number))
                 except KafkaError:
-                    if loop.time() - began > GIVE_UP_SECONDS:
+                    if loop.time() - began > self.producer.kafka.give_up_seconds:
                         batch.given_up()
                     await asyncio.sleep(PAUSE_SECONDS)
             await asyncio.sleep(0)  # Whoever waits for the batch says first whether the next one may go.

@@ -38,6 +38,8 @@ class Server:
         self.name, self.error = name, error
         self.down = False
         self.loses = 0.0
+        self.seconds = 0.0
+        """That its answers take longer, at most."""
 
 
 class Network:
@@ -52,6 +54,10 @@ class Network:
         """Of one way, seconds: mostly a millisecond, rarely much more."""
         spread = self._chance.random()
         return 0.0005 + 0.001 * spread if spread < 0.95 else 0.02 * self._chance.random() + 0.01
+
+    def back(self, server: Server) -> float:
+        """Of an answer on its way, seconds."""
+        return self.latency() + (server.seconds * self._chance.random() if server.seconds else 0.0)
 
     def happens(self, share: float) -> bool:
         """Whether chance has it, in that share of cases."""
@@ -87,7 +93,7 @@ class Network:
         if lost:
             self._answer(LOST_SECONDS, answer, server.error("the answer got lost"), asker)
         else:
-            self._answer(self.latency(), answer, result, asker)
+            self._answer(self.back(server), answer, result, asker)
 
     def _answer(self, seconds: float, answer: asyncio.Future[Any], result: Any, asker: Machine | None) -> None:
         if asker is None or not asker.dead:

@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from flow_engine.programs.sandbox import MakeUrl
-from flow_engine.programs.worker import Step
+from flow_engine.programs.worker import Step, StepWorker
 from flowlang.model import RunCode
 from servicekit.shares import Places
 from servicekit.workers.forking import TOO_LONG, ForkerGone
@@ -30,6 +30,7 @@ START_SECONDS = (0.2, 1.5)
 """Until a process that has just started has its first worker: others have to import what it needs."""
 FORK_SECONDS = 0.005
 TASK_SECONDS, SLOW_TASK_SECONDS = (0.0003, 0.003), (0.05, 1.8)
+BUSY_TASK_SECONDS = (0.02, 0.3)
 CODE_SECONDS, SLOW_CODE_SECONDS = (0.004, 0.009), (0.03, 0.2)
 """The longest is where the sandbox ends it. Ordinary code is ready while its batch waits."""
 CPU_SECONDS = 0.002
@@ -46,13 +47,16 @@ class Pace:
     """Of the code nodes."""
     ended: float = 0.0
     none_there: float = 0.0
+    busy: float = 0.0
+    """Of the tasks that take long this time, as where the machine has much to do: made again, they may be ready at once."""
 
 
 class Workers:
     """servicekit.workers.pool.WorkerPool of one process."""
 
-    def __init__(self, world: World, most: int) -> None:
-        self._world, self._room = world, Places(most)
+    def __init__(self, world: World, steps: StepWorker, most: int) -> None:
+        """`steps`: what each of its workers does, and has learnt: what one of them is told, all know."""
+        self._world, self.steps, self._room = world, steps, Places(most)
         self._there_at = world.loop.time() + world.chance.uniform(*START_SECONDS)
         self.ended = 0
 
@@ -75,11 +79,17 @@ class _Worker:
         if isinstance(task, Step):
             if not self._fresh and self._ends():
                 await self._end(limits)
-            await asyncio.sleep(_task_seconds(self._world, task.happening.id))
+            await asyncio.sleep(self._seconds(task.happening.id))
         try:
-            return self._world.steps(task, lambda: None), CPU_SECONDS
+            return self._workers.steps(task, lambda: None), CPU_SECONDS
         except Exception as error:
             raise TaskFailed(f"{type(error).__name__}: {error}") from error
+
+    def _seconds(self, event_id: str) -> float:
+        busy = self._world.pace.busy
+        if busy and self._world.network.happens(busy):
+            return self._world.chance.uniform(*BUSY_TASK_SECONDS)
+        return _task_seconds(self._world, event_id)
 
     def _ends(self) -> bool:
         share = self._world.pace.ended

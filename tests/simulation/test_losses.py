@@ -24,6 +24,7 @@ from dispatcher.model.delivery import Result
 from dispatcher.results.outcomes import Outcomes
 from dispatcher.scheduling.destination import Destination
 from dispatcher.scheduling.destinations import Destinations
+from flow_engine.batch import handler
 from flow_engine.batch.redriving import Redriving
 from flow_engine.batch.timers import Timers
 from flow_engine.programs import stepping
@@ -135,6 +136,19 @@ def a_wake_that_is_old_drops_the_turn_that_its_batch_deferred(patch: pytest.Monk
             await redrive(self, arrived)
 
     patch.setattr(Redriving, "redrive", dropping)
+
+
+def a_timer_that_was_held_is_not_known_when_it_is_released(patch: pytest.MonkeyPatch) -> None:
+    """Its wait never ends, or only when it is fired again because it seems to be lost."""
+    load = handler.load
+
+    async def knowing_its_own_only(reads: Any, arrived: list[Any], *more: Any) -> Any:
+        batch = await load(reads, arrived, *more)
+        own = {each.body.timer_id for each in arrived if each.body.kind == "timer"}
+        batch.work.timers_found &= own
+        return batch
+
+    patch.setattr(handler, "load", knowing_its_own_only)
 
 
 def every_failure_is_a_records_own(patch: pytest.MonkeyPatch) -> None:
