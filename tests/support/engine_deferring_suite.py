@@ -162,6 +162,16 @@ class DeferringSuite:
             await world.settle()
         assert (await world.said(), await world.held()) == (["Wait.", "/run  7."], 0)
 
+    async def test_what_a_batch_of_the_hold_before_has_begun_is_forgotten(self, world: EngineWorld) -> None:
+        """Nothing was saved of it, and its turns would take the places of others for ever."""
+        slow(world)
+        world.put("message", message_id="1", text="/run")
+        await world.compute()
+        assert not world.deferring.is_idle
+        async with world.transaction() as connection:
+            await world.handler.on_assigned({PARTITION}, connection)
+        assert world.deferring.is_idle
+
     async def test_what_the_person_is_meanwhile_counts(self, world: EngineWorld) -> None:
         """The turn is made again of what is known then; code is a function of it."""
         sandbox = slow(world)

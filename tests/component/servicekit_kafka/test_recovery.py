@@ -191,6 +191,60 @@ async def _ended_or_written(task: asyncio.Task[None], pool: Pool, written: bool,
     assert written or time.monotonic() - since > 0.8 * SESSION_SECONDS, "a new assignment would have been enough"
 
 
+@pytest.mark.parametrize("cause", ["publish", "assignment"])
+async def test_a_partition_begins_anew_only_when_no_batch_of_it_is_in_hand(
+    kafka: str, pool: Pool, make_topic: MakeTopic, cause: str
+) -> None:
+    """Else what that batch does in the handler's memory undoes what `on_assigned` has just read, and is then fenced."""
+    topic, out = await make_topic("in"), await make_topic("out")
+    ledger = Ledger(topic, out, pool)
+    loop = make_loop(ledger, kafka)
+    async with running(loop):
+        await loop.settled()
+        ledger.gate.clear()
+        await produce(kafka, topic, [("k", 1)] * 10)
+        await eventually(lambda: ledger.sizes)
+        assigned = len(ledger.assigned)
+        if cause == "assignment":
+            loop._assignment.take_on({0}, topic)
+        else:
+            loop._assignment.recover(loop._assignment.partitions[0], cause)
+        try:
+            with pytest.raises(AssertionError, match="not within"):
+                await eventually(lambda: len(ledger.assigned) > assigned, seconds=0.5)
+        finally:
+            ledger.gate.set()
+        await eventually(lambda: has(pool, 10))
+        await eventually(lambda: len(ledger.assigned) > assigned)
+        await eventually(lambda: nothing_unsent(pool))
+    records = await read_all(kafka, out)
+    assert sources(without_repeats(records)) == [(0, n) for n in range(10)]
+
+
+async def test_a_transaction_of_its_own_goes_on_under_the_hold_that_fenced_it(
+    kafka: str, pool: Pool, make_topic: MakeTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The partition is this process's all the same: who hears that it is not lets go of what `on_assigned` told him."""
+    topic = await make_topic("in")
+    loop, lock, saved = make_loop(Ledger(topic, topic, pool), kafka), fence.lock, list[int]()
+
+    async def assigned_anew(connection: asyncpg.Connection[asyncpg.Record], topic: str, hold: fence.Hold) -> bool:
+        monkeypatch.setattr(fence, "lock", lock)
+        loop._assignment.take_on({0}, topic)
+        await loop._assignment.partitions[0].taken.wait()
+        return await lock(connection, topic, hold)
+
+    async def save(_: object) -> list[Outgoing]:
+        saved.append(1)
+        return []
+
+    async with running(loop):
+        await loop.settled()
+        monkeypatch.setattr(fence, "lock", assigned_anew)
+        assert await loop.transact(0, save)
+        assert saved == [1]
+
+
 async def test_a_transaction_of_its_own_is_fenced_too(kafka: str, pool: Pool, make_topic: MakeTopic) -> None:
     topic, out = await make_topic("in"), await make_topic("out")
     loop = make_loop(Ledger(topic, out, pool), kafka, session_timeout=30)

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp
 
 from contracts.installed import BrokenPackage
 from servicekit import failpoints
+from servicekit.credentials.missing_keys import MISSING
 from servicekit.kafka.inside_aiokafka.connections import refusal as kafka_refusal
 from servicekit.kafka.refused_writes import REFUSED
 from servicekit.misconfigured import Misconfigured
@@ -103,6 +104,7 @@ def run(name: str, settings_type: type[S], make: Callable[[S], Service]) -> None
             "kafka": KAFKA.problem,
             "writes": REFUSED.problem,
             "database": DATABASE.problem,
+            "secrets": MISSING.problem,
         },
     )
     try:

@@ -115,15 +115,15 @@ class ServiceSettings(KafkaSettings):
     host: str = "127.0.0.1"
     port: int = Field(default=8080, ge=0, le=65535)
     instance: str = Field(default_factory=_default_instance, max_length=128, pattern=r"^[A-Za-z0-9._-]+$")
-    """Name of this replica, unique among the living ones of its service: two of one name take each other's partitions
-    away, again and again. Containers that share their host's name (its network) have to be given one each. One that stays
-    the same over restarts gets its partitions back at once."""
+    """Name of this replica, unique among the living ones of its service: of two of one name the one that was started later
+    works, and the other one is red. Containers that share their host's name (its network) have to be given one each. One
+    that stays the same over restarts gets its partitions back at once."""
     admin_token: SecretStr = Field(min_length=32)
     """The operator's token, at least 32 characters, or better `sha256:` and its digest in hex; the digest is all that is kept."""
     kek: SecretStr | None = None
-    """Key-encryption keys: `id:base64 of 32 bytes`, the first is the current one. The engine has none."""
+    """Key-encryption keys: `id:base64 of 32 bytes`; the first seals, each opens what it sealed. The engine has none."""
     link_key: SecretStr | None = Field(default=None, min_length=32)
-    """The one secret that keys of signed links are derived from."""
+    """What keys of signed links and sessions are derived from; of several the first signs, each opens what it signed."""
     public_url: str = "http://127.0.0.1:8080"
     """Where the outside reaches the gateway, without a trailing slash."""
     allowed_networks: Annotated[tuple[Network, ...], NoDecode] = ()

@@ -3,7 +3,7 @@
 Every ciphertext is bound to its place (`project|entity|field`), so that one cannot be moved to another entity and read
 there, and to its version, so that a value which was replaced cannot be passed off as the one that replaced it. What was
 sealed before versions were counted is version 0: it opens as it did, and gets a version when the value is set again.
-Rotation re-wraps the data key and leaves the ciphertext alone.
+Rotation re-wraps the data key and leaves the ciphertext alone (docs/how-to/operate.md).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
 from contracts.registry import Sealed
+from servicekit.credentials.missing_keys import MISSING
 from servicekit.misconfigured import Misconfigured
 
 KEY_BYTES, NONCE_BYTES = 32, 12
@@ -40,6 +41,8 @@ class KeyRing:
             raise Misconfigured("SWITCHHOOK_KEK is not set")
         self._keys = {kek_id: AESGCM(key) for kek_id, key in reversed(pairs)}
         self.current = pairs[0][0]
+        self.ids = list(self._keys)
+        """Of all its keys, in no order."""
 
     def seal(self, plaintext: bytes, *, project: str, entity: str, field: str, after: Sealed | None = None) -> Sealed:
         """Encrypt a secret for one place, as the version after the one that it replaces."""
@@ -80,6 +83,7 @@ class KeyRing:
     def _unwrap(self, sealed: Sealed, place: bytes) -> bytes:
         key = self._keys.get(sealed.kek_id)
         if key is None:
+            MISSING.asked(sealed.kek_id)
             raise SealError(f"the key-encryption key {sealed.kek_id} is not in SWITCHHOOK_KEK")
         wrapped = b64decode(sealed.wrapped_key)
         return key.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], place)

@@ -36,6 +36,8 @@ class Assignment:
         self._handler, self._metrics, self._recovery = handler, metrics, recovery
         self._work, self._max_waiting = work, max_waiting
         self._first = 0
+        self._idle: dict[int, asyncio.Event] = {}
+        """Partition.idle of each partition that was ever ours."""
 
     def in_turn(self) -> Iterator[Partition]:
         """All partitions, each time beginning with another one, so that a busy one does not starve the others."""
@@ -70,7 +72,8 @@ class Assignment:
     def take_on(self, partitions: set[int], topic: str) -> None:
         """A new generation: these are ours now."""
         self.let_go()
-        self.partitions = {number: Partition(topic, number) for number in sorted(partitions)}
+        self.partitions = {number: Partition(topic, number, self._idle.get(number)) for number in sorted(partitions)}
+        self._idle |= {number: part.idle for number, part in self.partitions.items()}
         for part in self.partitions.values():
             self._metrics.recovered("assignment")
             self._recovery.start(part)

@@ -48,7 +48,13 @@ class OwnTransactions:
                 hold = part.hold
                 if hold is None and part.state is State.RECOVERING:
                     continue
-                return hold is not None and await self._transact(part, hold, row, save)
+                if hold is None:
+                    return False
+                if await self._transact(part, hold, row, save):
+                    return True
+                if self._assignment.partitions.get(partition) is part and part.hold is hold:
+                    self._recover(part, hold, "fenced")
+                    return False
         return False
 
     async def _transact(self, part: Partition, hold: Hold, row: str, save: Save) -> bool:
@@ -64,7 +70,6 @@ class OwnTransactions:
         try:
             records = await self._connection.transaction(work)
         except FencedOff:
-            self._recover(part, hold, "fenced")
             return False
         except OutcomeUnknown:
             part.more = True

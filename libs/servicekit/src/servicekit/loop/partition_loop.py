@@ -215,7 +215,7 @@ class PartitionLoop:
         if not portions:
             return False
         for portion in portions:
-            portion.partition.in_hand = True
+            portion.partition.idle.clear()
         try:
             await self._apply(portions)
         except FencedOff as error:
@@ -228,7 +228,7 @@ class PartitionLoop:
             self._failed(portions, error)
         finally:
             for portion in portions:
-                portion.partition.in_hand = False
+                portion.partition.idle.set()
         self._reader.wake()
         return True
 

@@ -38,7 +38,8 @@ class Rewritten(Exception):
 class Partition:
     """An assigned partition, from one assignment to the next."""
 
-    def __init__(self, topic: str, number: int) -> None:
+    def __init__(self, topic: str, number: int, idle: asyncio.Event | None = None) -> None:
+        """`idle`: of the assignment before, of which a batch may still be in hand."""
         self.topic, self.number = topic, number
         self.state = State.RECOVERING
         self.hold: Hold | None = None
@@ -54,8 +55,8 @@ class Partition:
         self.fenced_at = 0.0
         self.more = False
         """A row came into the outbox while recovery was emptying it."""
-        self.in_hand = False
-        """Records of it are being applied."""
+        self.idle = idle or _set()
+        """Set unless records of it are being applied, or its position saved, under whichever hold."""
         self.holes = 0
         self.delay = 0.0
         self.alone_until = -1
@@ -73,6 +74,11 @@ class Partition:
         self._buffer: list[Record] = []
         self.waiting_bytes = 0
         """Of the records that wait."""
+
+    @property
+    def in_hand(self) -> bool:
+        """Whether a batch, of this assignment or the one before, is not done with it."""
+        return not self.idle.is_set()
 
     @property
     def waiting(self) -> int:
@@ -246,6 +252,12 @@ class Partition:
 def size_of(records: Sequence[Record]) -> int:
     """Bytes that the records hold, their headers left out."""
     return sum(len(record.value or b"") + len(record.key or b"") for record in records)
+
+
+def _set() -> asyncio.Event:
+    event = asyncio.Event()
+    event.set()
+    return event
 
 
 def _contiguous(records: Sequence[Record]) -> int:

@@ -57,7 +57,7 @@ class Positions:
         if not ahead:
             return
         for part in ahead:
-            part.in_hand = True
+            part.idle.clear()
         try:
             await self._save([_move_to(hold) for hold in ahead.values()])
         except FencedOff as error:
@@ -70,7 +70,7 @@ class Positions:
             log.warning("position.unsaved", topic=self._topic, error=f"{type(error).__name__}: {error}")
         finally:
             for part in ahead:
-                part.in_hand = False
+                part.idle.set()
             self._done()
 
     async def _save(self, moves: list[CheckpointMove]) -> None:

@@ -90,6 +90,7 @@ class EngineHandler:
         self._catalogue.retire(await self._store.retired(connection))
         turns = await self._store.deferred(partitions, connection)
         self._shares.note(whose.project for whose in turns)
+        self._deferring.forget(partitions)  # A batch that was in hand when they were revoked has gone on meanwhile.
         self._deferring.let_wait(turns)
 
     def on_revoked(self, partitions: set[int]) -> None:

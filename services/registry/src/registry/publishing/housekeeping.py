@@ -10,6 +10,7 @@ import structlog
 from registry.publishing import audit, leader
 from registry.store import postgres_circuits, postgres_settled_letters, publications
 from registry.values import endpoint_secrets, expired_urls, unsealed
+from registry.values.resealed import Resealing
 from registry.writing import idempotency
 from registry.writing.topic_tail import TopicTail
 from servicekit.credentials.sealing import KeyRing
@@ -43,6 +44,7 @@ class Housekeeping:
         """While there is one nothing of the table is published: what the topic has may be what holds."""
         self.marker: bytes | None = None
         """What readers are to be told at once while there is one: the tokens that nobody may use. Taken by the relay."""
+        self._resealing = Resealing(keys)
         self._next_snapshot = self._next_chores = float("-inf")
 
     async def keep(self, connection: Connection) -> None:
@@ -56,6 +58,7 @@ class Housekeeping:
             await self._clear_suspects(connection)
         if now >= self._next_snapshot:
             self._next_snapshot = now + SNAPSHOT_SECONDS
+            self._resealing.look_again()
             await expired_urls.end_over(connection)
             async with connection.transaction():
                 await publications.add_snapshot(connection)
@@ -102,6 +105,7 @@ class Housekeeping:
         await postgres_circuits.forget_old(connection)
         await endpoint_secrets.retire_due(connection)
         await unsealed.seal_due(connection, self._keys)
+        await self._resealing.reseal_some(connection)
 
 
 def went_back(newer: int, unknown: Sequence[str]) -> str | None:

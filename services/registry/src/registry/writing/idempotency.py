@@ -11,7 +11,7 @@ from contracts.registry import Sealed
 from registry import errors
 from registry.store.postgres import IDEMPOTENCY_LOCKS
 from registry.writing.answers import Answer
-from servicekit.credentials.sealing import KeyRing
+from servicekit.credentials.sealing import KeyRing, SealError
 from servicekit.loop.batches import Connection
 
 KEY_LIMIT = 255
@@ -51,7 +51,7 @@ async def recall(connection: Connection, key: Key, ring: KeyRing) -> Answer | No
     """The first request's answer, None if this is the first. Holds the key until the transaction ends.
 
     Raises ProblemError 409 while the first one runs, 422 when it had another body or came with another token: the answer
-    may show a secret, which is for who made it.
+    may show a secret, which is for who made it. 422 also where the key that sealed it was taken away.
     """
     if not await connection.fetchval(LOCK, IDEMPOTENCY_LOCKS, f"{key.project} {key.place}"):
         raise errors.still_running()
@@ -61,7 +61,10 @@ async def recall(connection: Connection, key: Key, ring: KeyRing) -> Answer | No
     if row["body_sha256"] != key.body_sha256:
         raise errors.key_used("This Idempotency-Key came before with another body.")
     sealed = Sealed.model_validate_json(row["answer"])
-    plaintext = ring.open_sealed(sealed, project=key.project, entity=key.place, field="answer")
+    try:
+        plaintext = ring.open_sealed(sealed, project=key.project, entity=key.place, field="answer")
+    except SealError as error:
+        raise errors.key_used("This Idempotency-Key came before, and its answer cannot be opened any more.") from error
     answer = orjson.loads(plaintext)
     if answer.pop("by", None) != key.by:  # None: a release before kept it, and not whose it is.
         raise errors.key_used("This Idempotency-Key came before with another token.")
