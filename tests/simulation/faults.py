@@ -10,7 +10,6 @@ from typing import Any
 from contracts import actions
 from devstack.restores import Choice
 from simulation import judge
-from simulation.kafka_clients import GIVE_UP_SECONDS
 from simulation.losing import Losing
 from simulation.machines import LEASE_SECONDS, SESSION_SECONDS, Process
 from simulation.people import BAD_RECORDS, Crowd
@@ -48,11 +47,11 @@ class Profile:
     ends: int = 0
     """How often a process is told to end, as when a release is installed."""
     rebalances: int = 0
-    """How often each group is divided anew, where all may keep what they had; a process may be told to end meanwhile."""
-    give_up: float = GIVE_UP_SECONDS
-    """After so long a producer gives up what is not acknowledged."""
-    slowness: float = 0.0
-    """Seconds that a database's answers take longer, at most."""
+    """How often the groups are divided anew, where all may keep what they had; a process may be told to end meanwhile."""
+    given_up: float = 0.0
+    """The share of batches that a producer gives up: their partitions begin anew, whatever is in hand."""
+    late: float = 0.0
+    """The share of databases' answers that take long: of a batch, while whatever else is asked is answered at once."""
     full: int = 0
     """How often a database has no room for a while."""
     bad_receivers: bool = False
@@ -83,6 +82,8 @@ BLINKS = Profile(blinks=2)
 BESIDE_SLOW_ONES = Profile(begins=5.0, seconds=2.5, people=0, quick_people=20, slow_people=24)
 """Nothing goes wrong, but a project has slow turns beside the quick ones."""
 BAD_RELEASE = Profile(bad_release=True, other_people=4)
+SHAKEN = Profile(seconds=4.0, rebalances=2, late=0.03, people=4, quick_people=8, slow_people=4, pace=Pace(busy=0.3))
+"""Batches have many turns that are not ready at once, and partitions are kept over a rebalance meanwhile."""
 PROGRAMS: dict[str, Any] = {
     "pace": Pace(slow=0.1, fails=0.1, ended=0.05, none_there=0.01), "people": 3, "quick_people": 2, "slow_people": 2,
 }  # fmt: skip
@@ -142,8 +143,8 @@ class Faults:
         world.at_failpoint = self._at_failpoint
         for database in world.databases:
             database.unknown, database.server.loses = profile.unknown, profile.loses
-            database.server.seconds = profile.slowness
-        world.kafka.server.loses, world.kafka.give_up_seconds = profile.loses, profile.give_up
+            database.server.late = profile.late
+        world.kafka.server.loses, world.kafka.given_up = profile.loses, profile.given_up
         world.engine_database.in_time = profile.slow_saves
         world.log.keeps = Losing(world, profile.gone, profile.garbled)
         if profile.clocks:
@@ -157,8 +158,8 @@ class Faults:
         world, self.over = self.world, True
         world.at_failpoint = lambda point: None
         for server in (world.kafka.server, *(each.server for each in world.databases)):
-            server.loses, server.seconds, server.down = 0.0, 0.0, False
-        world.kafka.give_up_seconds = GIVE_UP_SECONDS
+            server.loses, server.late, server.down = 0.0, 0.0, False
+        world.kafka.given_up = 0.0
         for database in world.databases:
             database.unknown, database.lacks_partition, database.full = 0.0, False, False
         world.log.refuses.clear()
@@ -249,7 +250,7 @@ class Faults:
         self.world.loop.create_task(self._anew(self.chance.choice(self.processes)))
 
     def _rebalance(self) -> None:
-        """Of an eager group: all let go of all that they have, and join again."""
+        """All let go of all that they have when they next ask whether they may keep it, and join again."""
         self.world.trace("the groups are divided anew")
         for group in self.world.kafka.groups.values():
             group.divide_anew()

@@ -43,8 +43,8 @@ class Kafka:
         self.committed: dict[tuple[str, str, int], tuple[int, str]] = {}
         """(group, topic, partition) -> offset and metadata."""
         self.producers = 0
-        self.give_up_seconds = GIVE_UP_SECONDS
-        """After which a producer gives a batch up that has not been acknowledged."""
+        self.given_up = 0.0
+        """The share of batches that their producer gives up at once; half of these are written all the same."""
 
     async def ask(self, do: Callable[[], Any]) -> Any:
         return await self.network.ask(self.server, do)
@@ -381,11 +381,19 @@ class SendQueue:
         while queued:
             batch, began = queued.popleft(), loop.time()
             self._numbers[tp] = number = self._numbers.get(tp, -1) + 1
+            kafka = self.producer.kafka
+            given_up = bool(kafka.given_up) and kafka.network.happens(kafka.given_up)
+            if given_up and kafka.network.happens(0.5):
+                batch.given_up()
             while not batch.future.done():
                 try:
-                    batch.written(await self._written(tp, batch, number))
+                    at = await self._written(tp, batch, number)
+                    if given_up:
+                        batch.given_up()
+                    else:
+                        batch.written(at)
                 except KafkaError:
-                    if loop.time() - began > self.producer.kafka.give_up_seconds:
+                    if loop.time() - began > GIVE_UP_SECONDS:
                         batch.given_up()
                     await asyncio.sleep(PAUSE_SECONDS)
             await asyncio.sleep(0)  # Whoever waits for the batch says first whether the next one may go.

@@ -13,6 +13,7 @@ from simulation.virtual_loop import MACHINE, Machine, VirtualLoop
 T = TypeVar("T")
 LOST_SECONDS = 0.3
 """After which a connection that is cut is noticed."""
+LATE_SECONDS = 0.6
 
 
 class Trace:
@@ -38,8 +39,8 @@ class Server:
         self.name, self.error = name, error
         self.down = False
         self.loses = 0.0
-        self.seconds = 0.0
-        """That its answers take longer, at most."""
+        self.late = 0.0
+        """The share of answers that take up to LATE_SECONDS longer."""
 
 
 class Network:
@@ -57,7 +58,8 @@ class Network:
 
     def back(self, server: Server) -> float:
         """Of an answer on its way, seconds."""
-        return self.latency() + (server.seconds * self._chance.random() if server.seconds else 0.0)
+        late = bool(server.late) and self.happens(server.late)
+        return self.latency() + (LATE_SECONDS * self._chance.random() if late else 0.0)
 
     def happens(self, share: float) -> bool:
         """Whether chance has it, in that share of cases."""

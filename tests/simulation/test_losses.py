@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -136,6 +136,22 @@ def a_wake_that_is_old_drops_the_turn_that_its_batch_deferred(patch: pytest.Monk
             await redrive(self, arrived)
 
     patch.setattr(Redriving, "redrive", dropping)
+
+
+def a_partition_begins_anew_while_a_batch_of_it_is_in_hand(patch: pytest.MonkeyPatch) -> None:
+    """The batch applies a turn that on_assigned has just been told to wait for, and is fenced: nobody wakes its conversation."""
+
+    class NotWaitedFor(asyncio.Event):
+        async def wait(self) -> Literal[True]:
+            return True
+
+    made = Partition.__init__
+
+    def with_its_own(self: Partition, topic: str, number: int, idle: asyncio.Event | None = None) -> None:
+        made(self, topic, number, NotWaitedFor())
+        self.idle.set()
+
+    patch.setattr(Partition, "__init__", with_its_own)
 
 
 def a_timer_that_was_held_is_not_known_when_it_is_released(patch: pytest.MonkeyPatch) -> None:
