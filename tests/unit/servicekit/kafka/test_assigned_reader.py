@@ -1,0 +1,74 @@
+"""A reader without a group goes on whatever becomes of its consumer: without a broker."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+
+from servicekit.kafka import assigned_reader
+from servicekit.kafka.assigned_reader import AssignedReader
+from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka.incarnations import TopicState
+
+TP = TopicPartition("t", 0)
+
+
+class Consumer:
+    """One with a record at offset 0. Where its fetcher has `ended` it gets nothing, and says nothing of it."""
+
+    def __init__(self, *, ended: bool) -> None:
+        self._fetcher = SimpleNamespace(error_future=asyncio.get_running_loop().create_future())
+        self._at, self._ended = 0, ended
+        if ended:
+            self._fetcher.error_future.set_result(None)
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    def assign(self, _: Any) -> None: ...
+
+    def seek(self, _: Any, at: int) -> None:
+        self._at = at
+
+    async def position(self, _: Any) -> int:
+        return self._at
+
+    async def beginning_offsets(self, _: Any) -> dict[TopicPartition, int]:
+        return {TP: 0}
+
+    async def end_offsets(self, _: Any) -> dict[TopicPartition, int]:
+        return {TP: 1}
+
+    async def getmany(self, **_: Any) -> dict[TopicPartition, list[Any]]:
+        await asyncio.sleep(0)
+        if self._ended or self._at:
+            return {}
+        self._at = 1
+        return {TP: ["record"]}
+
+
+async def test_a_reader_whose_fetching_has_ended_begins_anew_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = [Consumer(ended=False), Consumer(ended=True)]
+
+    async def state(*_: Any) -> TopicState:
+        return TopicState("id", {})
+
+    monkeypatch.setattr(assigned_reader, "make_consumer", lambda *_, **__: made.pop())
+    monkeypatch.setattr(assigned_reader.consumers, "topic_state", state)
+    monkeypatch.setattr(assigned_reader.asyncio, "sleep", _without_pauses(asyncio.sleep))
+    received: asyncio.Queue[Any] = asyncio.Queue()
+    reader = AssignedReader(Cluster("-"), "t", client_id="c", begin="start", receive=received.put_nowait)
+    running = asyncio.create_task(reader.run())
+    async with asyncio.timeout(5):
+        assert await received.get() == ["record"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+def _without_pauses(sleep: Any) -> Any:
+    return lambda _: sleep(0)
