@@ -82,7 +82,9 @@ BLINKS = Profile(blinks=2)
 BESIDE_SLOW_ONES = Profile(begins=5.0, seconds=2.5, people=0, quick_people=20, slow_people=24)
 """Nothing goes wrong, but a project has slow turns beside the quick ones."""
 BAD_RELEASE = Profile(bad_release=True, other_people=4)
-SHAKEN = Profile(seconds=4.0, rebalances=2, late=0.03, people=4, quick_people=8, slow_people=4, pace=Pace(busy=0.3))
+SHAKEN = Profile(
+    seconds=4.0, rebalances=3, ends=1, given_up=0.03, late=0.06, people=4, quick_people=6, slow_people=4, pace=Pace(busy=0.3),
+)  # fmt: skip
 """Batches have many turns that are not ready at once, and partitions are kept over a rebalance meanwhile."""
 PROGRAMS: dict[str, Any] = {
     "pace": Pace(slow=0.1, fails=0.1, ended=0.05, none_there=0.01), "people": 3, "quick_people": 2, "slow_people": 2,
@@ -113,6 +115,7 @@ def profile_of(seed: int) -> Profile:
         Profile(log="cut off and written on"),
         Profile(log="grown"),
         BAD_RELEASE,
+        SHAKEN,
         Profile(kill=0.02, **PROGRAMS),
         Profile(freeze=0.006, seconds=12.0, **PROGRAMS),
     )
@@ -122,7 +125,7 @@ def profile_of(seed: int) -> Profile:
     programs: dict[str, Any] = PROGRAMS if kind % 3 == 1 else {}
     return Profile(
         6.0, 0.008, 0.003, 0.03, 0.005, blows=2, bad_receivers=kind % 2 == 0, clocks=kind % 3 == 0, poison=kind % 4 == 0,
-        **programs,
+        rebalances=kind % 3, late=0.02 * (kind % 2), given_up=0.01 * (kind % 2), **programs,
     )  # fmt: skip
 
 

@@ -44,7 +44,7 @@ class Kafka:
         """(group, topic, partition) -> offset and metadata."""
         self.producers = 0
         self.given_up = 0.0
-        """The share of batches that their producer gives up at once; half of these are written all the same."""
+        """The share of batches that are written, and that their producer gives up."""
 
     async def ask(self, do: Callable[[], Any]) -> Any:
         return await self.network.ask(self.server, do)
@@ -377,18 +377,14 @@ class SendQueue:
             sender.cancel()
 
     async def _send(self, tp: TopicPartition) -> None:
-        queued, loop = self._queued[tp], asyncio.get_running_loop()
+        queued, loop, kafka = self._queued[tp], asyncio.get_running_loop(), self.producer.kafka
         while queued:
             batch, began = queued.popleft(), loop.time()
             self._numbers[tp] = number = self._numbers.get(tp, -1) + 1
-            kafka = self.producer.kafka
-            given_up = bool(kafka.given_up) and kafka.network.happens(kafka.given_up)
-            if given_up and kafka.network.happens(0.5):
-                batch.given_up()
             while not batch.future.done():
                 try:
                     at = await self._written(tp, batch, number)
-                    if given_up:
+                    if kafka.given_up and kafka.network.happens(kafka.given_up):
                         batch.given_up()
                     else:
                         batch.written(at)

@@ -162,7 +162,9 @@ async def engine(world: World, process: Process) -> None:
     pool: Any = Pool(world.engine_database)
     store: Any = Conversations(pool, world.conversations, world.note_held)
     release = Failing if world.bad_release else Stepping
-    stepping = release(Sandbox(world), Workers(world, StepWorker(LINKS), 2 * PARALLEL_BATCHES), code_at_once=CODE_WORKERS)
+    stepping = release(
+        Sandbox(world), Workers(world, StepWorker(LINKS), 2 * PARALLEL_BATCHES), code_at_once=CODE_WORKERS
+    )
     deferring = Deferring(stepping)
     handler = EngineHandler(store, RegistryCatalogue(world.view, LINKS), deferring)
     loop = PartitionLoop(

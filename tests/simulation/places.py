@@ -30,9 +30,11 @@ import servicekit.outages
 from channels.discovery import installed
 from dispatcher.model import catalogue
 from flow_engine.catalogue import registry_catalogue
+from flow_engine.turn import failure_log
 from servicekit import failpoints
 from servicekit.checkpoints import age, fence, outbox
 from servicekit.kafka import committed, group_reader, one_name, publisher
+from servicekit.kafka.refused_writes import RefusedWrites
 from simulation.virtual_loop import MACHINE, VirtualLoop
 
 CLOCKS = (
@@ -122,6 +124,8 @@ def _clients(loop: VirtualLoop, clients: Any) -> Iterator[tuple[Any, str, Any]]:
         yield module, "failpoint", clients.failpoint
     for module in (registry_catalogue, catalogue):
         yield module, "installed", lambda: CONNECTORS
+    yield publisher, "REFUSED", RefusedWrites()
+    yield failure_log, "_known", {}
 
 
 @contextlib.contextmanager
