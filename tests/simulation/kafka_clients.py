@@ -43,8 +43,7 @@ class Kafka:
         self.committed: dict[tuple[str, str, int], tuple[int, str]] = {}
         """(group, topic, partition) -> offset and metadata."""
         self.producers = 0
-        self.given_up = 0.0
-        """The share of batches that are written, and that their producer gives up."""
+        self.given_up = 0.0  # The share of batches that are written, and that their producer gives up.
 
     async def ask(self, do: Callable[[], Any]) -> Any:
         return await self.network.ask(self.server, do)
