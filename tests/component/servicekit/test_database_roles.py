@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from devstack.paths import ROOT
-from servicekit.database_rights import problem, question
+from servicekit.database_rights import question, sentence
 from servicekit.migrate import migrate_async
 
 STATEMENTS = re.search(r"```sql\n(.*?)```", (ROOT / "docs/how-to/operate.md").read_text(), re.DOTALL)
@@ -58,11 +58,11 @@ async def test_whether_a_service_may_save_is_what_postgresql_says(roles: str) ->
     try:
         assert await role.fetchval(asked) is None
         await admin.execute("ALTER TABLE registry.entity OWNER TO CURRENT_USER")
-        assert "may not read and write entity:" in (problem(await role.fetchval(asked)) or "")
+        assert "may not read and write entity:" in (sentence(await role.fetchval(asked)) or "")
         await admin.execute("ALTER SCHEMA registry OWNER TO CURRENT_USER")
-        assert "may not read and write the schema registry:" in (problem(await role.fetchval(asked)) or "")
+        assert "may not read and write the schema registry:" in (sentence(await role.fetchval(asked)) or "")
         await role.execute("SET default_transaction_read_only = on")
-        assert "it is read-only" in (problem(await role.fetchval(asked)) or "")
+        assert "it is read-only" in (sentence(await role.fetchval(asked)) or "")
     finally:
         await role.close()
         await admin.close()

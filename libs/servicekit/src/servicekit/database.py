@@ -11,7 +11,7 @@ import asyncpg
 import structlog
 from asyncpg.pool import PoolConnectionProxy
 
-from servicekit.database_rights import problem, question
+from servicekit.database_rights import question, sentence
 from servicekit.misconfigured import Misconfigured
 from servicekit.outages import DATABASE, UNUSABLE_DATABASE
 from servicekit.revisions import newest_of
@@ -203,7 +203,7 @@ async def _ask(connection: asyncpg.Connection[asyncpg.Record], whether_we_may_sa
     try:
         while True:
             answer = await connection.fetchval(whether_we_may_save, timeout=ANSWER_SECONDS)
-            UNUSABLE_DATABASE.looked(problem(answer))
+            UNUSABLE_DATABASE.looked(sentence(answer))
             if DATABASE.problem() is not None:
                 return  # Another connection was refused, and may not be needed again: the next one says whether it still is.
             await asyncio.sleep(ASK_SECONDS)

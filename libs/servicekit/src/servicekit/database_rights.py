@@ -25,7 +25,7 @@ def question(schema: str) -> str:
     return _QUESTION.format(schema=schema, read_only=READ_ONLY)
 
 
-def problem(answer: str | None) -> str | None:
+def sentence(answer: str | None) -> str | None:
     """The answer as a sentence for an operator."""
     if answer is None:
         return None
