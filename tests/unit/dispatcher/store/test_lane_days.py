@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import date
 
+import pytest
+
 from dispatcher.store.queues import LaneDays
 
 OLD, OLDER, RECENT = date(2026, 11, 10), date(2026, 11, 2), date(2026, 11, 15)
@@ -47,3 +49,13 @@ def test_rows_that_were_being_written_when_the_table_was_asked_are_looked_for() 
     with days.looked_up() as answer:
         answer(RECENT)
     assert days.since == RECENT
+
+
+def test_a_look_that_failed_is_as_if_there_had_been_none() -> None:
+    days = LaneDays()
+    days.reach(OLD)
+    with pytest.raises(ConnectionResetError), days.looked_up():
+        raise ConnectionResetError
+    with days.looked_up() as answer:
+        answer(RECENT)
+    assert days.since == OLD

@@ -123,7 +123,11 @@ class LaneDays:
         def answer(since: date) -> None:
             self.since = min(since, before, self._came, self._met)
 
-        yield answer
+        try:
+            yield answer
+        except BaseException:  # It says nothing, and the next one begins soon after it.
+            self._came = min(self._came, before)
+            raise
 
 
 class QueueRows:
