@@ -198,7 +198,7 @@ class Session:
             self.end()
             await asyncio.sleep(LOST_SECONDS)
             raise ConnectionResetError("the answer to COMMIT is lost")
-        await asyncio.sleep(2 * database.network.latency())
+        await asyncio.sleep(database.network.latency() + database.network.back(database.server))
 
     async def rollback(self) -> None:
         if self.saved:

@@ -46,6 +46,12 @@ class Profile:
     blinks: int = 0
     ends: int = 0
     """How often a process is told to end, as when a release is installed."""
+    rebalances: int = 0
+    """How often the groups are divided anew, where all may keep what they had; a process may be told to end meanwhile."""
+    given_up: float = 0.0
+    """The share of batches that a producer gives up: their partitions begin anew, whatever is in hand."""
+    late: float = 0.0
+    """The share of databases' answers that take long: of a batch, while whatever else is asked is answered at once."""
     full: int = 0
     """How often a database has no room for a while."""
     bad_receivers: bool = False
@@ -76,6 +82,10 @@ BLINKS = Profile(blinks=2)
 BESIDE_SLOW_ONES = Profile(begins=5.0, seconds=2.5, people=0, quick_people=20, slow_people=24)
 """Nothing goes wrong, but a project has slow turns beside the quick ones."""
 BAD_RELEASE = Profile(bad_release=True, other_people=4)
+SHAKEN = Profile(
+    seconds=4.0, rebalances=3, ends=1, given_up=0.03, late=0.06, people=4, quick_people=6, slow_people=4, pace=Pace(busy=0.3),
+)  # fmt: skip
+"""Batches have many turns that are not ready at once, and partitions are kept over a rebalance meanwhile."""
 PROGRAMS: dict[str, Any] = {
     "pace": Pace(slow=0.1, fails=0.1, ended=0.05, none_there=0.01), "people": 3, "quick_people": 2, "slow_people": 2,
 }  # fmt: skip
@@ -105,6 +115,7 @@ def profile_of(seed: int) -> Profile:
         Profile(log="cut off and written on"),
         Profile(log="grown"),
         BAD_RELEASE,
+        SHAKEN,
         Profile(kill=0.02, **PROGRAMS),
         Profile(freeze=0.006, seconds=12.0, **PROGRAMS),
     )
@@ -114,7 +125,7 @@ def profile_of(seed: int) -> Profile:
     programs: dict[str, Any] = PROGRAMS if kind % 3 == 1 else {}
     return Profile(
         6.0, 0.008, 0.003, 0.03, 0.005, blows=2, bad_receivers=kind % 2 == 0, clocks=kind % 3 == 0, poison=kind % 4 == 0,
-        **programs,
+        rebalances=kind % 3, late=0.02 * (kind % 2), given_up=0.01 * (kind % 2), **programs,
     )  # fmt: skip
 
 
@@ -135,7 +146,8 @@ class Faults:
         world.at_failpoint = self._at_failpoint
         for database in world.databases:
             database.unknown, database.server.loses = profile.unknown, profile.loses
-        world.kafka.server.loses = profile.loses
+            database.server.late = profile.late
+        world.kafka.server.loses, world.kafka.given_up = profile.loses, profile.given_up
         world.engine_database.in_time = profile.slow_saves
         world.log.keeps = Losing(world, profile.gone, profile.garbled)
         if profile.clocks:
@@ -149,7 +161,8 @@ class Faults:
         world, self.over = self.world, True
         world.at_failpoint = lambda point: None
         for server in (world.kafka.server, *(each.server for each in world.databases)):
-            server.loses, server.down = 0.0, False
+            server.loses, server.late, server.down = 0.0, 0.0, False
+        world.kafka.given_up = 0.0
         for database in world.databases:
             database.unknown, database.lacks_partition, database.full = 0.0, False, False
         world.log.refuses.clear()
@@ -165,6 +178,7 @@ class Faults:
         blows += [self._postgres_blinks] * self.profile.blinks
         blows += [self._disk_full] * self.profile.full
         blows += [self._end_one] * self.profile.ends
+        blows += [self._rebalance] * self.profile.rebalances
         for blow in blows:
             await asyncio.sleep(seconds / (len(blows) + 1) * self.chance.uniform(0.5, 1))
             blow()
@@ -237,6 +251,12 @@ class Faults:
 
     def _end_one(self) -> None:
         self.world.loop.create_task(self._anew(self.chance.choice(self.processes)))
+
+    def _rebalance(self) -> None:
+        """All let go of all that they have when they next ask whether they may keep it, and join again."""
+        self.world.trace("the groups are divided anew")
+        for group in self.world.kafka.groups.values():
+            group.divide_anew()
 
     async def _anew(self, process: Process) -> None:
         await process.end()

@@ -43,6 +43,7 @@ class Kafka:
         self.committed: dict[tuple[str, str, int], tuple[int, str]] = {}
         """(group, topic, partition) -> offset and metadata."""
         self.producers = 0
+        self.given_up = 0.0  # The share of batches that are written, and that their producer gives up.
 
     async def ask(self, do: Callable[[], Any]) -> Any:
         return await self.network.ask(self.server, do)
@@ -375,13 +376,17 @@ class SendQueue:
             sender.cancel()
 
     async def _send(self, tp: TopicPartition) -> None:
-        queued, loop = self._queued[tp], asyncio.get_running_loop()
+        queued, loop, kafka = self._queued[tp], asyncio.get_running_loop(), self.producer.kafka
         while queued:
             batch, began = queued.popleft(), loop.time()
             self._numbers[tp] = number = self._numbers.get(tp, -1) + 1
             while not batch.future.done():
                 try:
-                    batch.written(await self._written(tp, batch, number))
+                    at = await self._written(tp, batch, number)
+                    if kafka.given_up and kafka.network.happens(kafka.given_up):
+                        batch.given_up()
+                    else:
+                        batch.written(at)
                 except KafkaError:
                     if loop.time() - began > GIVE_UP_SECONDS:
                         batch.given_up()

@@ -17,6 +17,7 @@ from dispatcher.intake.decoding import ActionDecoder, DayWindow
 from dispatcher.intake.events_handler import EventsHandler
 from dispatcher.kinds.table import DELIVERY_KINDS
 from dispatcher.main import Dispatcher
+from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import SendContext
 from dispatcher.results.retention import keep_up_for_ever
 from dispatcher.scheduling.replicas import Replicas
@@ -26,8 +27,10 @@ from dispatcher.settings import Settings
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.timers import Timers
 from flow_engine.batch.waking import Waking
+from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.programs.deferring import Deferring
 from flow_engine.programs.stepping import Event, Stepping
+from flow_engine.programs.worker import StepWorker
 from flowlang.model import Turn
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import KafkaPublisher
@@ -36,9 +39,9 @@ from servicekit.loop.readiness import problem_of
 from simulation.database import Pool
 from simulation.programs import Sandbox, Workers
 from simulation.stores import Conversations, Deliveries
-from simulation.tenants import KEK
+from simulation.tenants import KEK, KEYS
 from simulation.virtual_loop import MACHINE, Machine
-from simulation.world import World
+from simulation.world import LINKS, World
 from support.workers_in_memory import WorkersInMemory
 
 PARALLEL_BATCHES, CODE_WORKERS = 2, 8
@@ -159,9 +162,11 @@ async def engine(world: World, process: Process) -> None:
     pool: Any = Pool(world.engine_database)
     store: Any = Conversations(pool, world.conversations, world.note_held)
     release = Failing if world.bad_release else Stepping
-    stepping = release(Sandbox(world), Workers(world, 2 * PARALLEL_BATCHES), code_at_once=CODE_WORKERS)
+    stepping = release(
+        Sandbox(world), Workers(world, StepWorker(LINKS), 2 * PARALLEL_BATCHES), code_at_once=CODE_WORKERS
+    )
     deferring = Deferring(stepping)
-    handler = EngineHandler(store, world.catalogue, deferring)
+    handler = EngineHandler(store, RegistryCatalogue(world.view, LINKS), deferring)
     loop = PartitionLoop(
         handler, cluster=CLUSTER, group="flow-engine", service="flow-engine", instance=process.name, pool=pool,
         session_timeout=SESSION_SECONDS, parallel_batches=PARALLEL_BATCHES,
@@ -181,8 +186,7 @@ async def dispatcher(world: World, process: Process) -> None:
     publisher = KafkaPublisher(CLUSTER, client_id=name)
     await publisher.start()
     store: Any = Deliveries(pool, world.deliveries)
-    view: Any = world.view
-    context = SendContext(world.targets, programs.not_yet, settings.longest_request)
+    context = SendContext(Catalogue(world.view, KEYS), programs.not_yet, settings.longest_request)
     played = Programs(WorkersInMemory(lambda: programs.make(None)))
     due, partitioned = asyncio.Event(), asyncio.Event()
     http: Any = world.receivers
@@ -190,7 +194,7 @@ async def dispatcher(world: World, process: Process) -> None:
     days = DayWindow(settings.retention_days)
     handlers = (
         ActionsHandler(works.takeover, days, ActionDecoder(DELIVERY_KINDS.values())),
-        EventsHandler(works.takeover, days, view, played),
+        EventsHandler(works.takeover, days, world.view, played),
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(works.pulse.run())

@@ -13,6 +13,7 @@ from simulation.virtual_loop import MACHINE, Machine, VirtualLoop
 T = TypeVar("T")
 LOST_SECONDS = 0.3
 """After which a connection that is cut is noticed."""
+LATE_SECONDS = 0.6
 
 
 class Trace:
@@ -38,6 +39,8 @@ class Server:
         self.name, self.error = name, error
         self.down = False
         self.loses = 0.0
+        self.late = 0.0
+        """The share of answers that take up to LATE_SECONDS longer."""
 
 
 class Network:
@@ -52,6 +55,11 @@ class Network:
         """Of one way, seconds: mostly a millisecond, rarely much more."""
         spread = self._chance.random()
         return 0.0005 + 0.001 * spread if spread < 0.95 else 0.02 * self._chance.random() + 0.01
+
+    def back(self, server: Server) -> float:
+        """Of an answer on its way, seconds."""
+        late = bool(server.late) and self.happens(server.late)
+        return self.latency() + (LATE_SECONDS * self._chance.random() if late else 0.0)
 
     def happens(self, share: float) -> bool:
         """Whether chance has it, in that share of cases."""
@@ -87,7 +95,7 @@ class Network:
         if lost:
             self._answer(LOST_SECONDS, answer, server.error("the answer got lost"), asker)
         else:
-            self._answer(self.latency(), answer, result, asker)
+            self._answer(self.back(server), answer, result, asker)
 
     def _answer(self, seconds: float, answer: asyncio.Future[Any], result: Any, asker: Machine | None) -> None:
         if asker is None or not asker.dead:

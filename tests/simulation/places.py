@@ -27,9 +27,14 @@ import servicekit.loop.outlet
 import servicekit.loop.own_transactions
 import servicekit.loop.partition_loop
 import servicekit.outages
+from channels.discovery import installed
+from dispatcher.model import catalogue
+from flow_engine.catalogue import registry_catalogue
+from flow_engine.turn import failure_log
 from servicekit import failpoints
 from servicekit.checkpoints import age, fence, outbox
 from servicekit.kafka import committed, group_reader, one_name, publisher
+from servicekit.kafka.refused_writes import RefusedWrites
 from simulation.virtual_loop import MACHINE, VirtualLoop
 
 CLOCKS = (
@@ -51,6 +56,8 @@ POINTS = (
     dispatcher.sending.sender,
 )
 """Modules with failpoints: there a machine may be killed or frozen, as it may wherever it waits."""
+CONNECTORS = installed()
+"""Looked for once: it takes longer than all else that a process does when it starts."""
 NOON = 1_772_366_400.0
 """2026-03-01T12:00:00Z, in seconds: when every run begins."""
 
@@ -115,6 +122,10 @@ def _clients(loop: VirtualLoop, clients: Any) -> Iterator[tuple[Any, str, Any]]:
             yield module, name, getattr(clients.checkpoints, name)
     for module in POINTS:
         yield module, "failpoint", clients.failpoint
+    for module in (registry_catalogue, catalogue):
+        yield module, "installed", lambda: CONNECTORS
+    yield publisher, "REFUSED", RefusedWrites()
+    yield failure_log, "_known", {}
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from random import Random
 from typing import TYPE_CHECKING, Any
 
 from flow_engine.programs.sandbox import MakeUrl
-from flow_engine.programs.worker import Step
+from flow_engine.programs.worker import Step, StepWorker
 from flowlang.model import RunCode
 from servicekit.shares import Places
 from servicekit.workers.forking import TOO_LONG, ForkerGone
@@ -30,6 +30,8 @@ START_SECONDS = (0.2, 1.5)
 """Until a process that has just started has its first worker: others have to import what it needs."""
 FORK_SECONDS = 0.005
 TASK_SECONDS, SLOW_TASK_SECONDS = (0.0003, 0.003), (0.05, 1.8)
+BUSY_TASK_SECONDS, BUSY_CODE_SECONDS = (0.02, 0.3), (0.012, 0.045)
+"""Longer than a batch waits; the code no longer than costs its project nothing."""
 CODE_SECONDS, SLOW_CODE_SECONDS = (0.004, 0.009), (0.03, 0.2)
 """The longest is where the sandbox ends it. Ordinary code is ready while its batch waits."""
 CPU_SECONDS = 0.002
@@ -46,13 +48,16 @@ class Pace:
     """Of the code nodes."""
     ended: float = 0.0
     none_there: float = 0.0
+    busy: float = 0.0
+    """Of the tasks that take long this time, as where the machine has much to do: made again, they may be ready at once."""
 
 
 class Workers:
     """servicekit.workers.pool.WorkerPool of one process."""
 
-    def __init__(self, world: World, most: int) -> None:
-        self._world, self._room = world, Places(most)
+    def __init__(self, world: World, steps: StepWorker, most: int) -> None:
+        """`steps`: what each of its workers does, and has learnt: what one of them is told, all know."""
+        self._world, self.steps, self._room = world, steps, Places(most)
         self._there_at = world.loop.time() + world.chance.uniform(*START_SECONDS)
         self.ended = 0
 
@@ -75,9 +80,10 @@ class _Worker:
         if isinstance(task, Step):
             if not self._fresh and self._ends():
                 await self._end(limits)
-            await asyncio.sleep(_task_seconds(self._world, task.happening.id))
+            longer = _more(self._world, BUSY_TASK_SECONDS)
+            await asyncio.sleep(max(_task_seconds(self._world, task.happening.id), longer))
         try:
-            return self._world.steps(task, lambda: None), CPU_SECONDS
+            return self._workers.steps(task, lambda: None), CPU_SECONDS
         except Exception as error:
             raise TaskFailed(f"{type(error).__name__}: {error}") from error
 
@@ -105,7 +111,8 @@ class Sandbox:
         """The person's next count, or a failure where the code may fail."""
         seed, pace = Random(f"{self._world.seed} {code.seed}"), self._world.pace
         slow = seed.random() < pace.slow
-        await asyncio.sleep(seed.uniform(*(SLOW_CODE_SECONDS if slow else CODE_SECONDS)))
+        seconds = seed.uniform(*(SLOW_CODE_SECONDS if slow else CODE_SECONDS))
+        await asyncio.sleep(max(seconds, _more(self._world, BUSY_CODE_SECONDS)))
         if code.source == COUNT_IN_CODE and seed.random() < pace.fails:
             return _result(code, ok=False, error="time limit exceeded")
         return _result(code, ok=True, value=(code.inputs["user"].get("count") or 0) + 1)
@@ -113,6 +120,12 @@ class Sandbox:
 
 def _result(code: RunCode, **more: Any) -> dict[str, Any]:
     return {"wait": code.wait, "value": None, "sent": [], "runs": [], "error": None} | more
+
+
+def _more(world: World, seconds: tuple[float, float]) -> float:
+    """That it takes this time, where the machine has much to do."""
+    busy = world.pace.busy
+    return world.chance.uniform(*seconds) if busy and world.network.happens(busy) else 0.0
 
 
 def _task_seconds(world: World, event_id: str) -> float:

@@ -7,7 +7,7 @@ import gc
 import pytest
 
 from simulation import restored
-from simulation.faults import Profile
+from simulation.faults import BAD_RELEASE, Profile
 from simulation.programs import Pace
 from simulation.run import simulate
 
@@ -16,7 +16,6 @@ FULL = 6
 GROWN_UNEVENLY = 19
 BUSY_BEFORE_A_RESTORE = (0, 2)
 THREE_FAIL_AND_ONE_DID_NOT = 618
-"""Of `profile_of`."""
 BUSY_SKIP = Profile(restored=("dispatcher", "skip"), people=9, busy=True)
 STOPPED_IN_RECOVERY = (1, 11, 12)
 LONG, AT_ONCE_IN_A_LONG_RUN = 10_000, 250
@@ -62,7 +61,7 @@ def test_a_dispatcher_that_ends_while_a_commit_has_no_answer_tells_kafka_what_it
 
 def test_a_project_whose_events_were_applied_before_a_bad_release_is_not_held_by_it() -> None:
     """By a seed in which an engine gets records of four projects and comes to those of three under the bad release."""
-    assert simulate(THREE_FAIL_AND_ONE_DID_NOT).wrong == []
+    assert simulate(THREE_FAIL_AND_ONE_DID_NOT, profile=BAD_RELEASE).wrong == []
 
 
 def test_who_has_spent_his_allowance_is_told_of_each_event_that_is_refused() -> None:

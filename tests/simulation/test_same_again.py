@@ -1,4 +1,4 @@
-"""A seed gives the same run again: in one process, and in another one whose hashes are others."""
+"""A seed gives the same run again: in one process, whatever ran there before, and in another one whose hashes are others."""
 
 from __future__ import annotations
 
@@ -13,15 +13,17 @@ from simulation.run import simulate
 
 ROOT = Path(__file__).parents[2]
 SEEDS = (1, 4, 14)
+OTHERS, AFTER_OTHERS = range(50_000, 50_015), 50_016
+"""What ran before took from what a project's flows could have made ready at once: time begins anew with each run."""
 OTHER_HASHES = "1" if os.environ.get("PYTHONHASHSEED") != "1" else "2"
 """Of this process they are random, unless somebody has chosen them."""
 DIGESTS = "from simulation.run import simulate; print([simulate(seed).digest for seed in {seeds}])"
 
 
-def digests_elsewhere(hash_seed: str) -> str:
+def digests_elsewhere(hash_seed: str, seeds: tuple[int, ...] = SEEDS) -> str:
     path = os.pathsep.join(["tests", ".", *sys.path])
     env = {**os.environ, "PYTHONHASHSEED": hash_seed, "PYTHONPATH": path}
-    command = [sys.executable, "-c", DIGESTS.format(seeds=SEEDS)]
+    command = [sys.executable, "-c", DIGESTS.format(seeds=seeds)]
     return subprocess.run(command, cwd=ROOT, env=env, check=True, capture_output=True, text=True).stdout.strip()
 
 
@@ -34,3 +36,13 @@ def test_a_seed_gives_the_same_run_again() -> None:
     digests = [report.digest for report in reports[: len(SEEDS)]]
     assert len(set(digests)) == len(SEEDS)
     assert digests_elsewhere(OTHER_HASHES) == str(digests)
+
+
+@pytest.mark.seconds(60)
+def test_a_seed_gives_the_same_run_alone_and_after_fifteen_others() -> None:
+    """Its digest, and its verdict."""
+    for seed in OTHERS:
+        simulate(seed)
+    report = simulate(AFTER_OTHERS)
+    assert digests_elsewhere(OTHER_HASHES, (AFTER_OTHERS,)) == str([report.digest])
+    assert report.wrong == []

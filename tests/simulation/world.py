@@ -13,11 +13,7 @@ import orjson
 
 from contracts import actions, dlq, events, findings, inbound, replies
 from contracts.cloudevents import PROJECT, TYPE_PREFIX
-from contracts.registry import FlowVersion
-from dispatcher.model.catalogue import Catalogue
 from flow_engine.catalogue.links import LinkMaker
-from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
-from flow_engine.programs.worker import Learn, StepWorker
 from servicekit.credentials.links import LinkKeys
 from servicekit.kafka.inside_aiokafka.incarnations import TopicState
 from servicekit.kafka.records import Record
@@ -28,7 +24,7 @@ from simulation.network import Network, Trace
 from simulation.places import NOON, wall_clock
 from simulation.programs import Pace
 from simulation.receivers import Receivers
-from simulation.tenants import KEYS, entities
+from simulation.tenants import entities
 from simulation.virtual_loop import MACHINE, Machine, VirtualLoop
 from support.conversations_in_memory import ConversationsInMemory
 from support.deliveries_in_memory import DeliveriesInMemory
@@ -53,15 +49,6 @@ class UnchangingView(ViewInMemory):
 
 VIEW = UnchangingView(*entities())
 LINKS = LinkMaker(LinkKeys("k" * 32), "http://test")
-CATALOGUE: Any = RegistryCatalogue(VIEW, LINKS)  # type: ignore[arg-type]
-STEPS = StepWorker(LINKS)
-for _version in entities():
-    if isinstance(_version, FlowVersion):
-        STEPS(
-            Learn((), (_version.flow_id, _version.version), _version.encode()), lambda: None
-        )  # Else the first run of a process would not be as its others.
-TARGETS = Catalogue(VIEW, KEYS)
-"""Of all runs: they keep nothing but compiled flows and opened secrets."""
 
 
 class World:
@@ -73,7 +60,7 @@ class World:
         self.trace = Trace(self.loop, write=write)
         self.network = Network(self.loop, random.Random(f"network {seed}"), self.trace)
         self.chance = random.Random(f"faults {seed}")
-        self.view, self.steps, self.catalogue, self.targets = VIEW, STEPS, CATALOGUE, TARGETS
+        self.view: Any = VIEW
         self.engine_database = Database("postgres of the engine", self.network)
         self.dispatcher_database = Database("postgres of the dispatcher", self.network)
         self.databases = (self.engine_database, self.dispatcher_database)

@@ -173,6 +173,10 @@ class Group:
     def grow(self, partitions: int) -> None:
         """The topic has so many now: they are divided anew."""
         self._count = partitions
+        self.divide_anew()
+
+    def divide_anew(self) -> None:
+        """As when a member has come or gone: everybody joins again, and may keep what it had."""
         if self.stable:
             self._begin()
 

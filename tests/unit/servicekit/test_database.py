@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Any
 
 import asyncpg
@@ -159,12 +160,11 @@ class Silent:
     def __init__(self, answers: int) -> None:
         self.answers, self.ended = answers, False
 
-    async def fetchval(self, _: str, *, timeout: float) -> int:
+    async def fetchval(self, _: str, *, timeout: float) -> None:
         if not self.answers:
             await asyncio.sleep(timeout)
             raise TimeoutError
         self.answers -= 1
-        return 1
 
     def terminate(self) -> None:
         self.ended = True
@@ -201,3 +201,54 @@ async def test_a_server_that_takes_connections_and_does_not_answer_is_told_until
     assert "no answer within" in (told[1] or "")
     assert silent.ended
     assert well.ended
+
+
+async def test_a_server_that_answers_and_lets_us_save_nothing_is_told_until_it_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seen: PostgreSQL was read-only for 40 s, nothing was applied, and every service was ready without a warning."""
+    answers: list[str | None] = [None, "read-only", "read-only", "contact, delivery", None]
+    told: list[str | None] = []
+
+    class Refusing(Silent):
+        async def fetchval(self, _: str, *, timeout: float) -> Any:
+            told.append(outages.UNUSABLE_DATABASE.problem())
+            if not answers:
+                raise TimeoutError
+            return answers.pop(0)
+
+    with capture_logs() as lines, contextlib.suppress(TimeoutError):
+        monkeypatch.setattr(database, "ASK_SECONDS", 0)
+        await database._ask(Refusing(0), "whether we may save")  # type: ignore[arg-type]
+    outages.DATABASE.reached()
+    assert [bool(one) for one in told] == [False, False, True, True, True, False]
+    assert "read-only" in (told[2] or "")
+    assert "contact, delivery" in (told[4] or "")
+    assert [line["event"] for line in lines][:3] == ["database.unusable", "database.unusable", "database.usable"]
+
+
+async def test_a_connection_that_was_refused_is_told_until_another_one_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Seen: all connections were taken for a while, and readiness went on saying so when they were free again."""
+    made: list[Silent] = []
+
+    async def attempt(*_: Any, **__: Any) -> Any:
+        made.append(Silent(10**9))
+        return made[-1]
+
+    async def asked() -> bool:
+        return bool(made) and made[0].answers < 10**9
+
+    async def is_reached() -> bool:
+        return outages.DATABASE.problem() is None
+
+    monkeypatch.setattr(asyncpg, "connect", attempt)
+    monkeypatch.setattr(database, "ASK_SECONDS", 0)
+    watching = asyncio.create_task(database.watch(with_database("postgresql://bob@db/switchhook"), "sample"))
+    await eventually(asked)
+    outages.DATABASE.failed("PostgreSQL", asyncpg.TooManyConnectionsError("sorry, too many clients already"))
+    await eventually(is_reached)
+    watching.cancel()
+    await asyncio.gather(watching, return_exceptions=True)
+    assert made[0].ended

@@ -11,8 +11,9 @@ import asyncpg
 import structlog
 from asyncpg.pool import PoolConnectionProxy
 
+from servicekit.database_rights import question, sentence
 from servicekit.misconfigured import Misconfigured
-from servicekit.outages import DATABASE
+from servicekit.outages import DATABASE, UNUSABLE_DATABASE
 from servicekit.revisions import newest_of
 from servicekit.settings import ServiceSettings
 from servicekit.web.problems import unavailable
@@ -184,22 +185,27 @@ def _asked_for(settings: ServiceSettings, schema: str) -> dict[str, str]:
 
 
 async def watch(settings: ServiceSettings, schema: str) -> None:
-    """Ask the server every few seconds, for ever, so that readiness tells of one that takes connections and does not answer.
+    """Ask the server every few seconds, for ever, so that readiness tells of one that takes connections and does not answer,
+    and of one that answers and lets us save nothing.
 
     A statement of the work finds it out after `command_timeout`, and its cancellation, which is not answered either, may
     then hold the connection without a word as long as the server is silent.
     """
     while True:
         with contextlib.suppress(*NOT_THERE):
-            await _ask(await _connect(dsn_of(settings), timeout=5, server_settings=_asked_for(settings, schema)))
+            made = await _connect(dsn_of(settings), timeout=5, server_settings=_asked_for(settings, schema))
+            await _ask(made, question(schema))
         await asyncio.sleep(ASK_SECONDS)
 
 
-async def _ask(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+async def _ask(connection: asyncpg.Connection[asyncpg.Record], whether_we_may_save: str) -> None:
     """On this connection, until an answer does not come."""
     try:
         while True:
-            await connection.fetchval("SELECT 1", timeout=ANSWER_SECONDS)
+            answer = await connection.fetchval(whether_we_may_save, timeout=ANSWER_SECONDS)
+            UNUSABLE_DATABASE.looked(sentence(answer))
+            if DATABASE.problem() is not None:
+                return  # Another connection was refused, and may not be needed again: the next one says whether it still is.
             await asyncio.sleep(ASK_SECONDS)
     except TimeoutError:
         DATABASE.failed("PostgreSQL", TimeoutError(f"no answer within {ANSWER_SECONDS:.0f} s"))

@@ -41,5 +41,26 @@ class Outage:
             log.info(f"{self._name}.reached", **said)
 
 
+class Unusable:
+    """A server that answers, and that cannot be worked with. Its log events are `<name>.unusable` and `<name>.usable`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._problem: str | None = None
+
+    def problem(self) -> str | None:
+        """For the warnings of readiness: why not, in a sentence; None while nothing is known to be wrong."""
+        return self._problem
+
+    def looked(self, problem: str | None) -> None:
+        """What was found now; None: it can be worked with."""
+        before, self._problem = self._problem, problem
+        if problem is not None and problem != before:
+            log.error(f"{self._name}.unusable", reason=problem)
+        elif problem is None and before is not None:
+            log.info(f"{self._name}.usable")
+
+
 KAFKA, DATABASE = Outage("kafka"), Outage("database")
+UNUSABLE_DATABASE = Unusable("database")
 """Of this process. Here, without asyncpg, as ingress has no database and answers readiness all the same."""

@@ -26,7 +26,7 @@ from servicekit.kafka.refused_writes import REFUSED
 from servicekit.misconfigured import Misconfigured
 from servicekit.observability.logging import configure_logging
 from servicekit.observability.telemetry import configure_tracing, shutdown_tracing
-from servicekit.outages import DATABASE, KAFKA
+from servicekit.outages import DATABASE, KAFKA, UNUSABLE_DATABASE
 from servicekit.settings import ServiceSettings, refusal
 from servicekit.web.health import Checks, Health
 from servicekit.web.server import serve, stop_process
@@ -103,7 +103,7 @@ def run(name: str, settings_type: type[S], make: Callable[[S], Service]) -> None
             "chaos": lambda: chaos,
             "kafka": KAFKA.problem,
             "writes": REFUSED.problem,
-            "database": DATABASE.problem,
+            "database": lambda: DATABASE.problem() or UNUSABLE_DATABASE.problem(),
             "secrets": MISSING.problem,
         },
     )

@@ -139,6 +139,36 @@ async def test_a_circuit_that_a_process_before_had_opened_is_told_as_closed_by_t
 RECORD = Outgoing("t", b"k", b"v", [("ce_type", b"x")])
 
 
+async def test_what_was_published_while_a_sweep_and_an_outcome_cross_is_not_published_again(world: World) -> None:
+    late, swept, publish, transaction = (
+        await leased(world.store), await leased(world.store), world.kafka.publish_many, world.store.transaction,
+    )  # fmt: skip
+    on_its_way, goes_on = asyncio.Event(), asyncio.Event()
+
+    async def slowly(records: Sequence[Outgoing]) -> None:
+        world.kafka.publish_many = publish  # type: ignore[method-assign]
+        on_its_way.set()
+        await goes_on.wait()
+        await publish(records)
+
+    async def crossed(work: Any) -> Any:
+        world.store.transaction = transaction  # type: ignore[method-assign]
+        await world.recorder.sweep(timedelta(hours=1))
+        goes_on.set()
+        await eventually(lambda: len(world.kafka.records) == 2, seconds=2)
+        return await transaction(work)
+
+    world.kafka.publish_many = slowly  # type: ignore[method-assign]
+    world.outcomes.add(attempted(late, "exhausted", code="http-500"))
+    await on_its_way.wait()
+    world.outcomes.add(attempted(swept, "exhausted", code="http-500"))
+    await eventually(lambda: len(world.kafka.records) == 1, seconds=2)
+    world.store.transaction = crossed  # type: ignore[method-assign]
+    await world.saved(attempted(await leased(world.store)))
+    await world.saved(attempted(await leased(world.store)))
+    assert world.store.tables.outbox == {}
+
+
 async def test_after_a_stall_all_that_is_left_is_published_at_once(world: World) -> None:
     """Seen: fifty rows every fifteen seconds, and the same ones by every replica."""
     left = 2 * LEFT_AT_ONCE + 1

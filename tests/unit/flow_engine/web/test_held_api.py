@@ -90,6 +90,23 @@ async def test_what_is_discarded_is_forgotten_and_the_rest_waits(held: EngineWor
     assert await held.said() == ["Sorry."]
 
 
+@pytest.mark.parametrize("every", [False, True], ids=["all", "each of them"])
+async def test_an_event_that_was_read_before_all_were_discarded_does_not_wait_for_ever(
+    held: EngineWorld, http: httpx.AsyncClient, every: bool
+) -> None:
+    """Its batch found the conversation held, and lets it wait behind what is gone by then."""
+    positions = [one["position"] for one in (await http.get(HELD)).json()["items"]] if every else "all"
+    held.put("message", message_id="4", text="and now?", id="meanwhile")
+    loaded = await held.compute()
+    held.waiting.clear()
+    assert (await http.post(f"{HELD}/discard", json={"positions": positions})).json() == {"discarded": 3}
+    async with held.transaction() as connection:
+        await loaded.save(connection)
+    assert await held.held() == 1
+    await held.settle()
+    assert (await held.held(), await held.said()) == (0, ["Sorry."])
+
+
 @pytest.mark.parametrize("body", [{}, {"positions": "some"}, {"positions": [-1]}, {"positions": [2**63]}, {"all": 1}])
 async def test_what_is_to_be_discarded_has_to_be_said(
     held: EngineWorld, http: httpx.AsyncClient, body: dict[str, object]

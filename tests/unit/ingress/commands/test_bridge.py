@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError
 
 from contracts import commands
 from contracts.registry import Bot, Channel, Project
@@ -90,6 +91,49 @@ class Consumer:
         if not self._batches:
             await asyncio.Event().wait()
         return {TopicPartition("commands", 0): self._batches.popleft()}
+
+
+class Committing(Consumer):
+    """One that has partition 0, whose first `failures` commits fail, and that gives nothing after its batches."""
+
+    def __init__(self, *batches: dict[TopicPartition, list[Record]], failures: int = 0) -> None:
+        super().__init__()
+        self._given, self._failures, self.committed = deque(batches), failures, dict[TopicPartition, int]()
+
+    def assignment(self) -> set[TopicPartition]:
+        return {FIRST}
+
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Record]]:
+        await asyncio.sleep(0)
+        return self._given.popleft() if self._given else {}
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        if not offsets.keys() <= self.assignment():
+            raise IllegalStateError("not assigned")
+        self._failures -= 1
+        if self._failures >= 0:
+            raise KafkaError("the coordinator has moved")
+        self.committed |= offsets
+
+
+FIRST, SECOND = TopicPartition("commands", 0), TopicPartition("commands", 1)
+
+
+async def consumed(given: Commands, consumer: Committing) -> None:
+    consuming = asyncio.create_task(given.bridge._consume(consumer))
+    try:
+        await eventually(lambda: consumer.committed == {FIRST: 2}, seconds=2)
+    finally:
+        consuming.cancel()
+        await asyncio.gather(consuming, return_exceptions=True)
+
+
+async def test_what_kafka_did_not_commit_is_committed_although_no_command_follows(given):
+    await consumed(given, Committing({FIRST: [given.record(PATCH, "one")]}, failures=1))
+
+
+async def test_a_partition_that_is_anothers_by_now_holds_up_the_commit_of_no_other(given):
+    await consumed(given, Committing({FIRST: [given.record(PATCH, "one")], SECOND: [given.record(PATCH, "two")]}))
 
 
 async def test_the_next_batch_is_taken_while_a_start_is_waited_for(given):

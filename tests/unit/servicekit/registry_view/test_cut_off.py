@@ -1,4 +1,4 @@
-"""A view that could not read its topic for so long that deletions may be gone from it is not trusted any more."""
+"""A view tells what holds no more, also after it could not read its topic for so long that deletions may be gone from it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 from contracts import registry
+from contracts.registry import Snapshot
 from servicekit.kafka import assigned_reader
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.inside_aiokafka import incarnations
@@ -112,6 +113,24 @@ async def test_a_deletion_that_left_the_topic_while_the_view_was_cut_off(
         await eventually(lambda: view.offset == len(broker.records) - 1 and view.problem() is None, seconds=5)
         assert (view.get("token", "b") is None) is not trusted
         assert changes == ([] if trusted else [("token", "b", None)])
+    finally:
+        await view.stop()
+
+
+async def test_who_remembers_tokens_hears_of_those_that_are_refused_and_no_more(broker: Broker) -> None:
+    """After a restore: what a listener has proved of such a token holds no more, though its entity has not changed."""
+    view, changes = RegistryView(Cluster("no-kafka:9092", "")), list[tuple[str, str, Any]]()
+    view.on_change(lambda *change: changes.append(change))
+    await view.start()
+    try:
+        await eventually(lambda: view.ready, seconds=3)
+        known = view.get("token", "a")
+        for refused in (("a",), None):
+            changes.clear()
+            marker = Snapshot(generation=1, counts={}, refused_tokens=refused).encode()
+            broker.records.append(Outgoing("r", registry.SNAPSHOT_KEY.encode(), marker, []))
+            await eventually(lambda: changes, seconds=3)
+            assert changes == [("token", "a", None if refused else known)]
     finally:
         await view.stop()
 

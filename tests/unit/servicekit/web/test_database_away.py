@@ -26,6 +26,9 @@ ABSENCES = [
     asyncpg.CannotConnectNowError(),
     asyncpg.InterfaceError("closed"),
     asyncpg.DiskFullError("No space left on device"),
+    asyncpg.ReadOnlySQLTransactionError("cannot execute INSERT in a read-only transaction"),
+    asyncpg.InsufficientPrivilegeError("permission denied for table entity"),
+    asyncpg.LockNotAvailableError("canceling statement due to lock timeout"),
 ]
 ROUTES = [
     (dispatcher_routes, "/v1/deliveries"),

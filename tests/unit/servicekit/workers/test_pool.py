@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -13,7 +14,9 @@ from typing import Any
 import pytest
 import uvloop
 
+from servicekit.workers import forking
 from servicekit.workers import pool as pools
+from servicekit.workers.forking import ForkerGone
 from servicekit.workers.line import Limits
 from servicekit.workers.pool import Ended, TaskFailed, WorkerPool
 from support.waiting import eventually
@@ -40,6 +43,19 @@ async def test_a_worker_does_task_after_task_and_a_fresh_one_has_done_nothing(po
     first = await ask(pool)
     assert (first != os.getpid(), await ask(pool)) == (True, first)
     assert await ask(pool, fresh=True) != first
+
+
+async def test_who_can_start_no_process_says_that_no_worker_can_be_had(
+    pool: WorkerPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the limit of processes, say: whoever asked tries again later, and blames no program for it."""
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    monkeypatch.setattr(forking.subprocess, "Popen", refuse)
+    with pytest.raises(ForkerGone):
+        await ask(pool)
 
 
 def test_it_works_on_the_services_event_loop() -> None:

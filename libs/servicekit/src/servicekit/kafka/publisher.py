@@ -311,8 +311,11 @@ class KafkaPublisher:
             try:
                 await producer.start()
                 return _Link(producer, self._cluster)
-            except (KafkaError, OSError) as error:
-                log.info("publisher.no_broker", error=type(error).__name__)
+            except Exception as error:
+                if isinstance(error, (KafkaError, OSError)):
+                    log.info("publisher.no_broker", error=type(error).__name__)
+                else:  # Nobody awaits this task: whatever it is must not end it in silence.
+                    log.exception("publisher.failed", client_id=self._client_id)
                 await SendQueue(producer).close()
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 
+import asyncpg
 import structlog
 
 from contracts.cloudevents import PROJECT
@@ -17,6 +18,8 @@ from servicekit.loop.infrastructure import disk_problem, is_missing_partition
 MOST_PROJECTS = 3
 """Projects whose records may be parked within WINDOW_SECONDS. One project's poison is its own; four at once are ours."""
 WINDOW_SECONDS = 60.0
+LOCKED_SECONDS = 15.0
+"""Batches that wait for a lock for longer than this wait for an operator, or for what he does."""
 
 log = structlog.get_logger()
 
@@ -28,6 +31,7 @@ class Brake:
         self._topic, self._service = topic, service
         self._parked: dict[bytes, float] = {}
         self._waits_for: str | None = None
+        self._locked_since: float | None = None
         self.pulled: str | None = None
         """Why nothing more is applied; only a restart takes it back."""
 
@@ -54,6 +58,8 @@ class Brake:
         """A batch failed, and is tried again."""
         if full := disk_problem(self._topic, error):
             self._waits_for = full
+        elif isinstance(error, asyncpg.LockNotAvailableError):
+            self._wait_for_lock(error)
         elif is_missing_partition(error):
             self._waits_for = (
                 f"{self._topic}: PostgreSQL has no partition for today's rows ({error}): the service makes them ahead of"
@@ -62,4 +68,14 @@ class Brake:
 
     def went_on(self) -> None:
         """A batch was saved."""
-        self._waits_for = None
+        self._waits_for = self._locked_since = None
+
+    def _wait_for_lock(self, error: BaseException) -> None:
+        """A lock that is had for moments is told to nobody."""
+        now = time.monotonic()
+        self._locked_since = self._locked_since or now
+        if now - self._locked_since >= LOCKED_SECONDS:
+            self._waits_for = (
+                f"{self._topic}: PostgreSQL has given no lock for {now - self._locked_since:.0f} s ({error}): somebody holds"
+                " one on a whole table, as VACUUM FULL and ALTER TABLE do (pg_locks names him); it goes on by itself after that"
+            )

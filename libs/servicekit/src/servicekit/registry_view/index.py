@@ -68,7 +68,8 @@ class RegistryIndex:
     def __init__(self, without: Collection[str] = ()) -> None:
         self._without = frozenset(without)
         self.snapshot: Snapshot | None = None
-        self._refused_tokens = frozenset[str]()
+        self.refused_tokens = frozenset[str]()
+        """Ids of those that the registry has everybody refuse."""
         self.refused = 0
         """Records that could not be read."""
         self._living: dict[str, dict[str, Stored]] = {kind: {} for kind in ENTITY_MODELS if kind not in without}
@@ -108,7 +109,7 @@ class RegistryIndex:
     def _take_snapshot(self, value: bytes | None) -> None:
         try:
             self.snapshot = Snapshot.model_validate_json(value) if value else self.snapshot
-            self._refused_tokens = frozenset((self.snapshot and self.snapshot.refused_tokens) or ())
+            self.refused_tokens = frozenset((self.snapshot and self.snapshot.refused_tokens) or ())
         except ValidationError:
             self.refused += 1
 
@@ -130,7 +131,7 @@ class RegistryIndex:
     def get(self, kind: str, id: str) -> Model | None:
         """The entity, None when it is not known, or is none as this release knows them. A token that the registry refuses
         is as unknown as one that never was."""
-        if kind == "token" and id in self._refused_tokens:
+        if kind == "token" and id in self.refused_tokens:
             return None
         parsed = self._parsed.get((kind, id))
         if parsed is not None:
@@ -180,12 +181,13 @@ class RegistryIndex:
         return id not in self._living[kind] and (kind, id) in self._gone
 
     def differences(self, other: RegistryIndex) -> Iterator[tuple[str, str]]:
-        """(kind, id) of what the two hold in different versions, or only one of them holds."""
+        """(kind, id) of what the two hold in different versions, or only one of them holds or refuses."""
         for kind, entities in self._living.items():
             theirs = other._living[kind]
             for id in {*entities, *theirs}:
                 if self._version(kind, id) != other._version(kind, id):
                     yield kind, id
+        yield from (("token", id) for id in self.refused_tokens ^ other.refused_tokens)
 
     def _models(self, kind: str, ids: Any) -> Iterator[Model]:
         for id in sorted(ids):

@@ -213,9 +213,12 @@ class RegistryView:
     def _receive(self, records: list[Record]) -> None:
         live = self._filling is self._index
         for record in records:
-            change = self._filling.apply(record)
-            if change is not None and live and self._listeners:
-                self._notify(*change[:2])
+            refused, change = self._filling.refused_tokens, self._filling.apply(record)
+            if live and self._listeners:
+                if change is not None:
+                    self._notify(*change[:2])
+                for id in refused ^ self._filling.refused_tokens:
+                    self._notify("token", id)
 
     def _restart(self) -> None:
         self._filling = RegistryIndex(self._without) if self.ready else self._index

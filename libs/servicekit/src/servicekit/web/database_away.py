@@ -14,11 +14,15 @@ AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,  # Its disk is full, for one.
+    asyncpg.ReadOnlySQLTransactionError,  # It is a standby.
+    asyncpg.InsufficientPrivilegeError,  # A dump was read in by another role.
+    asyncpg.LockNotAvailableError,  # Somebody rewrites a table.
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     OSError,
 )
-"""What a statement or `acquire` raises while PostgreSQL is away, starts, stops or has no room; time-outs are OSErrors."""
+"""What a statement or `acquire` raises while PostgreSQL is away, starts, stops, has no room or lets us save nothing; time-outs are
+OSErrors."""
 
 _away = Repeated("api.database_away")
 

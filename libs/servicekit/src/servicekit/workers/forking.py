@@ -89,8 +89,8 @@ class Forking:
 
     async def _command(self, command: bytes, pid: int, brought: socket.socket | None = None) -> tuple[int, int]:
         async with self._one_at_a_time:
-            control = self._control or await self._start()
             try:
+                control = self._control or await self._start()
                 socket.send_fds(control, [COMMAND.pack(command, pid)], [brought.fileno()] if brought else [])
                 reply = await asyncio.get_running_loop().sock_recv(control, REPLY.size)
             except OSError:
@@ -106,6 +106,7 @@ class Forking:
 
     async def _start(self) -> socket.socket:
         ours, theirs = socket.socketpair()
+        self._control = ours
         with theirs:
             self._process = subprocess.Popen(  # noqa: ASYNC220, S603 (ourselves; it does not wait)
                 [sys.executable, "-P", "-m", "servicekit.workers.forker", str(theirs.fileno()), self._target],
@@ -114,7 +115,6 @@ class Forking:
                 env=_without_ours(os.environ),
             )
         ours.setblocking(False)
-        self._control = ours
         settings = pickle.dumps(self._settings, pickle.HIGHEST_PROTOCOL)
         await asyncio.get_running_loop().sock_sendall(ours, LENGTH.pack(len(settings)) + settings)
         return ours

@@ -157,7 +157,7 @@ class Recorder:
             return Saved(mine, outgoing, outbox, await session.unblock(ended, lease) if ended else [])
 
         saved = await self._store.transaction(work)
-        del self._published[: len(published)]
+        self._not_again(published)
         await failpoint("after_record")
         if saved.outbox is not None:
             self._publish(saved.outbox, saved.outgoing)
@@ -212,8 +212,12 @@ class Recorder:
         published = list(self._published)
         async with self._store.session() as session:
             await session.forget_results(published)
-            self._published = [name for name in self._published if name not in published]
+            self._not_again(published)
             return await session.unpublished(age)
+
+    def _not_again(self, deleted: list[UUID]) -> None:
+        """A sweep may have deleted some of them meanwhile, and others may have been published."""
+        self._published = [name for name in self._published if name not in deleted]
 
     def _count(self, results: list[Result], mine: set[UUID]) -> None:
         finished = Counter[tuple[str, str]]()

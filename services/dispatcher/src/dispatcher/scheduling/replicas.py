@@ -7,7 +7,7 @@ import contextlib
 
 from dispatcher.results.failing_destinations import FINDINGS
 from dispatcher.scheduling.destinations import Destinations
-from dispatcher.store.port import DeliveryStore
+from dispatcher.store.port import DeliveryStore, Session
 from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.observability.metrics import gauge
 from servicekit.observability.repeats import Repeated
@@ -50,15 +50,24 @@ class Replicas:
     async def _beat(self) -> None:
         async with self._store.session() as session:
             live = await session.live_replicas(self._instance)
-            changed = set(self._changed)
-            if changed:
-                await session.resume(sorted(changed), FINDINGS)
-                self._changed -= changed
+            await self._end_findings(session)
             pauses = await session.pauses()
         self._destinations.replicas = max(1, live)
         self._gauge.set(live)
-        for name in changed:
-            self._destinations.resume(name)
         self._destinations.forget_idle()
         for name, seconds in pauses.items():
             self._destinations.pause(name, seconds)
+
+    async def _end_findings(self, session: Session) -> None:
+        """In the database and here, or at the next beat: half of it would leave a destination alone that may be asked. What changes
+        meanwhile is for the next beat, too."""
+        changed, self._changed = self._changed, set()
+        if not changed:
+            return
+        try:
+            await session.resume(sorted(changed), FINDINGS)
+        except BaseException:
+            self._changed |= changed
+            raise
+        for name in changed:
+            self._destinations.resume(name)

@@ -145,7 +145,7 @@ class DeliveryRows(QueueRows):
         return states
 
     async def take_lanes(self, sources: Iterable[str], in_hand: Iterable[UUID]) -> None:
-        self._lane_days.reach(date.min)
+        self._lane_days.forget()
         await self._connection.execute(_TAKE_LANES, sorted(sources), list(in_hand))
 
     async def claim(self, queue: Queue, limit: int, lease: Lease) -> list[Delivery]:

@@ -102,23 +102,32 @@ class LaneDays:
     """
 
     def __init__(self) -> None:
-        self.since, self._changes = date.min, 0
+        self.since = date.min
+        self._came = self._met = date.max
+        """The oldest day of rows that came since the last look began, and what else was found out since then."""
 
     def reach(self, day: date) -> None:
-        """A row of that day may be in a lane of ours from now on."""
-        if day <= self.since:
-            self.since, self._changes = day, self._changes + 1
+        """A row of that day may be in a lane of ours from now on; it is about to be written."""
+        self.since, self._came = min(self.since, day), min(self._came, day)
+
+    def forget(self) -> None:
+        """Lanes became ours, and how far these reach is not known."""
+        self.since = self._met = date.min
 
     @contextmanager
     def looked_up(self) -> Iterator[Callable[[date], None]]:
-        """For who asks the table: what it answers holds unless rows came in meanwhile."""
-        changes = self._changes
+        """For who asks the table, one at a time. Rows that came since the look before may be out of its sight: their transaction,
+        begun before it, may end after it."""
+        before, self._came, self._met = self._came, date.max, date.max
 
         def answer(since: date) -> None:
-            if self._changes == changes:
-                self.since = since
+            self.since = min(since, before, self._came, self._met)
 
-        yield answer
+        try:
+            yield answer
+        except BaseException:  # It says nothing, and the next one begins soon after it.
+            self._came = min(self._came, before)
+            raise
 
 
 class QueueRows:

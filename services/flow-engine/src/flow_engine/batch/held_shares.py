@@ -32,10 +32,13 @@ class HeldShares:
         """Ask for those of these projects that have something waiting."""
         for project in set(projects) & self._asked.keys():
             now = time.monotonic()
-            if now - self._asked[project] >= AGAIN_SECONDS:
+            asked = self._asked.get(
+                project
+            )  # Batches look at the same time: another one may have found that nothing waits.
+            if asked is not None and now - asked >= AGAIN_SECONDS:
                 size = await reads.held_size(project)
                 self.full = self.full | {project} if size > MOST_BYTES else self.full - {project}
                 if size:
                     self._asked[project] = now
                 else:
-                    del self._asked[project]
+                    self._asked.pop(project, None)

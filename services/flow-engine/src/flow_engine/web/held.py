@@ -26,6 +26,7 @@ RELEASE = "POST /v1/held/{conversation}/release"
 DISCARD = "POST /v1/held/{conversation}/discard"
 VALUE_SHOWN = 4096
 """Characters of an event that are shown."""
+LEFT = "They are discarded. Kafka did not take that what has come since is applied: release the conversation if it is still held."
 
 
 class Discard(BaseModel):
@@ -76,15 +77,15 @@ def handlers(deps: Deps) -> dict[str, Handler]:
 
     async def release(request: Request, caller: Caller) -> Response:
         held = await _held(request, deps)
-        try:
-            await deps.publisher.publish(redrive(held.key, deps.project_of(split_conversation_key(held.key)[0]) or ""))
-        except NotAcknowledged as error:
-            raise unavailable("Kafka did not take the release.") from error
+        await _have_applied(held, deps, "Kafka did not take the release.")
         return JSONResponse(_conversation(held, deps), status_code=202)
 
     async def discard(request: Request, caller: Caller) -> Response:
-        held = await _held(request, deps)
-        count = await deps.store.discard_held(held.conversation, _positions(await request.body()))
+        held, positions = await _held(request, deps), _positions(await request.body())
+        count = await deps.store.discard_held(held.conversation, positions)
+        if positions is None or not await deps.store.held_events(held.conversation, None, 1):
+            # A batch that was loaded before may put an event behind those that are gone, where nobody would look for it.
+            await _have_applied(held, deps, LEFT)
         return JSONResponse({"discarded": count})
 
     return {LIST: list_held, SHOW: show, RELEASE: release, DISCARD: discard}
@@ -102,6 +103,14 @@ async def _held(request: Request, deps: Deps) -> HeldConversation:
     if not found or found[0].conversation != id:
         raise not_found("The held conversation")
     return found[0]
+
+
+async def _have_applied(held: HeldConversation, deps: Deps, refusal: str) -> None:
+    """Have all applied that waits when the record is read. Raises ProblemError 503."""
+    try:
+        await deps.publisher.publish(redrive(held.key, deps.project_of(split_conversation_key(held.key)[0]) or ""))
+    except NotAcknowledged as error:
+        raise unavailable(refusal) from error
 
 
 def _positions(body: bytes) -> list[int] | None:

@@ -138,6 +138,8 @@ class Bridge:
 
     async def _consume(self, consumer: AIOKafkaConsumer) -> None:
         heard, taken = time.monotonic(), deque[Taken]()
+        ended: Offsets = {}
+        """What is to be committed: also where Kafka did not take it, and no command follows for weeks."""
         try:
             while True:
                 self._name.check(consumer)
@@ -155,9 +157,9 @@ class Bridge:
                 elif time.monotonic() - heard > SILENT_SECONDS:
                     await _check_alive(consumer)
                     heard = time.monotonic()
-                await _commit(consumer, told(taken))
+                ended = await _uncommitted(consumer, ended | told(taken))
         finally:
-            await _commit(consumer, told(taken))
+            await _uncommitted(consumer, ended | told(taken))
 
     async def _take(self, records: list[Record]) -> list[asyncio.Task[None]]:
         """Return once Kafka has everything that is known of these records; until then try again. The tasks tell the rest."""
@@ -274,14 +276,17 @@ def _fits(outcome: Outgoing) -> bool:
     return True
 
 
-async def _commit(consumer: AIOKafkaConsumer, offsets: Offsets) -> None:
-    if not offsets:
-        return
-    try:
-        await undisturbed(consumer.commit(offsets), COMMIT_SECONDS)
-    except (KafkaError, IllegalStateError, TimeoutError) as error:
-        # Another replica has the partition now: it takes the batch again, and the event ids are the same.
-        log.warning("bridge.not_committed", error=type(error).__name__)
+async def _uncommitted(consumer: AIOKafkaConsumer, offsets: Offsets) -> Offsets:
+    """Commit them; those that are still to be committed. A partition that another replica has now is left out: that one takes the
+    batch again, and the event ids are the same."""
+    ours = {partition: offset for partition, offset in offsets.items() if partition in consumer.assignment()}
+    if ours:
+        try:
+            await undisturbed(consumer.commit(ours), COMMIT_SECONDS)
+        except (KafkaError, IllegalStateError, TimeoutError) as error:
+            log.warning("bridge.not_committed", error=type(error).__name__)
+            return ours
+    return {}
 
 
 async def _begin(consumer: AIOKafkaConsumer, error: KafkaError) -> None:

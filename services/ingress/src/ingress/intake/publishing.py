@@ -26,7 +26,8 @@ RECORD_LIMIT = 1_400_000
 """Bytes of a normalised record's value; the engine parks what is over 1.5 MiB."""
 SOURCE = "switchhook/ingress"
 UNKNOWN = (
-    "Kafka did not confirm it in time, so whether it was taken is unknown: send it again with the same Idempotency-Key."
+    "Kafka did not confirm it in time, so whether it was taken is unknown: send it again as it was, with the same"
+    " Idempotency-Key, or client_message_id where it has one."
 )
 
 log = structlog.get_logger()
