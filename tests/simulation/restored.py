@@ -152,19 +152,19 @@ async def accept(world: World, backup: Backup, choice: Choice) -> None:
             world.deliveries.tables.age = max(at.number for each in topics for at in each.committed.values())
     number = world.deliveries.tables.age if backup.service == "dispatcher" else 0
     if choice == "again" and backup.service in SAYS_ANEW:
-        topics = [_anew(backup, each) for each in topics]
+        for each in topics:
+            _anew(backup, each)
+        return
     for each in topics:
         for part, at in positions(each, choice, number).items():
             world.kafka.committed[each.group, each.topic, part] = (at.offset, at.metadata)
 
 
-def _anew(backup: Backup, older: Older) -> Older:
-    found, rows = said_anew(older), backup.database.checkpoints.rows
-    for each in older.less:
-        if (row := rows.get((older.topic, each.part))) is not None:
-            incarnation = found.committed[each.part].incarnation
-            rows[older.topic, each.part] = replace(row, incarnation=incarnation, epoch=row.epoch + 1)
-    return found
+def _anew(backup: Backup, older: Older) -> None:
+    rows = backup.database.checkpoints.rows
+    for part, incarnation in said_anew(older).items():
+        if (row := rows.get((older.topic, part))) is not None:
+            rows[older.topic, part] = replace(row, incarnation=incarnation, epoch=row.epoch + 1)
 
 
 async def _skip(world: World, backup: Backup, older: Older) -> None:

@@ -12,7 +12,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 from uuid import uuid4
 
@@ -114,37 +114,31 @@ async def accept(cluster: Cluster, service: str, dsn: str, choice: Choice, env: 
     if choice == "skip":  # Last, so that a command that was cut off can be given again.
         for each in topics:
             await skip(cluster, service, dsn, each)
-    if choice == "again":  # What was skipped stands where Kafka knows it to be, and is at work by now.
+    elif service in SAYS_ANEW:  # From then on it is at work, and tells Kafka itself.
+        for each in topics:
+            await _anew(service, dsn, each)
+    else:
         number = await _number(service, dsn)
-        if service in SAYS_ANEW:
-            topics = [await _anew(service, dsn, each) for each in topics]
         for each in topics:
             await _when_left(each.group, lambda each=each: _commit(cluster, each, number))  # type: ignore[misc]
     return [line for each in topics for line in _told(each, choice)] + done
 
 
-async def _anew(service: str, dsn: str, older: Older) -> Older:
+async def _anew(service: str, dsn: str, older: Older) -> None:
     """What follows from what is applied again is judged by its ids from now on."""
-    found = said_anew(older)
     connection = await connect(service, dsn)
     try:
-        for each in older.less:
-            await connection.execute(_ANEW, older.topic, each.part, found.committed[each.part].incarnation)
+        async with connection.transaction():
+            for part, incarnation in said_anew(older).items():
+                await connection.execute(_ANEW, older.topic, part, incarnation)
     finally:
         await connection.close()
-    return found
 
 
-def said_anew(older: Older) -> Older:
-    """The same, with the incarnations that the partitions which are applied again have from then on."""
-    again = {each.part for each in older.less}
-    return replace(
-        older,
-        committed={
-            part: was._replace(incarnation=age.after(was.incarnation)) if part in again else was
-            for part, was in older.committed.items()
-        },
-    )
+def said_anew(older: Older) -> dict[int, str]:
+    """Partition -> the incarnation that it has from now on, of those that are applied again. It makes the checkpoint newer than
+    what Kafka was told (servicekit.checkpoints.age)."""
+    return {each.part: age.after(older.committed[each.part].incarnation) for each in older.less}
 
 
 def positions(older: Older, choice: Choice, number: int) -> dict[int, Committed]:
