@@ -61,6 +61,6 @@ def counted_nodes() -> dict[str, Any]:
     """The same with a condition that is not one comparison, and a filter: not cheap by their form."""
     document = three_nodes()
     nodes = document["nodes"]
-    nodes["check"]["branches"][0]["if"] = 'system.last_message in ["/stop", "/end"]'
+    nodes["check"]["branches"][0]["if"] = '["/stop", "/end"].exists(end, end == system.last_message)'
     nodes["answer"]["parts"] = [{"text": "Noted {{ memory.line | upcase }}."}]
     return document

@@ -33,6 +33,18 @@ COUNTING: dict[str, Any] = {
 }
 
 
+IN_A_WORKER = "[has(user.count) ? user.count + 1 : 1].map(count, count)[0]"
+"""The same, by a loop: of every other bot, whose turns are made in worker processes and may be deferred."""
+
+
+def counting(number: int) -> dict[str, Any]:
+    """The flow of a bot."""
+    if number % 2 == 0:
+        return COUNTING
+    count = COUNTING["nodes"]["count"] | {"values": {"user.count": {"cel": IN_A_WORKER}}}
+    return COUNTING | {"nodes": COUNTING["nodes"] | {"count": count}}
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """A bot's way in: where a platform posts updates, and the secret that proves it."""
@@ -50,7 +62,7 @@ async def open_lines(api: Api, ear_url: str, numbers: Iterable[int]) -> list[Lin
 
 async def open_line(api: Api, ear_url: str, number: int) -> Line:
     bot = (await api.post("/v1/bots", {"name": f"bot {number}"}))["id"]
-    await api.publish_flow(bot, COUNTING)
+    await api.publish_flow(bot, counting(number))
     channel = await api.post(
         "/v1/channels",
         {

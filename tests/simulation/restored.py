@@ -13,7 +13,7 @@ from uuid import uuid4
 from bench.chaos.checker import SentAgain
 
 from contracts.groups import GROUPS
-from devstack.restores import BY_ID, Choice, Older, marks_behind, positions
+from devstack.restores import BY_ID, SAYS_ANEW, Choice, Older, marks_behind, positions, said_anew
 from dispatcher.accept_restore import left_out, note
 from dispatcher.intake.decoding import DayWindow
 from servicekit.checkpoints.age import Standing, behind
@@ -151,9 +151,20 @@ async def accept(world: World, backup: Backup, choice: Choice) -> None:
                 world.losable[chat].add(number)
             world.deliveries.tables.age = max(at.number for each in topics for at in each.committed.values())
     number = world.deliveries.tables.age if backup.service == "dispatcher" else 0
+    if choice == "again" and backup.service in SAYS_ANEW:
+        topics = [_anew(backup, each) for each in topics]
     for each in topics:
         for part, at in positions(each, choice, number).items():
             world.kafka.committed[each.group, each.topic, part] = (at.offset, at.metadata)
+
+
+def _anew(backup: Backup, older: Older) -> Older:
+    found, rows = said_anew(older), backup.database.checkpoints.rows
+    for each in older.less:
+        if (row := rows.get((older.topic, each.part))) is not None:
+            incarnation = found.committed[each.part].incarnation
+            rows[older.topic, each.part] = replace(row, incarnation=incarnation, epoch=row.epoch + 1)
+    return found
 
 
 async def _skip(world: World, backup: Backup, older: Older) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-from bench.chaos.workload import COUNTING
+from bench.chaos.workload import counting
 
 from contracts.registry import ApiCall, Bot, Channel, Endpoint, Flow, FlowVersion, Project
 from servicekit.credentials.sealing import KeyRing
@@ -23,11 +23,15 @@ PATIENT = (1, 2)
 SIGNING_SECRET = "whsec_" + "c2lnbmluZyBzZWNyZXQgb2YgdGhlIHByb2plY3Q="
 
 
+COUNTING = counting(1)
+"""Its turns are made in worker processes."""
+
+
 def _with(name: str, node: dict[str, Any]) -> dict[str, Any]:
     """The counting flow with a node between counting and answering."""
     nodes = COUNTING["nodes"]
-    counting = nodes["count"] | {"ports": {"next": name}}
-    return COUNTING | {"nodes": nodes | {"count": counting, name: node}}
+    count = nodes["count"] | {"ports": {"next": name}}
+    return COUNTING | {"nodes": nodes | {"count": count, name: node}}
 
 
 ANSWERED = dict.fromkeys(("ok", "error", "timeout"), "answer")

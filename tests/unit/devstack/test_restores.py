@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from contracts.cloudevents import TYPE_PREFIX
 from devstack.deciding import decide
 from devstack.errors import StackError
-from devstack.restores import Older, kinds, marks_behind, positions, type_of
-from servicekit.checkpoints.age import Behind
+from devstack.restores import Older, kinds, marks_behind, positions, said_anew, type_of
+from servicekit.checkpoints.age import Behind, Standing, behind
 from servicekit.kafka.committed import Committed
 from servicekit.kafka.records import Record
 
@@ -17,6 +19,14 @@ OLDER = Older("in", "g", [Behind(0, 40, 70)], {0: Committed(70, "id", 9), 1: Com
 
 def test_again_tells_kafka_where_the_backup_stands() -> None:
     assert positions(OLDER, "again", 3) == {0: Committed(40, "id", 3), 1: Committed(5, "id", 3)}
+
+
+def test_what_is_applied_again_is_of_another_incarnation_and_no_older() -> None:
+    """Else marks would tell that it was done, or the next look that the database is older."""
+    anew = said_anew(OLDER)
+    assert positions(anew, "again", 3) == {0: Committed(40, "id~1", 3), 1: Committed(5, "id", 3)}
+    assert behind({0: Standing(40, "id~1"), 1: Standing(5, "id")}, OLDER.committed) == []
+    assert said_anew(replace(OLDER, committed=anew.committed)).committed[0].incarnation == "id~2"
 
 
 def test_skip_leaves_what_was_done() -> None:

@@ -52,14 +52,16 @@ class Nodes:
 
     __slots__ = ("_grown", "_make", "_sources", "made", "size", "used")
 
-    def __init__(self, sources: Mapping[str, bytes], make: Callable[[str, bytes, NodeError | None], GraphNode]) -> None:
-        """`sources`: each node's JSON. `make(id, source, error)` never raises: one that cannot run is a node that fails, and
-        so is one that may not be made, with that error."""
+    def __init__(
+        self, sources: Mapping[str, bytes], make: Callable[[str, bytes, NodeError | None], tuple[GraphNode, int]]
+    ) -> None:
+        """`sources`: each node's JSON. `make(id, source, error)` gives the node and its size, and never raises: one that
+        cannot run is a node that fails, and so is one that may not be made, with that error."""
         self._sources, self._make = sources, make
         self._grown: Callable[[int], None] | None = None
         self.made: dict[str, GraphNode] = {}
         self.size = 0
-        """Bytes of JSON of what is made."""
+        """Bytes of JSON of what is made, and as much more as its short expressions take."""
         self.used = False
         """Whether a turn has walked here since this was last set to False."""
 
@@ -72,11 +74,12 @@ class Nodes:
         try:
             work.make(UNITS_A_NODE + UNITS_A_COMMA * bytes(source).count(b",") + len(source) // BYTES_A_UNIT)
         except NodeError as error:
-            return self._make(id, b"", error)
-        node = self.made[id] = self._make(id, source, None)
-        self.size += len(source)
+            return self._make(id, b"", error)[0]
+        node, size = self._make(id, source, None)
+        self.made[id] = node
+        self.size += size
         if self._grown is not None:
-            self._grown(len(source))
+            self._grown(size)
         return node
 
     def on_growth(self, listener: Callable[[int], None]) -> None:
@@ -84,7 +87,7 @@ class Nodes:
         self._grown = listener
 
     def forget(self) -> int:
-        """All that was made, until it is needed again; how many bytes of JSON that was."""
+        """All that was made, until it is needed again; its size."""
         size, self.size = self.size, 0
         self.made = {}
         return size

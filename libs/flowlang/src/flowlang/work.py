@@ -22,6 +22,8 @@ MORE_AFTER_AN_ERROR = 10_000
 """What `on_error` has when the turn's work is spent."""
 MOST_HERE = 10_000
 """Of what is cheap by its form: units that a turn may do before it comes to the gate."""
+MOST_OF_A_SHORT_PROGRAM = 1_000
+"""Of these, what a program may have that is cheap by its form and is counted while it runs."""
 CHARACTERS = 256
 """Characters of text that are a unit."""
 ITEMS = 8
@@ -73,6 +75,10 @@ class Work:
         """A program starts: from here it may have MOST_OF_A_PROGRAM, and not more than is left."""
         self.pass_gate()
         self._floor = max(0, self.left - MOST_OF_A_PROGRAM)
+
+    def begin_short(self) -> None:
+        """A program starts that is cheap by its form. Who meets TooCostly begins it as any other."""
+        self._floor = max(self._here, self.left - MOST_OF_A_SHORT_PROGRAM)
 
     def charge(self, units: int) -> None:
         """Count work, before it is done where its size is known. Raises TooCostly, and what is refused is not counted."""

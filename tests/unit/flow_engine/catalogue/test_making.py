@@ -62,7 +62,7 @@ def test_reading_a_bots_flows_parses_no_program_and_builds_no_node(parsed: list[
 
 
 async def test_a_turn_makes_what_it_comes_to_and_nothing_twice(world: EngineWorld, parsed: list[str]) -> None:
-    nodes = {"said": CHEAP, "never": {**DEAR, "branches": [{"if": "1 in [1]", "to": "said"}]}}
+    nodes = {"said": CHEAP, "never": {**DEAR, "branches": [{"if": "[1].exists(one, one == 1)", "to": "said"}]}}
     world.view.put(*flow_of(nodes))
     await world.say("/big")
     made = world.catalogue.around(CONVERSATION).flows.current("big").nodes.made
@@ -224,7 +224,12 @@ async def test_a_version_that_is_learnt_is_paid_for(world: EngineWorld) -> None:
     """Each task's first milliseconds are free; a bot with a thousand flows has a thousand of them learnt."""
     world.view.put(*published(*(document({"a": CHEAP}, slug=f"s{number}") for number in range(20))))
     world.view.put(
-        *flow_of({"first": {"type": "condition", "branches": [{"if": "1 in [1]", "to": "said"}]}, "said": CHEAP})
+        *flow_of(
+            {
+                "first": {"type": "condition", "branches": [{"if": "[1].exists(one, one == 1)", "to": "said"}]},
+                "said": CHEAP,
+            }
+        )
     )
     world.workers.cpu = 0.015
     await world.say("/big")

@@ -26,8 +26,8 @@ def counted(*, error_port: bool = True, version: str = "one") -> dict[str, Any]:
         "schema": "flow/1", "slug": "counted", "name": "Counted", "start": "first",
         "triggers": [{"id": "go", "type": "command", "value": "/counted", "to": "first"}],
         "nodes": {
-            "first": {"type": "condition", "branches": [{"if": "1 in [1]", "to": "second"}], "ports": ports},
-            "second": {"type": "condition", "branches": [{"if": "2 in [2]", "to": "ask"}], "ports": ports},
+            "first": {"type": "condition", "branches": [{"if": "[1].exists(one, one == 1)", "to": "second"}], "ports": ports},
+            "second": {"type": "condition", "branches": [{"if": "[2].exists(two, two == 2)", "to": "ask"}], "ports": ports},
             "ask": {"type": "ask", "text": version, "input": {"type": "text"}, "ports": {"ok": "tell"}},
             "tell": {"type": "say", "parts": [{"text": "{{ event.text | upcase }} " + version}]},
             "sorry": SAY_SORRY,
@@ -61,6 +61,37 @@ async def test_what_is_cheap_by_its_form_never_leaves_the_process(world: EngineW
     await world.say("/code", "p2")
     assert await world.said("p2") == ["Got "]
     assert world.workers.asked == []
+
+
+@pytest.mark.parametrize(
+    ("condition", "in_a_worker"),
+    [
+        ("has(user.plan) ? user.plan == 'gold' : size(event.text) > 3 && event.text.startsWith('/')", False),
+        ("1 in [1] && " + "true && " * 20 + "true", True),  # Too long to be looked at.
+        ("[1].exists(one, one == 1)", True),
+        ("event.text.matches('^/counted$')", True),
+        ("event.text == " + "event.text + " * 4 + "'' || true", False),
+    ],
+)
+async def test_a_short_expression_without_loop_and_pattern_never_leaves_the_process(
+    world: EngineWorld, condition: str, *, in_a_worker: bool
+) -> None:
+    document = counted()
+    document["nodes"]["first"]["branches"][0] |= {"if": condition, "to": "ask"}
+    put(world, document)
+    await world.say("/counted")
+    assert await world.said() == ["one"]
+    assert bool(steps(world)) is in_a_worker
+
+
+async def test_a_short_expression_that_goes_over_much_does_so_in_a_worker(world: EngineWorld) -> None:
+    """The engine spends a thousandth of a second on it in vain."""
+    document = counted()
+    document["nodes"]["first"]["branches"][0] |= {"if": " && ".join(["event.text == event.text"] * 5), "to": "ask"}
+    put(world, document)
+    await world.say("/counted " + "x" * 60_000)
+    assert await world.said() == ["one"]
+    assert steps(world)
 
 
 async def test_what_is_not_is_made_in_a_worker_that_learns_the_bots_flows_once(world: EngineWorld) -> None:

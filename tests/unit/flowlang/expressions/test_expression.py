@@ -139,6 +139,14 @@ def test_texts_and_lists_that_enter_are_bounded(scopes: dict[str, Any]) -> None:
         Expression("size(event.content) > 0").evaluate(Values(**scopes))
 
 
+def test_a_long_text_that_is_no_number_is_seen_to_be_none_in_time() -> None:
+    begun = time.thread_time()
+    for _ in range(20):
+        with pytest.raises(NodeError, match="no number"):
+            Expression("double(memory.digits)").evaluate(Values(memory={"digits": "9" * 60_000}))
+    assert time.thread_time() - begun < 0.02
+
+
 def test_what_is_in_another_scope_does_not_count() -> None:
     assert Expression("user.name == 'Ann'").evaluate(Values(**VALUES, event={"content": "x" * 70_000})) is True
 
@@ -151,6 +159,12 @@ WALKS: list[tuple[str, dict[str, Any], int]] = [
     ("3 in memory.l", {"l": [1] * 900}, 1100),
     ("memory.l == memory.k", {"l": [[1]] * 900, "k": [[1]] * 900}, 1800),
     ("memory.l == memory.k", {"l": [{"a": 1}] * 900, "k": [{"a": 1}] * 900}, 1800),
+    ("memory.l == memory.k", {"l": [[""] * 900], "k": [[""] * 900]}, 110),
+    (
+        "memory.l == memory.k",
+        {"l": dict.fromkeys(map(str, range(900)), ""), "k": dict.fromkeys(map(str, range(900)), "")},
+        110,
+    ),
     ("memory.a == memory.b", {"a": LONG, "b": "y" * 60_000}, 230),
     ("memory.a < memory.b", {"a": LONG, "b": LONG + "z"}, 230),
     ("size(memory.a + memory.a)", {"a": LONG[:30_000]}, 230),
@@ -163,7 +177,9 @@ WALKS: list[tuple[str, dict[str, Any], int]] = [
 ]
 
 
-@pytest.mark.parametrize(("source", "memory", "least"), WALKS, ids=[f"{walk[0]}-{walk[2]}" for walk in WALKS])
+@pytest.mark.parametrize(
+    ("source", "memory", "least"), WALKS, ids=[f"{walk[0]}-{place}" for place, walk in enumerate(WALKS)]
+)
 def test_whatever_is_gone_over_is_charged(source: str, memory: dict[str, Any], least: int) -> None:
     values = Values(memory=memory)
     Expression(source).evaluate(values)

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from flowlang.expressions.arguments import Given
-from flowlang.expressions.expression import Expression
+from flowlang.expressions.expression import Expression, may_be_short
 from flowlang.expressions.json_paths import JsonPath
 from flowlang.expressions.operands import Operands
 from flowlang.expressions.templates import Template, is_literal, url_template
@@ -44,11 +44,14 @@ class KnownNames:
 class Compiler:
     """Builds the parts of one document; `problems` grows.
 
-    `later`: to run it, not to check it. Programs are then parsed when a turn first comes to them.
+    `later`: to run it, not to check it. Programs are then parsed when a turn first comes to them. `short`: expressions that
+    are cheap by their form pass no gate then.
     """
 
-    def __init__(self, known: KnownNames | None = None, *, later: bool = False) -> None:
-        self.known, self.later = known or KnownNames(), later
+    def __init__(self, known: KnownNames | None = None, *, later: bool = False, short: bool = False) -> None:
+        self.known, self.later, self._short = known or KnownNames(), later, short
+        self.short_characters = 0
+        """Of all expressions that may be kept ready for that."""
         self.problems: list[Problem] = []
         self.reads: list[tuple[Reference, str]] = []
         """(path, pointer) of everything that is read."""
@@ -121,7 +124,9 @@ class Compiler:
     def expression(self, source: str, *parts: str | int, decides: bool = False) -> Expression:
         """A CEL expression."""
         with self.at(*parts):
-            make = partial(Expression, decides=decides, later=self.later)
+            make = partial(Expression, decides=decides, later=self.later, short=self._short)
+            if self._short and may_be_short(source):
+                self.short_characters += len(source)
             built = self._try("expression", make, source, _FALSE)
             self._note(built.reads)
             self.compares.extend((one, pointer(*self._path)) for one in built.compares)

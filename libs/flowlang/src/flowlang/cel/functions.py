@@ -21,7 +21,7 @@ Function = Callable[..., Any]
 _INT64, _UINT64 = 2**63, 2**64
 _WHOLE = re.compile(r"[+-]?\d{1,20}", re.ASCII)
 _DECIMAL = re.compile(
-    r"[+-]?(?:\d{1,400}\.?\d{0,400}(?:[eE][+-]?\d{1,5})?|\.\d{1,400}(?:[eE][+-]?\d{1,5})?|inf(?:inity)?|nan)",
+    r"[+-]?(?:\d{1,400}+\.?+\d{0,400}+(?:[eE][+-]?\d{1,5})?|\.\d{1,400}+(?:[eE][+-]?\d{1,5})?|inf(?:inity)?|nan)",
     re.I | re.A,
 )
 _TIME = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)

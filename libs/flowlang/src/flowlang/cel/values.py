@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from flowlang.work import CHARACTERS, TooCostly, Work
+from flowlang.work import CHARACTERS, ITEMS, TooCostly, Work
 
 LONGEST_TEXT = 64 * 1024
 LONGEST_LIST = 1000
@@ -73,10 +73,10 @@ def equal(left: Any, right: Any, work: Work) -> bool:
             work.charge(len(left) // CHARACTERS)
         return bool(left == right)
     if kind is list:
-        work.charge(1)
+        work.charge(1 + len(left) // ITEMS)
         return len(left) == len(right) and all(equal(a, b, work) for a, b in zip(left, right, strict=True))
     if kind is dict:
-        work.charge(1)
+        work.charge(1 + len(left) // ITEMS)
         return left.keys() == right.keys() and all(equal(value, right[key], work) for key, value in left.items())
     work.charge(1)
     return bool(left == right)

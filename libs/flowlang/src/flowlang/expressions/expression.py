@@ -6,6 +6,7 @@ What is refused when it is saved is judged on the tree; what it costs is counted
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from flowlang.cel.evaluation import NODES, Scene, Step, compiled, nodes_outside_loops, plain
@@ -22,7 +23,7 @@ from flowlang.names import Nearest
 from flowlang.problems import NodeError
 from flowlang.work import TooCostly, Work
 
-LONGEST_SOURCE = 2000
+LONGEST_SOURCE, LONGEST_SHORT = 2000, 160
 MOST_ADDITIONS = 8
 UNITS_A_CHARACTER = 12
 """Of work (flowlang.work) to parse it, where it is densest."""
@@ -34,14 +35,19 @@ class Expression:
     """A CEL expression. For the checker: `reads` are the paths it reads, `compares` what it takes together, `tests` what it
     takes for true or false, `given` what its functions are given; `hint` is said about hyphens in names."""
 
-    __slots__ = ("_comparison", "_roots", "_step", "_units", "compares", "given", "hint", "reads", "source", "tests")
+    __slots__ = (
+        "_comparison", "_is_short", "_roots", "_step", "_units", "compares", "given", "hint", "reads", "source", "tests"
+    )  # fmt: skip
 
-    def __init__(self, source: str, *, decides: bool = False, later: bool = False) -> None:
+    def __init__(self, source: str, *, decides: bool = False, later: bool = False, short: bool = False) -> None:
         """`decides`: it is to be true or false. `later`: it is parsed when it is first evaluated, and fails then if it is wrong.
+        `short`: where it is cheap by its form (`may_be_short`, and no loop or pattern in it) it passes no gate.
 
         Raises ValueError, with a sentence, when it does not parse or could cost too much.
         """
         self.source = source
+        self._is_short: bool | None = None if short and may_be_short(source) else False
+        """None: not looked at."""
         self._comparison = comparison(source) if len(source) <= LONGEST_SOURCE else None
         self._step: Step | None = None
         self._units = 1
@@ -55,18 +61,23 @@ class Expression:
             self._parse(decides=decides)
 
     def _parse(self, *, decides: bool = False) -> None:
-        source = self.source
-        if len(source) > LONGEST_SOURCE:
-            raise ValueError(f"a condition has at most {LONGEST_SOURCE} characters")
-        try:
-            words = tokens(source)
-            tree = parse(source, words)
-        except SyntaxFault as fault:
-            raise ValueError(f"{fault}{hint(source)}") from fault
+        words, tree = self._read()
         self.hint = _hyphen_hint(words)
         self.reads = tuple(_reads(tree, frozenset()))
         self.compares, self.tests = tuple(operands(tree)), tuple(taken_for_true(tree, whole=decides))
         self.given = tuple(given(tree))
+        self._make_ready(tree)
+
+    def _read(self) -> tuple[list[Token], Node]:
+        if len(self.source) > LONGEST_SOURCE:
+            raise ValueError(f"a condition has at most {LONGEST_SOURCE} characters")
+        try:
+            words = tokens(self.source)
+            return words, parse(self.source, words)
+        except SyntaxFault as fault:
+            raise ValueError(f"{fault}{hint(self.source)}") from fault
+
+    def _make_ready(self, tree: Node) -> None:
         self._roots = tuple(sorted(_free_names(tree, frozenset())))
         self._refuse_unknown(tree)
         _refuse_costly(tree)
@@ -93,29 +104,64 @@ class Expression:
             if decided is not None:
                 return decided
         work = scopes.work
+        if self._is_short is None:
+            self._look_at_form(work)
+        if self._is_short:
+            work.begin_short()
+            with suppress(TooCostly):
+                return self._value(scopes)
         work.begin()
-        step = self._step or self._parsed_now(work)
-        values = {name: scopes.scope(name) for name in self._roots}
+        if self._step is None:
+            self._parse_now(work)
         try:
-            work.charge(self._units)
-            return plain(step(Scene(values, work)), work)
-        except Missing as error:
-            missing = f"{error} in {self.source[:80]!r}"
+            return self._value(scopes)
         except TooCostly as error:
             raise NodeError("expression-too-costly", f"{error} (in {self.source[:60]!r})") from error
+
+    def _value(self, scopes: Scopes) -> Any:
+        """Raises TooCostly, and NodeError for whatever else it ends with."""
+        work, values = scopes.work, {name: scopes.scope(name) for name in self._roots}
+        try:
+            work.charge(self._units)
+            return plain(self._step(Scene(values, work)), work)  # type: ignore[misc]
+        except TooCostly:
+            raise
+        except Missing as error:
+            missing = f"{error} in {self.source[:80]!r}"
         except Exception as error:  # Whatever a user's program ends with is its own failure.
             detail = str(error)[:200] if isinstance(error, CelError) else type(error).__name__
             raise NodeError("expression", f"{detail} (in {self.source[:60]!r})") from error
         scopes.missing(missing)
         return None
 
-    def _parsed_now(self, work: Work) -> Step:
+    def _look_at_form(self, work: Work) -> None:
+        """Make it ready if it is cheap. One that is not, or is none at all, is left to who is behind the gate."""
+        work.make(1 + len(self.source) * UNITS_A_CHARACTER)
+        self._is_short = False
+        try:
+            _, tree = self._read()
+            if all(map(_is_cheap, _all_nodes(tree))):
+                self._make_ready(tree)
+                self._is_short = True
+        except ValueError:
+            return
+
+    def _parse_now(self, work: Work) -> None:
         work.make(1 + len(self.source) * UNITS_A_CHARACTER)
         try:
-            self._parse()
+            self._make_ready(self._read()[1])
         except ValueError as error:
             raise NodeError("expression", f"{error} (in {self.source[:60]!r})") from error
-        return self._step  # type: ignore[return-value]
+
+
+def may_be_short(source: str) -> bool:
+    """Whether an expression is so short that it is worth while to look at its form."""
+    return len(source) <= LONGEST_SHORT
+
+
+def _is_cheap(node: Node) -> bool:
+    """Each of its steps does a bounded thing once, and charges for what it goes over."""
+    return node.kind != "loop" and node.value != "matches"
 
 
 def _refuse_costly(tree: Node) -> None:

@@ -23,6 +23,9 @@ from flowlang.nodes.context import StepContext
 from flowlang.nodes.registry import NODE_TYPES
 from flowlang.problems import FlowInvalid, NodeError, Problem, pointer
 
+A_SHORT_CHARACTER = 10
+"""Bytes of JSON that take as much, made, as a character of an expression that is kept ready: at most 200 bytes."""
+
 
 class _Version(msgspec.Struct):
     """contracts.registry.FlowVersion, with the parts of its document as they are written."""
@@ -105,22 +108,23 @@ class _Making:
     def __init__(self, heads: Mapping[str, _Head]) -> None:
         self._heads = heads
 
-    def __call__(self, id: str, source: bytes, error: NodeError | None) -> GraphNode:
+    def __call__(self, id: str, source: bytes, error: NodeError | None) -> tuple[GraphNode, int]:
         head = self._heads.get(id) or _Head("unknown")
         if error is None and not source:
             error = NodeError("node-invalid", f"there is no node {id!r}")
-        return self._built(id, head, source) if error is None else _failing(id, head, error)
+        return self._built(id, head, source) if error is None else (_failing(id, head, error), len(source))
 
-    def _built(self, id: str, head: _Head, source: bytes) -> GraphNode:
-        compiler = Compiler(later=True)
+    def _built(self, id: str, head: _Head, source: bytes) -> tuple[GraphNode, int]:
+        compiler = Compiler(later=True, short=True)
         try:
             node = build_node(id, NODE_TYPES[head.type].model_validate(msgspec.json.decode(source)), compiler)
             wrong = [problem.message for problem in compiler.problems if problem.severity == "error"]
         except ValidationError as error:
             wrong = [reason(error)]
         if not wrong:
-            return node
-        return _failing(id, head, NodeError("node-invalid", f"the node {id!r} cannot run: {wrong[0][:200]}"))
+            return node, len(source) + compiler.short_characters * A_SHORT_CHARACTER
+        failing = _failing(id, head, NodeError("node-invalid", f"the node {id!r} cannot run: {wrong[0][:200]}"))
+        return failing, len(source)
 
 
 def _failing(id: str, head: _Head, error: NodeError) -> GraphNode:

@@ -53,6 +53,11 @@ def _same_log(now: str | None, before: str) -> bool:
     return topic_of(now) == topic_of(before) and _repairs(now) <= _repairs(before)
 
 
+def after(incarnation: str) -> str:
+    """The incarnation of the same log under which sources are no repeats of what they were before."""
+    return f"{topic_of(incarnation)}~{_repairs(incarnation) + 1}"
+
+
 def _repairs(incarnation: str) -> int:
     number = incarnation.partition("~")[2]
     return int(number) if number.isdecimal() else 0
