@@ -37,6 +37,7 @@ def judge_all(
         wrong.append(f"it never ended: {left}; readiness says {said or 'nothing'}")
     wrong += [f"{key.decode()} is in no dead-letter topic" for key in crowd.spoilt if key not in dead_letters(world)]
     wrong += [f"{id} is held: {held[0].error}" for id, held in world.conversations.waiting.items() if held]
+    wrong += world.begun_early[:3]
     wrong += [f"a process ended by itself: {each}" for each in world.crashes]
     wrong += [f"an error that nobody took: {each}" for each in world.loop.failures]
     return verdict, wrong

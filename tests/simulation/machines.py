@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from contextvars import copy_context
 from types import SimpleNamespace
@@ -34,6 +35,7 @@ from flow_engine.programs.worker import StepWorker
 from flowlang.model import Turn
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import KafkaPublisher
+from servicekit.loop.batches import Batch, Commit, Connection
 from servicekit.loop.partition_loop import PartitionLoop
 from servicekit.loop.readiness import problem_of
 from simulation.database import Pool
@@ -150,6 +152,28 @@ async def _ending(drain: Callable[[], Coroutine[Any, Any, None]], work: asyncio.
     await asyncio.gather(work, return_exceptions=True)
 
 
+class Watched(EngineHandler):
+    """Says where a partition begins anew while a batch of it is being applied: what that batch forgets of turns that wait is
+    forgotten after it was read, and the batch is then fenced. Mostly the next one reads it again; where not, nobody wakes them."""
+
+    def __init__(self, begun_early: Callable[[str], None], *about: Any) -> None:
+        super().__init__(*about)
+        self._begun_early, self._in_hand = begun_early, Counter[int]()
+
+    async def apply(self, batch: Batch) -> Commit:
+        partitions = Counter({record.partition for record in batch.records})
+        self._in_hand += partitions
+        try:
+            return await super().apply(batch)
+        finally:
+            self._in_hand -= partitions
+
+    async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
+        await super().on_assigned(partitions, connection)
+        for partition in partitions & set(self._in_hand):
+            self._begun_early(f"partition {partition} begins anew while a batch of it is in hand")
+
+
 class Failing(Stepping):
     """Of a release with a fault in every turn."""
 
@@ -166,7 +190,7 @@ async def engine(world: World, process: Process) -> None:
         Sandbox(world), Workers(world, StepWorker(LINKS), 2 * PARALLEL_BATCHES), code_at_once=CODE_WORKERS
     )
     deferring = Deferring(stepping)
-    handler = EngineHandler(store, RegistryCatalogue(world.view, LINKS), deferring)
+    handler = Watched(world.begun_early.append, store, RegistryCatalogue(world.view, LINKS), deferring)
     loop = PartitionLoop(
         handler, cluster=CLUSTER, group="flow-engine", service="flow-engine", instance=process.name, pool=pool,
         session_timeout=SESSION_SECONDS, parallel_batches=PARALLEL_BATCHES,

@@ -4,7 +4,8 @@ Not here, but in the tests that guarantees.md names beside them, are those of pa
 was made anew (10.3): its reader is no part of a run. Limits of memory (10.10): a run counts no bytes. Lanes of more than a
 week and endpoints that are resumed (10.11a, 10.11c): they are statements of PostgreSQL, which the twins do not have. Results that
 are left after a stall (10.11b): what they cost is time of servers, of which a run has none. What the registry publishes after a
-restore (10.8f): it is no part of a run.
+restore (10.8f): it is no part of a run. A wake that is fenced off by this process's own new hold (10.13h): recovery waits for that
+wake's transaction before it reads what is deferred, so that what is let go of is told again.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ from servicekit.loop.database_age import DatabaseAge
 from servicekit.loop.partitions import Partition
 from simulation import repairs
 from simulation.database import Statements
-from simulation.faults import BAD_RELEASE, BESIDE_SLOW_ONES, BLINKS, PROGRAMS, Profile
+from simulation.faults import BAD_RELEASE, BESIDE_SLOW_ONES, BLINKS, PROGRAMS, SHAKEN, Profile
 from simulation.programs import Pace
 from simulation.run import simulate
 
@@ -267,8 +268,9 @@ def what_follows_is_sent_whatever_came_of_the_one_before(patch: pytest.MonkeyPat
         (what_follows_is_sent_whatever_came_of_the_one_before, Profile(bad_receivers=True), 37),
         (a_turn_that_is_ready_in_time_costs_patience, BESIDE_SLOW_ONES, 0),
         (turns_queue_behind_their_projects_slow_ones, BESIDE_SLOW_ONES, 0),
-        (a_freeze_while_code_runs_is_charged_to_its_project, Profile(freeze=0.006, seconds=12.0, **PROGRAMS), 15),
+        (a_freeze_while_code_runs_is_charged_to_its_project, Profile(freeze=0.006, seconds=12.0, **PROGRAMS), 16),
         (a_wake_that_is_old_drops_the_turn_that_its_batch_deferred, TURNS_WITHOUT_ANSWER, 3),
+        (a_partition_begins_anew_while_a_batch_of_it_is_in_hand, SHAKEN, 0),
         (a_timer_that_was_held_is_not_known_when_it_is_released, BAD_RELEASE, 4),
         (every_failure_is_a_records_own, BAD_RELEASE, 0),
         (a_timer_is_fired_once, Profile(gone=0.2), 0),

@@ -76,6 +76,8 @@ class World:
         self.receivers = Receivers(self.network)
         self.machines: list[Machine] = []
         self.crashes: list[str] = []
+        self.begun_early: list[str] = []
+        """What machines.Watched says."""
         self.unanswered: set[str] = set()
         """Chats of which a call is gone."""
         self.held: list[tuple[Machine | None, bytes | None]] = []
