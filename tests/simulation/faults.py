@@ -77,8 +77,9 @@ class Profile:
     """People speak, and answers to COMMIT get lost, while the service is stopped for that."""
 
 
-BLINKS = Profile(blinks=2)
-"""Only the dispatcher's database is away, and not for long: nothing has to be sent again."""
+BLINKS = Profile(begins=5.0, blinks=2)
+"""Only the dispatcher's database is away, and not for long: nothing has to be sent again. It begins once the groups are divided:
+what a dispatcher has in hand of a lane whose partition goes to another one is sent by both (guarantees.md 3.4)."""
 BESIDE_SLOW_ONES = Profile(begins=5.0, seconds=2.5, people=0, quick_people=20, slow_people=24)
 """Nothing goes wrong, but a project has slow turns beside the quick ones."""
 BAD_RELEASE = Profile(bad_release=True, other_people=4)
@@ -268,7 +269,9 @@ class Faults:
 
     def _all_away(self) -> None:
         """Somebody switches everything off, and on again later; for hours the engines only, since what a dispatcher has taken
-        over is worth sending for five minutes."""
+        over is worth sending for five minutes. Nobody does so while that is off: who came back first would be without the others."""
+        if self.world.loop.time() < self._back_at:
+            return
         hours = () if self.profile.bad_receivers else (400.0, 7200.0)  # A message for a dead host expires meanwhile.
         seconds = self.chance.choice((5.0, 60.0, *hours))
         off = self.processes if seconds < SHORT_SECONDS else self.processes[:ENGINES]

@@ -264,7 +264,7 @@ def what_follows_is_sent_whatever_came_of_the_one_before(patch: pytest.MonkeyPat
         (a_replys_time_begins_with_the_message_that_it_answers, Profile(blows=3), 6),
         (dead_letters_are_not_cut_to_fit, Profile(poison=True), 2),
         (a_missing_partition_is_the_records_fault, Profile(blows=3), 3),
-        (outcomes_are_forgotten_when_the_database_blinks, BLINKS, 30),
+        (outcomes_are_forgotten_when_the_database_blinks, BLINKS, 18),
         (what_follows_is_sent_whatever_came_of_the_one_before, Profile(bad_receivers=True), 37),
         (a_turn_that_is_ready_in_time_costs_patience, BESIDE_SLOW_ONES, 0),
         (turns_queue_behind_their_projects_slow_ones, BESIDE_SLOW_ONES, 0),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 
 import pytest
 
 from simulation import restored
-from simulation.faults import BAD_RELEASE, Profile
+from simulation.faults import BAD_RELEASE, BLINKS, Profile
 from simulation.programs import Pace
 from simulation.run import simulate
 
@@ -17,6 +18,8 @@ GROWN_UNEVENLY = 19
 BUSY_BEFORE_A_RESTORE = (0, 2)
 THREE_FAIL_AND_ONE_DID_NOT = 618
 BUSY_SKIP = Profile(restored=("dispatcher", "skip"), people=9, busy=True)
+SWITCHED_OFF_TWICE = 66785
+DIVIDED_WHILE_IN_HAND = 66685
 STOPPED_IN_RECOVERY = (1, 11, 12)
 LONG, AT_ONCE_IN_A_LONG_RUN = 10_000, 250
 
@@ -78,3 +81,14 @@ def test_a_disk_that_is_full_for_a_while_loses_nothing() -> None:
 def test_what_a_partition_that_came_later_says_goes_where_there_is_a_partition() -> None:
     """By a seed in which some partitions are repaired before the others."""
     assert simulate(GROWN_UNEVENLY, profile=Profile(log="grown")).wrong == []
+
+
+def test_who_is_switched_off_for_hours_is_not_switched_off_and_on_again_meanwhile() -> None:
+    """By a seed that chose both. The engines came back early, the idle dispatchers did not, and no peace waited for them."""
+    assert simulate(SWITCHED_OFF_TWICE).wrong == []
+
+
+def test_nothing_is_sent_twice_where_only_the_dispatchers_database_is_away_and_the_groups_are_divided() -> None:
+    """By a seed in which people spoke while the second dispatcher joined, and the first one was saving an outcome."""
+    assert simulate(DIVIDED_WHILE_IN_HAND).wrong == []
+    assert simulate(DIVIDED_WHILE_IN_HAND, profile=replace(BLINKS, begins=1.0)).wrong == []

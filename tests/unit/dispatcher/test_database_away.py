@@ -87,6 +87,25 @@ async def test_an_outcome_that_waits_is_not_sent_again_when_its_partition_is_tak
     assert [b"text 1" in body for _, _, body in http.requests] == [True, False]
 
 
+async def test_what_is_in_hand_while_its_partition_goes_to_another_dispatcher_is_sent_by_both_and_in_order() -> None:
+    """The next owner cannot know whether its predecessor lives (guarantees.md 3.4)."""
+    store, http = Away(), PlayedHttp(lambda url, _: (200, SENT))
+    async with AsyncExitStack() as running:
+        first, second = [
+            await running.enter_async_context(dispatcher_in_memory(http, Registry(*ENTITIES), keys=KEYS, store=store))
+            for _ in range(2)
+        ]
+        second.works.takeover.leave(NAME, [PARTITION])
+        await first.act(say(1), say(2))
+        store.away = True
+        await eventually(lambda: len(http.requests) == 1, seconds=2)
+        first.works.takeover.leave(NAME, [PARTITION])
+        await second.works.takeover.take(NAME, [PARTITION], NO_CONNECTION)
+        store.away = False
+        await eventually(lambda: {row.state for row in store.tables.rows.values()} == {"succeeded"}, seconds=3)
+    assert [number for _, _, body in http.requests for number in (1, 2) if b"text %d" % number in body] == [1, 1, 2]
+
+
 @pytest.mark.parametrize("replicas", [1, 2])
 async def test_an_outcome_whose_lease_ran_out_while_it_waited_is_saved_before_anybody_claims(replicas: int) -> None:
     store, http = Away(), PlayedHttp(lambda url, _: (200, b""))
