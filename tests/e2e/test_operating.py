@@ -80,6 +80,7 @@ async def test_dead_letters_are_listed_shown_released_and_discarded(ground: Grou
     assert await listed(0) == []
 
 
+@pytest.mark.seconds(60)
 async def test_held_conversations_are_listed_shown_released_and_discarded(ground: Ground) -> None:
     """The rows are laid down as a failing event leaves them."""
     id = conversation_id(KEY)

@@ -245,6 +245,29 @@ async def test_a_transaction_of_its_own_goes_on_under_the_hold_that_fenced_it(
         assert saved == [1]
 
 
+async def test_a_transaction_of_its_own_that_waits_goes_on_in_the_next_assignment(
+    kafka: str, pool: Pool, make_topic: MakeTopic
+) -> None:
+    topic, out = await make_topic("in"), await make_topic("out")
+    ledger = Ledger(topic, out, pool)
+    loop = make_loop(ledger, kafka)
+
+    async def save(_: object) -> list[Outgoing]:
+        return []
+
+    async with running(loop):
+        await loop.settled()
+        ledger.gate.clear()
+        await produce(kafka, topic, [("k", 1)])
+        await eventually(lambda: ledger.sizes)
+        loop._assignment.recover(loop._assignment.partitions[0], "publish")
+        waiting = asyncio.create_task(loop.transact(0, save))
+        await asyncio.sleep(0)
+        loop._assignment.take_on({0}, topic)
+        ledger.gate.set()
+        assert await waiting
+
+
 async def test_a_transaction_of_its_own_is_fenced_too(kafka: str, pool: Pool, make_topic: MakeTopic) -> None:
     topic, out = await make_topic("in"), await make_topic("out")
     loop = make_loop(Ledger(topic, out, pool), kafka, session_timeout=30)

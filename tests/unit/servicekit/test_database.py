@@ -144,13 +144,14 @@ async def test_a_server_that_goes_away_is_named_once_and_so_is_its_return(monkey
         return outcome
 
     monkeypatch.setattr(asyncpg, "connect", attempt)
+    monkeypatch.setattr(database, "DATABASE", outages.Outage("database"))
     with capture_logs() as lines:
         for _ in range(2):
             with pytest.raises(OSError):
                 await database._connect("dsn")
-            assert "PostgreSQL cannot be reached since" in (outages.DATABASE.problem() or "")
+            assert "PostgreSQL cannot be reached since" in (database.DATABASE.problem() or "")
         assert await database._connect("dsn") == "connection"
-    assert outages.DATABASE.problem() is None
+    assert database.DATABASE.problem() is None
     assert [line["event"] for line in lines] == ["database.away", "database.reached"]
 
 

@@ -48,12 +48,11 @@ class OwnTransactions:
                 hold = part.hold
                 if hold is None and part.state is State.RECOVERING:
                     continue
-                if hold is None:
-                    return False
-                if await self._transact(part, hold, row, save):
+                if hold is not None and await self._transact(part, hold, row, save):
                     return True
                 if self._assignment.partitions.get(partition) is part and part.hold is hold:
-                    self._recover(part, hold, "fenced")
+                    if hold is not None:
+                        self._recover(part, hold, "fenced")
                     return False
         return False
 
