@@ -30,6 +30,7 @@ def wrong(seeds: range) -> list[str]:
     return found
 
 
+@pytest.mark.seconds(60)
 @pytest.mark.parametrize("first", range(0, SEEDS, AT_ONCE))
 def test_a_run_is_sound(first: int) -> None:
     assert wrong(range(first, first + AT_ONCE)) == []
