@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
+from uuid import uuid4
 
 import asyncpg
 import orjson
 import pytest
 
 from devstack import restores
+from servicekit.checkpoints import fence
 from servicekit.checkpoints.age import Behind
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.committed import Committed, read_committed
@@ -85,6 +87,17 @@ async def test_nothing_is_applied_again_until_an_operator_says_so(
         await applied(pool, then)
         assert loop.problem() is None
     assert await restores.report(cluster, "flow-engine", database, {}) == []
+
+
+async def test_a_repair_after_a_restore_is_another_incarnation_than_all_before_it(database: str, pool: Pool) -> None:
+    """The backup's epoch may be lower than the number that Kafka has heard of."""
+    async with pool.acquire() as connection:
+        await fence.create(connection, "in", 0, uuid4(), start=40, partitions=1, incarnation="id")
+    older = restores.Older("in", "in", [Behind(0, 40, 70)], {0: Committed(70, "id~9", 0)})
+    await restores._anew("flow-engine", database, older)
+    row = await pool.fetchrow("SELECT epoch, incarnation FROM checkpoint")
+    assert row is not None
+    assert (row["incarnation"], row["epoch"]) == ("id~10", 11)
 
 
 @pytest.mark.parametrize("noted", [True, False])

@@ -56,7 +56,11 @@ VALUES ($1, $2, $3, $4, $5::jsonb, $6, $7, 1, $8)
 ON CONFLICT (topic, part) DO UPDATE SET next_offset = excluded.next_offset, last_id = excluded.last_id,
     seen = excluded.seen, incarnation = excluded.incarnation, epoch = c.epoch + 1
 """
-_ANEW = "UPDATE checkpoint SET incarnation = $3, epoch = epoch + 1 WHERE topic = $1 AND part = $2"
+_ANEW = """
+UPDATE checkpoint SET incarnation = $3, epoch = greatest(epoch, split_part($3, '~', 2)::bigint) + 1
+ WHERE topic = $1 AND part = $2
+"""
+"""The epoch stays above the incarnation's number: a later repair of the log takes its number from it (checkpoints.ACCEPT)."""
 _SEEN = "SELECT part, seen FROM checkpoint WHERE topic = $1"
 
 
