@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from dispatcher.results.recorder import AT_ONCE, Recorder
 from dispatcher.store.port import LEFT_AT_ONCE, Lease, Queue
 from servicekit.checkpoints.transactions import OutcomeUnknown
 from servicekit.kafka.records import Outgoing
+from support.at_work import at_work
 from support.deliveries import call
 from support.deliveries_in_memory import DeliveriesInMemory
 from support.delivering import LEASE_SECONDS, Published, leased, new
@@ -56,14 +57,8 @@ class World:
             await self.outcomes.drained()
         await self.recorder.drained(2)
 
-    @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.recorder.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    def at_work(self) -> AbstractAsyncContextManager[None]:
+        return at_work(self.recorder.run())
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from dispatcher.scheduling.claims import UNPUBLISHED_AGE, Claims
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
 from dispatcher.scheduling.pulse import Pulse
+from support.at_work import at_work
 from support.deliveries_in_memory import DeliveriesInMemory
 from support.delivering import leased, new
 from support.leased import attempted, delivery
@@ -62,10 +63,8 @@ def world() -> World:
 async def running(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
     """Claims that look only when something says so."""
     monkeypatch.setattr(module, "EVERY_SECONDS", 60.0)
-    task = asyncio.create_task(world.claims.run())
-    yield world
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
+    async with at_work(world.claims.run()):
+        yield world
 
 
 async def test_what_is_due_is_sent_and_its_queue_looked_at_when_the_next_is_due(world: World) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 import pytest
@@ -14,6 +13,7 @@ from dispatcher.scheduling import replicas as module
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.replicas import Replicas
 from dispatcher.store.port import Pause
+from support.at_work import at_work
 from support.deliveries_in_memory import DeliveriesInMemory
 from support.waiting import eventually
 
@@ -59,14 +59,8 @@ class World:
     def is_asked(self) -> bool:
         return self.destinations.closed_for(NAME) == 0
 
-    @asynccontextmanager
-    async def at_work(self) -> AsyncIterator[None]:
-        task = asyncio.create_task(self.replicas.run())
-        try:
-            yield
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+    def at_work(self) -> AbstractAsyncContextManager[None]:
+        return at_work(self.replicas.run())
 
 
 @pytest.fixture

@@ -74,9 +74,8 @@ class Recovery:
     async def _recover(self, partition: Partition) -> None:
         while partition.state in (State.RECOVERING, State.STOPPED):
             await asyncio.sleep(STOPPED_SECONDS if partition.state is State.STOPPED else partition.delay)
-            await (
-                partition.idle.wait()
-            )  # What a batch does in the handler's memory comes before on_assigned, not after.
+            # What a batch does in the handler's memory comes before on_assigned, not after.
+            await partition.idle.wait()
             try:
                 async with self._at_once:
                     await self._once(partition)

@@ -32,9 +32,8 @@ class HeldShares:
         """Ask for those of these projects that have something waiting."""
         for project in set(projects) & self._asked.keys():
             now = time.monotonic()
-            asked = self._asked.get(
-                project
-            )  # Batches look at the same time: another one may have found that nothing waits.
+            # Batches look at the same time: another one may have found that nothing waits.
+            asked = self._asked.get(project)
             if asked is not None and now - asked >= AGAIN_SECONDS:
                 size = await reads.held_size(project)
                 self.full = self.full | {project} if size > MOST_BYTES else self.full - {project}
