@@ -8,10 +8,9 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import asyncpg
 
 from devstack.errors import StackError
+from operations.services import OWNERS
 
 DATABASE = "switchhook"
-OWNERS = {"registry": "registry", "flow-engine": "flow_engine", "dispatcher": "dispatcher"}
-"""Service -> the name of its schema, of its migrations, and (with `switchhook_` before it) of its role."""
 
 
 async def prepare_database(admin_dsn: str, passwords: Mapping[str, str]) -> dict[str, str]:
