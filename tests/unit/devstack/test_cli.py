@@ -31,7 +31,7 @@ def test_without_topic_and_partition_all_that_stand_still_are_accepted(monkeypat
         yield "one/0 goes on at 0"
         yield "one/1 goes on at 0"
 
-    monkeypatch.setattr("operations.commands.checkpoints.accept_losses", accepted)
+    monkeypatch.setattr("operations.checkpoints.accept_losses", accepted)
     env = {"SWITCHHOOK_KAFKA": "127.0.0.1:9092", "SWITCHHOOK_DATABASE": "postgresql://registry@127.0.0.1/x"}
     for words in (["registry"], ["registry", "one"]):
         answered = CliRunner().invoke(app, ["topics", "accept-loss", *words], env=env)
@@ -50,7 +50,7 @@ def test_missing_topics_are_made_in_the_stack_that_runs_here(monkeypatch: pytest
 
     monkeypatch.setattr("devstack.operated.running_stack", lambda _: here)
     monkeypatch.setattr("devstack.operated.load_secrets", lambda _: new_secrets())
-    monkeypatch.setattr("operations.commands.topics.create_topics", noted)
+    monkeypatch.setattr("operations.topics.create_topics", noted)
     answered = CliRunner().invoke(app, ["topics", "create"], env={"SWITCHHOOK_KAFKA": ""})
     assert (answered.exit_code, answered.output) == (0, "created blue.switchhook.actions.v1\n")
     assert asked == [here.cluster]

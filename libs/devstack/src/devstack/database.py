@@ -7,7 +7,6 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
 
-from devstack.errors import StackError
 from operations.services import OWNERS
 
 DATABASE = "switchhook"
@@ -69,18 +68,3 @@ def dsn_of(admin_dsn: str, schema: str, password: str) -> str:
     parts = urlsplit(with_database(admin_dsn))
     address = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{role_of(schema)}:{quote(password, safe='')}@{address}"))
-
-
-async def migrate(dsns: Mapping[str, str]) -> None:
-    """Bring every owner's tables up to date. In this process: importing what it takes is most of the time."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from servicekit.migrate import migrate_async
-
-    for service, dsn in dsns.items():
-        try:
-            await migrate_async(OWNERS[service], dsn)
-        except (SQLAlchemyError, asyncpg.PostgresError) as error:
-            raise StackError(
-                f"The migrations of {service} failed ({error}): `dev --reset` starts over with empty tables."
-            ) from error

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from devstack.database import migrate, prepare_database
+from devstack.database import prepare_database
 from devstack.embedded import together
 from devstack.embedded_kafka import EmbeddedKafka
 from devstack.embedded_postgres import EmbeddedPostgres
@@ -27,7 +27,9 @@ from devstack.secrets_file import StackSecrets, load_secrets
 from devstack.server import Server, make_folder
 from devstack.service import Service, service_of
 from devstack.supervisor import Report, keep_running
+from operations.errors import CommandError
 from operations.installation import broker
+from operations.migrations import migrate
 from operations.services import MODULES, OWNERS
 from operations.topics import create_topics
 from servicekit.kafka.cluster import Cluster
@@ -226,7 +228,11 @@ class Stack:
             self._supervise(self._postgres)
         passwords = {service: secrets.database_password_of(service) for service in OWNERS}
         self._dsns = await prepare_database(self.admin_dsn, passwords)
-        await migrate(self._dsns)
+        try:
+            async for _ in migrate(self._dsns):
+                pass
+        except CommandError as error:
+            raise StackError(f"{error} `dev --reset` starts over with empty tables.") from error
 
     async def _stop(self) -> None:
         """Callers first, then who works for them, then what they stand on."""

@@ -7,8 +7,8 @@ import sys
 import typer
 
 from operations.commands import add_to
+from operations.commands.doctor import examine
 from operations.errors import CommandError
-from operations.installation import from_environment
 
 app = typer.Typer(
     name="switchhook-ops",
@@ -18,11 +18,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 add_to(app)
+app.command("doctor")(examine)
 
 
 @app.callback()
 def operate(context: typer.Context) -> None:
     """What an operator does about a Switchhook installation."""
+    from operations.environment import from_environment
+
     context.obj = from_environment()
 
 

@@ -13,7 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 from uuid import uuid4
 
 import asyncpg
@@ -37,6 +37,7 @@ from servicekit.kafka.committed import Committed, read_committed, write_committe
 from servicekit.kafka.records import Record, examine, record_id
 
 Choice = Literal["again", "skip"]
+CHOICES: tuple[Choice, ...] = get_args(Choice)
 LEAVE_SECONDS = 60.0
 """How long the members of a group that ended may still count as its members: twice the services' session."""
 BESIDE = {"dispatcher": "dispatcher.accept_restore", "registry": "registry.accept_restore"}

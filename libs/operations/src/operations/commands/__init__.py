@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import typer
 
-from operations.commands import checkpoints, letters, topics
+from operations.commands import checkpoints, letters, projects, topics
+from operations.commands.migrations import migrate_tables
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,3 +17,6 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(checkpoints.app, name="checkpoints")
     app.add_typer(letters.dlq_app, name="dlq")
     app.add_typer(letters.held_app, name="held")
+    app.add_typer(projects.project_app, name="project")
+    app.add_typer(projects.token_app, name="token")
+    app.command("migrate")(migrate_tables)

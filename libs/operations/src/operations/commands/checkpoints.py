@@ -6,14 +6,12 @@ import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import aclosing
-from typing import Annotated, cast, get_args
+from typing import Annotated, cast
 
 import typer
 
-from operations.checkpoints import accept_loss, accept_losses
 from operations.errors import CommandError
 from operations.installation import Installation, installation
-from operations.restores import Choice, accept, report
 
 KAFKA = typer.Option(envvar="SWITCHHOOK_KAFKA", help="Bootstrap servers, host:port.")
 Kafka = Annotated[str, KAFKA]
@@ -45,7 +43,9 @@ def accept_restore(
 
 def decide(here: Installation, service: str, choice: str, kafka: str, database: str) -> str:
     """What the command answers. CommandError for what does not go together."""
-    if choice not in ("", *get_args(Choice)):
+    from operations.restores import CHOICES, Choice, accept, report
+
+    if choice not in ("", *CHOICES):
         raise CommandError(f"{choice} is no choice: say again or skip, or nothing to see what there is.")
     dsn, cluster = here.database(service, database), here.kafka(kafka)
     env = {} if kafka or database else here.environment(service)
@@ -74,6 +74,8 @@ def accept_loss_of(
     Partitions that can go on as they are stay as they are. In a topic that was made anew it begins at the start, in a log that was
     cut off at its end, and the answer says which. A service that runs goes on within seconds.
     """
+    from operations.checkpoints import accept_loss, accept_losses
+
     here = installation(context)
     dsn, cluster = here.database(service, database), here.kafka(kafka)
 

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-import httpx
 import typer
 
 from operations.api import Api
+from operations.commands.asking import Token, Url, api_of, items, run
 from operations.errors import CommandError
-from operations.installation import installation
 
-URL = typer.Option(
-    help="The service's own port: of the registry for dlq, of the flow engine for held. Without it: the installation's."
-)
-TOKEN = typer.Option(envvar="SWITCHHOOK_ADMIN_TOKEN", help="The operator's token. Without it: the installation's.")
-Url = Annotated[str, URL]
-Token = Annotated[str, TOKEN]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="As `list` shows them.")]
 All = Annotated[bool, typer.Option("--all", help="All that `list` shows.")]
 
@@ -37,13 +29,13 @@ def list_letters(
     token: Token = "",
 ) -> None:
     """One line each: id, code, where it came from, the event, why."""
-    run(_list(_api(context, "registry", url, token), letters_path(service), letter_line))
+    run(_list(api_of(context, "registry", url, token), letters_path(service), letter_line))
 
 
 @dlq_app.command("show")
 def show_letter(context: typer.Context, id: str, url: Url = "", token: Token = "") -> None:
     """The record, with its headers and the reason."""
-    run(_show(_api(context, "registry", url, token), f"{LETTERS}/{id}"))
+    run(_show(api_of(context, "registry", url, token), f"{LETTERS}/{id}"))
 
 
 @dlq_app.command("release")
@@ -56,7 +48,7 @@ def release_letters(
     token: Token = "",
 ) -> None:
     """Write the records to the topics that they came from once more: they take the ordinary road."""
-    run(_each(_api(context, "registry", url, token), letters_path(service), ids, every, letter_post("release")))
+    run(_each(api_of(context, "registry", url, token), letters_path(service), ids, every, letter_post("release")))
 
 
 @dlq_app.command("discard")
@@ -69,19 +61,19 @@ def discard_letters(
     token: Token = "",
 ) -> None:
     """Take the records off the list."""
-    run(_each(_api(context, "registry", url, token), letters_path(service), ids, every, letter_post("discard")))
+    run(_each(api_of(context, "registry", url, token), letters_path(service), ids, every, letter_post("discard")))
 
 
 @held_app.command("list")
 def list_held(context: typer.Context, url: Url = "", token: Token = "") -> None:
     """One line each: id, how many events wait, since when, for whom, why."""
-    run(_list(_api(context, "flow-engine", url, token), f"{HELD}?limit=200", held_line))
+    run(_list(api_of(context, "flow-engine", url, token), f"{HELD}?limit=200", held_line))
 
 
 @held_app.command("show")
 def show_held(context: typer.Context, id: str, url: Url = "", token: Token = "") -> None:
     """What waits in a conversation, in its order."""
-    run(_show(_api(context, "flow-engine", url, token), f"{HELD}/{id}?limit=200"))
+    run(_show(api_of(context, "flow-engine", url, token), f"{HELD}/{id}?limit=200"))
 
 
 @held_app.command("release")
@@ -92,7 +84,7 @@ def release_held(context: typer.Context, ids: Ids = None, every: All = False, ur
         answer = await api.post(f"{HELD}/{id}/release")
         return f"released {id}: {answer['events']} events are being applied"
 
-    run(_each(_api(context, "flow-engine", url, token), f"{HELD}?limit=200", ids, every, release))
+    run(_each(api_of(context, "flow-engine", url, token), f"{HELD}?limit=200", ids, every, release))
 
 
 @held_app.command("discard")
@@ -115,19 +107,7 @@ def discard_held(
         typer.echo(f"discarded {answer['discarded']} events of {id}")
         return True
 
-    run(discard(_api(context, "flow-engine", url, token)))
-
-
-def run(work: Awaitable[bool]) -> None:
-    """Exit code 1 unless all of it could be done."""
-
-    async def working() -> bool:
-        try:
-            return await work
-        except httpx.HTTPError as error:
-            raise CommandError(f"The API does not answer ({error or type(error).__name__}).") from error
-
-    raise typer.Exit(0 if asyncio.run(working()) else 1)
+    run(discard(api_of(context, "flow-engine", url, token)))
 
 
 def letters_path(service: str) -> str:
@@ -160,7 +140,7 @@ def letter_post(verb: str) -> Callable[[Api, str], Awaitable[str]]:
 
 async def _list(api: Api, path: str, line: Callable[[dict[str, Any]], str]) -> bool:
     async with api:
-        async for item in _items(api, path):
+        async for item in items(api, path):
             typer.echo(line(item))
     return True
 
@@ -179,7 +159,7 @@ async def _each(
         raise CommandError("Name the ids, as `list` shows them, or give --all.")
     done = True
     async with api:
-        chosen = ids or [item.get("conversation") or item["id"] async for item in _items(api, path)]
+        chosen = ids or [item.get("conversation") or item["id"] async for item in items(api, path)]
         for id in chosen:
             try:
                 typer.echo(await do(api, id))
@@ -187,24 +167,3 @@ async def _each(
                 typer.echo(str(error), err=True)
                 done = False
     return done
-
-
-async def _items(api: Api, path: str) -> AsyncIterator[dict[str, Any]]:
-    """Of all pages of a list."""
-    following: str | None = ""
-    while following is not None:
-        page = await api.get(f"{path}&cursor={following}" if following else path)
-        for item in page["items"]:
-            yield item
-        following = page["next"]
-
-
-def _api(context: typer.Context, service: str, url: str, token: str) -> Api:
-    """The service that was named, or the installation's."""
-    here = installation(context)
-    url, token = url or here.url_of(service), token or here.token
-    if not (url and token):
-        raise CommandError(
-            f"It is not known where {service} is, or its token: {here.how}, or give --url and SWITCHHOOK_ADMIN_TOKEN."
-        )
-    return Api(url, token)

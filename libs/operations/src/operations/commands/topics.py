@@ -9,7 +9,6 @@ import typer
 
 from operations.commands.checkpoints import Kafka, accept_loss_of
 from operations.installation import installation
-from operations.topics import create_topics
 
 app = typer.Typer(help="Kafka topics.", no_args_is_help=True)
 app.command("accept-loss")(accept_loss_of)
@@ -25,6 +24,8 @@ def create(
 
     Their names begin with SWITCHHOOK_TOPIC_PREFIX.
     """
+    from operations.topics import create_topics
+
     cluster = installation(context).kafka(kafka)
     for name in asyncio.run(create_topics(cluster, replicas=replicas)):
         typer.echo(f"created {name}")
