@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import typer
 
-from operations.commands import checkpoints, letters, projects, topics
+from operations.commands import acls, checkpoints, letters, projects, topics
 from operations.commands.migrations import migrate_tables
 
 
 def add_to(app: typer.Typer) -> None:
     """Offer all verbs of an operator. The application's callback puts an Installation into its context."""
     app.add_typer(topics.app, name="topics")
+    app.add_typer(acls.app, name="acls")
     app.add_typer(checkpoints.app, name="checkpoints")
     app.add_typer(letters.dlq_app, name="dlq")
     app.add_typer(letters.held_app, name="held")
