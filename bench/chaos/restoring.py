@@ -20,12 +20,12 @@ from bench.chaos.readiness import names
 from bench.chaos.revoked import Tokens
 from bench.chaos.rounds import Round
 from bench.chaos.strikes import repaired
-from devstack.database import with_database
 from devstack.embedded_postgres import binaries
 from devstack.errors import StackError
 from devstack.server import Server
 from devstack.service import Service
 from devstack.stack import Stack
+from operations.databases import with_database
 from operations.restores import Choice
 from operations.services import OWNERS
 

@@ -129,7 +129,7 @@ BENCHES = frozenset(
 )
 
 
-OPERATING = frozenset({"acls", "topics", "checkpoints", "dlq", "held", "project", "token", "migrate"})
+OPERATING = frozenset({"acls", "topics", "checkpoints", "dlq", "held", "project", "token", "migrate", "setup"})
 """Verbs that are about an installation: here the stack that runs on this machine."""
 
 

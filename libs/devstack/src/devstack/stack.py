@@ -15,7 +15,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from devstack.database import prepare_database
 from devstack.embedded import together
 from devstack.embedded_kafka import EmbeddedKafka
 from devstack.embedded_postgres import EmbeddedPostgres
@@ -27,6 +26,7 @@ from devstack.secrets_file import StackSecrets, load_secrets
 from devstack.server import Server, make_folder
 from devstack.service import Service, service_of
 from devstack.supervisor import Report, keep_running
+from operations.databases import prepare_database
 from operations.errors import CommandError
 from operations.installation import broker
 from operations.migrations import migrate

@@ -22,6 +22,8 @@ class OperatorSettings(KafkaSettings):
     """PostgreSQL DSN of flow-engine's role."""
     database_dispatcher: SecretStr | None = None
     """PostgreSQL DSN of the dispatcher's role."""
+    database_admin: SecretStr | None = None
+    """PostgreSQL DSN that may make databases and roles; `setup` alone needs it."""
     registry_url: str = ""
     """The registry's own port, without a trailing slash; of a name with several addresses each is a replica. Likewise the next three."""
     flow_engine_url: str = ""
@@ -48,6 +50,7 @@ def from_environment() -> Installation:
         cluster=cluster,
         dsns={service: dsn.get_secret_value() for service, dsn in dsns.items() if dsn},
         urls={service: url for service, url in urls.items() if url},
+        admin_dsn=settings.database_admin.get_secret_value() if settings.database_admin else "",
         gateway=(settings.url or settings.registry_url).rstrip("/"),
         token=settings.admin_token.get_secret_value() if settings.admin_token else "",
     )

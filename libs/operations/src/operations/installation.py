@@ -25,7 +25,8 @@ class Installation:
     """What is known of an installation; empty where nothing is.
 
     `dsns`: service -> the DSN of its role. `urls`: replica or service -> its own port's base URL (health, metrics and
-    what the gateway does not route). `gateway`: the base URL of the public API. `token`: the operator's. `environment`:
+    what the gateway does not route). `admin_dsn`: one that may make databases and
+    roles. `gateway`: the base URL of the public API. `token`: the operator's. `environment`:
     service -> settings that it has beside those of this process. `when_away`: what to do about a server that does not answer. `command` is what its operator types, `how` how what
     is missing is named.
     """
@@ -35,6 +36,7 @@ class Installation:
     cluster: Cluster | None = None
     dsns: Mapping[str, str] = field(default_factory=dict)
     urls: Mapping[str, str] = field(default_factory=dict)
+    admin_dsn: str = ""
     gateway: str = ""
     token: str = ""
     when_away: str = "Ask once more when it answers"

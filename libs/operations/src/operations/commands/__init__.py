@@ -9,6 +9,7 @@ import typer
 
 from operations.commands import acls, checkpoints, letters, projects, topics
 from operations.commands.migrations import migrate_tables
+from operations.commands.setup import set_up
 
 
 def add_to(app: typer.Typer) -> None:
@@ -20,4 +21,5 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(letters.held_app, name="held")
     app.add_typer(projects.project_app, name="project")
     app.add_typer(projects.token_app, name="token")
+    app.command("setup")(set_up)
     app.command("migrate")(migrate_tables)
