@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from devstack.openapi import merge, service_of_document
+from contracts.gateway import service_for
+from devstack.openapi import merge
 
 
 def document(path: str, **schemas: Any) -> dict[str, Any]:
@@ -31,4 +32,4 @@ def test_equal_schemas_are_one_and_different_ones_of_one_name_are_told_apart() -
     [("/openapi/flow-engine.json", "flow-engine"), ("/openapi/other.json", None), ("/openapi/registry", None)],
 )
 def test_a_services_own_document_lies_at_its_name(path: str, service: str | None) -> None:
-    assert service_of_document(path) == service
+    assert service_for(path) == service
