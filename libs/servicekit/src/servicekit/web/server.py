@@ -26,7 +26,6 @@ from servicekit.settings import ServiceSettings
 from servicekit.web.bounded_http import KEEP_ALIVE_SECONDS, BoundedHttp
 from servicekit.web.health import Health
 from servicekit.web.requests import Inflated
-from servicekit.web.unforeseen import Unforeseen
 
 LAG_INTERVAL = 0.5
 MOST_FILES = 65_536
@@ -135,7 +134,7 @@ async def _serve(app: ASGIApp, settings: ServiceSettings, lifespan: Lifespan, he
 def _config(app: ASGIApp, **more: Any) -> uvicorn.Config:
     """What all servers have in common, and `more`."""
     return uvicorn.Config(
-        Unforeseen(app),
+        app,
         http=BoundedHttp,
         loop="none",
         ws="none",
