@@ -135,6 +135,7 @@ def _config(app: ASGIApp, **more: Any) -> uvicorn.Config:
     """What all servers have in common, and `more`."""
     return uvicorn.Config(
         app,
+        interface="asgi3",  # Else uvicorn takes what is no coroutine function for an older kind of application.
         http=BoundedHttp,
         loop="none",
         ws="none",
