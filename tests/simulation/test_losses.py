@@ -30,7 +30,8 @@ from flow_engine.batch.timers import Timers
 from flow_engine.programs import stepping
 from flow_engine.programs.deferring import Deferring
 from flow_engine.turn import effects
-from flow_engine.turn.outputs import message_deadline
+from flow_engine.turn.outputs import MESSAGE_LIFE
+from flowlang import clock
 from flowlang.running.run import Run
 from servicekit.checkpoints import fence
 from servicekit.checkpoints.transactions import OutcomeUnknown
@@ -78,7 +79,7 @@ def a_replys_time_begins_with_the_message_that_it_answers(patch: pytest.MonkeyPa
     send = effects._send
 
     def counted_from_the_message(writer: Any, id: str, effect: Any, content: Any) -> None:
-        send(writer, id, replace(effect, expires=message_deadline(writer.outputs.now)), content)
+        send(writer, id, replace(effect, expires=clock.after(writer.outputs.now, MESSAGE_LIFE)), content)
 
     patch.setattr(effects, "_send", counted_from_the_message)
 

@@ -27,11 +27,10 @@ HOPS = "swh-hops"
 
 def now_text() -> str:
     """The wall clock as RFC 3339 UTC with milliseconds."""
-    seconds, millis = divmod(time.time_ns() // 1_000_000, 1_000)
-    return f"{_second_text(seconds)}.{millis:03d}Z"
+    return rfc3339_ms(time.time_ns() // 1_000_000)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=16)
 def _second_text(seconds: int) -> str:
     # Formatting a date costs more than anything else in a record's headers.
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
@@ -44,7 +43,8 @@ def rfc3339(moment: datetime) -> str:
 
 def rfc3339_ms(ms: int) -> str:
     """The same for milliseconds since 1970, as Kafka counts them."""
-    return rfc3339(datetime.fromtimestamp(ms / 1000, UTC))
+    seconds, millis = divmod(ms, 1_000)
+    return f"{_second_text(seconds)}.{millis:03d}Z"
 
 
 def headers(

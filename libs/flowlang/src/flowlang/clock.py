@@ -6,7 +6,10 @@ import re
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from contracts.cloudevents import rfc3339_ms
+
 LONGEST = timedelta(days=366)
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _DURATION = re.compile(r"P(?:(\d{1,4})W)?(?:(\d{1,4})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9})S)?)?")
 
 
@@ -32,5 +35,4 @@ def moment(text: str) -> datetime:
 @lru_cache(maxsize=256)
 def after(now: str, length: timedelta) -> str:
     """`now` plus a duration, RFC 3339 UTC with milliseconds."""
-    due = (moment(now) + length).astimezone(UTC)
-    return due.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return rfc3339_ms((moment(now) + length - _EPOCH) // _MILLISECOND)

@@ -2,7 +2,8 @@
 
 `step(flows, conversation, contact, happening, tools) -> Turn` is pure: the same input gives the same turn, ids included,
 and what went in is not changed. Conversations, sessions and contacts are copied when they change; whoever holds one
-treats its dicts and lists as frozen.
+treats its dicts and lists as frozen. Events and effects are never changed; they are not frozen, which would make each take
+four times as long to make.
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class Contact:
     flags: list[str] = field(default_factory=list)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Happening:
     """One event as the interpreter sees it. `id` is the inbound event id, `now` RFC 3339 UTC (never goes back).
 
@@ -125,20 +126,24 @@ class Happening:
     now: str
     data: dict[str, Any] = field(default_factory=dict)
 
+    def showing(self, data: dict[str, Any]) -> Happening:
+        """The same event with other data."""
+        return Happening(self.id, self.kind, self.now, data)
+
 
 class Effect:
-    """What a turn asks the engine for. Plain data; each kind is one frozen dataclass with slots."""
+    """What a turn asks the engine for. Plain data; each kind is one dataclass with slots."""
 
     __slots__ = ()
     __match_args__: ClassVar[tuple[str, ...]] = ()
     """Its fields: dataclasses set it."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """For pickle: a turn may be made in another process. What dataclasses define looks all fields up each time."""
+        """For pickle: a turn may be made in another process."""
         return type(self), tuple(getattr(self, name) for name in self.__match_args__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Say(Effect):
     """Send a message. `seq` is its place among the bot's messages of the conversation."""
 
@@ -151,7 +156,7 @@ class Say(Effect):
     """After that moment it is not worth sending; None: nobody says so."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CallApi(Effect):
     """Call a named API; the answer comes back as call_result with `wait`."""
 
@@ -160,7 +165,7 @@ class CallApi(Effect):
     wait: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PostWebhook(Effect):
     """Post to an inline URL (send_webhook, `report`). `title` and `url` are rendered; `contact` is as of that step."""
 
@@ -173,7 +178,7 @@ class PostWebhook(Effect):
     contact: Contact
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RequestAction(Effect):
     """Have the dispatcher do something: an action of this `kind`, with the `fields` that contracts.actions has for it, JSON.
 
@@ -185,7 +190,7 @@ class RequestAction(Effect):
     fields: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class EmitEvent(Effect):
     """Tell the outside. `type` is one of contracts.event_types.EVENTS; the engine adds bot, channel, conversation."""
 
@@ -198,7 +203,7 @@ class EmitEvent(Effect):
     """The contact as of that moment (profile.pushed is a snapshot of its step)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PatchContact(Effect):
     """Per attribute, last write wins. Keys: `profile.<field>`, `variables.<name>`; a None clears. One a turn."""
 
@@ -209,7 +214,7 @@ class PatchContact(Effect):
     remove_flags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StartTimer(Effect):
     """Fire `timer` with this wait token at `due` (RFC 3339 UTC)."""
 
@@ -217,14 +222,14 @@ class StartTimer(Effect):
     due: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CancelTimer(Effect):
     """The wait is over."""
 
     wait: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RunCommand(Effect):
     """Run a command for another contact of the bot: an event for that conversation."""
 
@@ -259,7 +264,7 @@ class Refused:
     reason: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RunEnd:
     """What became of an event: who waits for `cause` (an event id) is answered with this.
 

@@ -8,6 +8,7 @@ import orjson
 from hypothesis import given
 
 from contracts import actions, events
+from contracts.cloudevents import REGISTRY_INCARNATION, REGISTRY_OFFSET
 from dispatcher.intake.actions_handler import delivery_of
 from dispatcher.intake.decoding import ActionDecoder, DayWindow, decode_event
 from dispatcher.intake.events_handler import _stamp
@@ -30,6 +31,7 @@ def test_an_action(record: Record) -> None:
 
 @given(records(events.TOPIC.name, [EVENT], ["dev.switchhook.tag.added"]))
 def test_an_event(record: Record) -> None:
-    assert len(str(_stamp(record).offset)) < 20
+    headers = dict(record.headers)
+    assert len(str(_stamp(headers.get(REGISTRY_OFFSET), headers.get(REGISTRY_INCARNATION)).offset)) < 20
     with moving_on():
         decode_event(record)

@@ -14,7 +14,7 @@ from contracts.inbound import ReplyTo
 from flow_engine.state.limits import TURN_LIMIT, VALUE_LIMIT, TooLarge
 from flow_engine.state.listeners import MOST_CALLERS, Listeners, dump
 from flow_engine.turn.answers import answer_callers
-from flow_engine.turn.outputs import MESSAGES_LIMIT, Outputs, contact_view, in_portions, newest_that_fit, time_text
+from flow_engine.turn.outputs import MESSAGES_LIMIT, Outputs, contact_view, in_portions, newest_that_fit
 from flowlang.model import Contact
 
 NOW = "2026-11-21T00:01:00.000Z"
@@ -92,7 +92,3 @@ def test_what_callers_wait_for_is_kept_within_what_one_reply_holds() -> None:
     answer_callers(outputs(), listeners, cast(Any, SimpleNamespace(rests=[])), said, "e")
     assert len(dump(listeners) or b"") < MESSAGES_LIMIT + MOST_CALLERS * 200
     assert [[m["seq"] for m in caller.messages] for caller in listeners.callers] == [[97, 98, 99]] * MOST_CALLERS
-
-
-def test_times_are_utc_with_milliseconds() -> None:
-    assert time_text(1_700_000_000_123) == "2023-11-14T22:13:20.123Z"

@@ -23,6 +23,7 @@ class Consumer:
     def __init__(self, *, ended: bool) -> None:
         self._fetcher = SimpleNamespace(error_future=asyncio.get_running_loop().create_future())
         self._at, self._ended = 0, ended
+        self.asked, self.seen = 0, 1
         if ended:
             self._fetcher.error_future.set_result(None)
 
@@ -42,7 +43,11 @@ class Consumer:
         return {TP: 0}
 
     async def end_offsets(self, _: Any) -> dict[TopicPartition, int]:
+        self.asked += 1
         return {TP: 1}
+
+    def end_seen(self, _: Any, seconds: float) -> int | None:
+        return self.seen
 
     async def getmany(self, **_: Any) -> dict[TopicPartition, list[Any]]:
         await asyncio.sleep(0)
@@ -66,6 +71,31 @@ async def test_a_reader_whose_fetching_has_ended_begins_anew_at_once(monkeypatch
     running = asyncio.create_task(reader.run())
     async with asyncio.timeout(5):
         assert await received.get() == ["record"]
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize(("seen", "asks"), [(1, 1), (2, 2), (None, 2)], ids=["at the end", "behind", "no answer"])
+async def test_kafka_is_not_asked_for_an_end_that_a_fetch_has_told(
+    monkeypatch: pytest.MonkeyPatch, seen: int | None, asks: int
+) -> None:
+    looks: asyncio.Queue[None] = asyncio.Queue()
+
+    async def state(*_: Any) -> TopicState:
+        looks.put_nowait(None)
+        return TopicState("id", {})
+
+    made = Consumer(ended=False)
+    made.seen = seen
+    monkeypatch.setattr(assigned_reader, "make_consumer", lambda *_, **__: made)
+    monkeypatch.setattr(assigned_reader.consumers, "topic_state", state)
+    monkeypatch.setattr(assigned_reader, "CHECK_SECONDS", 0.001)
+    reader = AssignedReader(Cluster("-"), "t", client_id="c", begin="start", receive=lambda _: None)
+    running = asyncio.create_task(reader.run())
+    async with asyncio.timeout(5):
+        for _ in range(3):  # At its start, at the first check, and once that is over.
+            await looks.get()
+    assert min(made.asked, 2) == asks
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
 

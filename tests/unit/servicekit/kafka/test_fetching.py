@@ -33,6 +33,10 @@ class Client:
     async def ask(self, request: Any) -> Any:
         return await self.send(1, request)
 
+    async def ask_and_get(self, answer: Any) -> Any:
+        self.answers.append(answer)
+        return await self.ask(request())
+
     async def send(self, node: int, request: Any) -> Any:
         return await fetching.send(self, node, request)
 
@@ -90,6 +94,60 @@ async def test_a_fetch_waits_long_once_nothing_has_come_for_a_while(
     client.answers = [NOTHING]
     await client.ask(request())
     assert client.waits == [fetching.WAIT_MS, fetching.SILENT_WAIT_MS, fetching.WAIT_MS]
+
+
+async def test_a_reader_of_one_partition_waits_long_also_right_after_records(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What has come is taken before anything is fetched again: no fetch has to be ended for it."""
+    fetching._of_client[client] = fetching._Fetches(of_one_partition=True)  # type: ignore[index]
+    await client.ask_and_get(SOME)
+    monkeypatch.setattr(fetching, "SILENT_SECONDS", 60.0)
+    fetching._of_client[client].changed -= 61.0  # type: ignore[index]
+    await client.ask_and_get(NOTHING)
+    assert client.waits == [fetching.SILENT_WAIT_MS, fetching.SILENT_WAIT_MS]
+
+
+class Fetching:
+    """What such a reader's consumer sees of its fetching."""
+
+    def __init__(self) -> None:
+        self._records: dict[Any, Any] = {}
+        self.error_future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.waiter: asyncio.Future[None] | None = None
+
+    def _create_fetch_waiter(self) -> asyncio.Future[None]:
+        self.waiter = asyncio.get_running_loop().create_future()
+        return self.waiter
+
+
+@pytest.mark.parametrize("event", ["waiter", "error_future"])
+async def test_a_reader_of_one_partition_hears_of_what_came_without_a_record_and_of_the_end(
+    client: Client, monkeypatch: pytest.MonkeyPatch, event: str
+) -> None:
+    async def nothing(self: Any, *_: Any) -> dict[Any, Any]:
+        return {}
+
+    monkeypatch.setattr(AIOKafkaConsumer, "getmany", nothing)
+    consumer = fetching.OnePartitionConsumer.__new__(fetching.OnePartitionConsumer)
+    consumer._client, consumer._fetcher = client, Fetching()
+    taking = asyncio.create_task(consumer.getmany(timeout_ms=60_000))
+    await asyncio.sleep(0)
+    getattr(consumer._fetcher, event).set_result(None)
+    async with asyncio.timeout(1):
+        assert await taking == {}
+
+
+async def test_where_a_log_ends_is_known_as_long_as_fetches_are_answered(client: Client) -> None:
+    consumer = fetching.OnePartitionConsumer.__new__(fetching.OnePartitionConsumer)
+    consumer._client = client
+    consumer.last_stable_offset = lambda _: 5
+    fetching.gather(consumer, 0.0)
+    assert consumer.end_seen(TP, 6.0) is None
+    await client.ask_and_get(NOTHING)
+    assert consumer.end_seen(TP, 6.0) == 5
+    fetching._of_client[client].answered -= 7.0  # type: ignore[index]
+    assert consumer.end_seen(TP, 6.0) is None
 
 
 async def test_one_that_collects_records_waits_as_long_as_it_says(client: Client) -> None:
@@ -161,6 +219,7 @@ async def test_a_fetch_that_was_made_before_a_partition_was_to_be_read_does_not_
     consumer = consumer_of(client)
     monkeypatch.setattr(fetching, "SILENT_SECONDS", 60.0)
     fetching._of_client[client].came -= 61.0  # type: ignore[index]
+    fetching._of_client[client].changed -= 61.0  # type: ignore[index]
     client.answers = [NOTHING]
     sending = asyncio.create_task(client.ask(request()))
     change(consumer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
@@ -45,3 +46,20 @@ async def test_it_connects_again_after_whatever_went_wrong(error: Exception, mon
     said = {(each["event"], each["log_level"]) for each in logs}
     wanted = ("publisher.no_broker", "info") if isinstance(error, OSError) else ("publisher.failed", "error")
     assert wanted in said
+
+
+async def test_who_writes_nothing_looks_at_no_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "make_producer", lambda *_, **__: Producer(None))
+    publisher, waits = KafkaPublisher(Cluster("-"), client_id="c"), list[float]()
+    loop = asyncio.get_running_loop()
+    later = loop.call_later
+    monkeypatch.setattr(loop, "call_later", lambda delay, *more, **named: waits.append(delay) or later(delay, *more))
+    await publisher.start()
+    try:
+        await eventually(lambda: publisher.connected, seconds=2)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert module.WATCH_SECONDS not in waits
+    finally:
+        monkeypatch.undo()
+        await publisher.stop()

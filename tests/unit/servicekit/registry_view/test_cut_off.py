@@ -66,6 +66,9 @@ class Consumer:
     async def position(self, tp: TopicPartition) -> int:
         return self.at
 
+    def end_seen(self, tp: TopicPartition, seconds: float) -> int | None:
+        return None if self.broker.away else len(self.broker.records)
+
     async def getmany(self, timeout_ms: int) -> dict[TopicPartition, list[Record]]:
         await asyncio.sleep(0.001)
         self.broker.reach()

@@ -8,7 +8,6 @@ too), the question that waits, the title of a button of the last message, and th
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from flowlang.graph import Graph, GraphNode
@@ -139,7 +138,7 @@ def _press(run: Run, seq: str, place: dict[str, Any], option: str) -> None:
         if graph is not None and node is not None:
             _report(run, graph, node, option)
         data = {**run.happening.data, "text": title, "payload": None}
-        run.take(replace(run.happening, data=data))
+        run.take(run.happening.showing(data))
         take(run)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from flowlang.graph import Graph
@@ -47,7 +46,7 @@ def _is_open(run: Run, entry: Entry) -> bool:
 
 def _enter(run: Run, entry: Entry, content: Any) -> None:
     if content is not None:
-        run.take(replace(run.happening, data={**run.happening.data, "content": content}))
+        run.take(run.happening.showing({**run.happening.data, "content": content}))
     sessions.launch(run, entry.graph, entry.trigger.id, entry.trigger.type)
     walk(run, entry.graph, entry.trigger.to)
 

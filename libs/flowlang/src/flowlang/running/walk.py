@@ -97,6 +97,8 @@ def answered(run: Run, node: GraphNode, name: str) -> None:
 
 def _follow(run: Run, outcome: Outcome, step: dict[str, Any]) -> str | None:
     """The node that comes next; None when the turn of this session is over."""
+    if isinstance(outcome, (Go, To)):
+        return _leave(run, outcome, step)
     if isinstance(outcome, Rest):
         sessions.rest(run, outcome.wait)
         return None
@@ -107,9 +109,7 @@ def _follow(run: Run, outcome: Outcome, step: dict[str, Any]) -> str | None:
     if isinstance(outcome, End):
         sessions.end(run)
         return None
-    if isinstance(outcome, Jump):
-        return _jump(run, outcome, step)
-    return _leave(run, outcome, step)
+    return _jump(run, outcome, step)
 
 
 def _leave(run: Run, outcome: Go | To, step: dict[str, Any]) -> str | None:

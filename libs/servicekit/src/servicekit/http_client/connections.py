@@ -6,6 +6,7 @@ import asyncio
 import errno
 import socket
 import ssl
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 
@@ -40,7 +41,7 @@ class Host:
 
     def kept(self) -> Connection | None:
         """A connection that is open and free, the last used first."""
-        oldest = asyncio.get_running_loop().time() - IDLE_SECONDS
+        oldest = time.monotonic() - IDLE_SECONDS
         while self._idle:
             connection = self._idle.pop()
             if connection.reusable and connection.idle_since > oldest:
@@ -71,9 +72,10 @@ class Host:
     def give(self, connection: Connection) -> None:
         """A connection is not needed any more."""
         if connection.reusable:
-            connection.idle_since = asyncio.get_running_loop().time()
+            connection.idle_since = time.monotonic()
             self._idle.append(connection)
-            self._wake()
+            if self._waiting:
+                self._wake()
         else:
             self._drop(connection)
 

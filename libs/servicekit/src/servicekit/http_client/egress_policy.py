@@ -39,11 +39,12 @@ _ENDS_IN_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 
 
 class UrlRefused(ValueError):
-    """The text of a URL is refused, wherever it leads. `rule` says why; the message quotes nothing of the URL."""
+    """A URL is refused. `rule` says why; the message quotes nothing of the URL but its `host`, which is None where the text is
+    refused wherever it leads. `address`: that of the host, for the operator's log alone."""
 
-    def __init__(self, rule: Rule, message: str) -> None:
+    def __init__(self, rule: Rule, message: str, host: str | None = None, address: str | None = None) -> None:
         super().__init__(message)
-        self.rule = rule
+        self.rule, self.host, self.address = rule, host, address
 
 
 class Target(NamedTuple):

@@ -102,6 +102,7 @@ class GuardedClient:
         self._connect_seconds, self._refusal_seconds = connect_seconds, refusal_seconds
         self._names = Names(lookup)
         self._hosts: dict[tuple[str, str, str, int], Host] = {}
+        self._target = lru_cache(maxsize=4096)(self._checked)
         self._swept = 0.0
 
     async def request(
@@ -123,43 +124,53 @@ class GuardedClient:
         Raises Blocked (nothing was sent) or Unreachable (its `sent` tells; code `withdrawn`: `may_send` said no).
         """
         started = time.monotonic()
-        target = self._accept(url, headers)
-        if isinstance(target, Blocked):
-            failure: Unreachable = target
+        terms = Terms(project, method == "GET", started + timeout, max_body, may_send)
+        written = self._written(method, url, headers or {}, body)
+        if isinstance(written, Blocked):
+            outcome: Response | Unreachable = written
         else:
-            data = request_bytes(method, target, headers, body)
-            outcome = await self._attempt(
-                target, data, Terms(project, method == "GET", started + timeout, max_body, may_send)
-            )
-            if isinstance(outcome, Response):
-                took_ms = round((time.monotonic() - started) * 1000)
-                return Answer(outcome.status, outcome.headers, outcome.body, took_ms, outcome.truncated)
-            failure = outcome
-        if failure.code == "unreachable":
+            target, data = written
+            host = self._host(target, project)
+            kept = host.kept()
+            if kept is None:
+                outcome = await self._over_new(host, target, data, terms)
+            else:
+                outcome = await self._exchange(host, kept, target, data, terms)
+                if terms.again and isinstance(outcome, Unreachable) and outcome.code == "disconnected":
+                    # The server had closed the connection meanwhile, and a GET may be sent again.
+                    outcome = await self._over_new(host, target, data, terms)
+        if isinstance(outcome, Response):
+            took_ms = round((time.monotonic() - started) * 1000)
+            return Answer(outcome.status, outcome.headers, outcome.body, took_ms, outcome.truncated)
+        if outcome.code == "unreachable":
             await asyncio.sleep(max(0.0, started + min(self._refusal_seconds, timeout) - time.monotonic()))
         # Raised outside every `except`: another error may quote the address and must not travel along as context.
-        raise failure
+        raise outcome
 
-    def _accept(self, url: str, headers: Mapping[str, str] | None) -> Target | Blocked:
+    def _written(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> tuple[Target, bytes] | Blocked:
+        """Where it goes, and its bytes."""
         try:
-            target = check_url(url)
+            target = self._target(url, tuple(headers))
         except UrlRefused as error:
-            return _blocked(str(error), error.rule)
-        if headers and not all(map(_may_be_set, headers)):
-            return _blocked("A header that frames the request, or is no header, cannot be set.", "header", target.host)
-        if target.literal is not None and not allowed(target.literal, self._networks, public=target.public):
-            return _blocked(_unreachable(target.host), "address", target.host, str(target.literal))
-        return target
-
-    async def _attempt(self, target: Target, data: bytes | None, terms: Terms) -> Response | Unreachable:
+            return _blocked(str(error), error.rule, error.host, error.address)
+        data = request_bytes(method, target, headers, body)
         if data is None:
             return _blocked("A header has characters that a header cannot have.", "header", target.host)
-        host = self._host(target, terms.project)
-        kept = host.kept()
-        if kept is not None:
-            outcome = await self._exchange(host, kept, target, data, terms)
-            if not (terms.again and isinstance(outcome, Unreachable) and outcome.code == "disconnected"):
-                return outcome  # Else the server had closed the connection meanwhile, and a GET may be sent again.
+        return target, data
+
+    def _checked(self, url: str, header_names: tuple[str, ...]) -> Target:
+        """Raises UrlRefused."""
+        target = check_url(url)
+        if not all(map(_may_be_set, header_names)):
+            message = "A header that frames the request, or is no header, cannot be set."
+            raise UrlRefused("header", message, target.host)
+        if target.literal is not None and not allowed(target.literal, self._networks, public=target.public):
+            raise UrlRefused("address", _unreachable(target.host), target.host, str(target.literal))
+        return target
+
+    async def _over_new(self, host: Host, target: Target, data: bytes, terms: Terms) -> Response | Unreachable:
         fresh = await self._connection(host, target, terms)
         return fresh if isinstance(fresh, Unreachable) else await self._exchange(host, fresh, target, data, terms)
 
@@ -231,7 +242,7 @@ class GuardedClient:
 
     def _sweep(self) -> None:
         """Close what has long been idle and forget hosts without connections; now and then, after a new connection."""
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         if now - self._swept < SWEEP_SECONDS:
             return
         self._swept = now
@@ -275,9 +286,9 @@ _NOT_IN_A_VALUE = re.compile(r"[\x00\r\n]")
 _DEFAULTS = {"user-agent": "User-Agent: Switchhook/1\r\n", "accept": "Accept: */*\r\n"}
 
 
-def request_bytes(method: str, target: Target, headers: Mapping[str, str] | None, body: bytes | None) -> bytes | None:
+def request_bytes(method: str, target: Target, given: Mapping[str, str], body: bytes | None) -> bytes | None:
     """The request as it goes over the wire; None when a header's value cannot be in one."""
-    url, given = target.url, headers or {}
+    url = target.url
     if _NOT_IN_A_VALUE.search("\x01".join(given.values())):
         return None
     lines = "".join([f"{name}: {value}\r\n" for name, value in given.items()])
@@ -296,7 +307,6 @@ def _defaults(names: tuple[str, ...]) -> str:
     return "Accept-Encoding: identity\r\n" + "".join(line for name, line in _DEFAULTS.items() if name not in lower)
 
 
-@lru_cache(maxsize=4096)
 def _may_be_set(header_name: str) -> bool:
     """A header's name, and none that frames the request."""
     return _TOKEN.fullmatch(header_name) is not None and header_name.lower() not in OURS

@@ -120,13 +120,15 @@ class Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self._status = self._parser.get_status_code()
-        if self._parser.get_http_version() not in VERSIONS or any(
-            each.rstrip(" ").lower() != "chunked" for each in self._headers.getall("transfer-encoding", ())
-        ):
+        coded = "transfer-encoding" in self._headers
+        if self._parser.get_http_version() not in VERSIONS or (coded and not self._only_chunked()):
             raise Refused  # The parser takes `gzip, chunked` for chunked, and would pass packed bytes on as the body.
-        framed = "content-length" in self._headers or "transfer-encoding" in self._headers
+        framed = coded or "content-length" in self._headers
         self._until_close = not framed and self._status not in (204, 304)
         self._head_done = self._status >= 200
+
+    def _only_chunked(self) -> bool:
+        return all(each.rstrip(" ").lower() == "chunked" for each in self._headers.getall("transfer-encoding"))
 
     def on_chunk_header(self) -> None:
         self._chunks += 1

@@ -20,8 +20,9 @@ from servicekit.kafka.records import Record
 from servicekit.kafka.undisturbed import is_being_cancelled, undisturbed
 
 CHECK_SECONDS = 5.0
+ASK_SECONDS = 30.0
+"""So often Kafka is asked for the log's bounds although fetches say where it ends: they may be answered wrongly."""
 STUCK_SECONDS = 15.0
-POLL_MS = 250
 
 log = structlog.get_logger()
 
@@ -128,7 +129,7 @@ class AssignedReader:
         return self.partition
 
     async def _session(self) -> None:
-        consumer = make_consumer(self._cluster, client_id=self._client_id, read_committed=True)
+        consumer = make_consumer(self._cluster, client_id=self._client_id, read_committed=True, one_partition=True)
         try:
             await undisturbed(consumer.start(), 30)
             self.partition = await undisturbed(self.choose_partition(consumer), 30)
@@ -177,12 +178,13 @@ class AssignedReader:
         raise KafkaError("the topic was made anew")
 
     async def _read(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
-        checked = time.monotonic()
+        checked = asked = time.monotonic()
         while True:
             if consumers.fetcher_ended(consumer):
                 raise KafkaError("the fetcher ended")
+            rest = max(0.0, checked + CHECK_SECONDS - time.monotonic())
             try:
-                fetched = await consumer.getmany(timeout_ms=POLL_MS)
+                fetched = await consumer.getmany(timeout_ms=int(rest * 1000) + 1)
             except OffsetOutOfRangeError as error:
                 if self._begin == "start":
                     raise Rebuild("the position is outside of the log") from error
@@ -196,11 +198,21 @@ class AssignedReader:
                 await self._move(position)
             if time.monotonic() - checked > CHECK_SECONDS:
                 checked = time.monotonic()
-                await self._check(consumer, tp)
+                await self._identify(consumer)
+                if checked - asked > ASK_SECONDS or not self._at_end_seen(consumer, tp):
+                    asked = checked
+                    await self._check(consumer, tp)
+
+    def _at_end_seen(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> bool:
+        """Whether all is read by what the last fetch was told, since the last check: nothing that is not there can be fetched."""
+        end = consumer.end_seen(tp, CHECK_SECONDS + 1)
+        if end is None or end != self.position:
+            return False
+        self._look(end)
+        return True
 
     async def _check(self, consumer: AIOKafkaConsumer, tp: TopicPartition) -> None:
-        """Compare topic and position with the log. A reader that makes no progress is replaced."""
-        await self._identify(consumer)
+        """Compare the position with the log. A reader that makes no progress is replaced."""
         start, end = await _bounds(consumer, tp)
         position = self.position or 0
         if self._begin == "start" and (position > end or (position < start and start > 0)):

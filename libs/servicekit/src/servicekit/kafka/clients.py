@@ -43,14 +43,18 @@ def make_consumer(
     instance: str | None = None,
     session_timeout: float = 30.0,
     read_committed: bool = False,
+    one_partition: bool = False,
 ) -> AIOKafkaConsumer:
     """A consumer without topics yet: `subscribe` (with a group) or `assign` it, both to the topics' names on the cluster.
+
+    `one_partition`: it will be assigned a single one; see fetching.OnePartitionConsumer.
 
     Yields `Record`s, whose topic is without the prefix; commits nothing itself.
     Never resets an offset by itself: a position outside the log raises OffsetOutOfRangeError from `getmany`.
     """
     session_ms = int(session_timeout * 1000)
-    return fetching.Consumer(
+    made = fetching.OnePartitionConsumer if one_partition else fetching.Consumer
+    return made(
         **_access(cluster),
         client_id=client_id,
         group_id=None if group is None else cluster.named(group),
@@ -64,7 +68,7 @@ def make_consumer(
         enable_auto_commit=False,
         isolation_level="read_committed" if read_committed else "read_uncommitted",
         fetch_max_wait_ms=fetching.WAIT_MS,
-        consumer_timeout_ms=1_000,  # How often the fetcher looks round although nothing has told it to.
+        consumer_timeout_ms=5_000,  # How often the fetcher looks round although nothing has told it to.
         max_partition_fetch_bytes=FETCH_BYTES // 8,
         fetch_max_bytes=FETCH_BYTES,
         request_timeout_ms=15_000,

@@ -32,7 +32,8 @@ from servicekit.kafka.one_name import NameTaken, OneName
 from servicekit.kafka.records import Record
 from servicekit.kafka.undisturbed import undisturbed
 
-POLL_MS = 1000
+POLL_MS = 10_000
+"""Nothing is looked at between two: `_watch` does that."""
 GATHER_SECONDS = 0.016
 """Between an answer with records and the next fetch: ADR-0040 has the curve with and without."""
 AT_ONCE = 500

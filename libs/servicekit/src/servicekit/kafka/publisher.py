@@ -33,6 +33,8 @@ from servicekit.observability.metrics import counter
 
 BATCH_BYTES = 1024 * 1024
 LOOK_SECONDS = 5.0
+WATCH_SECONDS = 0.25
+"""Between two looks, while something is unacknowledged, at whether that takes too long."""
 QUEUED_BATCHES = 64
 """Batches of one partition that may wait; more than that are refused, so that an outage does not fill the memory."""
 _positive_hash = lru_cache(maxsize=16_384)(lambda key: murmur2(key) & 0x7FFFFFFF)
@@ -90,6 +92,9 @@ class _Link:
             lambda topic, number: TopicPartition(cluster.named(topic), number)
         )
         """A partition of a topic as it is called on the cluster."""
+        self.used = asyncio.Event()
+        """Set by each batch that is put in, and by the failure."""
+        self.failed.add_done_callback(lambda _: self.used.set())
 
     def partitions(self, topic: str) -> int:
         """How many partitions the topic has, 0 when that is not known yet."""
@@ -99,6 +104,7 @@ class _Link:
         """Put a batch behind all that wait for that partition."""
         batch = self.queue.append(builder, tp)
         self.open[batch] = time.monotonic()
+        self.used.set()
         batch.future.add_done_callback(lambda future: self._settled(batch, builder.size(), future))
         return batch
 
@@ -328,7 +334,10 @@ class KafkaPublisher:
     async def _watch(self, link: _Link) -> None:
         """Returns when the link failed. Until then lets single records time out, and ends a link that stands still."""
         while not link.failed.done():
-            await asyncio.wait([link.failed], timeout=0.25)
+            if not (link.open or self._single):
+                link.used.clear()
+                await link.used.wait()
+            await asyncio.wait([link.failed], timeout=WATCH_SECONDS)
             now = time.monotonic()
             while self._single and (self._single[0][1].done() or self._single[0][0] <= now):
                 _, future = self._single.popleft()

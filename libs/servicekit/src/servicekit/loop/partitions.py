@@ -185,6 +185,8 @@ class Partition:
         if self._buffer[0].offset <= self.alone_until:
             return self._buffer[:1]
         taken = self._buffer[:room]
+        if self.waiting_bytes <= room_bytes:
+            return taken
         size = 0
         for count, record in enumerate(taken):
             size += size_of([record])
@@ -251,7 +253,7 @@ class Partition:
 
 def size_of(records: Sequence[Record]) -> int:
     """Bytes that the records hold, their headers left out."""
-    return sum(len(record.value or b"") + len(record.key or b"") for record in records)
+    return sum([len(record.value or b"") + len(record.key or b"") for record in records])
 
 
 def _set() -> asyncio.Event:

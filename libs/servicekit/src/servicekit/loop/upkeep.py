@@ -42,12 +42,12 @@ class Upkeep:
     async def run(self) -> None:
         """For ever. Raises Fatal when nobody assigns anything to this process, or its database went back in time."""
         for tick in count():
-            await asyncio.sleep(COMMIT_SECONDS / 4)
+            await asyncio.sleep(COMMIT_SECONDS / 2)
             self._reader.wake()  # A partition that was fenced or stopped leaves room, too.
             fenced = self._assignment.fenced_seconds()
             if fenced > self._session_timeout:
                 raise Fatal(f"{self._topic}: fenced for {fenced:.0f} s without a new assignment")
-            if tick % 4:
+            if tick % 2:
                 continue
             await self._positions.save()
             self._metrics.standing(self.lag(), self._assignment.unacknowledged())

@@ -11,8 +11,10 @@ import contextlib
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
+from email.utils import formatdate
 from typing import Any
 
 import uvicorn
@@ -27,18 +29,51 @@ from servicekit.web.bounded_http import KEEP_ALIVE_SECONDS, BoundedHttp
 from servicekit.web.health import Health
 from servicekit.web.requests import Inflated
 
-LAG_INTERVAL = 0.5
+LAG_INTERVAL = 1.0
 MOST_FILES = 65_536
 
 Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
 
 
+class _State(ServerState):
+    """Makes the Date of an answer when there is one; uvicorn makes one each second."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._second, self._headers = 0, list[tuple[bytes, bytes]]()
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        now = int(time.time())
+        if now != self._second:
+            self._second, self._headers = now, [(b"date", formatdate(now, usegmt=True).encode())]
+        return self._headers
+
+    @default_headers.setter
+    def default_headers(self, _: list[tuple[bytes, bytes]]) -> None:
+        """uvicorn sets none at first."""
+
+
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handling, which would end the process before the lifespan could close."""
+    """uvicorn without its signal handling, which would end the process before the lifespan could close, and without its look
+    ten times a second whether it is to end."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.server_state, self._ending = _State(), asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def main_loop(self) -> None:
+        await self._ending.wait()
+
+    def end(self) -> None:
+        """Serve no more; called again, do not wait for requests in flight."""
+        self.force_exit = self.should_exit
+        self.should_exit = True
+        self._ending.set()
 
 
 class Listening:
@@ -116,8 +151,7 @@ async def _serve(app: ASGIApp, settings: ServiceSettings, lifespan: Lifespan, he
     server = _Server(config)
 
     def stop() -> None:
-        server.force_exit = server.should_exit  # A second signal does not wait for requests in flight.
-        server.should_exit = True
+        server.end()
         health.stop()
 
     loop = asyncio.get_running_loop()

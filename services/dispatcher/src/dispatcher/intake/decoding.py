@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -77,53 +77,58 @@ class ActionDecoder:
 
     def decode(self, record: Record) -> tuple[Arrived, DeliveryKind]:
         """Raises Unreadable."""
-        headers = _headers(record)
-        kind = self._kinds.get(headers["ce_type"])
+        _, type, headers = _headers(record)
+        kind = self._kinds.get(type)
         if kind is None:
-            raise Unreadable("unknown-type", f"no action has the type {headers['ce_type'][:100]}")
+            raise Unreadable("unknown-type", f"no action has the type {type[:100]}")
         try:
             body = kind.parse(_value(record))
         except ValidationError as error:
             raise Unreadable(*code_and_reason(error)) from error
         if (record.key or b"") != body.conversation.encode() and body.conversation != "-":
             raise Unreadable("wrong-schema", "the body names another conversation than the key")
-        return Arrived(record, body.id, body.project_id, body, body.hops, headers.get("traceparent")), kind
+        return Arrived(record, body.id, body.project_id, body, body.hops, _text(headers.get("traceparent"))), kind
 
 
-def frame_of(record: Record) -> tuple[str | None, str]:
+def frame_of(headers: Mapping[str, bytes | None]) -> tuple[str | None, str]:
     """An event's project, None where it names none, and its type without the prefix."""
-    headers = dict(record.headers)
     project, type = headers.get(PROJECT), (headers.get("ce_type") or b"").decode("utf-8", "replace")
     return project.decode("utf-8", "replace") if project else None, type.removeprefix(TYPE_PREFIX)
 
 
 def decode_event(record: Record) -> Arrived:
     """An events record. Its data is shown to subscribers as it is, so only its frame is checked."""
-    headers = _headers(record)
-    if headers["ce_type"].removeprefix(TYPE_PREFIX) not in EVENTS:
-        raise Unreadable("unknown-type", f"no event has the type {headers['ce_type'][:100]}")
+    id, type, headers = _headers(record)
+    if type.removeprefix(TYPE_PREFIX) not in EVENTS:
+        raise Unreadable("unknown-type", f"no event has the type {type[:100]}")
     try:
         body = orjson.loads(_value(record))
     except orjson.JSONDecodeError as error:
         raise Unreadable("not-json", str(error)[:500]) from error
     framed = isinstance(body, dict) and isinstance(body.get("data"), dict) and isinstance(body.get("timestamp"), str)
-    if not framed or TYPE_PREFIX + str(body.get("type")) != headers["ce_type"]:
+    if not framed or TYPE_PREFIX + str(body.get("type")) != type:
         raise Unreadable("wrong-schema", "an event is {type, timestamp, data}, its type that of the header")
-    hops = headers.get(HOPS, "0")
-    project = headers.get(PROJECT)
-    if project is None or not hops.isdecimal():
+    hops, project = headers.get(HOPS, b"0"), _text(headers.get(PROJECT))
+    if project is None or not hops.isdigit():
         raise Unreadable("bad-header", f"{PROJECT} is needed, and {HOPS} is a number")
-    return Arrived(record, headers["ce_id"], project, body, int(hops), headers.get("traceparent"))
+    return Arrived(record, id, project, body, int(hops), _text(headers.get("traceparent")))
 
 
-def _headers(record: Record) -> dict[str, str]:
+def _headers(record: Record) -> tuple[str, str, dict[str, bytes]]:
+    """The record's id, its type, and all headers, of which each is UTF-8."""
+    headers: dict[str, bytes] = dict(record.headers)  # type: ignore[arg-type]
     try:
-        headers = {name: value.decode() for name, value in record.headers}  # type: ignore[union-attr]
-    except (UnicodeDecodeError, AttributeError) as error:
+        b"\n".join(headers.values()).decode()  # At once: it is done for every record.
+    except (UnicodeDecodeError, TypeError) as error:
         raise Unreadable("bad-header", "a header is null or not UTF-8") from error
-    if not headers.get("ce_id") or not headers.get("ce_type"):
+    id, type = headers.get("ce_id"), headers.get("ce_type")
+    if not id or not type:
         raise Unreadable("bad-header", "ce_id and ce_type are needed")
-    return headers
+    return id.decode(), type.decode(), headers
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()
 
 
 def _value(record: Record) -> bytes:

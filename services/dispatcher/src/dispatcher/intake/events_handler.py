@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from itertools import starmap
 from typing import Any
 
 from contracts import events
@@ -23,7 +25,7 @@ from servicekit.registry_view.view import RegistryView
 
 NAME = "events"
 VIEW_SECONDS = 5.0
-STAMP = frozenset({REGISTRY_OFFSET, REGISTRY_INCARNATION})
+Headers = Mapping[str, bytes | None]
 
 
 class EventsHandler:
@@ -37,10 +39,11 @@ class EventsHandler:
         view.on_change(self._changed)
 
     async def apply(self, batch: Batch) -> Commit:
-        await self._reach(batch.records)
+        headers = [dict(record.headers) for record in batch.records]
+        await self._reach(headers)
         deliveries, dead = list[Delivery](), list[DeadRecord]()
-        for record in batch.records:
-            if self._is_for_nobody(record):
+        for record, its in zip(batch.records, headers, strict=True):
+            if self._is_for_nobody(its):
                 continue
             try:
                 deliveries += await self._fan_out(decoding.decode_event(record))
@@ -58,14 +61,15 @@ class EventsHandler:
     def on_revoked(self, partitions: set[int]) -> None:
         self._takeover.leave(NAME, partitions)
 
-    async def _reach(self, records: list[Record]) -> None:
+    async def _reach(self, headers: Iterable[Headers]) -> None:
         """The registry as the writers knew it: an endpoint made before an event gets that event."""
-        if not await self._view.knows({_stamp(record) for record in records}, VIEW_SECONDS):
+        stamps = {(each.get(REGISTRY_OFFSET), each.get(REGISTRY_INCARNATION)) for each in headers}
+        if not await self._view.knows(starmap(_stamp, stamps), VIEW_SECONDS):
             raise Infrastructure("the registry view is behind what the writers of these events had read")
 
-    def _is_for_nobody(self, record: Record) -> bool:
+    def _is_for_nobody(self, headers: Headers) -> bool:
         """Whether no endpoint of its project wants its type, as with most events; its body need not be read then."""
-        project, type = decoding.frame_of(record)
+        project, type = decoding.frame_of(headers)
         return project is not None and type in EVENTS and not self._of_project(project).get(type)
 
     async def _fan_out(self, arrived: Arrived) -> list[Delivery]:
@@ -92,10 +96,11 @@ class EventsHandler:
             self._chosen.clear()
 
 
-def _stamp(record: Record) -> Stamp:
+def _stamp(offset: bytes | None, incarnation: bytes | None) -> Stamp:
     """How far the writer had read the registry; what cannot be read is waited for by nobody."""
+    given = {REGISTRY_OFFSET: offset, REGISTRY_INCARNATION: incarnation}
     try:
-        return stamp_of({name: value.decode() for name, value in record.headers if name in STAMP and value})
+        return stamp_of({name: value.decode() for name, value in given.items() if value})
     except ValueError:
         return Stamp()
 

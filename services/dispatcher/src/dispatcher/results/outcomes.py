@@ -59,19 +59,21 @@ class Outcomes:
         self._results.append(result)
         lane_waits = result.delivery.lane is not None and not result.goes_on
         somebody_waits = lane_waits or not result.delivery.kind.batched
-        self._begin(hurry=somebody_waits or len(self._results) >= self._full)
+        if len(self._results) == 1:
+            self._begin()
+        if somebody_waits or len(self._results) >= self._full:
+            self._hurry.set()
 
     def look_after(self, lanes: Iterable[str]) -> None:
         """Have it looked at whether the head of these lanes is blocked: it may have been put behind one that just ended."""
         self._lanes.update(lanes)
         if self._lanes:
-            self._begin(hurry=True)
+            self._begin()
+            self._hurry.set()
 
-    def _begin(self, *, hurry: bool) -> None:
+    def _begin(self) -> None:
         self._empty.clear()
         self._work.set()
-        if hurry:
-            self._hurry.set()
 
     async def some(self) -> None:
         """Wait until there is something, and a moment longer for more of it, unless somebody waits for it."""

@@ -77,7 +77,7 @@ class Destinations:
     def room(self, name: str, project: str) -> int:
         """How many of the project's deliveries for it may be leased by this process now."""
         destination, now = self.destination(name), time.monotonic()
-        if self._bytes >= MOST_BYTES or not self._shares.may_take(project, self._share(destination, now)):
+        if self._bytes >= MOST_BYTES or not self._may_take(destination, project, now):
             return 0
         return destination.room(now)
 
@@ -161,6 +161,8 @@ class Destinations:
 
     def _forget_following(self, destination: Destination, delivery: Delivery) -> None:
         """The rest of a stretch stays as it is in the database: blocked, and leased to nobody who would send it."""
+        if not delivery.following:
+            return
         destination.behind -= len(delivery.following)
         self._bytes -= sum(len(each.payload) for each in delivery.following)
         delivery.following = ()
@@ -190,8 +192,10 @@ class Destinations:
         if self._tasks:
             await asyncio.wait(set(self._tasks), timeout=seconds)
 
-    def _share(self, destination: Destination, now: float) -> float:
-        return self._most if destination.quick(now) else self._most * SLOW_SHARE
+    def _may_take(self, destination: Destination, project: str, now: float) -> bool:
+        """Whether the project may have one more place; where it is beyond the share of slow destinations, for a quick one."""
+        takes = self._shares.may_take
+        return takes(project, self._most * SLOW_SHARE) or (takes(project) and destination.quick(now))
 
     def _pump(self, destination: Destination) -> None:
         """Start what may start; what has to wait too long goes back."""
@@ -204,7 +208,7 @@ class Destinations:
         """The destination's next delivery as one that is on the wire, if one may start now."""
         if destination.chats_until:
             self._hold_chats(destination)
-        if not destination.waiting or destination.in_flight >= destination.limits.in_flight:
+        if not destination.waiting or len(destination.began) >= destination.limits.in_flight:
             return None
         if self._full():
             self._held_up.add(destination.name)
@@ -217,7 +221,7 @@ class Destinations:
         if wait == 0 and not destination.breaker.allows(now):
             return None  # A probe is under way; its end looks again.
         project = destination.waiting[0].project_id
-        if not self._shares.may_take(project, self._share(destination, now)):
+        if not self._may_take(destination, project, now):
             self._stall(destination, project)
             return None
         wait = wait or (destination.bucket.take(now) if destination.bucket else 0.0)
@@ -243,7 +247,8 @@ class Destinations:
                 self._shares.give(delivery.project_id)
             self._learn(destination, result)
             self._record(destination, result)
-            self._go_on()
+            if self._stalled:
+                self._go_on()
             delivery = self._next(destination)
             self._look_around(destination)
 
@@ -264,8 +269,6 @@ class Destinations:
 
     def _go_on(self) -> None:
         """A place is free: it is for the next project that waits for one and may have it, before who had it last."""
-        if not self._stalled:
-            return
         refused = set[str]()
         while found := self._stalled.next(lambda each: each not in refused and self._shares.may_take(each)):
             project, destination = found
@@ -345,4 +348,4 @@ class Destinations:
 
 def _size(delivery: Delivery) -> int:
     """Bytes that it and what follows it have in hand."""
-    return len(delivery.payload) + sum(len(each.payload) for each in delivery.following)
+    return len(delivery.payload) + sum([len(each.payload) for each in delivery.following])

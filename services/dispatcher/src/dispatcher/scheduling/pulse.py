@@ -6,6 +6,9 @@ import asyncio
 
 from servicekit.boot_clock import boot_seconds
 
+BEAT_SECONDS = 1.0
+"""At most between two beats: a stop seems longer by up to as much, never shorter."""
+
 
 class Pulse:
     """`limit`: seconds without a beat after which nothing held from before can be relied upon."""
@@ -19,7 +22,7 @@ class Pulse:
         """Beat, for ever."""
         while True:
             self.beat()
-            await asyncio.sleep(min(0.2, self._limit / 4))
+            await asyncio.sleep(min(BEAT_SECONDS, self._limit / 4))
 
     def beat(self) -> None:
         now = boot_seconds()

@@ -20,12 +20,11 @@ OLD_MARKER = "payload"
 def kept_request(request: Request) -> bytes:
     """The request as it may be stored, JSON. A body that follows from the delivery's payload, which is stored already, is null."""
     body = None if request.shown_body is None else _text(request.shown_body)
-    headers = dict(request.shown_headers)
     return orjson.dumps(
         {
             "method": request.method,
             "url": request.shown_url,
-            "headers": headers,
+            "headers": request.shown_headers,
             "body": body,
             OWN_BODY: body is not None,
         }

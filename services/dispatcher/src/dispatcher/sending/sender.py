@@ -95,35 +95,29 @@ class Sender:
             self._seconds[kind].observe(result.took_ms / 1000)
 
     async def _attempt(self, delivery: Delivery, begun: Begun) -> Result:
-        over = conclusions.expired(delivery, datetime.now(UTC))
-        if over is not None:
+        if delivery.expires_at is not None and (over := conclusions.expired(delivery, datetime.now(UTC))) is not None:
             return over
-        request = await self._request(delivery)
+        try:
+            request = delivery.kind.request(delivery, self._context)
+        except NotRendered as wanted:
+            text = await self._programs.render(delivery.project_id, wanted.source, wanted.event)
+            request = delivery.kind.request(delivery, self._context._replace(render=lambda source, event: text))
         await failpoint("before_send")
         with traced(f"deliver {delivery.kind.name}", delivery.traceparent) as span:
             if "traceparent" in request.headers:
                 request.headers["traceparent"] = span.traceparent
             return await self._send(delivery, request, begun)
 
-    async def _request(self, delivery: Delivery) -> Request:
-        try:
-            return delivery.kind.request(delivery, self._context)
-        except NotRendered as wanted:
-            text = await self._programs.render(delivery.project_id, wanted.source, wanted.event)
-            return delivery.kind.request(delivery, self._context._replace(render=lambda source, event: text))
-
     async def _send(self, delivery: Delivery, request: Request, begun: Begun) -> Result:
         timeout = min(request.timeout, self._context.longest)
-        if not self._may_send(delivery, timeout):
-            raise LeaseLost
-        for courtesy in request.before:
-            await self._beforehand(delivery, courtesy, timeout)
+        if request.before:
+            await self._beforehand(delivery, request.before, timeout)
         begun.at, begun.since = datetime.now(UTC), time.monotonic()
-        reading = await self._follow(delivery, request, timeout, begun)
+        reading = await self._exchange(delivery, request, timeout, begun)
         if reading.moved_to is not None and self._may_send(delivery, timeout):
             delivery.parsed = channel_requests.moved(delivery, reading.moved_to)
             request = delivery.kind.request(delivery, self._context)
-            reading = await self._follow(delivery, request, timeout, begun)
+            reading = await self._exchange(delivery, request, timeout, begun)
         request, answer = begun.request or request, begun.answer
         kept = attempt_log.kept_request(request), attempt_log.kept_answer(request, answer)
         result = self._concluded(delivery, reading, begun.attempt(delivery, *kept))
@@ -131,50 +125,46 @@ class Sender:
             result.request, result.secrets = attempt_log.for_the_caller(request), request.secrets
         return result
 
-    async def _follow(self, delivery: Delivery, request: Request, timeout: float, begun: Begun) -> Reading:
-        """Send it, and what follows from its answer: up to the last request, or the first that did not succeed."""
-        reading = await self._exchange(delivery, request, timeout, begun)
-        while reading.verdict == "succeeded" and request.then is not None:
-            request = request.then(reading)
-            reading = await self._exchange(delivery, request, timeout, begun)
-        return reading
-
     async def _exchange(self, delivery: Delivery, request: Request, timeout: float, begun: Begun) -> Reading:
-        begun.request, begun.answer = request, None
+        """Send it, and what follows from its answer: up to the last request, or the first that did not succeed."""
 
         def may_send() -> bool:
             allowed = self._may_send(delivery, timeout)
             begun.sent = begun.sent or allowed
             return allowed
 
-        try:
-            answer = await self._http.request(
-                request.method,
-                request.url,
-                project=delivery.project_id,
-                headers=request.headers,
-                body=request.body,
-                timeout=timeout,
-                max_body=request.answer_limit,
-                may_send=may_send,
-            )
-        except Unreachable as error:
-            if error.code == "withdrawn":
-                raise LeaseLost from error
-            again = not error.sent or self._repeatable(delivery)
-            return Reading("retry" if again else "exhausted", error.code, str(error), destination_failed=True)
-        begun.answer = answer
-        return delivery.kind.read(delivery, request, answer, self._context)
+        while True:
+            begun.request, begun.answer = request, None
+            try:
+                answer = begun.answer = await self._http.request(
+                    request.method, request.url, project=delivery.project_id, headers=request.headers, body=request.body,
+                    timeout=timeout, max_body=request.answer_limit, may_send=may_send,
+                )  # fmt: skip
+            except Unreachable as error:
+                return self._unanswered(delivery, error)
+            reading = delivery.kind.read(delivery, request, answer, self._context)
+            if request.then is None or reading.verdict != "succeeded":
+                return reading
+            request = request.then(reading)
 
-    async def _beforehand(self, delivery: Delivery, request: Request, timeout: float) -> None:
+    def _unanswered(self, delivery: Delivery, error: Unreachable) -> Reading:
+        if error.code == "withdrawn":
+            raise LeaseLost from error
+        again = not error.sent or self._repeatable(delivery)
+        return Reading("retry" if again else "exhausted", error.code, str(error), destination_failed=True)
+
+    async def _beforehand(self, delivery: Delivery, requests: tuple[Request, ...], timeout: float) -> None:
         """Sent for courtesy; what comes of it changes nothing."""
-        try:
-            await self._http.request(
-                request.method, request.url, project=delivery.project_id, headers=request.headers, body=request.body,
-                timeout=min(timeout, 5.0),
-            )  # fmt: skip
-        except Unreachable as error:
-            log.info("courtesy.failed", error=str(error))
+        if not self._may_send(delivery, timeout):
+            raise LeaseLost
+        for each in requests:
+            try:
+                await self._http.request(
+                    each.method, each.url, project=delivery.project_id, headers=each.headers, body=each.body,
+                    timeout=min(timeout, 5.0),
+                )  # fmt: skip
+            except Unreachable as error:
+                log.info("courtesy.failed", error=str(error))
 
     def _may_send(self, delivery: Delivery, timeout: float) -> bool:
         if broken("lease"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contracts.cloudevents import rfc3339_ms
 from flow_engine.batch.loading import LoadedBatch
 from flow_engine.state.ids import as_uuid
 from flow_engine.state.json_text import encode
@@ -9,7 +10,7 @@ from flow_engine.state.rows import LogRow
 from flow_engine.state.work import LoadedConversation, Outcome
 from flow_engine.turn import answers
 from flow_engine.turn.event import Arrived
-from flow_engine.turn.outputs import Outputs, in_portions, time_text
+from flow_engine.turn.outputs import Outputs, in_portions
 from flow_engine.turn.people import refused_events
 from flowlang.model import Refused
 
@@ -24,7 +25,7 @@ def _outputs(arrived: Arrived, loaded: LoadedConversation | None = None, about: 
         key=arrived.key,
         id_base=(f"{about} {arrived.event_id}", loaded.conversation.version if loaded else 0),
         project_id=arrived.body.project_id,
-        now=time_text(arrived.record.timestamp),
+        now=rfc3339_ms(arrived.record.timestamp),
         hops=arrived.body.hops + 1,
         traceparent=arrived.traceparent,
     )
@@ -33,7 +34,7 @@ def _outputs(arrived: Arrived, loaded: LoadedConversation | None = None, about: 
 def attach(arrived: Arrived, loaded: LoadedConversation, batch: LoadedBatch) -> None:
     """Give an instance the messages it has not seen, and keep it for those to come."""
     body, work = arrived.body, batch.work
-    now = time_text(arrived.record.timestamp)
+    now = rfc3339_ms(arrived.record.timestamp)
     loaded.listeners.forget_old(now, arrived.record.timestamp)
     loaded.listeners.attach(body.instance, body.partition, body.until)
     loaded.touch(now)

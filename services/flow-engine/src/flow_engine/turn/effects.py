@@ -13,9 +13,9 @@ from contracts.ids import NOBODY, conversation_key, derived_id
 from contracts.people import Person, shortly_named
 from flow_engine.state.limits import MOST_EFFECTS, TooLarge, hops_of_runs
 from flow_engine.turn.failure_log import note_failure
-from flow_engine.turn.outputs import message_deadline
+from flow_engine.turn.outputs import MESSAGE_LIFE
 from flow_engine.turn.turn_writer import TurnWriter
-from flowlang import model
+from flowlang import clock, model
 
 
 def say(writer: TurnWriter, effect: model.Say) -> None:
@@ -43,7 +43,7 @@ def _send(writer: TurnWriter, id: str, effect: model.Say, content: dict[str, Any
         "channel_type": writer.conversation.channel_type,
         "seq": effect.seq,
         "content": content,
-        "expires_at": message_deadline(writer.outputs.now),
+        "expires_at": clock.after(writer.outputs.now, MESSAGE_LIFE),
     }
     more = {"callback_id": tap, "expires": effect.expires, "thread": writer.conversation.thread}
     writer.action("send_message", fields | {name: value for name, value in more.items() if value}, id=id)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from contracts.cloudevents import rfc3339_ms
 from contracts.people import Identifier
 from flow_engine.catalogue.port import Surroundings
 from flow_engine.state.ids import as_uuid
 from flow_engine.state.work import LoadedConversation
-from flow_engine.turn.outputs import time_text
 from flowlang.model import Contact, Conversation, Effect
 from servicekit.kafka.records import Record
 from servicekit.registry_view.stamps import Stamp
@@ -40,7 +40,8 @@ class InboundEvent:
     """One record on its way through a turn. `mark` stands for its id among those that the conversation has seen."""
 
     __slots__ = (
-        "around", "arrived", "body", "certain", "contact", "loaded", "mark", "now", "reachable_before", "uuid", "verified",
+        "around", "arrived", "body", "certain", "contact", "id", "kind", "loaded", "mark", "now", "reachable_before",
+        "uuid", "verified",
     )  # fmt: skip
 
     def __init__(
@@ -48,26 +49,19 @@ class InboundEvent:
     ) -> None:
         self.arrived, self.loaded, self.contact, self.around, self.mark = arrived, loaded, contact, around, mark
         self.body: Any = arrived.body
+        self.id: str = arrived.event_id
+        self.kind: str = arrived.body.kind
         self.uuid = as_uuid(arrived.event_id)
         self.certain = Certain(loaded.conversation, contact, [])
         self.verified: list[tuple[Identifier, str]] = []
         """What identifies the person from now on."""
         self.reachable_before = loaded.conversation.reachable
-        self.now = max(time_text(arrived.record.timestamp), loaded.conversation.last_at or "")
+        self.now = max(rfc3339_ms(arrived.record.timestamp), loaded.conversation.last_at or "")
 
     def has_done(self, effects: list[Effect]) -> list[Effect]:
         """The engine has changed the conversation and `contact`, with these effects: that holds even if a flow fails."""
         self.certain = Certain(self.loaded.conversation, self.contact, list(effects))
         return effects
-
-    @property
-    def id(self) -> str:
-        return self.arrived.event_id
-
-    @property
-    def kind(self) -> str:
-        kind: str = self.body.kind
-        return kind
 
     @property
     def is_url(self) -> bool:

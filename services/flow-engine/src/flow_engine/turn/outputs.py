@@ -7,14 +7,14 @@ conversation, its version before the turn and the ordinal, so that a repeat make
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
 from contracts import actions, events, inbound, replies
-from contracts.cloudevents import HOPS, PROJECT, TYPE_PREFIX, rfc3339
+from contracts.cloudevents import HOPS, PROJECT, TYPE_PREFIX
 from contracts.ids import derived_id, effect_ids
 from flow_engine.state.json_text import encode
 from flow_engine.state.limits import TURN_LIMIT, VALUE_LIMIT, TooLarge
@@ -23,7 +23,7 @@ from servicekit.kafka.records import Outgoing
 
 SOURCE = b"switchhook/flow-engine"
 MESSAGE_LIFE = timedelta(minutes=5)
-"""After this a message is not sent any more: an answer that comes after an outage of hours would only confuse."""
+"""After this, counted from the event, a dispatcher of an earlier release does not send a message any more."""
 MESSAGES_LIMIT = 512 * 1024
 """Bytes of messages in one reply."""
 _EVENTS, _ACTIONS = events.TOPIC.name, actions.TOPIC.name
@@ -34,18 +34,6 @@ _CONSTANT = (("ce_specversion", b"1.0"), ("ce_source", SOURCE), ("content-type",
 def _type(name: str) -> bytes:
     """A CloudEvents type, as its header."""
     return (TYPE_PREFIX + name).encode()
-
-
-@lru_cache(maxsize=64)
-def time_text(ms: int) -> str:
-    """Milliseconds since 1970 as RFC 3339 UTC."""
-    return rfc3339(datetime.fromtimestamp(ms / 1000).astimezone())
-
-
-@lru_cache(maxsize=64)
-def message_deadline(now: str) -> str:
-    """What a dispatcher of an earlier release takes for a message's end; it counts from the event, however late that is."""
-    return rfc3339(datetime.fromisoformat(now) + MESSAGE_LIFE)
 
 
 def contact_view(contact: Contact, last_message: str | None) -> orjson.Fragment:

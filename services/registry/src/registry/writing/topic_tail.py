@@ -43,7 +43,8 @@ class TopicTail:
             trusted_seconds=registry.VIEW_TRUSTED_SECONDS,
         )
         self._waiting: dict[str, list[tuple[Version, asyncio.Future[None]]]] = {}
-        self._complete = asyncio.Event()
+        self._complete, self._unread = asyncio.Event(), asyncio.Event()
+        self._unread.set()
         self.last: dict[str, Version] = {}
         self.deleted: set[str] = set()
         """Keys whose last record is a delete marker or a null."""
@@ -82,10 +83,13 @@ class TopicTail:
 
     async def _count_readings(self) -> None:
         while True:
-            if not self._complete.is_set() and await self._is_read(END_SECONDS):
+            await self._unread.wait()
+            if await self._is_read(END_SECONDS):
+                self._unread.clear()
                 self._complete.set()
                 self.readings += 1
-            await asyncio.sleep(LOOK_SECONDS)
+            else:
+                await asyncio.sleep(LOOK_SECONDS)
 
     async def caught_up(self) -> bool:
         """Wait a moment until all that is on the topic by now has been read; False when that takes longer."""
@@ -100,6 +104,7 @@ class TopicTail:
     def _restart(self) -> None:
         self.last, self.deleted, self.suspects = {}, set(), set()
         self._complete.clear()
+        self._unread.set()
 
     def _receive(self, records: list[Record]) -> None:
         for record in records:

@@ -189,6 +189,10 @@ class TolerantPartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]
         ours = self._value_deserializer
         self._topic = ours.cluster.own_name(tp.topic) if isinstance(ours, AsRecords) else None
 
+    def __iter__(self) -> Iterator[Any]:
+        """The generator itself: through `__next__` each record would cost a call more."""
+        return iter(self._records_iterator or ())
+
     def _consumer_record(self, tp: Any, record: Any) -> Any:
         if self._topic is None:
             return super()._consumer_record(tp, record)

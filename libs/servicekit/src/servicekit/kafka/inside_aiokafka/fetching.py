@@ -11,10 +11,11 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any, Final
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, ref
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.client import AIOKafkaClient, ConnectionGroup
@@ -41,6 +42,13 @@ class _Fetches:
     """Of one client: when a fetch brought something, and those that wait long."""
 
     came: float = field(default_factory=lambda: time.monotonic())
+    changed: float = field(default_factory=lambda: time.monotonic())
+    """When something else was to be fetched last."""
+    answered: float = -inf
+    """When the last fetch was answered, without an error."""
+    of_one_partition: bool = False
+    fetcher: Callable[[], Any] = lambda: None
+    """A weak reference: the fetcher has the client, by which this is kept."""
     waiting: set[asyncio.Task[Any]] = field(default_factory=set)
     gather_seconds: float = 0.0
     """How long after an answer that brought little the next fetch goes out at the earliest."""
@@ -59,20 +67,34 @@ class _Fetches:
         if rest > 0:
             await asyncio.sleep(rest)
 
+    def over(self, task: asyncio.Task[Any]) -> None:
+        """aiokafka goes on as soon as anything has changed, and may see that a fetch is over in the moment before it has crossed its
+        broker out of those that are being asked. It would ask that broker only after its time-out then."""
+        fetcher = self.fetcher()
+        if fetcher is not None and task not in fetcher._pending_tasks:
+            fetcher._notify(fetcher._wait_consume_future)
+
     def end_waiting(self) -> None:
         for task in self.waiting:
             task.cancel()
 
     def anew(self) -> None:
         """Something else is to be fetched: a fetch that waits long may leave it out, and so may one that is about to go out."""
-        self.came = time.monotonic()
+        self.changed = time.monotonic()
         self.end_waiting()
+
+    @property
+    def silent(self) -> bool:
+        """Whether the next fetch may wait long: then it would have to be ended for what it leaves out, which costs a connection.
+        One of a single partition leaves nothing out because of what has come."""
+        since = self.changed if self.of_one_partition else max(self.changed, self.came)
+        return time.monotonic() - since > SILENT_SECONDS
 
     @contextlib.contextmanager
     def under_way(self, request: Any) -> Iterator[None]:
         """While this task fetches. One that is to collect records waits as long as it says: its answer may be there."""
         task = asyncio.current_task()
-        if task is None or request._min_bytes != 1 or time.monotonic() - self.came <= SILENT_SECONDS:
+        if task is None or request._min_bytes != 1 or not self.silent:
             yield
             return
         request._max_wait_ms = SILENT_WAIT_MS
@@ -99,6 +121,10 @@ def waits(consumer: AIOKafkaConsumer) -> bool:
 class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
     """Ends a fetch that waits long when something else is to be fetched."""
 
+    async def start(self) -> None:
+        await super().start()
+        _of_client.setdefault(self._client, _Fetches()).fetcher = ref(self._fetcher)
+
     async def getmany(self, *partitions: TopicPartition, **named: Any) -> Any:
         """What has come and is taken here makes room, also where no record comes of it: a fetch that went out meanwhile left those
         partitions out."""
@@ -123,11 +149,41 @@ class Consumer(AIOKafkaConsumer):  # type: ignore[misc]
             fetches.anew()
 
 
+class OnePartitionConsumer(Consumer):
+    """For a partition that it was assigned: nothing else is ever fetched, so each fetch waits long from the beginning on."""
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        _of_client.setdefault(self._client, _Fetches()).of_one_partition = True
+
+    async def getmany(self, *partitions: TopicPartition, timeout_ms: int = 0, **named: Any) -> Any:
+        """Returns, with nothing, also when something came without a record, such as the markers of a transaction, and when
+        the fetching has ended: either is for the caller to see."""
+        fetcher = self._fetcher
+        if timeout_ms and not fetcher._records:
+            came = fetcher._create_fetch_waiter()
+            await asyncio.wait(
+                [came, fetcher.error_future], timeout=timeout_ms / 1000, return_when=asyncio.FIRST_COMPLETED
+            )
+            came.cancel()
+        return await AIOKafkaConsumer.getmany(self, *partitions, **named)
+
+    def end_seen(self, tp: TopicPartition, seconds: float) -> int | None:
+        """Where the log of what is committed ended by the last answer to a fetch; None where that is longer ago than so many
+        seconds. An answer in a session names a partition only if something about it has changed."""
+        if time.monotonic() - _of_client[self._client].answered > seconds:
+            return None
+        end: int | None = self.last_stable_offset(tp)
+        return end
+
+
 async def send(self: Any, node_id: int, request: Any, *, group: Any = ConnectionGroup.DEFAULT) -> Any:
     """In place of `AIOKafkaClient.send`."""
     if not isinstance(request, FetchRequest):
         return await _send(self, node_id, request, group=group)
     fetches = _of_client.setdefault(self, _Fetches())
+    if (task := asyncio.current_task()) is not None:
+        task.add_done_callback(fetches.over)
     await fetches.gathered()
     session = fetches.sessions[node_id]
     try:
@@ -144,7 +200,9 @@ async def send(self: Any, node_id: int, request: Any, *, group: Any = Connection
     session.answered(answer)
     if any(error for _, error, *_ in _partitions(answer)):
         fetches.anew()
-    elif size := sum(len(records or b"") for *_, records in _partitions(answer)):
+        return answer
+    fetches.answered = time.monotonic()
+    if size := sum(len(records or b"") for *_, records in _partitions(answer)):
         fetches.brought(size)
     return answer
 
