@@ -21,7 +21,7 @@ from bench.e2e import our_chain
 from bench.load import Load
 from bench.measure import report
 from bench.rig import Rig, options, rig, sink
-from devstack.database import with_database
+from operations.databases import with_database
 
 PEOPLE = 1_000
 VACUUMS = 10

@@ -14,7 +14,7 @@ import aiohttp
 
 from bench.measure import median, quantile, report
 from bench.rig import Rig, options, rig
-from devstack.api import Api
+from operations.api import Api
 
 REPLICAS = ("ingress", "ingress-2", "ingress-3")
 BETWEEN_SECONDS = 0.002

@@ -20,8 +20,8 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from devstack.api import Api
 from devstack.stack import NO_SETTINGS, Stack
+from operations.api import Api
 
 PARTITIONS = 12
 """Of the topics that benches read and write."""

@@ -18,8 +18,8 @@ from bench.chaos.checker import Verdict
 from bench.chaos.rounds import endure
 from bench.chaos.schedule import ENGINE_SECONDS, STORM, chosen, schedule
 from bench.chaos.small_disks import Disks, may_mount, small_disks
-from devstack.errors import StackError
 from devstack.stack import Stack
+from operations.errors import CommandError
 
 
 async def run(options: argparse.Namespace, names: list[str], log: Log) -> dict[str, Verdict]:
@@ -70,7 +70,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Disks are unmounted then, too.
     try:
         names = possible([STORM] if options.broken else chosen(options.fault), log)
-    except StackError as error:
+    except CommandError as error:
         parser.error(str(error))
     verdicts = asyncio.run(run(options, names, log))
     print(

@@ -17,8 +17,8 @@ from bench.chaos import faults
 from bench.chaos.checker import Verdict, judge, judge_so_far
 from bench.chaos.ear import Ear, ear
 from bench.chaos.workload import Crowd, open_lines
-from devstack.api import Api
 from devstack.stack import Stack
+from operations.api import Api
 
 SERVICES: Mapping[str, Mapping[str, str]] = {
     name: {} for name in ("registry", "ingress", "flow-engine", "flow-engine-2", "dispatcher", "dispatcher-2")

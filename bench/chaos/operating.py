@@ -6,10 +6,10 @@ import asyncio
 import os
 import sys
 
-from devstack.checkpoints import ACCEPT_COMMAND, Misfit, misfits
-from devstack.database import OWNERS
 from devstack.errors import StackError
 from devstack.stack import TOPIC_PREFIX, Stack
+from operations.checkpoints import Misfit, misfits
+from operations.services import OWNERS
 
 
 async def switchhook(stack: Stack, *words: str, service: str | None = None) -> str:
@@ -36,6 +36,7 @@ async def stopped(stack: Stack) -> list[Misfit]:
 async def accept_losses(stack: Stack) -> list[str]:
     """Run the command that doctor names for each service that has some; what the commands answered, a line for each."""
     services = sorted({found.service for found in await stopped(stack)})
-    words = ACCEPT_COMMAND.split()[1:]
-    answers = await asyncio.gather(*(switchhook(stack, *words, service, service=service) for service in services))
+    answers = await asyncio.gather(
+        *(switchhook(stack, "topics", "accept-loss", service, service=service) for service in services)
+    )
     return [line for answer in answers for line in answer.splitlines()]

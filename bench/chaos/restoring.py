@@ -20,13 +20,14 @@ from bench.chaos.readiness import names
 from bench.chaos.revoked import Tokens
 from bench.chaos.rounds import Round
 from bench.chaos.strikes import repaired
-from devstack.database import OWNERS, with_database
 from devstack.embedded_postgres import binaries
 from devstack.errors import StackError
-from devstack.restores import Choice
 from devstack.server import Server
 from devstack.service import Service
 from devstack.stack import Stack
+from operations.databases import with_database
+from operations.restores import Choice
+from operations.services import OWNERS
 
 BEFORE_SECONDS, SINCE_SECONDS = 3.0, 10.0
 """What was sent that long before a backup began it may have as unfinished; how long people speak on after it."""

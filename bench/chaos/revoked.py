@@ -8,8 +8,8 @@ from typing import Any
 
 import aiohttp
 
-from devstack.api import Api
 from devstack.stack import Stack
+from operations.api import Api
 
 SECONDS, LOOK_SECONDS = 30.0, 0.5
 SCOPES = ["deliveries:read", "flows:execute"]

@@ -14,8 +14,8 @@ from bench.chaos.ear import ear
 from bench.chaos.readiness import nothing, until
 from bench.chaos.small_disks import Disks
 from bench.chaos.witness import Witness
-from devstack.api import Api
 from devstack.stack import Stack
+from operations.api import Api
 
 BOTS, CHATS = 5, 30
 BEFORE_SECONDS = 3.0

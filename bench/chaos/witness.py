@@ -17,7 +17,7 @@ from confluent_kafka import Producer
 from bench.chaos.attack import Run
 from bench.chaos.ear import GONE, HOOK
 from contracts import cloudevents, commands
-from devstack.api import Api
+from operations.api import Api
 
 SECONDS = 60.0
 LOOK_SECONDS = 0.3

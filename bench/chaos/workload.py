@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from devstack.api import Api
+from operations.api import Api
 
 PATIENCE = aiohttp.ClientTimeout(total=10)
 PAUSE_SECONDS = 0.2

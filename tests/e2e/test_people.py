@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from devstack.api import Api
+from operations.api import Api
 from support.ground import Ground
 from support.waiting import eventually
 

@@ -13,7 +13,7 @@ import httpx
 import pytest
 import pytest_asyncio
 
-from devstack.api import Api
+from operations.api import Api
 from support.fake_telegram import BOT_ID, FakeTelegram, fake_telegram
 from support.ground import Ground
 from support.receiver import Receiver, receiver

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts import actions
-from devstack.restores import Choice
+from operations.restores import Choice
 from simulation import judge
 from simulation.losing import Losing
 from simulation.machines import LEASE_SECONDS, SESSION_SECONDS, Process

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from contracts import actions, events, inbound
-from devstack.checkpoints import Checkpoint, Log, range_problem, repair
+from operations.checkpoints import Checkpoint, Log, range_problem, repair
 from servicekit.checkpoints.fence import topic_of
 from servicekit.kafka.records import record_id
 from simulation.database import Database
@@ -94,7 +94,7 @@ def misfits(world: World, topic: str) -> list[tuple[Database, Place]]:
 
 
 def _problem(world: World, database: Database, place: Place) -> bool:
-    """As devstack.checkpoints.Logs.problem."""
+    """As operations.checkpoints.Logs.problem."""
     at, part = _checkpoint(database, place), world.log.part(*place)
     if range_problem(at, _log(world, place)) is not None:
         return True

@@ -13,9 +13,9 @@ from uuid import uuid4
 from bench.chaos.checker import SentAgain
 
 from contracts.groups import GROUPS
-from devstack.restores import BY_ID, SAYS_ANEW, Choice, Older, marks_behind, positions, said_anew
 from dispatcher.accept_restore import left_out, note
 from dispatcher.intake.decoding import DayWindow
+from operations.restores import BY_ID, SAYS_ANEW, Choice, Older, marks_behind, positions, said_anew
 from servicekit.checkpoints.age import Standing, behind
 from servicekit.kafka.records import record_id
 from simulation.database import Database, Pool
@@ -65,7 +65,7 @@ class Backup:
 
 
 def older(world: World, backup: Backup) -> list[Older]:
-    """As devstack.restores.older."""
+    """As operations.restores.older."""
     rows, found = backup.database.checkpoints.rows, []
     for topic, group in GROUPS[backup.service].items():
         standing = {part: Standing(row.next_offset, row.incarnation) for (of, part), row in rows.items() if of == topic}

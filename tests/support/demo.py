@@ -7,8 +7,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from devstack.errors import StackError
 from devstack.stack import Stack
+from operations.errors import CommandError
 from support.fake_telegram import fake_telegram
 from support.receiver import receiver
 from support.story import Story
@@ -35,7 +35,7 @@ def narrate(line: str) -> None:
 def main() -> int:
     try:
         asyncio.run(run())
-    except (AssertionError, StackError) as error:
+    except (AssertionError, CommandError) as error:
         print(f"\nThe demo stopped: {error}", file=sys.stderr)
         return 1
     return 0

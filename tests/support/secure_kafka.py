@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,11 +69,18 @@ def _pem(certificate: x509.Certificate) -> bytes:
 
 
 class SecureKafka(EmbeddedKafka):
-    """Beside its plain listener one for each other protocol; `password` is USER's, whatever the mechanism."""
+    """Beside its plain listener one for each other protocol; `password` is USER's, whatever the mechanism.
 
-    def __init__(self, folder: Path, pems: Pems, *, password: str) -> None:
+    `users`: more of them, who log in by SCRAM with the same password. `authorises`: they may do what access control lists say;
+    whoever comes through the plain listener may do anything.
+    """
+
+    def __init__(
+        self, folder: Path, pems: Pems, *, password: str, users: Iterable[str] = (), authorises: bool = False
+    ) -> None:
         super().__init__(folder)
         self.pems, self.password = pems, password
+        self._users, self._authorises = (USER, *users), authorises
         self._ports = {protocol: free_port() for protocol in ("SASL_PLAINTEXT", "SASL_SSL", "SSL")}
 
     def settings(self, protocol: str, **more: str) -> Mapping[str, str]:
@@ -111,9 +118,18 @@ class SecureKafka(EmbeddedKafka):
             settings[f"listener.name.{listener}.plain.sasl.jaas.config"] = login
             for mechanism in ("scram-sha-256", "scram-sha-512"):
                 settings[f"listener.name.{listener}.{mechanism}.sasl.jaas.config"] = scram
+        if self._authorises:
+            settings |= {
+                "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+                "super.users": "User:ANONYMOUS",
+            }
         with (self._folder / "server.properties").open("a") as file:
             file.writelines(f"{name}={value}\n" for name, value in settings.items())
 
     def _format_options(self) -> list[str]:
-        users = [f"{name}=[name={USER},password={self.password}]" for name in ("SCRAM-SHA-256", "SCRAM-SHA-512")]
+        users = [
+            f"{mechanism}=[name={user},password={self.password}]"
+            for user in self._users
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
+        ]
         return [option for user in users for option in ("--add-scram", user)]

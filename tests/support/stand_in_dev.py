@@ -6,9 +6,10 @@ import sys
 from pathlib import Path
 from unittest.mock import patch
 
-from devstack import dev, service
+from devstack import dev
 from devstack.paths import ROOT
 from devstack.seed import Seed
+from operations.services import MODULES
 
 
 async def plant_nothing(_base_url: str, _admin_token: str, _file: Path) -> Seed:
@@ -17,6 +18,6 @@ async def plant_nothing(_base_url: str, _admin_token: str, _file: Path) -> Seed:
 
 if __name__ == "__main__":
     os.environ["PYTHONPATH"] = str(ROOT / "tests")
-    service.MODULES.update(dict.fromkeys(service.MODULES, "support.stand_in_service"))
+    MODULES.update(dict.fromkeys(MODULES, "support.stand_in_service"))
     with patch("devstack.dev.plant", plant_nothing):
         asyncio.run(dev.run(Path(sys.argv[1]), port=int(sys.argv[2]), forget=False))

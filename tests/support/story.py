@@ -15,8 +15,8 @@ import httpx
 from standardwebhooks import Webhook
 
 from contracts import commands, events
-from devstack.api import Api
 from devstack.stack import Stack
+from operations.api import Api
 from servicekit.observability.traceparent import new_traceparent
 from support.fake_telegram import FakeTelegram
 from support.kafka_client import consume_until, produce_command

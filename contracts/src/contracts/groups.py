@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from contracts import actions, events, findings, inbound
+from contracts import actions, commands, events, findings, inbound
 
 GROUPS: Mapping[str, Mapping[str, str]] = {
     "flow-engine": {inbound.TOPIC.name: "flow-engine"},
@@ -12,3 +12,6 @@ GROUPS: Mapping[str, Mapping[str, str]] = {
     "registry": {findings.TOPIC.name: "switchhook.registry.findings"},
 }
 """Service -> topic -> the group in which its replicas share the topic."""
+
+BRIDGE: Mapping[str, str] = {commands.TOPIC.name: "switchhook-ingress-commands"}
+"""The same of ingress, which keeps no checkpoint: Kafka keeps its position."""

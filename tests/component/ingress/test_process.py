@@ -17,7 +17,7 @@ import pytest
 from contracts import commands, events
 from devstack.embedded_kafka import EmbeddedKafka
 from devstack.ports import free_port
-from devstack.topics import create_topics
+from operations.topics import create_topics
 from servicekit.kafka.cluster import Cluster
 from support.ingress_fakes import BOT, PROJECT, registry
 from support.kafka_client import consume_until, produce_command

@@ -20,7 +20,7 @@ from support.registry_api import ADMIN_TOKEN, settings_for
 from support.topics import create_topics, delete_topics
 from support.waiting import eventually
 
-SENTENCE = "the database is not migrated: run `python -m servicekit.migrate registry`"
+SENTENCE = "the database is not migrated: run `switchhook-ops migrate registry`"
 
 
 @pytest.fixture

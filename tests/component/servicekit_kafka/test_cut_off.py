@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from devstack.checkpoints import accept_loss
 from devstack.embedded_kafka import EmbeddedKafka
+from operations.checkpoints import accept_loss
 from servicekit.kafka.cluster import Cluster
 from support.ledger import Ledger, ledger_pool, make_loop, produce, running, turns
 from support.topics import create_topic

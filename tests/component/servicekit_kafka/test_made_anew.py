@@ -10,7 +10,7 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.new_partitions import NewPartitions
 
-from devstack.checkpoints import accept_loss
+from operations.checkpoints import accept_loss
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Outgoing
 from servicekit.loop.partition_loop import Batch, Commit, PartitionLoop

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 
 from contracts.topics import TOPICS
-from devstack.errors import StackError
-from devstack.topics import create_topics
+from operations.errors import CommandError
+from operations.topics import create_topics
 from servicekit.kafka.assigned_reader import AssignedReader
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.inside_aiokafka import connections
@@ -108,7 +108,7 @@ async def test_who_is_not_let_in_says_why(
             {"kafka": cluster.servers, "kafka_security_protocol": protocol}
             | {f"kafka_{name}": value for name, value in given.items() if value}
         ).cluster
-    with pytest.raises(StackError, match=sentence):
+    with pytest.raises(CommandError, match=sentence):
         await create_topics(cluster)
     assert b'"kafka.refused"' in said.getvalue()
     assert OTHER.encode() not in said.getvalue()

@@ -6,8 +6,9 @@ import pytest
 from typer.testing import CliRunner
 
 from devstack.cli import app
-from devstack.errors import StackError
+from devstack.secrets_file import new_secrets
 from devstack.stack import Addresses
+from operations.errors import CommandError
 from servicekit.kafka.cluster import Cluster
 
 
@@ -18,7 +19,7 @@ def test_help_lists_every_verb(verb: str) -> None:
 
 def test_a_service_without_checkpoints_has_no_loss_to_accept() -> None:
     asked = CliRunner().invoke(app, ["topics", "accept-loss", "ingress", "switchhook.inbound.v1", "0"])
-    assert isinstance(asked.exception, StackError)
+    assert isinstance(asked.exception, CommandError)
     assert str(asked.exception).startswith("ingress keeps no checkpoint")
 
 
@@ -30,7 +31,7 @@ def test_without_topic_and_partition_all_that_stand_still_are_accepted(monkeypat
         yield "one/0 goes on at 0"
         yield "one/1 goes on at 0"
 
-    monkeypatch.setattr("devstack.deciding.accept_losses", accepted)
+    monkeypatch.setattr("operations.checkpoints.accept_losses", accepted)
     env = {"SWITCHHOOK_KAFKA": "127.0.0.1:9092", "SWITCHHOOK_DATABASE": "postgresql://registry@127.0.0.1/x"}
     for words in (["registry"], ["registry", "one"]):
         answered = CliRunner().invoke(app, ["topics", "accept-loss", *words], env=env)
@@ -47,15 +48,16 @@ def test_missing_topics_are_made_in_the_stack_that_runs_here(monkeypatch: pytest
         asked.append(cluster)
         return ["blue.switchhook.actions.v1"]
 
-    monkeypatch.setattr("devstack.stack.running_stack", lambda _: here)
-    monkeypatch.setattr("devstack.topics.create_topics", noted)
+    monkeypatch.setattr("devstack.operated.running_stack", lambda _: here)
+    monkeypatch.setattr("devstack.operated.load_secrets", lambda _: new_secrets())
+    monkeypatch.setattr("operations.topics.create_topics", noted)
     answered = CliRunner().invoke(app, ["topics", "create"], env={"SWITCHHOOK_KAFKA": ""})
     assert (answered.exit_code, answered.output) == (0, "created blue.switchhook.actions.v1\n")
     assert asked == [here.cluster]
 
 
 def test_without_a_stack_topics_need_a_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("devstack.stack.running_stack", lambda _: None)
+    monkeypatch.setattr("devstack.operated.running_stack", lambda _: None)
     answered = CliRunner().invoke(app, ["topics", "create"], env={"SWITCHHOOK_KAFKA": ""})
-    assert isinstance(answered.exception, StackError)
+    assert isinstance(answered.exception, CommandError)
     assert "start `dev`, or give --kafka" in str(answered.exception)

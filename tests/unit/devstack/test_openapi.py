@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from devstack.openapi import merge, service_of_document
+from contracts.gateway import service_for
+from devstack.openapi import merge
 
 
 def document(path: str, **schemas: Any) -> dict[str, Any]:
@@ -28,7 +29,7 @@ def test_equal_schemas_are_one_and_different_ones_of_one_name_are_told_apart() -
 
 @pytest.mark.parametrize(
     ("path", "service"),
-    [("/openapi/flow-engine.json", "flow-engine"), ("/openapi/other.json", None), ("/openapi/registry", None)],
+    [("/openapi/flow-engine.json", "flow-engine"), ("/openapi/other.json", "registry")],
 )
-def test_a_services_own_document_lies_at_its_name(path: str, service: str | None) -> None:
-    assert service_of_document(path) == service
+def test_a_services_own_document_lies_at_its_name(path: str, service: str) -> None:
+    assert service_for(path) == service

@@ -2,9 +2,10 @@
 
 import pytest
 
+from contracts import gateway
+from contracts.gateway import rows, service_for
 from contracts.routes import PRIVATE, ROUTES
-from devstack import proxy
-from devstack.proxy import end_to_end, service_for
+from devstack.proxy import end_to_end
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=lambda route: f"{route.method} {route.path}")
@@ -23,7 +24,8 @@ def test_what_is_not_for_the_outside_has_no_service(path: str) -> None:
 def test_what_is_for_operators_is_not_routed_even_if_a_row_has_it(
     segment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(proxy.PREFIXES, segment, "flow-engine")
+    monkeypatch.setitem(gateway.PREFIXES, segment, "flow-engine")
+    monkeypatch.setattr(gateway, "ROWS", tuple(rows()))
     assert service_for(f"/v1/{segment}/x") is None
 
 

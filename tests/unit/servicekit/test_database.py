@@ -19,7 +19,7 @@ from servicekit.settings import ServiceSettings
 from servicekit.web.problems import ProblemError
 from support.waiting import eventually
 
-SENTENCE = "the database is not migrated: run `python -m servicekit.migrate {}` of this release"
+SENTENCE = "the database is not migrated: run `switchhook-ops migrate {}` of this release"
 SETTINGS = ServiceSettings.model_construct()
 
 
@@ -63,7 +63,7 @@ async def test_it_goes_on_once_it_is_migrated(pool: FakePool, package: str, befo
     pool.revision = before
     ours = Database(package)
     connecting = asyncio.create_task(ours.connect(SETTINGS))
-    await eventually(lambda: SENTENCE.format(package) in (ours.problem() or ""))
+    await eventually(lambda: SENTENCE.format(package.replace("_", "-")) in (ours.problem() or ""))
     with pytest.raises(ProblemError):
         _ = ours.pool
     pool.revision = newest_of(package)

@@ -8,8 +8,10 @@ from typing import Annotated, NoReturn
 import typer
 
 from devstack.errors import StackError
-from devstack.operating import dlq_app, held_app
 from devstack.paths import ROOT, STATE
+from operations.commands import add_to
+from operations.errors import CommandError
+from operations.installation import Installation
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
@@ -20,12 +22,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-topics_app = typer.Typer(help="Kafka topics.", no_args_is_help=True)
-checkpoints_app = typer.Typer(help="Where services stand.", no_args_is_help=True)
-app.add_typer(topics_app, name="topics")
-app.add_typer(checkpoints_app, name="checkpoints")
-app.add_typer(dlq_app, name="dlq")
-app.add_typer(held_app, name="held")
+add_to(app)
+
+
+@app.callback()
+def operate(context: typer.Context) -> None:
+    """Switchhook: joins chat bots to the rest of a company's software."""
+    if context.invoked_subcommand in OPERATING:
+        context.obj = here()
 
 
 @app.command()
@@ -106,72 +110,6 @@ def schemas() -> None:
     run_module("devstack.schemas")
 
 
-@topics_app.command("create")
-def create(
-    kafka: Annotated[str, typer.Option(envvar="SWITCHHOOK_KAFKA", help="Bootstrap servers, host:port.")] = "",
-    replicas: Annotated[int, typer.Option(help="Copies of each partition.")] = 1,
-) -> None:
-    """Create the topics that are not there yet; present ones are left as they are.
-
-    Their names begin with SWITCHHOOK_TOPIC_PREFIX. Without --kafka: in the stack that `dev` runs.
-    """
-    from devstack.kafka_place import other_broker
-    from devstack.stack import running_stack
-    from devstack.topics import create_topics
-
-    running = running_stack(STATE)
-    cluster = other_broker(kafka) if kafka else running.cluster if running else None
-    if cluster is None:
-        raise StackError("No stack runs here whose topics could be made: start `dev`, or give --kafka.")
-    for name in asyncio.run(create_topics(cluster, replicas=replicas)):
-        typer.echo(f"created {name}")
-
-
-@topics_app.command("accept-loss")
-def accept(
-    service: Annotated[str, typer.Argument(help="Whose checkpoint: flow-engine, dispatcher or registry.")],
-    topic: Annotated[
-        str, typer.Argument(metavar="[TOPIC]", help="Without it: all topics that the service reads.")
-    ] = "",
-    partition: Annotated[
-        int | None, typer.Argument(metavar="[PARTITION]", help="Without it: all that stand still.")
-    ] = None,
-    kafka: Annotated[str, typer.Option(envvar="SWITCHHOOK_KAFKA", help="Bootstrap servers, host:port.")] = "",
-    database: Annotated[str, typer.Option(envvar="SWITCHHOOK_DATABASE", help="The DSN of the service's role.")] = "",
-) -> None:
-    """Let a service go on in logs that are not the ones it knew. `doctor` says when that is needed.
-
-    Partitions that can go on as they are stay as they are. In a topic that was made anew it begins at the start, in a log that was cut off at its end, and the answer says which.
-    A service that runs goes on within seconds. Without --kafka and --database: in the stack that `dev` runs.
-    """
-    from devstack.deciding import accept_here
-
-    asyncio.run(accept_here(service, topic, partition, kafka, database, typer.echo))
-
-
-@checkpoints_app.callback()
-def checkpoints() -> None:
-    """Where services stand."""
-
-
-@checkpoints_app.command("accept-restore")
-def accept_restore(
-    service: Annotated[str, typer.Argument(help="Whose database was restored: flow-engine, dispatcher or registry.")],
-    choice: Annotated[str, typer.Argument(metavar="[again|skip]", help="What holds. Without it: what there is.")] = "",
-    kafka: Annotated[str, typer.Option(envvar="SWITCHHOOK_KAFKA", help="Bootstrap servers, host:port.")] = "",
-    database: Annotated[str, typer.Option(envvar="SWITCHHOOK_DATABASE", help="The DSN of the service's role.")] = "",
-) -> None:
-    """Let a service go on whose database is older than what it has done.
-
-    `again`: from where the backup stands; what came since is applied, and sent, once more. `skip`: behind it; nothing that
-    may have been sent is sent again. Without either it says what that would be. The service goes on within seconds.
-    Without --kafka and --database: in the stack that `dev` runs.
-    """
-    from devstack.deciding import decide
-
-    typer.echo(decide(service, choice, kafka, database))
-
-
 BENCHES = frozenset(
     {
         "ingress",
@@ -191,6 +129,17 @@ BENCHES = frozenset(
 )
 
 
+OPERATING = frozenset({"acls", "topics", "checkpoints", "dlq", "held", "project", "token", "migrate", "setup"})
+"""Verbs that are about an installation: here the stack that runs on this machine."""
+
+
+def here() -> Installation:
+    """The stack that `dev` runs."""
+    from devstack.operated import running_installation
+
+    return running_installation(STATE)
+
+
 def run_module(module: str, *arguments: str) -> NoReturn:
     """Go on as `python -m module`, so that signals and the exit code are its own."""
     os.chdir(ROOT)
@@ -199,10 +148,10 @@ def run_module(module: str, *arguments: str) -> NoReturn:
 
 
 def main() -> None:
-    """Run the command; a StackError becomes its sentence and exit code 1."""
+    """Run the command; a CommandError becomes its sentence and exit code 1."""
     try:
         app(prog_name="switchhook")
-    except StackError as error:
+    except CommandError as error:
         typer.echo(f"switchhook: {error}", err=True)
         sys.exit(1)
 

@@ -25,12 +25,6 @@ WEBHOOK_HEADERS = {
 INFO = {"title": "Switchhook", "version": "1"}
 
 
-def service_of_document(path: str) -> str | None:
-    """The service whose own document lies at this path, `/openapi/<service>.json`."""
-    name = path.removeprefix("/openapi/").removesuffix(".json")
-    return name if name in SERVICES and path == f"/openapi/{name}.json" else None
-
-
 def write() -> None:
     """Bring the committed documents up to date: each service's own, which it prints, and the one of all."""
     printed: dict[str, Document] = {service: printed_by(service) for service in SERVICES}

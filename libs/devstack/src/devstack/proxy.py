@@ -9,8 +9,7 @@ from typing import Final
 
 from starlette.types import Message, Receive, Scope, Send
 
-from contracts.routes import PREFIXES, PRIVATE
-from devstack.openapi import service_of_document
+from contracts.gateway import service_for
 from devstack.ports import HOST, claim
 from devstack.upstream import BrokenOff, NoAnswer, Upstream, Upstreams
 from servicekit.web.problems import ProblemError, not_found
@@ -35,29 +34,12 @@ OWN: Final = frozenset({b"host", b"expect", b"x-forwarded-for", b"x-forwarded-pr
 """Of a request: what this gateway says itself. `Expect` was answered when the body was asked for."""
 REPEATABLE: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 """Methods of requests that may be sent again (RFC 9110, 9.2.2) when a kept connection turns out to have been given up."""
-CONSOLE_SERVICE = "registry"
-"""Serves every path outside /v1 that is not private: the console, /docs, /openapi.json."""
-PRIVATE_PREFIXES: Final = frozenset({"health", "metrics"})
-INGRESS_PATHS: Final = frozenset({"widget.js"})
-
 COME_AGAIN: Final = {"Retry-After": "1"}
 
 Backend = Callable[[str], str | None]
 """Service -> the base URL of a replica that should get the next request, None while there is none."""
 
 log = logging.getLogger(__name__)
-
-
-def service_for(path: str) -> str | None:
-    """The service that answers this path, None for one that the outside does not see."""
-    if document_of := service_of_document(path):
-        return document_of
-    first, *rest = path.lstrip("/").split("/")
-    if first == "v1":
-        return PREFIXES.get(rest[0]) if rest and rest[0] not in PRIVATE else None
-    if first in PRIVATE_PREFIXES:
-        return None
-    return "ingress" if first in INGRESS_PATHS else CONSOLE_SERVICE
 
 
 class CallerGone(Exception):

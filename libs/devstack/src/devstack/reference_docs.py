@@ -22,9 +22,15 @@ from flowlang.language.schema import document_schema
 from servicekit.observability.metrics import MEANINGS
 
 FOLDER = ROOT / "docs" / "reference"
-SETTINGS = ("libs/servicekit/src/servicekit", *(f"services/{each}" for each in (
-    "ingress/src/ingress", "flow-engine/src/flow_engine", "dispatcher/src/dispatcher", "registry/src/registry"
-)))  # fmt: skip
+SETTINGS = {
+    "Every service": "libs/servicekit/src/servicekit/settings.py",
+    "ingress": "services/ingress/src/ingress/settings.py",
+    "flow-engine": "services/flow-engine/src/flow_engine/settings.py",
+    "dispatcher": "services/dispatcher/src/dispatcher/settings.py",
+    "registry": "services/registry/src/registry/settings.py",
+    "switchhook-ops, beside how every service reaches Kafka": "libs/operations/src/operations/environment.py",
+}
+"""Whose settings they are -> the file of their class."""
 NOTE = "\nMade from the code by `./switchhook schemas`; a test compares.\n"
 
 
@@ -145,11 +151,10 @@ def metrics() -> str:
 
 
 def settings() -> str:
-    """The page about settings: of every service, then of each."""
+    """The page about settings: of every service, then of each, then of the operator's command."""
     parts = [f"# Settings\n{NOTE}\nEnvironment variables. Lists are separated by commas.\n"]
-    for folder in SETTINGS:
-        rows = list(settings_in(ROOT / folder / "settings.py"))
-        title = "Every service" if "servicekit" in folder else folder.split("/")[1]
+    for title, file in SETTINGS.items():
+        rows = list(settings_in(ROOT / file))
         if rows:
             parts.append(f"\n## {title}\n\n{table(('variable', 'default', 'meaning'), rows)}")
     return "".join(parts)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from contracts.schemas import topic_schemas
-from devstack import openapi, reference_docs
+from devstack import deploy_files, openapi, reference_docs
 from servicekit.kafka.asyncapi import asyncapi_document
 
 FOLDER = Path(__file__).parents[4] / "contracts" / "schemas"
@@ -42,3 +42,4 @@ if __name__ == "__main__":
     write()
     reference_docs.write()
     openapi.write()
+    deploy_files.write()

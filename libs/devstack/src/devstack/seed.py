@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from devstack.api import Api
 from devstack.paths import ROOT
+from operations.api import Api
 
 EXAMPLES = ROOT / "examples"
 TRIED = (

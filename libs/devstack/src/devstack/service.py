@@ -10,14 +10,8 @@ import aiohttp
 from devstack.child import Child
 from devstack.ports import HOST, claim
 from devstack.server import Server, make_folder
+from operations.services import MODULES
 
-MODULES = {
-    "registry": "registry",
-    "flow-engine": "flow_engine",
-    "dispatcher": "dispatcher",
-    "ingress": "ingress",
-}
-"""Service -> the module that is run; in the order in which they are started."""
 SECRETS = frozenset({"SWITCHHOOK_DATABASE", "SWITCHHOOK_ADMIN_TOKEN", "SWITCHHOOK_KEK", "SWITCHHOOK_LINK_KEY"})
 PROBE_TIMEOUT = aiohttp.ClientTimeout(total=2)
 

@@ -15,19 +15,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from devstack.database import OWNERS, migrate, prepare_database
 from devstack.embedded import together
 from devstack.embedded_kafka import EmbeddedKafka
 from devstack.embedded_postgres import EmbeddedPostgres
 from devstack.errors import StackError
-from devstack.kafka_place import other_broker, own_broker
+from devstack.kafka_place import own_broker
 from devstack.log_files import keep_small
 from devstack.proxy import Proxy
 from devstack.secrets_file import StackSecrets, load_secrets
 from devstack.server import Server, make_folder
-from devstack.service import MODULES, Service, service_of
+from devstack.service import Service, service_of
 from devstack.supervisor import Report, keep_running
-from devstack.topics import create_topics
+from operations.databases import prepare_database
+from operations.errors import CommandError
+from operations.installation import broker
+from operations.migrations import migrate
+from operations.services import MODULES, OWNERS
+from operations.topics import create_topics
 from servicekit.kafka.cluster import Cluster
 
 RUNNING = "running.json"
@@ -52,7 +56,7 @@ class Addresses:
     @property
     def cluster(self) -> Cluster:
         """The stack's place on its Kafka."""
-        made = own_broker if self.own_kafka else other_broker
+        made = own_broker if self.own_kafka else broker
         return made(self.kafka, topic_prefix=self.topic_prefix)
 
 
@@ -134,7 +138,7 @@ class Stack:
     def cluster(self) -> Cluster:
         """The stack's place on its Kafka, as its services see it."""
         prefix = self._env.get(TOPIC_PREFIX, os.environ.get(TOPIC_PREFIX, ""))
-        made = own_broker if self._external_kafka is None else other_broker
+        made = own_broker if self._external_kafka is None else broker
         return made(self.bootstrap_servers, topic_prefix=prefix)
 
     @property
@@ -224,7 +228,11 @@ class Stack:
             self._supervise(self._postgres)
         passwords = {service: secrets.database_password_of(service) for service in OWNERS}
         self._dsns = await prepare_database(self.admin_dsn, passwords)
-        await migrate(self._dsns)
+        try:
+            async for _ in migrate(self._dsns):
+                pass
+        except CommandError as error:
+            raise StackError(f"{error} `dev --reset` starts over with empty tables.") from error
 
     async def _stop(self) -> None:
         """Callers first, then who works for them, then what they stand on."""

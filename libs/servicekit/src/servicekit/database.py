@@ -105,10 +105,8 @@ class Database:
             return f"the revision of the database cannot be read ({type(error).__name__})"
         if revision is not None and revision >= newest_of(self._schema):
             return None
-        return (
-            f"the database is not migrated: run `python -m servicekit.migrate {self._schema}` of this release,"
-            " with the SWITCHHOOK_DATABASE of this service"
-        )
+        service = self._schema.replace("_", "-")
+        return f"the database is not migrated: run `switchhook-ops migrate {service}` of this release"
 
     async def close(self) -> None:
         """Let go of the connections; of those that do not end within 5 s, too."""

@@ -2,7 +2,7 @@
 
 Enters: how a batch moves a partition, and the records that have to leave. Leaves: which partitions moved, and what a
 predecessor left unsent. No service writes a checkpoint but through `fence`;
-`devstack.checkpoints` and `devstack.restores` do, when an operator accepts a loss or a restore.
+`operations.checkpoints` and `operations.restores` do, when an operator accepts a loss or a restore.
 
 Words: *checkpoint* (next offset, epoch, owner, marks), *epoch* and *fence* (only the process that raised the epoch last
 may write), *mark* (the highest source applied, by which a repeat is known), *outbox* (records committed and not yet

@@ -11,7 +11,7 @@ from servicekit.checkpoints.fence import CheckpointMove, Hold, Seen, is_repeat, 
 from servicekit.kafka.publisher import check_sizes
 from servicekit.kafka.records import Outgoing, Record, dead_letter, examine, pack_outgoing, record_id
 from servicekit.loop.batches import Batch, Commit, DeadRecord
-from servicekit.loop.partitions import Partition, size_of
+from servicekit.loop.partitions import Partition
 
 MAX_BYTES = 8 * 1024 * 1024
 _ORDINALS = [(cloudevents.SOURCE_INDEX, b"%d" % ordinal) for ordinal in range(256)]
@@ -71,7 +71,7 @@ def cut(partitions: Iterable[Partition], max_records: int) -> list[Portion]:
         if alone:
             break
         room -= len(records)
-        room_bytes -= size_of(records)
+        room_bytes -= partition.size_of_first(len(records))
     return portions
 
 

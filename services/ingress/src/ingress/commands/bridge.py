@@ -21,6 +21,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 
 from contracts import commands
 from contracts.event_types import EventType
+from contracts.groups import BRIDGE
 from contracts.ids import derived_id
 from contracts.replies import RunReply
 from ingress.commands.command_intake import Accepted, CommandIntake, Rejected, Who
@@ -38,7 +39,6 @@ from servicekit.observability.metrics import counter
 from servicekit.observability.repeats import Repeated
 from servicekit.web.problems import ProblemError
 
-GROUP = "switchhook-ingress-commands"
 BATCH = 250
 RETRY_SECONDS = 1.0
 START_SECONDS, COMMIT_SECONDS, STOP_SECONDS = 30.0, 5.0, 5.0
@@ -112,7 +112,7 @@ class Bridge:
             consumer = make_consumer(
                 self._cluster,
                 client_id=f"ingress-{self._instance}",
-                group=GROUP,
+                group=BRIDGE[commands.TOPIC.name],
                 instance=f"ingress-{self._instance}",
                 session_timeout=self._session_timeout,
             )

@@ -15,6 +15,7 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from contracts.access import RELAY
 from contracts.registry import SNAPSHOT_KEY, TOPIC
 from contracts.topic import RECORD_LIMIT
 from registry.publishing import leader
@@ -112,7 +113,7 @@ class Relay:
     async def _producer(self) -> AsyncIterator[AIOKafkaProducer]:
         producer = make_producer(
             self._cluster,
-            transactional_id=f"{TOPIC.name}.relay",
+            transactional_id=RELAY,
             transaction_timeout_ms=KAFKA_SECONDS * 1000,
             request_timeout_ms=KAFKA_SECONDS * 1000,
             max_request_size=RECORD_LIMIT,

@@ -13,7 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 from uuid import uuid4
 
 import asyncpg
@@ -24,9 +24,9 @@ from aiokafka.errors import CommitFailedError, KafkaError
 from contracts import actions
 from contracts.cloudevents import TYPE_PREFIX
 from contracts.groups import GROUPS
-from devstack.checkpoints import connect, place, said
-from devstack.errors import StackError
-from devstack.service import MODULES
+from operations.checkpoints import connect, place, said
+from operations.errors import CommandError
+from operations.services import MODULES
 from servicekit.checkpoints import age
 from servicekit.checkpoints.age import Behind
 from servicekit.checkpoints.fence import Seen, note
@@ -37,6 +37,7 @@ from servicekit.kafka.committed import Committed, read_committed, write_committe
 from servicekit.kafka.records import Record, examine, record_id
 
 Choice = Literal["again", "skip"]
+CHOICES: tuple[Choice, ...] = get_args(Choice)
 LEAVE_SECONDS = 60.0
 """How long the members of a group that ended may still count as its members: twice the services' session."""
 BESIDE = {"dispatcher": "dispatcher.accept_restore", "registry": "registry.accept_restore"}
@@ -75,7 +76,7 @@ class Older:
 
 
 async def older(cluster: Cluster, service: str, dsn: str) -> list[Older]:
-    """By topic, all that the service reads; `less` is empty where nothing would be repeated. StackError when a server does
+    """By topic, all that the service reads; `less` is empty where nothing would be repeated. CommandError when a server does
     not answer."""
     found = []
     try:
@@ -88,9 +89,9 @@ async def older(cluster: Cluster, service: str, dsn: str) -> list[Older]:
         finally:
             await connection.close()
     except KafkaError as error:
-        raise StackError(f"Kafka at {cluster.servers} did not answer ({said(error)}).") from error
+        raise CommandError(f"Kafka at {cluster.servers} did not answer ({said(error)}).") from error
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise StackError(f"PostgreSQL at {place(dsn)} did not give its checkpoints ({said(error)}).") from error
+        raise CommandError(f"PostgreSQL at {place(dsn)} did not give its checkpoints ({said(error)}).") from error
     return found
 
 
@@ -109,7 +110,7 @@ async def report(cluster: Cluster, service: str, dsn: str, env: Mapping[str, str
 
 
 async def accept(cluster: Cluster, service: str, dsn: str, choice: Choice, env: Mapping[str, str]) -> list[str]:
-    """Let the service go on; what was done, a line each. StackError while replicas of it are members of its groups."""
+    """Let the service go on; what was done, a line each. CommandError while replicas of it are members of its groups."""
     topics = await older(cluster, service, dsn)
     since = max((at.number for each in topics for at in each.committed.values()), default=0)
     left_out = {each.topic: ranges(each) for each in topics if each.less}
@@ -184,11 +185,11 @@ def marks_behind(seen: Seen, records: Iterable[Record]) -> Seen:
 
 
 async def missed(cluster: Cluster, older: Older) -> list[Record]:
-    """The records between the backup and what was done, as far as the log still has them. StackError when they cannot be read."""
+    """The records between the backup and what was done, as far as the log still has them. CommandError when they cannot be read."""
     try:
         return await read_between(cluster, older.topic, ranges(older))
     except TimeoutError as error:
-        raise StackError(str(error)) from error
+        raise CommandError(str(error)) from error
 
 
 def ranges(older: Older) -> dict[int, tuple[int, int]]:
@@ -220,7 +221,7 @@ def kinds(types: Iterable[str]) -> str:
 
 
 async def beside(service: str, dsn: str, env: Mapping[str, str], *words: str) -> list[str]:
-    """What the service's own module says or does. StackError with its words when it fails."""
+    """What the service's own module says or does. CommandError with its words when it fails."""
     if service not in BESIDE:
         return []
     process = await asyncio.create_subprocess_exec(
@@ -230,7 +231,7 @@ async def beside(service: str, dsn: str, env: Mapping[str, str], *words: str) ->
     )  # fmt: skip
     out, err = await process.communicate()
     if process.returncode:
-        raise StackError(f"{MODULES[service]}: {err.decode(errors='replace').strip()[-500:]}")
+        raise CommandError(f"{MODULES[service]}: {err.decode(errors='replace').strip()[-500:]}")
     return [str(line) for line in json.loads(out.splitlines()[-1])]  # Its log may stand before.
 
 
@@ -261,7 +262,7 @@ async def _when_left(group: str, commit: Callable[[], Awaitable[None]]) -> None:
                 except CommitFailedError:
                     await asyncio.sleep(1.0)
     except TimeoutError as error:
-        raise StackError(
+        raise CommandError(
             f"The group {group} still has members: a replica works on a database that was not restored. Stop it first."
         ) from error
 

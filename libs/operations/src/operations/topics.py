@@ -7,7 +7,7 @@ from aiokafka.errors import KafkaError, for_code
 
 from contracts.topic import Topic
 from contracts.topics import TOPICS
-from devstack.errors import StackError
+from operations.errors import CommandError
 from servicekit.kafka.clients import admin_of
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.inside_aiokafka import connections
@@ -25,7 +25,7 @@ async def create_topics(cluster: Cluster, topics: Sequence[Topic] = TOPICS, *, r
             if missing:
                 await create(admin, missing, replicas)
     except KafkaError as error:
-        raise StackError(
+        raise CommandError(
             f"The topics could not be created at {cluster.servers}: {connections.refusal() or error}."
         ) from error
     return list(missing)

@@ -7,9 +7,10 @@ from dataclasses import replace
 import pytest
 
 from contracts.cloudevents import TYPE_PREFIX
-from devstack.deciding import decide
-from devstack.errors import StackError
-from devstack.restores import Older, kinds, marks_behind, positions, said_anew, type_of
+from operations.commands.checkpoints import decide
+from operations.errors import CommandError
+from operations.installation import Installation
+from operations.restores import Older, kinds, marks_behind, positions, said_anew, type_of
 from servicekit.checkpoints.age import Behind, Standing, behind
 from servicekit.kafka.committed import Committed
 from servicekit.kafka.records import Record
@@ -56,5 +57,5 @@ def test_what_would_be_repeated_is_counted_by_kind() -> None:
 
 @pytest.mark.parametrize(("service", "choice"), [("ingress", "skip"), ("dispatcher", "perhaps")])
 def test_what_nobody_can_decide_is_refused(service: str, choice: str) -> None:
-    with pytest.raises(StackError):
-        decide(service, choice, "", "")
+    with pytest.raises(CommandError):
+        decide(Installation("switchhook-ops", "say where"), service, choice, "", "")

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
-import httpx
 import typer
 
-from devstack.api import Api
-from devstack.errors import StackError
-from devstack.paths import STATE
-from devstack.secrets_file import load_secrets
-from devstack.stack import running_stack
+from operations.api import Api
+from operations.commands.asking import Token, Url, api_of, items, run
+from operations.errors import CommandError
 
-URL = typer.Option(
-    help="The service's own port: of the registry for dlq, of the flow engine for held. Default: `dev`'s."
-)
-TOKEN = typer.Option(envvar="SWITCHHOOK_ADMIN_TOKEN", help="The operator's token. Without it: that of `dev`.")
-Url = Annotated[str, URL]
-Token = Annotated[str, TOKEN]
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="As `list` shows them.")]
 All = Annotated[bool, typer.Option("--all", help="All that `list` shows.")]
 
@@ -33,20 +23,24 @@ LETTERS, HELD = "/v1/dlq", "/v1/held"
 
 @dlq_app.command("list")
 def list_letters(
-    service: Annotated[str, typer.Option(help="Only this service's.")] = "", url: Url = "", token: Token = ""
+    context: typer.Context,
+    service: Annotated[str, typer.Option(help="Only this service's.")] = "",
+    url: Url = "",
+    token: Token = "",
 ) -> None:
     """One line each: id, code, where it came from, the event, why."""
-    run(_list(_api("registry", url, token), letters_path(service), letter_line))
+    run(_list(api_of(context, "registry", url, token), letters_path(service), letter_line))
 
 
 @dlq_app.command("show")
-def show_letter(id: str, url: Url = "", token: Token = "") -> None:
+def show_letter(context: typer.Context, id: str, url: Url = "", token: Token = "") -> None:
     """The record, with its headers and the reason."""
-    run(_show(_api("registry", url, token), f"{LETTERS}/{id}"))
+    run(_show(api_of(context, "registry", url, token), f"{LETTERS}/{id}"))
 
 
 @dlq_app.command("release")
 def release_letters(
+    context: typer.Context,
     ids: Ids = None,
     every: All = False,
     service: Annotated[str, typer.Option(help="With --all: only this service's.")] = "",
@@ -54,11 +48,12 @@ def release_letters(
     token: Token = "",
 ) -> None:
     """Write the records to the topics that they came from once more: they take the ordinary road."""
-    run(_each(_api("registry", url, token), letters_path(service), ids, every, letter_post("release")))
+    run(_each(api_of(context, "registry", url, token), letters_path(service), ids, every, letter_post("release")))
 
 
 @dlq_app.command("discard")
 def discard_letters(
+    context: typer.Context,
     ids: Ids = None,
     every: All = False,
     service: Annotated[str, typer.Option(help="With --all: only this service's.")] = "",
@@ -66,34 +61,35 @@ def discard_letters(
     token: Token = "",
 ) -> None:
     """Take the records off the list."""
-    run(_each(_api("registry", url, token), letters_path(service), ids, every, letter_post("discard")))
+    run(_each(api_of(context, "registry", url, token), letters_path(service), ids, every, letter_post("discard")))
 
 
 @held_app.command("list")
-def list_held(url: Url = "", token: Token = "") -> None:
+def list_held(context: typer.Context, url: Url = "", token: Token = "") -> None:
     """One line each: id, how many events wait, since when, for whom, why."""
-    run(_list(_api("flow-engine", url, token), f"{HELD}?limit=200", held_line))
+    run(_list(api_of(context, "flow-engine", url, token), f"{HELD}?limit=200", held_line))
 
 
 @held_app.command("show")
-def show_held(id: str, url: Url = "", token: Token = "") -> None:
+def show_held(context: typer.Context, id: str, url: Url = "", token: Token = "") -> None:
     """What waits in a conversation, in its order."""
-    run(_show(_api("flow-engine", url, token), f"{HELD}/{id}?limit=200"))
+    run(_show(api_of(context, "flow-engine", url, token), f"{HELD}/{id}?limit=200"))
 
 
 @held_app.command("release")
-def release_held(ids: Ids = None, every: All = False, url: Url = "", token: Token = "") -> None:
+def release_held(context: typer.Context, ids: Ids = None, every: All = False, url: Url = "", token: Token = "") -> None:
     """Apply what waits, in its order: the conversations are free again unless an event fails again."""
 
     async def release(api: Api, id: str) -> str:
         answer = await api.post(f"{HELD}/{id}/release")
         return f"released {id}: {answer['events']} events are being applied"
 
-    run(_each(_api("flow-engine", url, token), f"{HELD}?limit=200", ids, every, release))
+    run(_each(api_of(context, "flow-engine", url, token), f"{HELD}?limit=200", ids, every, release))
 
 
 @held_app.command("discard")
 def discard_held(
+    context: typer.Context,
     id: str,
     position: Annotated[list[int] | None, typer.Option(help="Of an event, as `show` has it; may be repeated.")] = None,
     every: Annotated[bool, typer.Option("--all", help="All that waits in the conversation.")] = False,
@@ -102,7 +98,7 @@ def discard_held(
 ) -> None:
     """Forget events that wait in a conversation. Those that are left go on waiting until they are released."""
     if bool(position) == every:
-        raise StackError("Say which events: --position N, as `switchhook held show` has it, or --all.")
+        raise CommandError("Say which events: --position N, as `switchhook held show` has it, or --all.")
 
     async def discard(api: Api) -> bool:
         async with api:
@@ -111,19 +107,7 @@ def discard_held(
         typer.echo(f"discarded {answer['discarded']} events of {id}")
         return True
 
-    run(discard(_api("flow-engine", url, token)))
-
-
-def run(work: Awaitable[bool]) -> None:
-    """Exit code 1 unless all of it could be done."""
-
-    async def working() -> bool:
-        try:
-            return await work
-        except httpx.HTTPError as error:
-            raise StackError(f"The API does not answer ({error or type(error).__name__}).") from error
-
-    raise typer.Exit(0 if asyncio.run(working()) else 1)
+    run(discard(api_of(context, "flow-engine", url, token)))
 
 
 def letters_path(service: str) -> str:
@@ -156,7 +140,7 @@ def letter_post(verb: str) -> Callable[[Api, str], Awaitable[str]]:
 
 async def _list(api: Api, path: str, line: Callable[[dict[str, Any]], str]) -> bool:
     async with api:
-        async for item in _items(api, path):
+        async for item in items(api, path):
             typer.echo(line(item))
     return True
 
@@ -172,34 +156,14 @@ async def _each(
 ) -> bool:
     """Do it for each; one that is refused is named, and the others are done all the same."""
     if bool(ids) == every:
-        raise StackError("Name the ids, as `list` shows them, or give --all.")
+        raise CommandError("Name the ids, as `list` shows them, or give --all.")
     done = True
     async with api:
-        chosen = ids or [item.get("conversation") or item["id"] async for item in _items(api, path)]
+        chosen = ids or [item.get("conversation") or item["id"] async for item in items(api, path)]
         for id in chosen:
             try:
                 typer.echo(await do(api, id))
-            except StackError as error:
+            except CommandError as error:
                 typer.echo(str(error), err=True)
                 done = False
     return done
-
-
-async def _items(api: Api, path: str) -> AsyncIterator[dict[str, Any]]:
-    """Of all pages of a list."""
-    following: str | None = ""
-    while following is not None:
-        page = await api.get(f"{path}&cursor={following}" if following else path)
-        for item in page["items"]:
-            yield item
-        following = page["next"]
-
-
-def _api(service: str, url: str, token: str) -> Api:
-    """The service that was named, or the service of the stack that runs here."""
-    running = running_stack(STATE)
-    url = url or next((each for name, each in (running.services if running else {}).items() if name == service), "")
-    token = token or (load_secrets(STATE / "secrets.json").admin_token if running else "")
-    if not (url and token):
-        raise StackError("No stack runs here: start `dev`, or give --url and SWITCHHOOK_ADMIN_TOKEN.")
-    return Api(url, token)

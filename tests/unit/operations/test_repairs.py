@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from devstack.checkpoints import Checkpoint, Log, range_problem, repair
+from operations.checkpoints import Checkpoint, Log, range_problem, repair
 
 KNOWN = "the topic's id"
 

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 import httpx
 
-from devstack.errors import StackError
+from operations.errors import CommandError
 
 
 class Api:
@@ -31,10 +31,10 @@ class Api:
         await self._client.aclose()
 
     async def call(self, method: str, path: str, body: Any = None) -> Any:
-        """The decoded answer, None when it is empty. StackError with the problem's words on anything but 2xx."""
+        """The decoded answer, None when it is empty. CommandError with the problem's words on anything but 2xx."""
         answer = await self._client.request(method, path, json=body)
         if not answer.is_success:
-            raise StackError(f"{method} {path} was answered {answer.status_code}: {answer.text[:2000]}")
+            raise CommandError(f"{method} {path} was answered {answer.status_code}: {answer.text[:2000]}")
         return answer.json() if answer.content else None
 
     async def post(self, path: str, body: Any = None) -> Any:
@@ -50,7 +50,7 @@ class Api:
         return await self.call("DELETE", path)
 
     async def publish_flow(self, bot: str, document: dict[str, Any] | str) -> dict[str, Any]:
-        """Save a flow and publish it: the flow as created. StackError names the problems that stop it."""
+        """Save a flow and publish it: the flow as created. CommandError names the problems that stop it."""
         flow: dict[str, Any] = await self.post("/v1/flows", {"bot": bot, "document": document})
         await self.post(f"/v1/flows/{flow['id']}/publish")
         return flow

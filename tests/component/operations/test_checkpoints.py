@@ -8,8 +8,8 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from contracts import inbound
-from devstack.checkpoints import accept_loss, accept_losses, misfits, missing_topics
-from devstack.errors import StackError
+from operations.checkpoints import accept_loss, accept_losses, misfits, missing_topics
+from operations.errors import CommandError
 from servicekit.checkpoints.tables import INCARNATION, LOOP_TABLES
 from servicekit.kafka.cluster import Cluster
 
@@ -64,7 +64,7 @@ async def test_a_checkpoint_of_this_log_fits(
 ) -> None:
     await stand_at(database, log, next_offset, last_id)
     assert await reasons(cluster, database) == []
-    with pytest.raises(StackError, match="there is no loss to accept"):
+    with pytest.raises(CommandError, match="there is no loss to accept"):
         await accept_loss(cluster, "flow-engine", database, log, 0)
 
 
@@ -82,7 +82,7 @@ async def test_a_checkpoint_of_another_log_is_found_and_can_be_accepted(
     await stand_at(database, log, next_offset, last_id, partitions)
     (found,) = await misfits(cluster, {"flow-engine": database})
     assert reason in found.reason
-    assert found.command == f"./switchhook topics accept-loss flow-engine {log} 0"
+    assert found.words == f"topics accept-loss flow-engine {log} 0"
 
     await accept_loss(cluster, "flow-engine", database, log, 0)
 
@@ -112,9 +112,9 @@ async def test_all_partitions_that_stand_still_are_accepted_at_once_and_each_is_
 
     assert await reasons(cluster, database) == []
     for topic in (None, "third"):
-        with pytest.raises(StackError, match="there is no loss to accept"):
+        with pytest.raises(CommandError, match="there is no loss to accept"):
             await accepted(cluster, database, topic)
-    with pytest.raises(StackError, match="flow-engine has no checkpoint of nothing"):
+    with pytest.raises(CommandError, match="flow-engine has no checkpoint of nothing"):
         await accepted(cluster, database, "nothing")
 
 
@@ -123,7 +123,7 @@ async def test_nothing_is_accepted_at_once_while_a_topic_does_not_exist(
 ) -> None:
     await stand_at(database, log, 9, "id-8")
     await stand_at(database, "missing", 3, "id-2")
-    with pytest.raises(StackError, match=r"missing does not exist: `\./switchhook topics create"):
+    with pytest.raises(CommandError, match=r"missing does not exist: `\./switchhook topics create"):
         await accepted(cluster, database)
     assert len(await reasons(cluster, database)) == 1
 
@@ -156,7 +156,7 @@ async def test_records_that_were_deleted_unread_are_counted(cluster: Cluster, da
 
 async def test_a_checkpoint_that_does_not_exist_is_said_so(cluster: Cluster, database: str, log: str) -> None:
     await stand_at(database, log, 0, None)
-    with pytest.raises(StackError, match="There is no checkpoint of"):
+    with pytest.raises(CommandError, match="There is no checkpoint of"):
         await accept_loss(cluster, "flow-engine", database, log, 7)
 
 
@@ -169,5 +169,5 @@ async def test_a_topic_that_is_missing_is_told_apart_from_one_that_is_another(
     assert cluster.named("switchhook.actions.v1") in missing
     await stand_at(database, "switchhook.actions.v1", 3, "id-2")
     assert await reasons(cluster, database) == []
-    with pytest.raises(StackError, match="topics create"):
+    with pytest.raises(CommandError, match="topics create"):
         await accept_loss(cluster, "flow-engine", database, "switchhook.actions.v1", 0)

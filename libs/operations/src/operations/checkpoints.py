@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from contracts.topics import TOPICS
-from devstack.database import OWNERS
-from devstack.errors import StackError
+from operations.errors import CommandError
+from operations.services import OWNERS
 from servicekit.checkpoints.fence import topic_of
 from servicekit.kafka.clients import admin_of, make_consumer
 from servicekit.kafka.cluster import Cluster
@@ -23,7 +23,6 @@ from servicekit.kafka.records import Record, record_id
 
 READ_SECONDS = 5.0
 CONNECT_SECONDS = 5.0
-ACCEPT_COMMAND = "./switchhook topics accept-loss"
 
 
 @dataclass(frozen=True)
@@ -61,10 +60,10 @@ class Misfit:
     reason: str
 
     @property
-    def command(self) -> str:
-        """What accepts the loss."""
+    def words(self) -> str:
+        """Of the command that accepts the loss, behind its name."""
         at = self.checkpoint
-        return f"{ACCEPT_COMMAND} {self.service} {at.topic} {at.part}"
+        return f"topics accept-loss {self.service} {at.topic} {at.part}"
 
 
 def made_anew(at: Checkpoint, log: Log) -> bool:
@@ -136,41 +135,43 @@ async def missing_topics(cluster: Cluster) -> list[str]:
 async def accept_loss(cluster: Cluster, service: str, dsn: str, topic: str, part: int) -> str:
     """Let the service go on in the log that is there now (`repair` says where); what was done, in a sentence.
 
-    StackError when the checkpoint fits, so that nothing is lost by a mistyped number. Who holds the partition is fenced off
+    CommandError when the checkpoint fits, so that nothing is lost by a mistyped number. Who holds the partition is fenced off
     by its epoch, recovers and goes on there: the owner stays. Marks that name no incarnation are forgotten, since the
     offsets that they are about may begin again.
     """
     at = next((one for one in await checkpoints(service, dsn) if (one.topic, one.part) == (topic, part)), None)
     if at is None:
-        raise StackError(f"There is no checkpoint of {topic}/{part}: see `./switchhook doctor`.")
+        raise CommandError(f"There is no checkpoint of {topic}/{part}: see `./switchhook doctor`.")
     async with open_logs(cluster) as logs:
         log = await logs.log_of(at)
         if not log.partitions:
-            raise StackError(f"The topic {cluster.named(topic)} does not exist: `./switchhook topics create` makes it.")
+            raise CommandError(
+                f"The topic {cluster.named(topic)} does not exist: `./switchhook topics create` makes it."
+            )
         if await logs.problem(at) is None:
-            raise StackError(f"The checkpoint of {topic}/{part} fits its log: there is no loss to accept.")
+            raise CommandError(f"The checkpoint of {topic}/{part} fits its log: there is no loss to accept.")
         return await _accept(service, dsn, at, log)
 
 
 async def accept_losses(cluster: Cluster, service: str, dsn: str, topic: str | None = None) -> AsyncGenerator[str]:
     """`accept_loss` for all partitions of a topic, or of all topics, whose checkpoints do not fit; what was done, one by one.
 
-    StackError when all fit, and before anything is done when a topic does not exist.
+    CommandError when all fit, and before anything is done when a topic does not exist.
     """
     mine = [at for at in await checkpoints(service, dsn) if topic in (None, at.topic)]
     if not mine:
-        raise StackError(f"{service} has no checkpoint{f' of {topic}' if topic else ''}: see `./switchhook doctor`.")
+        raise CommandError(f"{service} has no checkpoint{f' of {topic}' if topic else ''}: see `./switchhook doctor`.")
     done = 0
     async with open_logs(cluster) as logs:
         for name in sorted({cluster.named(at.topic) for at in mine}):
             if not logs.counts.get(name):
-                raise StackError(f"The topic {name} does not exist: `./switchhook topics create` makes it.")
+                raise CommandError(f"The topic {name} does not exist: `./switchhook topics create` makes it.")
         for at in mine:
             if await logs.problem(at) is not None:
                 yield await _accept(service, dsn, at, await logs.log_of(at))
                 done += 1
     if not done:
-        raise StackError(f"Every checkpoint of {service} fits its log: there is no loss to accept.")
+        raise CommandError(f"Every checkpoint of {service} fits its log: there is no loss to accept.")
 
 
 async def _accept(service: str, dsn: str, at: Checkpoint, log: Log) -> str:
@@ -203,7 +204,7 @@ async def connect(service: str, dsn: str) -> asyncpg.Connection[asyncpg.Record]:
 
 
 async def checkpoints(service: str, dsn: str) -> list[Checkpoint]:
-    """All checkpoints of a service. StackError when they cannot be read."""
+    """All checkpoints of a service. CommandError when they cannot be read."""
     try:
         connection = await connect(service, dsn)
         try:
@@ -213,7 +214,7 @@ async def checkpoints(service: str, dsn: str) -> list[Checkpoint]:
         finally:
             await connection.close()
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise StackError(f"PostgreSQL at {place(dsn)} did not give its checkpoints ({said(error)}).") from error
+        raise CommandError(f"PostgreSQL at {place(dsn)} did not give its checkpoints ({said(error)}).") from error
     return [Checkpoint(**row) for row in rows]
 
 
@@ -281,7 +282,7 @@ class Logs:
 
 @asynccontextmanager
 async def open_logs(cluster: Cluster) -> AsyncIterator[Logs]:
-    """The logs of a cluster, as long as the block runs. StackError when Kafka does not answer in it."""
+    """The logs of a cluster, as long as the block runs. CommandError when Kafka does not answer in it."""
     try:
         async with admin_of(cluster) as admin:
             consumer = make_consumer(cluster, client_id="switchhook-doctor")
@@ -292,6 +293,6 @@ async def open_logs(cluster: Cluster) -> AsyncIterator[Logs]:
             finally:
                 await consumer.stop()
     except KafkaError as error:
-        raise StackError(
+        raise CommandError(
             f"Kafka at {cluster.servers} did not answer ({connections.refusal() or said(error)})."
         ) from error

@@ -1,17 +1,17 @@
-"""One database for the stack: a role and a schema for each service that keeps rows, and their migrations."""
+"""One database for an installation: a role and a schema for each service that keeps rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import asyncpg
 
-from devstack.errors import StackError
+from operations.checkpoints import place, said
+from operations.errors import CommandError
+from operations.services import OWNERS
 
 DATABASE = "switchhook"
-OWNERS = {"registry": "registry", "flow-engine": "flow_engine", "dispatcher": "dispatcher"}
-"""Service -> the name of its schema, of its migrations, and (with `switchhook_` before it) of its role."""
 
 
 async def prepare_database(admin_dsn: str, passwords: Mapping[str, str]) -> dict[str, str]:
@@ -31,8 +31,22 @@ async def prepare_database(admin_dsn: str, passwords: Mapping[str, str]) -> dict
     return {service: dsn_of(admin_dsn, schema, passwords[service]) for service, schema in OWNERS.items()}
 
 
+async def prepare(admin_dsn: str, dsns: Mapping[str, str]) -> None:
+    """Make what the services' DSNs name. CommandError when they name other roles or databases than these, or it cannot be made."""
+    for service, dsn in dsns.items():
+        parts, role = urlsplit(dsn), role_of(OWNERS[service])
+        if (parts.username, parts.path) != (role, f"/{DATABASE}") or not parts.password:
+            raise CommandError(f"The DSN of {service} has to be postgresql://{role}:<password>@<host>/{DATABASE}.")
+    if missing := sorted(OWNERS.keys() - dsns.keys()):
+        raise CommandError(f"The DSN of {', '.join(missing)} is needed: each service has a role of its own.")
+    try:
+        await prepare_database(admin_dsn, {each: unquote(urlsplit(dsn).password or "") for each, dsn in dsns.items()})
+    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise CommandError(f"PostgreSQL at {place(admin_dsn)} could not be prepared ({said(error)}).") from error
+
+
 async def make_database(admin_dsn: str) -> None:
-    """Make the stack's database, if it is not there yet."""
+    """Make the installation's database, if it is not there yet."""
     connection = await asyncpg.connect(admin_dsn)
     try:
         if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", DATABASE):
@@ -61,27 +75,12 @@ def role_of(schema: str) -> str:
 
 
 def with_database(dsn: str) -> str:
-    """The same DSN for the stack's database."""
+    """The same DSN for the installation's database."""
     return urlunsplit(urlsplit(dsn)._replace(path=f"/{DATABASE}"))
 
 
 def dsn_of(admin_dsn: str, schema: str, password: str) -> str:
-    """The DSN with which the schema's owner reaches the stack's database on the same server."""
+    """The DSN with which the schema's owner reaches the installation's database on the same server."""
     parts = urlsplit(with_database(admin_dsn))
     address = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=f"{role_of(schema)}:{quote(password, safe='')}@{address}"))
-
-
-async def migrate(dsns: Mapping[str, str]) -> None:
-    """Bring every owner's tables up to date. In this process: importing what it takes is most of the time."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from servicekit.migrate import migrate_async
-
-    for service, dsn in dsns.items():
-        try:
-            await migrate_async(OWNERS[service], dsn)
-        except (SQLAlchemyError, asyncpg.PostgresError) as error:
-            raise StackError(
-                f"The migrations of {service} failed ({error}): `dev --reset` starts over with empty tables."
-            ) from error

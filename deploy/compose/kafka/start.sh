@@ -1,0 +1,73 @@
+#!/bin/sh
+# One broker of compose.yaml, which is a controller, too: `start.sh` runs it, `start.sh probe` asks whether it listens.
+#
+# Everybody logs in. Users are made when the data folder is formatted: switchhook-<service>, switchhook-operator, and
+# `broker` for the brokers themselves, who alone may do anything. Access control lists say what the others may
+# (`switchhook-ops acls`).
+set -eu
+
+secret() {
+    cat "/run/secrets/kafka_$1"
+}
+bin=/opt/kafka/bin
+data=/var/lib/kafka/data
+login=org.apache.kafka.common.security
+work=/tmp/kafka
+
+if [ "${1:-}" = probe ]; then
+    # A connection: Kafka's own tools would start a Java machine each time.
+    exec bash -c 'exec 3<>/dev/tcp/127.0.0.1/9092'
+fi
+
+umask 077
+mkdir -p "$work"
+voters= servers=
+for node in $(seq 1 "$BROKERS"); do
+    voters="$voters${voters:+,}$node@kafka-$node:9093"
+done
+copies=$BROKERS
+enough=$((BROKERS / 2 + 1))
+
+cat >"$work/server.properties" <<EOF
+process.roles=broker,controller
+node.id=$NODE
+controller.quorum.voters=$voters
+controller.listener.names=CONTROLLER
+inter.broker.listener.name=SASL_PLAINTEXT
+listeners=SASL_PLAINTEXT://:9092,CONTROLLER://:9093
+advertised.listeners=SASL_PLAINTEXT://kafka-$NODE:9092
+listener.security.protocol.map=SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT
+sasl.enabled.mechanisms=SCRAM-SHA-512
+sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512
+sasl.mechanism.controller.protocol=PLAIN
+listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config=$login.scram.ScramLoginModule required username="broker" password="$(secret broker)";
+listener.name.controller.sasl.enabled.mechanisms=PLAIN
+listener.name.controller.plain.sasl.jaas.config=$login.plain.PlainLoginModule required username="broker" password="$(secret broker)" user_broker="$(secret broker)";
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:broker
+log.dirs=$data
+auto.create.topics.enable=false
+message.max.bytes=5242880
+replica.fetch.max.bytes=5242880
+log.message.timestamp.type=LogAppendTime
+default.replication.factor=$copies
+min.insync.replicas=$enough
+unclean.leader.election.enable=false
+offsets.topic.replication.factor=$copies
+transaction.state.log.replication.factor=$copies
+transaction.state.log.min.isr=$enough
+share.coordinator.state.topic.replication.factor=$copies
+share.coordinator.state.topic.min.isr=$enough
+group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
+EOF
+
+if ! [ -e "$data/meta.properties" ]; then
+    set -- --add-scram "SCRAM-SHA-512=[name=broker,password=$(secret broker)]"
+    for user in operator ingress flow-engine dispatcher registry; do
+        password=$(secret "$(printf %s "$user" | tr - _)")
+        set -- "$@" --add-scram "SCRAM-SHA-512=[name=switchhook-$user,password=$password]"
+    done
+    "$bin/kafka-storage.sh" format --cluster-id "$CLUSTER_ID" --config "$work/server.properties" "$@"
+fi
+exec "$bin/kafka-server-start.sh" "$work/server.properties"

@@ -1,0 +1,86 @@
+"""Where an installation is: its Kafka, a DSN for each service that keeps rows, its services' ports and its API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from operations.errors import CommandError
+from operations.services import OWNERS
+
+if TYPE_CHECKING:
+    from servicekit.kafka.cluster import Cluster
+
+
+def nothing(_service: str) -> Mapping[str, str]:
+    """No settings beside those of this process."""
+    return {}
+
+
+@dataclass(frozen=True)
+class Installation:
+    """What is known of an installation; empty where nothing is.
+
+    `dsns`: service -> the DSN of its role. `urls`: replica or service -> its own port's base URL (health, metrics and
+    what the gateway does not route). `admin_dsn`: one that may make databases and
+    roles. `gateway`: the base URL of the public API. `token`: the operator's. `environment`:
+    service -> settings that it has beside those of this process. `when_away`: what to do about a server that does not answer. `command` is what its operator types, `how` how what
+    is missing is named.
+    """
+
+    command: str
+    how: str
+    cluster: Cluster | None = None
+    dsns: Mapping[str, str] = field(default_factory=dict)
+    urls: Mapping[str, str] = field(default_factory=dict)
+    admin_dsn: str = ""
+    gateway: str = ""
+    token: str = ""
+    when_away: str = "Ask once more when it answers"
+    environment: Callable[[str], Mapping[str, str]] = nothing
+
+    def kafka(self, servers: str = "") -> Cluster:
+        """The broker that an option named, or the installation's. CommandError when there is none."""
+        cluster = broker(servers) if servers else self.cluster
+        if cluster is None:
+            raise CommandError(f"It is not known where Kafka is: {self.how}, or give --kafka.")
+        return cluster
+
+    def database(self, service: str, dsn: str = "") -> str:
+        """The DSN that an option named, or that of the service's role. CommandError when there is none."""
+        if service not in OWNERS:
+            raise CommandError(f"{service} keeps no checkpoint: choose one of {', '.join(sorted(OWNERS))}.")
+        found = dsn or self.dsns.get(service, "")
+        if not found:
+            raise CommandError(f"It is not known where the database of {service} is: {self.how}, or give --database.")
+        return found
+
+    def url_of(self, service: str) -> str:
+        """The base URL of one replica of a service; empty when none is known."""
+        return next((url for name, url in self.urls.items() if name == service), "")
+
+
+def broker(servers: str, **given: Any) -> Cluster:
+    """A broker that somebody runs; login and TLS come from SWITCHHOOK_KAFKA_…, as for a service.
+
+    CommandError when these settings do not go together.
+    """
+    from pydantic import ValidationError  # Later than the module: `--help` needs none of it.
+
+    from servicekit.settings import KafkaSettings, refusal
+
+    try:
+        return KafkaSettings(kafka=servers, **given).cluster
+    except ValidationError as error:
+        raise CommandError(f"{refusal(error)}.") from error
+
+
+def installation(context: typer.Context) -> Installation:
+    """The one that the command is about: the application that runs it has found it."""
+    found = context.find_object(Installation)
+    if found is None:
+        raise TypeError("the application that has this command names no installation")
+    return found

@@ -1,0 +1,134 @@
+"""What contracts grant on Kafka, on a broker that asks: each principal can do its work and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from aiokafka import TopicPartition
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAuthorizationFailedError,
+)
+from aiokafka.structs import OffsetAndMetadata
+
+from contracts.access import OPERATOR, SERVICES, Grant, grants
+from contracts.groups import BRIDGE, GROUPS
+from contracts.topics import TOPICS
+from operations.acls import PRINCIPAL, apply
+from operations.topics import create_topics
+from servicekit.kafka.clients import admin_of, make_consumer, make_producer
+from servicekit.kafka.cluster import Cluster
+from servicekit.settings import KafkaSettings
+from support.secure_kafka import SecureKafka, make_certificates
+
+PASSWORD = "right-horse-battery"
+STRANGER = "stranger"
+EVERYBODY = (*SERVICES, OPERATOR, STRANGER)
+REFUSED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SecureKafka]:
+    folder = tmp_path_factory.mktemp("authorised")
+    users = [PRINCIPAL.format(name) for name in EVERYBODY]
+    server = SecureKafka(folder / "kafka", make_certificates(folder), password=PASSWORD, users=users, authorises=True)
+    await server.start()
+    anyone = Cluster(server.bootstrap_servers, "blue.")
+    await apply(anyone)
+    await create_topics(as_user(server, OPERATOR))
+    assert await written(anyone) == {topic.name for topic in TOPICS}
+    yield server
+    await server.stop()
+
+
+def as_user(broker: SecureKafka, principal: str) -> Cluster:
+    """As a service reaches it that is given the user's login."""
+    login = {"sasl_mechanism": "SCRAM-SHA-512", "user": PRINCIPAL.format(principal), "password": PASSWORD}
+    settings = broker.settings("SASL_PLAINTEXT", **login)
+    given = {name.removeprefix("SWITCHHOOK_").lower(): value for name, value in settings.items()}
+    return KafkaSettings.model_validate(given | {"topic_prefix": "blue."}).cluster
+
+
+async def written(cluster: Cluster) -> set[str]:
+    """The topics that it can write to: a record in each."""
+    producer, done = make_producer(cluster), set[str]()
+    try:
+        await producer.start()
+        for topic in TOPICS:
+            with contextlib.suppress(*REFUSED):
+                await producer.send_and_wait(cluster.named(topic.name), b"{}", key=b"k", partition=0)
+                done.add(topic.name)
+    except ClusterAuthorizationFailedError:  # Who may write nowhere gets no producer's id.
+        return done
+    finally:
+        await producer.stop()
+    return done
+
+
+async def readable(cluster: Cluster) -> set[str]:
+    """The topics of which it gets records, each of which has some, within two seconds."""
+    consumer, found = make_consumer(cluster, client_id="test"), set[str]()
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(cluster.named(topic.name), 0) for topic in TOPICS]
+        consumer.assign(partitions)
+        for partition in partitions:
+            consumer.seek(partition, 0)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(2.0):
+                while True:
+                    with contextlib.suppress(*REFUSED):
+                        for partition in await consumer.getmany(timeout_ms=100):
+                            found.add(partition.topic.removeprefix(cluster.topic_prefix))
+    finally:
+        await consumer.stop()
+    return found
+
+
+async def commits(cluster: Cluster, group: str, topic: str) -> bool:
+    consumer = make_consumer(cluster, client_id="test", group=group)
+    await consumer.start()
+    partition = TopicPartition(cluster.named(topic), 0)
+    try:
+        consumer.assign([partition])
+        await consumer.commit({partition: OffsetAndMetadata(0, "")})
+    except REFUSED:
+        return False
+    finally:
+        await consumer.stop()
+    return True
+
+
+def may(principal: str, resource: str, name: str, operation: str) -> bool:
+    def matches(grant: Grant) -> bool:
+        named = name.startswith(grant.name) if grant.begins else name == grant.name
+        return (grant.principal, grant.resource, named) == (principal, resource, True) and operation in grant.operations
+
+    return any(map(matches, grants()))
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("principal", EVERYBODY)
+async def test_a_principal_writes_and_reads_what_it_is_granted_and_nothing_else(
+    broker: SecureKafka, principal: str
+) -> None:
+    cluster = as_user(broker, principal)
+    assert await written(cluster) == {topic.name for topic in TOPICS if may(principal, "topic", topic.name, "Write")}
+    assert await readable(cluster) == {topic.name for topic in TOPICS if may(principal, "topic", topic.name, "Read")}
+    shared = {group: topic for groups in (*GROUPS.values(), BRIDGE) for topic, group in groups.items()}
+    assert {group for group, topic in shared.items() if await commits(cluster, group, topic)} == {
+        group for group in shared if may(principal, "group", group, "Read")
+    }
+
+
+@pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("principal", [*SERVICES, STRANGER])
+async def test_only_the_operator_changes_topics(broker: SecureKafka, principal: str) -> None:
+    async with admin_of(as_user(broker, principal)) as admin:
+        response = await admin.delete_topics([f"blue.{topic.name}" for topic in TOPICS])
+    assert {code for _, code in response.topic_error_codes} <= {TopicAuthorizationFailedError.errno}
