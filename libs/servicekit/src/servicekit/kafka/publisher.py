@@ -255,11 +255,12 @@ class KafkaPublisher:
         number = self._choose(record.key, count) if record.partition is None else record.partition
         tp = link.partition(record.topic, number)
         batch = link.queue.last(tp) or link.add(tp, link.queue.new_batch())
-        future = link.queue.write(batch, record)
+        future: asyncio.Future[Any] | None = batch.append(record.key, record.value, None, headers=record.headers)
         if future is None:
             if link.queue.waiting(tp) >= QUEUED_BATCHES:
                 raise NotAcknowledged(f"{QUEUED_BATCHES} batches are waiting for Kafka")
-            future = link.queue.write(link.add(tp, link.queue.new_batch()), record)
+            batch = link.add(tp, link.queue.new_batch())
+            future = batch.append(record.key, record.value, None, headers=record.headers)
         assert future is not None, "an empty batch takes a record of any size"
         return future
 

@@ -8,8 +8,6 @@ from typing import Any
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.producer.message_accumulator import BatchBuilder, MessageBatch
 
-from servicekit.kafka.records import Outgoing
-
 __all__ = ["BatchBuilder", "MessageBatch", "SendQueue", "waiters"]
 
 
@@ -18,7 +16,6 @@ class SendQueue:
 
     def __init__(self, producer: AIOKafkaProducer) -> None:
         self.producer = producer
-        self._new_future = asyncio.get_running_loop().create_future
 
     def partitions(self, topic: str) -> int:
         """How many partitions the topic has, 0 when that is not known yet."""
@@ -31,13 +28,6 @@ class SendQueue:
     def append(self, batch: BatchBuilder, tp: TopicPartition) -> MessageBatch:
         """Put a batch behind all that wait for that partition."""
         return self.producer._message_accumulator._append_batch(batch, tp)
-
-    def write(self, batch: MessageBatch, record: Outgoing) -> asyncio.Future[Any] | None:
-        """Put a record into a batch: what is to come of it, None when the batch is full."""
-        future: asyncio.Future[Any] | None = batch.append(
-            record.key, record.value, None, self._new_future, headers=record.headers
-        )
-        return future
 
     def waiting(self, tp: TopicPartition) -> int:
         """How many batches wait for that partition."""
