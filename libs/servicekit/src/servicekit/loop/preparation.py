@@ -123,13 +123,10 @@ class Stamps:
         for ordinal, (topic, key, value, headers, chosen) in enumerate(outgoing):
             if chosen is None and key == record.key and key is not None and topic in same_partitions:
                 chosen = record.partition
-            source = [self._topic, partition, offset, _ordinal(ordinal), *log, *headers]
+            number = _ORDINALS[ordinal] if ordinal < 256 else (cloudevents.SOURCE_INDEX, b"%d" % ordinal)
+            source = [self._topic, partition, offset, number, *log, *headers]
             made.append(Outgoing(topic, key, value, source, chosen))
         return made
-
-
-def _ordinal(number: int) -> tuple[str, bytes]:
-    return _ORDINALS[number] if number < 256 else (cloudevents.SOURCE_INDEX, b"%d" % number)
 
 
 @dataclass(slots=True)
