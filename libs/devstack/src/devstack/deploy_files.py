@@ -55,10 +55,14 @@ def handler(name: str, prefixes: list[str], does: str, exact: list[str] | None =
 
 
 def upstream(service: str) -> str:
-    """All replicas of a service, as its name resolves to them; streams pass as they come."""
+    """All replicas of a service, as its name resolves to them; streams pass as they come.
+
+    A caller waits while none takes connections, as in a restart of the only one.
+    """
     return (
         "{\n"
         f"\t\tdynamic a {service} {SERVICE_PORT}\n"
+        "\t\tlb_try_duration 10s\n"
         "\t\tflush_interval -1\n"
         "\t\ttransport http {\n\t\t\tkeepalive 55s\n\t\t}\n"
         "\t}"
