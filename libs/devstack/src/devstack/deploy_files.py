@@ -1,20 +1,27 @@
-"""The files of deploy/ that follow from contracts: what gateways route. `switchhook schemas` writes them, a test compares."""
+"""The files of deploy/ that follow from contracts: what gateways route, who may do what, what the chart takes. `switchhook schemas`
+writes them, a test compares."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from contracts.gateway import CONSOLE_SERVICE, ROWS
+from devstack import helm_files, helm_values
 from devstack.paths import ROOT
 
 DEPLOY = ROOT / "deploy"
+CHART = "helm/switchhook"
 SERVICE_PORT = 8080
 MADE = "Made from contracts by `./switchhook schemas`; a test compares."
 
 
 def files() -> dict[str, str]:
     """Path below deploy/ -> text."""
-    return {"compose/gateway/routes.caddy": "\n".join(caddy()) + "\n"}
+    chart = {**helm_files.files(), **helm_values.files(DEPLOY / CHART, MADE)}
+    return {
+        "compose/gateway/routes.caddy": "\n".join(caddy()) + "\n",
+        **{f"{CHART}/{name}": text for name, text in chart.items()},
+    }
 
 
 def write() -> None:
