@@ -16,6 +16,7 @@ from contracts.routes import ROUTES
 from devstack.deploy_files import CHART, DEPLOY
 from devstack.helm_values import entries, schema
 from flowlang.language.yaml_text import parse
+from servicekit.observability.metrics import MEANINGS
 
 FOLDER = DEPLOY / CHART
 VALUES = sorted((Path(__file__).parents[1] / "helm" / "values").glob("*.yaml"))
@@ -81,3 +82,10 @@ def test_a_gateway_sends_each_path_where_contracts_send_it() -> None:
     for path in (*paths, "/", "/docs", "/v1", "/v1/unknown", "/v11", "/console/flows"):
         assert where(path) == (service_for(path) or ""), path
     assert where("/healthy") == CONSOLE_SERVICE
+
+
+def test_alerts_are_about_metrics_that_there_are() -> None:
+    rules = parse((FOLDER / "files" / "alerts.yaml").read_text())["groups"][0]["rules"]
+    named = {name for rule in rules for name in re.findall(r"switchhook_\w+", rule["expr"])}
+    assert named
+    assert named <= MEANINGS.keys()

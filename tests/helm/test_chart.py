@@ -154,6 +154,15 @@ def test_strimzi_users_may_what_contracts_grant_and_setup_makes_no_lists() -> No
     assert {"name": "SWITCHHOOK_ACLS", "value": "false"} in job["spec"]["template"]["spec"]["containers"][0]["env"]
 
 
+def test_what_holds_data_outlives_the_release() -> None:
+    kept = [
+        each["kind"]
+        for each in documents(rendered("operators"))
+        if each["metadata"].get("annotations", {}).get("helm.sh/resource-policy") == "keep"
+    ]
+    assert sorted(kept) == ["Cluster", "Kafka", "KafkaNodePool"]
+
+
 def scaled(found: list[dict[str, Any]], kind: str, most: str) -> dict[str, int]:
     return {name: each["spec"][most] for name, each in of_kind(found, kind).items()}
 

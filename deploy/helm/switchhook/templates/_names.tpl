@@ -50,3 +50,9 @@ labels:
 {{- $images := .root.Values.images -}}
 {{ $images.prefix }}/{{ .name }}:{{ .values.tag | default $images.tag | default .root.Chart.AppVersion }}
 {{- end }}
+
+{{/* `helm uninstall` leaves what holds data: its metadata has this as well. */}}
+{{- define "switchhook.kept" -}}
+annotations:
+  helm.sh/resource-policy: keep
+{{- end }}
