@@ -194,7 +194,7 @@ def test_pods_are_as_many_as_lag_or_cpu_ask_for() -> None:
         ("minimal", "gateway.kind=ingress", "gateway.ingress.className has to name"),
         ("minimal", "observability.serviceMonitor=true", "networkPolicies.prometheus has to say"),
         ("minimal", "registry.replicas=4", "switchhook.findings.v1 has 3 partitions"),
-        ("keda", "dispatcher.autoscaling.max=13", "switchhook.actions.v1 has 12 partitions"),
+        ("keda", "dispatcher.autoscaling.max=25", "switchhook.actions.v1 has 24 partitions"),
         ("minimal", "kafka.external.userPrefix=bots-", "switchhook-ops acls apply --principal"),
         ("operators", "kafka.strimzi.brokers=1", "kafka.topicReplicas is larger than kafka.strimzi.brokers"),
         ("minimal", "dispatcher.replica=3", "replica"),

@@ -47,8 +47,9 @@
 {{- $most := int (ternary $values.autoscaling.max $values.replicas $scaled) -}}
 {{- $key := ternary "autoscaling.max" "replicas" $scaled -}}
 {{- range index (.root.Files.Get "files/groups.json" | fromJson) .name -}}
-{{- $partitions := int (index $.root.Values.kafka.partitions .topic | default .partitions) -}}
-{{- if gt $most $partitions }}{{ fail (printf "%s of %s is %d, and %s has %d partitions: a pod more would have nothing to do. Grow the topic first (kafka.partitions says how many it has then)." $key $.name $most .topic $partitions) }}{{ end -}}
+{{- $partitions := int .partitions -}}
+{{- if .sized }}{{ $partitions = int ($.root.Values.kafka.topicPartitions | default .partitions) }}{{ end -}}
+{{- if gt $most $partitions }}{{ fail (printf "%s of %s is %d, and %s has %d partitions: a pod more would have nothing to do. Of inbound, actions and events kafka.topicPartitions says how many there are." $key $.name $most .topic $partitions) }}{{ end -}}
 {{- end -}}
 {{- if and $scaled (gt (int $values.autoscaling.min) $most) }}{{ fail (printf "autoscaling.min of %s is larger than its autoscaling.max." .name) }}{{ end -}}
 {{- end }}

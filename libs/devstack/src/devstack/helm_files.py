@@ -7,10 +7,13 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
+from contracts import actions, events, inbound
 from contracts.access import grants
 from contracts.gateway import CONSOLE_SERVICE, ROWS
 from contracts.groups import BRIDGE, GROUPS
 from contracts.topics import TOPICS
+
+SIZED = frozenset(topic.name for topic in (inbound.TOPIC, actions.TOPIC, events.TOPIC))
 
 
 def files() -> dict[str, str]:
@@ -38,9 +41,15 @@ def granted() -> dict[str, list[dict[str, Any]]]:
 
 
 def members() -> dict[str, list[dict[str, Any]]]:
-    """Service -> the topics that its replicas share, each with its group and with the partitions of a new installation."""
+    """Service -> the topics that its replicas share, each with its group and with the partitions of a new installation.
+
+    `sized`: SWITCHHOOK_TOPIC_PARTITIONS may give it another number.
+    """
     partitions = {topic.name: topic.partitions for topic in TOPICS}
     return {
-        service: [{"topic": topic, "group": group, "partitions": partitions[topic]} for topic, group in groups.items()]
+        service: [
+            {"topic": topic, "group": group, "partitions": partitions[topic], "sized": topic in SIZED}
+            for topic, group in groups.items()
+        ]
         for service, groups in {"ingress": BRIDGE, **GROUPS}.items()
     }

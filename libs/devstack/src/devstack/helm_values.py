@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from contracts.topics import TOPICS
 from devstack.field_tables import table
 from devstack.paths import ROOT
 from devstack.reference_docs import SETTINGS, settings_in
@@ -148,7 +147,6 @@ def definitions() -> dict[str, Any]:
             **closed(group=text, kind=text, name=text, namespace=text, sectionName=text, port=number),
             "required": ["name"],
         },
-        "partitions": closed(**{topic.name: {"type": "integer", "minimum": 1} for topic in TOPICS}),
         **{
             f"{key}Settings": closed(**dict.fromkeys(settings_of(service), text)) for key, service in COMPONENTS.items()
         },

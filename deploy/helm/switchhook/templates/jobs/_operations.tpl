@@ -9,6 +9,10 @@
 {{- $name := include "switchhook.fullname" . -}}
 {{- include "switchhook.settings" (dict "root" . "name" "operations") }}
 - { name: SWITCHHOOK_TOPIC_REPLICAS, value: {{ .Values.kafka.topicReplicas | quote }} }
+- { name: SWITCHHOOK_TOPIC_MIN_INSYNC, value: {{ .Values.kafka.topicMinInsync | quote }} }
+{{- with .Values.kafka.topicPartitions }}
+- { name: SWITCHHOOK_TOPIC_PARTITIONS, value: {{ . | quote }} }
+{{- end }}
 - { name: SWITCHHOOK_ACLS, value: {{ and .Values.kafka.external.acls (not .Values.kafka.strimzi.enabled) | quote }} }
 - { name: SWITCHHOOK_REGISTRY_URL, value: "http://{{ $name }}-registry-replicas:8080" }
 - { name: SWITCHHOOK_FLOW_ENGINE_URL, value: "http://{{ $name }}-flow-engine-replicas:8080" }
