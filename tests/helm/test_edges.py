@@ -93,6 +93,7 @@ def test_these_edges_are_allowed_and_no_others(values: str) -> None:
 
 def test_each_pod_is_under_the_policy_that_denies_and_under_its_own() -> None:
     found = documents(rendered("everything"))
+    (chosen,) = of_kind(found, "NetworkPolicy")["deny"]["spec"]["podSelector"]["matchExpressions"]
     for name, pod in pods(found):
         labels = pod["metadata"]["labels"].items()
         over = [
@@ -102,6 +103,7 @@ def test_each_pod_is_under_the_policy_that_denies_and_under_its_own() -> None:
         ]
         assert len([policy for policy in over if policy["metadata"]["name"] == "switchhook-deny"]) == 1, name
         assert len(over) == 2, name
+        assert pod["metadata"]["labels"][chosen["key"]] in chosen["values"]
         assert all(policy["spec"]["policyTypes"] == ["Ingress", "Egress"] for policy in over)
 
 

@@ -14,6 +14,14 @@ app.kubernetes.io/component: {{ . }}
 {{- end }}
 {{- end }}
 
+{{/* Chooses all pods of this release's own, and none of Kafka or PostgreSQL, whose operators may hand labels on. Context: the root. */}}
+{{- define "switchhook.selector.all" -}}
+matchLabels:
+  {{- include "switchhook.selector" (dict "root" .) | nindent 2 }}
+matchExpressions:
+  - { key: app.kubernetes.io/component, operator: In, values: {{ append (include "switchhook.services" . | fromJsonArray) "operations" | toJson }} }
+{{- end }}
+
 {{/* Labels of everything that the chart makes. Context: dict "root" "name". */}}
 {{- define "switchhook.labels" -}}
 {{ include "switchhook.selector" . }}

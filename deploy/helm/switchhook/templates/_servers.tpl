@@ -6,7 +6,7 @@
 
 {{- define "switchhook.kafka.servers" -}}
 {{- if .Values.kafka.strimzi.enabled -}}
-{{ include "switchhook.kafka.name" . }}-kafka-bootstrap:9093
+{{ include "switchhook.kafka.name" . }}-kafka-bootstrap.{{ .Release.Namespace }}.svc:9093
 {{- else -}}
 {{ join "," .Values.kafka.external.bootstrapServers }}
 {{- end -}}

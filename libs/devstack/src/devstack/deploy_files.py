@@ -17,7 +17,7 @@ MADE = "Made from contracts by `./switchhook schemas`; a test compares."
 
 def files() -> dict[str, str]:
     """Path below deploy/ -> text."""
-    chart = {**helm_files.files(), **helm_values.files(DEPLOY / CHART, MADE)}
+    chart = {**helm_files.files(), **helm_values.files(DEPLOY / CHART)}
     return {
         "compose/gateway/routes.caddy": "\n".join(caddy()) + "\n",
         **{f"{CHART}/{name}": text for name, text in chart.items()},

@@ -38,6 +38,8 @@ Strimzi and CloudNativePG run. How to install, upgrade, scale and restore: [docs
 
 The chart makes no secret: it refuses to be installed until Secrets are named that hold them.
 
+Made from the comments of values.yaml by `./switchhook schemas`; a test compares.
+
 """
 
 
@@ -50,10 +52,10 @@ class Entry:
     schema: dict[str, Any] = field(default_factory=dict)
 
 
-def files(chart: Path, note: str) -> dict[str, str]:
+def files(chart: Path) -> dict[str, str]:
     """Name below the chart -> text."""
     text = (chart / "values.yaml").read_text()
-    return {"README.md": readme(text, note), "values.schema.json": json.dumps(schema(text), indent=1) + "\n"}
+    return {"README.md": readme(text), "values.schema.json": json.dumps(schema(text), indent=1) + "\n"}
 
 
 def entries(text: str) -> Iterator[Entry]:
@@ -75,7 +77,7 @@ def said_in(comments: list[str]) -> tuple[str, dict[str, Any]]:
     return " ".join(said), {key: value for each in told for key, value in each.items()}
 
 
-def readme(text: str, note: str) -> str:
+def readme(text: str) -> str:
     """The README, in the manner of helm-docs."""
     values = parse(text)
     rows = [
@@ -84,7 +86,7 @@ def readme(text: str, note: str) -> str:
         if each.said
         for default in [at(values, each.path)]
     ]
-    return f"{INTRODUCTION}{note}\n\n## Values\n\n{table(('key', 'type', 'default', 'meaning'), rows)}"
+    return f"{INTRODUCTION}## Values\n\n{table(('key', 'type', 'default', 'meaning'), rows)}"
 
 
 def at(values: Any, path: tuple[str, ...]) -> Any:
