@@ -184,7 +184,8 @@ def test_pods_are_as_many_as_lag_or_cpu_ask_for() -> None:
 @pytest.mark.parametrize(
     ("values", "wrong", "said"),
     [
-        ("", "", "existingSecret has to name a Secret"),
+        ("", "", "images.prefix has to say where the images are"),
+        ("minimal", "images.prefix=", "images.prefix has to say where the images are"),
         ("minimal", "existingSecret=", "existingSecret has to name a Secret"),
         ("minimal", "kafka.existingSecret=", "kafka.existingSecret has to name a Secret"),
         ("minimal", "postgres.existingSecret=", "postgres.existingSecret has to name a Secret"),

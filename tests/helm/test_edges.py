@@ -143,11 +143,15 @@ def through(blocks: list[dict[str, Any]], address: str) -> bool:
     )
 
 
-def test_strimzi_lets_the_release_and_keda_in() -> None:
+def test_strimzi_lets_the_release_integrators_and_keda_in() -> None:
     kafka = of_kind(documents(rendered("everything")), "Kafka")["kafka"]
     (listener,) = kafka["spec"]["kafka"]["listeners"]
     assert listener["authentication"] == {"type": "scram-sha-512"}
-    assert [sorted(peer) for peer in listener["networkPolicyPeers"]] == [["podSelector"], ["namespaceSelector"]]
+    assert [sorted(peer) for peer in listener["networkPolicyPeers"]] == [
+        ["podSelector"],
+        ["podSelector"],
+        ["namespaceSelector"],
+    ]
 
 
 def test_without_policies_there_are_none() -> None:

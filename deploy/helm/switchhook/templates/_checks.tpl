@@ -1,6 +1,7 @@
 {{/* Refuses values that do not go together, with a sentence. Included once, in templates/networkpolicies. */}}
 {{- define "switchhook.checks" -}}
 {{- $v := .Values -}}
+{{- if not $v.images.prefix }}{{ fail "images.prefix has to say where the images are, such as registry.example.com/switchhook: the chart takes none from a registry that it does not know." }}{{ end -}}
 {{- if not $v.existingSecret }}{{ fail "existingSecret has to name a Secret with the keys admin_token, admin_token_digest, kek and link_key: the chart makes no secret of its own." }}{{ end -}}
 {{- if not $v.postgres.existingSecret }}{{ fail "postgres.existingSecret has to name a Secret with the DSNs database_registry, database_flow_engine and database_dispatcher." }}{{ end -}}
 {{- if not $v.settings.publicUrl }}{{ fail "settings.publicUrl has to say where the outside reaches the gateway, such as https://bots.example.com." }}{{ end -}}
