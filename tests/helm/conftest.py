@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.helm_chart import TOOLS, tool
+from helm.chart import TOOLS, tool
 
 
 @pytest.fixture(autouse=True)

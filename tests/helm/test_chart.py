@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from devstack.deploy_files import CHART, DEPLOY
-from support.helm_chart import FOLDER, KUBERNETES, SETS, documents, helm, of_kind, pods, rendered, template, tool
-from support.helm_schemas import schemas
+from helm.chart import FOLDER, KUBERNETES, SETS, documents, helm, of_kind, pods, rendered, template, tool
+from helm.schemas import schemas
 
 pytestmark = pytest.mark.slow
 SERVICES = ("ingress", "flow-engine", "dispatcher", "registry")
@@ -43,7 +43,7 @@ def test_lint_has_nothing_to_say(values: str) -> None:
 @pytest.mark.parametrize("values", SETS)
 def test_what_is_made_is_what_was_read_before(values: str) -> None:
     golden = FOLDER / "golden" / f"{values}.yaml"
-    assert rendered(values) == golden.read_text(), "read the difference, then run support.helm_chart and commit it"
+    assert rendered(values) == golden.read_text(), "read the difference, then run helm.chart and commit it"
 
 
 def test_the_schemas_accept_all_of_it(schema_folder: Path) -> None:

