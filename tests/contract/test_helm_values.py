@@ -14,7 +14,9 @@ import pytest
 from contracts.gateway import CONSOLE_SERVICE, ROWS, service_for
 from contracts.routes import ROUTES
 from devstack.deploy_files import CHART, DEPLOY
+from devstack.errors import StackError
 from devstack.helm_values import entries, schema
+from devstack.testing import pytest_arguments
 from flowlang.language.yaml_text import parse
 from servicekit.observability.metrics import MEANINGS
 
@@ -89,3 +91,16 @@ def test_alerts_are_about_metrics_that_there_are() -> None:
     named = {name for rule in rules for name in re.findall(r"switchhook_\w+", rule["expr"])}
     assert named
     assert named <= MEANINGS.keys()
+
+
+def test_what_the_charts_tests_run_is_named_where_it_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("SWITCHHOOK_TOOLS", raising=False)
+    for name in ("helm", "go"):
+        (tmp_path / name).touch(mode=0o755)
+    with pytest.raises(StackError, match=r"need kubectl-validate on PATH"):
+        pytest_arguments(["helm"])
+    (tmp_path / "kubectl-validate").touch(mode=0o755)
+    assert pytest_arguments(["helm", "-x"]) == ["tests/helm", "-x"]

@@ -1,7 +1,6 @@
 """What `switchhook test …` hands to pytest."""
 
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,6 @@ FAST = ["tests/checks", "tests/unit", "tests/contract", "tests/bombs"]
         (["fast"], [*FAST, "-m", "not slow", *SHARED, LIMIT]),
         (["fast", "-x"], [*FAST, "-m", "not slow", *SHARED, LIMIT, "-x"]),
         (["slow"], ["-m", "slow or hypothesis", "--hypothesis-profile=slow", *SHARED]),
-        (["helm", "-x"], ["tests/helm", "-x"]),
         (["tests/e2e", "-k", "story"], ["-m", "not slow", "tests/e2e", "-k", "story"]),
     ],
 )
@@ -35,14 +33,3 @@ def test_what_one_process_compiles_is_there_for_the_next(monkeypatch: pytest.Mon
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setattr(subprocess, "run", run)
     assert run_tests(["-k", "this"]) == 3
-
-
-def test_the_chart_is_not_tested_without_its_programs(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("SWITCHHOOK_TOOLS", raising=False)
-    for name in ("helm", "go"):
-        (tmp_path / name).touch(mode=0o755)
-    assert run_tests(["helm"]) == 1
-    assert "kubectl-validate is needed for the tests of the Helm chart" in capsys.readouterr().err

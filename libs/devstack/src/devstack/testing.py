@@ -6,18 +6,29 @@ import subprocess
 import sys
 from collections.abc import Sequence
 
+from devstack.errors import StackError
 from devstack.paths import ROOT
 
 FAST = ("tests/checks", "tests/unit", "tests/contract", "tests/bombs")
+HELM_TOOLS = ("helm", "kubectl-validate", "go")
 NOT_SLOW = ("-m", "not slow")
 SLOW = ("-m", "slow or hypothesis", "--hypothesis-profile=slow")
 """Hypothesis marks its tests itself; they try more here."""
 SHARED = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
 """Two workers, each with a Kafka and a PostgreSQL of its own; tests/support/suite says who gets what."""
-HELM_TOOLS = ("helm", "kubectl-validate", "go")
-"""What the tests of the Helm chart run, on PATH or in the folder of SWITCHHOOK_TOOLS."""
 LIMIT = "--limit-seconds=15"
 """For a test that does not say how long it may take."""
+
+
+def helm_tests() -> str:
+    """The folder of the Helm chart's tests. StackError when what they run is neither on PATH nor in SWITCHHOOK_TOOLS."""
+    places = os.pathsep.join((os.environ.get("PATH", ""), os.environ.get("SWITCHHOOK_TOOLS", "")))
+    if missing := [tool for tool in HELM_TOOLS if shutil.which(tool, path=places) is None]:
+        raise StackError(
+            f"The tests of the Helm chart need {', '.join(missing)} on PATH or in the folder that SWITCHHOOK_TOOLS names: "
+            "docs/how-to/deploy-helm.md says where they come from."
+        )
+    return "tests/helm"
 
 
 def pytest_arguments(words: Sequence[str]) -> list[str]:
@@ -29,7 +40,7 @@ def pytest_arguments(words: Sequence[str]) -> list[str]:
     if kind == "fast":
         return [*FAST, *NOT_SLOW, *SHARED, LIMIT, *rest]
     if kind == "helm":
-        return ["tests/helm", *rest]
+        return [helm_tests(), *rest]
     if kind == "slow":
         return [*SLOW, *SHARED, *rest]
     return [*NOT_SLOW, *(() if words else (*SHARED, LIMIT)), *words]
@@ -41,19 +52,6 @@ def run_tests(words: Sequence[str]) -> int:
     What Python compiles is kept, also where PYTHONDONTWRITEBYTECODE asks for the opposite: without it each of some hundred
     processes, most of them services that are started anew, compiles our code for itself.
     """
-    if words[:1] == ["helm"] and (missing := missing_helm_tools()):
-        print(
-            f"switchhook: {', '.join(missing)} is needed for the tests of the Helm chart, on PATH or in the folder that "
-            "SWITCHHOOK_TOOLS names: docs/how-to/deploy-helm.md says where they come from.",
-            file=sys.stderr,
-        )
-        return 1
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     command = [sys.executable, "-m", "pytest", *pytest_arguments(words)]
     return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
-
-
-def missing_helm_tools() -> list[str]:
-    """Those that are in neither place."""
-    places = os.pathsep.join((os.environ.get("PATH", ""), os.environ.get("SWITCHHOOK_TOOLS", "")))
-    return [tool for tool in HELM_TOOLS if shutil.which(tool, path=places) is None]
