@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from contracts import cloudevents
 from contracts.commands import Command, SendSignal, Start, UpdateContact
@@ -107,6 +107,6 @@ class Commands:
         try:
             await self._publisher.publish(command.encode(), key=key, headers=headers)
         except KafkaError as error:
-            if not error.retriable:
+            if not (error.retriable or isinstance(error, KafkaTimeoutError)):
                 raise
             raise OutcomeUnknown(id, f"Kafka did not acknowledge it ({type(error).__name__})") from error

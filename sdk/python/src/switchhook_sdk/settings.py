@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import ssl
 from pathlib import Path
@@ -70,12 +71,14 @@ class KafkaSettings(BaseModel):
         return self
 
     def broker(self, **options: Any) -> KafkaBroker:
-        """FastStream's broker; what it sends counts as sent once all replicas have it. `options`: more of KafkaBroker's.
+        """FastStream's broker. What it sends counts as sent once all replicas have it, and it logs each batch as a detail only.
 
-        Raises ValueError for a file that does not hold what it should.
+        `options`: more of KafkaBroker's. Raises ValueError for a file that does not hold what it should.
         """
         return KafkaBroker(
-            self.kafka.split(","), security=self._security(), acks="all", enable_idempotence=True, **options
+            self.kafka.split(","),
+            **{"acks": "all", "enable_idempotence": True, "log_level": logging.DEBUG, **options},
+            security=self._security(),
         )
 
     def _security(self) -> BaseSecurity | None:

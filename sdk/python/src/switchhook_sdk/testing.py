@@ -72,9 +72,12 @@ async def played(switchhook: Switchhook, broker: KafkaBroker | None = None) -> A
     """The program's broker under TestKafkaBroker, and Switchhook played behind it. `broker`: needed where a router declares."""
     broker = broker or switchhook.broker
     installation = Played(switchhook, broker)
-    read_batches(broker, switchhook.name(commands.TOPIC.name), installation.take, persistent=False)
+    topic = switchhook.name(commands.TOPIC.name)
+    # Not persistent: FastStream forgets it with this reference.
+    subscriber = read_batches(broker, topic, installation.take, persistent=False)
     try:
         async with TestKafkaBroker(broker, connect_only=False):
             yield installation
     finally:
         installation.close()
+        del subscriber
