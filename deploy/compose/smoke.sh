@@ -2,7 +2,7 @@
 # Asks every part of the installation how it is, and the gateway for a page: exit code 0 when all is well. Needs curl.
 set -eu
 cd -- "$(dirname -- "$0")"
-docker compose run --rm setup doctor
+docker compose run --rm --no-deps setup doctor
 
 url=$(docker compose run --rm --no-deps --entrypoint printenv setup SWITCHHOOK_PUBLIC_URL | tr -d '\r')
 authority=$(mktemp)

@@ -55,10 +55,10 @@ async def test_plain_http_leads_to_tls(installation: Composed) -> None:
     assert (answer.status_code, answer.headers["location"]) == (308, "https://localhost/docs")
 
 
-async def test_the_console_and_the_widget_are_served(installation: Composed) -> None:
+async def test_the_console_and_the_documents_are_served(installation: Composed) -> None:
     place = installation.reached()
     async with httpx.AsyncClient(base_url=place.base_url, trust_env=False, verify=place.tls) as client:
-        for path in ("/docs", "/openapi.json", "/openapi/ingress.json", "/widget.js"):
+        for path in ("/docs", "/openapi.json", "/openapi/ingress.json"):
             answer = await client.get(path)
             assert answer.status_code == 200, (path, answer.text[:200])
 
