@@ -70,7 +70,7 @@ async def test_a_stream_arrives_event_by_event(installation: Composed) -> None:
     async with Api(place.base_url, place.admin_token, project, tls=place.tls) as api:
         bot = (await api.post("/v1/bots", {"name": "Streams"}))["id"]
         await api.post("/v1/channels", {"bot": bot, "type": "http", "name": "Program"})
-        await api.publish_flow(bot, FLOW.with_name("reserve-lecture.yaml").read_text())
+        await api.publish_flow(bot, FLOW.with_name("welcome.yaml").read_text())
         token = (await api.post("/v1/tokens", {"name": "program", "scopes": ["bots:converse"]}))["token"]
     headers = {"authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(
