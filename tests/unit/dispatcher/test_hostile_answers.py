@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 from uuid import uuid4
 
@@ -64,7 +65,7 @@ def read(raw: bytes) -> Answer:
     """What the client makes of these bytes. Raises Unreachable."""
     connection = Connection(lambda _: None)
     connection.connection_made(Wire())  # type: ignore[arg-type]  # all that is asked of one
-    waiting = connection.send(b"", LIMIT)
+    waiting = connection.send(b"", LIMIT, time.monotonic() + 60)
     connection.data_received(raw)
     connection.connection_lost(None)
     outcome = waiting.result()

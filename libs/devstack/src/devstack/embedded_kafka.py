@@ -23,6 +23,8 @@ JVM_OPTIONS = (
     "-Xmx512m",
     "-XX:+UseSerialGC",
     "-XX:TieredStopAtLevel=1",
+    # Statistics for jstat, which is not there: a thread would gather them twenty times a second.
+    "-XX:-UsePerfData",
     "-XX:+ExitOnOutOfMemoryError",
     "-Djava.awt.headless=true",
     # What Kafka's own libraries do; Java would print a warning each time.

@@ -180,16 +180,12 @@ class GuardedClient:
         if terms.may_send is not None and not terms.may_send():
             host.give(connection)
             return Unreachable("It was not sent: somebody else may have taken it over.", "withdrawn", sent=False)
-        waiting = connection.send(data, terms.max_body)
-        left = terms.deadline - time.monotonic()
-        timer = asyncio.get_running_loop().call_later(max(0.0, left), connection.time_out)
         try:
-            outcome = await waiting
+            outcome = await connection.send(data, terms.max_body, terms.deadline)
         except asyncio.CancelledError:
             connection.abort()
             raise
         finally:
-            timer.cancel()
             host.give(connection)
         if isinstance(outcome, Response):
             return outcome

@@ -8,6 +8,7 @@ answer (HEAD).
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any, Literal, NamedTuple, cast
 
 import httptools
@@ -46,29 +47,49 @@ class Connection(asyncio.Protocol):
         self._body = bytearray()
         self._begin()
         self._surplus = False
+        self._deadline = self._looks_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
         self.closed = False
         self.idle_since = 0.0
 
-    def send(self, request: bytes, limit: int) -> asyncio.Future[Response | Failure]:
-        """Write a request; done with its answer, the body at most `limit` bytes, or with why there is none."""
-        self._limit, self._overhead = limit, 0
+    def send(self, request: bytes, limit: int, deadline: float) -> asyncio.Future[Response | Failure]:
+        """Write a request; done with its answer, the body at most `limit` bytes, or with why there is none. `deadline`: a
+        moment of the monotonic clock."""
+        self._limit, self._overhead, self._deadline = limit, 0, deadline
         self._begin()
         self._waiter = waiter = asyncio.get_running_loop().create_future()
         self._transport.write(request)
+        if self._timer is None or deadline < self._looks_at:
+            self._watch()
         return waiter
+
+    def _watch(self) -> None:
+        """Notice the deadline. A timer stays for the requests that follow: one for each would cost a twentieth of a delivery."""
+        self._forget_timer()
+        self._looks_at, left = self._deadline, max(0.0, self._deadline - time.monotonic())
+        self._timer = asyncio.get_running_loop().call_later(left, self._look_at_the_clock)
+
+    def _look_at_the_clock(self) -> None:
+        self._timer = None
+        if self._waiter is not None and time.monotonic() < self._deadline:
+            self._watch()
+        elif self._waiter is not None:
+            self._end("timeout")
+
+    def _forget_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     @property
     def reusable(self) -> bool:
         """Whether another request may follow."""
         return not (self.closed or self._surplus or self._transport.is_closing())
 
-    def time_out(self) -> None:
-        """Give the answer up."""
-        self._end("timeout")
-
     def abort(self) -> None:
         """Close at once."""
         self.closed = True
+        self._forget_timer()
         if self._transport is not None:
             self._transport.abort()
 
@@ -94,6 +115,7 @@ class Connection(asyncio.Protocol):
 
     def connection_lost(self, _: Exception | None) -> None:
         self.closed = True
+        self._forget_timer()
         if self._waiter is None:
             self._lost(self)
         elif self._head_done and self._until_close:

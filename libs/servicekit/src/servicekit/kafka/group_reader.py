@@ -264,12 +264,13 @@ class GroupReader:
             await consumers.close(consumer)
 
     async def _pump(self, receiver: RecordSink, consumer: AIOKafkaConsumer) -> None:
+        wait_ms = POLL_MS
         while True:
             while not receiver.has_room():
                 self._room.clear()
                 await self._room.wait()
             try:
-                fetched = await consumer.getmany(timeout_ms=POLL_MS, max_records=AT_ONCE)
+                fetched = await consumer.getmany(timeout_ms=wait_ms, max_records=AT_ONCE)
             except (OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
                 about = _partitions_of(error)
                 for partition in about:
@@ -277,6 +278,8 @@ class GroupReader:
                 receiver.out_of_range(about)
                 continue
             if self._patience_ms:
+                # Two fetches that collect and bring nothing are enough to know that no more is coming.
+                wait_ms = 2 * self._patience_ms if fetched else POLL_MS
                 consumers.collect(consumer, self._patience_ms if fetched else 0)
             for tp, records in fetched.items():
                 again = receiver.receive(tp.partition, records)

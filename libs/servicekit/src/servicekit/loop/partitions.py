@@ -194,9 +194,13 @@ class Partition:
                 return taken[:count]
         return taken
 
+    def size_of_first(self, count: int) -> int:
+        """Bytes of the next records, so many of those that wait."""
+        return self.waiting_bytes if count == len(self._buffer) else size_of(self._buffer[:count])
+
     def drop(self, count: int) -> None:
         """The first `count` records are applied."""
-        self.waiting_bytes -= size_of(self._buffer[:count])
+        self.waiting_bytes -= self.size_of_first(count)
         del self._buffer[:count]
         self.delay, self.tries, self.error = 0.0, 0, None
 

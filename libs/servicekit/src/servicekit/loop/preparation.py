@@ -11,7 +11,7 @@ from servicekit.checkpoints.fence import CheckpointMove, Hold, Seen, is_repeat, 
 from servicekit.kafka.publisher import check_sizes
 from servicekit.kafka.records import Outgoing, Record, dead_letter, examine, pack_outgoing, record_id
 from servicekit.loop.batches import Batch, Commit, DeadRecord
-from servicekit.loop.partitions import Partition, size_of
+from servicekit.loop.partitions import Partition
 
 MAX_BYTES = 8 * 1024 * 1024
 _ORDINALS = [(cloudevents.SOURCE_INDEX, b"%d" % ordinal) for ordinal in range(256)]
@@ -71,7 +71,7 @@ def cut(partitions: Iterable[Partition], max_records: int) -> list[Portion]:
         if alone:
             break
         room -= len(records)
-        room_bytes -= size_of(records)
+        room_bytes -= partition.size_of_first(len(records))
     return portions
 
 
@@ -123,13 +123,10 @@ class Stamps:
         for ordinal, (topic, key, value, headers, chosen) in enumerate(outgoing):
             if chosen is None and key == record.key and key is not None and topic in same_partitions:
                 chosen = record.partition
-            source = [self._topic, partition, offset, _ordinal(ordinal), *log, *headers]
+            number = _ORDINALS[ordinal] if ordinal < 256 else (cloudevents.SOURCE_INDEX, b"%d" % ordinal)
+            source = [self._topic, partition, offset, number, *log, *headers]
             made.append(Outgoing(topic, key, value, source, chosen))
         return made
-
-
-def _ordinal(number: int) -> tuple[str, bytes]:
-    return _ORDINALS[number] if number < 256 else (cloudevents.SOURCE_INDEX, b"%d" % number)
 
 
 @dataclass(slots=True)

@@ -1,10 +1,10 @@
-"""Deliveries' keys, of the class that the database driver gives: equal to the standard library's, made and written as text
+"""Keys of deliveries and leases, of the class that the database driver gives: equal to the standard library's, made and written as text
 in a tenth of its time (docs/performance.md)."""
 
 from __future__ import annotations
 
 from hashlib import sha1
-from uuid import NAMESPACE_URL, UUID, uuid5
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from asyncpg.pgproto import pgproto
 
@@ -14,6 +14,11 @@ _NAMESPACE = uuid5(NAMESPACE_URL, "urn:switchhook:delivery").bytes
 def key_of(id: str) -> UUID:
     """An action's id as a key. Raises ValueError for a text that is no UUID."""
     return pgproto.UUID(id)
+
+
+def new_key() -> UUID:
+    """A random one."""
+    return pgproto.UUID(uuid4().bytes)
 
 
 def derived_key(event_id: str, endpoint_id: str) -> UUID:

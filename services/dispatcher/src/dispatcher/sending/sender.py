@@ -106,24 +106,25 @@ class Sender:
         with traced(f"deliver {delivery.kind.name}", delivery.traceparent) as span:
             if "traceparent" in request.headers:
                 request.headers["traceparent"] = span.traceparent
-            return await self._send(delivery, request, begun)
-
-    async def _send(self, delivery: Delivery, request: Request, begun: Begun) -> Result:
-        timeout = min(request.timeout, self._context.longest)
-        if request.before:
-            await self._beforehand(delivery, request.before, timeout)
-        begun.at, begun.since = datetime.now(UTC), time.monotonic()
-        reading = await self._exchange(delivery, request, timeout, begun)
-        if reading.moved_to is not None and self._may_send(delivery, timeout):
-            delivery.parsed = channel_requests.moved(delivery, reading.moved_to)
-            request = delivery.kind.request(delivery, self._context)
+            timeout = min(request.timeout, self._context.longest)
+            if request.before:
+                await self._beforehand(delivery, request.before, timeout)
+            begun.at, begun.since = datetime.now(UTC), time.monotonic()
             reading = await self._exchange(delivery, request, timeout, begun)
-        request, answer = begun.request or request, begun.answer
-        kept = attempt_log.kept_request(request), attempt_log.kept_answer(request, answer)
+            if reading.moved_to is not None and self._may_send(delivery, timeout):
+                reading = await self._to_new_id(delivery, reading.moved_to, timeout, begun)
+        return self._result(delivery, reading, begun.request or request, begun)
+
+    def _result(self, delivery: Delivery, reading: Reading, request: Request, begun: Begun) -> Result:
+        kept = attempt_log.kept_request(request), attempt_log.kept_answer(request, begun.answer)
         result = self._concluded(delivery, reading, begun.attempt(delivery, *kept))
         if delivery.kind.answered:
             result.request, result.secrets = attempt_log.for_the_caller(request), request.secrets
         return result
+
+    async def _to_new_id(self, delivery: Delivery, peer: str, timeout: float, begun: Begun) -> Reading:
+        delivery.parsed = channel_requests.moved(delivery, peer)
+        return await self._exchange(delivery, delivery.kind.request(delivery, self._context), timeout, begun)
 
     async def _exchange(self, delivery: Delivery, request: Request, timeout: float, begun: Begun) -> Reading:
         """Send it, and what follows from its answer: up to the last request, or the first that did not succeed."""

@@ -100,16 +100,14 @@ UPDATE queue SET next_due = now() WHERE id IN (SELECT queue_id FROM freed)
 """
 _PUBLISHED, _WORKING = (f"${len(RESULT) + number}" for number in (1, 2))
 _RECORD = f"""
-WITH result AS (
-    SELECT * FROM {RESULT.unnest()}
-), done AS (
+WITH done AS (
     UPDATE delivery d
        SET state = u.state, attempts = u.attempts, error = u.detail, lease = NULL,
            due = CASE WHEN u.delay IS NOT NULL THEN now() + u.delay * interval '1 second' END,
            finished_at = CASE WHEN u.delay IS NULL THEN now() END
-      FROM result u
+      FROM {RESULT.unnest()}
      WHERE d.id = u.id AND d.day = u.day AND d.lease = u.lease
-    RETURNING d.id, d.day
+    RETURNING d.id, d.day, d.attempts, d.state, u.started_at, u.took_ms, u.status, u.code, u.detail, u.request, u.response
 ), gone AS (
     DELETE FROM result_outbox WHERE name = ANY ({_PUBLISHED}::uuid[])
 ), working AS (
@@ -121,7 +119,7 @@ WITH result AS (
     INSERT INTO attempt (delivery_id, day, number, started_at, took_ms, outcome, status, code, detail, request, response)
     SELECT id, day, attempts, started_at, took_ms, CASE state WHEN 'retrying' THEN 'retry' ELSE state END, status, code,
            detail, request, response
-      FROM result JOIN done USING (id, day) WHERE request IS NOT NULL
+      FROM done WHERE request IS NOT NULL
 )
 SELECT id, NULL AS name FROM done
 UNION ALL SELECT NULL, name FROM working WHERE failures >= {OPENS_AFTER}

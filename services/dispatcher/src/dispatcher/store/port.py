@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import date, timedelta
 from typing import NamedTuple, Protocol, TypeVar
-from uuid import UUID, uuid4
+from uuid import UUID
 
 from dispatcher.model.delivery import Delivery, Result
+from dispatcher.model.keys import new_key
 from dispatcher.model.states import State
 from servicekit.boot_clock import boot_seconds
 from servicekit.kafka.records import Outgoing
@@ -36,7 +37,7 @@ class Lease:
     """One grant: its id in the database, and its end on our boot clock, which was read before the database's."""
 
     def __init__(self, seconds: float) -> None:
-        self.id, self.ends, self.interval = uuid4(), boot_seconds() + seconds, timedelta(seconds=seconds)
+        self.id, self.ends, self.interval = new_key(), boot_seconds() + seconds, timedelta(seconds=seconds)
 
 
 class Place(NamedTuple):

@@ -67,6 +67,8 @@ class EngineHandler:
         await self._wait_for_registry(loaded.waiting())
         await self._catalogue.prepare(one.conversation for one in loaded.work.conversations.values())
         applied = await self._apply_in_order(all_arrived, loaded)
+        for kind, made in loaded.turns.items():
+            self._turns[kind].inc(made)
         self._shares.note(loaded.work.conversations[key].conversation.project_id for key in loaded.work.held)
         work = loaded.work
         return Commit(partial(self._store.save, work), work.outgoing, work.dead, applied=applied)
@@ -143,7 +145,7 @@ class EngineHandler:
             self._repeats.inc()
             answer_repeat(arrived, loaded, batch)
         elif await turns.apply(arrived, loaded, mark, here=here):
-            self._turns[arrived.body.kind].inc()
+            batch.turns[arrived.body.kind] += 1
         else:
             return False
         return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +25,8 @@ class LoadedBatch:
     """A batch's Work, and what else its records ask for."""
 
     work: Work = field(default_factory=Work)
+    turns: Counter[str] = field(default_factory=Counter)
+    """How many were made of it, by the kind of event."""
     found: dict[Name, Conversations] = field(default_factory=dict)
     peers: dict[str, Conversations] = field(default_factory=dict)
     """By the key of a record that names a peer without a channel: the conversations that there are, the last used first."""

@@ -140,9 +140,10 @@ class Outputs:
         self.records.append(Outgoing(replies.TOPIC.name, key, encode(body), headers, partition))
 
     def _add(self, topic: str, id: str, type: bytes, value: bytes, key: str | None = None) -> None:
-        if len(value) > VALUE_LIMIT:
-            raise TooLarge(f"a record of {len(value)} bytes, more than {VALUE_LIMIT}")
-        self._size += len(value)
+        size = len(value)
+        if size > VALUE_LIMIT:
+            raise TooLarge(f"a record of {size} bytes, more than {VALUE_LIMIT}")
+        self._size += size
         if self._size > TURN_LIMIT:
             raise TooLarge(f"a turn that writes more than {TURN_LIMIT} bytes")
         headers = [*self._own, ("ce_id", id.encode()), ("ce_type", type)]
