@@ -34,6 +34,8 @@ class OperatorSettings(KafkaSettings):
     """Where the gateway is reached. Without it the registry's own port is asked."""
     admin_token: SecretStr | None = None
     """The operator's token, not its digest."""
+    kek: SecretStr | None = None
+    """The registry's; `doctor` and `rotate-kek` take the keys' ids from it, and nothing else."""
     topic_replicas: int = Field(default=3, ge=1)
     """Copies of each partition of a topic that is made."""
     topic_min_insync: int = Field(default=2, ge=1)
@@ -61,4 +63,5 @@ def from_environment() -> Installation:
         gateway=(settings.url or settings.registry_url).rstrip("/"),
         layout=Layout(settings.topic_replicas, settings.topic_min_insync, settings.topic_partitions),
         token=settings.admin_token.get_secret_value() if settings.admin_token else "",
+        kek=settings.kek.get_secret_value() if settings.kek else "",
     )

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
 from contracts.topic import Topic
@@ -17,10 +16,8 @@ from operations.layout import Layout
 from operations.topic_plan import Difference, Found, about, differences, partitions_of, settings_of
 from servicekit.kafka.clients import admin_of
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.inside_aiokafka import connections
+from servicekit.kafka.inside_aiokafka import connections, topic_settings
 
-SET_ON_THE_TOPIC = 1
-"""Kafka's number for where a setting comes from: the topic itself (org.apache.kafka.clients.admin.ConfigEntry)."""
 SHOWN_SECONDS = 20.0
 
 
@@ -68,7 +65,7 @@ async def alter(cluster: Cluster, layout: Layout, *, force: bool = False) -> lis
         for name in dict.fromkeys(each.topic for each in said):
             changed = {each.what: each.meant for each in said if each.topic == name}
             # Kafka takes this as all that is set on the topic: what is not said is not set any more.
-            await _set(admin, name, {**present[name].own, **changed})
+            await topic_settings.replace(admin, name, {**present[name].own, **changed})
         await _shown(admin, said)
     return said
 
@@ -88,32 +85,11 @@ async def found(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, F
     """Those of the topics that are there. Raises KafkaError."""
     described = {each["topic"]: each["partitions"] for each in await admin.describe_topics()}
     present = {name: described[name] for name in names if described.get(name)}
-    settings = await _settings(admin, list(present))
+    settings = await topic_settings.read(admin, list(present))
     return {
         name: Found(len(parts), min(len(part["replicas"]) for part in parts), *settings[name])
         for name, parts in present.items()
     }
-
-
-async def _settings(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, tuple[dict[str, str], dict[str, str]]]:
-    """Of each topic what holds, and what of it is set on the topic itself."""
-    told: dict[str, tuple[dict[str, str], dict[str, str]]] = {}
-    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names]
-    for response in await admin.describe_configs(resources) if resources else ():
-        for code, message, _, name, entries in response.resources:
-            if code:
-                raise for_code(code)(message or name)
-            holds = {setting: value for setting, value, *_ in entries}
-            own = {setting: value for setting, value, _, source, *_ in entries if source == SET_ON_THE_TOPIC}
-            told[name] = (holds, own)
-    return told
-
-
-async def _set(admin: AIOKafkaAdminClient, name: str, settings: Mapping[str, str]) -> None:
-    (response,) = await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(settings))])
-    for code, message, *_ in response.resources:
-        if code:
-            raise for_code(code)(message or name)
 
 
 def by_name(cluster: Cluster, topics: Iterable[Topic]) -> dict[str, Topic]:
