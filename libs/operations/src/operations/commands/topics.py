@@ -109,6 +109,29 @@ def alter_settings(
         typer.echo("nothing to alter")
 
 
+@app.command("grow")
+def grow_topics(context: typer.Context, kafka: Kafka = "", partitions: Partitions = None) -> None:
+    """Give inbound, actions and events more partitions, while no service runs and everything is drained.
+
+    What is still on its way is named, and nothing is changed then (docs/how-to/operate.md). Cut off, it may be given again.
+    """
+    from operations.growing import grow
+
+    here = installation(context)
+    if kafka:
+        here = replace(here, cluster=here.kafka(kafka))
+    wanted = laid_out(here, None, None, partitions).partitions
+    if wanted is None:
+        raise CommandError("Say how many partitions: --partitions, or SWITCHHOOK_TOPIC_PARTITIONS.")
+
+    async def growing() -> None:
+        async for line in grow(here, wanted):
+            typer.echo(line)
+
+    asyncio.run(growing())
+    typer.echo(f"set SWITCHHOOK_TOPIC_PARTITIONS={wanted} for the operator's jobs, and start the services")
+
+
 def laid_out(here: Installation, replicas: int | None, min_insync: int | None, partitions: int | None) -> Layout:
     """The installation's layout, with what options say in place of it."""
     given = {"replicas": replicas, "min_insync": min_insync, "partitions": partitions}
