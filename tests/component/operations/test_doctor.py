@@ -103,6 +103,7 @@ async def test_topics_lag_and_disks_are_told(cluster: Cluster, make_topic: MakeT
     group = GROUPS["flow-engine"][INBOUND]
     await write_committed(cluster, group, INBOUND, {3: Committed(2, "log")})
     assert await lag_of(cluster, group, INBOUND) == 5
+    assert await lag_of(cluster, "a-group-that-has-read-nothing", INBOUND) == 0
 
     here = Installation("switchhook-ops", "say where", cluster)
     compression, survives = [check async for check in topic_checks(here)]

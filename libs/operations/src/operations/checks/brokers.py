@@ -89,14 +89,20 @@ async def lag_of(cluster: Cluster, group: str, topic: str) -> int:
     name = cluster.named(topic)
     async with asked(cluster, "asked how far they are read") as admin:
         told = await admin.list_consumer_group_offsets(cluster.named(group))
+    read = {place: at.offset for place, at in told.items() if place.topic == name and at.offset >= 0}
+    ends = await _ends(cluster, list(read)) if read else {}
+    return sum(max(ends[place] - at, 0) for place, at in read.items())
+
+
+async def _ends(cluster: Cluster, places: list[TopicPartition]) -> Mapping[TopicPartition, int]:
+    async with asked(cluster, "asked for their ends"):
         consumer = make_consumer(cluster, client_id="switchhook-operator")
         try:
             await consumer.start()
-            read = {place: at.offset for place, at in told.items() if place.topic == name and at.offset >= 0}
-            ends: Mapping[TopicPartition, int] = await consumer.end_offsets(list(read)) if read else {}
+            found: Mapping[TopicPartition, int] = await consumer.end_offsets(places)
         finally:
             await consumer.stop()
-    return sum(max(ends[place] - at, 0) for place, at in read.items())
+    return found
 
 
 async def disk_checks(here: Installation) -> AsyncIterator[Check]:
