@@ -178,8 +178,17 @@ async def test_a_trailer_is_no_header(port):
         ("body", POST + LENGTH + b"\r\n{", b"HTTP/1.1 408"),
         ("body", POST + CHUNKED + b"\r\n5\r\n{", b"HTTP/1.1 408"),
         ("nothing", b"\r\n", b""),
+        ("nothing", POST + LENGTH + b"\r\n" + BODY, b"HTTP/1.1 200"),
     ],
-    ids=["nothing at all", "half a head", "half a second head", "half a body", "half a chunk", "an empty line"],
+    ids=[
+        "nothing at all",
+        "half a head",
+        "half a second head",
+        "half a body",
+        "half a chunk",
+        "an empty line",
+        "no second request",
+    ],
 )
 async def test_who_does_not_go_on_is_told_and_cut_off(port, monkeypatch, part, sent, status):
     monkeypatch.setitem(bounded_http._SECONDS, part, 0.05)

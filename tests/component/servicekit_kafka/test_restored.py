@@ -11,7 +11,7 @@ import asyncpg
 import orjson
 import pytest
 
-from devstack import restores
+from operations import restores
 from servicekit.checkpoints import fence
 from servicekit.checkpoints.age import Behind
 from servicekit.kafka.cluster import Cluster

@@ -79,7 +79,12 @@ async def _members(cluster: Cluster) -> list[str]:
     groups = [group for each in (*GROUPS.values(), BRIDGE) for group in each.values()]
     async with asked(cluster, "asked for their groups") as admin:
         counts = [(group, await _count_of(admin, cluster.named(group))) for group in groups]
-    return [f"{count} replicas are members of the group {group}: stop them" for group, count in counts if count]
+    return [
+        f"{count} replicas are members of the group {group}: stop them (one that has ended counts for as long as"
+        " SWITCHHOOK_SESSION_TIMEOUT_SECONDS)"
+        for group, count in counts
+        if count
+    ]
 
 
 async def _count_of(admin: AIOKafkaAdminClient, group: str) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from channels.discovery import installed
@@ -45,24 +44,11 @@ class Ingress:
     commands: CommandIntake
 
 
-class Instances:
-    """How many instances live, looked up once a second: every request asks."""
-
-    def __init__(self, asker: Asking) -> None:
-        self._asker, self._count, self._until = asker, 1, 0.0
-
-    def __call__(self) -> int:
-        now = time.monotonic()
-        if now >= self._until:
-            self._count, self._until = self._asker.instances, now + 1
-        return self._count
-
-
 def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) -> Ingress:
     """Wire the doors. Raises ValueError when SWITCHHOOK_LINK_KEY is not set, BrokenConnector for a package's channel."""
     connectors = installed()
     catalogue, authoriser = Catalogue(view, connectors), Authoriser(view, settings.admin_token)
-    keys, limiter = LinkKeys(settings.link_key), Limiter(Instances(asker))
+    keys, limiter = LinkKeys(settings.link_key), Limiter(lambda: asker.instances)
     intake = Intake(publisher, asker, view, WaitingCallers(settings.waiting_callers))
     listeners = WaitingCallers(settings.waiting_callers, "or ask without wait, and not for a stream.")
     attachments = Attachments(intake, asker, settings.attaches_per_second, listeners)

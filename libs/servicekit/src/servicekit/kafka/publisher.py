@@ -12,8 +12,8 @@ import asyncio
 import contextlib
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, lru_cache
 from typing import Any, Protocol
 
 import structlog
@@ -56,6 +56,11 @@ def check_sizes(records: Iterable[Outgoing]) -> None:
         _check(record.topic, size_of(record))
 
 
+@cache
+def _published(topic: str) -> Any:
+    return counter("switchhook_published_total").labels(topic)
+
+
 def _check(topic: str, size: int) -> None:
     limit = DLQ_RECORD_LIMIT if topic.endswith(".dlq.v1") else RECORD_LIMIT
     if size > limit:
@@ -83,6 +88,10 @@ class _Link:
         self.failed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self.open: dict[MessageBatch, float] = {}
         """Unacknowledged batches, the oldest first, and since when."""
+        self.partition: Callable[[str, int], TopicPartition] = lru_cache(maxsize=4_096)(
+            lambda topic, number: TopicPartition(cluster.named(topic), number)
+        )
+        """A partition of a topic as it is called on the cluster."""
         self.used = asyncio.Event()
         """Set by each batch that is put in, and by the failure."""
         self.failed.add_done_callback(lambda _: self.used.set())
@@ -90,10 +99,6 @@ class _Link:
     def partitions(self, topic: str) -> int:
         """How many partitions the topic has, 0 when that is not known yet."""
         return self.queue.partitions(self._cluster.named(topic))
-
-    def partition(self, topic: str, number: int) -> TopicPartition:
-        """A partition of a topic as it is called on the cluster."""
-        return TopicPartition(self._cluster.named(topic), number)
 
     def add(self, tp: TopicPartition, builder: BatchBuilder) -> MessageBatch:
         """Put a batch behind all that wait for that partition."""
@@ -107,7 +112,7 @@ class _Link:
         self.open.pop(batch, None)
         topic = self._cluster.own_name(batch.tp.topic)
         if _acknowledged(future):
-            counter("switchhook_published_total").labels(topic).inc(batch.record_count)
+            _published(topic).inc(batch.record_count)
             REFUSED.taken(batch.tp.topic, size)
         else:
             counter("switchhook_publish_failures_total").labels(topic).inc(batch.record_count)
@@ -195,10 +200,12 @@ class KafkaPublisher:
 
     async def publish(self, record: Outgoing) -> int:
         """Write one record; its offset once acknowledged. Raises NotAcknowledged after the time-out, TooLarge at once."""
-        check_sizes([record])
-        if self._link is None or not self._link.partitions(record.topic):
+        _check(record.topic, size_of(record))
+        count = self.count(record.topic)
+        if not count:
             await self.partitions_for(record.topic)
-        future = self._append(self._live(), record)
+            count = self._known(self._live(), record.topic)
+        future = self._append(self._live(), record, count)
         self._single.append((time.monotonic() + self._timeout, future))
         try:
             return int((await future).offset)
@@ -244,14 +251,10 @@ class KafkaPublisher:
             _check(tp.topic, builder.size())
         return made
 
-    def _append(self, link: _Link, record: Outgoing) -> asyncio.Future[Any]:
-        number = record.partition
-        if number is None:
-            number = self._choose(record.key, self._known(link, record.topic))
+    def _append(self, link: _Link, record: Outgoing, count: int) -> asyncio.Future[Any]:
+        number = self._choose(record.key, count) if record.partition is None else record.partition
         tp = link.partition(record.topic, number)
-        batch = link.queue.last(tp)
-        if batch is None:
-            batch = link.add(tp, link.queue.new_batch())
+        batch = link.queue.last(tp) or link.add(tp, link.queue.new_batch())
         future: asyncio.Future[Any] | None = batch.append(record.key, record.value, None, headers=record.headers)
         if future is None:
             if link.queue.waiting(tp) >= QUEUED_BATCHES:
@@ -338,7 +341,9 @@ class KafkaPublisher:
             await asyncio.wait([link.failed], timeout=WATCH_SECONDS)
             now = time.monotonic()
             while self._single and (self._single[0][1].done() or self._single[0][0] <= now):
-                _refuse(self._single.popleft()[1], f"no acknowledgement within {self._timeout:g} s")
+                _, future = self._single.popleft()
+                if not future.done():
+                    _refuse(future, f"no acknowledgement within {self._timeout:g} s")
             if now - next(iter(link.open.values()), now) > self._give_up:
                 link.fail(f"no acknowledgement within {self._give_up:g} s")
 

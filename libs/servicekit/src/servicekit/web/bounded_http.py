@@ -10,11 +10,13 @@ from __future__ import annotations
 import asyncio
 import re
 from typing import Literal
+from urllib.parse import unquote
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from servicekit.http_framing import OVERHEAD_LIMIT, VERSIONS, overhead
+from servicekit.web.exchange import Exchange
 from servicekit.web.problems import ProblemError
 from servicekit.web.requests import BODY_SECONDS, bad_request
 from servicekit.web.unread_answers import UnreadAnswers
@@ -33,7 +35,7 @@ _OFFER = frozenset({b"upgrade", b"http2-settings"})
 _ABSOLUTE = re.compile(rb"https?://([^/?#@]+)(/[^?#]*)?(\?[^#]*)?(?:#.*)?", re.IGNORECASE)
 
 Part = Literal["first byte", "head", "body", "nothing"]
-"""What a connection waits for; `nothing`: for the next request, with bytes that begin none."""
+"""What a connection waits for; `nothing`: for the next request, perhaps with bytes that begin none."""
 _SECONDS: dict[Part, float] = {
     "first byte": FIRST_BYTE_SECONDS, "head": HEAD_SECONDS, "body": WHOLE_BODY_SECONDS, "nothing": KEEP_ALIVE_SECONDS,
 }  # fmt: skip
@@ -48,7 +50,10 @@ class BoundedHttp(HttpToolsProtocol):
     _in_head = _in_body = _ended = _over = False
     _overhead = _body_bytes = _chunks = _messages = 0
     _awaited: tuple[Part, int] | None = None
+    _due = 0.0
+    """When what is awaited is late, on the loop's clock."""
     _clock: asyncio.TimerHandle | None = None
+    """Runs no later than `_due`, and then on where something else is awaited meanwhile: not one for each request."""
 
     # asyncio's callbacks
 
@@ -66,13 +71,13 @@ class BoundedHttp(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._await(None)
+        self._stop_clock()
         _unread.remove(self.transport)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         if self._over:
             return
-        self._unset_keepalive_if_required()
         self._body_bytes = self._chunks = 0
         self._ended = False
         self._feed(data)
@@ -107,12 +112,13 @@ class BoundedHttp(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if self.parser.should_upgrade():
             return
-        if self.parser.get_http_version() not in VERSIONS:
+        version = self.parser.get_http_version()
+        if version not in VERSIONS:
             raise ProblemError("http-version", 505, "HTTP version not supported", "HTTP/1.1 is spoken here.")
         if not self.url.startswith(b"/"):
             self._read_absolute_form()
         self._in_head = False
-        super().on_headers_complete()
+        self._begin(version)
         self._in_body = True
 
     def on_body(self, body: bytes) -> None:
@@ -129,7 +135,48 @@ class BoundedHttp(HttpToolsProtocol):
         self._in_body, self._ended = False, True
         super().on_message_complete()
 
+    def on_response_complete(self) -> None:
+        """The application has answered: the next request's turn, or of one that came meanwhile."""
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+        self._await(self._part())
+
     # Reading
+
+    def _begin(self, version: str) -> None:
+        """Have the request answered, after those before it. As in uvicorn, without what is not used here."""
+        target = httptools.parse_url(self.url)
+        path = target.path.decode("ascii")
+        self.scope["method"] = self.parser.get_method().decode("ascii")
+        self.scope["http_version"] = version
+        self.scope["path"] = unquote(path) if "%" in path else path
+        self.scope["raw_path"] = target.path
+        self.scope["query_string"] = target.query or b""
+        before, self.cycle = (
+            self.cycle,
+            Exchange(
+                self.scope,
+                self.transport,
+                self.flow,
+                self.logger,
+                self.access_logger,
+                False,
+                self.server_state.default_headers,
+                asyncio.Event(),
+                self.expect_100_continue,
+                version != "1.0" and self.parser.should_keep_alive(),
+                self.on_response_complete,
+            ),
+        )
+        if before is None or before.response_complete:
+            self._start_asgi_task(self.cycle, self.app)
+        else:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((self.cycle, self.app))
 
     def _feed(self, data: bytes) -> None:
         try:
@@ -188,11 +235,29 @@ class BoundedHttp(HttpToolsProtocol):
         if awaited == self._awaited:
             return
         self._awaited = awaited
+        if part is None:
+            return
+        self._due = self.loop.time() + _SECONDS[part]
+        if self._clock is None or self._due < self._clock.when():
+            self._set_clock()
+
+    def _set_clock(self) -> None:
+        self._stop_clock()
+        self._clock = self.loop.call_at(self._due, self._look)
+
+    def _stop_clock(self) -> None:
         if self._clock is not None:
             self._clock.cancel()
             self._clock = None
-        if part is not None:
-            self._clock = self.loop.call_later(_SECONDS[part], self._too_slow, part)
+
+    def _look(self) -> None:
+        self._clock = None
+        if self._awaited is None:
+            return
+        if self.loop.time() < self._due:
+            self._set_clock()
+        else:
+            self._too_slow(self._awaited[0])
 
     def _too_slow(self, part: Part) -> None:
         if part in ("head", "body"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
@@ -58,13 +58,12 @@ class Health:
     def wrap(self, app: ASGIApp) -> ASGIApp:
         """`app` with these paths in front of it."""
 
-        async def with_health(scope: Scope, receive: Receive, send: Send) -> None:
+        def with_health(scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
             if scope["type"] == "http" and not scope["path"].startswith("/v1/"):
                 response = self.answer(scope["path"])
                 if response is not None:
-                    await response(scope, receive, send)
-                    return
-            await app(scope, receive, send)
+                    return response(scope, receive, send)
+            return app(scope, receive, send)
 
         return with_health
 

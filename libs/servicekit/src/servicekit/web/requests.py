@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
 import orjson
@@ -172,19 +172,18 @@ class Inflated:
     def __init__(self, app: ASGIApp, *, limit: int = BODY_LIMIT) -> None:
         self._app, self._limit = app, limit
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         encodings = [value.strip().lower() for name, value in scope.get("headers", ()) if name == b"content-encoding"]
         if encodings in ([], [b"identity"]):
-            await self._app(scope, receive, send)
-        elif encodings in ([b"gzip"], [b"x-gzip"]):
+            return self._app(scope, receive, send)
+        if encodings in ([b"gzip"], [b"x-gzip"]):
             plain = [header for header in scope["headers"] if header[0] not in (b"content-encoding", b"content-length")]
-            await self._app({**scope, "headers": plain}, _inflating(receive, self._limit), send)
-        else:
-            refusal = ProblemError(
-                "encoding-unknown", 415, "Encoding unknown", "A body is sent as it is, or as gzip.",
-                headers={"Accept-Encoding": "gzip"},
-            )  # fmt: skip
-            await refusal.response()(scope, receive, send)
+            return self._app({**scope, "headers": plain}, _inflating(receive, self._limit), send)
+        refusal = ProblemError(
+            "encoding-unknown", 415, "Encoding unknown", "A body is sent as it is, or as gzip.",
+            headers={"Accept-Encoding": "gzip"},
+        )  # fmt: skip
+        return refusal.response()(scope, receive, send)
 
 
 def _inflating(receive: Receive, limit: int) -> Receive:

@@ -28,7 +28,6 @@ from servicekit.settings import ServiceSettings
 from servicekit.web.bounded_http import KEEP_ALIVE_SECONDS, BoundedHttp
 from servicekit.web.health import Health
 from servicekit.web.requests import Inflated
-from servicekit.web.unforeseen import Unforeseen
 
 LAG_INTERVAL = 1.0
 MOST_FILES = 65_536
@@ -169,7 +168,8 @@ async def _serve(app: ASGIApp, settings: ServiceSettings, lifespan: Lifespan, he
 def _config(app: ASGIApp, **more: Any) -> uvicorn.Config:
     """What all servers have in common, and `more`."""
     return uvicorn.Config(
-        Unforeseen(app),
+        app,
+        interface="asgi3",  # Else uvicorn takes what is no coroutine function for an older kind of application.
         http=BoundedHttp,
         loop="none",
         ws="none",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable
 from hmac import compare_digest
 from typing import Any, NamedTuple
 
@@ -60,7 +61,9 @@ class Runs:
 
     async def __call__(self, request: Request) -> Answer:
         id, _, secret = request.rest[0].partition(".")
-        trigger, limits = await self._catalogue.caught_up(lambda: self._catalogue.entrance(id))
+        catalogue = self._catalogue
+        known = catalogue.entrances.get(id)
+        trigger, limits = known if known else await catalogue.caught_up(lambda: catalogue.entrance(id))
         # What nobody has proved may neither use the trigger's rate up nor stand in its log.
         body = await self._admit(request, trigger, secret, limits)
         event_id: str | None = None
@@ -70,7 +73,9 @@ class Runs:
             if body is None:
                 body = await request.json_object()
                 body.pop("token", None)
-            bound = await self._catalogue.caught_up(lambda: self._catalogue.bound(trigger))
+            bound = catalogue.bounds.get(trigger.id)
+            if bound is None:
+                bound = await catalogue.caught_up(lambda: catalogue.bound(trigger))
             event_id = event_id_of(request.head.get(b"idempotency-key"), trigger.project_id, f"/v1/run/{trigger.id}")
             answer = await self._run(request, bound, body, event_id)
         except ProblemError as refusal:
@@ -158,10 +163,10 @@ class Runs:
             await self._accept(request, bound, order, traceparent, question.reply_to)
             return outcome(order.event_id, wait, await question.answer(wait.seconds))
 
-    async def _accept(
+    def _accept(
         self, request: Request, bound: Bound, order: Order, traceparent: str, reply_to: ReplyTo | None
-    ) -> None:
-        await self._intake.accept(
+    ) -> Awaitable[None]:
+        return self._intake.accept(
             start_of(request, bound.trigger, order, reply_to),
             key=order.address.key,
             event_id=order.event_id,
@@ -225,9 +230,10 @@ def who(trigger: Trigger, body: dict[str, Any]) -> str | Person:
 
 def outcome(event_id: str, wait: CallerWait, reply: RunReply | None) -> Answer:
     """What the caller hears. Raises ProblemError when the engine refused to start."""
-    location = (b"location", b"/v1/events/" + event_id.encode())
+    encoded = event_id.encode()
+    location = (b"location", b"/v1/events/" + encoded)
     if wait is ASYNC:
-        body = b'{"event_id":"%b","status":"accepted"}' % event_id.encode()
+        body = b'{"event_id":"%b","status":"accepted"}' % encoded
         return Answer(202, body, [JSON, location])
     if reply is None:
         return json_answer(202, {"event_id": event_id, "status": "accepted"}, [location])

@@ -32,6 +32,8 @@ class Rate:
         return self.per_seconds / self.count
 
 
+COUNT_EVERY_SECONDS = 1.0
+"""How often it is asked how many instances live."""
 Clock = Callable[[], float]
 OPEN_DOOR = Rate(1_200, 60)
 """Per address where the caller has no token: generated URLs, `url` triggers, web chat."""
@@ -106,6 +108,7 @@ class Buckets:
 
     def __init__(self, instances: Callable[[], int], clock: Clock = time.monotonic) -> None:
         self._instances, self._clock = instances, clock
+        self._living, self._count_again_at = 1, 0.0
         self._full_at: dict[tuple[str, str], float] = {}
         self._forgot_at = 0.0
 
@@ -115,7 +118,9 @@ class Buckets:
         A bucket is the moment at which it is full again (GCRA): each request moves it on by one interval.
         """
         now, key = self._clock(), (name, who)
-        interval = rate.interval * self._instances()
+        if now >= self._count_again_at:
+            self._living, self._count_again_at = self._instances(), now + COUNT_EVERY_SECONDS
+        interval = rate.interval * self._living
         full_at = self._full_at.get(key, now)
         full_at = (full_at if full_at > now else now) + interval
         over = full_at - now - (rate.per_seconds if rate.per_seconds > interval else interval)

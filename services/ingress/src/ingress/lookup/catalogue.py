@@ -41,10 +41,8 @@ class Remembered(Generic[T]):
 
     def __init__(self, view: View) -> None:
         self._made: dict[Hashable, T] = {}
+        self.get = self._made.get
         view.on_change(lambda *_: self._made.clear())
-
-    def get(self, key: Hashable) -> T | None:
-        return self._made.get(key)
 
     def put(self, key: Hashable, value: T) -> T:
         """`value`, remembered."""
@@ -64,7 +62,8 @@ class Catalogue:
         self.proof_headers = frozenset(name for each in connectors.values() for name in each.descriptor.proof_headers)
         self._catch_up = Paced(view.current, CATCH_UP_PAUSE)
         self._accepts: OrderedDict[tuple[str, int, str | None], Accepts] = OrderedDict()
-        self._entrances, self._bound = Remembered[Entrance](view), Remembered[Bound](view)
+        self.entrances, self.bounds = Remembered[Entrance](view), Remembered[Bound](view)
+        """What `entrance` and `bound` have found, by the trigger's id: asked first, where it counts."""
 
     async def caught_up(self, look: Callable[[], T]) -> T:
         """`look()`; when it raises a 404, once more after the view has read what its topic holds now."""
@@ -104,24 +103,18 @@ class Catalogue:
 
     def entrance(self, id: str) -> Entrance:
         """A trigger by its id."""
-        known = self._entrances.get(id)
-        if known is not None:
-            return known
         found: Trigger | None = self.view.get("trigger", id)
         if found is None:
             raise not_found("The trigger")
-        return self._entrances.put(id, Entrance(found, self.limits(found.project_id)))
+        return self.entrances.put(id, Entrance(found, self.limits(found.project_id)))
 
     def bound(self, trigger: Trigger) -> Bound:
         """What a trigger starts; its flow is published."""
-        known = self._bound.get(trigger.id)
-        if known is not None:
-            return known
         flow: Flow | None = self.view.get("flow", trigger.flow_id)
         _, accepts = self._entry(flow, trigger.entry)
         channel = None if trigger.channel_id is None else self.channel(trigger.channel_id)
         bound = Bound(trigger, accepts, channel)
-        return bound if accepts is None else self._bound.put(trigger.id, bound)
+        return bound if accepts is None else self.bounds.put(trigger.id, bound)
 
     def flow_entry(self, bot: Bot, name: str, entry: str | None) -> tuple[Flow, Accepts | None]:
         """A published flow of the bot by id or slug, with the checks of one of its webhook triggers."""

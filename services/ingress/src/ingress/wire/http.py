@@ -31,11 +31,14 @@ class Answer(NamedTuple):
 class Request:
     """One HTTP request. `rest` holds the path's segments after `/v1/<door>`.
 
+    `client_ip`: the caller's address, as the trusted proxies tell it. `hops`: how many of our own requests led to this one.
     `always` are headers of every answer to it, refusals included. `row` is set when the method is known, `caller` where
     the row asks for a token.
     """
 
-    __slots__ = ("always", "caller", "head", "method", "path", "receive", "rest", "row", "scope", "send")
+    __slots__ = (
+        "always", "caller", "client_ip", "head", "hops", "method", "path", "receive", "rest", "row", "scope", "send",
+    )  # fmt: skip
     row: Route
     caller: Caller
 
@@ -45,22 +48,14 @@ class Request:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.head: Head = read_head(scope)
-
-    @property
-    def client_ip(self) -> str:
-        """The caller's address, as the trusted proxies tell it."""
-        client = self.scope["client"]
-        return client[0] if client else ""
+        self.hops = hops_told(self.head.get(b"switchhook-hops"))
+        client = scope["client"]
+        self.client_ip: str = client[0] if client else ""
 
     @property
     def query_text(self) -> str:
         """The query as it was sent, without `?`."""
         return str(self.scope["query_string"].decode("latin-1"))
-
-    @property
-    def hops(self) -> int:
-        """How many of our own requests led to this one."""
-        return hops_told(self.head.get(b"switchhook-hops"))
 
     def query(self) -> dict[str, str | list[str]]:
         """The query as an object; a name given more than once has a list."""
@@ -77,7 +72,7 @@ class Request:
 
     async def json_object(self) -> dict[str, Any]:
         """The body as a JSON object. Raises ProblemError 400, 413 or 422."""
-        return object_of(await self.body())
+        return object_of(await read_body(self.head, self.receive))
 
 
 def hops_told(given: bytes | None) -> int:
