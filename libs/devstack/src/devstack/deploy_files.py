@@ -1,14 +1,17 @@
-"""The files of deploy/ that follow from contracts: what gateways route, and dashboards. `switchhook schemas` writes them, a test compares."""
+"""The files of deploy/ that follow from contracts: what gateways route, dashboards, the chart's. `switchhook schemas` writes them, a
+test compares."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from contracts.gateway import CONSOLE_SERVICE, ROWS
+from devstack import helm_files, helm_values
 from devstack.dashboards import DASHBOARDS, dashboard
 from devstack.paths import ROOT
 
 DEPLOY = ROOT / "deploy"
+CHART = "helm/switchhook"
 SERVICE_PORT = 8080
 MADE = "Made from contracts by `./switchhook schemas`; a test compares."
 
@@ -16,7 +19,8 @@ MADE = "Made from contracts by `./switchhook schemas`; a test compares."
 def files() -> dict[str, str]:
     """Path below deploy/ -> text."""
     boards = {f"observability/dashboards/{name}.json": dashboard(name) for name in DASHBOARDS}
-    return {"compose/gateway/routes.caddy": "\n".join(caddy()) + "\n", **boards}
+    chart = {f"{CHART}/{name}": text for name, text in (helm_files.files() | helm_values.files(DEPLOY / CHART)).items()}
+    return {"compose/gateway/routes.caddy": "\n".join(caddy()) + "\n", **boards, **chart}
 
 
 def write() -> None:

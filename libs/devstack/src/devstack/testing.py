@@ -10,6 +10,7 @@ from devstack.errors import StackError
 from devstack.paths import ROOT
 
 FAST = ("tests/checks", "tests/unit", "tests/contract", "tests/bombs")
+HELM_TOOLS = ("helm", "kubectl-validate", "go")
 NOT_SLOW = ("-m", "not slow")
 NO_CONTAINERS = "--ignore=tests/containers"
 SLOW = ("-m", "slow or hypothesis", "--hypothesis-profile=slow", NO_CONTAINERS)
@@ -29,6 +30,17 @@ LIMIT = "--limit-seconds=15"
 """For a test that does not say how long it may take."""
 
 
+def helm_tests() -> str:
+    """The folder of the Helm chart's tests. StackError when what they run is neither on PATH nor in SWITCHHOOK_TOOLS."""
+    places = os.pathsep.join((os.environ.get("PATH", ""), os.environ.get("SWITCHHOOK_TOOLS", "")))
+    if missing := [tool for tool in HELM_TOOLS if shutil.which(tool, path=places) is None]:
+        raise StackError(
+            f"The tests of the Helm chart need {', '.join(missing)} on PATH or in the folder that SWITCHHOOK_TOOLS names: "
+            "docs/how-to/deploy-helm.md says where they come from."
+        )
+    return "tests/helm"
+
+
 def pytest_arguments(words: Sequence[str]) -> list[str]:
     """What pytest gets for the words after `switchhook test`; options among them come last and win.
 
@@ -37,6 +49,8 @@ def pytest_arguments(words: Sequence[str]) -> list[str]:
     kind, *rest = words or [""]
     if kind == "fast":
         return [*FAST, *NOT_SLOW, *SHARED, LIMIT, *rest]
+    if kind == "helm":
+        return [helm_tests(), *rest]
     if kind == "slow":
         return [*SLOW, *SHARED, *rest]
     if kind == "containers":
