@@ -126,7 +126,6 @@ DELIVERIES = (
     Panel(
         "Finished, by state", "reqps", [(rate("switchhook_deliveries_total", "kind", "state"), "{{kind}} {{state}}")]
     ),
-    Panel("Without a final state", "short", [("max by (kind) (switchhook_pending_deliveries)", "{{kind}}")]),
     Panel("Requests in flight", "short", [(total("switchhook_in_flight", "instance"), "{{instance}}")]),
     Panel(
         "Refused before connecting, by rule", "reqps", [(rate("switchhook_egress_blocked_total", "rule"), "{{rule}}")]

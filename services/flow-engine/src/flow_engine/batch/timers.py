@@ -35,6 +35,7 @@ FEW, FEW_SECONDS = 10, 0.5
 """Timers of each project and partition that are fired meanwhile, and how often, so that nobody's wait for ever."""
 LOST_SECONDS = 60.0
 """How long a timer must have been fired to count as lost, and how often that is looked at."""
+MOST_COUNTED = 1000
 LONGEST_SLEEP = 0.5
 """Seconds; a timer is late by no more than this and what is before it."""
 
@@ -72,6 +73,7 @@ class Timers:
         self._loop, self._store = loop, store
         self._held = Repeated("timers.held")
         self._fired, self._due = counter("switchhook_timers_fired_total"), gauge("switchhook_due_timers")
+        self._held_conversations = gauge("switchhook_held_conversations")
         self._next_look = time.monotonic() + LOST_SECONDS
         self._next_few: dict[int, float] = {}
 
@@ -83,12 +85,17 @@ class Timers:
                 if time.monotonic() >= self._next_look:
                     self._next_look = time.monotonic() + LOST_SECONDS
                     await self.fire_lost()
+                    await self.count_held()
             except Exception as error:
                 if not is_infrastructure(error):
                     raise
                 self._held.warn(error=repr(error))
                 pause = LONGEST_SLEEP
             await asyncio.sleep(pause)
+
+    async def count_held(self) -> None:
+        """Tell how many conversations are held; beyond some it no longer matters how many."""
+        self._held_conversations.set(len(await self._store.held_conversations(None, MOST_COUNTED)))
 
     async def fire_due(self) -> float:
         """Fire what is due; seconds until the next look."""
