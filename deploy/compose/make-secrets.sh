@@ -1,35 +1,62 @@
 #!/bin/sh
 # Makes a random secret of each kind that is not there yet in ./secrets, and .env with a cluster id for Kafka. What is there
-# is left as it is. Needs openssl.
+# is left as it is. `make-secrets.sh renew NAME...` makes those anew. Needs openssl.
 set -eu
 cd -- "$(dirname -- "$0")"
 umask 077
 mkdir -p secrets
+all='admin_token admin_token_digest kek link_key postgres_password database_admin
+    database_registry database_flow_engine database_dispatcher
+    kafka_broker kafka_operator kafka_ingress kafka_flow_engine kafka_dispatcher kafka_registry'
 
-make() {
-    [ -e "secrets/$1" ] || printf '%s' "$2" >"secrets/$1"
+fail() {
+    printf 'make-secrets: %s\n' "$1" >&2
+    exit 1
 }
 random() {
     openssl rand -hex 24
 }
+# What a secret of that name is.
+new() {
+    case $1 in
+    admin_token_digest) printf 'sha256:%s' "$(openssl dgst -sha256 -r secrets/admin_token | cut -d' ' -f1)" ;;
+    kek) printf 'k1:%s' "$(openssl rand -base64 32)" ;;
+    database_admin) printf 'postgresql://postgres:%s@postgres:5432/postgres' "$(cat secrets/postgres_password)" ;;
+    database_*) printf 'postgresql://switchhook_%s:%s@postgres:5432/switchhook' "${1#database_}" "$(random)" ;;
+    *) random | tr -d '\n' ;;
+    esac
+}
+# Into the file that is there: containers that run have mounted that one.
+make() {
+    made=$(new "$1")
+    printf '%s' "$made" >"secrets/$1"
+    # The containers' users are not the one who runs this: the folder keeps others out, its files are read through mounts.
+    chmod 644 "secrets/$1"
+}
+renew() {
+    for name in "$@"; do
+        case $name in
+        kek | link_key) fail "$name has several keys for a while, or what the old one sealed stays sealed: docs/how-to/operate.md says how." ;;
+        postgres_password | database_admin | kafka_broker) fail "$name is what passwords are changed with, and is not changed here: docs/how-to/deploy.md says why." ;;
+        esac
+        printf '%s' " $(printf '%s' "$all" | tr '\n' ' ') " | grep -q " $name " || fail "there is no secret $name: choose one of $(echo $all)."
+        make "$name"
+    done
+    make admin_token_digest
+}
 
-make admin_token "$(random)"
-make admin_token_digest "sha256:$(printf '%s' "$(cat secrets/admin_token)" | openssl dgst -sha256 -r | cut -d' ' -f1)"
-make kek "k1:$(openssl rand -base64 32)"
-make link_key "$(random)"
-make postgres_password "$(random)"
-make database_admin "postgresql://postgres:$(cat secrets/postgres_password)@postgres:5432/postgres"
-for schema in registry flow_engine dispatcher; do
-    make "database_$schema" "postgresql://switchhook_$schema:$(random)@postgres:5432/switchhook"
+if [ "${1:-}" = renew ]; then
+    shift
+    renew "$@"
+    exit
+fi
+for name in $all; do
+    [ -s "secrets/$name" ] || make "$name"
 done
-for user in broker operator ingress flow_engine dispatcher registry; do
-    make "kafka_$user" "$(random)"
-done
-# The containers' users are not the one who runs this: the folder keeps others out, its files are read through mounts.
-chmod 644 secrets/*
-
 if ! [ -e .env ]; then
-    sed "s|^KAFKA_CLUSTER_ID=.*|KAFKA_CLUSTER_ID=$(openssl rand -base64 16 | tr '+/' '-_' | cut -c1-22)|" .env.example >.env
+    # Not with a hyphen at its beginning, where it would be taken for an option.
+    id=$(openssl rand -base64 16 | tr '+/' '-_' | cut -c1-22 | sed 's/^-/A/')
+    sed "s|^KAFKA_CLUSTER_ID=.*|KAFKA_CLUSTER_ID=$id|" .env.example >.env
 fi
 printf 'Secrets are in %s/secrets: keep a copy elsewhere, without kek and link_key what is sealed stays sealed.\n' "$(pwd)"
 grep -q '^SWITCHHOOK_DOMAIN=.' .env || printf 'Set SWITCHHOOK_DOMAIN in %s/.env.\n' "$(pwd)"

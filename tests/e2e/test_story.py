@@ -17,6 +17,7 @@ from devstack.stack import Stack
 from support.described_records import unlike_their_description
 from support.fake_telegram import fake_telegram
 from support.ground import TRACES, Ground
+from support.reached import reached
 from support.receiver import receiver
 from support.story import Story, no_blow
 
@@ -36,7 +37,7 @@ VICTIMS = ("flow-engine", "kafka", "dispatcher", "postgres", "ingress", "flow-en
 @asynccontextmanager
 async def storyteller(stack: Stack, blow: Callable[[], Awaitable[None]] = no_blow) -> AsyncIterator[Story]:
     async with fake_telegram() as telegram, receiver() as far_end:
-        yield Story(stack, telegram, far_end, print, blow, traced=True)
+        yield Story(reached(stack), telegram, far_end, print, blow, traced=True)
 
 
 @pytest.mark.seconds(60)

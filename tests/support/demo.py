@@ -10,6 +10,7 @@ from pathlib import Path
 from devstack.stack import Stack
 from operations.errors import CommandError
 from support.fake_telegram import fake_telegram
+from support.reached import reached
 from support.receiver import receiver
 from support.story import Story
 
@@ -24,7 +25,7 @@ async def run() -> None:
             receiver() as far_end,
             Stack(Path(folder), env=env, report=narrate) as stack,
         ):
-            await Story(stack, telegram, far_end, narrate).tell()
+            await Story(reached(stack), telegram, far_end, narrate).tell()
     narrate("\nEvery step came out as it should.")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
-from support.receiver import serving
+from support.receiver import LOOPBACK, serving
 
 BOT_ID = 104117782
 DATE = 1_795_219_200
@@ -110,9 +110,9 @@ class FakeTelegram:
 
 
 @contextlib.asynccontextmanager
-async def fake_telegram() -> AsyncIterator[FakeTelegram]:
-    """Listens on a free port of the loopback interface until the end of the block."""
+async def fake_telegram(host: str = LOOPBACK) -> AsyncIterator[FakeTelegram]:
+    """Listens on a free port of this machine's address until the end of the block."""
     made = FakeTelegram()
-    async with serving(made.handle) as url:
+    async with serving(made.handle, host) as url:
         made.url = url
         yield made

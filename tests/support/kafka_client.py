@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping
 from uuid import uuid4
 
 from confluent_kafka import Consumer, Producer
@@ -11,12 +12,12 @@ from confluent_kafka import Consumer, Producer
 from contracts import cloudevents
 
 
-async def produce_command(servers: str, topic: str, value: bytes, token: str, id: str) -> None:
-    """One command record, acknowledged; RuntimeError if Kafka refuses it."""
+async def produce_command(kafka: Mapping[str, str], topic: str, value: bytes, token: str, id: str) -> None:
+    """One command record, acknowledged. `kafka`: librdkafka's settings. RuntimeError if Kafka refuses it."""
     attributes = cloudevents.headers(id=id, type="command", source="shop", time=cloudevents.now_text())
     headers: dict[str, str | bytes | None] = {**dict(attributes), "authorization": f"Bearer {token}"}
     failures: list[str] = []
-    producer = Producer({"bootstrap.servers": servers})
+    producer = Producer(dict(kafka))
     producer.produce(
         topic,
         value=value,
@@ -29,13 +30,15 @@ async def produce_command(servers: str, topic: str, value: bytes, token: str, id
         raise RuntimeError(f"the command was not accepted by Kafka: {failures}")
 
 
-async def consume_until(servers: str, topic: str, wanted: str, project: str, seconds: float = 20) -> list[str]:
+async def consume_until(
+    kafka: Mapping[str, str], topic: str, wanted: str, project: str, seconds: float = 20
+) -> list[str]:
     """The `ce_type` of a project's records from the start until `wanted` came. AssertionError when it does not."""
-    return await asyncio.to_thread(_consume_until, servers, topic, wanted, project, seconds)
+    return await asyncio.to_thread(_consume_until, kafka, topic, wanted, project, seconds)
 
 
-def _consume_until(servers: str, topic: str, wanted: str, project: str, seconds: float) -> list[str]:
-    consumer = Consumer({"bootstrap.servers": servers, "group.id": str(uuid4()), "auto.offset.reset": "earliest"})
+def _consume_until(kafka: Mapping[str, str], topic: str, wanted: str, project: str, seconds: float) -> list[str]:
+    consumer = Consumer({**kafka, "group.id": str(uuid4()), "auto.offset.reset": "earliest"})
     consumer.subscribe([topic])
     seen: list[str] = []
     try:

@@ -13,6 +13,8 @@ from typing import Any
 
 from aiohttp import web
 
+LOOPBACK = "127.0.0.1"
+
 
 @dataclass(frozen=True, slots=True)
 class Request:
@@ -100,24 +102,24 @@ class Receiver:
 
 
 @contextlib.asynccontextmanager
-async def receiver() -> AsyncIterator[Receiver]:
-    """Listens on a free port of the loopback interface until the end of the block."""
+async def receiver(host: str = LOOPBACK) -> AsyncIterator[Receiver]:
+    """Listens on a free port of this machine's address until the end of the block."""
     made = Receiver()
-    async with serving(made.handle) as url:
+    async with serving(made.handle, host) as url:
         made.url = url
         yield made
 
 
 @contextlib.asynccontextmanager
-async def serving(handle: Any) -> AsyncIterator[str]:
+async def serving(handle: Any, host: str = LOOPBACK) -> AsyncIterator[str]:
     """Every request goes to `handle`; the base URL."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", handle)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, host, 0)
     await site.start()
     try:
-        yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+        yield f"http://{host}:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()

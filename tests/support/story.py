@@ -15,11 +15,11 @@ import httpx
 from standardwebhooks import Webhook
 
 from contracts import commands, events
-from devstack.stack import Stack
 from operations.api import Api
 from servicekit.observability.traceparent import new_traceparent
 from support.fake_telegram import FakeTelegram
 from support.kafka_client import consume_until, produce_command
+from support.reached import Reached
 from support.receiver import Receiver, Request
 from support.waiting import eventually
 
@@ -57,7 +57,7 @@ class Story:
 
     def __init__(
         self,
-        stack: Stack,
+        place: Reached,
         telegram: FakeTelegram,
         receiver: Receiver,
         narrate: Narrate,
@@ -69,10 +69,12 @@ class Story:
 
         `traced`: each request begins a trace of its own, and says that it is sampled.
         """
-        self._stack, self._telegram, self._receiver, self._narrate = stack, telegram, receiver, narrate
+        self.place, self._telegram, self._receiver, self._narrate = place, telegram, receiver, narrate
         self._blow = blow
         hooks = {"request": [begin_trace]} if traced else {}
-        self._http = httpx.AsyncClient(base_url=stack.base_url, timeout=30, trust_env=False, event_hooks=hooks)
+        self._http = httpx.AsyncClient(
+            base_url=place.base_url, timeout=30, trust_env=False, event_hooks=hooks, verify=place.tls
+        )
         self._updates = 0
         self.setting: Setting
 
@@ -102,10 +104,9 @@ class Story:
     async def the_author_sets_up(self) -> None:
         """The bot author makes a project, a bot on Telegram, an API call, a flow, a trigger and an endpoint."""
         self._receiver.answer("/api/seats", 200, json.loads(ANSWER.read_text()))
-        token = self._stack.secrets.admin_token
-        async with Api(self._stack.base_url, token) as operator:
+        async with self._api() as operator:
             project = (await operator.post("/v1/projects", {"name": "Conference"}))["id"]
-        async with Api(self._stack.base_url, token, project) as api:
+        async with self._api(project) as api:
             bot = (await api.post("/v1/bots", {"name": "Conference"}))["id"]
             channel = await api.post("/v1/channels", self._telegram_channel(bot))
             await api.post(
@@ -140,8 +141,8 @@ class Story:
         await self._say("whatever")
         await self._hear(2)
         await self._say("Webhooks")
-        await eventually(lambda: any("Lecture 3 is yours" in text for text in self._heard()))
-        await eventually(lambda: any("You are 31" in text for text in self._heard()))
+        await eventually(lambda: any("Lecture 3 is yours" in text for text in self.heard()))
+        await eventually(lambda: any("You are 31" in text for text in self.heard()))
         called = self._receiver.requests_to("/api/seats")
         assert len(called) == 1
         assert called[0].json()["lecture"] == "3"
@@ -187,13 +188,13 @@ class Story:
                 "variables": {"order_id": "A-79"},
             }
         )
-        servers, named = self._stack.bootstrap_servers, self._stack.cluster.named
+        kafka, named = self.place.kafka, self.place.named
         await produce_command(
-            servers, named(commands.TOPIC.name), command.encode(), self.setting.shop_token, "shop-79"
+            kafka, named(commands.TOPIC.name), command.encode(), self.setting.shop_token, "shop-79"
         )  # fmt: skip
         await self._hear_of("A-79")
         seen = await consume_until(
-            servers, named(events.TOPIC.name), "dev.switchhook.command.accepted", self.setting.project
+            kafka, named(events.TOPIC.name), "dev.switchhook.command.accepted", self.setting.project
         )
         self._narrate(f"  events read back: {', '.join(sorted(set(seen)))}")
 
@@ -221,10 +222,13 @@ class Story:
 
     async def the_token_is_deleted(self) -> None:
         """The token is deleted: the next POST is 401, within a second."""
-        token = self._stack.secrets.admin_token
-        async with Api(self._stack.base_url, token, self.setting.project) as api:
+        async with self._api(self.setting.project) as api:
             await api.delete(f"/v1/tokens/{self.setting.trigger['auth']['token_id']}")
         await eventually(self._is_refused, seconds=1)
+
+    def _api(self, project: str | None = None) -> Api:
+        """The operator's token, acting for a project if one is named."""
+        return Api(self.place.base_url, self.place.admin_token, project, tls=self.place.tls)
 
     async def _is_refused(self) -> bool:
         """Each replica refuses it as soon as it has read the deletion, some milliseconds after the answer."""
@@ -288,20 +292,21 @@ class Story:
         assert answer.status_code == 200, answer.text
         await self._blow()
 
-    def _heard(self) -> list[str]:
+    def heard(self) -> list[str]:
+        """What the bot said to the person, in order."""
         return [message["text"] for message in self._telegram.messages]
 
     async def _hear(self, count: int) -> None:
         """Wait until the person has so many messages."""
-        before = len(self._heard())
-        await eventually(lambda: len(self._heard()) >= count, seconds=PATIENCE_SECONDS)
-        for text in self._heard()[before:]:
+        before = len(self.heard())
+        await eventually(lambda: len(self.heard()) >= count, seconds=PATIENCE_SECONDS)
+        for text in self.heard()[before:]:
             self._narrate(f"  bot: {text}")
 
     async def _hear_of(self, order: str) -> None:
         """Wait until the person was told of the order, once."""
-        await eventually(lambda: any(order in text for text in self._heard()), seconds=PATIENCE_SECONDS)
-        self._narrate(f"  bot: {next(text for text in self._heard() if order in text)}")
+        await eventually(lambda: any(order in text for text in self.heard()), seconds=PATIENCE_SECONDS)
+        self._narrate(f"  bot: {next(text for text in self.heard() if order in text)}")
 
     async def _received(self, path: str) -> list[Request]:
         await eventually(lambda: self._receiver.requests_to(path))
@@ -320,8 +325,7 @@ class Story:
         return {"delivered": done}
 
     async def _hook_url(self, command: str, **more: Any) -> str:
-        token = self._stack.secrets.admin_token
-        async with Api(self._stack.base_url, token, self.setting.project) as api:
+        async with self._api(self.setting.project) as api:
             made = await api.post("/v1/hook-urls", {"bot": self.setting.bot, "command": command, **more})
         self._narrate(f"  generated URL for {command}: {made['url'][:70]}…")
         return str(made["url"])

@@ -1,5 +1,6 @@
 #!/bin/sh
-# One broker of compose.yaml, which is a controller, too: `start.sh` runs it, `start.sh probe` asks whether it listens.
+# One broker of compose.yaml, which is a controller, too: `start.sh` runs it, `start.sh probe` asks whether it listens,
+# `start.sh passwords` gives every user the password that ./secrets has for it now.
 #
 # Everybody logs in. Users are made when the data folder is formatted: switchhook-<service>, switchhook-operator, and
 # `broker` for the brokers themselves, who alone may do anything. Access control lists say what the others may
@@ -7,8 +8,9 @@
 set -eu
 
 secret() {
-    cat "/run/secrets/kafka_$1"
+    cat "/run/secrets/kafka_$(printf %s "$1" | tr - _)" || exit 1
 }
+users='operator ingress flow-engine dispatcher registry'
 bin=/opt/kafka/bin
 data=/var/lib/kafka/data
 login=org.apache.kafka.common.security
@@ -21,7 +23,23 @@ fi
 
 umask 077
 mkdir -p "$work"
-voters= servers=
+
+if [ "${1:-}" = passwords ]; then
+    cat >"$work/admin.properties" <<EOF
+security.protocol=SASL_PLAINTEXT
+sasl.mechanism=SCRAM-SHA-512
+sasl.jaas.config=$login.scram.ScramLoginModule required username="broker" password="$(secret broker)";
+EOF
+    for user in $users; do
+        printf 'SCRAM-SHA-512=password=%s\n' "$(secret "$user")" >"$work/password"
+        "$bin/kafka-configs.sh" --bootstrap-server "kafka-$NODE:9092" --command-config "$work/admin.properties" \
+            --alter --entity-type users --entity-name "switchhook-$user" --add-config-file "$work/password"
+    done
+    rm "$work/password" "$work/admin.properties"
+    exit
+fi
+
+voters=
 for node in $(seq 1 "$BROKERS"); do
     voters="$voters${voters:+,}$node@kafka-$node:9093"
 done
@@ -34,13 +52,14 @@ node.id=$NODE
 controller.quorum.voters=$voters
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=SASL_PLAINTEXT
-listeners=SASL_PLAINTEXT://:9092,CONTROLLER://:9093
-advertised.listeners=SASL_PLAINTEXT://kafka-$NODE:9092
-listener.security.protocol.map=SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT
+listeners=SASL_PLAINTEXT://:9092,CONTROLLER://:9093,PROGRAMS://:9094
+advertised.listeners=SASL_PLAINTEXT://kafka-$NODE:9092,PROGRAMS://localhost:${PROGRAMS_PORT:-9094}
+listener.security.protocol.map=SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:SASL_PLAINTEXT,PROGRAMS:SASL_PLAINTEXT
 sasl.enabled.mechanisms=SCRAM-SHA-512
 sasl.mechanism.inter.broker.protocol=SCRAM-SHA-512
 sasl.mechanism.controller.protocol=PLAIN
 listener.name.sasl_plaintext.scram-sha-512.sasl.jaas.config=$login.scram.ScramLoginModule required username="broker" password="$(secret broker)";
+listener.name.programs.scram-sha-512.sasl.jaas.config=$login.scram.ScramLoginModule required;
 listener.name.controller.sasl.enabled.mechanisms=PLAIN
 listener.name.controller.plain.sasl.jaas.config=$login.plain.PlainLoginModule required username="broker" password="$(secret broker)" user_broker="$(secret broker)";
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
@@ -63,11 +82,16 @@ group.min.session.timeout.ms=1000
 EOF
 
 if ! [ -e "$data/meta.properties" ]; then
-    set -- --add-scram "SCRAM-SHA-512=[name=broker,password=$(secret broker)]"
-    for user in operator ingress flow-engine dispatcher registry; do
-        password=$(secret "$(printf %s "$user" | tr - _)")
-        set -- "$@" --add-scram "SCRAM-SHA-512=[name=switchhook-$user,password=$password]"
-    done
-    "$bin/kafka-storage.sh" format --cluster-id "$CLUSTER_ID" --config "$work/server.properties" "$@"
+    # In a file, a word a line: a command line is for everybody to read.
+    {
+        printf '%s\n' --cluster-id "$CLUSTER_ID" --config "$work/server.properties"
+        printf '%s\n' --add-scram "SCRAM-SHA-512=[name=broker,password=$(secret broker)]"
+        for user in $users; do
+            printf '%s\n' --add-scram "SCRAM-SHA-512=[name=switchhook-$user,password=$(secret "$user")]"
+        done
+    } >"$work/format"
+    # It prints what it derived from the passwords.
+    "$bin/kafka-storage.sh" format "@$work/format" >/dev/null
+    rm "$work/format"
 fi
 exec "$bin/kafka-server-start.sh" "$work/server.properties"

@@ -90,8 +90,9 @@ async def test_it_is_ready_once_the_registry_is_read_and_stays_so_while_kafka_is
         await eventually(lambda: _is(post(), (202, None)), seconds=40)
 
     command = {"kind": "signal", "bot": BOT, "person": {"peer_id": "5"}, "name": "paid"}
-    await produce_command(broker.bootstrap_servers, commands.TOPIC.name, orjson.dumps(command), token, "c1")
-    seen = await consume_until(broker.bootstrap_servers, events.TOPIC.name, ACCEPTED, PROJECT, seconds=60)
+    kafka = {"bootstrap.servers": broker.bootstrap_servers}
+    await produce_command(kafka, commands.TOPIC.name, orjson.dumps(command), token, "c1")
+    seen = await consume_until(kafka, events.TOPIC.name, ACCEPTED, PROJECT, seconds=60)
     assert ACCEPTED in seen
 
     running.send_signal(signal.SIGTERM)

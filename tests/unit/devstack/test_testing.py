@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from devstack.testing import LIMIT, SHARED, pytest_arguments, run_tests
+from devstack.errors import StackError
+from devstack.testing import CONTAINERS, LIMIT, NO_CONTAINERS, SHARED, pytest_arguments, run_tests
 
 FAST = ["tests/checks", "tests/unit", "tests/contract", "tests/bombs"]
 
@@ -13,10 +14,11 @@ FAST = ["tests/checks", "tests/unit", "tests/contract", "tests/bombs"]
 @pytest.mark.parametrize(
     ("words", "arguments"),
     [
-        ([], ["-m", "not slow", *SHARED, LIMIT]),
+        ([], ["-m", "not slow", NO_CONTAINERS, *SHARED, LIMIT]),
         (["fast"], [*FAST, "-m", "not slow", *SHARED, LIMIT]),
         (["fast", "-x"], [*FAST, "-m", "not slow", *SHARED, LIMIT, "-x"]),
-        (["slow"], ["-m", "slow or hypothesis", "--hypothesis-profile=slow", *SHARED]),
+        (["slow"], ["-m", "slow or hypothesis", "--hypothesis-profile=slow", NO_CONTAINERS, *SHARED]),
+        (["containers", "-x"], [*CONTAINERS, "-x"]),
         (["tests/e2e", "-k", "story"], ["-m", "not slow", "tests/e2e", "-k", "story"]),
     ],
 )
@@ -33,3 +35,9 @@ def test_what_one_process_compiles_is_there_for_the_next(monkeypatch: pytest.Mon
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
     monkeypatch.setattr(subprocess, "run", run)
     assert run_tests(["-k", "this"]) == 3
+
+
+def test_what_containers_need_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shutil.which", lambda program, path: None if program in ("runc", "netavark") else program)
+    with pytest.raises(StackError, match="apt-get install runc netavark"):
+        run_tests(["containers"])

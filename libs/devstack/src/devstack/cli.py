@@ -59,9 +59,11 @@ def demo() -> None:
 @app.command("test", context_settings=PASS_ON)
 def run_suite(
     context: typer.Context,
-    which: Annotated[str, typer.Argument(metavar="[fast|slow]", help="Which tests; then arguments for pytest.")] = "",
+    which: Annotated[
+        str, typer.Argument(metavar="[fast|slow|containers]", help="Which tests; then arguments for pytest.")
+    ] = "",
 ) -> None:
-    """Run the whole suite, lint and types included; `fast`: what needs no servers; `slow`: what takes long."""
+    """Run the whole suite, lint and types included; `fast`: what needs no servers; `slow`: what takes long; `containers`: deploy/ in real containers."""
     from devstack.testing import run_tests
 
     raise typer.Exit(run_tests([which, *context.args] if which else []))
@@ -95,6 +97,20 @@ def doctor() -> None:
     from devstack.doctor import examine
 
     raise typer.Exit(asyncio.run(examine()))
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def images(
+    context: typer.Context,
+    version: Annotated[str, typer.Option(help="The tag; by default the version of this checkout.")] = "",
+    prefix: Annotated[str, typer.Option(help="What goes before the names.")] = "localhost/switchhook",
+) -> None:
+    """Build the images of the services and of the operator's jobs, with podman or docker; other words go to its `build`."""
+    from importlib.metadata import version as version_of
+
+    from devstack.images import build_all
+
+    build_all(version or version_of("switchhook-contracts"), prefix, context.args, typer.echo)
 
 
 @app.command(context_settings=PASS_ON)

@@ -1,25 +1,32 @@
-"""The files of deploy/ that follow from contracts: what gateways route. `switchhook schemas` writes them, a test compares."""
+"""The files of deploy/ that follow from contracts: what gateways route, dashboards, the chart's. `switchhook schemas` writes them, a
+test compares."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from contracts.gateway import CONSOLE_SERVICE, ROWS
+from devstack import helm_files, helm_values
+from devstack.dashboards import DASHBOARDS, dashboard
 from devstack.paths import ROOT
 
 DEPLOY = ROOT / "deploy"
+CHART = "helm/switchhook"
 SERVICE_PORT = 8080
 MADE = "Made from contracts by `./switchhook schemas`; a test compares."
 
 
 def files() -> dict[str, str]:
     """Path below deploy/ -> text."""
-    return {"compose/gateway/routes.caddy": "\n".join(caddy()) + "\n"}
+    boards = {f"observability/dashboards/{name}.json": dashboard(name) for name in DASHBOARDS}
+    chart = {f"{CHART}/{name}": text for name, text in (helm_files.files() | helm_values.files(DEPLOY / CHART)).items()}
+    return {"compose/gateway/routes.caddy": "\n".join(caddy()) + "\n", **boards, **chart}
 
 
 def write() -> None:
     """Bring the committed files up to date."""
     for path, text in files().items():
+        (DEPLOY / path).parent.mkdir(parents=True, exist_ok=True)
         (DEPLOY / path).write_text(text)
 
 
@@ -52,10 +59,14 @@ def handler(name: str, prefixes: list[str], does: str, exact: list[str] | None =
 
 
 def upstream(service: str) -> str:
-    """All replicas of a service, as its name resolves to them; streams pass as they come."""
+    """All replicas of a service, as its name resolves to them; streams pass as they come.
+
+    A caller waits while none takes connections, as in a restart of the only one.
+    """
     return (
         "{\n"
         f"\t\tdynamic a {service} {SERVICE_PORT}\n"
+        "\t\tlb_try_duration 10s\n"
         "\t\tflush_interval -1\n"
         "\t\ttransport http {\n\t\t\tkeepalive 55s\n\t\t}\n"
         "\t}"

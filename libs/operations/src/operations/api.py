@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,15 +12,21 @@ from operations.errors import CommandError
 
 
 class Api:
-    """Calls with one token. With `project`, the token is the operator's and acts for that project."""
+    """Calls with one token. With `project`, the token is the operator's and acts for that project.
 
-    def __init__(self, base_url: str, token: str, project: str | None = None) -> None:
+    `tls`: what the server's certificate is checked with, True for what this machine trusts.
+    """
+
+    def __init__(
+        self, base_url: str, token: str, project: str | None = None, *, tls: ssl.SSLContext | bool = True
+    ) -> None:
         self._client = httpx.AsyncClient(
             base_url=base_url,
             headers={"authorization": f"Bearer {token}"},
             params={"project": project} if project else None,
             timeout=30,
             trust_env=False,
+            verify=tls,
         )
 
     async def __aenter__(self) -> Self:

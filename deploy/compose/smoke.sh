@@ -1,0 +1,15 @@
+#!/bin/sh
+# Asks every part of the installation how it is, and the gateway for a page: exit code 0 when all is well. Needs curl.
+set -eu
+cd -- "$(dirname -- "$0")"
+docker compose run --rm setup doctor
+
+url=$(docker compose run --rm --no-deps --entrypoint printenv setup SWITCHHOOK_PUBLIC_URL | tr -d '\r')
+authority=$(mktemp)
+trap 'rm -f "$authority"' EXIT
+# For a name that only this machine knows, such as localhost, the gateway signs its certificate itself.
+if docker compose exec -T gateway cat /data/caddy/pki/authorities/local/root.crt >"$authority" 2>/dev/null; then
+    set -- --cacert "$authority"
+fi
+curl --fail --silent --show-error --retry 5 --retry-connrefused --output /dev/null "$@" "$url/openapi.json"
+printf 'ok   %s answers\n' "$url"

@@ -1,0 +1,28 @@
+"""One installation for this folder, started as docs/how-to/deploy.md says."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from containers.bases import have_all
+from containers.composed import Composed, composed
+from containers.page import commands
+
+
+@pytest.fixture(scope="session")
+def bases() -> None:
+    """The images that ours stand on are on this machine."""
+    have_all(print)
+
+
+@pytest.fixture(scope="session")
+def installation(bases: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
+    with composed(tmp_path_factory.mktemp("compose"), "switchhook-test") as made:
+        begun = time.monotonic()
+        print(made.sh(commands("Start it"), folder=made.checkout, seconds=1800))
+        print(f"built and up after {time.monotonic() - begun:.0f} s")
+        yield made
+        made.sh(commands("Stop it"))

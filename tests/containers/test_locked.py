@@ -1,0 +1,92 @@
+"""Who has no name and no password gets nowhere, and nothing starts without them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+from containers.composed import SERVICES, Composed
+from containers.podman import Failed
+
+NOT_SECRET = ("database_", "admin_token_digest")
+"""Files whose text is more than the secret."""
+
+
+@pytest.mark.parametrize(
+    "login", [{}, {"username": "switchhook-ingress", "password": "guessed"}], ids=["nobody", "guess"]
+)
+def test_kafka_asks_who_it_is(installation: Composed, login: dict[str, str]) -> None:
+    known = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "SCRAM-SHA-512"} if login else {}
+    settings = {f"sasl.{name}": value for name, value in login.items()} | known
+    admin = AdminClient({"bootstrap.servers": f"localhost:{installation.kafka_port}", **settings}, logger=None)
+    with pytest.raises(KafkaException):
+        admin.list_topics(timeout=5)
+
+
+@pytest.mark.parametrize("where", ["--host=127.0.0.1", "--host=/run/postgresql"])
+def test_postgres_asks_who_it_is(installation: Composed, where: str) -> None:
+    with pytest.raises(Failed, match="password"):
+        installation.compose(f"exec -T postgres psql {where} --username=postgres --no-password --command='SELECT 1'")
+
+
+def test_services_are_nobody_and_write_nowhere(installation: Composed) -> None:
+    for service in SERVICES:
+        assert installation.compose(f"exec -T {service} id -u").split()[-1] == "10001"
+        with pytest.raises(Failed, match="Read-only file system"):
+            installation.compose(f"exec -T {service} touch /opt/switchhook/here")
+        installation.compose(f"exec -T {service} touch /tmp/here")
+
+
+def test_no_secret_is_logged_or_on_a_command_line(installation: Composed) -> None:
+    secrets = [
+        file.read_text().strip()
+        for file in (installation.folder / "secrets").iterdir()
+        if not file.name.startswith(NOT_SECRET)
+    ]
+    seen = installation.compose("logs --no-color") + command_lines()
+    assert [secret[:4] for secret in secrets if secret in seen] == []
+
+
+def command_lines() -> str:
+    """What `ps` shows of every process of this machine."""
+    found = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            found.append(file.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            continue  # It has just ended.
+    return "\n".join(found)
+
+
+def test_the_example_alone_does_not_start(installation: Composed, tmp_path: Path) -> None:
+    """Each refusal says what to do."""
+    installation.sh(f"cp -r compose.yaml kafka kafka-port.yaml gateway {tmp_path}; cp .env.example {tmp_path}/.env")
+    with pytest.raises(Failed, match=r"SWITCHHOOK_DOMAIN.*set it in \.env"):
+        installation.sh("SWITCHHOOK_DOMAIN= docker compose up --no-start", folder=tmp_path)
+    with pytest.raises(Failed, match=r"KAFKA_CLUSTER_ID.*run \./make-secrets\.sh"):
+        installation.sh("docker compose up --no-start", folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "value"),
+    [
+        ("registry", "SWITCHHOOK_KEK", "k1:short"),
+        ("ingress", "SWITCHHOOK_LINK_KEY", "short"),
+        ("flow-engine", "SWITCHHOOK_ADMIN_TOKEN", "short"),
+    ],
+    ids=["kek", "link key", "token"],
+)
+def test_a_wrong_secret_is_named(installation: Composed, service: str, name: str, value: str) -> None:
+    with pytest.raises(Failed, match=name):
+        installation.compose(f"run --rm --no-deps --env {name}={value} {service}", seconds=60)
+
+
+def test_a_wrong_password_is_named(installation: Composed) -> None:
+    with pytest.raises(Failed, match=r"(?i)SWITCHHOOK_KAFKA_PASSWORD|password"):
+        installation.compose("run --rm --no-deps --env SWITCHHOOK_KAFKA_PASSWORD=wrong setup", seconds=120)
+    dsn = "postgresql://postgres:wrong@postgres:5432/postgres"
+    with pytest.raises(Failed, match="password authentication failed"):
+        installation.compose(f"run --rm --no-deps --env SWITCHHOOK_DATABASE_ADMIN={dsn} setup", seconds=120)
