@@ -55,10 +55,10 @@ async def test_plain_http_leads_to_tls(installation: Composed) -> None:
     assert (answer.status_code, answer.headers["location"]) == (308, "https://localhost/docs")
 
 
-async def test_the_console_and_the_widget_are_served(installation: Composed) -> None:
+async def test_the_console_and_the_documents_are_served(installation: Composed) -> None:
     place = installation.reached()
     async with httpx.AsyncClient(base_url=place.base_url, trust_env=False, verify=place.tls) as client:
-        for path in ("/docs", "/openapi.json", "/openapi/ingress.json", "/widget.js"):
+        for path in ("/docs", "/openapi.json", "/openapi/ingress.json"):
             answer = await client.get(path)
             assert answer.status_code == 200, (path, answer.text[:200])
 
@@ -70,7 +70,7 @@ async def test_a_stream_arrives_event_by_event(installation: Composed) -> None:
     async with Api(place.base_url, place.admin_token, project, tls=place.tls) as api:
         bot = (await api.post("/v1/bots", {"name": "Streams"}))["id"]
         await api.post("/v1/channels", {"bot": bot, "type": "http", "name": "Program"})
-        await api.publish_flow(bot, FLOW.with_name("reserve-lecture.yaml").read_text())
+        await api.publish_flow(bot, FLOW.with_name("welcome.yaml").read_text())
         token = (await api.post("/v1/tokens", {"name": "program", "scopes": ["bots:converse"]}))["token"]
     headers = {"authorization": f"Bearer {token}"}
     async with httpx.AsyncClient(

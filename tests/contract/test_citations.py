@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CODE_FOLDERS = ("contracts", "libs", "services", "bench", "tests")
+CODE_FOLDERS = ("contracts", "libs", "services", "sdk", "bench", "tests", "examples")
 SKIPPED = {".venv", "node_modules", "__pycache__"}
 PACKAGES = {
     **{path.name: path for path in ROOT.glob("*/src/*")},
@@ -24,7 +24,7 @@ PACKAGES = {
 }
 
 FILE = re.compile(r"(?<![\w/{}<>$:.*-])((?:[\w.-]+/)*[\w-]+(?:\.[\w-]+)*\.(?:py|md|toml|sql|ya?ml|lock|txt))(?![\w(])")
-FOLDER = re.compile(r"(?<![\w/.<-])((?:contracts|libs|services|bench|tests|docs|examples)/[\w./-]*[\w-])")
+FOLDER = re.compile(r"(?<![\w/.<-])((?:contracts|libs|services|sdk|bench|tests|docs|examples)/[\w./-]*[\w-])")
 MODULE = re.compile(rf"(?<![\w./@-])((?:{'|'.join(sorted(PACKAGES))})(?:\.[A-Za-z_]\w*)+)(?![\w@/])")
 PROMISES = re.compile(r"guarantees\.md\s(\d+(?:\.\d+)?(?:(?:,| and| or)\s\d+(?:\.\d+)?)*)")
 DECISION = re.compile(r"\bADR[- ]?(\w+)|docs/decisions/(\d+)")
@@ -94,7 +94,7 @@ def of_code() -> list[Prose]:
 
 @cache
 def of_pages() -> list[Prose]:
-    return [prose for path in files("*.md", "docs/**/*.md") for prose in of_page(path)]
+    return [prose for path in files("*.md", "docs/**/*.md", "sdk/*/*.md") for prose in of_page(path)]
 
 
 @cache

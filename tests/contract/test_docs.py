@@ -16,10 +16,16 @@ from flowlang.language.document import load, parse
 
 ROOT = Path(__file__).parents[2]
 DOCS = sorted(
-    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "examples" / "README.md", *(ROOT / "docs").rglob("*.md")]
+    [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        ROOT / "examples" / "README.md",
+        ROOT / "sdk/python/README.md",
+        *(ROOT / "docs").rglob("*.md"),
+    ]
 )
 LINK = re.compile(r"\]\((?!https?://)([^)#]+)")
-NAMED_FILE = re.compile(r"`((?:contracts|libs|services|tests|bench|docs|examples)/[A-Za-z0-9_./-]+)`")
+NAMED_FILE = re.compile(r"`((?:contracts|libs|services|sdk|tests|bench|docs|examples)/[A-Za-z0-9_./-]+)`")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 RUN_BY = {

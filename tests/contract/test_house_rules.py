@@ -15,7 +15,12 @@ MOST_LINES = 400
 LINES_OF_NINE_TENTHS = 20
 MEMBERS = [
     str(path.relative_to(ROOT))
-    for path in (ROOT / "contracts", *sorted((ROOT / "libs").iterdir()), *sorted((ROOT / "services").iterdir()))
+    for path in (
+        ROOT / "contracts",
+        *sorted((ROOT / "libs").iterdir()),
+        *sorted((ROOT / "services").iterdir()),
+        ROOT / "sdk/python",
+    )
     if (path / "pyproject.toml").exists()
 ]
 DOCUMENTED = tuple(member for member in MEMBERS if not member.startswith("services/"))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,20 +13,11 @@ from devstack.seed import plant_all, read_examples
 from support.fake_telegram import BOT_ID, fake_telegram
 from support.ground import Ground
 from support.receiver import receiver
+from support.shells import shell
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.seconds(60)]
 LINES = "".join(re.findall(r"(?ms)^```sh\n(.*?)^```", (ROOT / "examples/README.md").read_text()))
-
-
-async def shell(script: str, folder: Path, variables: dict[str, str]) -> str:
-    process = await asyncio.create_subprocess_exec(
-        "bash", "-ec", script, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
-        env=os.environ | variables | {"no_proxy": "*"},
-    )  # fmt: skip
-    output, _ = await process.communicate()
-    assert process.returncode == 0, output.decode()
-    return output.decode()
 
 
 async def test_an_order_is_answered_on_telegram_by_http_and_by_kafka(ground: Ground, tmp_path: Path) -> None:

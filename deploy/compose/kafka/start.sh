@@ -3,8 +3,8 @@
 # `start.sh passwords` gives every user the password that ./secrets has for it now.
 #
 # Everybody logs in. Users are made when the data folder is formatted: switchhook-<service>, switchhook-operator, and
-# `broker` for the brokers themselves, who alone may do anything. Access control lists say what the others may
-# (`switchhook-ops acls`).
+# `broker` for the brokers themselves. These and the operator, who makes the access control lists, may do anything; the lists
+# (`switchhook-ops acls`) say what the others may.
 set -eu
 
 secret() {
@@ -63,7 +63,7 @@ listener.name.programs.scram-sha-512.sasl.jaas.config=$login.scram.ScramLoginMod
 listener.name.controller.sasl.enabled.mechanisms=PLAIN
 listener.name.controller.plain.sasl.jaas.config=$login.plain.PlainLoginModule required username="broker" password="$(secret broker)" user_broker="$(secret broker)";
 authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
-super.users=User:broker
+super.users=User:broker;User:switchhook-operator
 log.dirs=$data
 auto.create.topics.enable=false
 message.max.bytes=5242880

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -16,6 +17,7 @@ from aiokafka.errors import (
 )
 from aiokafka.structs import OffsetAndMetadata
 
+from contracts import cloudevents, commands, events
 from contracts.access import OPERATOR, SERVICES, Grant, grants
 from contracts.groups import BRIDGE, GROUPS
 from contracts.topics import TOPICS
@@ -23,11 +25,14 @@ from operations.acls import PRINCIPAL, apply
 from operations.topics import create_topics
 from servicekit.kafka.clients import admin_of, make_consumer, make_producer
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka import acls
 from servicekit.settings import KafkaSettings
 from support.secure_kafka import SecureKafka, make_certificates
+from support.waiting import eventually
+from switchhook_sdk import CloudEvent, Switchhook
 
 PASSWORD = "right-horse-battery"
-STRANGER = "stranger"
+STRANGER, SHOP = "stranger", "shop"
 EVERYBODY = (*SERVICES, OPERATOR, STRANGER)
 REFUSED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
 
@@ -35,7 +40,7 @@ REFUSED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, Cluster
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SecureKafka]:
     folder = tmp_path_factory.mktemp("authorised")
-    users = [PRINCIPAL.format(name) for name in EVERYBODY]
+    users = [PRINCIPAL.format(name) for name in (*EVERYBODY, SHOP)]
     server = SecureKafka(folder / "kafka", make_certificates(folder), password=PASSWORD, users=users, authorises=True)
     await server.start()
     anyone = Cluster(server.bootstrap_servers, "blue.")
@@ -134,3 +139,39 @@ async def test_only_the_operator_changes_topics(broker: SecureKafka, principal: 
     async with admin_of(as_user(broker, principal)) as admin:
         response = await admin.delete_topics([f"blue.{topic.name}" for topic in TOPICS])
     assert {code for _, code in response.topic_error_codes} <= {TopicAuthorizationFailedError.errno}
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_an_integrators_program_needs_two_topics_and_its_group(
+    broker: SecureKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of docs/how-to/integrate-over-kafka.md, with a login and TLS."""
+    user, topic = PRINCIPAL.format(SHOP), f"blue.{events.TOPIC.name}"
+    rights = ((events.TOPIC.name, "topic", "Read"), (SHOP, "group", "Read"), (commands.TOPIC.name, "topic", "Write"))
+    async with admin_of(Cluster(broker.bootstrap_servers)) as admin:
+        for name, resource, operation in rights:
+            for each in (operation, "Describe"):
+                await acls.allow(admin, f"User:{user}", resource, f"blue.{name}", each)
+    login = {"sasl_mechanism": "SCRAM-SHA-512", "user": user, "password": PASSWORD}
+    for name, value in {**broker.settings("SASL_SSL", **login), "SWITCHHOOK_TOPIC_PREFIX": "blue."}.items():
+        monkeypatch.setenv(name, value)
+    switchhook, seen = Switchhook.from_environment(project="p-1", group=SHOP), list[str]()
+    shop = switchhook.commands("swh_secret", source="shop")
+
+    @switchhook.events("contact.created")
+    async def created(event: CloudEvent[Any]) -> None:
+        seen.append(event.id)
+
+    made = cloudevents.headers(
+        id="e-1", type="contact.created", source="switchhook/test", time=cloudevents.now_text(), project="p-1"
+    )
+    producer = make_producer(Cluster(broker.bootstrap_servers))
+    await producer.start()
+    await producer.send_and_wait(topic, b'{"data": {}}', headers=made)
+    await producer.stop()
+    try:
+        await switchhook.broker.start()
+        assert (await shop.say(bot="b-1", person={"peer_id": "me"}, text="Hello")).status == "sent"
+        await eventually(lambda: seen == ["e-1"])
+    finally:
+        await switchhook.broker.stop()

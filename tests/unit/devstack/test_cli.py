@@ -9,6 +9,8 @@ from devstack.cli import app
 from devstack.secrets_file import new_secrets
 from devstack.stack import Addresses
 from operations.errors import CommandError
+from operations.layout import Layout
+from operations.topic_plan import Difference
 from servicekit.kafka.cluster import Cluster
 
 
@@ -42,18 +44,26 @@ def test_without_topic_and_partition_all_that_stand_still_are_accepted(monkeypat
 def test_missing_topics_are_made_in_the_stack_that_runs_here(monkeypatch: pytest.MonkeyPatch) -> None:
     """As `doctor` advises: the command as it stands there names no server."""
     here = Addresses("127.0.0.1:9092", own_kafka=False, topic_prefix="blue.", dsns={}, services={})
-    asked: list[Cluster] = []
+    asked: list[tuple[Cluster, Layout]] = []
 
-    async def noted(cluster: Cluster, *, replicas: int) -> list[str]:
-        asked.append(cluster)
+    async def noted(cluster: Cluster, *, layout: Layout) -> list[str]:
+        asked.append((cluster, layout))
         return ["blue.switchhook.actions.v1"]
 
     monkeypatch.setattr("devstack.operated.running_stack", lambda _: here)
     monkeypatch.setattr("devstack.operated.load_secrets", lambda _: new_secrets())
+
+    async def planned(cluster: Cluster, layout: Layout) -> list[Difference]:
+        return [Difference("blue.switchhook.actions.v1", "topic", "missing", "there", "create", "12 partitions")]
+
     monkeypatch.setattr("operations.topics.create_topics", noted)
+    monkeypatch.setattr("operations.topics.plan", planned)
     answered = CliRunner().invoke(app, ["topics", "create"], env={"SWITCHHOOK_KAFKA": ""})
-    assert (answered.exit_code, answered.output) == (0, "created blue.switchhook.actions.v1\n")
-    assert asked == [here.cluster]
+    assert (answered.exit_code, answered.output) == (
+        0,
+        "blue.switchhook.actions.v1 does not exist: 12 partitions\ncreated blue.switchhook.actions.v1\n",
+    )
+    assert asked == [(here.cluster, Layout(replicas=1, min_insync=1))]
 
 
 def test_without_a_stack_topics_need_a_server(monkeypatch: pytest.MonkeyPatch) -> None:

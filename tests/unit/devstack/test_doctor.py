@@ -11,7 +11,7 @@ from devstack.doctor import checks
 from devstack.errors import StackError
 from devstack.secrets_file import new_secrets
 from devstack.stack import Addresses
-from operations.examining import Check
+from operations.report import Check
 
 NOWHERE = "127.0.0.1:1"
 

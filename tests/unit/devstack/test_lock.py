@@ -11,7 +11,13 @@ from packaging.utils import canonicalize_name
 from devstack.paths import ROOT
 
 PIN = re.compile(r"^(?P<name>[a-z0-9-]+)==(?P<version>[^ ;]+)( ; (?P<marker>[^\\]+))? \\$")
-PROJECTS = [ROOT, ROOT / "contracts", *sorted((ROOT / "libs").iterdir()), *sorted((ROOT / "services").iterdir())]
+PROJECTS = [
+    ROOT,
+    ROOT / "contracts",
+    *sorted((ROOT / "libs").iterdir()),
+    *sorted((ROOT / "services").iterdir()),
+    ROOT / "sdk/python",
+]
 LOCK = (ROOT / "requirements.lock").read_text()
 
 

@@ -13,7 +13,7 @@ from devstack.paths import ROOT
 def test_locking_again_changes_nothing(tmp_path: Path) -> None:
     for file in ("switchhook", "requirements.lock", "pyproject.toml"):
         shutil.copy2(ROOT / file, tmp_path / file)
-    for member in (ROOT / "contracts", *(ROOT / "libs").iterdir(), *(ROOT / "services").iterdir()):
+    for member in (ROOT / "contracts", *(ROOT / "libs").iterdir(), *(ROOT / "services").iterdir(), ROOT / "sdk/python"):
         target = tmp_path / member.relative_to(ROOT)
         target.mkdir(parents=True)
         shutil.copy2(member / "pyproject.toml", target)

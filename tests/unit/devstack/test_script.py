@@ -33,6 +33,7 @@ class Checkout:
             self.root / "contracts",
             self.root / "libs/kit",
             self.root / "services/one",
+            self.root / "sdk/python",
         ):
             part.mkdir(parents=True)
         for name in (
@@ -40,6 +41,7 @@ class Checkout:
             "contracts/pyproject.toml",
             "libs/kit/pyproject.toml",
             "services/one/pyproject.toml",
+            "sdk/python/pyproject.toml",
         ):
             (self.root / name).write_text(f"# {name}\n")
         (self.root / "requirements.lock").write_text("# pins\n")
@@ -82,7 +84,9 @@ def test_uv_on_the_path_installs_the_lock_and_then_the_members(checkout: Checkou
     venv, sync, members = checkout.calls()
     assert venv.startswith("uv venv ")
     assert sync.endswith("--require-hashes requirements.lock")
-    assert members.endswith("--editable ./contracts --editable ./libs/kit --editable ./services/one")
+    assert members.endswith(
+        "--editable ./contracts --editable ./libs/kit --editable ./services/one --editable ./sdk/python"
+    )
     assert "--no-deps" in members
 
 

@@ -145,7 +145,9 @@ BENCHES = frozenset(
 )
 
 
-OPERATING = frozenset({"acls", "topics", "checkpoints", "dlq", "held", "project", "token", "migrate", "setup"})
+OPERATING = frozenset(
+    {"acls", "topics", "checkpoints", "dlq", "held", "project", "token", "migrate", "setup", "rotate-kek", "top"}
+)
 """Verbs that are about an installation: here the stack that runs on this machine."""
 
 

@@ -26,6 +26,6 @@ def running_installation(folder: Path) -> Installation:
 
     return Installation(
         COMMAND, HOW, running.cluster, running.dsns, running.services,
-        gateway=running.services.get("registry", ""), token=secrets.admin_token, environment=environment,
+        gateway=running.services.get("registry", ""), token=secrets.admin_token, kek=secrets.kek, environment=environment,
         when_away="`dev` starts its own servers again; ask once more when that is done",
     )  # fmt: skip

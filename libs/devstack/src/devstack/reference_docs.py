@@ -15,7 +15,7 @@ from contracts.event_data import EventData
 from contracts.event_types import EVENTS, EventKind
 from contracts.routes import PREFIXES, PRIVATE, ROUTES, Proof
 from contracts.topics import TOPICS
-from devstack import reference_flows
+from devstack import reference_commands, reference_flows
 from devstack.field_tables import Field, fields_of, table
 from devstack.paths import ROOT
 from flowlang.language.schema import document_schema
@@ -42,6 +42,7 @@ def pages() -> dict[str, str]:
         "events.md": events(),
         "metrics.md": metrics(),
         "settings.md": settings(),
+        "operator-commands.md": reference_commands.page(NOTE),
         "flow-nodes.md": reference_flows.page(NOTE),
         "flow.schema.json": json.dumps(document_schema(), indent=1) + "\n",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import AsyncIterator
 from types import TracebackType
 from typing import Any, Self
 
@@ -61,3 +62,13 @@ class Api:
         flow: dict[str, Any] = await self.post("/v1/flows", {"bot": bot, "document": document})
         await self.post(f"/v1/flows/{flow['id']}/publish")
         return flow
+
+
+async def items(api: Api, path: str) -> AsyncIterator[dict[str, Any]]:
+    """Of all pages of a list; `path` has a query already."""
+    following: str | None = ""
+    while following is not None:
+        page = await api.get(f"{path}&cursor={following}" if following else path)
+        for item in page["items"]:
+            yield item
+        following = page["next"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
 from operations.errors import CommandError
 from operations.installation import Installation
+from operations.layout import Layout
 from operations.services import MODULES, OWNERS
 from servicekit.settings import KafkaSettings, refusal
 
@@ -33,6 +34,14 @@ class OperatorSettings(KafkaSettings):
     """Where the gateway is reached. Without it the registry's own port is asked."""
     admin_token: SecretStr | None = None
     """The operator's token, not its digest."""
+    kek: SecretStr | None = None
+    """The registry's; `doctor` and `rotate-kek` take the keys' ids from it, and nothing else."""
+    topic_replicas: int = Field(default=3, ge=1)
+    """Copies of each partition of a topic that is made."""
+    topic_min_insync: int = Field(default=2, ge=1)
+    """How many of them have to have a record before it counts as written; where a topic has fewer replicas, as many as those."""
+    topic_partitions: int | None = Field(default=None, ge=1)
+    """Partitions of inbound, actions and events alike; none: as reference/topics.md says. `topics grow` alone changes it later."""
 
 
 def from_environment() -> Installation:
@@ -52,5 +61,7 @@ def from_environment() -> Installation:
         urls={service: url for service, url in urls.items() if url},
         admin_dsn=settings.database_admin.get_secret_value() if settings.database_admin else "",
         gateway=(settings.url or settings.registry_url).rstrip("/"),
+        layout=Layout(settings.topic_replicas, settings.topic_min_insync, settings.topic_partitions),
         token=settings.admin_token.get_secret_value() if settings.admin_token else "",
+        kek=settings.kek.get_secret_value() if settings.kek else "",
     )

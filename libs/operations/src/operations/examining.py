@@ -1,80 +1,39 @@
-"""What `doctor` checks of an installation: its services, its topics and whether every checkpoint fits its log."""
+"""What `doctor` checks of an installation: its services, topics, tables, keys, and whether every checkpoint fits its log."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
-from inspect import isawaitable
-from typing import Any
+from collections.abc import AsyncIterator
 
 import asyncpg
-import httpx
 
 from operations.checkpoints import misfits, missing_topics
+from operations.checks.brokers import disk_checks, lag_checks, topic_checks
+from operations.checks.databases import database_checks, key_checks
+from operations.checks.services import readiness
+from operations.checks.waiting import waiting_checks
 from operations.errors import CommandError
 from operations.installation import Installation
+from operations.report import Check, by_itself
 
 REFUSED = (
     "Give the role the password that the service's SWITCHHOOK_DATABASE has, or the service another SWITCHHOOK_DATABASE"
 )
-PROBE_SECONDS = 3.0
-
-
-@dataclass(frozen=True)
-class Check:
-    """One line of the report; `advice` says what to do when it is not fine."""
-
-    what: str
-    fine: bool
-    advice: str = ""
-
-
-async def told(checks: AsyncIterator[Check], tell: Callable[[str], None]) -> int:
-    """Tell what is found, a line each, as it is found; the exit code: 1 if something needs attention."""
-    wrong = False
-    async for check in checks:
-        mark, advice = ("ok  ", "") if check.fine else ("FIX ", f": {check.advice}")
-        tell(f"{mark} {check.what}{advice}")
-        wrong = wrong or not check.fine
-    return int(wrong)
-
-
-async def each(check: Callable[..., Check | Awaitable[Check]], *arguments: Any) -> AsyncIterator[Check]:
-    """The one check that a function makes."""
-    made = check(*arguments)
-    yield await made if isawaitable(made) else made
-
-
-async def by_itself(what: str, found: AsyncIterator[Check]) -> AsyncIterator[Check]:
-    """These checks; what goes wrong with them is a line of the report, too."""
-    try:
-        async for check in found:
-            yield check
-    except Exception as error:  # noqa: BLE001 - whatever it is, the other checks tell more
-        advice = str(error) if isinstance(error, CommandError) else f"{type(error).__name__}: {error}"
-        yield Check(f"{what} could not be checked", fine=False, advice=advice)
 
 
 async def installation_checks(here: Installation) -> AsyncIterator[Check]:
     """All checks of an installation. One that fails itself leaves the others alone."""
-    for what, found in (("readiness", readiness(here.urls)), ("durability", durability(here))):
+    for what, found in (
+        ("readiness", readiness(here.urls)),
+        ("durability", durability(here)),
+        ("topics", topic_checks(here)),
+        ("tables", database_checks(here)),
+        ("keys", key_checks(here)),
+        ("lag", lag_checks(here)),
+        ("what waits", waiting_checks(here)),
+        ("Kafka's disks", disk_checks(here)),
+    ):
         async for check in by_itself(what, found):
             yield check
-
-
-async def readiness(urls: Mapping[str, str]) -> AsyncIterator[Check]:
-    """The readiness of each replica; one that is not ready, or warns, says why."""
-    async with httpx.AsyncClient(timeout=PROBE_SECONDS, trust_env=False) as client:
-        for replica, url in urls.items():
-            try:
-                answer = await client.get(f"{url}/health/ready")
-                found = answer.json()
-                said = {**found.get("reasons", {}), **found.get("warnings", {})}
-            except (httpx.HTTPError, ValueError):
-                yield Check(f"{replica} at {url}", fine=False, advice="it does not answer; see its log")
-                continue
-            advice = "; ".join(f"{name}: {what}" for name, what in said.items())
-            yield Check(f"{replica} at {url}", answer.status_code == 200 and not said, advice or "see its log")
 
 
 async def durability(here: Installation) -> AsyncIterator[Check]:

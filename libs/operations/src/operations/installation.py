@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from operations.errors import CommandError
+from operations.layout import Layout
 from operations.services import OWNERS
 
 if TYPE_CHECKING:
@@ -26,9 +27,10 @@ class Installation:
 
     `dsns`: service -> the DSN of its role. `urls`: replica or service -> its own port's base URL (health, metrics and
     what the gateway does not route). `admin_dsn`: one that may make databases and
-    roles. `gateway`: the base URL of the public API. `token`: the operator's. `environment`:
-    service -> settings that it has beside those of this process. `when_away`: what to do about a server that does not answer. `command` is what its operator types, `how` how what
-    is missing is named.
+    roles. `gateway`: the base URL of the public API. `token`: the operator's. `kek`: the registry's SWITCHHOOK_KEK. `environment`:
+    service -> settings that it has beside those of this process. `when_away`: what to do about a server that does not answer.
+    `layout`: how its topics are meant to lie on the brokers. `command` is what its operator types, `how` how what is missing
+    is named.
     """
 
     command: str
@@ -39,7 +41,9 @@ class Installation:
     admin_dsn: str = ""
     gateway: str = ""
     token: str = ""
+    kek: str = ""
     when_away: str = "Ask once more when it answers"
+    layout: Layout = field(default_factory=Layout)
     environment: Callable[[str], Mapping[str, str]] = nothing
 
     def kafka(self, servers: str = "") -> Cluster:

@@ -8,8 +8,10 @@ from __future__ import annotations
 import typer
 
 from operations.commands import acls, checkpoints, letters, projects, topics
+from operations.commands.keys import rotate_kek
 from operations.commands.migrations import migrate_tables
 from operations.commands.setup import set_up
+from operations.commands.top import watch
 
 
 def add_to(app: typer.Typer) -> None:
@@ -23,3 +25,5 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(projects.token_app, name="token")
     app.command("setup")(set_up)
     app.command("migrate")(migrate_tables)
+    app.command("rotate-kek")(rotate_kek)
+    app.command("top")(watch)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
-from typing import Annotated, Any
+from collections.abc import Awaitable
+from typing import Annotated
 
 import httpx
 import typer
@@ -40,13 +40,3 @@ def api_of(context: typer.Context, service: str, url: str, token: str, project: 
             f"It is not known where {service} is, or its token: {here.how}, or give --url and SWITCHHOOK_ADMIN_TOKEN."
         )
     return Api(url, token, project)
-
-
-async def items(api: Api, path: str) -> AsyncIterator[dict[str, Any]]:
-    """Of all pages of a list; `path` has a query already."""
-    following: str | None = ""
-    while following is not None:
-        page = await api.get(f"{path}&cursor={following}" if following else path)
-        for item in page["items"]:
-            yield item
-        following = page["next"]

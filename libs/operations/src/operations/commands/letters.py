@@ -9,8 +9,8 @@ from urllib.parse import urlencode
 
 import typer
 
-from operations.api import Api
-from operations.commands.asking import Token, Url, api_of, items, run
+from operations.api import Api, items
+from operations.commands.asking import Token, Url, api_of, run
 from operations.errors import CommandError
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...", help="As `list` shows them.")]

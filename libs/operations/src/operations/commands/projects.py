@@ -6,7 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
-from operations.commands.asking import Token, Url, api_of, items, run
+from operations.api import items
+from operations.commands.asking import Token, Url, api_of, run
 
 Project = Annotated[str, typer.Option(help="The project's id, as `project list` shows it.")]
 

@@ -7,29 +7,37 @@ from typing import Annotated
 
 import typer
 
+from operations.commands.topics import MinInsync, Partitions, Replicas, laid_out
 from operations.errors import CommandError
 from operations.installation import Installation, installation
+from operations.layout import Layout
 
-Replicas = Annotated[int, typer.Option(envvar="SWITCHHOOK_TOPIC_REPLICAS", help="Copies of each partition.")]
 Acls = Annotated[
     bool, typer.Option("--acls/--no-acls", envvar="SWITCHHOOK_ACLS", help="Make access control lists in Kafka, too.")
 ]
 
 
-def set_up(context: typer.Context, replicas: Replicas = 3, acls: Acls = True) -> None:
+def set_up(
+    context: typer.Context,
+    replicas: Replicas = None,
+    min_insync: MinInsync = None,
+    partitions: Partitions = None,
+    acls: Acls = True,
+) -> None:
     """Make the database with its roles, the tables, Kafka's topics and access control lists. What is there is left as it is.
 
     Run it before the services of a new installation start, and before those of a new release do. Needs the DSNs of all
     roles; SWITCHHOOK_DATABASE_ADMIN makes database and roles, without it they have to be there.
     """
-    asyncio.run(_set_up(installation(context), replicas, acls))
+    here = installation(context)
+    asyncio.run(_set_up(here, laid_out(here, replicas, min_insync, partitions), acls))
 
 
-async def _set_up(here: Installation, replicas: int, acls: bool) -> None:
+async def _set_up(here: Installation, layout: Layout, acls: bool) -> None:
     from operations.acls import apply
     from operations.databases import prepare
     from operations.migrations import migrate
-    from operations.topics import create_topics
+    from operations.topics import create_topics, plan
 
     cluster = here.kafka()
     if not here.dsns:
@@ -37,8 +45,10 @@ async def _set_up(here: Installation, replicas: int, acls: bool) -> None:
     if here.admin_dsn:
         await prepare(here.admin_dsn, here.dsns)
         typer.echo("database and roles are there")
-    for name in await create_topics(cluster, replicas=replicas):
+    for name in await create_topics(cluster, layout=layout):
         typer.echo(f"created {name}")
+    for each in await plan(cluster, layout):
+        typer.echo(each.line)
     if acls:
         typer.echo(f"{await apply(cluster)} grants are there")
     async for line in migrate(here.dsns):

@@ -12,6 +12,7 @@ class LoopMetrics:
 
     def __init__(self, topic: str) -> None:
         self._topic = topic
+        self._told: set[int] = set()
         self.records = counter("switchhook_records_total").labels(topic)
         self.batches = counter("switchhook_batches_total").labels(topic)
         self.fenced = counter("switchhook_fenced_total").labels(topic)
@@ -29,7 +30,12 @@ class LoopMetrics:
         counter("switchhook_dead_letters_total").labels(self._topic, code).inc()
 
     def standing(self, behind: Mapping[int, int], unacknowledged: int) -> None:
-        """Records behind, by partition, and outbox rows that Kafka has not acknowledged."""
+        """Records behind, by partition, and outbox rows that Kafka has not acknowledged. A partition that went to another
+        replica is told of no more: its last number would stand here for ever, beside that replica's."""
+        lag = gauge("switchhook_consumer_lag_records")
+        for partition in self._told - behind.keys():
+            lag.remove(self._topic, str(partition))
         for partition, records in behind.items():
-            gauge("switchhook_consumer_lag_records").labels(self._topic, str(partition)).set(records)
+            lag.labels(self._topic, str(partition)).set(records)
+        self._told = set(behind)
         gauge("switchhook_outbox_rows").labels(self._topic).set(unacknowledged)
