@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 import orjson
@@ -30,8 +30,10 @@ async def call(
     json: Any = None,
     headers: Mapping[str, str] | None = None,
     client: str = "203.0.113.9",
+    before_body: Callable[[], object] = lambda: None,
 ) -> Response:
-    """One request; `path` may have a query. The client never goes away by itself."""
+    """One request; `path` may have a query. The client never goes away by itself. `before_body` is called when its body is
+    asked for."""
     plain, _, query = path.partition("?")
     content = orjson.dumps(json) if json is not None else body or b""
     given = {"host": "test", "content-length": str(len(content)), **(headers or {})}
@@ -48,6 +50,7 @@ async def call(
 
     async def receive() -> dict[str, Any]:
         if incoming:
+            before_body()
             return incoming.pop()
         await asyncio.Event().wait()
         raise AssertionError

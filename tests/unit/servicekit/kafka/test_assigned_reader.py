@@ -100,5 +100,35 @@ async def test_kafka_is_not_asked_for_an_end_that_a_fetch_has_told(
     await asyncio.gather(running, return_exceptions=True)
 
 
+async def test_a_reader_whose_fetches_are_answered_wrongly_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log goes on, Kafka says so when it is asked, and fetches are answered as if there were nothing more."""
+    made = asyncio.Queue[Consumer]()
+
+    async def state(*_: Any) -> TopicState:
+        return TopicState("id", {})
+
+    async def end_offsets(_: Any) -> dict[TopicPartition, int]:
+        return {TP: 2}
+
+    def make(*_: Any, **__: Any) -> Consumer:
+        consumer = Consumer(ended=False)
+        consumer.end_offsets = end_offsets  # type: ignore[method-assign]
+        made.put_nowait(consumer)
+        return consumer
+
+    monkeypatch.setattr(assigned_reader, "make_consumer", make)
+    monkeypatch.setattr(assigned_reader.consumers, "topic_state", state)
+    monkeypatch.setattr(assigned_reader.asyncio, "sleep", _without_pauses(asyncio.sleep))
+    for name, seconds in (("CHECK_SECONDS", 0.001), ("ASK_SECONDS", 0.01), ("STUCK_SECONDS", 0.3)):
+        monkeypatch.setattr(assigned_reader, name, seconds)
+    reader = AssignedReader(Cluster("-"), "t", client_id="c", begin="start", receive=lambda _: None)
+    running = asyncio.create_task(reader.run())
+    async with asyncio.timeout(5):
+        await made.get()
+        await made.get()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 def _without_pauses(sleep: Any) -> Any:
     return lambda _: sleep(0)

@@ -199,7 +199,8 @@ class AssignedReader:
             if time.monotonic() - checked > CHECK_SECONDS:
                 checked = time.monotonic()
                 await self._identify(consumer)
-                if checked - asked > ASK_SECONDS or not self._at_end_seen(consumer, tp):
+                behind = self.behind_since is not None  # What fetches say of the end does not bring it there.
+                if behind or checked - asked > ASK_SECONDS or not self._at_end_seen(consumer, tp):
                     asked = checked
                     await self._check(consumer, tp)
 

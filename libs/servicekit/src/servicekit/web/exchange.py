@@ -26,6 +26,8 @@ class Exchange(RequestResponseCycle):
         """Have the application answer."""
         try:
             await app(self.scope, self.receive, self.send)
+            if not (self.response_started or self.disconnected):
+                raise RuntimeError("the application returned without an answer")
         except (ClientGone, ClientDisconnect):
             pass  # Nobody is there to be answered, and anybody may do it as often as he likes.
         except Exception:

@@ -74,7 +74,7 @@ class Runs:
                 body = await request.json_object()
                 body.pop("token", None)
             bound = catalogue.bounds.get(trigger.id)
-            if bound is None:
+            if bound is None or bound.trigger is not trigger:  # The trigger may have changed while the body came.
                 bound = await catalogue.caught_up(lambda: catalogue.bound(trigger))
             event_id = event_id_of(request.head.get(b"idempotency-key"), trigger.project_id, f"/v1/run/{trigger.id}")
             answer = await self._run(request, bound, body, event_id)
@@ -108,7 +108,7 @@ class Runs:
             body = await request.json_object()
             header = in_body if isinstance(in_body := body.pop("token", None), str) else None
             header = None if header is None else "Bearer " + header
-        token_id = self._proved.get((trigger.id, header))
+        token_id = self._proved.get((trigger.id, trigger.auth.token_id, header))
         if token_id is None:
             token_id = await self._prove(request, trigger, header)
         self._limiter.check_token(limits, request.client_ip, token_id)
@@ -127,7 +127,7 @@ class Runs:
         if token is None or own is None or own not in (token.id, token.replaced_by):
             raise not_of_this_trigger()
         if token.expires_at is None and not token.allowed_cidrs:
-            self._proved.put((trigger.id, header), token.id)
+            self._proved.put((trigger.id, own, header), token.id)
         return token.id
 
     def _order(self, request: Request, bound: Bound, body: dict[str, Any], event_id: str) -> Order:
