@@ -17,7 +17,8 @@ from flow_engine.state.rows import TimerRow
 from flow_engine.state.work import Work
 from flow_engine.store.port import DueTimers
 from servicekit.checkpoints.transactions import OutcomeUnknown
-from servicekit.kafka.records import Outgoing
+from servicekit.kafka.records import Outgoing, Record
+from servicekit.observability.metrics import gauge
 from support.conversations_in_memory import ConversationsInMemory
 from support.waiting import eventually
 
@@ -138,3 +139,13 @@ async def test_an_outage_delays_timers_and_a_bug_ends_the_loop(monkeypatch: pyte
         async with asyncio.timeout(10):
             await Timers(Loop(1), store).run()
     assert (errors, [line["event"] for line in lines]) == ([], ["timers.held"])
+
+
+async def test_held_conversations_are_counted() -> None:
+    """Seen: an alert on a number that nothing set."""
+    store = ConversationsInMemory()
+    for offset in range(2):
+        record = Record("inbound", 0, offset, 0, KEY.encode(), b"{}", ())
+        await store.hold(record, f"{KEY}{offset}", "KeyError: a bug", None)
+    await Timers(Loop(0), store).count_held()
+    assert gauge("switchhook_held_conversations")._value.get() == 2
