@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -13,7 +14,7 @@ from ingress.web.openapi import OPERATIONS
 from ingress.web.places import Place, Places
 from ingress.wire.http import Answer, Request, send_answer
 from ingress.wire.problems import not_allowed
-from servicekit.observability.metrics import counter
+from servicekit.observability.metrics import counter, histogram
 from servicekit.web.auth import Authoriser
 from servicekit.web.problems import ProblemError, not_found, problem, unavailable
 from servicekit.web.requests import ClientGone, refuse_unknown
@@ -45,6 +46,7 @@ class App:
             await self._page(scope, receive, send)
             return
         always: list[tuple[bytes, bytes]] = []
+        begun = time.monotonic()
         try:
             if not self._ready():
                 raise unavailable("The registry is still being read: come again.")
@@ -65,6 +67,8 @@ class App:
             await problem("internal", 500, "Internal error", "The error was logged; nothing about it is told here.")(
                 scope, receive, send
             )
+        finally:
+            _seconds(name).observe(time.monotonic() - begun)
 
     async def _answer(self, place: Place, request: Request) -> Answer | None:
         if place.first is not None and (answer := await place.first(request)) is not None:
@@ -96,6 +100,11 @@ class App:
 @lru_cache(maxsize=512)
 def _answered(door: str, status: int) -> Any:
     return counter("switchhook_http_requests_total").labels(door, str(status))
+
+
+@lru_cache(maxsize=128)
+def _seconds(door: str) -> Any:
+    return histogram("switchhook_http_seconds").labels(door)
 
 
 @lru_cache(maxsize=128)
