@@ -1,6 +1,7 @@
 """What holds for every door."""
 
 import pytest
+from prometheus_client import REGISTRY
 
 
 @pytest.mark.parametrize(
@@ -34,3 +35,12 @@ async def test_a_query_parameter_that_a_route_does_not_have_is_refused(rig):
     bearer = {"authorization": f"Bearer {rig.token}"}
     answer = await rig.call("POST", "/v1/signals?bot=x", json={}, headers=bearer)
     assert (answer.status, answer.json["errors"][0]["pointer"]) == (422, "query/bot")
+
+
+async def test_the_time_to_answer_is_observed_of_what_is_refused_too(rig):
+    def observed() -> float:
+        return REGISTRY.get_sample_value("switchhook_http_seconds_count", {"route": "signals"}) or 0.0
+
+    before = observed()
+    await rig.call("POST", "/v1/signals", json={})
+    assert observed() == before + 1
