@@ -9,27 +9,20 @@ import typer
 
 from devstack.errors import StackError
 from devstack.paths import ROOT, STATE
-from operations.commands import add_to
-from operations.errors import CommandError
+from operations.commands import application, run
 from operations.installation import Installation
 
 PASS_ON = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []}
 
-app = typer.Typer(
-    name="switchhook",
-    help="Switchhook: joins chat bots to the rest of a company's software.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-add_to(app)
+
+def here() -> Installation:
+    """The stack that `dev` runs."""
+    from devstack.operated import running_installation
+
+    return running_installation(STATE)
 
 
-@app.callback()
-def operate(context: typer.Context) -> None:
-    """Switchhook: joins chat bots to the rest of a company's software."""
-    if context.invoked_subcommand in OPERATING:
-        context.obj = here()
+app = application("switchhook", "Switchhook: joins chat bots to the rest of a company's software.", here)
 
 
 @app.command()
@@ -44,10 +37,10 @@ def dev(
     """
     import uvloop
 
-    from devstack.dev import run
+    from devstack.dev import run as run_stack
 
     # As the services: the gateway is in this process.
-    uvloop.run(run(STATE, port=port, forget=reset))
+    uvloop.run(run_stack(STATE, port=port, forget=reset))
 
 
 @app.command()
@@ -145,19 +138,6 @@ BENCHES = frozenset(
 )
 
 
-OPERATING = frozenset(
-    {"acls", "topics", "checkpoints", "dlq", "held", "project", "token", "migrate", "setup", "rotate-kek", "top"}
-)
-"""Verbs that are about an installation: here the stack that runs on this machine."""
-
-
-def here() -> Installation:
-    """The stack that `dev` runs."""
-    from devstack.operated import running_installation
-
-    return running_installation(STATE)
-
-
 def run_module(module: str, *arguments: str) -> NoReturn:
     """Go on as `python -m module`, so that signals and the exit code are its own."""
     os.chdir(ROOT)
@@ -166,12 +146,8 @@ def run_module(module: str, *arguments: str) -> NoReturn:
 
 
 def main() -> None:
-    """Run the command; a CommandError becomes its sentence and exit code 1."""
-    try:
-        app(prog_name="switchhook")
-    except CommandError as error:
-        typer.echo(f"switchhook: {error}", err=True)
-        sys.exit(1)
+    """Run the command."""
+    run(app)
 
 
 if __name__ == "__main__":

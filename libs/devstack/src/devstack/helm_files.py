@@ -7,13 +7,13 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from contracts import actions, events, inbound
 from contracts.access import grants
 from contracts.gateway import CONSOLE_SERVICE, ROWS
 from contracts.groups import BRIDGE, GROUPS
 from contracts.topics import TOPICS
+from operations.topic_plan import ALIKE
 
-SIZED = frozenset(topic.name for topic in (inbound.TOPIC, actions.TOPIC, events.TOPIC))
+SIZED = frozenset(topic.name for topic in ALIKE)
 
 
 def files() -> dict[str, str]:

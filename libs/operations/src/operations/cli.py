@@ -2,40 +2,25 @@
 
 from __future__ import annotations
 
-import sys
-
-import typer
-
-from operations.commands import add_to
+from operations.commands import application, run
 from operations.commands.doctor import examine
-from operations.errors import CommandError
+from operations.installation import Installation
 
-app = typer.Typer(
-    name="switchhook-ops",
-    help="What an operator does about a Switchhook installation.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-add_to(app)
+
+def named() -> Installation:
+    """The installation that the environment names. CommandError when its settings do not go together."""
+    from operations.environment import from_environment  # Later than the module: `--help` needs none of it.
+
+    return from_environment()
+
+
+app = application("switchhook-ops", "What an operator does about a Switchhook installation.", named)
 app.command("doctor")(examine)
 
 
-@app.callback()
-def operate(context: typer.Context) -> None:
-    """What an operator does about a Switchhook installation."""
-    from operations.environment import from_environment
-
-    context.obj = from_environment()
-
-
 def main() -> None:
-    """Run the command; a CommandError becomes its sentence and exit code 1."""
-    try:
-        app(prog_name="switchhook-ops")
-    except CommandError as error:
-        typer.echo(f"switchhook-ops: {error}", err=True)
-        sys.exit(1)
+    """Run the command."""
+    run(app)
 
 
 if __name__ == "__main__":

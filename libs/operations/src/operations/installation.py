@@ -82,9 +82,11 @@ def broker(servers: str, **given: Any) -> Cluster:
         raise CommandError(f"{refusal(error)}.") from error
 
 
+Find = Callable[[], Installation]
+"""Gives the installation that a command is about. CommandError when what names it is wrong."""
+
+
 def installation(context: typer.Context) -> Installation:
-    """The one that the command is about: the application that runs it has found it."""
-    found = context.find_object(Installation)
-    if found is None:
-        raise TypeError("the application that has this command names no installation")
-    return found
+    """The one that the command is about, found now: a verb that needs none does not ask."""
+    find: Find = context.obj
+    return find()
