@@ -12,11 +12,11 @@ from aiokafka import AIOKafkaProducer
 from typer.testing import CliRunner
 
 from contracts.groups import GROUPS
-from operations.checkpoints import connect
 from operations.checks.brokers import disk_checks, lag_of, topic_checks
 from operations.checks.databases import database_checks, key_checks
 from operations.cli import app
 from operations.installation import Installation
+from operations.postgres import connected
 from operations.sealed_keys import SealedWith, sealed_with
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.committed import Committed, write_committed
@@ -43,13 +43,14 @@ def registry(databases: Databases) -> Iterator[str]:
 @pytest.fixture
 async def sealed(registry: str) -> str:
     """Two secrets and an answer of k1; one secret of k2, and one that has nothing to do with any."""
-    connection = await connect("registry", registry)
-    await connection.execute(SEAL, "secret", "a", '{"value": {"kek_id": "k1"}}')
-    await connection.execute(SEAL, "endpoint", "b", '{"secrets": [{"kek_id": "k1"}, {"kek_id": "k2"}], "sealed": null}')
-    await connection.execute(SEAL, "flow", "c", '{"kek_id": "k9"}')
-    await connection.execute(ANSWER, "one", "k1", NOON - timedelta(hours=4))
-    await connection.execute(ANSWER, "two", "k1", NOON)
-    await connection.close()
+    async with connected(registry, "registry") as connection:
+        await connection.execute(SEAL, "secret", "a", '{"value": {"kek_id": "k1"}}')
+        await connection.execute(
+            SEAL, "endpoint", "b", '{"secrets": [{"kek_id": "k1"}, {"kek_id": "k2"}], "sealed": null}'
+        )
+        await connection.execute(SEAL, "flow", "c", '{"kek_id": "k9"}')
+        await connection.execute(ANSWER, "one", "k1", NOON - timedelta(hours=4))
+        await connection.execute(ANSWER, "two", "k1", NOON)
     return registry
 
 
@@ -71,9 +72,8 @@ async def test_an_older_key_goes_once_nothing_is_sealed_with_it_and_its_answers_
     assert (code, said[-1]) == (1, "k1 has to stay: 2 secrets are sealed with it")
 
     waiting = asyncio.create_task(asyncio.to_thread(rotate, sealed, "--wait"))
-    connection = await connect("registry", sealed)
-    await connection.execute("UPDATE entity SET data = replace(data::text, 'k1', 'k2')::jsonb")
-    await connection.close()
+    async with connected(sealed, "registry") as connection:
+        await connection.execute("UPDATE entity SET data = replace(data::text, 'k1', 'k2')::jsonb")
     code, said = await waiting
     assert code == 0
     assert said[-2].startswith("k1 may be taken away from 2026-11-28 12:00 UTC on")
@@ -88,9 +88,8 @@ async def test_tables_that_are_behind_and_databases_that_are_away_are_named(regi
     assert (size.fine, " takes 0.0 GB" in size.what) == (True, True)
     assert (dispatcher.fine, "secret" in dispatcher.advice) == (False, False)
 
-    connection = await connect("registry", registry)
-    await connection.execute("UPDATE alembic_version SET version_num = '0001'")
-    await connection.close()
+    async with connected(registry, "registry") as connection:
+        await connection.execute("UPDATE alembic_version SET version_num = '0001'")
     behind, _, _ = [check async for check in database_checks(here)]
     assert (behind.fine, behind.advice) == (False, "`switchhook-ops migrate` brings them up to date")
 

@@ -9,10 +9,11 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from contracts.partitioner import partition_for
-from operations.checkpoints import connect, misfits
+from operations.checkpoints import misfits
 from operations.errors import CommandError
 from operations.growing import grow
 from operations.installation import Installation
+from operations.postgres import connected
 from operations.topic_plan import ALIKE
 from operations.topics import asked, by_name, found
 from servicekit.kafka.clients import make_consumer
@@ -38,11 +39,8 @@ def dsns(databases: Databases) -> Iterator[dict[str, str]]:
 
 
 async def run(dsn: str, service: str, statement: str, *values: object) -> list[asyncpg.Record]:
-    connection = await connect(service, dsn)
-    try:
+    async with connected(dsn, service) as connection:
         return await connection.fetch(statement, *values)
-    finally:
-        await connection.close()
 
 
 @pytest.fixture

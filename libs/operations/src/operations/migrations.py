@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Mapping
 
 import asyncpg
 
-from operations.checkpoints import connect, place, said
-from operations.errors import CommandError
+from operations.errors import CommandError, said
+from operations.postgres import FAILURES, asked, place
 from operations.services import OWNERS
 from servicekit.revisions import newest_of
 
@@ -22,7 +22,7 @@ async def migrate(dsns: Mapping[str, str]) -> AsyncIterator[str]:
         before = await revision(service, dsn)
         try:
             await migrate_async(OWNERS[service], dsn)
-        except (SQLAlchemyError, asyncpg.PostgresError, OSError) as error:
+        except (SQLAlchemyError, *FAILURES) as error:
             raise CommandError(f"The migrations of {service} failed at {place(dsn)} ({said(error)}).") from error
         newest = newest_of(OWNERS[service])
         yield f"{service} is at {newest}" + ("" if before == newest else f" (was {before or 'empty'})")
@@ -30,14 +30,9 @@ async def migrate(dsns: Mapping[str, str]) -> AsyncIterator[str]:
 
 async def revision(service: str, dsn: str) -> str | None:
     """The revision that a service's tables have, None before the first. CommandError when PostgreSQL does not answer."""
-    try:
-        connection = await connect(service, dsn)
+    async with asked(dsn, service, "did not answer") as connection:
         try:
             found: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
-        finally:
-            await connection.close()
-    except asyncpg.UndefinedTableError:
-        return None
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandError(f"PostgreSQL at {place(dsn)} did not answer ({said(error)}).") from error
+        except asyncpg.UndefinedTableError:
+            return None
     return found

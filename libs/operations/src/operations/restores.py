@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 from uuid import uuid4
 
-import asyncpg
 import orjson
 from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaError
@@ -24,8 +23,8 @@ from aiokafka.errors import CommitFailedError, KafkaError
 from contracts import actions
 from contracts.cloudevents import TYPE_PREFIX
 from contracts.groups import GROUPS
-from operations.checkpoints import connect, place, said
-from operations.errors import CommandError
+from operations.errors import CommandError, said
+from operations.postgres import asked
 from operations.services import MODULES
 from servicekit.checkpoints import age
 from servicekit.checkpoints.age import Behind
@@ -62,6 +61,7 @@ UPDATE checkpoint SET incarnation = $3, epoch = greatest(epoch, split_part($3, '
  WHERE topic = $1 AND part = $2
 """
 """The epoch stays above the incarnation's number: a later repair of the log takes its number from it (checkpoints.ACCEPT)."""
+_NOT_MOVED = "did not take where it goes on"
 _SEEN = "SELECT part, seen FROM checkpoint WHERE topic = $1"
 
 
@@ -80,18 +80,13 @@ async def older(cluster: Cluster, service: str, dsn: str) -> list[Older]:
     not answer."""
     found = []
     try:
-        connection = await connect(service, dsn)
-        try:
+        async with asked(dsn, service, "did not give its checkpoints") as connection:
             for topic, group in GROUPS[service].items():
                 committed = await read_committed(cluster, group, topic)
                 less = age.behind(await age.standing(connection, topic), committed)
                 found.append(Older(topic, group, less, committed))
-        finally:
-            await connection.close()
     except KafkaError as error:
         raise CommandError(f"Kafka at {cluster.servers} did not answer ({said(error)}).") from error
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandError(f"PostgreSQL at {place(dsn)} did not give its checkpoints ({said(error)}).") from error
     return found
 
 
@@ -131,13 +126,9 @@ async def accept(cluster: Cluster, service: str, dsn: str, choice: Choice, env: 
 
 async def _anew(service: str, dsn: str, older: Older) -> None:
     """What follows from what is applied again is judged by its ids from now on."""
-    connection = await connect(service, dsn)
-    try:
-        async with connection.transaction():
-            for part, incarnation in said_anew(older).items():
-                await connection.execute(_ANEW, older.topic, part, incarnation)
-    finally:
-        await connection.close()
+    async with asked(dsn, service, _NOT_MOVED) as connection, connection.transaction():
+        for part, incarnation in said_anew(older).items():
+            await connection.execute(_ANEW, older.topic, part, incarnation)
 
 
 def said_anew(older: Older) -> dict[int, str]:
@@ -157,8 +148,7 @@ async def skip(cluster: Cluster, service: str, dsn: str, older: Older) -> None:
     if not older.less:
         return
     records = await missed(cluster, older)
-    connection = await connect(service, dsn)
-    try:
+    async with asked(dsn, service, _NOT_MOVED) as connection:
         kept = {row["part"]: orjson.loads(row["seen"]) for row in await connection.fetch(_SEEN, older.topic)}
         for behind in older.less:
             mine = [record for record in records if record.partition == behind.part]
@@ -171,8 +161,6 @@ async def skip(cluster: Cluster, service: str, dsn: str, older: Older) -> None:
             await connection.execute(
                 _SKIP, older.topic, behind.part, behind.was, last, marks, log, count, uuid4()
             )  # fmt: skip
-    finally:
-        await connection.close()
 
 
 def marks_behind(seen: Seen, records: Iterable[Record]) -> Seen:
@@ -239,11 +227,8 @@ async def _number(service: str, dsn: str) -> int:
     """The number of the service's database that grows beside its checkpoints; 0 where there is none."""
     if service != "dispatcher":
         return 0
-    connection = await connect(service, dsn)
-    try:
+    async with asked(dsn, service, "did not tell its age") as connection:
         return int(await connection.fetchval("SELECT last_value FROM age"))
-    finally:
-        await connection.close()
 
 
 async def _commit(cluster: Cluster, older: Older, number: int) -> None:

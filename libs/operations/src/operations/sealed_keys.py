@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 
 from contracts.registry import ApiCall, Channel, Endpoint, Project, Secret
-from operations.checkpoints import connect, place, said
 from operations.errors import CommandError
+from operations.postgres import asked
 
 KINDS = [model.KIND for model in (Project, Channel, Secret, Endpoint, ApiCall)]
 """Entities that have something sealed."""
@@ -35,15 +35,9 @@ class SealedWith:
 
 async def sealed_with(dsn: str) -> dict[str, SealedWith]:
     """By the keys' ids. `dsn`: of the registry's role. CommandError when PostgreSQL does not tell."""
-    try:
-        connection = await connect("registry", dsn)
-        try:
-            fields = {row["key"]: row["count"] for row in await connection.fetch(_FIELDS, KINDS)}
-            answers = {row["key"]: row for row in await connection.fetch(_ANSWERS) if row["key"]}
-        finally:
-            await connection.close()
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandError(f"PostgreSQL at {place(dsn)} did not tell what is sealed ({said(error)}).") from error
+    async with asked(dsn, "registry", "did not tell what is sealed") as connection:
+        fields = {row["key"]: row["count"] for row in await connection.fetch(_FIELDS, KINDS)}
+        answers = {row["key"]: row for row in await connection.fetch(_ANSWERS) if row["key"]}
     return {key: _of(fields.get(key, 0), answers.get(key)) for key in sorted(fields.keys() | answers.keys())}
 
 

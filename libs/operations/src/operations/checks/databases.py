@@ -7,12 +7,12 @@ from collections.abc import AsyncIterator, Mapping
 
 import asyncpg
 
-from operations.checkpoints import connect, place, said
 from operations.checks.brokers import gigabytes
 from operations.checks.clocks import away, clock
 from operations.errors import CommandError
 from operations.installation import Installation
 from operations.migrations import revision
+from operations.postgres import asked
 from operations.report import Check
 from operations.sealed_keys import SealedWith, key_ids, sealed_with
 from operations.services import OWNERS
@@ -53,14 +53,8 @@ def of_revision(here: Installation, service: str, found: str | None) -> Check:
 
 
 async def _about(service: str, dsn: str) -> asyncpg.Record:
-    try:
-        connection = await connect(service, dsn)
-        try:
-            row = await connection.fetchrow(_ABOUT)
-        finally:
-            await connection.close()
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandError(f"PostgreSQL at {place(dsn)} did not answer ({said(error)}).") from error
+    async with asked(dsn, service, "did not answer") as connection:
+        row = await connection.fetchrow(_ABOUT)
     assert row is not None
     return row
 
