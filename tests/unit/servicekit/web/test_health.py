@@ -41,3 +41,9 @@ async def test_metrics_are_prometheus_text(make):
 async def test_everything_else_is_the_applications(make):
     client = make(Health())
     assert (await client.get("/v1/metrics")).text == (await client.get("/health/other")).text == "the app"
+
+
+@pytest.mark.parametrize("path", ["/%6detrics", "/%2e/metrics", "/health%2flive", "/healt%68/ready"])
+async def test_what_is_written_otherwise_is_not_answered_by_it(make, path):
+    """A gateway that does not decode what it routes by passes it on."""
+    assert (await make(Health()).get(path)).text == "the app"
