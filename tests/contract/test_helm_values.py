@@ -15,6 +15,7 @@ from contracts.gateway import CONSOLE_SERVICE, ROWS, service_for
 from contracts.routes import ROUTES
 from devstack.deploy_files import CHART, DEPLOY
 from devstack.errors import StackError
+from devstack.helm_files import NOT_FOUND_SERVICE
 from devstack.helm_values import entries, schema
 from devstack.testing import pytest_arguments
 from flowlang.language.yaml_text import parse
@@ -82,8 +83,14 @@ def where(path: str) -> str:
 def test_a_gateway_sends_each_path_where_contracts_send_it() -> None:
     paths = [row.path for row in ROWS] + [row.path for row in ROUTES] + [f"{row.path}/below" for row in ROWS]
     for path in (*paths, "/", "/docs", "/v1", "/v1/unknown", "/v11", "/console/flows"):
-        assert where(path) == (service_for(path) or ""), path
+        assert where(path) == (service_for(path) or nobody(path)), path
     assert where("/healthy") == CONSOLE_SERVICE
+
+
+def nobody(path: str) -> str:
+    """Where a path leads that nobody answers: of the API to a service that does not have it, so the answer is 404."""
+    assert not [row.name for row in ROUTES if row.service == NOT_FOUND_SERVICE and service_for(row.path) is None]
+    return NOT_FOUND_SERVICE if path.startswith("/v1") else ""
 
 
 def test_alerts_are_about_metrics_that_there_are() -> None:

@@ -8,12 +8,16 @@ from itertools import groupby
 from typing import Any
 
 from contracts.access import grants
-from contracts.gateway import CONSOLE_SERVICE, ROWS
+from contracts.gateway import CONSOLE_SERVICE, PRIVATE_SEGMENTS, ROWS, PathRow
 from contracts.groups import BRIDGE, GROUPS
+from contracts.routes import Service
 from contracts.topics import TOPICS
 from operations.topic_plan import ALIKE
 
 SIZED = frozenset(topic.name for topic in ALIKE)
+NOT_FOUND_SERVICE: Service = "ingress"
+"""Gets the paths of the API that nobody answers outside, none of which it has: it answers 404, which a Gateway or an Ingress cannot
+without an extension."""
 
 
 def files() -> dict[str, str]:
@@ -23,10 +27,17 @@ def files() -> dict[str, str]:
 
 
 def routes() -> Iterator[dict[str, Any]]:
-    """A service (empty: nobody) with its paths. Gateways take the longest path that fits, so the order is for readers."""
-    rows = [*((row.service or "", row.path, row.exact) for row in ROWS), (CONSOLE_SERVICE, "/", False)]
+    """A service (empty: none) with its paths. Gateways take the longest path that fits, so the order is for readers."""
+    rows = [*((backend_of(row), row.path, row.exact) for row in ROWS), (CONSOLE_SERVICE, "/", False)]
     for service, found in groupby(sorted(rows, key=lambda row: row[0]), key=lambda row: row[0]):
         yield {"service": service, "paths": [{"path": path, "exact": exact} for _, path, exact in found]}
+
+
+def backend_of(row: PathRow) -> str:
+    """The service that a gateway sends a row's paths to; empty for what every service answers on its own port."""
+    if row.service is None:
+        return "" if row.path.removeprefix("/") in PRIVATE_SEGMENTS else NOT_FOUND_SERVICE
+    return row.service
 
 
 def granted() -> dict[str, list[dict[str, Any]]]:

@@ -5,7 +5,8 @@ from prometheus_client import REGISTRY
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/", "/v2/run/trigger-1", "/run/trigger-1", "/v1/nothing", "//v1/run/x"]
+    "path",
+    ["/", "/v1", "/v1/", "/v2/run/trigger-1", "/run/trigger-1", "/v1/nothing", "/v1/dlq", "/v1/held/x", "//v1/run/x"],
 )
 async def test_what_is_no_door_is_404(rig, path):
     answer = await rig.call("GET", path)
