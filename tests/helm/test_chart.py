@@ -154,6 +154,16 @@ def test_strimzi_users_may_what_contracts_grant_and_setup_makes_no_lists() -> No
     assert {"name": "SWITCHHOOK_ACLS", "value": "false"} in job["spec"]["template"]["spec"]["containers"][0]["env"]
 
 
+@pytest.mark.parametrize(("values", "users"), [("minimal", "switchhook-{}"), ("hpa", "bots-{}")])
+def test_setup_makes_lists_for_the_users_that_services_log_in_as(values: str, users: str) -> None:
+    found = documents(rendered(values))
+    pod = of_kind(found, "Job")["setup"]["spec"]["template"]["spec"]
+    assert {"name": "SWITCHHOOK_PRINCIPALS", "value": users} in pod["containers"][0]["env"]
+    for name, each in of_kind(found, "StatefulSet").items():
+        env = each["spec"]["template"]["spec"]["containers"][0]["env"]
+        assert {"name": "SWITCHHOOK_KAFKA_USER", "value": users.replace("{}", name)} in env
+
+
 def test_what_holds_data_outlives_the_release() -> None:
     kept = [
         each["kind"]
@@ -196,7 +206,6 @@ def test_pods_are_as_many_as_lag_or_cpu_ask_for() -> None:
         ("minimal", "observability.serviceMonitor=true", "networkPolicies.prometheus has to say"),
         ("minimal", "registry.replicas=4", "switchhook.findings.v1 has 3 partitions"),
         ("keda", "dispatcher.autoscaling.max=25", "switchhook.actions.v1 has 24 partitions"),
-        ("minimal", "kafka.external.userPrefix=bots-", "switchhook-ops acls apply --principal"),
         ("operators", "kafka.strimzi.brokers=1", "kafka.topicReplicas is larger than kafka.strimzi.brokers"),
         ("minimal", "dispatcher.replica=3", "replica"),
         ("minimal", "dispatcher.settings.SWITCHHOOK_MAX_IN_FLIHGT=3", "SWITCHHOOK_MAX_IN_FLIHGT"),

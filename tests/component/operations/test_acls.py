@@ -16,17 +16,19 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 from aiokafka.structs import OffsetAndMetadata
+from typer.testing import CliRunner
 
 from contracts import cloudevents, commands, events
 from contracts.access import OPERATOR, SERVICES, Grant, grants
 from contracts.groups import BRIDGE, GROUPS
 from contracts.topics import TOPICS
-from operations.acls import PRINCIPAL, apply
-from operations.topics import create_topics
+from operations.acls import principals
+from operations.cli import app
 from servicekit.kafka.clients import admin_of, make_consumer, make_producer
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.inside_aiokafka import acls
 from servicekit.settings import KafkaSettings
+from support.databases import Databases
 from support.secure_kafka import SecureKafka, make_certificates
 from support.waiting import eventually
 from switchhook_sdk import CloudEvent, Switchhook
@@ -34,27 +36,42 @@ from switchhook_sdk import CloudEvent, Switchhook
 PASSWORD = "right-horse-battery"
 STRANGER, SHOP = "stranger", "shop"
 EVERYBODY = (*SERVICES, OPERATOR, STRANGER)
+NAMED = ("--principal", "ingress=sa-81f3", "--principal", "managed-{}")
+USERS = {**principals(NAMED[1::2]), STRANGER: STRANGER, SHOP: SHOP}
 REFUSED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SecureKafka]:
+async def broker(tmp_path_factory: pytest.TempPathFactory, databases: Databases) -> AsyncIterator[SecureKafka]:
+    """As an operator brings it to where services can start: whoever runs it allows the operator what is needed for `setup`."""
     folder = tmp_path_factory.mktemp("authorised")
-    users = [PRINCIPAL.format(name) for name in (*EVERYBODY, SHOP)]
+    users = list(USERS.values())
     server = SecureKafka(folder / "kafka", make_certificates(folder), password=PASSWORD, users=users, authorises=True)
     await server.start()
-    anyone = Cluster(server.bootstrap_servers, "blue.")
-    await apply(anyone)
-    await create_topics(as_user(server, OPERATOR))
-    assert await written(anyone) == {topic.name for topic in TOPICS}
+    anyone = {"SWITCHHOOK_KAFKA": server.bootstrap_servers}
+    assert "grants are there" in await asyncio.to_thread(operate, anyone, "acls", "apply", *NAMED)
+    with databases.fresh("registry") as dsn:
+        operator = server.settings("SASL_PLAINTEXT", **login_of(OPERATOR)) | {"SWITCHHOOK_DATABASE_REGISTRY": dsn}
+        assert "grants are there" in await asyncio.to_thread(operate, operator, "setup", "--replicas", "1", *NAMED)
+    assert await written(Cluster(server.bootstrap_servers, "blue.")) == {topic.name for topic in TOPICS}
     yield server
     await server.stop()
 
 
+def operate(env: dict[str, str], *words: str) -> str:
+    """What `switchhook-ops` prints."""
+    answered = CliRunner().invoke(app, words, env=env | {"SWITCHHOOK_TOPIC_PREFIX": "blue."}, catch_exceptions=False)
+    assert answered.exit_code == 0
+    return answered.output
+
+
+def login_of(principal: str) -> dict[str, str]:
+    return {"sasl_mechanism": "SCRAM-SHA-512", "user": USERS[principal], "password": PASSWORD}
+
+
 def as_user(broker: SecureKafka, principal: str) -> Cluster:
     """As a service reaches it that is given the user's login."""
-    login = {"sasl_mechanism": "SCRAM-SHA-512", "user": PRINCIPAL.format(principal), "password": PASSWORD}
-    settings = broker.settings("SASL_PLAINTEXT", **login)
+    settings = broker.settings("SASL_PLAINTEXT", **login_of(principal))
     given = {name.removeprefix("SWITCHHOOK_").lower(): value for name, value in settings.items()}
     return KafkaSettings.model_validate(given | {"topic_prefix": "blue."}).cluster
 
@@ -145,15 +162,16 @@ async def test_only_the_operator_changes_topics(broker: SecureKafka, principal: 
 async def test_an_integrators_program_needs_two_topics_and_its_group(
     broker: SecureKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those of docs/how-to/integrate-over-kafka.md, with a login and TLS."""
-    user, topic = PRINCIPAL.format(SHOP), f"blue.{events.TOPIC.name}"
+    """Those of docs/how-to/integrate-over-kafka.md, with a login and TLS; every other topic refuses it."""
+    topic = f"blue.{events.TOPIC.name}"
     rights = ((events.TOPIC.name, "topic", "Read"), (SHOP, "group", "Read"), (commands.TOPIC.name, "topic", "Write"))
     async with admin_of(Cluster(broker.bootstrap_servers)) as admin:
         for name, resource, operation in rights:
             for each in (operation, "Describe"):
-                await acls.allow(admin, f"User:{user}", resource, f"blue.{name}", each)
-    login = {"sasl_mechanism": "SCRAM-SHA-512", "user": user, "password": PASSWORD}
-    for name, value in {**broker.settings("SASL_SSL", **login), "SWITCHHOOK_TOPIC_PREFIX": "blue."}.items():
+                await acls.allow(admin, f"User:{USERS[SHOP]}", resource, f"blue.{name}", each)
+    assert await written(as_user(broker, SHOP)) == {commands.TOPIC.name}
+    assert await readable(as_user(broker, SHOP), {events.TOPIC.name}) == {events.TOPIC.name}
+    for name, value in {**broker.settings("SASL_SSL", **login_of(SHOP)), "SWITCHHOOK_TOPIC_PREFIX": "blue."}.items():
         monkeypatch.setenv(name, value)
     switchhook, seen = Switchhook.from_environment(project="p-1", group=SHOP), list[str]()
     shop = switchhook.commands("swh_secret", source="shop")

@@ -16,7 +16,6 @@
 {{- if not $kafka.strimzi.enabled -}}
 {{- if not $kafka.existingSecret }}{{ fail "kafka.existingSecret has to name a Secret with the passwords kafka_ingress, kafka_flow_engine, kafka_dispatcher, kafka_registry and kafka_operator, or kafka.strimzi.enabled be true." }}{{ end -}}
 {{- if not $kafka.external.bootstrapServers }}{{ fail "kafka.external.bootstrapServers has to name brokers, or kafka.strimzi.enabled be true." }}{{ end -}}
-{{- if and $kafka.external.acls (ne $kafka.external.userPrefix "switchhook-") }}{{ fail "kafka.external.acls is for the users switchhook-<component>: set it to false where kafka.external.userPrefix is another one, and make the lists by `switchhook-ops acls apply --principal`." }}{{ end -}}
 {{- else if gt (int $kafka.topicReplicas) (int $kafka.strimzi.brokers) }}{{ fail "kafka.topicReplicas is larger than kafka.strimzi.brokers: a broker keeps one copy of a partition." }}{{ end -}}
 {{- end }}
 

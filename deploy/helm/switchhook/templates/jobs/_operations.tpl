@@ -14,6 +14,9 @@
 - { name: SWITCHHOOK_TOPIC_PARTITIONS, value: {{ . | quote }} }
 {{- end }}
 - { name: SWITCHHOOK_ACLS, value: {{ and .Values.kafka.external.acls (not .Values.kafka.strimzi.enabled) | quote }} }
+{{- if not .Values.kafka.strimzi.enabled }}
+- { name: SWITCHHOOK_PRINCIPALS, value: {{ printf "%s{}" .Values.kafka.external.userPrefix | quote }} }
+{{- end }}
 - { name: SWITCHHOOK_REGISTRY_URL, value: "http://{{ $name }}-registry-replicas:8080" }
 - { name: SWITCHHOOK_FLOW_ENGINE_URL, value: "http://{{ $name }}-flow-engine-replicas:8080" }
 - { name: SWITCHHOOK_DISPATCHER_URL, value: "http://{{ $name }}-dispatcher-replicas:8080" }

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
+from operations.commands.acls import Principals
 from operations.commands.topics import MinInsync, Partitions, Replicas, laid_out
 from operations.errors import CommandError
 from operations.installation import Installation, installation
@@ -23,17 +25,21 @@ def set_up(
     min_insync: MinInsync = None,
     partitions: Partitions = None,
     acls: Acls = True,
+    users: Principals = None,
 ) -> None:
     """Make the database with its roles, the tables, Kafka's topics and access control lists. What is there is left as it is.
 
     Run it before the services of a new installation start, and before those of a new release do. Needs the DSNs of all
     roles; SWITCHHOOK_DATABASE_ADMIN makes database and roles, without it they have to be there.
     """
+    from operations.acls import principals
+
     here = installation(context)
-    asyncio.run(_set_up(here, laid_out(here, replicas, min_insync, partitions), acls))
+    granted = principals(users or ()) if acls else None
+    asyncio.run(_set_up(here, laid_out(here, replicas, min_insync, partitions), granted))
 
 
-async def _set_up(here: Installation, layout: Layout, acls: bool) -> None:
+async def _set_up(here: Installation, layout: Layout, users: Mapping[str, str] | None) -> None:
     from operations.acls import apply
     from operations.databases import prepare
     from operations.migrations import migrate
@@ -49,7 +55,7 @@ async def _set_up(here: Installation, layout: Layout, acls: bool) -> None:
         typer.echo(f"created {name}")
     for each in await plan(cluster, layout):
         typer.echo(each.line)
-    if acls:
-        typer.echo(f"{await apply(cluster)} grants are there")
+    if users is not None:
+        typer.echo(f"{await apply(cluster, users)} grants are there")
     async for line in migrate(here.dsns):
         typer.echo(line)
