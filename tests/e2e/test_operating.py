@@ -180,6 +180,26 @@ async def test_losses_are_accepted_in_one_partition_in_a_topic_and_in_all(ground
         await each.wait_ready()
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("token list --project nothing", "404"),
+        ("token create t --project nothing --scope admin", "404"),
+        ("token create t --project nothing --scope everything", "422"),
+        ("token revoke nothing --project nothing", "404"),
+        ("dlq show nothing", "404"),
+        ("dlq release nothing", "404"),
+    ],
+)
+async def test_what_the_api_refuses_is_said_with_exit_code_1(ground: Ground, words: str, said: str) -> None:
+    token = ground.stack.secrets.admin_token
+    code, output, errors = await outcome(
+        {"SWITCHHOOK_ADMIN_TOKEN": token}, *words.split(), "--url", ground.stack.service("registry").base_url
+    )
+    assert (code, output, token in errors, "Traceback" in errors) == (1, "", False, False)
+    assert f"was answered {said}: " in errors
+
+
 async def said_of(service: Service) -> bool:
     async with httpx.AsyncClient() as client:
         try:
@@ -192,9 +212,16 @@ async def said_of(service: Service) -> bool:
 
 async def run_with(env: Mapping[str, str], *arguments: str) -> str:
     """What the command prints, with nothing but this environment."""
+    code, output, errors = await outcome(env, *arguments)
+    assert code == 0, errors
+    return output
+
+
+async def outcome(env: Mapping[str, str], *arguments: str) -> tuple[int | None, str, str]:
+    """Exit code, and what it prints and says."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "devstack.cli", *arguments, env=env, stdout=asyncio.subprocess.PIPE
-    )
-    output, _ = await process.communicate()
-    assert process.returncode == 0
-    return output.decode()
+        sys.executable, "-m", "devstack.cli", *arguments,
+        env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    output, errors = await process.communicate()
+    return process.returncode, output.decode(), errors.decode()

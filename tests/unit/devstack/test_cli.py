@@ -22,7 +22,7 @@ def test_help_lists_every_verb(verb: str) -> None:
 def test_a_service_without_checkpoints_has_no_loss_to_accept() -> None:
     asked = CliRunner().invoke(app, ["topics", "accept-loss", "ingress", "switchhook.inbound.v1", "0"])
     assert isinstance(asked.exception, CommandError)
-    assert str(asked.exception).startswith("ingress keeps no checkpoint")
+    assert str(asked.exception).startswith("ingress is no service with a database")
 
 
 def test_without_topic_and_partition_all_that_stand_still_are_accepted(monkeypatch: pytest.MonkeyPatch) -> None:

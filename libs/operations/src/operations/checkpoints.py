@@ -11,12 +11,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from contracts.topics import TOPICS
-from operations.errors import CommandError, said
+from operations.errors import CommandError
+from operations.kafka import why
 from operations.postgres import asked
 from servicekit.checkpoints.fence import topic_of
 from servicekit.kafka.clients import admin_of, make_consumer
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.inside_aiokafka import connections, consumers
+from servicekit.kafka.inside_aiokafka import consumers
 from servicekit.kafka.records import Record, record_id
 
 READ_SECONDS = 5.0
@@ -262,6 +263,4 @@ async def open_logs(cluster: Cluster) -> AsyncIterator[Logs]:
             finally:
                 await consumer.stop()
     except KafkaError as error:
-        raise CommandError(
-            f"Kafka at {cluster.servers} did not answer ({connections.refusal() or said(error)})."
-        ) from error
+        raise CommandError(f"Kafka at {cluster.servers} did not answer ({why(error)}).") from error

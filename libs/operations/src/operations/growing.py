@@ -65,7 +65,7 @@ def check(present: Mapping[str, Found], partitions: int) -> None:
 
 
 async def _present(here: Installation) -> Mapping[str, Found]:
-    async with topics.asked(here.kafka(), "looked at") as admin:
+    async with topics.asked(here.kafka(), "read") as admin:
         return await topics.found(admin, topics.by_name(here.kafka(), ALIKE))
 
 

@@ -46,25 +46,33 @@ class Installation:
     layout: Layout = field(default_factory=Layout)
     environment: Callable[[str], Mapping[str, str]] = nothing
 
-    def kafka(self, servers: str = "") -> Cluster:
-        """The broker that an option named, or the installation's. CommandError when there is none."""
+    def kafka(self, servers: str | None = None) -> Cluster:
+        """The broker that an option named, or the installation's; None: the verb has no such option. CommandError when there
+        is none."""
         cluster = broker(servers) if servers else self.cluster
         if cluster is None:
-            raise CommandError(f"It is not known where Kafka is: {self.how}, or give --kafka.")
+            raise CommandError(f"It is not known where Kafka is: {self.how}{_or('--kafka', servers)}.")
         return cluster
 
-    def database(self, service: str, dsn: str = "") -> str:
-        """The DSN that an option named, or that of the service's role. CommandError when there is none."""
+    def database(self, service: str, dsn: str | None = None) -> str:
+        """The DSN that an option named, or that of the service's role; None: the verb has no such option. CommandError when
+        there is none."""
         if service not in OWNERS:
-            raise CommandError(f"{service} keeps no checkpoint: choose one of {', '.join(sorted(OWNERS))}.")
+            raise CommandError(f"{service} is no service with a database: choose one of {', '.join(sorted(OWNERS))}.")
         found = dsn or self.dsns.get(service, "")
         if not found:
-            raise CommandError(f"It is not known where the database of {service} is: {self.how}, or give --database.")
+            raise CommandError(
+                f"It is not known where the database of {service} is: {self.how}{_or('--database', dsn)}."
+            )
         return found
 
     def url_of(self, service: str) -> str:
         """The base URL of one replica of a service; empty when none is known."""
         return next((url for name, url in self.urls.items() if name == service), "")
+
+
+def _or(option: str, given: str | None) -> str:
+    return "" if given is None else f", or give {option}"
 
 
 def broker(servers: str, **given: Any) -> Cluster:

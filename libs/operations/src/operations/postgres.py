@@ -11,6 +11,7 @@ import asyncpg
 
 from operations.errors import CommandError, said
 from operations.services import OWNERS
+from servicekit.database import DSN, DSN_FORM
 
 CONNECT_SECONDS = 5.0
 FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -22,7 +23,12 @@ Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 @asynccontextmanager
 async def connected(dsn: str, service: str = "") -> AsyncIterator[Connection]:
     """A connection, as long as the block runs. With `service` as that one connects: its tables are in the schema that is named
-    after it. Raises FAILURES."""
+    after it.
+
+    Raises FAILURES, and CommandError, which does not show it, for what is no DSN.
+    """
+    if DSN.fullmatch(dsn) is None:
+        raise CommandError(f"The DSN {f'of {service}' if service else 'that makes databases'} is none: {DSN_FORM}.")
     settings = {"search_path": f"{OWNERS[service]}, public"} if service else {}
     connection = await asyncpg.connect(dsn, timeout=CONNECT_SECONDS, server_settings=settings)
     try:
@@ -49,5 +55,6 @@ def refusal(dsn: str, failed: str, error: BaseException) -> str:
 
 def place(dsn: str) -> str:
     """Where a DSN leads and as whom, without the password."""
-    parts = urlsplit(dsn)
-    return f"{parts.hostname}:{parts.port or 5432} as {parts.username}"
+    login, _, hosts = urlsplit(dsn).netloc.rpartition("@")
+    where, user = hosts if ":" in hosts else f"{hosts}:5432", login.partition(":")[0]
+    return f"{where} as {user}" if user else where

@@ -23,7 +23,8 @@ from aiokafka.errors import CommitFailedError, KafkaError
 from contracts import actions
 from contracts.cloudevents import TYPE_PREFIX
 from contracts.groups import GROUPS
-from operations.errors import CommandError, said
+from operations.errors import CommandError
+from operations.kafka import why
 from operations.postgres import asked
 from operations.services import MODULES
 from servicekit.checkpoints import age
@@ -86,7 +87,7 @@ async def older(cluster: Cluster, service: str, dsn: str) -> list[Older]:
                 less = age.behind(await age.standing(connection, topic), committed)
                 found.append(Older(topic, group, less, committed))
     except KafkaError as error:
-        raise CommandError(f"Kafka at {cluster.servers} did not answer ({said(error)}).") from error
+        raise CommandError(f"Kafka at {cluster.servers} did not answer ({why(error)}).") from error
     return found
 
 

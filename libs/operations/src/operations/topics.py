@@ -12,18 +12,19 @@ from aiokafka.errors import KafkaError, for_code
 from contracts.topic import Topic
 from contracts.topics import TOPICS
 from operations.errors import CommandError
+from operations.kafka import why
 from operations.layout import Layout
 from operations.topic_plan import Difference, Found, about, differences, partitions_of, settings_of
 from servicekit.kafka.clients import admin_of
 from servicekit.kafka.cluster import Cluster
-from servicekit.kafka.inside_aiokafka import connections, topic_settings
+from servicekit.kafka.inside_aiokafka import topic_settings
 
 SHOWN_SECONDS = 20.0
 
 
 async def plan(cluster: Cluster, layout: Layout) -> list[Difference]:
     """What differs from contracts. CommandError when Kafka does not answer or does not tell."""
-    async with asked(cluster, "looked at") as admin:
+    async with asked(cluster, "read") as admin:
         wanted = by_name(cluster, TOPICS)
         return differences(wanted, await found(admin, wanted), layout)
 
@@ -104,6 +105,4 @@ async def asked(cluster: Cluster, done: str) -> AsyncIterator[AIOKafkaAdminClien
         async with admin_of(cluster) as admin:
             yield admin
     except (KafkaError, TimeoutError) as error:
-        raise CommandError(
-            f"The topics could not be {done} at {cluster.servers}: {connections.refusal() or error}."
-        ) from error
+        raise CommandError(f"The topics could not be {done} at {cluster.servers}: {why(error)}.") from error

@@ -43,6 +43,9 @@ DSN = re.compile(
     r"(/[^?#\n]*)?(\?[^#\n]*)?"
 )
 """`postgresql://[user[:password]@][host[:port]],…[/database][?parameters]`, as libpq and asyncpg read it."""
+DSN_FORM = (
+    "it has to be postgresql://user:password@host:port/database, with : / ? # [ ] @ % in the password percent-encoded"
+)
 _REVISION = "SELECT max(version_num) FROM alembic_version"
 
 log = structlog.get_logger()
@@ -128,10 +131,7 @@ def dsn_of(settings: ServiceSettings) -> str:
     if not dsn:
         raise Misconfigured("SWITCHHOOK_DATABASE is not set")
     if DSN.fullmatch(dsn) is None:
-        raise Misconfigured(
-            "SWITCHHOOK_DATABASE is not a PostgreSQL DSN: it has to be postgresql://user:password@host:port/database, with"
-            " : / ? # [ ] @ % in the password percent-encoded"
-        )
+        raise Misconfigured(f"SWITCHHOOK_DATABASE is not a PostgreSQL DSN: {DSN_FORM}")
     return dsn
 
 

@@ -25,7 +25,7 @@ LEAST_FREE = 0.15
 async def topic_checks(here: Installation) -> AsyncIterator[Check]:
     """What differs from contracts, beside topics that are missing, and what a record survives."""
     cluster = here.kafka()
-    async with asked(cluster, "looked at") as admin:
+    async with asked(cluster, "read") as admin:
         wanted = by_name(cluster, TOPICS)
         present = await found(admin, wanted)
     for each in of_plan(differences(wanted, present, here.layout), here.command):

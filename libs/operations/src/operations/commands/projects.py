@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Any
+from urllib.parse import quote
 
 import typer
 
@@ -70,6 +71,7 @@ def list_tokens(context: typer.Context, project: Project, url: Url = "", token: 
 
     async def show() -> bool:
         async with api_of(context, "registry", url, token, project) as api:
+            await api.get(f"/v1/projects/{quote(project, safe='')}")  # Else one that there is not would have no tokens.
             async for each in items(api, "/v1/tokens?limit=200"):
                 scopes, end = ",".join(each["scopes"]), each["expires_at"] or "never"
                 typer.echo(f"{each['id']}  {each['name']}  {scopes}  expires {end}")

@@ -118,11 +118,10 @@ def grow_topics(context: typer.Context, kafka: Kafka = "", partitions: Partition
     from operations.growing import grow
 
     here = installation(context)
-    if kafka:
-        here = replace(here, cluster=here.kafka(kafka))
     wanted = laid_out(here, None, None, partitions).partitions
     if wanted is None:
         raise CommandError("Say how many partitions: --partitions, or SWITCHHOOK_TOPIC_PARTITIONS.")
+    here = replace(here, cluster=here.kafka(kafka))
 
     async def growing() -> None:
         async for line in grow(here, wanted):
