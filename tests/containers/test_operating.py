@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib.metadata import version
 
 import httpx
 import pytest
@@ -28,7 +29,7 @@ ORDERS_A_SECOND = 5
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_images_are_small(installation: Composed, name: str) -> None:
-    whole, base = size_of(f"localhost/switchhook/{name}:0.1.0"), size_of(OFFICIAL["python"])
+    whole, base = size_of(f"localhost/switchhook/{name}:{version('switchhook-contracts')}"), size_of(OFFICIAL["python"])
     kind = "the stand-in" if is_stand_in(OFFICIAL["python"]) else "the official base"
     print(f"{name}: {whole / 1e6:.0f} MB unpacked, {(whole - base) / 1e6:.0f} MB of it ours beside {kind}")
     assert whole - base <= LARGEST_BYTES
@@ -51,7 +52,7 @@ async def test_an_upgrade_loses_and_repeats_nothing(installation: Composed) -> N
         said = await asyncio.to_thread(installation.sh, commands("Upgrade"), installation.checkout, 1800)
         assert "ok   registry" in said
     for service in SERVICES:
-        assert installation.image(service).endswith(":0.1.1")
+        assert f"VERSION={installation.image(service).rpartition(':')[2]}/" in commands("Upgrade")
         assert installation.state(service)["ExitCode"] == 0
 
 

@@ -6,9 +6,11 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,9 @@ FOLDER = Path(__file__).parent
 SETS = sorted(path.stem for path in (FOLDER / "values").glob("*.yaml"))
 KUBERNETES = "1.30"
 """The oldest that the chart is for, and the newest whose schemas kubectl-validate brings."""
+VERSION = re.compile(rf"(?<![\d.]){re.escape(version('switchhook-contracts'))}(?![\d.-])")
+NO_VERSION = "0.0.0"
+"""What stands for this checkout's version in what is rendered, so that a release changes no golden file."""
 TOOLS = "SWITCHHOOK_TOOLS"
 """Environment variable: a folder with programs that are not on PATH."""
 
@@ -44,10 +49,10 @@ def template(*arguments: str, values: str = "") -> subprocess.CompletedProcess[s
 
 
 def rendered(values: str, *arguments: str) -> str:
-    """What a value set becomes."""
+    """What a value set becomes, with NO_VERSION in place of this checkout's."""
     made = template(*arguments, values=values)
     assert made.returncode == 0, made.stderr
-    return made.stdout
+    return VERSION.sub(NO_VERSION, made.stdout)
 
 
 def documents(text: str) -> list[Document]:

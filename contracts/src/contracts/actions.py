@@ -121,6 +121,8 @@ class ChannelCall(ActionBase):
     channel_id: str
     method: str
     params: dict[str, Any] = Field(default_factory=dict)
+    credentials_version: int = 0
+    """Of the channel's sealed credentials: a dispatcher that has older ones waits for these."""
     reply_to: ReplyTo
 
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from contracts.actions import CallApi
 from contracts.cloudevents import headers as ce_headers
 from contracts.cloudevents import now_text
 from devstack.ports import free_port
-from support.dispatcher import BOT, CHANNEL, PROJECT, RunningDispatcher, api_call, channel, secret
+from servicekit.credentials.sealing import KeyRing
+from support.dispatcher import BOT, BOT_TOKEN, CHANNEL, KEK, PROJECT, RunningDispatcher, api_call, channel, secret
 from support.fake_telegram import FakeTelegram
 from support.receiver import Receiver
 from support.waiting import eventually
@@ -147,6 +150,25 @@ async def test_a_channel_call_is_made_at_once_when_the_channel_has_changed_since
         await eventually(lambda id=request_id: _has_answer(dispatcher, id))
         await dispatcher.registry.put(channel(telegram.url).model_copy(update={"name": "with another token"}))
     assert [reply["status"] for reply in await dispatcher.bodies("replies")] == [401, 200]
+
+
+async def test_a_channel_call_waits_for_the_credentials_that_it_is_for(
+    dispatcher: RunningDispatcher, telegram: FakeTelegram
+) -> None:
+    await dispatcher.start()
+    old, moved = channel(telegram.url), {"token": BOT_TOKEN, "inbound_url": "https://new.example/v1/in/x"}
+    sealed = KeyRing(KEK).seal(
+        orjson.dumps(moved), project=old.project_id, entity=old.id, field="credentials", after=old.credentials
+    )
+    for request_id, version in (("early", sealed.version), ("any", 0)):
+        reply_to = {"instance": "registry-1", "partition": 0, "request_id": request_id}
+        fields = {"channel_id": CHANNEL, "method": "setWebhook", "credentials_version": version, "reply_to": reply_to}
+        await dispatcher.act("channel_call", **fields)
+    await eventually(lambda: _has_answer(dispatcher, "any"))
+    assert not await _has_answer(dispatcher, "early")
+    await dispatcher.registry.put(old.model_copy(update={"credentials": sealed}))
+    await eventually(lambda: _has_answer(dispatcher, "early"))
+    assert [call.body["url"] for call in telegram.calls] == [None, "https://new.example/v1/in/x"]
 
 
 async def _has_answer(dispatcher: RunningDispatcher, request_id: str) -> bool:

@@ -106,6 +106,27 @@ def images(
     build_all(version or version_of("switchhook-contracts"), prefix, context.args, typer.echo)
 
 
+@app.command()
+def release(
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="major.minor.patch, newer than the last tag.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    branch: Annotated[str, typer.Option(help="The branch that it is made on.")] = "main",
+) -> None:
+    """Make a release of what is checked out: changelog, versions and released schemas in one commit, with its tag.
+
+    The suite is CI's: here tests/contract looks at what is written, before it is committed.
+    """
+    from datetime import UTC, datetime
+
+    from devstack.release import release as make
+    from devstack.testing import run_tests
+
+    def check() -> bool:
+        return run_tests(["tests/contract"]) == 0
+
+    make(ROOT, version, branch, datetime.now(UTC).date(), dry_run=dry_run, check=check, tell=typer.echo)
+
+
 @app.command(context_settings=PASS_ON)
 def lock(context: typer.Context) -> None:
     """Write requirements.lock anew from the pyproject.toml files, keeping every version that still fits."""

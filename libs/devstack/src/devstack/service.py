@@ -34,6 +34,10 @@ class Service(Server):
         for name in names:
             self.env.pop(name, None)
 
+    def run_by(self, python: Path) -> None:
+        """From its next start on it is the code of this interpreter's environment: another release's, say."""
+        self._child.command = [str(python), "-m", MODULES[self.service]]
+
     @property
     def port(self) -> int:
         """The port it listens on; 0 before the first start."""

@@ -171,10 +171,14 @@ class Stack:
         """A replica by its name. KeyError when there is none."""
         return self._services[instance]
 
-    async def add_service(self, instance: str, env: Mapping[str, str] | None = None) -> Service:
-        """Start one more replica, such as `flow-engine-2`, and wait until it is ready."""
+    async def add_service(
+        self, instance: str, env: Mapping[str, str] | None = None, *, python: Path | None = None, wait: bool = True
+    ) -> Service:
+        """Start one more replica, such as `flow-engine-2`, and wait until it is ready. `python`: Service.run_by."""
         service = self._make_service(instance, env or {})
-        await service.start()
+        if python is not None:
+            service.run_by(python)
+        await (service.start() if wait else service.launch())
         self._supervise(service)
         return service
 
@@ -216,11 +220,23 @@ class Stack:
         file.touch(mode=0o600)
         file.write_text(json.dumps(asdict(addresses)))
 
+    async def make_topics(self) -> None:
+        """Make the topics that are not there yet."""
+        await create_topics(self.cluster)
+
+    async def make_tables(self) -> None:
+        """Bring the services' tables up to date."""
+        try:
+            async for _ in migrate(self._dsns):
+                pass
+        except CommandError as error:
+            raise StackError(f"{error} `dev --reset` starts over with empty tables.") from error
+
     async def _start_kafka(self) -> None:
         if self._external_kafka is None:
             await self._kafka.start()
             self._supervise(self._kafka)
-        await create_topics(self.cluster)
+        await self.make_topics()
 
     async def _start_database(self, secrets: StackSecrets) -> None:
         if self._external_database is None:
@@ -228,11 +244,7 @@ class Stack:
             self._supervise(self._postgres)
         passwords = {service: secrets.database_password_of(service) for service in OWNERS}
         self._dsns = await prepare_database(self.admin_dsn, passwords)
-        try:
-            async for _ in migrate(self._dsns):
-                pass
-        except CommandError as error:
-            raise StackError(f"{error} `dev --reset` starts over with empty tables.") from error
+        await self.make_tables()
 
     async def _stop(self) -> None:
         """Callers first, then who works for them, then what they stand on."""

@@ -10,9 +10,11 @@ from contracts import dlq
 from contracts.groups import GROUPS
 from registry.checking.checks import AT_ONCE, Checks
 from registry.checking.tasks import TARGET
+from registry.kafka.channel_checks import ChannelChecks
 from registry.kafka.dead_letters import DeadLetters
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.kafka.findings_handler import FindingsHandler
+from registry.kafka.new_address import NewAddress
 from registry.publishing.relay import Relay
 from registry.settings import Settings
 from registry.site import Site
@@ -54,9 +56,12 @@ class Registry(Service):
         self._at_work: dict[str, Callable[[], str | None]] = {}
         writes = Writes(self.database, self.tail, self.site)
         api = Api(self.database, writes, self.site, settings.admin_token)
+        calls = DispatcherCalls(self.asker, self.publisher)
+        self._channel_checks = ChannelChecks(writes, calls, self.site)
+        self._new_address: NewAddress | None = None
         self.app = build_app(
             api,
-            DispatcherCalls(self.asker, self.publisher),
+            calls,
             DeadLetters(settings.cluster, self.publisher, settings.instance),
         )
 
@@ -66,6 +71,10 @@ class Registry(Service):
             "database": self.database.problem,
             "stack": self.stack.problem,
         } | {part: partial(self._problem_of, part) for part in ("relay", "findings")}
+
+    def warnings(self) -> health.Checks:
+        """Platforms that call an address of before."""
+        return {"public_url": lambda: self._new_address.problem() if self._new_address is not None else None}
 
     async def work(self) -> None:
         """Follow the topic; once it is known to be ours, publish and take findings over."""
@@ -88,7 +97,8 @@ class Registry(Service):
                 session_timeout=self.settings.session_timeout_seconds,
             )
             self._at_work = {"relay": relay.problem, "findings": loop.problem}
-            for part in (self.stack.keep(pool), relay.run(), loop.run()):
+            self._new_address = NewAddress(pool, self._channel_checks, self.settings.public_url, lambda: relay.leading)
+            for part in (self.stack.keep(pool), relay.run(), loop.run(), self._new_address.run()):
                 tasks.create_task(part)
 
     async def close(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contracts.actions import ChannelCall
+from dispatcher.errors import NotYetKnown
 from dispatcher.model.delivery import Delivery, DeliveryKind, Result, SendContext
 from dispatcher.requests import Request
 from dispatcher.results import reports
@@ -14,6 +15,9 @@ from servicekit.kafka.records import Outgoing
 def _request(delivery: Delivery, context: SendContext) -> Request:
     platform, account = channel_requests.platform_of(delivery, context)
     action: ChannelCall = delivery.content()
+    sealed = account.channel.credentials
+    if sealed is not None and sealed.version < action.credentials_version:
+        raise NotYetKnown(f"the credentials of channel {action.channel_id}")
     return channel_requests.of_plan(platform.call(account, action.method, action.params))
 
 

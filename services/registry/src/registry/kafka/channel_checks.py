@@ -9,14 +9,16 @@ from channels.descriptor import Check, Descriptor, Found
 from contracts.registry import Channel
 from contracts.replies import CallReply
 from registry import errors
-from registry.entities import Stored
+from registry.entities import Stored, data_of
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.resources import channels
 from registry.resources.channels import NewChannel
 from registry.site import Site
+from registry.values import channel_credentials
 from registry.writing.answers import Answer, refusal
 from registry.writing.unit import Unit
-from registry.writing.writes import FollowUp, Writes
+from registry.writing.writes import FollowUp, Work, Writes
+from servicekit.credentials.sealing import SealError
 from servicekit.web.problems import ProblemError
 
 NOT_PUBLIC = "The webhook was not set: platforms call https only, and SWITCHHOOK_PUBLIC_URL is not. "
@@ -67,7 +69,7 @@ class ChannelChecks:
         if connector.in_house:
             return CheckResult(hints=(OURS,))
         descriptor = connector.descriptor
-        result = CheckResult()
+        channel, result = await self._moved_here(channel), CheckResult()
         try:
             for check in descriptor.checks:
                 if check.subscribes and (hint := self._not_now(descriptor, wanted=set_webhook)):
@@ -77,6 +79,18 @@ class ChannelChecks:
             return replace(result, hints=(f"{error} POST /v1/channels/{channel.id}/check asks again.",))
         by_hand = not result.webhook_set and descriptor.by_hand
         return replace(result, hints=(by_hand,)) if by_hand else result
+
+    async def _moved_here(self, channel: Channel) -> Channel:
+        """The channel with its inbound URL at our public URL, which may be another one than when it was made."""
+        if channel.credentials is None:
+            return channel  # As it was just shown to who made it, here.
+        try:
+            if channel_credentials.here(self._site, channel) is channel:
+                return channel
+        except SealError:
+            return channel  # The dispatcher says what it cannot open.
+        moved = await self._writes.run(channel.project_id, _moving(channel.id))
+        return Channel.model_validate(moved.body)
 
     def _not_now(self, descriptor: Descriptor, *, wanted: bool) -> str | None:
         """Why the platform is not told where to send what happens."""
@@ -91,6 +105,8 @@ class ChannelChecks:
         found = check.read(_answered(reply), known)
         if found != result.found:
             await self._writes.run(channel.project_id, _describing(channel.id, found))
+        if check.subscribes:
+            await self._writes.run(channel.project_id, _noting_told(channel.id))
         return CheckResult(found, result.webhook_set or check.subscribes)
 
 
@@ -113,7 +129,7 @@ def _answered(reply: CallReply | None) -> Any:
     return reply.body
 
 
-def _describing(id: str, found: Found) -> Any:
+def _describing(id: str, found: Found) -> Work:
     async def work(unit: Unit) -> Answer:
         stored: Stored[Channel] = await unit.load(Channel, id, lock="FOR UPDATE")
         described = (stored.entity.external_id, stored.entity.url) == (found.external_id, found.url)
@@ -124,7 +140,24 @@ def _describing(id: str, found: Found) -> Any:
     return work
 
 
-def _dropping(id: str) -> Any:
+def _moving(id: str) -> Work:
+    async def work(unit: Unit) -> Answer:
+        stored = await channels.move_here(unit, await unit.load(Channel, id, lock="FOR UPDATE"))
+        return Answer(200, data_of(stored.entity), published=unit.published)
+
+    return work
+
+
+def _noting_told(id: str) -> Work:
+    async def work(unit: Unit) -> Answer:
+        stored = await unit.load(Channel, id, lock="FOR UPDATE")
+        await unit.note(stored.entity, stored.extra | {channels.TOLD_URL: unit.site.public_url})
+        return Answer(204)
+
+    return work
+
+
+def _dropping(id: str) -> Work:
     async def work(unit: Unit) -> Answer:
         await unit.drop((await unit.load(Channel, id, lock="FOR UPDATE")).entity)
         return Answer(204, published=unit.published)

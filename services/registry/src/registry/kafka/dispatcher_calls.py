@@ -54,8 +54,9 @@ class DispatcherCalls:
         return await self._ask(CallApi, api_call.project_id, NOBODY, fields, api_call.timeout_seconds + GRACE_SECONDS)
 
     async def call_platform(self, channel: Channel, method: str, params: dict[str, Any]) -> CallReply | None:
-        """Call a method of the channel's platform with the channel's credentials."""
-        fields = {"channel_id": channel.id, "method": method, "params": params}
+        """Call a method of the channel's platform with these credentials of the channel, or later ones."""
+        version = channel.credentials.version if channel.credentials else 0
+        fields = {"channel_id": channel.id, "method": method, "params": params, "credentials_version": version}
         return await self._ask(
             ChannelCall, channel.project_id, channel.bot_id, fields, PLATFORM_SECONDS + GRACE_SECONDS
         )

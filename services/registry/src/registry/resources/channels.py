@@ -27,6 +27,9 @@ from registry.writing.unit import Unit
 
 SINCE = "state_since"
 """In `extra`: when its state was set last."""
+TOLD_URL = "told_url"
+"""In `extra`: the public URL under which the platform was told to call us; absent where a person told it."""
+OLD_URL = "The platform still calls {told}: it is told our new address until it has taken it."
 HIDDEN = frozenset({"credentials", "inbound_sha256", "secret_token_sha256"})
 Credentials = dict[str, SecretStr]
 
@@ -72,10 +75,11 @@ class ChannelPatch(Input):
 
 
 class ChannelState(BaseModel):
-    """`inbound_url` of the channels that are ours; `reason` why it is paused."""
+    """`inbound_url` of the channels that are ours; `reason` why it is paused; `hints` while the platform calls an older address."""
 
     inbound_url: str | None = None
     reason: str | None = None
+    hints: list[str] | None = None
 
 
 class ChannelMade(BaseModel):
@@ -138,6 +142,12 @@ async def describe(
     return await unit.save(entity.model_copy(update={"external_id": external_id, "url": url}), extra=stored.extra)
 
 
+async def move_here(unit: Unit, stored: Stored[Channel]) -> Stored[Channel]:
+    """Its inbound URL at our public URL, whichever it had; nothing is saved where that is so."""
+    moved = channel_credentials.here(unit.site, stored.entity)
+    return stored if moved is stored.entity else await unit.save(moved, extra=stored.extra)
+
+
 async def set_state(
     unit: Unit, stored: Stored[Channel], state: Literal["active", "paused"], reason: str | None = None
 ) -> Stored[Channel]:
@@ -154,6 +164,8 @@ def show(stored: Stored[Channel], site: Site) -> dict[str, Any]:
         shown["inbound_url"] = channel_credentials.inbound_url(connector, stored.entity, site)
     if stored.entity.state == "paused" and stored.extra.get("reason"):
         shown["reason"] = stored.extra["reason"]
+    if (told := stored.extra.get(TOLD_URL, site.public_url)) != site.public_url:
+        shown["hints"] = [OLD_URL.format(told=told)]
     return shown
 
 

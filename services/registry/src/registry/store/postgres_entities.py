@@ -41,6 +41,7 @@ PAGE = f"""
     ORDER BY seq LIMIT $5
 """
 MATCHING = f"{SELECT} AND project_id = $2 AND data @> $3::text::jsonb ORDER BY seq"
+NOTED_OTHERWISE = f"{SELECT} AND extra ->> $2 <> $3 ORDER BY seq"
 KEPT = """
     SELECT count(*) FILTER (WHERE kind = $2) AS number,
         coalesce(sum(size), 0) + (
@@ -128,6 +129,11 @@ async def matching(connection: Connection, model: type[M], project_id: str, fiel
     """All of the project whose data contain `fields`, oldest first: `{"bot_id": …}`."""
     rows = await connection.fetch(MATCHING, model.KIND, project_id, as_json(fields))
     return [stored(model, row) for row in rows]
+
+
+async def noted_otherwise(connection: Connection, model: type[M], name: str, value: str) -> list[Stored[M]]:
+    """All of a kind, of any project, that have something else in `extra` under that name; not those that have nothing."""
+    return [stored(model, row) for row in await connection.fetch(NOTED_OTHERWISE, model.KIND, name, value)]
 
 
 async def page(

@@ -48,6 +48,16 @@ def inbound_url(connector: Connector, channel: Channel, site: Site, random: str 
     return site.url(path)
 
 
+def here(site: Site, channel: Channel) -> Channel:
+    """The channel with its inbound URL at this installation's address, its path as before. Raises SealError."""
+    known = opened(site, channel)
+    path = known[INBOUND_URL].partition("/v1/")[2]
+    url = site.url(path)
+    if url == known[INBOUND_URL]:
+        return channel
+    return sealed(site, site.connectors[channel.type], channel, {**known, INBOUND_URL: url})
+
+
 def sealed(site: Site, connector: Connector, channel: Channel, credentials: Mapping[str, str]) -> Channel:
     """The channel with these credentials, the digests that ingress compares, and the bot's id if they tell it."""
     plaintext = orjson.dumps(dict(credentials)).decode()

@@ -1,0 +1,1 @@
+"""The code of the release before and this one, on one installation."""
