@@ -46,6 +46,10 @@ class Service(ABC):
     def checks(self) -> Checks:
         """What readiness depends on."""
 
+    def warnings(self) -> Checks:
+        """What makes nothing red and has to be known all the same, beside what every process says."""
+        return {}
+
     @abstractmethod
     async def work(self) -> None:
         """Do what the service is there for, until cancelled."""
@@ -105,6 +109,7 @@ def run(name: str, settings_type: type[S], make: Callable[[S], Service]) -> None
             "writes": REFUSED.problem,
             "database": lambda: DATABASE.problem() or UNUSABLE_DATABASE.problem(),
             "secrets": MISSING.problem,
+            **service.warnings(),
         },
     )
     try:
