@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from aiokafka.errors import KafkaError
 
-from contracts.access import Grant, grants
+from contracts.access import Grant, grants, line
 from operations.errors import CommandError
 from servicekit.kafka.clients import admin_of
 from servicekit.kafka.cluster import Cluster
@@ -19,10 +19,7 @@ PRINCIPAL = "switchhook-{}"
 def lines(granted: Iterable[Grant], cluster: Cluster, principal: str = PRINCIPAL) -> Iterator[str]:
     """Arguments of `kafka-acls.sh --add`, a line for each grant."""
     for grant in granted:
-        operations = " ".join(f"--operation {operation}" for operation in grant.operations)
-        where = "--cluster" if grant.resource == "cluster" else f"--{grant.resource} {name_of(grant, cluster)}"
-        pattern = " --resource-pattern-type prefixed" if grant.begins else ""
-        yield f"--allow-principal User:{principal.format(grant.principal)} {operations} {where}{pattern}"
+        yield line(grant, principal.format(grant.principal), cluster.topic_prefix)
 
 
 def name_of(grant: Grant, cluster: Cluster) -> str:
@@ -30,9 +27,12 @@ def name_of(grant: Grant, cluster: Cluster) -> str:
     return grant.name if grant.resource == "cluster" else cluster.named(grant.name)
 
 
-async def apply(cluster: Cluster, principal: str = PRINCIPAL) -> int:
-    """Allow what contracts grant; how many grants there are. What was allowed before stays. CommandError when Kafka refuses."""
-    granted = grants()
+async def apply(cluster: Cluster, principal: str = PRINCIPAL, granted: Sequence[Grant] | None = None) -> int:
+    """Allow these, or all that services and the operator are granted; how many grants there are. What was allowed before stays.
+
+    CommandError when Kafka refuses.
+    """
+    granted = grants() if granted is None else granted
     try:
         async with admin_of(cluster) as admin:
             for grant in granted:

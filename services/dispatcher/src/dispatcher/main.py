@@ -170,7 +170,7 @@ class Dispatcher(Service):
         if self._loops_at_work:  # Cancelled before they have ended, they could not save and commit where they are.
             await asyncio.wait(self._loops_at_work, timeout=self.settings.drain_seconds / 2)
         if self._copier is not None:
-            await self._copier.drained(self.settings.drain_seconds / 2)
+            await self._copier.drained(self.settings.drain_seconds / 4)
 
     async def close(self) -> None:
         """Let go of the registry and the database."""

@@ -99,10 +99,7 @@ class Copier:
         try:
             while True:
                 await asyncio.sleep(SAVE_SECONDS)
-                try:
-                    await self.save()
-                except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
-                    log.warning("copies.not_saved", error=f"{type(error).__name__}: {error}")
+                await self._save()
         finally:
             tasks = [project.task for project in self._projects.values() if project.task is not None]
             for task in tasks:
@@ -168,10 +165,12 @@ class Copier:
         tasks = [project.task for project in self._projects.values() if project.task and not project.failures]
         if tasks:
             await asyncio.wait(tasks, timeout=seconds)
-        await self.save()
+        await self._save()
 
-    async def save(self) -> None:
-        """How far copies are, and who has none any more."""
+    async def _save(self) -> None:
+        """How far copies are, and who has none any more; what PostgreSQL does not take now is for the next time."""
+        if not (self._copied or self._gone):
+            return
         copied, self._copied = self._copied, {}
         gone, self._gone = self._gone, set()
         try:
@@ -180,9 +179,9 @@ class Copier:
                     await positions.copied(connection, [(*place, offset) for place, offset in copied.items()])
                 if gone:
                     await positions.forget(connection, gone)
-        except BaseException:
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             self._copied, self._gone = copied | self._copied, gone | self._gone
-            raise
+            log.warning("copies.not_saved", error=f"{type(error).__name__}: {error}")
 
     def _work(self, project: _Project) -> None:
         if project.task is None or project.task.done():

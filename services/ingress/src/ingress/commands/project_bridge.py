@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from contracts import project_topics
 from contracts.registry import Project
-from ingress.commands.bridge import RETRY_SECONDS, START_SECONDS, Bridge, Stuck, check_progress, stop
+from ingress.commands.bridge import RETRY_SECONDS, START_SECONDS, STOP_SECONDS, Bridge, Stuck, check_progress, stop
 from ingress.commands.command_intake import CommandIntake
 from ingress.intake.publishing import Intake
 from ingress.ports import Publishing
@@ -106,7 +106,7 @@ class ProjectBridge(Bridge):
             return
         self._looked = now
         self._refused = {topic: until for topic, until in self._refused.items() if until > now}
-        known = await undisturbed(consumer.topics(), START_SECONDS)
+        known = await _topics(consumer)
         there = frozenset(self._wanted.values()) & known - self._refused.keys()
         if not there:
             self._there = there
@@ -133,3 +133,22 @@ class ProjectBridge(Bridge):
             self._some.set()
         elif self._wanted.pop(id, None) is not None and not self._wanted:
             self._some.clear()
+
+
+async def _topics(consumer: AIOKafkaConsumer) -> set[str]:
+    """The topics that are there and that we may see. Raises KafkaError, TimeoutError.
+
+    Who is cancelled meanwhile waits for the answer all the same: a client that is closed while it connects loses a socket.
+    """
+    asking: asyncio.Task[set[str]] = asyncio.create_task(consumer.topics())
+    try:
+        await asyncio.wait([asking], timeout=START_SECONDS)
+    except asyncio.CancelledError:
+        await asyncio.wait([asking], timeout=STOP_SECONDS)
+        asking.cancel()
+        await asyncio.gather(asking, return_exceptions=True)
+        raise
+    if not asking.done():
+        asking.cancel()
+        raise TimeoutError(f"no answer within {START_SECONDS:g} s")
+    return asking.result()
