@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer
-from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
+from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTopicOrPartitionError
 
 from contracts import project_topics
 from contracts.registry import Project
@@ -23,11 +23,14 @@ from ingress.intake.publishing import Intake
 from ingress.ports import Publishing
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka import consumers, missing_topics
 from servicekit.kafka.undisturbed import undisturbed
 from servicekit.registry_view.view import RegistryView
 
 LOOK_SECONDS = 5.0
 """Between two looks at which of the topics there are."""
+ASKED_AT_ONCE = 50
+"""Topics that were not there, at one look."""
 REFUSED_SECONDS = 60.0
 """For so long a topic that we may not read is left out."""
 
@@ -59,12 +62,13 @@ class ProjectBridge(Bridge):
         self._some = asyncio.Event()
         self._there, self._refused = frozenset[str](), dict[str, float]()
         self._looked = 0.0
-        view.on_change(self._changed)
+        self._missing = frozenset[str]()
+        """As of the last look."""
         self._view = view
 
     def warning(self) -> str | None:
         """For readiness: that topics of projects are not read, in a sentence."""
-        missing = sorted(set(self._wanted.values()) - self._there)
+        missing = sorted(self._missing & set(self._wanted.values()))
         if not missing:
             return None
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
@@ -74,6 +78,7 @@ class ProjectBridge(Bridge):
         )
 
     async def _run(self) -> None:
+        self._view.on_change(self._changed)
         for id in self._view.ids("project"):
             self._changed("project", id, self._view.get("project", id))
         while True:
@@ -105,9 +110,8 @@ class ProjectBridge(Bridge):
         if now - self._looked < LOOK_SECONDS and self._there <= set(self._wanted.values()):
             return
         self._looked = now
-        self._refused = {topic: until for topic, until in self._refused.items() if until > now}
-        known = await _topics(consumer)
-        there = frozenset(self._wanted.values()) & known - self._refused.keys()
+        there = await self._present(consumer)
+        self._missing = frozenset(self._wanted.values()) - there
         if not there:
             self._there = there
             raise Nothing
@@ -115,6 +119,22 @@ class ProjectBridge(Bridge):
             log.info("project_bridge.reads", topics=len(there))
             consumer.subscribe(sorted(there))
             self._there = there
+
+    async def _present(self, consumer: AIOKafkaConsumer) -> frozenset[str]:
+        """Those of the wanted topics that are there. All topics of the cluster are asked for once only, since thousands take long."""
+        now = time.monotonic()
+        self._refused = {topic: until for topic, until in self._refused.items() if until > now}
+        wanted = set(self._wanted.values()) - self._refused.keys()
+        if not self._there:
+            return frozenset(wanted & await _topics(consumer))
+        there = {topic for topic in self._there & wanted if missing_topics.problem(topic) is None}
+        for topic in sorted(wanted - there)[:ASKED_AT_ONCE]:
+            try:
+                await undisturbed(consumers.topic_state(consumer, topic), START_SECONDS)
+            except (UnknownTopicOrPartitionError, TopicAuthorizationFailedError):
+                continue
+            there.add(topic)
+        return frozenset(there)
 
     async def _check_alive(self, consumer: AIOKafkaConsumer) -> None:
         """There may be more replicas than partitions: one without any is right."""
