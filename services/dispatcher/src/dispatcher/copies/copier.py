@@ -93,11 +93,13 @@ class Copier:
         self._waiting = 0
         self._copied: dict[tuple[str, int], int] = {}
         self._gone = set[str]()
+        self._to_save = asyncio.Event()
 
     async def run(self) -> None:
         """Save how far copies are, until cancelled."""
         try:
             while True:
+                await self._to_save.wait()  # Where no project has topics nothing wakes.
                 await asyncio.sleep(SAVE_SECONDS)
                 await self._save()
         finally:
@@ -118,6 +120,7 @@ class Copier:
             del self._projects[id]
             self._drop(known, {span.part for span, _ in known.queue})
             self._gone.add(id)
+            self._to_save.set()
             self._writer.forget(known.topic)
             if known.task is not None:
                 known.task.cancel()
@@ -128,6 +131,7 @@ class Copier:
             project = self._projects.get(span.project_id)
             if project is None:
                 self._gone.add(span.project_id)
+                self._to_save.set()
             else:
                 project.left_behind(span)
                 self._work(project)
@@ -169,6 +173,7 @@ class Copier:
 
     async def _save(self) -> None:
         """How far copies are, and who has none any more; what PostgreSQL does not take now is for the next time."""
+        self._to_save.clear()
         if not (self._copied or self._gone):
             return
         copied, self._copied = self._copied, {}
@@ -181,6 +186,7 @@ class Copier:
                     await positions.forget(connection, gone)
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
             self._copied, self._gone = copied | self._copied, gone | self._gone
+            self._to_save.set()
             log.warning("copies.not_saved", error=f"{type(error).__name__}: {error}")
 
     def _work(self, project: _Project) -> None:
@@ -243,6 +249,7 @@ class Copier:
     def _are_copied(self, project: _Project, part: int, offset: int) -> None:
         if project.id in self._projects:
             self._copied[project.id, part] = offset
+            self._to_save.set()
 
     async def _pause(self, project: _Project, error: Exception) -> None:
         if not project.failures:
