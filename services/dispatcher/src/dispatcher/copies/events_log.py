@@ -14,7 +14,7 @@ from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.inside_aiokafka import consumers
 from servicekit.kafka.records import Record
-from servicekit.kafka.undisturbed import undisturbed
+from servicekit.kafka.undisturbed import to_its_end
 
 AT_ONCE = 500
 """Records of one reading at most."""
@@ -72,8 +72,8 @@ class EventsLog:
 
     async def _out_of_range(self, consumer: AIOKafkaConsumer, place: TopicPartition, first: int, last: int) -> Reading:
         """Where the log begins later, or ends before: what is not there any more is not waited for."""
-        begin = (await undisturbed(consumer.beginning_offsets([place]), ANSWER_SECONDS))[place]
-        end = (await undisturbed(consumer.end_offsets([place]), ANSWER_SECONDS))[place]
+        begin = (await to_its_end(consumer.beginning_offsets([place]), ANSWER_SECONDS))[place]
+        end = (await to_its_end(consumer.end_offsets([place]), ANSWER_SECONDS))[place]
         if first < begin:
             return Reading([], min(begin, last + 1), min(begin, last + 1) - first)
         return Reading([], last + 1, last + 1 - first) if first >= end else Reading([], first)
@@ -81,7 +81,7 @@ class EventsLog:
     async def _started(self) -> AIOKafkaConsumer:
         if self._consumer is None:
             self._consumer = make_consumer(self._cluster, client_id=self._client_id)
-            await undisturbed(self._consumer.start(), ANSWER_SECONDS)
+            await to_its_end(self._consumer.start(), ANSWER_SECONDS)
         return self._consumer
 
     async def _close(self) -> None:

@@ -17,14 +17,14 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTo
 
 from contracts import project_topics
 from contracts.registry import Project
-from ingress.commands.bridge import RETRY_SECONDS, START_SECONDS, STOP_SECONDS, Bridge, Stuck, check_progress, stop
+from ingress.commands.bridge import RETRY_SECONDS, START_SECONDS, Bridge, Stuck, check_progress, stop
 from ingress.commands.command_intake import CommandIntake
 from ingress.intake.publishing import Intake
 from ingress.ports import Publishing
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.inside_aiokafka import consumers, missing_topics
-from servicekit.kafka.undisturbed import undisturbed
+from servicekit.kafka.undisturbed import to_its_end
 from servicekit.registry_view.view import RegistryView
 
 LOOK_SECONDS = 5.0
@@ -91,7 +91,7 @@ class ProjectBridge(Bridge):
             )
             pause = RETRY_SECONDS
             try:
-                await undisturbed(consumer.start(), START_SECONDS)
+                await to_its_end(consumer.start(), START_SECONDS)
                 self._there, self._looked = frozenset(), 0.0
                 await self._consume(consumer)
             except Nothing:
@@ -126,11 +126,11 @@ class ProjectBridge(Bridge):
         self._refused = {topic: until for topic, until in self._refused.items() if until > now}
         wanted = set(self._wanted.values()) - self._refused.keys()
         if not self._there:
-            return frozenset(wanted & await _topics(consumer))
+            return frozenset(wanted & await to_its_end(consumer.topics(), START_SECONDS))
         there = {topic for topic in self._there & wanted if missing_topics.problem(topic) is None}
         for topic in sorted(wanted - there)[:ASKED_AT_ONCE]:
             try:
-                await undisturbed(consumers.topic_state(consumer, topic), START_SECONDS)
+                await to_its_end(consumers.topic_state(consumer, topic), START_SECONDS)
             except (UnknownTopicOrPartitionError, TopicAuthorizationFailedError):
                 continue
             there.add(topic)
@@ -153,22 +153,3 @@ class ProjectBridge(Bridge):
             self._some.set()
         elif self._wanted.pop(id, None) is not None and not self._wanted:
             self._some.clear()
-
-
-async def _topics(consumer: AIOKafkaConsumer) -> set[str]:
-    """The topics that are there and that we may see. Raises KafkaError, TimeoutError.
-
-    Who is cancelled meanwhile waits for the answer all the same: a client that is closed while it connects loses a socket.
-    """
-    asking: asyncio.Task[set[str]] = asyncio.create_task(consumer.topics())
-    try:
-        await asyncio.wait([asking], timeout=START_SECONDS)
-    except asyncio.CancelledError:
-        await asyncio.wait([asking], timeout=STOP_SECONDS)
-        asking.cancel()
-        await asyncio.gather(asking, return_exceptions=True)
-        raise
-    if not asking.done():
-        asking.cancel()
-        raise TimeoutError(f"no answer within {START_SECONDS:g} s")
-    return asking.result()
