@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft7Validator
 
-from contracts import commands
+from contracts import commands, project_topics
 from contracts.event_types import EVENTS
 from contracts.topics import TOPICS
 from devstack.schemas import FOLDER
@@ -29,7 +29,12 @@ def test_it_is_valid_by_the_schema_of_asyncapi() -> None:
 
 
 def test_each_topic_is_a_channel_with_a_message_for_each_kind_of_record() -> None:
-    assert DOCUMENT["channels"].keys() == {topic.name for topic in TOPICS}
+    of_projects = project_topics.topics_of("slug")
+    assert DOCUMENT["channels"].keys() == {topic.name for topic in (*TOPICS, *of_projects)}
+    assert {DOCUMENT["channels"][topic.name]["address"] for topic in of_projects} == {
+        "switchhook.project.{slug}.commands.v1",
+        "switchhook.project.{slug}.events.v1",
+    }
     kinds = {name: set(channel["messages"]) for name, channel in DOCUMENT["channels"].items()}
     assert kinds["switchhook.events.v1"] == set(TYPES)
     assert kinds["switchhook.commands.v1"] == {"start", "say", "contact_update", "signal"}

@@ -51,6 +51,25 @@ RESTART_SECONDS = 1.0
 GRACE_SECONDS = 60.0
 """How long who is told to end may take."""
 CLUSTER = Cluster("simulated:9092")
+
+
+class NoCopies:
+    """Of installations in which no project has topics of its own."""
+
+    def chosen(self, *_: object) -> dict[Any, Any]:
+        return {}
+
+    def beside(self, commit: Commit, _: object) -> Commit:
+        return commit
+
+    async def take(self, *_: object) -> None:
+        """Nothing waits."""
+
+    def leave(self, _: object) -> None:
+        """Nothing waits."""
+
+
+NO_COPIES: Any = NoCopies()
 SETTINGS = Settings(
     kafka=CLUSTER.servers, database="postgresql://no-database/none", admin_token="a" * 32, kek=KEK, instance="simulated",
     session_timeout_seconds=SESSION_SECONDS, lease_seconds=LEASE_SECONDS,
@@ -218,7 +237,7 @@ async def dispatcher(world: World, process: Process) -> None:
     days = DayWindow(settings.retention_days)
     handlers = (
         ActionsHandler(works.takeover, days, ActionDecoder(DELIVERY_KINDS.values())),
-        EventsHandler(works.takeover, days, world.view, played),
+        EventsHandler(works.takeover, days, world.view, played, NO_COPIES),
     )
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(works.pulse.run())
@@ -232,7 +251,7 @@ async def dispatcher(world: World, process: Process) -> None:
             for handler in handlers
         ]  # fmt: skip
         at_work = [tasks.create_task(loop.run()) for loop in loops]
-        told: Any = SimpleNamespace(settings=settings, loops=loops, _works=works, _loops_at_work=at_work)
+        told: Any = SimpleNamespace(settings=settings, loops=loops, _works=works, _loops_at_work=at_work, _copier=None)
         process.drain = lambda: Dispatcher.drain(told)
         for loop in loops:
             await loop.begun()

@@ -165,11 +165,13 @@ class RunningDispatcher:
         fields["data"] = {"contact": {"id": "c1"}}
         return await self.act("post_webhook", **(fields | more))
 
-    async def event(self, type: str, *, id: str | None = None, key: str = "conversation-1", **data: Any) -> str:
+    async def event(
+        self, type: str, *, id: str | None = None, key: str = "conversation-1", project: str = PROJECT, **data: Any
+    ) -> str:
         """Something that happened; its id."""
         id, now = id or str(uuid4()), now_text()
         body = orjson.dumps({"type": type, "timestamp": now, "data": data})
-        await self.raw("events", body, key, ce_headers(id=id, type=type, source="test", time=now, project=PROJECT))
+        await self.raw("events", body, key, ce_headers(id=id, type=type, source="test", time=now, project=project))
         return id
 
     async def raw(self, topic: str, value: bytes | None, key: str, headers: Any) -> None:

@@ -18,6 +18,7 @@ from contracts.replies import MessagesReply, RunReply
 from ingress.assembly import Ingress, build
 from ingress.chat.session_reader import SessionReader
 from ingress.commands.bridge import Bridge
+from ingress.commands.project_bridge import ProjectBridge
 from ingress.settings import Settings
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.tokens import NewToken, generate_token
@@ -147,6 +148,9 @@ class RunningIngress:
     bridge: asyncio.Task[None] | None = None
     problem: Callable[[], str | None] = lambda: None
     """Of the bridge."""
+    warning: Callable[[], str | None] = lambda: None
+    """Of the bridge of projects' own topics."""
+    project_bridge: asyncio.Task[None] | None = None
 
     async def call(self, method: str, path: str, **more: Any) -> asgi.Response:
         return await asgi.call(self.ingress.app, method, path, **more)
@@ -205,13 +209,15 @@ async def ingress_on(
             await eventually(lambda: sessions.problem() is None)
         if bridge:
             await bridge_publisher.start()
-            made = Bridge(settings.cluster, instance, 6, ingress.commands, ingress.intake, bridge_publisher)
+            parts = settings.cluster, instance, 6, ingress.commands, ingress.intake, bridge_publisher
+            made, of_projects = Bridge(*parts), ProjectBridge(*parts, view)
             running.bridge, running.problem = asyncio.create_task(made.run()), made.problem
+            running.project_bridge, running.warning = asyncio.create_task(of_projects.run()), of_projects.warning
         yield running
     finally:
-        if running.bridge is not None:
-            running.bridge.cancel()
-            await asyncio.gather(running.bridge, return_exceptions=True)
+        for task in filter(None, (running.bridge, running.project_bridge)):
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
         await ingress.intake.drained()
         await asker.stop()
         await sessions.stop()

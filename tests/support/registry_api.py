@@ -117,6 +117,7 @@ class RegistryUnderTest:
             LinkKeys(settings.link_key),
             limits or settings.limits,
             checks or Checks(WorkersInMemory(lambda: do)),
+            topic_prefix=settings.topic_prefix,
         )
         self.tail = TopicTail(settings.cluster)
         self.relay = Relay(database.pool, settings.cluster, self.tail, self.site.keys)

@@ -5,11 +5,12 @@ Grants are by principal: a service's, `operator` (who makes topics and mends wha
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from contracts import commands, dlq, registry
+from contracts import commands, dlq, project_topics, registry
 from contracts.groups import BRIDGE, GROUPS
 from contracts.routes import Service
 from contracts.topics import TOPICS
@@ -39,7 +40,7 @@ class Grant:
 def grants() -> list[Grant]:
     """Those of every service and of the operator, without repetition."""
     found: dict[tuple[str, Resource, str, bool], set[Operation]] = {}
-    for grant in (*_of_topics(), *_of_groups(), *_of_dead_letters(), *_of_the_operator()):
+    for grant in (*_of_topics(), *_of_groups(), *_of_project_topics(), *_of_dead_letters(), *_of_the_operator()):
         key = (grant.principal, grant.resource, grant.name, grant.begins)
         found.setdefault(key, set()).update(grant.operations)
     return [
@@ -63,6 +64,31 @@ def _of_groups() -> Iterator[Grant]:
         for group in groups.values():
             yield Grant(service, "group", group, ("Read", "Describe"))
     yield Grant("ingress", "group", BRIDGE[commands.TOPIC.name], ("Read", "Describe"))
+
+
+def line(grant: Grant, user: str, topic_prefix: str = "") -> str:
+    """The grant as arguments of `kafka-acls.sh --add`. `user`: who has it; `topic_prefix`: of the installation."""
+    operations = " ".join(f"--operation {operation}" for operation in grant.operations)
+    where = "--cluster" if grant.resource == "cluster" else f"--{grant.resource} {topic_prefix}{grant.name}"
+    pattern = " --resource-pattern-type prefixed" if grant.begins else ""
+    return f"--allow-principal {shlex.quote(f'User:{user}')} {operations} {where}{pattern}"
+
+
+def grants_of_project(slug: str, principal: str) -> list[Grant]:
+    """What a project's programs need for its own topics. They may name their groups as they like behind its prefix."""
+    commands_topic, events_topic = project_topics.topics_of(slug)
+    return [
+        Grant(principal, "topic", commands_topic.name, ("Describe", "Write")),
+        Grant(principal, "topic", events_topic.name, ("Describe", "Read")),
+        Grant(principal, "group", project_topics.groups_of(slug), ("Describe", "Read"), begins=True),
+    ]
+
+
+def _of_project_topics() -> Iterator[Grant]:
+    """By what their names begin with: a project that is made later needs no grant to a service."""
+    yield Grant("dispatcher", "topic", project_topics.PREFIX, ("Write", "Describe"), begins=True)
+    yield Grant("ingress", "topic", project_topics.PREFIX, ("Read", "Describe"), begins=True)
+    yield Grant("ingress", "group", project_topics.GROUP, ("Read", "Describe"))
 
 
 def _of_dead_letters() -> Iterator[Grant]:

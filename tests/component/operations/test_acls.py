@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
@@ -18,12 +18,14 @@ from aiokafka.errors import (
 from aiokafka.structs import OffsetAndMetadata
 from typer.testing import CliRunner
 
-from contracts import cloudevents, commands, events
-from contracts.access import OPERATOR, SERVICES, Grant, grants
+from contracts import cloudevents, commands, events, project_topics
+from contracts.access import OPERATOR, SERVICES, Grant, grants, grants_of_project
 from contracts.groups import BRIDGE, GROUPS
+from contracts.topic import Topic
 from contracts.topics import TOPICS
-from operations.acls import principals
+from operations.acls import apply, principals
 from operations.cli import app
+from operations.topics import create_topics
 from servicekit.kafka.clients import admin_of, make_consumer, make_producer
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.inside_aiokafka import acls
@@ -34,10 +36,10 @@ from support.waiting import eventually
 from switchhook_sdk import CloudEvent, Switchhook
 
 PASSWORD = "right-horse-battery"
-STRANGER, SHOP = "stranger", "shop"
+STRANGER, SHOP, OWNER = "stranger", "shop", "owner"
 EVERYBODY = (*SERVICES, OPERATOR, STRANGER)
 NAMED = ("--principal", "ingress=sa-81f3", "--principal", "managed-{}")
-USERS = {**principals(NAMED[1::2]), STRANGER: STRANGER, SHOP: SHOP}
+USERS = {**principals(NAMED[1::2]), STRANGER: STRANGER, SHOP: SHOP, OWNER: OWNER}
 REFUSED = (TopicAuthorizationFailedError, GroupAuthorizationFailedError, ClusterAuthorizationFailedError)
 
 
@@ -76,12 +78,12 @@ def as_user(broker: SecureKafka, principal: str) -> Cluster:
     return KafkaSettings.model_validate(given | {"topic_prefix": "blue."}).cluster
 
 
-async def written(cluster: Cluster) -> set[str]:
+async def written(cluster: Cluster, topics: Sequence[Topic] = TOPICS) -> set[str]:
     """The topics that it can write to: a record in each."""
     producer, done = make_producer(cluster), set[str]()
     try:
         await producer.start()
-        for topic in TOPICS:
+        for topic in topics:
             with contextlib.suppress(*REFUSED):
                 await producer.send_and_wait(cluster.named(topic.name), b"{}", key=b"k", partition=0)
                 done.add(topic.name)
@@ -92,12 +94,12 @@ async def written(cluster: Cluster) -> set[str]:
     return done
 
 
-async def readable(cluster: Cluster, expected: set[str]) -> set[str]:
+async def readable(cluster: Cluster, expected: set[str], topics: Sequence[Topic] = TOPICS) -> set[str]:
     """The topics of which it gets records, each of which has some: until it has those expected, and a little longer."""
     consumer, found = make_consumer(cluster, client_id="test"), set[str]()
     await consumer.start()
     try:
-        partitions = [TopicPartition(cluster.named(topic.name), 0) for topic in TOPICS]
+        partitions = [TopicPartition(cluster.named(topic.name), 0) for topic in topics]
         consumer.assign(partitions)
         for partition in partitions:
             consumer.seek(partition, 0)
@@ -193,3 +195,33 @@ async def test_an_integrators_program_needs_two_topics_and_its_group(
         await eventually(lambda: seen == ["e-1"])
     finally:
         await switchhook.broker.stop()
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_a_projects_programs_come_into_its_own_topics_and_groups_and_nowhere_else(broker: SecureKafka) -> None:
+    """As `project kafka --user` grants them, beside a project whose slug begins like its own."""
+    own, others = project_topics.topics_of("shop"), project_topics.topics_of("shop-2")
+    everything = (*own, *others, commands.TOPIC, events.TOPIC)
+    await create_topics(as_user(broker, OPERATOR), (*own, *others))
+    anyone, owner = Cluster(broker.bootstrap_servers, "blue."), USERS[OWNER]
+    assert await written(anyone, everything) == {topic.name for topic in everything}
+    await apply(anyone, {owner: owner}, grants_of_project("shop", owner))
+    program = as_user(broker, OWNER)
+    assert await written(program, everything) == {own[0].name}
+    assert await readable(program, {own[1].name}, everything) == {own[1].name}
+    assert await commits(program, "switchhook.project.shop.crm", own[1].name)
+    for group in ("switchhook.project.shop-2.crm", "crm", project_topics.GROUP):
+        assert not await commits(program, group, own[1].name)
+
+
+@pytest.mark.asyncio(loop_scope="module")
+async def test_services_need_no_grant_for_a_project_that_is_made_later(broker: SecureKafka) -> None:
+    made = project_topics.topics_of("later")
+    names = {topic.name for topic in made}
+    await create_topics(as_user(broker, OPERATOR), made)
+    assert await written(Cluster(broker.bootstrap_servers, "blue."), made) == names
+    may_write = {principal: await written(as_user(broker, principal), made) for principal in (*SERVICES, STRANGER)}
+    assert {principal for principal, topics in may_write.items() if topics} == {"dispatcher"}
+    ingress = as_user(broker, "ingress")
+    assert await readable(ingress, names, made) == names
+    assert await commits(ingress, project_topics.GROUP, made[0].name)

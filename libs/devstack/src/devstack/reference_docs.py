@@ -10,6 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from contracts import project_topics
 from contracts.described import Described
 from contracts.event_data import EventData
 from contracts.event_types import EVENTS, EventKind
@@ -67,7 +68,7 @@ def topics() -> str:
             ", ".join(topic.producers),
             ", ".join(topic.consumers),
         )
-        for topic in TOPICS
+        for topic in (*TOPICS, *project_topics.topics_of("<slug>"))
     )
     head = ("topic", "what", "key", "partitions", "kept", "written by", "read by")
     return f"# Topics\n{NOTE}\n{table(head, rows)}"

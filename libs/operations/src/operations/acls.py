@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from aiokafka.errors import KafkaError
 
-from contracts.access import OPERATOR, SERVICES, Grant, grants
+from contracts.access import OPERATOR, SERVICES, Grant, grants, line
 from operations.errors import CommandError
 from operations.kafka import why
 from servicekit.kafka.clients import admin_of
@@ -43,10 +42,7 @@ def principals(said: Iterable[str] = ()) -> dict[str, str]:
 def lines(granted: Iterable[Grant], cluster: Cluster, users: Mapping[str, str]) -> Iterator[str]:
     """Arguments of `kafka-acls.sh --add`, a line for each grant."""
     for grant in granted:
-        operations = " ".join(f"--operation {operation}" for operation in grant.operations)
-        where = "--cluster" if grant.resource == "cluster" else f"--{grant.resource} {name_of(grant, cluster)}"
-        pattern = " --resource-pattern-type prefixed" if grant.begins else ""
-        yield f"--allow-principal {shlex.quote(f'User:{users[grant.principal]}')} {operations} {where}{pattern}"
+        yield line(grant, users[grant.principal], cluster.topic_prefix)
 
 
 def name_of(grant: Grant, cluster: Cluster) -> str:
@@ -54,9 +50,12 @@ def name_of(grant: Grant, cluster: Cluster) -> str:
     return grant.name if grant.resource == "cluster" else cluster.named(grant.name)
 
 
-async def apply(cluster: Cluster, users: Mapping[str, str]) -> int:
-    """Allow what contracts grant to the `users`; how many grants there are. What was allowed before stays. CommandError when Kafka refuses."""
-    granted = grants()
+async def apply(cluster: Cluster, users: Mapping[str, str], granted: Sequence[Grant] | None = None) -> int:
+    """Allow `users` these, or all that services and the operator are granted; how many grants there are.
+
+    What was allowed before stays. CommandError when Kafka refuses.
+    """
+    granted = grants() if granted is None else granted
     try:
         async with admin_of(cluster) as admin:
             for grant in granted:

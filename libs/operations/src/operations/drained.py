@@ -41,6 +41,11 @@ WAITING = (
     Waiting("dispatcher", "SELECT count(*) FROM result_outbox", "results on their way to flow-engine"),
     Waiting(
         "dispatcher",
+        "SELECT count(*) FROM event_copy WHERE next_offset <= last_offset",
+        "partitions of which events are to be copied to a project's topic",
+    ),
+    Waiting(
+        "dispatcher",
         "SELECT count(*) FROM delivery WHERE lane IS NOT NULL AND finished_at IS NULL",
         "messages and ordered webhooks without a final state",
     ),

@@ -109,8 +109,8 @@ def run(name: str, settings_type: type[S], make: Callable[[S], Service]) -> None
             "writes": REFUSED.problem,
             "database": lambda: DATABASE.problem() or UNUSABLE_DATABASE.problem(),
             "secrets": MISSING.problem,
-        }
-        | dict(service.warnings()),
+            **service.warnings(),
+        },
     )
     try:
         serve(service.app, settings, lambda: _working(service, health), health=health)

@@ -45,9 +45,12 @@ class OutcomeUnknown(TimeoutError):
 
 
 class Outcomes:
-    """Reads the events of all partitions from now on, in no group: the outcome has to come to the process that waits."""
+    """Reads the events of all partitions from now on, in no group: the outcome has to come to the process that waits.
 
-    def __init__(self, kafka: Kafka, topic: str, project: str) -> None:
+    `project`: whose commands they are; None: the topic has one project's events only.
+    """
+
+    def __init__(self, kafka: Kafka, topic: str, project: str | None) -> None:
         self._project = project
         self._waiting = defaultdict[str, list[asyncio.Future[Outcome]]](list)
         self._subscriber = read_batches(
@@ -100,7 +103,7 @@ class Outcomes:
         type = (headers.get("ce_type") or b"").removeprefix(cloudevents.TYPE_PREFIX.encode())
         if type not in (b"command.accepted", b"command.rejected"):
             return None
-        ours = text(headers, cloudevents.PROJECT) == self._project
+        ours = self._project in (None, text(headers, cloudevents.PROJECT))
         return read(record, headers, kind_of(headers)) if ours else None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from faststream.kafka import KafkaBroker, TestKafkaBroker
 from pydantic import TypeAdapter
 
-from contracts import cloudevents, commands, events
+from contracts import cloudevents, events
 from contracts.commands import Command
 from contracts.event_types import EVENTS
 from contracts.ids import new_id
@@ -43,7 +43,7 @@ class Played:
         made = cloudevents.headers(id=id, type=type, source="switchhook/test", time=now, project=project)
         await self._broker.publish(
             event.encode(),
-            self._switchhook.name(events.TOPIC.name),
+            self._switchhook.events_topic,
             key=id.encode(),
             headers={name: value.decode() for name, value in made},
         )
@@ -72,9 +72,8 @@ async def played(switchhook: Switchhook, broker: KafkaBroker | None = None) -> A
     """The program's broker under TestKafkaBroker, and Switchhook played behind it. `broker`: needed where a router declares."""
     broker = broker or switchhook.broker
     installation = Played(switchhook, broker)
-    topic = switchhook.name(commands.TOPIC.name)
     # Not persistent: FastStream forgets it with this reference.
-    subscriber = read_batches(broker, topic, installation.take, persistent=False)
+    subscriber = read_batches(broker, switchhook.commands_topic, installation.take, persistent=False)
     try:
         async with TestKafkaBroker(broker, connect_only=False):
             yield installation

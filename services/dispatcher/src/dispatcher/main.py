@@ -7,6 +7,10 @@ import asyncio
 from contracts import dlq
 from contracts.groups import GROUPS
 from dispatcher.assembly import Works, assemble
+from dispatcher.copies.chosen import Copies
+from dispatcher.copies.copier import Copier
+from dispatcher.copies.events_log import EventsLog
+from dispatcher.copies.topic_writer import TopicWriter
 from dispatcher.intake import actions_handler, events_handler
 from dispatcher.intake.actions_handler import ActionsHandler
 from dispatcher.intake.decoding import ActionDecoder, DayWindow
@@ -60,16 +64,17 @@ class Dispatcher(Service):
         self.view.on_change(lambda kind, id, _: self._catalogue.forget(kind, id))
         self._due = asyncio.Event()
         self._works: Works | None = None
+        self._copier: Copier | None = None
         self._workers = WorkerPool(programs.TARGET, most=programs.MOST_WORKERS)
         self._programs = Programs(self._workers)
         self.app = make_app(self)
 
-    def _handlers(self, takeover: Takeover) -> dict[str, Handler]:
+    def _handlers(self, takeover: Takeover, copier: Copier) -> dict[str, Handler]:
         """By the name of their topic."""
         days = DayWindow(self.settings.retention_days)
         return {
             actions_handler.NAME: ActionsHandler(takeover, days, ActionDecoder(self.kinds.values())),
-            events_handler.NAME: EventsHandler(takeover, days, self.view, self._programs),
+            events_handler.NAME: EventsHandler(takeover, days, self.view, self._programs, Copies(self.view, copier)),
         }
 
     @property
@@ -90,6 +95,10 @@ class Dispatcher(Service):
             "partitions": self._problem_of_loops,
         }
 
+    def warnings(self) -> Checks:
+        """Whose events wait for a topic of their own."""
+        return {"copies": lambda: self._copier.problem() if self._copier is not None else None}
+
     async def work(self) -> None:
         """Take over actions and events, and deliver."""
         settings = self.settings
@@ -101,13 +110,17 @@ class Dispatcher(Service):
             settings.cluster, client_id=f"{SERVICE}-{settings.instance}", rarely=[dlq.topic_for(SERVICE).name]
         )
         await publisher.start()
+        writer = TopicWriter(settings.cluster, f"{SERVICE}-copies-{settings.instance}")
+        log = EventsLog(settings.cluster, f"{SERVICE}-copies-{settings.instance}")
+        self._copier = Copier(pool, log, writer)
         try:
             async with self._workers, GuardedClient(settings.allowed_networks, per_host=CONNECTIONS_PER_HOST) as http:
-                await self._deliver(pool, publisher, http)
+                await self._deliver(pool, publisher, http, self._copier)
         finally:
             await publisher.stop()
+            await writer.stop()
 
-    async def _deliver(self, pool: Pool, publisher: KafkaPublisher, http: GuardedClient) -> None:
+    async def _deliver(self, pool: Pool, publisher: KafkaPublisher, http: GuardedClient, copier: Copier) -> None:
         settings, partitioned = self.settings, asyncio.Event()
         store = PostgresDeliveries(pool, self.kinds)
         context = SendContext(self._catalogue, programs.not_yet, settings.longest_request)
@@ -119,7 +132,8 @@ class Dispatcher(Service):
             tasks.create_task(keep_up_for_ever(store, settings.retention_days, first=partitioned))
             await partitioned.wait()
             tasks.create_task(self.stack.keep(pool))
-            handlers = self._handlers(works.takeover)
+            tasks.create_task(copier.run())
+            handlers = self._handlers(works.takeover, copier)
             self.loops = [self._loop(name, handler, pool, publisher, store) for name, handler in handlers.items()]
             self._loops_at_work = [tasks.create_task(loop.run()) for loop in self.loops]
             for loop in self.loops:
@@ -155,6 +169,8 @@ class Dispatcher(Service):
             await self._works.recorder.drained(self.settings.drain_seconds / 2)
         if self._loops_at_work:  # Cancelled before they have ended, they could not save and commit where they are.
             await asyncio.wait(self._loops_at_work, timeout=self.settings.drain_seconds / 2)
+        if self._copier is not None:
+            await self._copier.drained(self.settings.drain_seconds / 4)
 
     async def close(self) -> None:
         """Let go of the registry and the database."""

@@ -10,6 +10,7 @@ from contracts.topics import TOPICS
 from ingress.assembly import build
 from ingress.chat.session_reader import SessionReader
 from ingress.commands.bridge import Bridge
+from ingress.commands.project_bridge import ProjectBridge
 from ingress.settings import Settings
 from servicekit.kafka.asker import Asker
 from servicekit.kafka.inside_aiokafka import missing_topics
@@ -42,7 +43,7 @@ class IngressService(Service):
         self.ingress = build(settings, self.view, self.asker, self.publisher)
         self.asker.subscribe(self.ingress.attachments.on_messages)
         self.sessions = SessionReader(settings.cluster, settings.instance, self.ingress.closed)
-        self.bridge = self._bridge()
+        self.bridge, self.project_bridge = self._bridges()
         self.app = self.ingress.app
 
     def checks(self) -> Checks:
@@ -56,6 +57,10 @@ class IngressService(Service):
             "topics": lambda: missing_topics.problem_of(self.settings.cluster, TOPICS),
         }
 
+    def warnings(self) -> Checks:
+        """Whose commands wait in a topic that is not read."""
+        return {"project_topics": self.project_bridge.warning}
+
     async def work(self) -> None:
         """Read the registry, the closed sessions and the replies; take commands from Kafka, too, if this replica is a bridge."""
         gc.freeze()
@@ -67,7 +72,9 @@ class IngressService(Service):
         await self.view.wait_ready()
         if self.settings.bridge:
             await self.bridge_publisher.start()
-            await self.bridge.run()
+            async with asyncio.TaskGroup() as bridges:
+                bridges.create_task(self.bridge.run())
+                bridges.create_task(self.project_bridge.run())
         await asyncio.Event().wait()
 
     def stopping(self) -> None:
@@ -83,15 +90,13 @@ class IngressService(Service):
         await self.publisher.stop()
         await self.bridge_publisher.stop()
 
-    def _bridge(self) -> Bridge:
-        return Bridge(
-            self.settings.cluster,
-            self.settings.instance,
-            self.settings.session_timeout_seconds,
-            self.ingress.commands,
-            self.ingress.intake,
-            self.bridge_publisher,
-        )
+    def _bridges(self) -> tuple[Bridge, ProjectBridge]:
+        settings = self.settings
+        parts = (
+            settings.cluster, settings.instance, settings.session_timeout_seconds,
+            self.ingress.commands, self.ingress.intake, self.bridge_publisher,
+        )  # fmt: skip
+        return Bridge(*parts), ProjectBridge(*parts, self.view)
 
 
 def main() -> None:

@@ -45,8 +45,9 @@ class Registry(Service):
         self._workers = WorkerPool(TARGET, most=AT_ONCE)
         checks = Checks(self._workers)
         self.site = Site(
-            settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key), settings.limits, checks
-        )
+            settings.public_url, KeyRing(settings.kek), LinkKeys(settings.link_key), settings.limits, checks,
+            topic_prefix=settings.topic_prefix,
+        )  # fmt: skip
         self.tail = TopicTail(settings.cluster)
         self.stack = StackId(lambda: self.tail.stack_id, makes=True)
         self.publisher = KafkaPublisher(

@@ -14,7 +14,7 @@ from servicekit.credentials.sealing import KeyRing
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`public_url` has no trailing slash. `checks`: who checks what users wrote."""
+    """`public_url` has no trailing slash. `checks`: who checks what users wrote. `topic_prefix`: of the installation's Kafka."""
 
     public_url: str
     keys: KeyRing
@@ -22,6 +22,7 @@ class Site:
     limits: ProjectLimits
     checks: Checks
     connectors: Connectors = field(default_factory=installed)
+    topic_prefix: str = ""
 
     @property
     def is_public(self) -> bool:

@@ -22,7 +22,7 @@ def made() -> bridge.Bridge:
 async def test_a_member_without_partitions_stays_away_until_kafka_has_forgotten_it() -> None:
     """Seen: the topic was made anew, and Kafka gave the bridge what it had had without it, nothing, again and again."""
     with pytest.raises(bridge.Unassigned) as nothing:
-        await bridge._check_alive(cast("Any", SimpleNamespace(assignment=frozenset)))
+        await made()._check_alive(cast("Any", SimpleNamespace(assignment=frozenset)))
     assert made()._pause_after(nothing.value) > SESSION
 
 

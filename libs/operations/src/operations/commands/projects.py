@@ -9,10 +9,12 @@ import typer
 
 from operations.api import items
 from operations.commands.asking import Token, Url, api_of, run
+from operations.commands.project_topics import topics_of_project
 
 Project = Annotated[str, typer.Option(help="The project's id, as `project list` shows it.")]
 
 project_app = typer.Typer(help="Projects.", no_args_is_help=True)
+project_app.command("kafka")(topics_of_project)
 token_app = typer.Typer(help="Tokens of a project.", no_args_is_help=True)
 
 

@@ -9,6 +9,7 @@ import orjson
 from faststream.kafka import KafkaBroker
 from faststream.specification import AsyncAPI
 
+from contracts import project_topics
 from contracts.topic import Topic
 from contracts.topics import TOPICS
 from servicekit.kafka.asyncapi_messages import Schema, header_schemas, message, messages_of, payload_schemas
@@ -16,9 +17,13 @@ from servicekit.kafka.asyncapi_messages import Schema, header_schemas, message, 
 TITLE, VERSION = "Switchhook", "1"
 ABOUT = (
     "What Switchhook's services and programs beside them write to Kafka and read from it. Programs write `commands` and read"
-    " `events`; all other topics are for the services alone. Records are CloudEvents 1.0 in binary mode: attributes are headers,"
+    " `events`, or those of a project that has topics of its own; all other topics are for the services alone. Records are CloudEvents 1.0 in binary mode: attributes are headers,"
     " the value is JSON. Where SWITCHHOOK_TOPIC_PREFIX is set, it stands before each address."
 )
+SLUG = "slug"
+"""Stands for a project's slug in the names of channels."""
+OF_PROJECTS = project_topics.topics_of(SLUG)
+CHANNELS = (*TOPICS, *OF_PROJECTS)
 OUTSIDE = frozenset({"integrators", "operators"})
 """Who writes or reads a topic without being a service."""
 BROKER = {
@@ -43,7 +48,7 @@ SECURITY_SCHEMES: Schema = {
 def declared_broker() -> KafkaBroker:
     """A broker that knows every topic; it is never connected. Records go through servicekit's own loop."""
     broker = KafkaBroker()
-    for topic in TOPICS:
+    for topic in CHANNELS:
         broker.publisher(topic.name, title=topic.name, description=_description(topic), schema=topic.record)
     return broker
 
@@ -62,7 +67,7 @@ def asyncapi_document(examples: Mapping[str, Mapping[str, Any]] | None = None) -
     document["servers"] = _servers()
     document["operations"] = {}
     messages: Schema = {}
-    for topic in TOPICS:
+    for topic in CHANNELS:
         kinds = {kind.name: kind for kind in messages_of(topic)}
         messages |= {
             f"{topic.name}:{name}": message(topic, kind, (examples or {}).get(topic.name, {}).get(name))
@@ -70,7 +75,7 @@ def asyncapi_document(examples: Mapping[str, Mapping[str, Any]] | None = None) -
         }
         _complete(document["channels"][topic.name], topic, kinds)
         document["operations"] |= _operations(topic)
-    schemas = payload_schemas(TOPICS) | header_schemas(TOPICS)
+    schemas = payload_schemas(CHANNELS) | header_schemas(CHANNELS)
     document["components"] = {"messages": messages, "schemas": schemas, "securitySchemes": SECURITY_SCHEMES}
     return document
 
@@ -93,6 +98,9 @@ def _complete(channel: Schema, topic: Topic, kinds: Mapping[str, Any]) -> None:
     channel.pop("servers", None)
     channel["title"] = topic.title
     channel["messages"] = {name: {"$ref": f"#/components/messages/{topic.name}:{name}"} for name in kinds}
+    if topic in OF_PROJECTS:
+        channel["address"] = topic.name.replace(f".{SLUG}.", f".{{{SLUG}}}.")
+        channel["parameters"] = {SLUG: {"description": "Of the project; `switchhook-ops project list` shows it"}}
     channel["x-key"] = topic.key
     channel["x-partitions"] = topic.partitions
     channel["x-settings"] = topic.settings()

@@ -31,7 +31,7 @@ class Kind(NamedTuple):
 
 def messages_of(topic: Topic) -> list[Kind]:
     """The kinds of records that the topic has."""
-    if topic is events.TOPIC or topic is findings.TOPIC:
+    if topic.record is events.TOPIC.record or topic is findings.TOPIC:
         names = findings.TYPES if topic is findings.TOPIC else [name for name, kind in EVENTS.items() if kind.offered]
         return [Kind(name, EVENTS[name].what, EVENTS[name].data, EVENTS[name]) for name in names]
     if topic is registry.TOPIC:

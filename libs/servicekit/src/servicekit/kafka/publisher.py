@@ -18,13 +18,15 @@ from typing import Any, Protocol
 
 import structlog
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 
 from contracts.partitioner import murmur2
+from contracts.project_topics import label_of
 from contracts.topic import DLQ_RECORD_LIMIT, RECORD_LIMIT
 from servicekit.kafka.clients import make_producer
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.inside_aiokafka import missing_topics
+from servicekit.kafka.inside_aiokafka.incarnations import state_of
 from servicekit.kafka.inside_aiokafka.send_queue import BatchBuilder, MessageBatch, SendQueue, waiters
 from servicekit.kafka.records import Outgoing, size_of
 from servicekit.kafka.refused_writes import REFUSED
@@ -110,7 +112,7 @@ class _Link:
 
     def _settled(self, batch: MessageBatch, size: int, future: asyncio.Future[Any]) -> None:
         self.open.pop(batch, None)
-        topic = self._cluster.own_name(batch.tp.topic)
+        topic = label_of(self._cluster.own_name(batch.tp.topic))
         if _acknowledged(future):
             _published(topic).inc(batch.record_count)
             REFUSED.taken(batch.tp.topic, size)
@@ -171,8 +173,7 @@ class KafkaPublisher:
 
     async def stop(self, drain: float = 5.0) -> None:
         """Wait up to `drain` seconds for what is unacknowledged, then close."""
-        link = self._link
-        if link is not None and link.open:
+        if (link := self._link) is not None and link.open:
             await asyncio.wait([batch.future for batch in link.open], timeout=drain)
         for task in self._tasks:
             task.cancel()
@@ -193,10 +194,22 @@ class KafkaPublisher:
         try:
             async with asyncio.timeout(self._timeout):
                 await self._linked.wait()
-            name = self._cluster.named(topic)
-            return len(await undisturbed(self._live().producer.partitions_for(name), self._timeout))
+            asked = self._live().producer.partitions_for(self._cluster.named(topic))
+            return len(await undisturbed(asked, self._timeout))
         except (KafkaError, TimeoutError) as error:
             raise NotAcknowledged(f"no word about topic {topic}: {type(error).__name__}") from error
+
+    async def is_missing(self, topic: str) -> bool:
+        """Whether Kafka says that there is no such topic. Raises NotAcknowledged when it says nothing."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                await self._linked.wait()
+            await undisturbed(state_of(self._live().producer.client, self._cluster.named(topic)), self._timeout)
+        except UnknownTopicOrPartitionError:
+            return True
+        except (KafkaError, TimeoutError) as error:
+            raise NotAcknowledged(f"no word about topic {topic}: {type(error).__name__}") from error
+        return False
 
     async def publish(self, record: Outgoing) -> int:
         """Write one record; its offset once acknowledged. Raises NotAcknowledged after the time-out, TooLarge at once."""

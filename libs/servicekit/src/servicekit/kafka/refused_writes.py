@@ -64,6 +64,10 @@ class RefusedWrites:
         sentence = f"Kafka refuses what is written to the topic {topic} since {since} ({said}): {_advice(topic, error)}"
         self._refusals[topic] = _Refusal(refusal.sentence if refusal else sentence, counts, self._clock())
 
+    def forget(self, topic: str) -> None:
+        """Nothing is written to it any more."""
+        self._refusals.pop(topic, None)
+
     def taken(self, topic: str, size: int) -> None:
         """A batch of `size` bytes was written. Where larger ones were refused it says nothing about those, for a while."""
         refusal = self._refusals.get(topic)

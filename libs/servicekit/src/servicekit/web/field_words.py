@@ -19,6 +19,9 @@ class Word(NamedTuple):
 
 
 WORDS: dict[str, Word] = {
+    "acls": Word(
+        "What its programs have to be granted: arguments of `kafka-acls.sh --add`; `<user>` stands for their Kafka user"
+    ),
     "allowed_cidrs": Word("The networks from which the token is taken, as CIDR; empty: from anywhere"),
     "allowed_origins": Word("The origins of the pages that may open this web chat; empty: any"),
     "answer": Word(
@@ -45,6 +48,13 @@ WORDS: dict[str, Word] = {
     "confirm": Word("Whether a person who opens it is asked before anything happens"),
     "content": Word("What it brings along, any JSON"),
     "ChatMessage.content": Word("What the person sees: text, buttons, attachments"),
+    "commands_topic": Word(
+        "The topic that its programs write commands to, as it is called on Kafka", "switchhook.project.shop.commands.v1"
+    ),
+    "events_topic": Word(
+        "The topic that its events are copied to, as it is called on Kafka", "switchhook.project.shop.events.v1"
+    ),
+    "groups": Word("What the consumer groups of its programs begin with", "switchhook.project.shop."),
     "content_length": Word("Bytes of the body", 64),
     "conversation": Word("The conversation, by its id", ID),
     "conversation_id": Word("The conversation, by its id", ID),
@@ -129,6 +139,7 @@ WORDS: dict[str, Word] = {
     "VersionWithDocument.published": Word("Whether new sessions start on it"),
     "quick_replies": Word("Answers to choose from, shown below the chat"),
     "rate_limit": Word("How many requests in how many seconds there may be"),
+    "own_topics": Word("Whether it has topics of its own on Kafka"),
     "rate_limits": Word("How many requests the project's callers may make"),
     "reason": Word("Why, as a sentence", "The receiver answered 410 Gone."),
     "redirect_to": Word("Where who opens it is led afterwards", "https://example.com/thanks"),

@@ -1,4 +1,4 @@
-"""The events topic: one delivery for each endpoint that an event goes to."""
+"""The events topic: one delivery for each endpoint that an event goes to, and a copy where its project has topics of its own."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from contracts import events
 from contracts.cloudevents import REGISTRY_INCARNATION, REGISTRY_OFFSET
 from contracts.event_types import EVENTS
 from contracts.registry import Endpoint
+from dispatcher.copies.chosen import Copies
 from dispatcher.errors import Unreadable
 from dispatcher.intake import decoding, fan_out
 from dispatcher.intake.decoding import Arrived, DayWindow
@@ -33,8 +34,11 @@ class EventsHandler:
 
     topic = events.TOPIC.name
 
-    def __init__(self, takeover: Takeover, days: DayWindow, view: RegistryView, programs: Programs) -> None:
+    def __init__(
+        self, takeover: Takeover, days: DayWindow, view: RegistryView, programs: Programs, copies: Copies
+    ) -> None:
         self._takeover, self._days, self._view, self._programs = takeover, days, view, programs
+        self._copies = copies
         self._chosen: dict[str, dict[str, tuple[Endpoint, ...]]] = {}
         view.on_change(self._changed)
 
@@ -49,17 +53,20 @@ class EventsHandler:
                 deliveries += await self._fan_out(decoding.decode_event(record))
             except Unreadable as error:
                 dead.append(DeadRecord(record, error.code, str(error)))
-        return await self._takeover.commit(deliveries, dead)
+        commit = await self._takeover.commit(deliveries, dead)
+        return self._copies.beside(commit, self._copies.chosen(batch.records, headers))
 
     async def park(self, record: Record, error: Exception, connection: Connection) -> list[Outgoing]:
-        """Nothing depends on an event here."""
+        """Nothing depends on an event here; its copy follows when it is released from the dead letters."""
         return []
 
     async def on_assigned(self, partitions: set[int], connection: Connection) -> None:
         await self._takeover.take(NAME, partitions, connection)
+        await self._copies.take(partitions, connection)
 
     def on_revoked(self, partitions: set[int]) -> None:
         self._takeover.leave(NAME, partitions)
+        self._copies.leave(partitions)
 
     async def _reach(self, headers: Iterable[Headers]) -> None:
         """The registry as the writers knew it: an endpoint made before an event gets that event."""

@@ -81,6 +81,9 @@ class Unassigned(Stuck):
 class Bridge:
     """Consumes commands for ever; every error of Kafka is waited out."""
 
+    _label = commands.TOPIC.name
+    """What its metrics call what it reads."""
+
     def __init__(
         self,
         cluster: Cluster,
@@ -94,7 +97,7 @@ class Bridge:
         self._judge, self._intake, self._publisher = judge, intake, publisher
         self._name = OneName(instance)
         self._verdicts, self._held_up = Verdicts(publisher), Repeated("bridge.waiting")
-        self._applied = counter("switchhook_records_total").labels(commands.TOPIC.name)
+        self._applied = counter("switchhook_records_total").labels(self._label)
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -126,7 +129,7 @@ class Bridge:
                 pause = self._pause_after(error)
             finally:
                 self._name.ended(consumer)
-                await _stop(consumer)
+                await stop(consumer)
             await asyncio.sleep(pause)
 
     def _pause_after(self, error: Exception) -> float:
@@ -142,7 +145,7 @@ class Bridge:
         """What is to be committed: also where Kafka did not take it, and no command follows for weeks."""
         try:
             while True:
-                self._name.check(consumer)
+                await self._look(consumer)
                 try:
                     wait_ms = UNTOLD_POLL_MS if taken else 1_000
                     polled = await consumer.getmany(timeout_ms=wait_ms, max_records=BATCH)
@@ -155,11 +158,22 @@ class Bridge:
                     telling = await self._take([record for records in polled.values() for record in records])
                     taken.append(Taken(offsets, telling))
                 elif time.monotonic() - heard > SILENT_SECONDS:
-                    await _check_alive(consumer)
+                    await self._check_alive(consumer)
                     heard = time.monotonic()
                 ended = await _uncommitted(consumer, ended | told(taken))
         finally:
             await _uncommitted(consumer, ended | told(taken))
+
+    async def _look(self, consumer: AIOKafkaConsumer) -> None:
+        """Before each poll. Raises NameTaken."""
+        self._name.check(consumer)
+
+    async def _check_alive(self, consumer: AIOKafkaConsumer) -> None:
+        """When nothing was heard for a while. Raises Stuck, Unassigned where there is no partition to hear from: aiokafka has
+        states that it does not leave, and a member without partitions is one of them after an outage."""
+        if not consumer.assignment():
+            raise Unassigned("no partitions")
+        await check_progress(consumer)
 
     async def _take(self, records: list[Record]) -> list[asyncio.Task[None]]:
         """Return once Kafka has everything that is known of these records; until then try again. The tasks tell the rest."""
@@ -299,19 +313,17 @@ async def _begin(consumer: AIOKafkaConsumer, error: KafkaError) -> None:
     await consumer.seek_to_beginning(*partitions)
 
 
-async def _check_alive(consumer: AIOKafkaConsumer) -> None:
-    """Raises Stuck when commands wait that the consumer does not see, Unassigned when it has no partition to see them in:
-    aiokafka has states that it does not leave, and a member without partitions is one of them after an outage."""
+async def check_progress(consumer: AIOKafkaConsumer) -> None:
+    """Raises Stuck when commands wait that the consumer does not see."""
     partitions = list(consumer.assignment())
-    if not partitions:
-        raise Unassigned("no partitions")
     ends = await undisturbed(consumer.end_offsets(partitions), SILENT_SECONDS)
     for partition, end in ends.items():
         if await undisturbed(consumer.position(partition), SILENT_SECONDS) < end:
             raise Stuck(partition)
 
 
-async def _stop(consumer: AIOKafkaConsumer) -> None:
+async def stop(consumer: AIOKafkaConsumer) -> None:
+    """Let go of a consumer that may be in any state."""
     try:
         await undisturbed(consumer.stop(), STOP_SECONDS)
     except (KafkaError, OSError) as error:

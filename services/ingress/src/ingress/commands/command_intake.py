@@ -1,4 +1,4 @@
-"""One record of commands.v1: judged as the HTTP API would judge it, without touching Kafka."""
+"""One command, of commands.v1 or of a project's own topic: judged as the HTTP API would judge it, without touching Kafka."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from contracts.commands import Command
 from contracts.ids import derived_id
-from contracts.registry import Token
+from contracts.project_topics import slug_of
+from contracts.registry import Project, Token
 from ingress.commands.command_plans import Planner
 from ingress.intake.publishing import Intake, Question, digest_of
 from ingress.intake.rate_limits import Limiter
@@ -19,7 +20,7 @@ from servicekit.credentials.tokens import digest
 from servicekit.kafka.records import Outgoing, Record, bad_header
 from servicekit.observability.telemetry import traced
 from servicekit.web.auth import Authoriser, Caller, bearer
-from servicekit.web.problems import ProblemError
+from servicekit.web.problems import ProblemError, not_found
 from servicekit.web.requests import BODY_LIMIT, parse_json
 
 _COMMAND: TypeAdapter[Any] = TypeAdapter(Command)
@@ -61,20 +62,37 @@ class CommandIntake:
 
     async def judge(self, record: Record) -> Accepted | Rejected:
         """Raises ProblemError 503 only: it cannot be known yet."""
+        slug = slug_of(record.topic)
+        if slug is None:
+            return await self._judge_of(record, None)
+        project: Project | None = self._catalogue.view.find("project", "slug", slug)
+        if project is None or not project.own_topics:
+            return Rejected(None, not_found(f"A project {slug} with topics of its own"), "not-found")
+        return await self._judge_of(record, project.id)
+
+    async def _judge_of(self, record: Record, owner: str | None) -> Accepted | Rejected:
+        """`owner`: the project whose topic the record lies in; None: the topic is everybody's."""
         fault = bad_header(record.headers)
         if fault is not None:
             return Rejected(None, ProblemError("bad-header", 400, "Unreadable header", fault), "bad-header")
         headers = {name: value.decode() for name, value in record.headers if value is not None}
         ce_id = headers.get("ce_id", "")
         if not 0 < len(ce_id) <= 255:
-            return self._without_id(record, headers.get("authorization"))
+            return self._without_id(record, owner or self._project_of(headers.get("authorization")))
         try:
-            caller = await self._authoriser.authorise(headers.get("authorization"), None, None)
+            caller = await self._authoriser.authorise(headers.get("authorization"), None, None, project=owner)
+            if owner not in (None, caller.project):
+                raise ProblemError(
+                    "token-not-of-this-project", 403, "Not this project's token",
+                    "The topic takes commands with a token of its own project only.",
+                )  # fmt: skip
         except ProblemError as refusal:
-            return self._refused(refusal, self._project_of(headers.get("authorization")), ce_id, {})
-        return await self._judge(record, headers, ce_id, caller)
+            return self._refused(refusal, owner or self._project_of(headers.get("authorization")), ce_id, {})
+        return await self._judge_command(record, headers, ce_id, caller)
 
-    async def _judge(self, record: Record, headers: dict[str, str], ce_id: str, caller: Caller) -> Accepted | Rejected:
+    async def _judge_command(
+        self, record: Record, headers: dict[str, str], ce_id: str, caller: Caller
+    ) -> Accepted | Rejected:
         project_id, data = caller.project, dict[str, Any]()
         try:
             command = self._command(record)
@@ -110,10 +128,10 @@ class CommandIntake:
         except ValidationError as error:
             raise invalid_model(error, inside=1) from None
 
-    def _without_id(self, record: Record, authorization: str | None) -> Rejected:
-        """Nobody can tell a repeat of it; whose token it is hears so."""
+    @staticmethod
+    def _without_id(record: Record, project_id: str | None) -> Rejected:
+        """Nobody can tell a repeat of it; whose topic or token it is hears so."""
         problem = ProblemError("bad-header", 400, "No ce_id", "ce_id is needed: 1 to 255 characters")
-        project_id = self._project_of(authorization)
         if project_id is None:
             return Rejected(None, problem, "bad-header")
         event_id = derived_id("command without id", record.topic, record.partition, record.offset, record.timestamp)

@@ -42,7 +42,7 @@ class Planner:
         """The command's bot, if the caller may do this to it. Raises ProblemError 403 or 404."""
         caller.require(SCOPES[type(command)])
         bot = await self._catalogue.caught_up(lambda: self._catalogue.bot(command.bot))
-        if bot.project_id != caller.project and not caller.is_operator:
+        if bot.project_id != caller.project and not (caller.is_operator and caller.project is None):
             raise not_found("The bot")
         return bot
 

@@ -18,7 +18,7 @@ from registry.resources.endpoints import SecretRotation
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
-from registry.store import postgres_entities
+from registry.store import postgres_entities, postgres_topic_slugs
 from registry.values.endpoint_secrets import MOST, ends_of, new_secret, with_ends
 from registry.values.inputs import Cidr, HttpUrl, Input, Name
 from registry.writing.unit import Unit
@@ -149,7 +149,8 @@ async def rotate_secret(unit: Unit, stored: Stored[Project], rotation: SecretRot
 async def _free_slug(unit: Unit, name: str, id: str) -> str:
     slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:SLUG_LENGTH] or "project"
     taken = await postgres_entities.find_unique(unit.connection, Project, slug)
-    return f"{slug}-{id[-6:]}" if taken else slug
+    had_topics = await postgres_topic_slugs.is_kept(unit.connection, slug)
+    return f"{slug}-{id[-6:]}" if taken or had_topics else slug
 
 
 async def _webhook(unit: Unit, project_id: str) -> Stored[Endpoint] | None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, create_model
 
-from registry.resources import api_calls, endpoints, flows, projects, tokens
+from registry.resources import api_calls, endpoints, flows, project_topics, projects, tokens
 from registry.resources.kinds import RESOURCES
 from registry.resources.resource import AnyResource
 from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Said, Schema, document
@@ -237,6 +237,16 @@ ACTIONS: dict[str, Operation] = {
     "GET /v1/projects/{id}/rate-limits": Operation({200: Said("The limits", projects.RateLimits)}, query=PROJECT),
     "PUT /v1/projects/{id}/rate-limits": Operation(
         {200: Said("The limits", projects.RateLimits)}, projects.RateLimits, PROJECT, MATCH, PENDING
+    ),
+    "GET /v1/projects/{id}/kafka": Operation({200: Said("Its topics", project_topics.OwnTopics)}, query=PROJECT),
+    "POST /v1/projects/{id}/kafka": Operation(
+        {201: Said("Its topics", project_topics.OwnTopics), 200: Said("It had them", project_topics.OwnTopics)},
+        query=PROJECT,
+        headers=MATCH | KEY,
+        text=PENDING,
+    ),
+    "DELETE /v1/projects/{id}/kafka": Operation(
+        {204: Said("No longer used"), 202: Said("No longer used here", Pending)}, query=PROJECT, headers=MATCH
     ),
     "POST /v1/channels/{id}/check": Operation({200: Said("What the platform said", ChannelChecked)}, query=PROJECT),
     "POST /v1/flows/check": Operation({200: Said("What is wrong", FlowProblems)}, flows.Check, PROJECT),

@@ -14,7 +14,7 @@ from registry.kafka.channel_checks import ChannelChecks
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.resources import channels
 from registry.resources.resource import AnyResource
-from registry.web import actions, dead_letters
+from registry.web import actions, dead_letters, project_topics
 from registry.web.api import Api, Handler
 from registry.web.crud import crud
 from registry.web.dead_letters import Letters
@@ -27,6 +27,7 @@ def handlers(
     checks = ChannelChecks(api.writes, calls, api.site)
     found: dict[str, Handler] = {
         **actions.project_handlers(api),
+        **project_topics.handlers(api),
         **actions.token_handlers(api),
         **actions.endpoint_handlers(api),
         **actions.flow_handlers(api),

@@ -133,6 +133,8 @@ class Unit:
         users = await postgres_entities.users(self.connection, entity)
         if isinstance(entity, Project):
             users += await postgres_entities.inhabitants(self.connection, entity.id)
+            if entity.own_topics:
+                users.append({"kind": "kafka", "id": entity.slug, "name": None})
         if users:
             raise errors.in_use(users)
 
