@@ -9,10 +9,20 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from containers.composed import SERVICES, Composed
-from containers.podman import Failed
+from containers.podman import Failed, podman
 
 NOT_SECRET = ("database_", "admin_token_digest")
 """Files whose text is more than the secret."""
+LABEL = "com.docker.compose.project"
+NOBODY_ASKS = """
+import asyncio, sys
+from aiokafka.admin import AIOKafkaAdminClient
+async def ask():
+    admin = AIOKafkaAdminClient(bootstrap_servers=sys.argv[1], request_timeout_ms=5000)
+    await admin.start()
+    print(await admin.list_topics())
+asyncio.run(ask())
+"""
 
 
 @pytest.mark.parametrize(
@@ -26,10 +36,24 @@ def test_kafka_asks_who_it_is(installation: Composed, login: dict[str, str]) -> 
         admin.list_topics(timeout=5)
 
 
+@pytest.mark.parametrize("port", ["9092", "9093", "9094"], ids=["services", "controllers", "programs"])
+def test_kafka_asks_who_it_is_in_its_own_network(installation: Composed, port: str) -> None:
+    with pytest.raises(Failed, match=r"KafkaConnectionError|UnrecognizedBrokerVersion"):
+        installation.compose(f"exec -T dispatcher python3 -c '{NOBODY_ASKS}' kafka-1:{port}")
+
+
 @pytest.mark.parametrize("where", ["--host=127.0.0.1", "--host=/run/postgresql"])
 def test_postgres_asks_who_it_is(installation: Composed, where: str) -> None:
     with pytest.raises(Failed, match="password"):
         installation.compose(f"exec -T postgres psql {where} --username=postgres --no-password --command='SELECT 1'")
+
+
+@pytest.mark.parametrize("schema", ["registry", "dispatcher"])
+def test_a_service_reads_no_tables_but_its_own(installation: Composed, schema: str) -> None:
+    dsn = installation.secret("database_flow_engine")
+    installation.compose(f"exec -T postgres psql {dsn} --command='SELECT count(*) FROM flow_engine.checkpoint'")
+    with pytest.raises(Failed, match=f"permission denied for schema {schema}"):
+        installation.compose(f"exec -T postgres psql {dsn} --command='SELECT count(*) FROM {schema}.alembic_version'")
 
 
 def test_services_are_nobody_and_write_nowhere(installation: Composed) -> None:
@@ -38,15 +62,17 @@ def test_services_are_nobody_and_write_nowhere(installation: Composed) -> None:
         with pytest.raises(Failed, match="Read-only file system"):
             installation.compose(f"exec -T {service} touch /opt/switchhook/here")
         installation.compose(f"exec -T {service} touch /tmp/here")
+    assert installation.compose("run --rm --no-deps --entrypoint id setup -u").split()[-1] == "10001"
 
 
-def test_no_secret_is_logged_or_on_a_command_line(installation: Composed) -> None:
+def test_no_secret_is_logged_or_on_a_command_line_or_in_what_a_container_is_made_of(installation: Composed) -> None:
     secrets = [
         file.read_text().strip()
         for file in (installation.folder / "secrets").iterdir()
         if not file.name.startswith(NOT_SECRET)
     ]
-    seen = installation.compose("logs --no-color") + command_lines()
+    containers = podman("ps", "--all", "--quiet", "--filter", f"label={LABEL}={installation.project}").split()
+    seen = installation.compose("logs --no-color") + command_lines() + podman("container", "inspect", *containers)
     assert [secret[:4] for secret in secrets if secret in seen] == []
 
 
