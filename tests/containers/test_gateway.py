@@ -47,6 +47,7 @@ async def asked(place: Reached, path: str) -> tuple[int, str]:
     writer.write("".join(f"{line}\r\n" for line in (*lines, "")).encode())
     answer = (await reader.read()).decode(errors="replace")
     writer.close()
+    await writer.wait_closed()
     return int(answer.split()[1]), answer
 
 

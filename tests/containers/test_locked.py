@@ -8,11 +8,12 @@ import pytest
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
-from containers.composed import SERVICES, Composed
+from containers.composed import SERVICES, Composed, remove
 from containers.podman import Failed, podman
 
 NOT_SECRET = ("database_", "admin_token_digest")
 """Files whose text is more than the secret."""
+ALONE = "COMPOSE_FILE=compose.yaml COMPOSE_PROJECT_NAME=switchhook-alone EDGE_SUBNET=10.77.79.0/24"
 LABEL = "com.docker.compose.project"
 NOBODY_ASKS = """
 import asyncio, sys
@@ -94,6 +95,21 @@ def test_the_example_alone_does_not_start(installation: Composed, tmp_path: Path
         installation.sh("SWITCHHOOK_DOMAIN= docker compose up --no-start", folder=tmp_path)
     with pytest.raises(Failed, match=r"KAFKA_CLUSTER_ID.*run \./make-secrets\.sh"):
         installation.sh("docker compose up --no-start", folder=tmp_path)
+
+
+def test_without_secrets_no_server_starts(installation: Composed, tmp_path: Path) -> None:
+    """The settings of another machine, and not its secrets."""
+    installation.sh(f"cp -r compose.yaml kafka gateway make-secrets.sh {tmp_path}; cp .env {tmp_path}/.env")
+    try:
+        kafka = installation.sh(f"{ALONE} docker compose run --rm --no-deps kafka-1 || true", folder=tmp_path)
+        assert "run ./make-secrets.sh" in kafka
+        postgres = installation.sh(f"{ALONE} docker compose run --rm --no-deps postgres || true", folder=tmp_path)
+        assert "password" in postgres
+        assert "ready to accept connections" not in postgres
+    finally:
+        remove("switchhook-alone")
+    installation.sh("./make-secrets.sh", folder=tmp_path)
+    assert all(each.is_file() for each in (tmp_path / "secrets").iterdir())
 
 
 @pytest.mark.parametrize(

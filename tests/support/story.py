@@ -85,7 +85,11 @@ class Story:
                 self._narrate(f"\n— {(chapter.__doc__ or '').strip()}")
                 await chapter()
         finally:
-            await self._http.aclose()
+            await self.aclose()
+
+    async def aclose(self) -> None:
+        """Let go of its connections, which `tell` does by itself."""
+        await self._http.aclose()
 
     def chapters(self) -> list[Callable[[], Any]]:
         return [
