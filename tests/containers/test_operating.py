@@ -66,7 +66,8 @@ def test_a_service_that_stands_still_is_told(installation: Composed) -> None:
 
 def test_the_operators_verbs_work(installation: Composed) -> None:
     """In their image, which has less than the services' images."""
-    script = "; ".join(f'echo "+ {verb}"; switchhook-ops {verb}' for verb in VERBS)
+    # A second time where a server was busy for a moment: the answer says to send the request again.
+    script = "; ".join(f'echo "+ {verb}"; switchhook-ops {verb} || switchhook-ops {verb}' for verb in VERBS)
     said = installation.compose(f"run --rm --no-deps --entrypoint sh setup -euc '{script}; echo all done'")
     assert said.rstrip().endswith("all done"), said
 
