@@ -51,6 +51,8 @@ if [ "${1:-}" = renew ]; then
     exit
 fi
 for name in $all; do
+    # Where there was no file when containers were made, podman made a folder.
+    [ ! -d "secrets/$name" ] || rmdir "secrets/$name"
     [ -s "secrets/$name" ] || make "$name"
 done
 if ! [ -e .env ]; then

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Iterator
 
@@ -10,6 +11,13 @@ import pytest
 from containers.bases import have_all
 from containers.composed import Composed, composed
 from containers.page import commands
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """A connection that a test leaves open is found in that test."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="session")

@@ -16,4 +16,8 @@ async def storyteller(place: Composed, blow: Callable[[], Awaitable[None]] = no_
     """What the outside world is, at an address that the dispatcher reaches, and the story for it."""
     host = place.host_address()
     async with fake_telegram(host) as telegram, receiver(host) as far_end:
-        yield Story(place.reached(), telegram, far_end, print, blow)
+        story = Story(place.reached(), telegram, far_end, print, blow)
+        try:
+            yield story
+        finally:
+            await story.aclose()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
 import httpx
@@ -46,6 +47,7 @@ async def asked(place: Reached, path: str) -> tuple[int, str]:
     writer.write("".join(f"{line}\r\n" for line in (*lines, "")).encode())
     answer = (await reader.read()).decode(errors="replace")
     writer.close()
+    await writer.wait_closed()
     return int(answer.split()[1]), answer
 
 
@@ -86,7 +88,7 @@ async def test_a_stream_arrives_event_by_event(installation: Composed) -> None:
     assert json.loads(data[-1].removeprefix("data:"))
 
 
-async def until_data(lines):  # type: ignore[no-untyped-def]
+async def until_data(lines: AsyncIterator[str]) -> AsyncIterator[str]:
     """The lines up to the first that has data; the stream itself goes on."""
     async for line in lines:
         yield line

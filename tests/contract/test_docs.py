@@ -39,11 +39,11 @@ RUN_BY = {
     "./switchhook simulate --seed 7": "tests/simulation/test_same_again.py",
     "./switchhook schemas": "tests/contract/test_schemas.py",
     "./switchhook lock": "tests/unit/devstack",
-    "./switchhook checkpoints accept-restore dispatcher": "tests/e2e/test_operating.py",
-    "./switchhook checkpoints accept-restore dispatcher skip": "tests/e2e/test_operating.py",
-    "./switchhook topics accept-loss dispatcher": "tests/e2e/test_operating.py",
-    "./switchhook topics accept-loss dispatcher switchhook.actions.v1": "tests/e2e/test_operating.py",
-    "./switchhook topics accept-loss dispatcher switchhook.actions.v1 0": "tests/e2e/test_operating.py",
+    "switchhook-ops checkpoints accept-restore dispatcher": "tests/e2e/test_operating.py",
+    "switchhook-ops checkpoints accept-restore dispatcher skip": "tests/e2e/test_operating.py",
+    "switchhook-ops topics accept-loss dispatcher": "tests/e2e/test_operating.py",
+    "switchhook-ops topics accept-loss dispatcher switchhook.actions.v1": "tests/e2e/test_operating.py",
+    "switchhook-ops topics accept-loss dispatcher switchhook.actions.v1 0": "tests/e2e/test_operating.py",
 }
 """Commands that are too large to run here, and what runs what they run."""
 BENCHES = (
@@ -86,7 +86,7 @@ def test_the_glossary_has_each_word_once_in_order() -> None:
 
 @pytest.mark.parametrize("page", DOCS, ids=shown_in)
 def test_every_command_is_run_by_a_test(page: Path) -> None:
-    if "./switchhook dlq " in page.read_text():
+    if "switchhook-ops dlq list --service" in page.read_text():
         return  # tests/e2e/test_operating.py runs its commands, each with an id that there is.
     if page.name == "deploy.md":
         return  # tests/containers runs them, word for word.

@@ -31,8 +31,8 @@ from support.waiting import eventually
 pytestmark = pytest.mark.asyncio(loop_scope="package")
 PAGE = (Path(__file__).parents[2] / "docs/how-to/dead-letters.md").read_text()
 OPERATE = (Path(__file__).parents[2] / "docs/how-to/operate.md").read_text()
-DECIDED = re.findall(r"(?m)^\./switchhook (checkpoints .*)$", OPERATE)
-COMMANDS = re.findall(r"(?m)^\./switchhook (.*)$", PAGE)
+DECIDED = re.findall(r"(?m)^switchhook-ops (checkpoints .*)$", OPERATE)
+COMMANDS = re.findall(r"(?m)^switchhook-ops (.*)$", PAGE)
 SHOWN = re.compile(r"flow-engine\.\d+\.\d+|[0-9a-f]{8}-[0-9a-f-]{27}")
 KEY = "no-bot/no-channel/nobody"
 
@@ -42,7 +42,7 @@ async def switchhook(ground: Ground, verb: str, *arguments: str) -> str:
     stack = ground.stack
     service = stack.service({"dlq": "registry", "held": "flow-engine"}[verb])
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "devstack.cli", verb, *arguments, "--url", service.base_url,
+        sys.executable, "-m", "operations.cli", verb, *arguments, "--url", service.base_url,
         env={"SWITCHHOOK_ADMIN_TOKEN": stack.secrets.admin_token}, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
     output, _ = await process.communicate()
@@ -148,7 +148,7 @@ async def test_a_database_from_a_backup_waits_for_the_operators_word(ground: Gro
 
 
 ACCEPTED = [
-    line.partition("#")[0].split() for line in re.findall(r"(?m)^\./switchhook (topics accept-loss .*)$", OPERATE)
+    line.partition("#")[0].split() for line in re.findall(r"(?m)^switchhook-ops (topics accept-loss .*)$", OPERATE)
 ]
 CUT_OFF = """
 UPDATE checkpoint SET next_offset = next_offset + 1000000, last_id = NULL
@@ -220,7 +220,7 @@ async def run_with(env: Mapping[str, str], *arguments: str) -> str:
 async def outcome(env: Mapping[str, str], *arguments: str) -> tuple[int | None, str, str]:
     """Exit code, and what it prints and says."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "devstack.cli", *arguments,
+        sys.executable, "-m", "operations.cli", *arguments,
         env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     output, errors = await process.communicate()

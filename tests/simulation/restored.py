@@ -138,7 +138,7 @@ def _done(world: World, backup: Backup) -> Any:
 
 
 async def accept(world: World, backup: Backup, choice: Choice) -> None:
-    """What `./switchhook checkpoints accept-restore` does."""
+    """What `switchhook-ops checkpoints accept-restore` does."""
     world.trace(f"the operator says {choice} of {backup.service}")
     topics = older(world, backup)
     if choice == "skip":

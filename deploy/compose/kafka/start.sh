@@ -7,8 +7,11 @@
 # (`switchhook-ops acls`) say what the others may.
 set -eu
 
+file_of() {
+    printf '/run/secrets/kafka_%s' "$(printf %s "$1" | tr - _)"
+}
 secret() {
-    cat "/run/secrets/kafka_$(printf %s "$1" | tr - _)" || exit 1
+    cat "$(file_of "$1")"
 }
 users='operator ingress flow-engine dispatcher registry'
 bin=/opt/kafka/bin
@@ -20,6 +23,13 @@ if [ "${1:-}" = probe ]; then
     # A connection: Kafka's own tools would start a Java machine each time.
     exec bash -c 'exec 3<>/dev/tcp/127.0.0.1/9092'
 fi
+
+# Kafka itself would only refuse an empty password with a stack trace.
+for user in broker $users; do
+    if [ -f "$(file_of "$user")" ] && [ -s "$(file_of "$user")" ]; then continue; fi
+    printf 'start.sh: the secret %s is missing: run ./make-secrets.sh.\n' "$(file_of "$user")" >&2
+    exit 1
+done
 
 umask 077
 mkdir -p "$work"

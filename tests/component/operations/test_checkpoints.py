@@ -123,7 +123,7 @@ async def test_nothing_is_accepted_at_once_while_a_topic_does_not_exist(
 ) -> None:
     await stand_at(database, log, 9, "id-8")
     await stand_at(database, "missing", 3, "id-2")
-    with pytest.raises(CommandError, match=r"missing does not exist: `\./switchhook topics create"):
+    with pytest.raises(CommandError, match=r"missing does not exist: `topics create"):
         await accepted(cluster, database)
     assert len(await reasons(cluster, database)) == 1
 

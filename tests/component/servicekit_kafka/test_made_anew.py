@@ -147,7 +147,7 @@ async def test_a_topic_that_does_not_exist_is_named_and_read_once_it_does(
     loop = make_loop(Ledger("in", "out", pool), cluster)
     async with running(loop):
         await is_red(loop, f"the topic {there} does not exist")
-        assert "switchhook topics create" in (loop.problem() or "")
+        assert "switchhook-ops topics create" in (loop.problem() or "")
         await create_topic(kafka, there)
         await produce(kafka, there, [("k", 1)] * 3)
         await eventually(lambda: has(pool, 3), seconds=20)

@@ -77,7 +77,7 @@ async def test_nothing_is_applied_again_until_an_operator_says_so(
         await produce(kafka, there, [("k", 1)] * 5)
         problem = await eventually(loop.problem)
         assert "30 records would be applied again (in/0 at 40, was at 70)" in problem
-        assert "./switchhook checkpoints accept-restore flow-engine" in problem
+        assert "switchhook-ops checkpoints accept-restore flow-engine" in problem
         assert await restores.report(cluster, "flow-engine", database, {}) == [
             "in: 30 offsets since the backup, with 30 unknown",
             "  partition 0 stands at 40 and was at 70",

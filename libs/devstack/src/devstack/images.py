@@ -13,6 +13,7 @@ from devstack.paths import ROOT
 IMAGES = ("ingress", "flow-engine", "dispatcher", "registry", "operations")
 """Targets of the Dockerfile, and the images' names."""
 DOCKERFILE = "deploy/images/Dockerfile"
+LABELS = "org.opencontainers.image"
 SBOMS = ROOT / "dist" / "images"
 SBOM_INSIDE = "/opt/switchhook/sbom.cdx.json"
 
@@ -37,9 +38,9 @@ def container_engine() -> str:
 
 
 def build(engine: str, target: str, image: str, version: str, more: Sequence[str]) -> None:
-    """One image. Podman's own format has no health checks, docker's has."""
+    """One image. Podman's own format has no health checks, docker's has. What differs each time comes last, so that layers stay."""
     form = ["--format", "docker"] if engine == "podman" else []
-    labels = ["--build-arg", f"VERSION={version}", "--build-arg", f"REVISION={revision()}"]
+    labels = [f"--label={LABELS}.{name}={value}" for name, value in (("version", version), ("revision", revision()))]
     told = [engine, "build", *form, "--file", DOCKERFILE, "--target", target, "--tag", image, *labels, *more, "."]
     made = subprocess.run(told, cwd=ROOT, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if made.returncode:

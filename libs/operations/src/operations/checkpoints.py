@@ -139,13 +139,11 @@ async def accept_loss(cluster: Cluster, service: str, dsn: str, topic: str, part
     """
     at = next((one for one in await checkpoints(service, dsn) if (one.topic, one.part) == (topic, part)), None)
     if at is None:
-        raise CommandError(f"There is no checkpoint of {topic}/{part}: see `./switchhook doctor`.")
+        raise CommandError(f"There is no checkpoint of {topic}/{part}: see `doctor`.")
     async with open_logs(cluster) as logs:
         log = await logs.log_of(at)
         if not log.partitions:
-            raise CommandError(
-                f"The topic {cluster.named(topic)} does not exist: `./switchhook topics create` makes it."
-            )
+            raise CommandError(f"The topic {cluster.named(topic)} does not exist: `topics create` makes it.")
         if await logs.problem(at) is None:
             raise CommandError(f"The checkpoint of {topic}/{part} fits its log: there is no loss to accept.")
         return await _accept(service, dsn, at, log)
@@ -158,12 +156,12 @@ async def accept_losses(cluster: Cluster, service: str, dsn: str, topic: str | N
     """
     mine = [at for at in await checkpoints(service, dsn) if topic in (None, at.topic)]
     if not mine:
-        raise CommandError(f"{service} has no checkpoint{f' of {topic}' if topic else ''}: see `./switchhook doctor`.")
+        raise CommandError(f"{service} has no checkpoint{f' of {topic}' if topic else ''}: see `doctor`.")
     done = 0
     async with open_logs(cluster) as logs:
         for name in sorted({cluster.named(at.topic) for at in mine}):
             if not logs.counts.get(name):
-                raise CommandError(f"The topic {name} does not exist: `./switchhook topics create` makes it.")
+                raise CommandError(f"The topic {name} does not exist: `topics create` makes it.")
         for at in mine:
             if await logs.problem(at) is not None:
                 yield await _accept(service, dsn, at, await logs.log_of(at))

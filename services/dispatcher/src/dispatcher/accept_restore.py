@@ -1,7 +1,7 @@
 """After a restore of the database: the deliveries that it takes for unfinished, and may have been sent since, and those that it
 does not know.
 
-`python -m dispatcher.accept_restore VERB AGE RANGES` with SWITCHHOOK_DATABASE and SWITCHHOOK_KAFKA; `./switchhook checkpoints
+`python -m dispatcher.accept_restore VERB AGE RANGES` with SWITCHHOOK_DATABASE and SWITCHHOOK_KAFKA; `switchhook-ops checkpoints
 accept-restore` runs it. `report` counts them, `again` leaves them to be sent; `skip` discards them, and notes as discarded what
 the actions in RANGES are about, so that the same action is a repeat however it comes again: an engine that is restored, too, may
 make a turn apart that it made in its batch before, and what it says then has another source. With `skip` the database counts as not

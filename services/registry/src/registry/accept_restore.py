@@ -1,7 +1,7 @@
 """After a restore of the database: what it says holds again, on the topic too.
 
 `python -m registry.accept_restore VERB` with the service's environment, while the registry runs;
-`./switchhook checkpoints accept-restore registry` runs it. `report` says what the topic has and the database lacks; `again`
+`switchhook-ops checkpoints accept-restore registry` runs it. `report` says what the topic has and the database lacks; `again`
 and `skip`, which differ for findings only, begin a new generation, so that the restored versions go before the topic's
 higher ones. Tokens that the topic knows as revoked stay revoked; what was made after the backup, and cannot be changed or
 deleted here any more, ends on the topic. Flow versions are left: conversations may stand on them.

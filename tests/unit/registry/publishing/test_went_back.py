@@ -13,7 +13,7 @@ def test_what_the_table_lacks_is_named() -> None:
     said = went_back(2, ["bot/b", "token/t"]) or ""
     assert "2 entities are newer there" in said
     assert "2 are unknown to it (bot/b, token/t), whose tokens are refused" in said
-    assert "./switchhook checkpoints accept-restore registry" in said
+    assert "switchhook-ops checkpoints accept-restore registry" in said
 
 
 def test_of_many_some_are_named() -> None:

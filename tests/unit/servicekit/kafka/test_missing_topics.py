@@ -90,7 +90,7 @@ async def test_readiness_names_the_topic_and_what_to_do(client: Any, broker: Bro
     assert "has not been read to its end" in str(view.problem())
     await client.force_metadata_update()
     assert view.problem() == (
-        f"the topic {TOPIC} does not exist: check SWITCHHOOK_TOPIC_PREFIX, or make it with `switchhook topics create`"
+        f"the topic {TOPIC} does not exist: check SWITCHHOOK_TOPIC_PREFIX, or make it with `switchhook-ops topics create`"
     )
     broker.there = True
     await client.force_metadata_update()

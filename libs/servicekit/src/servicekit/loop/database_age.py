@@ -140,5 +140,5 @@ def sentence(service: str, topic: str, less: Sequence[Behind], unknown: int) -> 
     done = "what was sent since is not known to it" if unknown > 0 else ""
     return (
         f"the database is older than what {service} has done with it: {'; '.join(filter(None, (applied, done)))}."
-        f" Nothing is done until `./switchhook checkpoints accept-restore {service}` says what holds"
+        f" Nothing is done until `switchhook-ops checkpoints accept-restore {service}` says what holds"
     )

@@ -116,7 +116,7 @@ def went_back(newer: int, unknown: Sequence[str]) -> str | None:
     lacks = f", and {len(unknown)} are unknown to it ({named}), whose tokens are refused" if unknown else ""
     return (
         f"the database is older than its topic: {newer} entities are newer there{lacks}. Nothing is published until"
-        " `./switchhook checkpoints accept-restore registry again` says that the database holds"
+        " `switchhook-ops checkpoints accept-restore registry again` says that the database holds"
     )
 
 

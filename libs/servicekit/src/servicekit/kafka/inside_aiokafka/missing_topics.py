@@ -50,9 +50,7 @@ def problem_of(cluster: Cluster, topics: Iterable[Topic]) -> str | None:
 
 
 def _sentence(topic: str) -> str:
-    return (
-        f"the topic {topic} does not exist: check SWITCHHOOK_TOPIC_PREFIX, or make it with `switchhook topics create`"
-    )
+    return f"the topic {topic} does not exist: check SWITCHHOOK_TOPIC_PREFIX, or make it with `switchhook-ops topics create`"
 
 
 async def look(client: AIOKafkaClient, topics: Iterable[str]) -> None:

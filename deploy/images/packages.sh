@@ -1,0 +1,14 @@
+#!/bin/sh
+# Fills /opt/packages with what one image needs of others: `packages.sh <name of its lock>`. What is in /opt/switchhook is found, too.
+set -eu
+uv=/opt/build/bin/uv
+$uv venv --quiet --python python3 /opt/packages
+$uv pip sync --quiet --compile-bytecode --python /opt/packages --require-hashes --only-binary :all: "deploy/images/requirements/$1.lock"
+cd /opt/packages/lib/python3*/site-packages
+echo /opt/switchhook >switchhook.pth
+
+# A third of what wheels hold is not needed to run: symbols for debuggers, what the libraries were compiled from, and texts for
+# the languages of Babel, which python-liquid imports for filters that flows do not have.
+find . -name '*.so*' -type f -exec strip --strip-unneeded {} +
+find . -type f \( -name '*.pyx' -o -name '*.pxd' -o -name '*.pyi' -o -name '*.c' -o -name '*.h' \) -delete
+find . -path '*/babel/locale-data/*' ! -name 'root.dat' ! -name 'en.dat' ! -name 'en_US.dat' -type f -delete
