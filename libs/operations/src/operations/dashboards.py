@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
-import asyncpg
-
-from operations.checkpoints import place, said
 from operations.databases import DATABASE, with_database
 from operations.errors import CommandError
+from operations.postgres import FAILURES, connected, refusal
 from operations.services import OWNERS
 
 ROLE = "switchhook_dashboards"
@@ -41,32 +39,26 @@ async def prepare_reader(admin_dsn: str, owners: Mapping[str, str], dsn: str) ->
         await make_reader(with_database(admin_dsn), unquote(parts.password))
         for service, owner in owners.items():
             await grant(owner, service)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        raise CommandError(f"PostgreSQL at {place(admin_dsn)} could not be prepared ({said(error)}).") from error
+    except FAILURES as error:
+        raise CommandError(refusal(admin_dsn, "could not be prepared for the dashboards", error)) from error
 
 
 async def make_reader(admin_dsn: str, password: str) -> None:
     """Make the role; the password is set anew each time."""
-    connection = await asyncpg.connect(admin_dsn)
-    try:
+    async with connected(admin_dsn) as connection:
         if not await connection.fetchval("SELECT true FROM pg_roles WHERE rolname = $1", ROLE):
             await connection.execute(f"CREATE ROLE {ROLE}")
         literal = await connection.fetchval("SELECT quote_literal($1::text)", password)
         await connection.execute(f"ALTER ROLE {ROLE} LOGIN CONNECTION LIMIT {CONNECTIONS} PASSWORD {literal}")
         for name, value in SETTINGS.items():
             await connection.execute(f"ALTER ROLE {ROLE} SET {name} = {value}")
-    finally:
-        await connection.close()
 
 
 async def grant(owner_dsn: str, service: str) -> None:
     """Let the role read what READ has of a service, and nothing else of it."""
     schema = OWNERS[service]
-    connection = await asyncpg.connect(owner_dsn)
-    try:
+    async with connected(owner_dsn) as connection:
         await connection.execute(f"REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {ROLE}")
         await connection.execute(f"GRANT USAGE ON SCHEMA {schema} TO {ROLE}")
         for table, columns in READ[service].items():
             await connection.execute(f"GRANT SELECT ({columns}) ON {schema}.{table} TO {ROLE}")
-    finally:
-        await connection.close()
