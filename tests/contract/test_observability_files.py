@@ -61,7 +61,7 @@ def test_prometheus_looks_at_every_service_and_gives_the_labels_that_alerts_go_b
 def test_spans_go_from_the_services_to_the_collector_to_tempo_and_are_seen_in_grafana() -> None:
     collector = yaml.load((OBSERVABILITY / "collector.yaml").read_text())
     assert collector["receivers"]["otlp"]["protocols"]["http"]["endpoint"].endswith(":4318")
-    assert collector["exporters"]["otlphttp"]["endpoint"] == "http://tempo:4318"
+    assert collector["exporters"]["otlp_http"]["endpoint"] == "http://tempo:4318"
     tempo = yaml.load((OBSERVABILITY / "tempo.yaml").read_text())
     assert tempo["distributor"]["receivers"]["otlp"]["protocols"]["http"]["endpoint"].endswith(":4318")
     sources = yaml.load((OBSERVABILITY / "grafana" / "datasources" / "switchhook.yaml").read_text())["datasources"]

@@ -39,19 +39,17 @@ async def test_a_collector_gets_the_whole_path_and_a_tenants_dashboard_shows_it(
         await story.tell()
     project = story.setting.project
 
-    def joined() -> str | None:
-        """The trace that goes from a person's message to the last delivery."""
-        found = (id for id, spans in collector.traces.items() if {span.name for span in spans} >= JOINED)
-        return next((id for id in found if collector.traces[id][0].attributes["project"] == project), None)
+    def joined() -> list[Span] | None:
+        """The trace that goes from a person's message to the last delivery, each span below the one that caused it."""
+        mine = (
+            spans for spans in collector.traces.values() if {span.attributes["project"] for span in spans} == {project}
+        )
+        whole = (spans for spans in mine if {span.name for span in spans} >= JOINED)
+        return next((spans for spans in whole if [root.name for root in roots(spans)] == ["ingress.platform"]), None)
 
-    await eventually(lambda: joined() is not None, seconds=20)
-    spans = collector.traces[joined() or ""]
-    ids = {span.span_id for span in spans}
-    (root,) = [span for span in spans if span.parent_id not in ids]
-    assert (root.service, root.name) == ("ingress", "ingress.platform")
-    assert {span.attributes["project"] for span in spans} == {project}
+    await eventually(joined, seconds=20)
 
-    await asyncio.to_thread(assert_logged, stack.logs, collector.traces)
+    await asyncio.to_thread(assert_logged, stack.logs, story.setting.bot, collector.traces)
     dsn = reader_dsn(stack.admin_dsn)
     await prepare_reader(stack.admin_dsn, {each: stack.dsn(each) for each in OWNERS}, dsn)
     reader = await asyncpg.connect(dsn)
@@ -62,6 +60,12 @@ async def test_a_collector_gets_the_whole_path_and_a_tenants_dashboard_shows_it(
         await refused(reader)
     finally:
         await reader.close()
+
+
+def roots(spans: list[Span]) -> list[Span]:
+    """Those whose cause is outside: the caller."""
+    ids = {span.span_id for span in spans}
+    return [span for span in spans if span.parent_id not in ids]
 
 
 def reader_dsn(admin_dsn: str) -> str:
@@ -88,12 +92,14 @@ async def refused(reader: asyncpg.Connection[Any]) -> None:
         await reader.execute("UPDATE dispatcher.delivery SET error = NULL")
 
 
-def assert_logged(logs: Path, traces: dict[str, list[Span]]) -> None:
-    """Each line about a conversation, an event or a delivery names its trace; the command that raised is found by it."""
-    about = [line for line in lines(logs) if line.keys() & {"conversation", "event_id", "delivery"}]
-    assert [line for line in about if "trace_id" not in line] == []
+def assert_logged(logs: Path, bot: str, traces: dict[str, list[Span]]) -> None:
+    """Each line about a conversation of the bot names its trace; a command that raised is found by it."""
+    about = [line for line in lines(logs) if "conversation" in line]
+    assert [line for line in about if line["conversation"].startswith(bot) and "trace_id" not in line] == []
     failed = [
-        {span.name for span in traces.get(line["trace_id"], [])} for line in about if line["event"] == "flow.failed"
+        {span.name for span in traces.get(line.get("trace_id", ""), [])}
+        for line in about
+        if line["event"] == "flow.failed"
     ]
     assert any("ingress.hook_url" in names for names in failed), failed
 
