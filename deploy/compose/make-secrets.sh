@@ -7,7 +7,8 @@ umask 077
 mkdir -p secrets
 all='admin_token admin_token_digest kek link_key postgres_password database_admin
     database_registry database_flow_engine database_dispatcher
-    kafka_broker kafka_operator kafka_ingress kafka_flow_engine kafka_dispatcher kafka_registry'
+    kafka_broker kafka_operator kafka_ingress kafka_flow_engine kafka_dispatcher kafka_registry
+    dashboards_password database_dashboards grafana_password'
 
 fail() {
     printf 'make-secrets: %s\n' "$1" >&2
@@ -22,6 +23,7 @@ new() {
     admin_token_digest) printf 'sha256:%s' "$(openssl dgst -sha256 -r secrets/admin_token | cut -d' ' -f1)" ;;
     kek) printf 'k1:%s' "$(openssl rand -base64 32)" ;;
     database_admin) printf 'postgresql://postgres:%s@postgres:5432/postgres' "$(cat secrets/postgres_password)" ;;
+    database_dashboards) printf 'postgresql://switchhook_dashboards:%s@postgres:5432/switchhook' "$(cat secrets/dashboards_password)" ;;
     database_*) printf 'postgresql://switchhook_%s:%s@postgres:5432/switchhook' "${1#database_}" "$(random)" ;;
     *) random | tr -d '\n' ;;
     esac
@@ -37,12 +39,14 @@ renew() {
     for name in "$@"; do
         case $name in
         kek | link_key) fail "$name has several keys for a while, or what the old one sealed stays sealed: docs/how-to/operate.md says how." ;;
+        database_dashboards) fail "$name follows from dashboards_password: renew that." ;;
         postgres_password | database_admin | kafka_broker) fail "$name is what passwords are changed with, and is not changed here: docs/how-to/deploy.md says why." ;;
         esac
         printf '%s' " $(printf '%s' "$all" | tr '\n' ' ') " | grep -q " $name " || fail "there is no secret $name: choose one of $(echo $all)."
         make "$name"
     done
     make admin_token_digest
+    ! [ -s secrets/dashboards_password ] || make database_dashboards
 }
 
 if [ "${1:-}" = renew ]; then

@@ -35,6 +35,7 @@ RUN_BY = {
     "./switchhook test": ".ci/run",
     "./switchhook test fast": ".ci/run",
     "./switchhook test containers": "tests/containers/conftest.py",
+    "./switchhook test observability": "tests/observability/test_prometheus.py",
     "./switchhook chaos": "tests/e2e/test_chaos.py",
     "./switchhook simulate --seed 7": "tests/simulation/test_same_again.py",
     "./switchhook schemas": "tests/contract/test_schemas.py",
@@ -59,6 +60,7 @@ BENCHES = (
     "neighbours",
     "ordered",
     "revoke",
+    "tenant",
 )
 
 

@@ -11,6 +11,7 @@ from bench.chaos.faults import SETTINGS
 
 from devstack.stack import Stack
 from support.ground import TRACES, Ground
+from support.otlp import otlp_collector
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
@@ -18,8 +19,10 @@ async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gro
     folder, log = tmp_path_factory.mktemp("stack"), Log()
     # Only what a caller marks as sampled is traced: under fire that would be far too much.
     tracing = {"SWITCHHOOK_TRACE_SAMPLE": "0", "SWITCHHOOK_TRACE_FILE": str(folder / TRACES)}
-    async with Stack(folder, services=SERVICES, env=SETTINGS | tracing, report=log, sync=False) as stack:
-        yield Ground(stack, log)
+    async with otlp_collector() as collector:
+        env = SETTINGS | tracing | {"SWITCHHOOK_OTLP_ENDPOINT": collector.url}
+        async with Stack(folder, services=SERVICES, env=env, report=log, sync=False) as stack:
+            yield Ground(stack, log, collector)
 
 
 @pytest_asyncio.fixture(loop_scope="package")

@@ -7,13 +7,15 @@ from typing import NamedTuple
 from bench.chaos.attack import Log
 
 from devstack.stack import Stack
+from support.otlp import Collector
 
 TRACES = "traces.jsonl"
 """In the stack's folder: the spans of requests that began a trace."""
 
 
 class Ground(NamedTuple):
-    """The stack, and who hears of its crashes."""
+    """The stack, who hears of its crashes, and where its spans go."""
 
     stack: Stack
     log: Log
+    collector: Collector

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from devstack.errors import StackError
-from devstack.testing import CONTAINERS, LIMIT, NO_CONTAINERS, SHARED, pytest_arguments, run_tests
+from devstack.testing import CONTAINERS, LIMIT, OPT_IN, SHARED, pytest_arguments, run_tests
 
 FAST = ["tests/checks", "tests/unit", "tests/contract", "tests/bombs"]
 
@@ -14,10 +14,10 @@ FAST = ["tests/checks", "tests/unit", "tests/contract", "tests/bombs"]
 @pytest.mark.parametrize(
     ("words", "arguments"),
     [
-        ([], ["-m", "not slow", NO_CONTAINERS, *SHARED, LIMIT]),
+        ([], ["-m", "not slow", *OPT_IN, *SHARED, LIMIT]),
         (["fast"], [*FAST, "-m", "not slow", *SHARED, LIMIT]),
         (["fast", "-x"], [*FAST, "-m", "not slow", *SHARED, LIMIT, "-x"]),
-        (["slow"], ["-m", "slow or hypothesis", "--hypothesis-profile=slow", NO_CONTAINERS, *SHARED]),
+        (["slow"], ["-m", "slow or hypothesis", "--hypothesis-profile=slow", *OPT_IN, *SHARED]),
         (["containers", "-x"], [*CONTAINERS, "-x"]),
         (["tests/e2e", "-k", "story"], ["-m", "not slow", "tests/e2e", "-k", "story"]),
     ],

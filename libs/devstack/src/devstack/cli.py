@@ -44,19 +44,23 @@ def dev(
 
 
 @app.command()
-def demo() -> None:
+def demo(
+    trace: Annotated[str, typer.Option(metavar="FILE", help="Draw one event's recorded trace into this SVG.")] = "",
+) -> None:
     """Tell the whole story once, on a throw-away stack: exit code 0 only if every step came out as it should."""
-    run_module("devstack.demo")
+    run_module("devstack.demo", *(["--trace", trace] if trace else []))
 
 
 @app.command("test", context_settings=PASS_ON)
 def run_suite(
     context: typer.Context,
     which: Annotated[
-        str, typer.Argument(metavar="[fast|slow|containers]", help="Which tests; then arguments for pytest.")
+        str,
+        typer.Argument(metavar="[fast|slow|containers|observability]", help="Which tests; then arguments for pytest."),
     ] = "",
 ) -> None:
-    """Run the whole suite, lint and types included; `fast`: what needs no servers; `slow`: what takes long; `containers`: deploy/ in real containers."""
+    """Run the whole suite, lint and types included; `fast`: what needs no servers; `slow`: what takes long; `containers`: deploy/ in real containers;
+    `observability`: dashboards and alerts on a real Prometheus."""
     from devstack.testing import run_tests
 
     raise typer.Exit(run_tests([which, *context.args] if which else []))
@@ -64,7 +68,7 @@ def run_suite(
 
 @app.command(context_settings=PASS_ON)
 def bench(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
-    """Measure: ingress, engine, dispatch, e2e, latency, gateway, idle, growth, memory, disk, neighbours, ordered or revoke. The last line is JSON."""
+    """Measure: ingress, engine, dispatch, e2e, latency, gateway, idle, growth, memory, disk, neighbours, ordered, revoke or tenant. The last line is JSON."""
     known = sorted(file.stem for file in (ROOT / "bench").glob("*.py") if file.stem in BENCHES)
     if name not in known:
         raise StackError(f"There is no bench {name}: choose one of {', '.join(known)}.")
@@ -155,6 +159,7 @@ BENCHES = frozenset(
         "neighbours",
         "ordered",
         "revoke",
+        "tenant",
     }
 )
 

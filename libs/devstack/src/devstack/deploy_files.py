@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from contracts.gateway import CONSOLE_SERVICE, ROWS
-from devstack import helm_files, helm_values
+from devstack import helm_files, helm_values, tenant_dashboard
 from devstack.dashboards import DASHBOARDS, dashboard
 from devstack.paths import ROOT
 
@@ -18,7 +18,8 @@ MADE = "Made from contracts by `./switchhook schemas`; a test compares."
 
 def files() -> dict[str, str]:
     """Path below deploy/ -> text."""
-    boards = {f"observability/dashboards/{name}.json": dashboard(name) for name in DASHBOARDS}
+    made = {name: dashboard(name) for name in DASHBOARDS} | {"tenant": tenant_dashboard.dashboard()}
+    boards = {f"observability/dashboards/{name}.json": text for name, text in made.items()}
     chart = {f"{CHART}/{name}": text for name, text in (helm_files.files() | helm_values.files(DEPLOY / CHART)).items()}
     return {"compose/gateway/routes.caddy": "\n".join(caddy()) + "\n", **boards, **chart}
 

@@ -12,8 +12,11 @@ from devstack.paths import ROOT
 FAST = ("tests/checks", "tests/unit", "tests/contract", "tests/bombs")
 HELM_TOOLS = ("helm", "kubectl-validate", "go")
 NOT_SLOW = ("-m", "not slow")
-NO_CONTAINERS = "--ignore=tests/containers"
-SLOW = ("-m", "slow or hypothesis", "--hypothesis-profile=slow", NO_CONTAINERS)
+OPT_IN = ("--ignore=tests/containers", "--ignore=tests/observability")
+"""What runs only when it is named: it needs programs that a checkout does not bring."""
+PROMETHEUS_TOOLS = {"promtool": "prometheus", "prometheus": "prometheus"}
+"""Program -> the Debian package that has it."""
+SLOW = ("-m", "slow or hypothesis", "--hypothesis-profile=slow", *OPT_IN)
 """Hypothesis marks its tests itself; they try more here."""
 SHARED = ("--numprocesses=2", "--dist=loadfile", "--no-loadscope-reorder")
 """Two workers, each with a Kafka and a PostgreSQL of its own; tests/support/suite says who gets what."""
@@ -41,6 +44,15 @@ def helm_tests() -> str:
     return "tests/helm"
 
 
+def observability_tests() -> str:
+    """The folder of the tests on a real Prometheus. StackError when it is not on PATH."""
+    if missing := sorted({package for tool, package in PROMETHEUS_TOOLS.items() if shutil.which(tool) is None}):
+        raise StackError(
+            f"The tests of dashboards and alerts need what is not here: apt-get install {' '.join(missing)}."
+        )
+    return "tests/observability"
+
+
 def pytest_arguments(words: Sequence[str]) -> list[str]:
     """What pytest gets for the words after `switchhook test`; options among them come last and win.
 
@@ -51,11 +63,13 @@ def pytest_arguments(words: Sequence[str]) -> list[str]:
         return [*FAST, *NOT_SLOW, *SHARED, LIMIT, *rest]
     if kind == "helm":
         return [helm_tests(), *rest]
+    if kind == "observability":
+        return [observability_tests(), *rest]
     if kind == "slow":
         return [*SLOW, *SHARED, *rest]
     if kind == "containers":
         return [*CONTAINERS, *rest]
-    return [*NOT_SLOW, *(() if words else (NO_CONTAINERS, *SHARED, LIMIT)), *words]
+    return [*NOT_SLOW, *(() if words else (*OPT_IN, *SHARED, LIMIT)), *words]
 
 
 def run_tests(words: Sequence[str]) -> int:

@@ -25,6 +25,8 @@ class OperatorSettings(KafkaSettings):
     """PostgreSQL DSN of the dispatcher's role."""
     database_admin: SecretStr | None = None
     """PostgreSQL DSN that may make databases and roles; `setup` alone needs it."""
+    database_dashboards: SecretStr | None = None
+    """PostgreSQL DSN of the role with which dashboards read, `switchhook_dashboards`; `setup` makes it. None: nobody reads."""
     registry_url: str = ""
     """The registry's own port, without a trailing slash; of a name with several addresses each is a replica. Likewise the next three."""
     flow_engine_url: str = ""
@@ -60,6 +62,7 @@ def from_environment() -> Installation:
         dsns={service: dsn.get_secret_value() for service, dsn in dsns.items() if dsn},
         urls={service: url for service, url in urls.items() if url},
         admin_dsn=settings.database_admin.get_secret_value() if settings.database_admin else "",
+        dashboards_dsn=settings.database_dashboards.get_secret_value() if settings.database_dashboards else "",
         gateway=(settings.url or settings.registry_url).rstrip("/"),
         layout=Layout(settings.topic_replicas, settings.topic_min_insync, settings.topic_partitions),
         token=settings.admin_token.get_secret_value() if settings.admin_token else "",

@@ -27,7 +27,7 @@ class Installation:
 
     `dsns`: service -> the DSN of its role. `urls`: replica or service -> its own port's base URL (health, metrics and
     what the gateway does not route). `admin_dsn`: one that may make databases and
-    roles. `gateway`: the base URL of the public API. `token`: the operator's. `kek`: the registry's SWITCHHOOK_KEK. `environment`:
+    roles. `dashboards_dsn`: that of the role with which dashboards read. `gateway`: the base URL of the public API. `token`: the operator's. `kek`: the registry's SWITCHHOOK_KEK. `environment`:
     service -> settings that it has beside those of this process. `when_away`: what to do about a server that does not answer.
     `layout`: how its topics are meant to lie on the brokers. `command` is what its operator types, `how` how what is missing
     is named.
@@ -39,6 +39,7 @@ class Installation:
     dsns: Mapping[str, str] = field(default_factory=dict)
     urls: Mapping[str, str] = field(default_factory=dict)
     admin_dsn: str = ""
+    dashboards_dsn: str = ""
     gateway: str = ""
     token: str = ""
     kek: str = ""

@@ -1,7 +1,11 @@
 """What holds for every door."""
 
+import orjson
 import pytest
 from prometheus_client import REGISTRY
+
+from ingress.doors.runs import Runs
+from support.logs import configured
 
 
 @pytest.mark.parametrize(
@@ -30,6 +34,22 @@ async def test_a_bug_is_500_and_tells_nothing(rig, monkeypatch):
     answer = await rig.call("POST", "/v1/run/trigger-1", json={})
     assert (answer.status, answer.json["type"].rpartition("/")[2]) == (500, "internal")
     assert "division" not in answer.body.decode()
+
+
+@pytest.mark.parametrize("inside", [True, False], ids=["in its span", "before its span"])
+async def test_a_bug_is_logged_with_the_trace_of_the_request(rig, monkeypatch, inside):
+    failing = (Runs, "_start") if inside else (Runs, "_admit")
+    monkeypatch.setattr(*failing, lambda *_: 1 / 0)
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    headers = {"authorization": f"Bearer {rig.token}"}
+    with configured("ingress") as stream:
+        for traceparent in ({"traceparent": f"00-{trace}-b7ad6b7169203331-00"}, {}):
+            body = {"peer_id": "1", "variables": {"order_id": "A-1"}}
+            assert (await rig.call("POST", "/v1/run/trigger-1", json=body, headers=headers | traceparent)).status == 500
+        found = [orjson.loads(line).get("trace_id") for line in stream.getvalue().splitlines()]
+    assert found[0] == trace
+    assert (found[1] is not None) == inside
+    assert found[1] != trace
 
 
 async def test_a_query_parameter_that_a_route_does_not_have_is_refused(rig):

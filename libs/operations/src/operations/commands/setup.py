@@ -41,6 +41,7 @@ def set_up(
 
 async def _set_up(here: Installation, layout: Layout, users: Mapping[str, str] | None) -> None:
     from operations.acls import apply
+    from operations.dashboards import prepare_reader
     from operations.databases import prepare
     from operations.migrations import migrate
     from operations.topics import create_topics, plan
@@ -59,3 +60,6 @@ async def _set_up(here: Installation, layout: Layout, users: Mapping[str, str] |
         typer.echo(f"{await apply(cluster, users)} grants are there")
     async for line in migrate(here.dsns):
         typer.echo(line)
+    if here.admin_dsn and here.dashboards_dsn:
+        await prepare_reader(here.admin_dsn, here.dsns, here.dashboards_dsn)
+        typer.echo("the dashboards' role may read")

@@ -14,6 +14,7 @@ import structlog
 from contracts.cloudevents import PROJECT
 from servicekit.kafka.records import Record
 from servicekit.loop.infrastructure import disk_problem, is_missing_partition
+from servicekit.observability.current_trace import in_trace
 
 MOST_PROJECTS = 3
 """Projects whose records may be parked within WINDOW_SECONDS. One project's poison is its own; four at once are ours."""
@@ -22,6 +23,12 @@ LOCKED_SECONDS = 15.0
 """Batches that wait for a lock for longer than this wait for an operator, or for what he does."""
 
 log = structlog.get_logger()
+
+
+def say_parked(record: Record, error: str) -> None:
+    """In the log of the service, with the trace that the record belongs to."""
+    with in_trace(dict(record.headers).get("traceparent")):
+        log.error("record.parked", topic=record.topic, partition=record.partition, offset=record.offset, error=error)
 
 
 class Brake:

@@ -34,7 +34,7 @@ from servicekit.kafka.records import Outgoing, dead_letter
 from servicekit.loop.assignment import Assignment
 from servicekit.loop.batch_size import BatchSize
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Handler, Infrastructure
-from servicekit.loop.brake import Brake
+from servicekit.loop.brake import Brake, say_parked
 from servicekit.loop.database_age import DatabaseAge, Progress, none
 from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.loop.metrics import LoopMetrics
@@ -260,7 +260,7 @@ class PartitionLoop:
         """The record failed every time: in place of being applied, it is noted by the handler and dead-lettered."""
         record, error = portion.fresh[0], portion.partition.error or Exception("unknown")
         message = f"{type(error).__name__}: {error}"
-        log.error("record.parked", topic=self.topic, partition=record.partition, offset=record.offset, error=message)
+        say_parked(record, message)
         letter = dead_letter(self._service, record, "failed", message, attempts=portion.partition.tries)
         await self._publisher.know({letter.topic})
         prepared = Prepared([move_of(portion, [])], {record.partition: []})

@@ -1,5 +1,8 @@
 """Logs: one JSON object a line on standard output, ids bound to the context, credentials taken out of the whole line.
 
+A line about a request, a turn or a delivery has the `trace_id` of its trace, sampled or not: by it the lines of all services
+are found, and the trace where it is recorded.
+
 `log = structlog.get_logger()`; `log.info("delivery.attempt", delivery_id=…, status=…)`; ids that every line of a task
 should carry: `structlog.contextvars.bound_contextvars(event_id=…)`.
 """
@@ -15,6 +18,7 @@ import orjson
 import structlog
 from structlog.typing import EventDict, Processor
 
+from servicekit.observability.current_trace import trace_id, trace_id_of
 from servicekit.observability.scrubbing import scrub
 
 QUIET = ("aiokafka", "asyncio", "uvicorn", "faststream")
@@ -46,11 +50,28 @@ def _processors(service: str) -> list[Processor]:
     return [
         structlog.contextvars.merge_contextvars,
         add_service,
+        _add_trace,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
         _render,
     ]
+
+
+def _add_trace(_: Any, __: str, event: EventDict) -> EventDict:
+    found = trace_id() or trace_id_of(_error_in(event.get("exc_info")))
+    if found is not None:
+        event["trace_id"] = found
+    return event
+
+
+def _error_in(said: Any) -> BaseException | None:
+    """What `exc_info` names: an error, `sys.exc_info()`, or True for the one that is being handled."""
+    if isinstance(said, BaseException):
+        return said
+    if isinstance(said, tuple):
+        return said[1] if isinstance(said[1], BaseException) else None
+    return sys.exc_info()[1] if said else None
 
 
 def _render(_: Any, __: str, event: EventDict) -> bytes:

@@ -28,13 +28,14 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
+from servicekit.observability.current_trace import CURRENT, remember
 from servicekit.observability.traceparent import TraceParent
 
 
 class RecordedSpan:
     """A span that is exported at its end. An error is noted by its type: its text may quote what must not be kept."""
 
-    __slots__ = ("_span", "traceparent")
+    __slots__ = ("_before", "_span", "traceparent")
 
     def __init__(self, span: Span) -> None:
         self._span = span
@@ -45,6 +46,7 @@ class RecordedSpan:
         self._span.set_attribute(name, value)
 
     def __enter__(self) -> RecordedSpan:
+        self._before = CURRENT.set(self)
         return self
 
     def __exit__(
@@ -52,6 +54,9 @@ class RecordedSpan:
     ) -> None:
         if kind is not None:
             self._span.set_status(Status(StatusCode.ERROR, kind.__name__))
+        if error is not None:
+            remember(error)
+        CURRENT.reset(self._before)
         self._span.end()
 
 

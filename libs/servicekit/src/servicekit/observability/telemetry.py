@@ -11,6 +11,7 @@ import random
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol
 
+from servicekit.observability.current_trace import CURRENT, remember
 from servicekit.observability.traceparent import TraceParent, new_traceparent, parse_traceparent
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Traced(Protocol):
 class Unsampled:
     """Passes the traceparent on and records nothing. Without one a trace begins when somebody asks for its traceparent."""
 
-    __slots__ = ("_parent",)
+    __slots__ = ("_before", "_parent")
 
     def __init__(self, parent: TraceParent | None) -> None:
         self._parent = parent
@@ -54,12 +55,15 @@ class Unsampled:
         pass
 
     def __enter__(self) -> Unsampled:
+        self._before = CURRENT.set(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        pass
+        if error is not None:
+            remember(error)
+        CURRENT.reset(self._before)
 
 
 class _Tracing:

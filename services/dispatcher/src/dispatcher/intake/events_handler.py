@@ -21,6 +21,7 @@ from dispatcher.model.keys import derived_key
 from dispatcher.sending.programs import Programs
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Infrastructure
+from servicekit.observability.current_trace import in_trace
 from servicekit.registry_view.stamps import Stamp, stamp_of
 from servicekit.registry_view.view import RegistryView
 
@@ -88,9 +89,10 @@ class EventsHandler:
         if not fan_out.matches(endpoint, arrived.body):
             return False
         wanted = endpoint.filter
-        return wanted is None or await self._programs.lets_through(
-            arrived.project_id, endpoint.id, wanted, arrived.body
-        )  # fmt: skip
+        if wanted is None:
+            return True
+        with in_trace(arrived.traceparent):
+            return await self._programs.lets_through(arrived.project_id, endpoint.id, wanted, arrived.body)
 
     def _of_project(self, project_id: str) -> dict[str, tuple[Endpoint, ...]]:
         chosen = self._chosen.get(project_id)

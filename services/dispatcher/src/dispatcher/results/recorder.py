@@ -24,6 +24,7 @@ from servicekit.checkpoints.transactions import OutcomeUnknown
 from servicekit.failpoints import broken, failpoint
 from servicekit.kafka.records import Outgoing
 from servicekit.loop.infrastructure import is_infrastructure
+from servicekit.observability.current_trace import in_trace
 from servicekit.observability.metrics import counter
 from servicekit.observability.repeats import Repeated
 
@@ -117,7 +118,8 @@ class Recorder:
             self._at_once = 1
             self._outcomes.unsaved(batch)
             return
-        log.exception("result.unsaveable", deliveries=[each.delivery.id for each in batch.results])
+        with in_trace(batch.results[0].delivery.traceparent if batch.results else None):
+            log.exception("result.unsaveable", deliveries=[each.delivery.id for each in batch.results])
         stripped = [less for each in batch.results if (less := conclusions.without_the_answer(each)) is not None]
         if stripped:
             self._outcomes.instead(batch, stripped)
@@ -223,7 +225,8 @@ class Recorder:
         finished = Counter[tuple[str, str]]()
         for each in results:
             if each.delivery.key not in mine:
-                log.info("result.stale", delivery=each.delivery.id, outcome=each.outcome)
+                with in_trace(each.delivery.traceparent):
+                    log.info("result.stale", delivery=each.delivery.id, outcome=each.outcome)
             elif each.final:
                 finished[each.delivery.kind.name, each.outcome] += 1
         for labels, count in finished.items():

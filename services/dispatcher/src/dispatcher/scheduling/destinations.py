@@ -20,6 +20,7 @@ from dispatcher.model.delivery import Delivery, Limits, Result
 from dispatcher.requests import RATE_LIMITED
 from dispatcher.results.conclusions import seconds_left
 from dispatcher.scheduling.destination import LONGEST_WAIT, Destination
+from servicekit.observability.current_trace import in_trace
 from servicekit.observability.metrics import gauge
 from servicekit.shares import Shares, Turns
 
@@ -299,7 +300,8 @@ class Destinations:
         else:
             result.circuit = destination.breaker.failed(time.monotonic())
             if result.circuit is not None:
-                log.info("circuit.opened", destination=destination.name, seconds=result.circuit)
+                with in_trace(result.delivery.traceparent):
+                    log.info("circuit.opened", destination=destination.name, seconds=result.circuit)
 
     def _record(self, destination: Destination, result: Result) -> None:
         """It is in hand no more. What follows in its stretch is the next, before other lanes: leases end."""

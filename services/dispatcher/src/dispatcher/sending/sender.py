@@ -19,6 +19,7 @@ from dispatcher.sending.programs import NotRendered, Programs
 from servicekit.boot_clock import boot_seconds
 from servicekit.failpoints import broken, failpoint
 from servicekit.http_client.guarded_http import Answer, GuardedClient, Unreachable
+from servicekit.observability.current_trace import in_trace
 from servicekit.observability.metrics import counter, histogram
 from servicekit.observability.telemetry import traced
 
@@ -66,11 +67,12 @@ class Sender:
         """Make one attempt. Never raises; a fault of ours is logged and tried again later, as any failed attempt, but not
         where a request has left that may not be sent twice."""
         begun = Begun()
-        try:
-            result = await self._attempt(delivery, begun)
-        except Exception as error:  # noqa: BLE001 (told apart, and logged, in _failed)
-            unsent = _unsent(delivery, error) if isinstance(error, LeaseLost) or not begun.sent else None
-            result = unsent or self._failed(delivery, error, begun)
+        with in_trace(delivery.traceparent):
+            try:
+                result = await self._attempt(delivery, begun)
+            except Exception as error:  # noqa: BLE001 (told apart, and logged, in _failed)
+                unsent = _unsent(delivery, error) if isinstance(error, LeaseLost) or not begun.sent else None
+                result = unsent or self._failed(delivery, error, begun)
         self._count(delivery.kind.name, result)
         return result
 
@@ -103,7 +105,9 @@ class Sender:
             text = await self._programs.render(delivery.project_id, wanted.source, wanted.event)
             request = delivery.kind.request(delivery, self._context._replace(render=lambda source, event: text))
         await failpoint("before_send")
-        with traced(f"deliver {delivery.kind.name}", delivery.traceparent) as span:
+        with traced(
+            f"deliver {delivery.kind.name}", delivery.traceparent, delivery=delivery.id, project=delivery.project_id
+        ) as span:
             if "traceparent" in request.headers:
                 request.headers["traceparent"] = span.traceparent
             timeout = min(request.timeout, self._context.longest)
@@ -113,6 +117,7 @@ class Sender:
             reading = await self._exchange(delivery, request, timeout, begun)
             if reading.moved_to is not None and self._may_send(delivery, timeout):
                 reading = await self._to_new_id(delivery, reading.moved_to, timeout, begun)
+            span.set("verdict", reading.verdict)
         return self._result(delivery, reading, begun.request or request, begun)
 
     def _result(self, delivery: Delivery, reading: Reading, request: Request, begun: Begun) -> Result:

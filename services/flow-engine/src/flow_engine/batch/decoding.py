@@ -18,6 +18,7 @@ from flow_engine.state.patches import without_nul
 from flow_engine.turn.event import Arrived
 from servicekit.kafka.records import Record
 from servicekit.loop.batches import DeadRecord
+from servicekit.observability.current_trace import in_trace
 from servicekit.registry_view.stamps import stamp_of
 
 log = structlog.get_logger()
@@ -40,7 +41,8 @@ def decoded(record: Record) -> Arrived | DeadRecord:
         return DeadRecord(record, error.code, error.message)
     except Exception as error:
         # A record that cannot even be decoded has no conversation to be held: whatever it is, it goes.
-        log.exception("record.undecodable", partition=record.partition, offset=record.offset)
+        with in_trace(dict(record.headers).get("traceparent")):
+            log.exception("record.undecodable", partition=record.partition, offset=record.offset)
         return DeadRecord(record, "failed", f"{type(error).__name__}: {error}")
 
 

@@ -29,6 +29,7 @@ from flowlang.model import Refused
 from servicekit.failpoints import broken
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord, Infrastructure
+from servicekit.observability.current_trace import in_trace
 from servicekit.observability.metrics import counter
 from servicekit.workers.allowances import Allowances
 
@@ -84,7 +85,8 @@ class EngineHandler:
             await self._store.hold(record, arrived.key, sentence(error), connection)
         elif isinstance(error, RedriveFailed):
             await self._store.held_failed(error.conversation, error.position, str(error), connection)
-        log.error("conversation.held", conversation=arrived.key, offset=record.offset, error=repr(error))
+        with in_trace(arrived.traceparent):
+            log.error("conversation.held", conversation=arrived.key, offset=record.offset, error=repr(error))
         return []
 
     async def on_assigned(self, partitions: set[int], connection: Connection) -> None:

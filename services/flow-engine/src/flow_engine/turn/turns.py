@@ -61,7 +61,9 @@ class Turns:
             if arrived.traceparent is None:
                 await self._apply(event, None, here=here)
             else:
-                with traced("engine.turn", arrived.traceparent, event=event.id, kind=event.kind) as span:
+                with traced(
+                    "engine.turn", arrived.traceparent, event=event.id, kind=event.kind, project=event.body.project_id
+                ) as span:
                     await self._apply(event, span.traceparent, here=here)
         except Deferred:
             undo()

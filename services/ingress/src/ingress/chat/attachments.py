@@ -167,7 +167,7 @@ class Attachments:
             until=rfc3339(datetime.now(UTC) + timedelta(seconds=lease)),
         )
         try:
-            with traced("ingress.attach", None) as span:
+            with traced("ingress.attach", None, project=spot.project_id) as span:
                 await self._intake.accept(
                     record, key=spot.key, event_id=new_id(), traceparent=span.traceparent, source="attach"
                 )

@@ -138,7 +138,7 @@ class BotApi:
         flow = body.get("flow")
         _refuse_wrong_types(body)
         start = await self._start_of(request, bot, spot, body) if flow is not None else None
-        with traced("ingress.talk", request.header(b"traceparent")) as span:
+        with traced("ingress.talk", request.header(b"traceparent"), project=bot.project_id) as span:
             known = Reachability(
                 **spot._asdict(),
                 received_at=now_text(),
@@ -208,7 +208,7 @@ class BotApi:
         record = message_of(body, session.spot, profile, request.hops, vouched_for(request.caller))
         record = record.model_copy(update={"token_id": request.caller.token_id})
         event_id = record.message_id
-        with traced("ingress.talk", request.header(b"traceparent")) as span:
+        with traced("ingress.talk", request.header(b"traceparent"), project=session.spot.project_id) as span:
             reply = await self._accepted(record, session.spot.key, event_id, span.traceparent, wait)
         location = [(b"location", b"/v1/events/" + event_id.encode())]
         if reply is None:

@@ -149,7 +149,7 @@ class WebChat:
             profile = profile.model_copy(update={"language": session.language})
         known = tuple(name for name in IDENTIFIERS if name in session.contact)
         record = message_of(body, session.spot, profile.model_copy(update=session.contact), request.hops, known)
-        with traced("ingress.webchat", request.header(b"traceparent")) as span:
+        with traced("ingress.webchat", request.header(b"traceparent"), project=session.spot.project_id) as span:
             await self._intake.accept(
                 record,
                 key=session.spot.key,

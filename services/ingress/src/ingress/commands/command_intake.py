@@ -111,7 +111,7 @@ class CommandIntake:
             if question is not None:
                 asks["reply_to"] = question.reply_to
             plan = plan._replace(body=plan.body.model_copy(update=asks))
-            with traced("ingress.command", headers.get("traceparent")) as span:
+            with traced("ingress.command", headers.get("traceparent"), project=project_id) as span:
                 made = self._intake.record(plan.body, key=plan.key, event_id=who.event_id, traceparent=span.traceparent)
         except ProblemError as refusal:
             return self._refused(refusal, project_id, ce_id, data)

@@ -62,7 +62,7 @@ class HookUrls:
         self._limiter.check_own(opened.project_id, request.hops)
         if opened.link.confirm and request.method == "GET":
             return Answer(200, PAGE.format(bot=html.escape(opened.bot_name)).encode(), PAGE_HEADERS)
-        with traced("ingress.hook_url", request.header(b"traceparent")) as span:
+        with traced("ingress.hook_url", request.header(b"traceparent"), project=opened.project_id) as span:
             reply = await self._run(request, opened, span.traceparent)
         return outcome(request.method, opened.link, reply)
 

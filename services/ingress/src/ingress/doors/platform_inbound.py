@@ -43,7 +43,7 @@ class PlatformInbound:
             raise not_allowed(*connector.descriptor.methods)
         self._limiter.check_own(channel.project_id, request.hops)
         taken, body = await self._taken(request, channel, connector, platform)
-        with traced("ingress.platform", request.header(b"traceparent")) as span:
+        with traced("ingress.platform", request.header(b"traceparent"), project=channel.project_id) as span:
             for event in taken.events:
                 await self._accept(event, request.hops, span.traceparent)
             if taken.unread is not None:

@@ -33,7 +33,7 @@ class Redirects:
     async def __call__(self, request: Request) -> Answer:
         project_id, link = self._open(request.rest[0])
         self._limiter.check_address(self._catalogue.limits(project_id), request.client_ip, open_door=True)
-        with traced("ingress.redirect", request.header(b"traceparent")) as span:
+        with traced("ingress.redirect", request.header(b"traceparent"), project=project_id) as span:
             self._intake.publish_aside(self._record(project_id, link, span.traceparent))
         return Answer(302, b"", [(b"location", link.url.encode())])
 

@@ -86,8 +86,8 @@ class Runs:
 
     async def _run(self, request: Request, bound: Bound, body: dict[str, Any], event_id: str) -> Answer:
         order = self._order(request, bound, body, event_id)
-        with traced("ingress.run", request.header(b"traceparent")) as span:
-            span.set("event_id", order.event_id)
+        with traced("ingress.run", request.header(b"traceparent"), project=bound.trigger.project_id) as span:
+            span.set("event", order.event_id)
             return await self._start(request, bound, order, span.traceparent)
 
     async def _admit(self, request: Request, trigger: Trigger, secret: str, limits: Limits) -> dict[str, Any] | None:

@@ -36,7 +36,7 @@ class Signals:
         self._limiter.check_own(bot.project_id, request.hops)
         event_id = event_id_of(request.head.get(b"idempotency-key"), bot.project_id, request.path)
         plan = await self._planner.plan(command, bot, event_id=event_id, hops=request.hops)
-        with traced("ingress.signal", request.header(b"traceparent")) as span:
+        with traced("ingress.signal", request.header(b"traceparent"), project=bot.project_id) as span:
             await self._intake.accept(
                 plan.body.model_copy(update={"token_id": caller.token_id}),
                 key=plan.key,

@@ -14,6 +14,7 @@ from ingress.web.openapi import OPERATIONS
 from ingress.web.places import Place, Places
 from ingress.wire.http import Answer, Request, send_answer
 from ingress.wire.problems import not_allowed
+from servicekit.observability.current_trace import in_trace
 from servicekit.observability.metrics import counter, histogram
 from servicekit.web.auth import Authoriser
 from servicekit.web.problems import ProblemError, not_found, problem, unavailable
@@ -62,7 +63,8 @@ class App:
         except ClientGone:
             _answered(name, 499).inc()
         except Exception:
-            log.exception("request.failed", door=name, method=scope["method"])
+            with in_trace(dict(scope["headers"]).get(b"traceparent")):  # It may have failed before its span began.
+                log.exception("request.failed", door=name, method=scope["method"])
             _answered(name, 500).inc()
             await problem("internal", 500, "Internal error", "The error was logged; nothing about it is told here.")(
                 scope, receive, send

@@ -89,7 +89,7 @@ class DispatcherCalls:
         reply_to, answer = self._asker.ask("rest")
         try:
             made = action.model_validate(fields | {"reply_to": reply_to})
-            with traced("registry.call", None, action_id=made.id) as span:
+            with traced("registry.call", None, action=made.id, project=made.project_id) as span:
                 await self._publisher.publish(_record(made, span.traceparent))
                 reply: CallReply = await answer
             return reply
