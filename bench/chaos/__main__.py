@@ -12,10 +12,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.chaos import faults
+from bench.chaos import faults, one_at_a_time
 from bench.chaos.attack import SERVICES, Log, attack
 from bench.chaos.checker import Verdict
-from bench.chaos.rounds import endure
+from bench.chaos.rounds import WIDE_RATE, endure
 from bench.chaos.schedule import ENGINE_SECONDS, STORM, chosen, schedule
 from bench.chaos.small_disks import Disks, may_mount, small_disks
 from devstack.stack import Stack
@@ -24,10 +24,22 @@ from operations.errors import CommandError
 
 async def run(options: argparse.Namespace, names: list[str], log: Log) -> dict[str, Verdict]:
     """Fault -> verdict."""
+    known, verdicts = schedule(), dict[str, Verdict]()
+    for wide in (False, True):
+        some = [name for name in names if (name != STORM and known[name].wide) == wide]
+        if some:
+            verdicts |= await run_on_a_stack(wide, options, some, log)
+    return verdicts
+
+
+async def run_on_a_stack(wide: bool, options: argparse.Namespace, names: list[str], log: Log) -> dict[str, Verdict]:
+    """The same, of faults that need the same stack: `wide`, or not."""
+    env = one_at_a_time.SETTINGS if wide else faults.SETTINGS
+    services, brokers = (one_at_a_time.SERVICES, one_at_a_time.BROKERS) if wide else (SERVICES, 1)
     with tempfile.TemporaryDirectory(prefix="switchhook-chaos-", ignore_cleanup_errors=True) as made:
         folder = Path(made)
         with small_disks(folder) if needs_disks(names) else contextlib.nullcontext() as disks:
-            async with Stack(folder, services=SERVICES, env=faults.SETTINGS, report=log) as stack:
+            async with Stack(folder, services=services, env=env, report=log, brokers=brokers) as stack:
                 return {name: await judged(stack, name, options, log, disks) for name in names}
 
 
@@ -39,7 +51,8 @@ async def judged(stack: Stack, name: str, options: argparse.Namespace, log: Log,
         verdict, crowd = await attack(stack, options.seconds, options.seed, options.broken, log)
         log(f"  {crowd.refused} requests were refused and sent again, {log.crashes} processes ended")
     else:
-        verdict = await endure(stack, schedule(options.engine_away)[name], log, disks)
+        fault = schedule(options.engine_away)[name]
+        verdict = await endure(stack, fault, log, disks, wide_rate=options.rate)
     log(f"{name}: {'sound' if verdict.sound else 'WRONG'} after {time.monotonic() - began:.0f} s {verdict.figures()}")
     return verdict
 
@@ -66,6 +79,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1, help="of the storm")
     parser.add_argument("--broken", choices=("outbox", "fence", "dedupe", "lease"), help="a control: the storm alone")
     parser.add_argument("--engine-away", type=float, default=ENGINE_SECONDS, metavar="SECONDS")
+    parser.add_argument("--rate", type=float, default=WIDE_RATE, help="events a second, on three brokers")
     options, log = parser.parse_args(), Log()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # Disks are unmounted then, too.
     try:

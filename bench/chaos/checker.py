@@ -33,13 +33,17 @@ class Verdict:
     """Something did not work again after the documented repair."""
     repeated: int = 0
     """What was to be sent a second time after a restore, and was."""
+    needless: int = 0
+    """Sent more than once although everybody was stopped in good order."""
+    longest: float = 0.0
+    """Seconds from somebody's first try to say something to the answer, the longest there was."""
     gone: int = 0
     """What may be missing, and is."""
     examples: list[str] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
-        return self.lost == self.reordered == self.applied_twice == self.silent == self.stuck == 0
+        return self.lost == self.reordered == self.applied_twice == self.silent == self.stuck == self.needless == 0
 
     def found(self, kind: str, count: int, example: str) -> None:
         if count:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import time
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 
 from aiohttp import web
@@ -12,17 +14,26 @@ HOOK, GONE = "/hook", "/gone"
 
 
 class Ear:
-    """`heard` is (chat, text) in order of arrival; `told` is what webhooks said: (type of event, what it is about)."""
+    """`heard` is (chat, text) in order of arrival, `heard_at` the moment of each, on the clock of `time.monotonic`. `told` is
+    what webhooks said: (type of event, what it is about) -> how often under each `webhook-id`."""
 
     def __init__(self) -> None:
         self.url = ""
         self.heard: list[tuple[str, str]] = []
-        self.told: set[tuple[str, str]] = set()
+        self.heard_at: list[float] = []
+        self.repeats = 0
+        """How many messages and webhooks had come before."""
+        self._texts: set[tuple[str, str]] = set()
+        self.told: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
 
     async def answer(self, request: web.Request) -> web.Response:
         said = await request.json()
         if request.match_info["method"] == "sendMessage":
-            self.heard.append((str(said["chat_id"]), said["text"]))
+            message = str(said["chat_id"]), said["text"]
+            self.repeats += message in self._texts
+            self._texts.add(message)
+            self.heard.append(message)
+            self.heard_at.append(time.monotonic())
         return web.json_response({"ok": True, "result": {"message_id": len(self.heard)}})
 
     async def take(self, request: web.Request) -> web.Response:
@@ -33,7 +44,8 @@ class Ear:
             about = f"{data['contact']['first_name']}:{data['message']['text']}"
         else:
             about = str(data["command"]["id"])
-        self.told.add((event["type"], about))
+        self.repeats += (event["type"], about) in self.told
+        self.told[event["type"], about][request.headers["webhook-id"]] += 1
         return web.Response()
 
     async def refuse(self, _: web.Request) -> web.Response:

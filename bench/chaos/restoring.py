@@ -34,7 +34,8 @@ BEFORE_SECONDS, SINCE_SECONDS = 3.0, 10.0
 ENGINE = "flow-engine"
 CHOICES: Sequence[tuple[str, Choice]] = (("registry", "again"), (ENGINE, "again"))
 """What operate.md advises for these, in this order; the dispatcher's comes last."""
-SAID = re.compile(r"(\d+) (?:action\.message|message\b)")
+SAID = re.compile(r"(\d+) (?:action\.send_message|message)(?![\w.])")
+"""Of what the command tells: messages since the backup, and those that the backup has as unfinished."""
 OPEN = """
 SELECT split_part(conversation, '/', 3) AS chat, count(*)::int AS count FROM delivery
  WHERE kind = 'message' AND finished_at IS NULL AND split_part(conversation, '/', 3) = ANY ($1) GROUP BY 1
@@ -70,17 +71,28 @@ async def engine_restored(round: Round) -> None:
     stack, ear = round.run.stack, round.run.far_end
     engines = [service for service in with_databases(stack) if service.service == ENGINE]
     with tempfile.TemporaryDirectory(prefix="switchhook-backup-") as made:
-        backup, dsn = Path(made) / "dump", with_database(stack.admin_dsn)
+        backup = Path(made) / "dump"
         await asyncio.sleep(BEFORE_SECONDS)
-        await run("pg_dump", "-Fc", "-n", OWNERS[ENGINE], "-f", str(backup), "-d", dsn)
+        await dump(stack, ENGINE, backup)
         await asyncio.sleep(SINCE_SECONDS)
         await asyncio.gather(*(engine.stop() for engine in engines))
-        await run("psql", "-q", "-c", f"DROP SCHEMA {OWNERS[ENGINE]} CASCADE", "-d", dsn)
-        await run("pg_restore", "--exit-on-error", "-d", dsn, str(backup))
+        await read_in(stack, ENGINE, backup)
     round.again = SentAgain(len(ear.heard), frozenset(), frozenset())
     await launch(engines)
     await round.red(names(f"accept-restore {ENGINE}"), "the engine's database is older")
     await decide(round, ENGINE, "again")
+
+
+async def dump(stack: Stack, service: str, place: Path) -> None:
+    """One service's tables."""
+    await run("pg_dump", "-Fc", "-n", OWNERS[service], "-f", str(place), "-d", with_database(stack.admin_dsn))
+
+
+async def read_in(stack: Stack, service: str, place: Path) -> None:
+    """Put a service's tables back; its replicas are stopped."""
+    dsn = with_database(stack.admin_dsn)
+    await run("psql", "-q", "-c", f"DROP SCHEMA {OWNERS[service]} CASCADE", "-d", dsn)
+    await run("pg_restore", "--exit-on-error", "-d", dsn, str(place))
 
 
 async def back_up(stack: Stack, place: Path) -> None:

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from statistics import quantiles
 from typing import NamedTuple, TypeAlias
 
 from bench.chaos.attack import LOOK_SECONDS, QUIET_SECONDS, Log, Run, assembled, counts, settle, taken_twice
 from bench.chaos.checker import SentAgain, Verdict, judge
-from bench.chaos.ear import ear
+from bench.chaos.ear import Ear, ear
 from bench.chaos.readiness import nothing, until
 from bench.chaos.small_disks import Disks
 from bench.chaos.witness import Witness
@@ -18,6 +21,8 @@ from devstack.stack import Stack
 from operations.api import Api
 
 BOTS, CHATS = 5, 30
+WIDE_BOTS, WIDE_RATE, WIDE_PAUSE_SECONDS = 40, 100.0, 4.0
+"""A person is answered once a second at most: whose answers had to wait catches up in his pauses."""
 BEFORE_SECONDS = 3.0
 """People speak before it happens."""
 RED_SECONDS, GREEN_SECONDS = 30.0, 120.0
@@ -30,12 +35,15 @@ PAUSE_SECONDS = 1.0
 
 class Fault(NamedTuple):
     """What one round is about. `pause`: of each person between two words; what has to wait for minutes is to be sent in
-    minutes. `tells_messages`: whether webhooks are told of each."""
+    minutes. `tells_messages`: whether webhooks are told of each. `wide`: on three brokers and two replicas of each service, with
+    more people. `orderly`: nobody is killed, so that nothing may be sent twice."""
 
     strike: Strike
     pause: float = PAUSE_SECONDS
     needs_disks: bool = False
     tells_messages: bool = False
+    wide: bool = False
+    orderly: bool = False
 
 
 @dataclass(slots=True)
@@ -51,6 +59,13 @@ class Round:
     """What is sent a second time after a restore; None: nothing was restored."""
     told_from: float | None = None
     """What was said from this moment on has to be told to webhooks; None: nobody looks."""
+
+    steps: list[tuple[str, float]] = field(default_factory=list)
+    """What was done one after the other, and when it began."""
+
+    def begin(self, step: str) -> None:
+        """What somebody says from now on waits because of this."""
+        self.steps.append((step, time.monotonic()))
 
     def did(self, what: str) -> None:
         """A line of the report."""
@@ -89,9 +104,25 @@ class Round:
         for kind in ("silent", "stuck"):
             setattr(made, kind, getattr(made, kind) + getattr(self.verdict, kind))
         made.examples += self.verdict.examples
-        untold = self.untold()
+        untold, told = self.untold(), run.far_end.told
         made.found("lost", len(untold), f"no webhook told of {sorted(untold)[:5]}")
+        strange = [about for about, ids in told.items() if len(ids) > 1]
+        made.found("applied_twice", len(strange), f"told under several webhook-ids: {strange[:3]}")
+        made.wire_duplicates += sum(ids.total() - len(ids) for ids in told.values())
+        made.longest = self.told_waits()
         return made
+
+    def told_waits(self) -> float:
+        """Report how long answers took, from the first try to say something, in all and in each step; the longest, seconds."""
+        waits = waited(self.run.crowd.tried, self.run.far_end)
+        if len(waits) < 2:
+            return 0.0
+        percents, most = quantiles(waits.values(), n=100), max(waits.values())
+        self.did(f"answers after {percents[49]:.2f} s (p50), {percents[98]:.1f} s (p99), {most:.1f} s (the longest)")
+        for (step, begun), (_, ended) in pairwise([*self.steps, ("", math.inf)]):
+            longest = max((wait for (_, tried), wait in waits.items() if begun <= tried < ended), default=0.0)
+            self.did(f"  {step}: {longest:.1f} s at most")
+        return round(most, 1)
 
     def untold(self) -> set[str]:
         """`person:number` of what had to be told and was not."""
@@ -105,9 +136,12 @@ class Round:
         return {f"P{chat}:{n}" for chat, n in later if ("message.received", f"P{chat}:{n}") not in told}
 
 
-async def endure(stack: Stack, fault: Fault, log: Log, disks: Disks | None = None) -> Verdict:
-    """A whole round. In the end the stack is as it was before."""
-    async with ear() as far_end, assembled(stack, far_end, BOTS, CHATS) as crowd:
+async def endure(
+    stack: Stack, fault: Fault, log: Log, disks: Disks | None = None, *, wide_rate: float = WIDE_RATE
+) -> Verdict:
+    """A whole round. In the end the stack is as it was before. `wide_rate`: events a second, where the fault is `wide`."""
+    bots, chats = (WIDE_BOTS, int(wide_rate * fault.pause)) if fault.wide else (BOTS, CHATS)
+    async with ear() as far_end, assembled(stack, far_end, bots, chats) as crowd:
         crowd.pause = fault.pause
         round = Round(Run(stack, crowd, far_end, 0, None, log), Verdict(), disks)
         async with Api(stack.base_url, stack.secrets.admin_token, crowd.project) as api:
@@ -118,7 +152,10 @@ async def endure(stack: Stack, fault: Fault, log: Log, disks: Disks | None = Non
                 round.wrong("stuck", failure)
         await settle(round.run)
         await until_told(round)
-        return await round.judged()
+        verdict = await round.judged()
+        if fault.orderly:
+            verdict.found("needless", verdict.wire_duplicates, "sent more than once although nobody was killed")
+        return verdict
 
 
 async def speak_while(round: Round, strike: Strike) -> None:
@@ -134,6 +171,17 @@ async def speak_while(round: Round, strike: Strike) -> None:
             over.set()
     await crowd.say_more(1)
     crowd.ended = True
+
+
+def waited(tried: Mapping[str, Sequence[float]], far_end: Ear) -> dict[tuple[str, float], float]:
+    """(Chat, moment of the first try to say something) -> seconds to its first answer."""
+    waits: dict[tuple[str, float], float] = {}
+    for (chat, text), at in zip(far_end.heard, far_end.heard_at, strict=True):
+        number = int(text.partition(":")[0])
+        if number <= len(tried.get(chat, ())):
+            moment = tried[chat][number - 1]
+            waits.setdefault((chat, moment), at - moment)
+    return waits
 
 
 async def until_told(round: Round) -> None:

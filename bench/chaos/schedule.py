@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from bench.chaos import restoring, strikes
-from bench.chaos.rounds import Fault
+from bench.chaos import one_at_a_time, restoring, strikes
+from bench.chaos.rounds import WIDE_PAUSE_SECONDS, Fault
 from contracts import actions, closed_sessions, commands, dlq, events, findings, inbound, registry, replies
 from devstack.errors import StackError
 
@@ -21,6 +21,9 @@ QUICK_PAUSE_SECONDS = 0.3
 """A backup is made under load."""
 DLQS = tuple(dlq.topic_for(service).name for service in dlq.SERVICES)
 LOGS = (commands, inbound, actions, events, findings, replies, registry, closed_sessions)
+
+
+wide = partial(Fault, pause=WIDE_PAUSE_SECONDS, tells_messages=True, wide=True)
 
 
 def schedule(engine_seconds: float = ENGINE_SECONDS) -> dict[str, Fault]:
@@ -48,6 +51,9 @@ def schedule(engine_seconds: float = ENGINE_SECONDS) -> dict[str, Fault]:
         "kafka-empty": Fault(restoring.kafka_emptied, tells_messages=True),
         "away-postgres": Fault(partial(strikes.postgres_away, seconds=POSTGRES_SECONDS)),
         "frozen-postgres": Fault(partial(strikes.postgres_frozen, seconds=FROZEN_SECONDS)),
+        "killed-brokers": wide(one_at_a_time.brokers_killed),
+        "killed-replicas": wide(one_at_a_time.replicas_killed),
+        "restarted": wide(one_at_a_time.restarted, orderly=True),
         "away-engine": Fault(partial(strikes.engine_away, seconds=engine_seconds), LONG_PAUSE_SECONDS),
     }
 

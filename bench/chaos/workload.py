@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -90,7 +91,11 @@ class Crowd:
     accepted: dict[str, int] = field(default_factory=dict)
     begun: dict[str, list[float]] = field(default_factory=dict)
     """Chat -> when the request began by which 1, 2, 3, … was accepted, on the clock of `time.monotonic`."""
+    tried: dict[str, list[float]] = field(default_factory=dict)
+    """The same of the first request, accepted or not."""
     refused: int = 0
+    refusals: Counter[str] = field(default_factory=Counter)
+    """Status, or kind of error -> how often."""
     pause: float = 0.0
     """Seconds between what somebody says and what he says next."""
 
@@ -144,6 +149,7 @@ class Crowd:
             number += 1
             async with gate:
                 began = time.monotonic()
+                self.tried.setdefault(str(chat), []).append(began)
                 while not await self._say(session, line, chat, number):
                     self.refused += 1
                     await asyncio.sleep(PAUSE_SECONDS)
@@ -158,8 +164,10 @@ class Crowd:
         headers = {"x-telegram-bot-api-secret-token": line.secret}
         try:
             async with session.post(line.url, json=update(chat, number), headers=headers) as answer:
+                self.refusals[f"{answer.status}"] += answer.status != 200
                 return answer.status == 200
-        except (aiohttp.ClientError, TimeoutError):
+        except (aiohttp.ClientError, TimeoutError) as error:
+            self.refusals[type(error).__name__] += 1
             return False
 
 

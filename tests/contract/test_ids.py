@@ -14,8 +14,8 @@ def test_a_derived_id_is_the_uuid5_of_its_parts() -> None:
 
 
 def test_effect_ids_are_derived_ids() -> None:
-    made = effect_ids("b/c/ü", 7)
-    assert [made(number) for number in (0, 3, 12)] == [derived_id("effect", "b/c/ü", 7, n) for n in (0, 3, 12)]
+    made = effect_ids("b/c/ü", 7, "e1")
+    assert [made(number) for number in (0, 3, 12)] == [derived_id("effect", "b/c/ü", 7, "e1", n) for n in (0, 3, 12)]
 
 
 def test_a_new_id_is_a_uuid7_and_they_are_ordered_by_time() -> None:

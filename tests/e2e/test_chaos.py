@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from bench.chaos import faults
+from bench.chaos import faults, one_at_a_time
 from bench.chaos.attack import SERVICES, Log, attack
 from bench.chaos.rounds import endure
 from bench.chaos.schedule import chosen, schedule
@@ -18,6 +18,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="package")
 SEED = 11
 EVENTS = 1000
 SECONDS, LONG_SECONDS = 20, 180
+RATE = 50
+"""Events a second, of two workers' tests on a few cores."""
 PROTECTIONS = ("lease", "outbox", "dedupe", "fence")
 
 
@@ -51,6 +53,19 @@ async def test_full_disks_are_survived_and_said(tmp_path: Path) -> None:
             for name in chosen(["disk"]):
                 verdict = await endure(stack, schedule()[name], log, disks)
                 assert verdict.sound, (name, verdict.figures())
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", chosen(["killed", "restarted"]))
+async def test_one_at_a_time_may_be_away(tmp_path: Path, name: str) -> None:
+    """Of three brokers and two replicas of each service."""
+    log, wide = Log(), one_at_a_time
+    async with Stack(
+        tmp_path, services=wide.SERVICES, env=wide.SETTINGS, report=log, sync=False, brokers=wide.BROKERS
+    ) as stack:
+        verdict = await endure(stack, schedule()[name], log, wide_rate=RATE)
+        assert verdict.sound, verdict.figures()
 
 
 async def survives(ground: Ground, seconds: float, seed: int) -> None:

@@ -48,12 +48,12 @@ def _as_uuid5(hex: str) -> str:
     return f"{hex[:8]}-{hex[8:12]}-5{hex[13:16]}-{_VARIANT[hex[16]]}{hex[17:20]}-{hex[20:32]}"
 
 
-def effect_ids(conversation: str, version: int) -> Callable[[int], str]:
-    """Ids of the effects, by number, of the turn that found the conversation at `version` (guarantees.md 2.6).
+def effect_ids(conversation: str, version: int, event: str) -> Callable[[int], str]:
+    """Ids of the effects, by number, of the turn in which this event found the conversation at `version` (guarantees.md 2.6).
 
-    Number 3 has `derived_id("effect", conversation, version, 3)`; what all have in common is hashed once.
+    Number 3 has `derived_id("effect", conversation, version, event, 3)`; what all have in common is hashed once.
     """
-    turn = sha1(_NAMESPACE + f"effect\x1f{conversation}\x1f{version}\x1f".encode(), usedforsecurity=False)
+    turn = sha1(_NAMESPACE + f"effect\x1f{conversation}\x1f{version}\x1f{event}\x1f".encode(), usedforsecurity=False)
 
     def effect_id(ordinal: int) -> str:
         whole = turn.copy()

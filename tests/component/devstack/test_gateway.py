@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
@@ -143,6 +144,19 @@ async def test_a_large_body_streams_through() -> None:
 
     async with service(count) as base, gateway(base) as client, client.post("/v1/signals", data=chunks()) as answer:
         assert await answer.json() == 64 * 65_536
+
+
+async def test_a_replica_that_takes_no_connection_is_passed_over() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        return web.Response(body=await request.read())
+
+    async with service(answer) as base:
+        turns = itertools.cycle([f"http://{HOST}:{free_port()}", base])
+        async with (
+            gateway_to(lambda _service: next(turns)) as client,
+            client.post("/v1/bots", data=b"said once") as got,
+        ):
+            assert (got.status, await got.read()) == (200, b"said once")
 
 
 @pytest.mark.parametrize("down", ["not running", "not listening"])

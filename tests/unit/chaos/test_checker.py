@@ -94,8 +94,8 @@ def test_nothing_else_may_differ_after_a_deleted_topic(texts: list[str], count: 
     assert judge({"a": 4}, arrivals(*texts), {"a": count}, {}, {"a": {1, 2}}).figures()[wrong]
 
 
-@pytest.mark.parametrize("kind", ["silent", "stuck"])
-def test_silence_and_standstill_are_findings(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["silent", "stuck", "needless"])
+def test_silence_standstill_and_needless_repeats_are_findings(kind: str) -> None:
     verdict = judge({"a": 1}, arrivals("1:1"), {"a": 1}, {})
     verdict.found(kind, 1, "PostgreSQL is away, and readiness says nothing of it")
     assert not verdict.sound

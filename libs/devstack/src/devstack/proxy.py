@@ -94,7 +94,7 @@ class Proxy:
                 "service-down", 503, "Service down", f"The service {service} is not running.", headers=COME_AGAIN
             )
         try:
-            await self._relay(scope, receive, send, base)
+            await self._relay(scope, receive, send, service, base)
         except NoAnswer as error:
             log.info("%s %s: %s did not answer (%s)", scope["method"], scope["path"], service, error)
             raise ProblemError(
@@ -103,11 +103,11 @@ class Proxy:
         except (BrokenOff, CallerGone):
             return  # The server closes a connection whose answer has no end.
 
-    async def _relay(self, scope: Scope, receive: Receive, send: Send, base: str) -> None:
+    async def _relay(self, scope: Scope, receive: Receive, send: Send, service: str, base: str) -> None:
         """Ask the service and pass its answer on, for as long as the caller is there."""
         upload = Upload(receive, scope["headers"])
         await upload.begin()
-        upstream = await self._upstreams.take(base)
+        upstream, base = await self._connected(service, base)
         try:
             await self._exchange(upstream, scope, upload, send)
         except NoAnswer as error:
@@ -119,6 +119,17 @@ class Proxy:
             if not upload.whole:
                 upstream.close()  # The rest of the body would be taken for another request.
             self._upstreams.give(upstream, base)
+
+    async def _connected(self, service: str, base: str) -> tuple[Upstream, str]:
+        """A connection to this replica, or to the next one where it takes none, as one that is just being started; and which it
+        is. Raises NoAnswer."""
+        try:
+            return await self._upstreams.take(base), base
+        except NoAnswer:
+            other = self._backend(service)
+            if other is None or other == base:
+                raise
+            return await self._upstreams.take(other), other
 
     async def _exchange(self, upstream: Upstream, scope: Scope, upload: Upload, send: Send) -> None:
         upstream.begin(scope["method"])

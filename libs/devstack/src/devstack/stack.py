@@ -9,14 +9,14 @@ import itertools
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from devstack.embedded import together
-from devstack.embedded_kafka import EmbeddedKafka
+from devstack.embedded_kafka import EmbeddedKafka, brokers_in
 from devstack.embedded_postgres import EmbeddedPostgres
 from devstack.errors import StackError
 from devstack.kafka_place import own_broker
@@ -29,6 +29,7 @@ from devstack.supervisor import Report, keep_running
 from operations.databases import prepare_database
 from operations.errors import CommandError
 from operations.installation import broker
+from operations.layout import Layout
 from operations.migrations import migrate
 from operations.services import MODULES, OWNERS
 from operations.topics import create_topics
@@ -82,19 +83,21 @@ class Stack:
         database: str | None = None,
         report: Report = ignore,
         sync: bool = True,
+        brokers: int = 1,
     ) -> None:
         """All files lie in `folder`; a stack on the same folder later goes on with its data.
 
         `services` maps each instance to start (`flow-engine`, `flow-engine-2`) to settings of its own, `env` holds
         settings of all. `port` is the gateway's, 0 for any. `kafka` (`host:port`) and `database` (a DSN that may
         create databases and roles) name servers to use instead of starting them. `report` gets a line per crash.
-        Without `sync` the data need not outlive a crash of the machine (EmbeddedPostgres).
+        Without `sync` the data need not outlive a crash of the machine (EmbeddedPostgres). `brokers`: 1, or 3 in a new folder,
+        with each record in all of them and acknowledged when two have it.
         """
         self.folder = folder.resolve()
         self.logs = self.folder / "logs"
         self._wanted_services, self._env, self._report = services, dict(env or {}), report
         self._external_kafka, self._external_database = kafka, database
-        self._kafka = EmbeddedKafka(self.folder / "kafka", log=self.logs / "kafka.log")
+        self._brokers = brokers_in(self.folder / "kafka", brokers, log=self.logs / "kafka.log")
         self._postgres = EmbeddedPostgres(self.folder / "postgres", log=self.logs / "postgres.log", sync=sync)
         self._services: dict[str, Service] = {}
         self._proxy = Proxy(self._backend, port=port)
@@ -121,8 +124,13 @@ class Stack:
 
     @property
     def kafka(self) -> EmbeddedKafka:
-        """The embedded broker, to kill and start."""
-        return self._kafka
+        """The embedded broker, the first of several, to kill and start."""
+        return self._brokers[0]
+
+    @property
+    def brokers(self) -> Sequence[EmbeddedKafka]:
+        """All embedded brokers."""
+        return self._brokers
 
     @property
     def postgres(self) -> EmbeddedPostgres:
@@ -131,8 +139,8 @@ class Stack:
 
     @property
     def bootstrap_servers(self) -> str:
-        """`host:port` of the broker, embedded or given."""
-        return self._external_kafka or self._kafka.bootstrap_servers
+        """`host:port` of the broker, embedded or given; of several separated by commas."""
+        return self._external_kafka or ",".join(each.bootstrap_servers for each in self._brokers)
 
     @property
     def cluster(self) -> Cluster:
@@ -222,7 +230,7 @@ class Stack:
 
     async def make_topics(self) -> None:
         """Make the topics that are not there yet."""
-        await create_topics(self.cluster)
+        await create_topics(self.cluster, layout=Layout(3, 2) if len(self._brokers) > 1 else Layout())
 
     async def make_tables(self) -> None:
         """Bring the services' tables up to date."""
@@ -234,8 +242,9 @@ class Stack:
 
     async def _start_kafka(self) -> None:
         if self._external_kafka is None:
-            await self._kafka.start()
-            self._supervise(self._kafka)
+            await together(*(each.start() for each in self._brokers))
+            for each in self._brokers:
+                self._supervise(each)
         await self.make_topics()
 
     async def _start_database(self, secrets: StackSecrets) -> None:
@@ -255,7 +264,7 @@ class Stack:
         await self._stop_services("ingress")
         await self._stop_services("flow-engine", "dispatcher")
         await self._stop_services("registry")
-        await asyncio.gather(self._kafka.stop(), self._postgres.stop())
+        await asyncio.gather(*(each.stop() for each in self._brokers), self._postgres.stop())
         (self.folder / RUNNING).unlink(missing_ok=True)
         if self._lock is not None:
             self._lock.close()
@@ -279,8 +288,9 @@ class Stack:
         self._supervision.append(asyncio.create_task(keep_running(server, self._report)))
 
     def _backend(self, kind: str) -> str | None:
-        """A running replica, in turn."""
-        running = [each.base_url for each in self._services.values() if each.service == kind and each.running]
+        """A replica that runs and is not asked to end, in turn."""
+        replicas = (each for each in self._services.values() if each.service == kind)
+        running = [each.base_url for each in replicas if each.running and each.wanted]
         return running[next(self._turns[kind]) % len(running)] if running else None
 
 

@@ -10,6 +10,7 @@ from devstack.errors import StackError
 from devstack.paths import ROOT
 
 FAST = ("tests/checks", "tests/unit", "tests/contract", "tests/bombs")
+COMPONENT = "tests/component"
 HELM_TOOLS = ("helm", "kubectl-validate", "go")
 NOT_SLOW = ("-m", "not slow")
 OPT_IN = ("--ignore=tests/containers", "--ignore=tests/observability")
@@ -72,8 +73,9 @@ def pytest_arguments(words: Sequence[str]) -> list[str]:
     return [*NOT_SLOW, *(() if words else (*OPT_IN, *SHARED, LIMIT)), *words]
 
 
-def run_tests(words: Sequence[str]) -> int:
-    """Run the tests that the words name; pytest's exit code.
+def run_tests(words: Sequence[str], *, contained: bool = False) -> int:
+    """Run the tests that the words name; pytest's exit code. `contained`: on servers in containers, one pair for all of them, and
+    so in one process; without words the component tests.
 
     What Python compiles is kept, also where PYTHONDONTWRITEBYTECODE asks for the opposite: without it each of some hundred
     processes, most of them services that are started anew, compiles our code for itself.
@@ -81,7 +83,11 @@ def run_tests(words: Sequence[str]) -> int:
     if words and words[0] == "containers":
         require_containers()
     env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-    command = [sys.executable, "-m", "pytest", *pytest_arguments(words)]
+    module = "support.contained" if contained else "pytest"
+    if contained:
+        env["PYTHONPATH"] = os.pathsep.join([str(ROOT / "tests"), env.get("PYTHONPATH", "")])
+        words = words or [COMPONENT]
+    command = [sys.executable, "-m", module, *pytest_arguments(words)]
     return subprocess.run(command, cwd=ROOT, env=env, check=False).returncode
 
 

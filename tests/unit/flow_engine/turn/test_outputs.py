@@ -21,16 +21,17 @@ NOW = "2026-11-21T00:01:00.000Z"
 
 
 def outputs(**more: Any) -> Outputs:
-    given: dict[str, Any] = {"key": "b/c/1", "id_base": ("b/c/1", 4), "project_id": "p", "now": NOW, "hops": 2}
+    given: dict[str, Any] = {"key": "b/c/1", "id_base": ("b/c/1", 4, "e1"), "project_id": "p", "now": NOW, "hops": 2}
     return Outputs(**given, traceparent=None, **more)
 
 
-def test_ids_follow_from_the_conversation_its_version_and_the_ordinal() -> None:
+def test_ids_follow_from_the_conversation_its_version_the_event_and_the_ordinal() -> None:
     made = outputs()
     made.event("flow.launched", {})
     made.event("flow.completed", {})
     ids = [(dict(record.headers)["ce_id"]).decode() for record in made.records]
-    assert ids == list(map(effect_ids("b/c/1", 4), (0, 1)))
+    assert ids == list(map(effect_ids("b/c/1", 4, "e1"), (0, 1)))
+    assert effect_ids("b/c/1", 4, "e2")(0) != ids[0]
 
 
 def test_an_event_has_what_all_share_and_its_own() -> None:

@@ -23,7 +23,7 @@ def _outputs(arrived: Arrived, loaded: LoadedConversation | None = None, about: 
     """For what leaves without a turn; ids follow from the event and from what this is about."""
     return Outputs(
         key=arrived.key,
-        id_base=(f"{about} {arrived.event_id}", loaded.conversation.version if loaded else 0),
+        id_base=(about, loaded.conversation.version if loaded else 0, arrived.event_id),
         project_id=arrived.body.project_id,
         now=rfc3339_ms(arrived.record.timestamp),
         hops=arrived.body.hops + 1,

@@ -1,7 +1,7 @@
 """The records that one event causes: plain dicts in the shape of contracts, encoded once.
 
 Their order is their place in the stream; the partition loop adds the headers that name their source. Ids follow from the
-conversation, its version before the turn and the ordinal, so that a repeat makes the same records.
+conversation, its version before the turn, the event and the ordinal, so that a repeat makes the same records.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ class Outputs:
         self,
         *,
         key: str,
-        id_base: tuple[str, int],
+        id_base: tuple[str, int, str],
         project_id: str,
         now: str,
         hops: int,
         traceparent: str | None,
     ) -> None:
-        """`id_base`: what ids follow from, the conversation and its version before the turn."""
+        """`id_base`: what ids follow from, the conversation, its version before the turn and the event."""
         self.key, self.now, self.hops = key, now, hops
         self.records: list[Outgoing] = []
         self.effects: list[dict[str, str]] = []

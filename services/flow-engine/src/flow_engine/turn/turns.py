@@ -119,7 +119,7 @@ class Turns:
         loaded = event.loaded
         leaves_nothing = turn.refused is not None and loaded.is_unknown
         turn.conversation.version = before.version + 1
-        outputs = _outputs(event, before, turn, traceparent, leaves_nothing=leaves_nothing)
+        outputs = _outputs(event, before, turn, traceparent)
         loaded.conversation = turn.conversation
         writer = self._written(event, before, turn, outputs)
         encoded = encoded_state(turn.conversation, event.now)
@@ -183,18 +183,16 @@ class Turns:
         work.send(event.arrived.record, writer.outputs.records)
 
 
-def _outputs(
-    event: InboundEvent, before: Before, turn: Turn, traceparent: str | None, *, leaves_nothing: bool
-) -> Outputs:
+def _outputs(event: InboundEvent, before: Before, turn: Turn, traceparent: str | None) -> Outputs:
     """Where the turn's records are collected.
 
-    A refusal that leaves no trace of the conversation takes its ids from the event: the version that ids follow from is
-    not saved, and the next event would make the same ones.
+    Their ids follow from the event, too: another one may find the conversation at the same version, after a refusal that leaves no
+    trace of it, and after a restore with which what came since the backup is left out.
     """
     key = event.loaded.conversation.key
     return Outputs(
         key=key,
-        id_base=(f"refused {event.id}" if leaves_nothing else key, before.version),
+        id_base=(key, before.version, event.id),
         project_id=turn.conversation.project_id,
         now=event.now,
         hops=event.body.hops + 1,

@@ -1,0 +1,127 @@
+"""One service's tables are put back as they were a while ago: what each choice of docs/how-to/operate.md repeats, and what it
+leaves out, counted at the far ends."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from bench.chaos.attack import assembled, rows_of
+from bench.chaos.ear import GONE, HOOK, Ear, ear
+from bench.chaos.operating import switchhook
+from bench.chaos.readiness import names, nothing, until
+from bench.chaos.restoring import dump, launch, read_in
+from bench.chaos.workload import Crowd
+
+from devstack.stack import Stack
+from operations.api import Api
+from operations.restores import Choice
+from support.ground import Ground
+from support.waiting import eventually
+
+pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.slow, pytest.mark.timeout(240)]
+PEOPLE, BEFORE, SINCE = 12, 3, 2
+"""How many say how much before the backup, and how much since."""
+SECONDS = 60
+UNFINISHED = "SELECT 1 FROM delivery WHERE project_id = $1 AND finished_at IS NULL LIMIT 1"
+
+
+class Outcome(NamedTuple):
+    """What comes of one choice. `missed`: what the command says was done since the backup, a type of record and how often.
+    `repeated`: how often each message and webhook of then comes again. `forgotten`: how much of what was said is counted no more."""
+
+    missed: tuple[str, int]
+    repeated: int = 0
+    forgotten: int = 0
+
+
+TABLE: dict[tuple[str, Choice], Outcome] = {
+    ("flow-engine", "again"): Outcome(("inbound.message", PEOPLE * SINCE)),
+    ("flow-engine", "skip"): Outcome(("inbound.message", PEOPLE * SINCE), forgotten=SINCE),
+    ("dispatcher", "again"): Outcome(("action.send_message", PEOPLE * SINCE), repeated=1),
+    ("dispatcher", "skip"): Outcome(("action.send_message", PEOPLE * SINCE)),
+}
+
+
+@pytest.mark.parametrize(("service", "choice"), TABLE, ids=[" ".join(cell) for cell in TABLE])
+async def test_a_restored_service_repeats_and_leaves_out_what_the_page_says(
+    ground: Ground, tmp_path: Path, service: str, choice: Choice
+) -> None:
+    expected = TABLE[service, choice]
+    async with people(ground.stack) as (crowd, far_end, api):
+        await api.post(
+            "/v1/endpoints", {"url": far_end.url + HOOK, "events": ["message.received"], "schedule": [1] * 10}
+        )
+        await say(ground.stack, crowd, far_end, BEFORE)
+        await dump(ground.stack, service, tmp_path / "dump")
+        await say(ground.stack, crowd, far_end, SINCE)
+        told = await restored(ground.stack, service, choice, tmp_path / "dump")
+        await say(ground.stack, crowd, far_end, 1)
+    kind, count = expected.missed
+    assert (kind, count) in [(name, int(number)) for number, name in re.findall(r"(\d+) ([\w.]+)", told)], told
+    spoken = BEFORE + SINCE
+    once = [f"{n}:{n}" for n in range(1, spoken + 1)]
+    again = once[BEFORE:] * expected.repeated
+    last = f"{spoken + 1}:{spoken + 1 - expected.forgotten}"
+    for chat in map(str, crowd.chats):
+        assert [text for who, text in far_end.heard if who == chat] == [*once, *again, last]
+        for n in range(1, spoken + 2):
+            times = 1 + (expected.repeated if BEFORE < n <= spoken else 0)
+            assert list(far_end.told["message.received", f"P{chat}:{n}"].values()) == [times], n
+
+
+async def test_a_restored_registry_hears_once_more_of_what_was_found(ground: Ground, tmp_path: Path) -> None:
+    """An endpoint answered 410 since the backup: the registry had disabled it."""
+    async with people(ground.stack, 1) as (crowd, far_end, api):
+        url = far_end.url + GONE
+        made = await api.post("/v1/endpoints", {"url": url, "events": ["message.received"], "schedule": [1]})
+
+        async def state_is(wanted: str) -> bool:
+            return bool((await api.get(f"/v1/endpoints/{made['id']}"))["state"] == wanted)
+
+        await dump(ground.stack, "registry", tmp_path / "dump")
+        await say(ground.stack, crowd, far_end, 1)
+        await eventually(lambda: state_is("disabled"), seconds=SECONDS)
+        await restored(ground.stack, "registry", "again", tmp_path / "dump")
+        await eventually(lambda: state_is("disabled"), seconds=SECONDS)
+
+
+@asynccontextmanager
+async def people(stack: Stack, count: int = PEOPLE) -> AsyncIterator[tuple[Crowd, Ear, Api]]:
+    """Who count aloud to bots of a project of their own, where they are answered, and the project's API."""
+    async with (
+        ear() as far_end,
+        assembled(stack, far_end, 2, count) as crowd,
+        Api(stack.base_url, stack.secrets.admin_token, crowd.project) as api,
+    ):
+        yield crowd, far_end, api
+
+
+async def say(stack: Stack, crowd: Crowd, far_end: Ear, numbers: int) -> None:
+    """Each says so many more; returns once all is answered and the dispatcher has saved that."""
+    await crowd.say_more(numbers)
+    await eventually(lambda: crowd.all_answered(far_end.heard), seconds=SECONDS)
+
+    async def finished() -> bool:
+        return not await rows_of(stack, "dispatcher", UNFINISHED, crowd.project)
+
+    await eventually(finished, seconds=SECONDS)
+
+
+async def restored(stack: Stack, service: str, choice: Choice, backup: Path) -> str:
+    """Put its tables back and decide; what the command says there is to decide."""
+    replicas = [each for each in stack.services.values() if each.service == service]
+    await asyncio.gather(*(each.stop() for each in replicas))
+    await read_in(stack, service, backup)
+    await launch(replicas)
+    assert await until(stack, names(f"accept-restore {service}"), SECONDS) is not None
+    words = ("checkpoints", "accept-restore", service)
+    told = await switchhook(stack, *words, service=service)
+    await switchhook(stack, *words, choice, service=service)
+    assert await until(stack, nothing, SECONDS) is not None
+    return told
