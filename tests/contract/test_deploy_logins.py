@@ -11,7 +11,9 @@ FILES = [
     file for file in sorted((ROOT / "deploy").rglob("*")) if file.is_file() and file.suffix not in (".lock", ".md")
 ]
 OPEN = (
-    re.compile(r"[:=] ?[\"']?(PLAINTEXT|SSL)\b|ANONYMOUS"),  # Kafka's ways in without SASL.
+    re.compile(
+        r"[:=] ?[\"']?(PLAINTEXT|SSL)\b|ANONYMOUS(?!_ENABLED: \"false\")"
+    ),  # Kafka's and Grafana's ways in without a login.
     re.compile(r"allow\.everyone\.if\.no\.acl\.found"),
     re.compile(r"\btrust\b|HOST_AUTH_METHOD"),  # PostgreSQL's way in without a password.
     re.compile(r"(?i)\$\{\w*(password|token|kek|link_key|database|secret)\w*:?-[^}]"),  # A default for what is secret.

@@ -20,7 +20,7 @@ VERBS = (
     "topics grow --partitions 24", "topics accept-loss flow-engine", "topics accept-loss flow-engine switchhook.inbound.v1 0",
     "acls apply", "checkpoints accept-restore dispatcher", "checkpoints accept-restore dispatcher again", "dlq list",
     "dlq show x", "dlq release x", "dlq discard --all", "held list", "held show x", "held release --all",
-    "held discard x --all", "project create a", "project list", "token create t --project p --scope admin",
+    "held discard x --all", "project create a", "project list", "project kafka p", "token create t --project p --scope admin",
     "token list --project p", "token revoke t --project p",
 )  # fmt: skip
 BY_KAFKA = tuple(verb for verb in VERBS if verb.split()[0] in ("topics", "acls") and "accept" not in verb)
