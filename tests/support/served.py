@@ -86,11 +86,14 @@ def ingress_app(view: FakeView) -> ASGIApp:
     return ingress.app
 
 
-def engine_app(view: FakeView) -> ASGIApp:
-    """The engine's log of events, which is empty."""
+def engine_app(view: FakeView, pool: Any) -> ASGIApp:
+    """The engine's log of events, which is empty, and its contacts, on a database."""
     deps: Any = SimpleNamespace(
         authoriser=Authoriser(view, OPERATOR),
         store=ConversationsInMemory(),
+        pool=pool,
+        bot=lambda id: view.get("bot", id),
+        bots=lambda project: view.all("bot", project),
         trigger=lambda id: view.get("trigger", id),
         publisher=FakePublisher(),
         project_of=lambda bot_id: PROJECT,
@@ -118,7 +121,7 @@ def registry_app(pool: Any) -> ASGIApp:
 
 @contextlib.contextmanager
 def served(view: FakeView, databases: Mapping[str, str]) -> Iterator[dict[Service, str]]:
-    """Service -> its base URL. `databases`: the DSNs of `dispatcher` and `registry`."""
+    """Service -> its base URL. `databases`: the DSNs of `dispatcher`, `registry` and `flow_engine`."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -143,10 +146,10 @@ class _Served:
         self._listening: list[Listening] = []
 
     async def start(self) -> dict[Service, str]:
-        dispatcher, registry = [await self._pool(name) for name in ("dispatcher", "registry")]
+        dispatcher, registry, engine = [await self._pool(name) for name in ("dispatcher", "registry", "flow_engine")]
         apps: dict[Service, ASGIApp] = {
             "ingress": ingress_app(self._view),
-            "flow-engine": engine_app(self._view),
+            "flow-engine": engine_app(self._view, engine),
             "dispatcher": dispatcher_app(self._view, dispatcher),
             "registry": registry_app(registry),
         }

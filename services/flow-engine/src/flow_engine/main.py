@@ -59,16 +59,30 @@ class Engine(Service):
     @property
     def store(self) -> PostgresConversations:
         """Raises ProblemError 503 before Postgres was there for the first time."""
-        return PostgresConversations(self.database.pool)
+        return PostgresConversations(self.pool)
 
     def trigger(self, trigger_id: str) -> Trigger | None:
         """A trigger by id."""
         found: Trigger | None = self.view.get("trigger", trigger_id)
         return found
 
+    @property
+    def pool(self) -> Pool:
+        """The API's. Raises ProblemError 503 before Postgres was there for the first time."""
+        return self.database.pool
+
+    def bot(self, bot_id: str) -> Bot | None:
+        """A bot by id."""
+        found: Bot | None = self.view.get("bot", bot_id)
+        return found
+
+    def bots(self, project_id: str) -> list[Bot]:
+        """Those of a project."""
+        return self.view.all("bot", project_id)
+
     def project_of(self, bot_id: str) -> str | None:
         """Whose bot it is."""
-        bot: Bot | None = self.view.get("bot", bot_id)
+        bot = self.bot(bot_id)
         return bot.project_id if bot else None
 
     def checks(self) -> Checks:

@@ -21,6 +21,7 @@ class MessageRow(NamedTuple):
     at: datetime
     content: bytes
     """JSON."""
+    bot_id: str
 
 
 class Identity(NamedTuple):

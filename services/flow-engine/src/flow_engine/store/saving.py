@@ -44,7 +44,7 @@ class NewConversationRow(NamedTuple):
 
 CHANGED = Columns(ConversationRow, "uuid bigint bigint bytea bytea bytea uuid timestamptz")
 NEW = Columns(NewConversationRow, "uuid text bigint bytea bytea bytea uuid timestamptz")
-SAID = Columns(MessageRow, "uuid int bigint text uuid timestamptz bytea")
+SAID = Columns(MessageRow, "uuid int bigint text uuid timestamptz bytea text")
 SAVE = f"""
 WITH saved AS (
     UPDATE conversation c

@@ -73,7 +73,10 @@ class TurnWriter:
 
     def _log(self, seq: int, sender: str, id: str, content: dict[str, Any]) -> None:
         place = self._place + len(self.messages)
-        self.messages.append(MessageRow(self.event.loaded.id, seq, place, sender, id, self._moment, encode(content)))
+        bot = self.conversation.bot_id
+        self.messages.append(
+            MessageRow(self.event.loaded.id, seq, place, sender, id, self._moment, encode(content), bot)
+        )
 
     def action(self, kind: str, fields: dict[str, Any], *, id: str | None = None) -> None:
         """Something for the dispatcher to do; `fields` are those of its kind in contracts.actions. Raises TooLarge."""
