@@ -6,7 +6,6 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
 
@@ -14,18 +13,14 @@ import asyncpg
 import httpx
 import orjson
 import pytest
-from pydantic import SecretStr
 
-from contracts.registry import Bot, Token
+from contracts.registry import Bot
 from flow_engine.store import chat_log, contact_lists
 from flow_engine.store.contact_lists import Filter
-from flow_engine.web.routes import make_app
-from servicekit.credentials.tokens import generate_token
-from servicekit.web.auth import Authoriser
+from support.data_api import KafkaOfWorld, data_api, token
 from support.engine_database import engine_pool
 from support.engine_world import BOT, PROJECT, TELEGRAM, EngineWorld
 
-OPERATOR = "operator-token-of-at-least-32-characters"
 OTHER_BOT = "bot-of-another-project"
 
 
@@ -38,26 +33,8 @@ async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Recor
 @pytest.fixture
 async def http(world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[httpx.AsyncClient]:
     world.view.put(Bot(id=OTHER_BOT, project_id="project-2", name="Theirs"))
-    deps: Any = SimpleNamespace(
-        authoriser=Authoriser(world.view, SecretStr(OPERATOR)),
-        store=world.store,
-        pool=pool,
-        trigger=lambda id: None,
-        bot=lambda id: world.view.get("bot", id),
-        bots=lambda project: world.view.all("bot", project),
-    )
-    transport = httpx.ASGITransport(make_app(deps), client=("203.0.113.7", 1))
-    headers = token(world, "reader")
-    async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+    async with data_api(world, pool, KafkaOfWorld(world)) as client:
         yield client
-
-
-def token(world: EngineWorld, id: str, project: str = PROJECT) -> dict[str, str]:
-    """The headers of a caller that may read data."""
-    text, _, sha256 = generate_token()
-    known = {"id": id, "project_id": project, "name": id, "sha256": sha256, "scopes": ("data:read",)}
-    world.view.put(Token.model_validate(known))
-    return {"authorization": f"Bearer {text}"}
 
 
 async def items(http: httpx.AsyncClient, path: str, **query: Any) -> list[dict[str, Any]]:
@@ -198,7 +175,7 @@ async def test_who_was_merged_is_listed_once_and_found_under_both_ids(
 async def test_another_projects_people_are_seen_by_nothing(world: EngineWorld, http: httpx.AsyncClient) -> None:
     await some_people(world)
     (anna,) = await items(http, "/v1/contacts", q="anna@")
-    theirs = token(world, "theirs", "project-2")
+    theirs = token(world, "theirs", "data:read", project="project-2")
     for query in ({}, {"tag": "vip"}, {"q": "anna"}, {"bot": OTHER_BOT}):
         assert (await http.get("/v1/contacts", params=query, headers=theirs)).json() == {"items": [], "next": None}
     foreign = await http.get(f"/v1/contacts/{anna['id']}", headers=theirs)
@@ -269,12 +246,13 @@ async def test_the_requests_of_the_guide_are_answered(world: EngineWorld, http: 
     await world.say("hello?", "1", profile={"name": "Ann Lee"})
     await update(world, "1", add_tags=["vip"])
     (ann,) = await items(http, "/v1/contacts")
-    requests = re.findall(r"(?m)^```http\nGET (.*)$", GUIDE.read_text())
-    assert len(requests) == 6
-    for path in requests:
-        answer = await http.get(path.replace("{contact}", ann["id"]))
-        assert answer.status_code == 200
-        assert ann["id"] in answer.text
+    requests = re.findall(r"(?m)^```http\n(GET|POST|PATCH) (.*)\n(.*)$", GUIDE.read_text())
+    assert len(requests) == 8
+    for method, path, body in requests:
+        sent = {"content": body} if method != "GET" else {}
+        answer = await http.request(method, path.replace("{contact}", ann["id"]), **sent)
+        assert answer.is_success, answer.text
+        assert method == "POST" or ann["id"] in answer.text
 
 
 PEOPLE = 20_000

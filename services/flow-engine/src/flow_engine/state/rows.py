@@ -25,7 +25,10 @@ class MessageRow(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """A verified identifier and whose it is. `kind` and `value` as contracts.people.identifier has them."""
+    """A verified identifier and whose it is. `kind` and `value` as contracts.people.identifier has them.
+
+    Without a value: the contact has none of this kind any more.
+    """
 
     bot_id: str
     kind: str

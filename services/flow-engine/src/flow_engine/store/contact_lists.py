@@ -36,7 +36,8 @@ SELECT term, contact_id AS id FROM contact_term
  ORDER BY term, contact_id LIMIT $3
 """
 _COLUMNS = """
-c.id, c.id AS contact_id, c.project_id, c.bot_id, c.external_id, c.phone, c.email, c.profile, c.variables, c.tags, c.flags, c.created_at
+c.id, c.id AS contact_id, c.project_id, c.bot_id, c.external_id, c.phone, c.email, c.profile, c.variables, c.tags, c.flags, c.version,
+c.created_at
 """
 _CHOSEN = f"""
 SELECT {_COLUMNS}, u.term
@@ -99,11 +100,12 @@ class ChannelOf(NamedTuple):
 
 
 class Listed(NamedTuple):
-    """A contact with its conversations, the last used first."""
+    """A contact with its conversations, the last used first. `version` counts its changes."""
 
     project_id: str
     bot_id: str
     contact: Contact
+    version: int
     created_at: datetime
     channels: list[ChannelOf]
 
@@ -167,8 +169,11 @@ async def _with_channels(connection: Connection, rows: Sequence[Any]) -> list[Li
         if len(theirs[row["owner"]]) < MOST_CHANNELS:
             theirs[row["owner"]].append(_channel(row))
     return [
-        Listed(row["project_id"], row["bot_id"], contact_of(row), row["created_at"], theirs[row["id"]]) for row in rows
-    ]
+        Listed(
+            row["project_id"], row["bot_id"], contact_of(row), row["version"], row["created_at"], theirs[row["id"]]
+        )
+        for row in rows
+    ]  # fmt: skip
 
 
 def _channel(row: Any) -> ChannelOf:

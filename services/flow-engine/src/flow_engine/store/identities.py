@@ -39,7 +39,7 @@ SELECT id AS contact_id, external_id, phone, email, profile, variables, tags, fl
 """
 _JOIN = f"""
 UPDATE contact SET {", ".join(f"{name} = ${place}" for place, name in enumerate(COLUMNS, 2))},
-       profile = $5, variables = $6, tags = $7, flags = $8
+       profile = $5, variables = $6, tags = $7, flags = $8, version = version + 1
  WHERE id = $1
 """
 _POINT = "UPDATE contact SET merged_into = $2 WHERE id = $1 OR merged_into = $1"
@@ -80,7 +80,8 @@ async def _verify(identity: Identity, merged: dict[str, str], connection: Connec
         merged.update({id: survivor for id, into in merged.items() if into == gone}, **{gone: survivor})
         return
     await connection.execute(_DROP_OTHERS, contact_id, identity.kind, identity.value)
-    await connection.execute(_PUT, *name, contact_id)
+    if identity.value:
+        await connection.execute(_PUT, *name, contact_id)
 
 
 async def _merge(contact_id: UUID, survivor_id: UUID, connection: Connection) -> None:

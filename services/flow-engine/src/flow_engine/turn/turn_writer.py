@@ -48,12 +48,9 @@ class TurnWriter:
         self._place = self.conversation.version << 8
         self._seen_contact: Contact | None = None
         self._view = orjson.Fragment(b"null")
-        shared = {
-            "event_id": event.id,
-            "bot": event.around.bot,
-            "channel": event.around.channel,
-            "conversation_id": event.loaded.id,
-        }
+        shared = {"event_id": event.id, "bot": event.around.bot}
+        if not event.is_of_contact:
+            shared |= {"channel": event.around.channel, "conversation_id": event.loaded.id}
         outputs.share(shared, self.contact_view(contact) if contact.id else None)
 
     def person_said(self, body: MessageReceived, seq: int) -> None:

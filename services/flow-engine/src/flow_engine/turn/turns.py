@@ -124,6 +124,8 @@ class Turns:
         writer = self._written(event, before, turn, outputs)
         encoded = encoded_state(turn.conversation, event.now)
         outcome = answers.outcome_of(turn, event.id, writer.said, is_url=event.is_url)
+        if event.is_of_contact and turn.refused is None:
+            outcome = Outcome("completed", contact_id=turn.contact.id)
         self._answer(event, turn, writer, outcome)
         self._add(event, turn, writer, outcome)
         if not leaves_nothing:

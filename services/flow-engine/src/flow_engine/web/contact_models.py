@@ -71,3 +71,10 @@ class ChatLog(BaseModel):
 
     items: list[ChatLine]
     next: str | None
+
+
+class Accepted(BaseModel):
+    """A write that is in Kafka. `GET /v1/events/{event_id}` tells what became of it."""
+
+    event_id: str
+    status: Literal["accepted"]

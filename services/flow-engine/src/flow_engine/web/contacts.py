@@ -1,4 +1,4 @@
-"""Contacts and chat logs, read: a page, one contact, all of them as a stream."""
+"""Contacts and chat logs: a page, one contact, all of them as a stream; a contact made, a contact changed."""
 
 from __future__ import annotations
 
@@ -16,8 +16,10 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from contracts.registry import Bot
 from flow_engine.store import chat_log, contact_lists
 from flow_engine.store.chat_log import Line, LinePlace
-from flow_engine.store.contact_lists import Filter, Place
-from flow_engine.web import views
+from flow_engine.store.contact_lists import Filter, Listed, Place
+from flow_engine.web import contact_changes, views, writing
+from flow_engine.web.contact_changes import ContactChange, NewContact
+from flow_engine.web.writing import Writes
 from servicekit.storable import moment_of
 from servicekit.web.auth import Caller
 from servicekit.web.pagination import MAX_LIMIT, decode_cursor, encode_cursor, page, page_limit
@@ -28,6 +30,8 @@ from servicekit.web.routes import Handler
 LIST = "GET /v1/contacts"
 EXPORT = "GET /v1/contacts/export"
 SHOW = "GET /v1/contacts/{contact}"
+MAKE = "POST /v1/contacts"
+CHANGE = "PATCH /v1/contacts/{contact}"
 CHAT_LOG = "GET /v1/chatlogs"
 NDJSON = "application/x-ndjson"
 MOST_WORDS, LONGEST_FILTER = 8, 1024
@@ -45,6 +49,11 @@ class Deps(Protocol):
 
     def bots(self, project_id: str) -> list[Bot]:
         """Those of a project."""
+        ...
+
+    @property
+    def writes(self) -> Writes:
+        """The way into Kafka."""
         ...
 
 
@@ -67,16 +76,38 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         return StreamingResponse(exported(deps, asked), media_type=NDJSON)
 
     async def show(request: Request, caller: Caller) -> Response:
-        id = contact_id_of(request)
-        async with deps.pool.acquire() as connection:
-            found = await contact_lists.find(connection, id)
-        if found is None or caller.project not in (found.project_id, None):
-            raise not_found("The contact")
-        return JSONResponse(views.contact(found))
+        return _shown(await found_by(deps, caller, contact_id_of(request)))
+
+    async def make(request: Request, caller: Caller) -> Response:
+        sent = await request.body()
+        new = contact_changes.read(sent, NewContact)
+        bot = bot_of(new.bot, caller, deps)
+        asked = writing.asked_by(request, bot.project_id, sent, caller.token_id)
+        reply = await deps.writes.apply(asked, bot.project_id, bot.id, asked.event_id, contact_changes.made(new))
+        if reply is None:
+            return _accepted(asked.event_id)
+        if reply.contact_id is None:
+            raise writing.problem_of(reply)
+        answer = _shown(await found_by(deps, caller, reply.contact_id), 201)
+        answer.headers["location"] = f"/v1/contacts/{reply.contact_id}"
+        return answer
+
+    async def change(request: Request, caller: Caller) -> Response:
+        sent = await request.body()
+        wanted = contact_changes.changed(contact_changes.read(sent, ContactChange))
+        known = await found_by(deps, caller, contact_id_of(request))
+        asked = writing.asked_by(request, known.project_id, sent, caller.token_id)
+        wanted["if_version"] = _version(request.headers.get("if-match"))
+        reply = await deps.writes.apply(asked, known.project_id, known.bot_id, known.contact.id, wanted)
+        if reply is None:
+            return _accepted(asked.event_id)
+        if reply.contact_id is None:
+            raise writing.problem_of(reply)
+        return _shown(await found_by(deps, caller, reply.contact_id))
 
     async def chat_logs(request: Request, caller: Caller) -> Response:
         query = request.query_params
-        bot_id, limit = bot_of(query, caller, deps), page_limit(query.get("limit"))
+        bot_id, limit = bot_of(query.get("bot"), caller, deps).id, page_limit(query.get("limit"))
         async with deps.pool.acquire() as connection:
             found = await chat_log.lines(
                 connection,
@@ -89,7 +120,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         shown, following = page(found, limit, _line_key)
         return JSONResponse({"items": [views.line(one) for one in shown], "next": following})
 
-    return {LIST: list_contacts, EXPORT: export, SHOW: show, CHAT_LOG: chat_logs}
+    return {LIST: list_contacts, EXPORT: export, SHOW: show, MAKE: make, CHANGE: change, CHAT_LOG: chat_logs}
 
 
 async def exported(deps: Deps, asked: Filter) -> AsyncIterator[bytes]:
@@ -108,7 +139,9 @@ def filter_of(query: QueryParams, caller: Caller, deps: Deps) -> Filter:
     for name in ("tag", "flag", "q"):
         if not 0 < len(query.get(name, "?")) <= LONGEST_FILTER:
             raise invalid_query(name, f"a text of 1 to {LONGEST_FILTER} characters.")
-    return Filter(bot_of(query, caller, deps), query.get("tag"), query.get("flag"), words_of(query.get("q")))
+    return Filter(
+        bot_of(query.get("bot"), caller, deps).id, query.get("tag"), query.get("flag"), words_of(query.get("q"))
+    )
 
 
 def words_of(text: str | None) -> tuple[str, ...]:
@@ -122,17 +155,47 @@ def words_of(text: str | None) -> tuple[str, ...]:
     return tuple(filter(None, words))
 
 
-def bot_of(query: QueryParams, caller: Caller, deps: Deps) -> str:
+def bot_of(id: str | None, caller: Caller, deps: Deps) -> Bot:
     """Whose contacts: the bot that is named, or the only one that the project has. Raises ProblemError 404 or 422."""
-    if (id := query.get("bot")) is not None:
+    if id is not None:
         bot = deps.bot(id)
         if bot is None or caller.project not in (bot.project_id, None):
             raise not_found("The bot")
-        return bot.id
+        return bot
     bots = deps.bots(caller.project_id)
     if len(bots) != 1:
         raise invalid_query("bot", f"say which: the project has {len(bots)} bots.")
-    return bots[0].id
+    return bots[0]
+
+
+async def found_by(deps: Deps, caller: Caller, id: str) -> Listed:
+    """Raises ProblemError 404."""
+    async with deps.pool.acquire() as connection:
+        found = await contact_lists.find(connection, id)
+    if found is None or caller.project not in (found.project_id, None):
+        raise not_found("The contact")
+    return found
+
+
+def _shown(found: Listed, status: int = 200) -> Response:
+    return JSONResponse(views.contact(found), status, headers={"etag": f'"{found.version}"'})
+
+
+def _accepted(event_id: str) -> Response:
+    """It is in Kafka, and will be applied."""
+    return JSONResponse(
+        {"event_id": event_id, "status": "accepted"}, 202, headers={"location": f"/v1/events/{event_id}"}
+    )
+
+
+def _version(if_match: str | None) -> int | None:
+    """Raises ProblemError 412 for what is no ETag of a contact."""
+    if if_match in (None, "*"):
+        return None
+    number = if_match.strip('"')
+    if not number.isdecimal() or len(number) > 18:
+        raise ProblemError("stale", 412, "Changed meanwhile", "If-Match is an ETag as a contact is shown with.")
+    return int(number)
 
 
 def contact_id_of(request: Request) -> str:

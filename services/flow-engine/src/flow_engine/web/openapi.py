@@ -9,8 +9,8 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from contracts.replies import ChatMessage
-from flow_engine.web import contacts, held
-from flow_engine.web.contact_models import ChatLog, Contact, Contacts
+from flow_engine.web import contact_changes, contacts, held
+from flow_engine.web.contact_models import Accepted, ChatLog, Contact, Contacts
 from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Problem, Said, Schema, document
 
 SHOW_EVENT = "GET /v1/events/{event_id}"
@@ -24,6 +24,7 @@ FILTERS: dict[str, Schema] = {
     },
 }
 """Which contacts."""
+KEYED: dict[str, Schema] = {"Idempotency-Key": TEXT, "Prefer": TEXT}
 SINCE: dict[str, Schema] = {
     "bot": FILTERS["bot"],
     "contact": {**TEXT, "description": "Only what was said with this contact, by its id"},
@@ -56,6 +57,8 @@ class EventShown(BaseModel):
     problem: Problem | dict[str, Any] | None
     conversation_id: str | None
     answer: str | None
+    contact_id: str | None
+    """Of a write of the data API: the contact that it made or changed."""
     steps: list[Step]
     messages: list[ChatMessage]
     deliveries: list[DeliveryRef]
@@ -128,6 +131,20 @@ OPERATIONS = {
         {200: Said("The contact", Contact)},
         query=PROJECT,
         text="One that was merged into another is shown as that one, under its id.",
+    ),
+    contacts.MAKE: Operation(
+        {201: Said("The contact", Contact), 202: Said("Kafka has it, and it will be made", Accepted)},
+        contact_changes.NewContact,
+        query=PROJECT,
+        headers=KEYED,
+        text="What it says of external_id, phone and email is verified. Without a conversation nobody can be written to.",
+    ),
+    contacts.CHANGE: Operation(
+        {200: Said("The contact", Contact), 202: Said("Kafka has it, and it will be changed", Accepted)},
+        contact_changes.ContactChange,
+        query=PROJECT,
+        headers=KEYED | {"If-Match": TEXT},
+        text="Field by field: what others change at the same time stays.",
     ),
     contacts.CHAT_LOG: Operation(
         {200: Said("What was said", ChatLog)},

@@ -63,7 +63,7 @@ def _may_read(caller: Caller, found: LoggedEvent, deps: Deps) -> None:
 
 
 def shown(event_id: str, found: LoggedEvent) -> dict[str, Any]:
-    """The answer: {event_id, status, problem, conversation_id, answer, steps[], messages[], deliveries[]}."""
+    """The answer: {event_id, status, problem, conversation_id, answer, contact_id, steps[], messages[], deliveries[]}."""
     parts = found.parts
     return {
         "event_id": event_id,
@@ -71,6 +71,7 @@ def shown(event_id: str, found: LoggedEvent) -> dict[str, Any]:
         "problem": _last(parts, "problem") if found.status in ("rejected", "failed") else None,
         "conversation_id": found.conversation,
         "answer": _last(parts, "answer"),
+        "contact_id": _last(parts, "contact_id"),
         "steps": [step for part in parts for step in part.get("steps", ())],
         "messages": found.messages,
         "deliveries": [delivery for part in parts for delivery in part.get("deliveries", ())],
