@@ -35,6 +35,8 @@ class ContactsInMemory:
         """Raises StaleConversation where a contact is not as it was read."""
         if work.patches.keys() & self.merged.keys():
             raise StaleConversation("a contact was merged")
+        if {*work.merges, *work.merges.values()} & self.merged.keys():
+            raise StaleConversation("a contact was merged")
         if any(self.versions[id] + 1 != wanted for id, wanted in work.if_versions.items()):
             raise StaleConversation("a contact was changed")
 
@@ -65,6 +67,9 @@ class ContactsInMemory:
                 bot_id, contact = self.contacts[id]
                 self.contacts[id] = (bot_id, _patched(contact, orjson.loads(patch)))
 
+        for gone, survivor in work.merges.items():
+            self._merge(gone, survivor)
+
     def _verify(self, identity: Identity) -> None:
         """What store.identities does."""
         *name, told_of = identity
@@ -83,6 +88,7 @@ class ContactsInMemory:
 
     def _merge(self, id: str, into: str) -> None:
         bot_id, survivor = self.contacts[into]
+        self.versions[into] += 1
         self.contacts[into] = (bot_id, joined(survivor, self.contacts[id][1]))
         self.merged = {one: into if of == id else of for one, of in self.merged.items()} | {id: into}
         self.identities = {name: into if of == id else of for name, of in self.identities.items()}

@@ -138,3 +138,38 @@ class OwnContactsSuite:
         assert (refused["problem"]["type"], refused["problem"]["status"]) == ("too-large", 413)
         assert (await write(world, id, profile={"city": "Riga"}, if_version=1))["status"] == "completed"
         assert await world.held("-") == 0
+
+    async def test_two_contacts_become_one_that_has_what_either_had(self, world: EngineWorld) -> None:
+        await world.say("hello?", profile={"name": "Anna", "city": "Riga"})
+        anna = (await world.contact()).id
+        ann = await make(
+            world, profile={"external_id": "c-1", "name": "Ann"}, variables={"points": 3}, add_tags=["vip"]
+        )
+        assert (await write(world, ann, merge=anna, if_version=2))["problem"]["type"] == "stale"
+        told = await write(world, ann, merge=anna, if_version=1)
+        assert (told["status"], told["contact_id"]) == ("completed", ann)
+        one = await world.contact()
+        assert (one.id, one.profile) == (ann, {"external_id": "c-1", "name": "Ann", "city": "Riga"})
+        assert (one.variables, one.tags) == ({"points": 3}, ["vip"])
+        assert [each["changed"] for each in world.events("contact.updated")] == [["profile.city"]]
+        again = await write(world, ann, merge=anna)
+        assert (again["status"], len(world.events("contact.updated"))) == ("completed", 1)
+        await write(world, anna, variables={"points": 4})
+        assert (await world.contact()).variables == {"points": 4}
+        refused = await write(world, ann, merge=str(uuid4()))
+        assert refused["problem"]["type"] == "contact-not-found"
+
+    async def test_what_a_batch_does_after_a_merge_is_done_to_who_is_left(self, world: EngineWorld) -> None:
+        await world.say("hello?", profile={"name": "Anna"})
+        anna, ann = (await world.contact()).id, await make(world, profile={"name": "Ann"})
+        world.put("contact_update", "-", channel="-", key=f"{BOT}/-/{ann}", merge=anna)
+        world.put("contact_update", profile={"name": "Annie"}, add_tags=["late"])
+        world.put("contact_update", "-", channel="-", key=f"{BOT}/-/{anna}", variables={"points": 3})
+        await world.settle()
+        one = await world.contact()
+        assert (one.id, one.profile, one.variables, one.tags) == (ann, {"name": "Annie"}, {"points": 3}, ["late"])
+
+    async def test_two_that_are_too_large_together_stay_two(self, world: EngineWorld) -> None:
+        first = await make(world, variables={"a": "x" * 40_000})
+        second = await make(world, variables={"b": "x" * 40_000})
+        assert (await write(world, first, merge=second))["problem"]["type"] == "too-large"

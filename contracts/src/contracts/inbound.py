@@ -207,7 +207,7 @@ class ContactUpdate(InboundBase):
     Its token may write data, so what it says of external_id, phone and email is verified. Without `person` and keyed
     `bot_id/-/<contact id>` it is about the contact itself, which may have no conversation; with `create` it makes one, keyed
     by anything. `clear` names fields of the profile; a variable of null is cleared. `if_version`: only if the contact still
-    has this one.
+    has this one. `merge`: the id of a contact that is the same person, and this one from then on; nothing else is changed then.
     """
 
     kind: Literal["contact_update"] = "contact_update"
@@ -221,6 +221,7 @@ class ContactUpdate(InboundBase):
     clear: tuple[ProfileField, ...] = ()
     create: bool = False
     if_version: int | None = None
+    merge: str | None = None
 
 
 class Attach(InboundBase):

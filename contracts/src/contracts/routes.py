@@ -137,6 +137,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/contacts/export", "flow-engine", "All contacts of a bot as a stream", "data:read"),
     Route("GET", "/v1/contacts/{contact}", "flow-engine", "Show a contact", "data:read"),
     Route("PATCH", "/v1/contacts/{contact}", "flow-engine", "Change a contact", "data:write"),
+    Route("POST", "/v1/contacts/{contact}/merge", "flow-engine", "Make two contacts one", "data:write"),
     Route("GET", "/v1/chatlogs", "flow-engine", "What was said, by bot or contact", "data:read"),
     Route("GET", "/v1/held", "flow-engine", "List conversations that a failed event holds", "admin", "operator"),
     Route("GET", _HELD, "flow-engine", "Show what waits in a held conversation", "admin", "operator"),

@@ -14,7 +14,7 @@ import pytest
 from contracts.registry import Bot
 from support.data_api import KafkaOfWorld, data_api, token
 from support.engine_database import engine_pool
-from support.engine_world import BOT, EngineWorld
+from support.engine_world import BOT, PROJECT, EngineWorld
 
 ANNA = {"name": "Anna", "email": "anna@example.com", "variables": {"points": 3}, "tags": ["vip"], "flags": ["paid"]}
 
@@ -186,3 +186,18 @@ async def test_two_programs_at_once_change_what_they_name_and_undo_nothing(http:
         assert answer.status_code == 200
     anna = (await http.get(path)).json()
     assert (anna["city"], anna["variables"], anna["tags"]) == ("Riga", {"points": 4, "level": 2}, ["vip", "new"])
+
+
+async def test_two_contacts_are_made_one(world: EngineWorld, http: httpx.AsyncClient) -> None:
+    await world.say("hello?", profile={"name": "Anna"})
+    (anna,) = (await http.get("/v1/contacts")).json()["items"]
+    ann = (await made(http, name="Ann", external_id="c-1")).json()
+    answer = await http.post(f"/v1/contacts/{ann['id']}/merge", json={"contact": anna["id"]})
+    assert answer.status_code == 200
+    assert (answer.json()["name"], answer.json()["channels"]) == ("Ann", anna["channels"])
+    assert (await http.get("/v1/contacts")).json()["items"] == [answer.json()]
+    assert (await http.get(f"/v1/contacts/{anna['id']}")).json() == answer.json()
+    assert (await http.post(f"/v1/contacts/{ann['id']}/merge", json={"contact": "x"})).status_code == 422
+    world.view.put(Bot(id="second", project_id=PROJECT, name="Second"))
+    other = (await made(http, bot="second", name="Ann")).json()
+    assert (await http.post(f"/v1/contacts/{ann['id']}/merge", json={"contact": other["id"]})).status_code == 404

@@ -92,22 +92,24 @@ async def _load_conversations(reads: Reads, work: Work, arrived: list[Arrived]) 
         work.conversations[key] = loaded
         if stored.contact is not None:
             work.contacts.setdefault(stored.contact.id, stored.contact)
-    await _load_own(reads, work, list(first.values()))
+    await _load_own(reads, work, [one for one in arrived if one.key in work.conversations])
     await _load_holders(reads, work, arrived)
 
 
 async def _load_own(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
-    """The contacts that are changed by their own keys."""
-    ids = {
-        (one.body.bot_id, id): work.conversations[one.key].conversation
-        for one in arrived
-        if is_of_contact(one) and not one.body.create and (id := as_id(split_conversation_key(one.key)[2]))
-    }
-    for id, found in (await reads.contacts(list(ids)) if ids else {}).items():
-        work.contacts[found.contact.id] = found.contact
-        work.read_versions[found.contact.id] = found.version
-        conversation = next(one for (_, asked), one in ids.items() if asked == id)
-        conversation.contact_id = found.contact.id
+    """The contacts that are changed by their own keys, and those that are merged into them."""
+    wanted: set[tuple[str, str]] = set()
+    own: dict[str, str] = {}
+    for one in arrived:
+        if is_of_contact(one) and not one.body.create:
+            given = as_id(split_conversation_key(one.key)[2]), as_id(one.body.merge or "")
+            wanted |= {(one.body.bot_id, id) for id in given if id}
+            own[one.key] = given[0] or ""
+    for id, found in (await reads.contacts(list(wanted)) if wanted else {}).items():
+        work.contacts[found.contact.id], work.read_versions[found.contact.id] = found.contact, found.version
+        work.asked_for[id] = found.contact.id
+    for key, id in own.items():
+        work.conversations[key].conversation.contact_id = work.asked_for.get(id, "")
 
 
 async def _known(reads: Reads, keys: list[str]) -> Conversations:

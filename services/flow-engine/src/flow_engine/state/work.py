@@ -85,6 +85,8 @@ class Work:
     contacts: dict[str, Contact] = field(default_factory=dict)
     holders: dict[tuple[str, str, str], str] = field(default_factory=dict)
     """(bot, kind, value) of a verified identifier that a new conversation brings -> the id of the contact that has it."""
+    asked_for: dict[str, str] = field(default_factory=dict)
+    """By the id of a contact as it was given: the id of who it is now."""
     read_versions: dict[str, int] = field(default_factory=dict)
     """By contact id, of those that this batch changes by their own keys."""
     changes: Counter[str] = field(default_factory=Counter)
@@ -100,6 +102,8 @@ class Work:
     patches: dict[str, Patch] = field(default_factory=dict)
     if_versions: dict[str, int] = field(default_factory=dict)
     """By contact id: the version that its row must have still, where somebody said which one he changes."""
+    merges: dict[str, str] = field(default_factory=dict)
+    """Contacts that this batch makes part of another one, and of which."""
     verified: list[Identity] = field(default_factory=list)
     """In the order in which it was told: of one identifier the last counts."""
     timers: dict[str, TimerRow] = field(default_factory=dict)

@@ -76,6 +76,7 @@ async def save(work: Work, connection: Connection) -> None:
     for patches in contacts.patch_rows(work, merged):
         if await connection.fetchval(contacts.PATCH, *contacts.PATCHES.arrays(patches)):
             raise StaleConversation("a contact was merged into another since it was read")
+    await identities.merge(work.merges, connection)
     await _rows(connection, timers.START, timers.TIMERS, sorted(work.timers.values()))
     if work.ended_timers:
         await connection.execute(timers.END, sorted(work.ended_timers))

@@ -57,7 +57,9 @@ def _message_result(event: InboundEvent, work: Work, catalogue: Catalogue) -> li
 
 def _contact_update(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect] | Refused:
     if event.is_of_contact:
-        return own_contacts.make(work, event) if event.body.create else own_contacts.change(work, event)
+        body = event.body
+        do = own_contacts.make if body.create else own_contacts.change if body.merge is None else own_contacts.merge
+        return do(work, event)
     if not event.contact.id:
         return []
     change = people.update(event.body)

@@ -1,4 +1,4 @@
-"""A contact itself, made or changed by another program: no conversation takes part, and there may be none. Pure.
+"""A contact itself, made, changed or merged by another program: no conversation takes part, and there may be none. Pure.
 
 Unlike a change that comes in a conversation, one that is told an external id which another contact has is refused: two people
 become one only where somebody says so, or where a conversation shows it.
@@ -7,13 +7,13 @@ become one only where somebody says so, or where a conversation shows it.
 from __future__ import annotations
 
 from contracts.people import IDENTIFIERS
-from flow_engine.state.limits import check_contact
-from flow_engine.state.patches import patched
+from flow_engine.state.limits import CONTACT_LIMIT, TooLarge, check_contact
+from flow_engine.state.patches import joined, patched
 from flow_engine.state.work import NewContact, Work
 from flow_engine.turn import people
 from flow_engine.turn.event import InboundEvent
 from flowlang.clock import moment
-from flowlang.model import Contact, Effect, EmitEvent, Refused
+from flowlang.model import Contact, Effect, EmitEvent, PatchContact, Refused
 
 GONE = Refused("contact-not-found", 404, "The bot has no such contact.")
 
@@ -38,7 +38,7 @@ def change(work: Work, event: InboundEvent) -> list[Effect] | Refused:
     read = work.read_versions[before.id]
     version = read + work.changes[before.id]
     if wanted is not None and wanted != version:
-        return Refused("stale", 412, f'The contact was changed meanwhile: its ETag is now "{version}".')
+        return _stale(version)
     if refused := _taken(work, event):
         return refused
     asked = people.update(event.body)
@@ -47,6 +47,39 @@ def change(work: Work, event: InboundEvent) -> list[Effect] | Refused:
     if wanted is not None:
         work.if_versions[before.id] = read
     return _done(event, contact, [asked, *people.update_events(before, asked)])
+
+
+def merge(work: Work, event: InboundEvent) -> list[Effect] | Refused:
+    """Make another contact this one, which gets what only the other had. Raises TooLarge, and has changed nothing then."""
+    survivor, wanted = event.contact, event.body.if_version
+    id = work.asked_for.get(event.body.merge)
+    other = work.contacts.get(work.merges.get(id, id)) if id else None
+    if not survivor.id or other is None:
+        return GONE
+    version = work.read_versions[survivor.id] + work.changes[survivor.id]
+    if wanted is not None and wanted != version:
+        return _stale(version)
+    if other.id == survivor.id:
+        return []
+    whole = joined(survivor, other)
+    if whole is survivor:
+        raise TooLarge(f"the two together would have more than {CONTACT_LIMIT} bytes")
+    work.merges |= {gone: survivor.id for gone, into in work.merges.items() if into == other.id} | {
+        other.id: survivor.id
+    }
+    work.changes[survivor.id] += 1
+    gained = PatchContact(
+        {f"profile.{name}": value for name, value in whole.profile.items() if name not in survivor.profile}
+        | {f"variables.{name}": value for name, value in whole.variables.items() if name not in survivor.variables},
+        add_tags=tuple(tag for tag in whole.tags if tag not in survivor.tags),
+        add_flags=tuple(flag for flag in whole.flags if flag not in survivor.flags),
+    )
+    event.contact = whole
+    return event.has_done(people.update_events(survivor, gained))
+
+
+def _stale(version: int) -> Refused:
+    return Refused("stale", 412, f'The contact was changed meanwhile: its ETag is now "{version}".')
 
 
 def _done(event: InboundEvent, contact: Contact, effects: list[Effect]) -> list[Effect]:

@@ -53,6 +53,7 @@ class Turns:
         Raises what user code cannot cause: the conversation is then parked.
         """
         conversation = loaded.conversation
+        conversation.contact_id = self._work.merges.get(conversation.contact_id, conversation.contact_id)
         around = self._catalogue.around(conversation)
         contact = self._work.contacts.get(conversation.contact_id) or Contact("")
         event = InboundEvent(arrived, loaded, contact, around, mark)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from typing import Annotated, Any, TypeVar
+from uuid import UUID
 from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -96,6 +97,15 @@ class ContactChange(ContactFields):
     """Flags to add."""
     remove_flags: Labels = ()
     """Flags to take away."""
+
+
+class Merge(BaseModel):
+    """Which contact turned out to be this one."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    contact: UUID
+    """The other contact, by its id: this one from then on."""
 
 
 def read(body: bytes, model: type[M]) -> M:

@@ -1,4 +1,4 @@
-"""Contacts and chat logs: a page, one contact, all of them as a stream; a contact made, a contact changed."""
+"""Contacts and chat logs: a page, one contact, all of them as a stream; one made, changed, merged."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from contracts.registry import Bot
+from contracts.replies import RunReply
 from flow_engine.store import chat_log, contact_lists
 from flow_engine.store.chat_log import Line, LinePlace
 from flow_engine.store.contact_lists import Filter, Listed, Place
 from flow_engine.web import contact_changes, views, writing
-from flow_engine.web.contact_changes import ContactChange, NewContact
-from flow_engine.web.writing import Writes
+from flow_engine.web.contact_changes import ContactChange, Merge, NewContact
+from flow_engine.web.writing import Asked, Writes
 from servicekit.storable import moment_of
 from servicekit.web.auth import Caller
 from servicekit.web.pagination import MAX_LIMIT, decode_cursor, encode_cursor, page, page_limit
@@ -32,6 +33,7 @@ EXPORT = "GET /v1/contacts/export"
 SHOW = "GET /v1/contacts/{contact}"
 MAKE = "POST /v1/contacts"
 CHANGE = "PATCH /v1/contacts/{contact}"
+MERGE = "POST /v1/contacts/{contact}/merge"
 CHAT_LOG = "GET /v1/chatlogs"
 NDJSON = "application/x-ndjson"
 MOST_WORDS, LONGEST_FILTER = 8, 1024
@@ -84,13 +86,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         bot = bot_of(new.bot, caller, deps)
         asked = writing.asked_by(request, bot.project_id, sent, caller.token_id)
         reply = await deps.writes.apply(asked, bot.project_id, bot.id, asked.event_id, contact_changes.made(new))
-        if reply is None:
-            return _accepted(asked.event_id)
-        if reply.contact_id is None:
-            raise writing.problem_of(reply)
-        answer = _shown(await found_by(deps, caller, reply.contact_id), 201)
-        answer.headers["location"] = f"/v1/contacts/{reply.contact_id}"
-        return answer
+        return await _answered(deps, caller, asked, reply, 201)
 
     async def change(request: Request, caller: Caller) -> Response:
         sent = await request.body()
@@ -99,11 +95,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         asked = writing.asked_by(request, known.project_id, sent, caller.token_id)
         wanted["if_version"] = _version(request.headers.get("if-match"))
         reply = await deps.writes.apply(asked, known.project_id, known.bot_id, known.contact.id, wanted)
-        if reply is None:
-            return _accepted(asked.event_id)
-        if reply.contact_id is None:
-            raise writing.problem_of(reply)
-        return _shown(await found_by(deps, caller, reply.contact_id))
+        return await _answered(deps, caller, asked, reply)
 
     async def chat_logs(request: Request, caller: Caller) -> Response:
         query = request.query_params
@@ -120,7 +112,28 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         shown, following = page(found, limit, _line_key)
         return JSONResponse({"items": [views.line(one) for one in shown], "next": following})
 
-    return {LIST: list_contacts, EXPORT: export, SHOW: show, MAKE: make, CHANGE: change, CHAT_LOG: chat_logs}
+    async def merge(request: Request, caller: Caller) -> Response:
+        sent = await request.body()
+        other_id = contact_changes.read(sent, Merge).contact
+        known = await found_by(deps, caller, contact_id_of(request))
+        other = await found_by(deps, caller, str(other_id))
+        if other.bot_id != known.bot_id:
+            raise not_found("The contact")
+        asked = writing.asked_by(request, known.project_id, sent, caller.token_id)
+        wanted = {"merge": str(other_id), "if_version": _version(request.headers.get("if-match"))}
+        return await _answered(deps, caller, asked, await deps.writes.apply(
+            asked, known.project_id, known.bot_id, known.contact.id, wanted
+        ))  # fmt: skip
+
+    return {
+        LIST: list_contacts,
+        EXPORT: export,
+        SHOW: show,
+        MAKE: make,
+        CHANGE: change,
+        MERGE: merge,
+        CHAT_LOG: chat_logs,
+    }
 
 
 async def exported(deps: Deps, asked: Filter) -> AsyncIterator[bytes]:
@@ -181,11 +194,18 @@ def _shown(found: Listed, status: int = 200) -> Response:
     return JSONResponse(views.contact(found), status, headers={"etag": f'"{found.version}"'})
 
 
-def _accepted(event_id: str) -> Response:
-    """It is in Kafka, and will be applied."""
-    return JSONResponse(
-        {"event_id": event_id, "status": "accepted"}, 202, headers={"location": f"/v1/events/{event_id}"}
-    )
+async def _answered(deps: Deps, caller: Caller, asked: Asked, reply: RunReply | None, status: int = 200) -> Response:
+    """The contact as it is now; 202 where it is in Kafka, and will be applied. Raises ProblemError for what was refused."""
+    if reply is None:
+        event_id = asked.event_id
+        body, headers = {"event_id": event_id, "status": "accepted"}, {"location": f"/v1/events/{event_id}"}
+        return JSONResponse(body, 202, headers=headers)
+    if reply.contact_id is None:
+        raise writing.problem_of(reply)
+    answer = _shown(await found_by(deps, caller, reply.contact_id), status)
+    if status == 201:
+        answer.headers["location"] = f"/v1/contacts/{reply.contact_id}"
+    return answer
 
 
 def _version(if_match: str | None) -> int | None:

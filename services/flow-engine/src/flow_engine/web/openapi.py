@@ -146,6 +146,13 @@ OPERATIONS = {
         headers=KEYED | {"If-Match": TEXT},
         text="Field by field: what others change at the same time stays.",
     ),
+    contacts.MERGE: Operation(
+        {200: Said("The contact", Contact), 202: Said("Kafka has it, and it will be merged", Accepted)},
+        contact_changes.Merge,
+        query=PROJECT,
+        headers=KEYED | {"If-Match": TEXT},
+        text="This contact gets what only the other one had: fields, tags, flags, identifiers and conversations.",
+    ),
     contacts.CHAT_LOG: Operation(
         {200: Said("What was said", ChatLog)},
         query=PAGE | SINCE | PROJECT,
