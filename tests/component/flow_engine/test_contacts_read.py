@@ -122,6 +122,8 @@ async def test_a_filter_follows_each_change(world: EngineWorld, http: httpx.Asyn
     assert await names(http, tag="vip") == ["Cleo Annas"]
     assert await names(http, q="berg") == []
     assert await names(http, q="mar") == ["Maria"]
+    await update(world, "2", add_tags=["vip"])
+    assert await names(http, tag="vip") == ["Cleo Annas", "Ben Ängström"]
 
 
 async def test_a_page_with_several_filters_looks_at_a_bounded_number_and_goes_on(
