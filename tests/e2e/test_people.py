@@ -77,3 +77,45 @@ async def test_a_shop_reaches_who_was_vouched_for_and_not_who_says_so(ground: Gr
         await eventually(reached)
         assert (await eventually(hugo.heard))[0] == "Thank you, Hugo."
         assert await liar.heard() == []
+
+
+async def test_another_program_keeps_people_whom_the_bot_has_not_met_and_reads_what_was_said(ground: Ground) -> None:
+    """An address book is written, found and corrected; then one of its people opens the chat, and is who was written."""
+    stack = ground.stack
+    async with Api(stack.base_url, stack.secrets.admin_token) as operator:
+        project = (await operator.post("/v1/projects", {"name": "address book"}))["id"]
+    async with (
+        Api(stack.base_url, stack.secrets.admin_token, project) as api,
+        httpx.AsyncClient(base_url=stack.base_url, trust_env=False) as client,
+    ):
+        bot = (await api.post("/v1/bots", {"name": "shop"}))["id"]
+        channel = await api.post("/v1/channels", {"bot": bot, "type": "webchat", "name": "site"})
+        token = await api.post("/v1/tokens", {"name": "crm", "scopes": ["data:read", "data:write"]})
+        client.headers["authorization"] = f"Bearer {token['token']}"
+
+        async def made() -> httpx.Response | None:
+            body = {"external_id": "4711", "name": "Ann Lee", "tags": ["vip"]}
+            answer = await client.post("/v1/contacts", json=body, headers={"idempotency-key": "ann"})
+            return answer if answer.status_code == 201 else None
+
+        answer = await eventually(made)
+        path, ann = answer.headers["location"], answer.json()
+        changed = await client.patch(path, json={"city": "Riga"}, headers={"if-match": answer.headers["etag"]})
+        assert (changed.status_code, changed.json()["city"]) == (200, "Riga")
+        late = await client.patch(path, json={"city": "Bonn"}, headers={"if-match": answer.headers["etag"]})
+        assert late.status_code == 412
+        found = (await client.get("/v1/contacts", params={"q": "ann", "tag": "vip"})).json()["items"]
+        assert [one["id"] for one in found] == [ann["id"]]
+        sessions = f"/v1/web/{channel['id']}/sessions"
+        told = (await client.post(sessions, json={"contact": {"external_id": "4711"}})).json()
+        await Visitor(client, sessions, told).say(name="Annie")
+
+        async def said() -> list[str]:
+            lines = (await client.get("/v1/chatlogs", params={"contact": ann["id"]})).json()["items"]
+            return [line["content"]["text"] for line in lines]
+
+        assert await eventually(said) == ["hello"]
+        (seen,) = (await client.get(path)).json()["channels"]
+        assert (seen["channel_id"], seen["state"]) == (channel["id"], "active")
+        exported = (await client.get("/v1/contacts/export")).text.splitlines()
+        assert len(exported) == 1

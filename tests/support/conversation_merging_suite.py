@@ -10,7 +10,17 @@ from flow_engine.errors import StaleConversation
 from flow_engine.state.work import Work
 from flow_engine.store.port import Name
 from flowlang.model import PatchContact
-from support.conversation_store_suite import BOT, THEN, Kept, contact_id, conversation, key_of, verifying, with_contact
+from support.conversation_store_suite import (
+    BOT,
+    THEN,
+    Kept,
+    contact_id,
+    conversation,
+    key_of,
+    verifying,
+    with_contact,
+    work_of,
+)
 
 
 class MergingSuite:
@@ -79,3 +89,22 @@ class MergingSuite:
         for place in (0, 1, 3):
             assert (await kept.contact(key_of(str(place)))).id == fourth
         assert (await kept.contact(key_of("2"))).id == third
+
+    async def test_a_change_for_a_version_that_is_gone_keeps_nothing(self, kept: Kept) -> None:
+        anna = contact_id("anna")
+        await kept.save(with_contact("anna", conversation("1", contact=anna), profile={"name": "Anna"}))
+        for name, version in (("Ann", 1), ("Annie", 2)):
+            work = Work(if_versions={anna: version})
+            work.patch(anna, PatchContact({"profile.name": name}))
+            await kept.save(work)
+            async with kept.store.reading() as reads:
+                found = (await reads.contacts([(BOT, anna)]))[anna]
+            assert (found.contact.profile["name"], found.version) == (name, version + 1)
+        late = work_of(conversation("2"))
+        late.if_versions[anna] = 2
+        late.patch(anna, PatchContact({"profile.name": "lost"}))
+        with pytest.raises(StaleConversation):
+            await kept.save(late)
+        assert (await kept.contact(key_of("1"))).profile["name"] == "Annie"
+        async with kept.store.reading() as reads:
+            assert await reads.contacts([("bot-2", anna), (BOT, contact_id("nobody"))]) == {}

@@ -104,7 +104,7 @@ def verifying(work: Work, contact: str, *, bot: str = BOT, **identifiers: str) -
 
 def message(of: LoadedConversation, seq: int, text: str, *, sender: str = "bot") -> MessageRow:
     content = f'{{"text":"{text}"}}'.encode()
-    return MessageRow(of.id, seq, seq << 8, sender, derived_id("message", of.id, seq, sender), THEN, content)
+    return MessageRow(of.id, seq, seq << 8, sender, derived_id("message", of.id, seq, sender), THEN, content, BOT)
 
 
 def timer(wait: str, due: datetime, *, part: int = 3) -> TimerRow:

@@ -15,15 +15,14 @@ from typing import Any, NamedTuple
 import orjson
 
 from contracts.cloudevents import header
+from contracts.ids import NOBODY
 from flow_engine.catalogue.port import Retired
 from flow_engine.errors import StaleConversation
 from flow_engine.state import listeners, stored_state
 from flow_engine.state.ids import as_uuid, conversation_id
 from flow_engine.state.json_text import encode
-from flow_engine.state.patches import joined
-from flow_engine.state.rows import Identity, LogRow, MessageRow, TimerRow, TurnOf
+from flow_engine.state.rows import LogRow, MessageRow, TimerRow, TurnOf
 from flow_engine.state.work import LoadedConversation, Outcome, Work
-from flow_engine.store.contacts import ContactRow, new_rows, patch_rows
 from flow_engine.store.event_log import outcome
 from flow_engine.store.held import ROW_BYTES, digest_of, project_of
 from flow_engine.store.loading import chat_message
@@ -37,6 +36,7 @@ from flow_engine.store.port import (
     HeldEvent,
     LoggedEvent,
     Name,
+    OwnContact,
     Reads,
     StoredConversation,
 )
@@ -44,6 +44,7 @@ from flow_engine.store.retired import STANDING
 from flowlang.model import Contact
 from servicekit.failpoints import broken
 from servicekit.kafka.records import Record
+from support.contacts_in_memory import ContactsInMemory
 
 
 class Kept(NamedTuple):
@@ -67,17 +68,11 @@ class Armed:
 
 
 @dataclass
-class ConversationsInMemory:
+class ConversationsInMemory(ContactsInMemory):
     """store.port.ConversationStore. Connections are ignored: each method is a transaction of its own."""
 
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     conversations: dict[str, Kept] = field(default_factory=dict)
-    contacts: dict[str, tuple[str, Contact]] = field(default_factory=dict)
-    """(bot id, contact) by contact id."""
-    identities: dict[tuple[str, str, str], str] = field(default_factory=dict)
-    """(bot id, kind, value) -> contact id."""
-    merged: dict[str, str] = field(default_factory=dict)
-    """Contacts that turned out to be another one."""
     armed: dict[str, Armed] = field(default_factory=dict)
     messages: dict[str, list[MessageRow]] = field(default_factory=dict)
     log: dict[str, LogRow] = field(default_factory=dict)
@@ -98,11 +93,10 @@ class ConversationsInMemory:
 
     async def save(self, work: Work, connection: Any) -> None:
         changed = [loaded for loaded in work.changed() if not self._stale(loaded)]
-        if work.patches.keys() & self.merged.keys():
-            raise StaleConversation("a contact was merged")
+        self.refuse_stale_contacts(work)
         for loaded in changed:
             self.conversations[loaded.id] = _kept(loaded)
-        self._save_contacts(work)
+        self.save_contacts(work)
         for message in work.messages:
             self.messages.setdefault(message.conversation, []).append(message)
         self._save_timers_and_log(work)
@@ -125,37 +119,6 @@ class ConversationsInMemory:
         if not broken("fence"):
             raise StaleConversation(loaded.id)
         return loaded.read_version is None
-
-    def _save_contacts(self, work: Work) -> None:
-        for new in new_rows(work):
-            self.contacts[new.id] = (new.bot_id, _contact(new))
-        for identity in work.verified:
-            self._verify(identity)
-        for id, patch in (row for rows in patch_rows(work, self.merged) for row in rows):
-            if id in self.contacts:
-                bot_id, contact = self.contacts[id]
-                self.contacts[id] = (bot_id, _patched(contact, orjson.loads(patch)))
-
-    def _verify(self, identity: Identity) -> None:
-        """What store.identities does."""
-        *name, told_of = identity
-        id, key = self.merged.get(told_of, told_of), (name[0], name[1], name[2])
-        if id not in self.contacts:
-            return
-        holder = self.identities.get(key, id)
-        own = [one for one, of in self.identities.items() if of == id and one[1] == identity.kind]
-        if identity.kind == "external_id" and holder != id and not own:
-            self._merge(id, holder)
-            return
-        for one in own:
-            del self.identities[one]
-        self.identities[key] = id
-
-    def _merge(self, id: str, into: str) -> None:
-        bot_id, survivor = self.contacts[into]
-        self.contacts[into] = (bot_id, joined(survivor, self.contacts[id][1]))
-        self.merged = {one: into if of == id else of for one, of in self.merged.items()} | {id: into}
-        self.identities = {name: into if of == id else of for name, of in self.identities.items()}
 
     def _save_timers_and_log(self, work: Work) -> None:
         self.armed.update((row.id, Armed(row)) for row in work.timers.values())
@@ -309,13 +272,11 @@ class ReadsInMemory:
         return self._store.armed.keys() & set(ids)
 
     async def named(self, names: Sequence[Name]) -> dict[Name, Conversations]:
-        ids = {name: self._contact_id(name) for name in names}
+        ids = {name: self._store.contact_id(name) for name in names}
         return {name: self._keys_of(id) for name, id in ids.items() if id is not None}
 
-    def _contact_id(self, name: Name) -> str | None:
-        id = name.value if name.field == "contact_id" else self._store.identities.get(name, "")
-        bot_id, _ = self._store.contacts.get(id, ("", None))
-        return self._store.merged.get(id, id) if bot_id == name.bot_id else None
+    async def contacts(self, ids: Sequence[tuple[str, str]]) -> dict[str, OwnContact]:
+        return self._store.own_contacts(ids)
 
     def _keys_of(self, contact_id: str) -> list[str]:
         def last_used_first(kept: Kept) -> tuple[float, str]:
@@ -363,35 +324,6 @@ def _kept(loaded: LoadedConversation) -> Kept:
         loaded.state or b"",
         loaded.seen,
         listeners.dump(loaded.listeners),
-        conversation.contact_id,
+        conversation.contact_id if conversation.channel_id != NOBODY else "",
         loaded.last_user_at,
     )
-
-
-def _contact(row: ContactRow) -> Contact:
-    columns = {"external_id": row.external_id, "phone": row.phone, "email": row.email}
-    profile = orjson.loads(row.profile) | {name: value for name, value in columns.items() if value is not None}
-    return Contact(row.id, profile, orjson.loads(row.variables), orjson.loads(row.tags), orjson.loads(row.flags))
-
-
-def _patched(contact: Contact, patch: dict[str, Any]) -> Contact:
-    """What the UPDATE of store.contacts does."""
-    columns: dict[str, Any] = patch.get("columns", {})
-    cleared = [*patch.get("profile_cleared", []), *(name for name, value in columns.items() if value is None)]
-    present = {name: value for name, value in columns.items() if value is not None}
-    return Contact(
-        contact.id,
-        _without(contact.profile | patch.get("profile", {}) | present, cleared),
-        _without(contact.variables | patch.get("variables", {}), patch.get("variables_cleared", [])),
-        _members(contact.tags, patch, "tags"),
-        _members(contact.flags, patch, "flags"),
-    )
-
-
-def _without(values: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name not in names}
-
-
-def _members(present: list[str], patch: dict[str, Any], name: str) -> list[str]:
-    removed = patch.get(f"{name}_removed", [])
-    return [one for one in dict.fromkeys([*present, *patch.get(f"{name}_added", [])]) if one not in removed]

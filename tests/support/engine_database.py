@@ -11,7 +11,7 @@ from flow_engine.store import log_partitions
 from servicekit.loop.batches import Connection
 
 SETTINGS = {"search_path": "flow_engine", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
-_TABLES = "conversation, contact, identity, timer, message, event_log, held, outbox, checkpoint"
+_TABLES = "conversation, contact, contact_term, identity, timer, message, event_log, held, outbox, checkpoint"
 
 
 @contextlib.asynccontextmanager

@@ -16,6 +16,8 @@ from starlette.types import ASGIApp
 
 import dispatcher.web.routes as dispatcher_routes
 import flow_engine.web.routes as engine_routes
+import flow_engine.web.writing as engine_writing
+from contracts.inbound import Problem
 from contracts.replies import MessagesReply, RunReply
 from contracts.routes import Service
 from ingress.assembly import build
@@ -53,6 +55,9 @@ class Confirmed:
         return True
 
 
+TAKEN = Problem(type="contact-exists", title="Taken", status=409, detail="Another contact has this external_id.")
+
+
 class PlayedEngine(FakePublisher):
     """Takes what ingress publishes, and answers who waits at once: a run ends without a word, a chat is empty."""
 
@@ -60,6 +65,10 @@ class PlayedEngine(FakePublisher):
         super().__init__()
         self.on_record = self._answer
         self._asker = asker
+
+    def said(self, reply: RunReply) -> RunReply:
+        """What it says."""
+        return reply
 
     def _answer(self, record: Outgoing) -> None:
         value = orjson.loads(record.value or b"{}")
@@ -71,10 +80,17 @@ class PlayedEngine(FakePublisher):
         elif reply_to := value.get("reply_to"):
             request_id = reply_to["request_id"]
             event_id = dict(record.headers)["ce_id"].decode()
-            reply = RunReply(instance="i", request_id=request_id, event_id=event_id, status="completed")
+            reply = self.said(RunReply(instance="i", request_id=request_id, event_id=event_id, status="completed"))
         else:
             return
         asyncio.get_running_loop().call_soon(self._asker.futures[request_id].set_result, reply)
+
+
+class RefusesContacts(PlayedEngine):
+    """An engine that takes no write of a contact."""
+
+    def said(self, reply: RunReply) -> RunReply:
+        return reply.model_copy(update={"status": "rejected", "problem": TAKEN})
 
 
 def ingress_app(view: FakeView) -> ASGIApp:
@@ -86,11 +102,17 @@ def ingress_app(view: FakeView) -> ASGIApp:
     return ingress.app
 
 
-def engine_app(view: FakeView) -> ASGIApp:
-    """The engine's log of events, which is empty."""
+def engine_app(view: FakeView, pool: Any) -> ASGIApp:
+    """The engine's log of events, which is empty, and its contacts, on a database."""
+    asker: Any = FakeAsker()
+    publisher: Any = RefusesContacts(asker)
     deps: Any = SimpleNamespace(
         authoriser=Authoriser(view, OPERATOR),
         store=ConversationsInMemory(),
+        pool=pool,
+        bot=lambda id: view.get("bot", id),
+        bots=lambda project: view.all("bot", project),
+        writes=engine_writing.Writes(publisher, asker, view),
         trigger=lambda id: view.get("trigger", id),
         publisher=FakePublisher(),
         project_of=lambda bot_id: PROJECT,
@@ -118,7 +140,7 @@ def registry_app(pool: Any) -> ASGIApp:
 
 @contextlib.contextmanager
 def served(view: FakeView, databases: Mapping[str, str]) -> Iterator[dict[Service, str]]:
-    """Service -> its base URL. `databases`: the DSNs of `dispatcher` and `registry`."""
+    """Service -> its base URL. `databases`: the DSNs of `dispatcher`, `registry` and `flow_engine`."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
@@ -143,10 +165,10 @@ class _Served:
         self._listening: list[Listening] = []
 
     async def start(self) -> dict[Service, str]:
-        dispatcher, registry = [await self._pool(name) for name in ("dispatcher", "registry")]
+        dispatcher, registry, engine = [await self._pool(name) for name in ("dispatcher", "registry", "flow_engine")]
         apps: dict[Service, ASGIApp] = {
             "ingress": ingress_app(self._view),
-            "flow-engine": engine_app(self._view),
+            "flow-engine": engine_app(self._view, engine),
             "dispatcher": dispatcher_app(self._view, dispatcher),
             "registry": registry_app(registry),
         }

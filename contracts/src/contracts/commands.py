@@ -50,6 +50,8 @@ class UpdateContact(CommandBase):
     variables: dict[str, Any] = Field(default_factory=dict)
     add_tags: tuple[str, ...] = ()
     remove_tags: tuple[str, ...] = ()
+    add_flags: tuple[str, ...] = ()
+    remove_flags: tuple[str, ...] = ()
 
 
 class SendSignal(CommandBase):

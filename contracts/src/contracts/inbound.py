@@ -13,7 +13,7 @@ from pydantic import Field, StringConstraints, TypeAdapter
 
 from contracts.headers import OURS
 from contracts.model import Model
-from contracts.people import Identifier, Person, Profile
+from contracts.people import Identifier, Person, Profile, ProfileField
 from contracts.topic import Topic
 
 ChannelType = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
@@ -204,7 +204,10 @@ class LinkFollowed(InboundBase):
 class ContactUpdate(InboundBase):
     """Another program changes a contact: per attribute, last write wins.
 
-    Its token may write data, so what it says of external_id, phone and email is verified.
+    Its token may write data, so what it says of external_id, phone and email is verified. Without `person` and keyed
+    `bot_id/-/<contact id>` it is about the contact itself, which may have no conversation; with `create` it makes one, keyed
+    by anything. `clear` names fields of the profile; a variable of null is cleared. `if_version`: only if the contact still
+    has this one. `merge`: the id of a contact that is the same person, and this one from then on; nothing else is changed then.
     """
 
     kind: Literal["contact_update"] = "contact_update"
@@ -213,6 +216,12 @@ class ContactUpdate(InboundBase):
     variables: dict[str, Any] = Field(default_factory=dict)
     add_tags: tuple[str, ...] = ()
     remove_tags: tuple[str, ...] = ()
+    add_flags: tuple[str, ...] = ()
+    remove_flags: tuple[str, ...] = ()
+    clear: tuple[ProfileField, ...] = ()
+    create: bool = False
+    if_version: int | None = None
+    merge: str | None = None
 
 
 class Attach(InboundBase):

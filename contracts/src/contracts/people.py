@@ -116,6 +116,10 @@ class Profile(Model):
     """A time zone, such as `Europe/Berlin`."""
 
 
+ProfileField = Literal[
+    "external_id", "name", "first_name", "last_name", "username", "email", "phone", "photo", "birthday", "city", "country",
+    "language", "timezone",
+]  # fmt: skip
 PROFILE_FIELDS = tuple(Profile.model_fields)
 """What a caller may tell of a person, by name."""
 

@@ -40,6 +40,8 @@ class RunReply(Model):
     answer: str | None = None
     messages: tuple[ChatMessage, ...] = ()
     problem: Problem | None = None
+    contact_id: str | None = None
+    """Whom it changed or made, where it was about a contact itself."""
 
 
 class MessagesReply(Model):
@@ -86,7 +88,7 @@ TOPIC = Topic(
     partitions=12,
     record=Reply,
     producers=("flow-engine", "dispatcher", "ingress"),
-    consumers=("ingress", "registry"),
+    consumers=("ingress", "registry", "flow-engine"),
     headers=(*CLOUD_EVENT, replace(PROJECT, needed=False), TRACE, HOPS, *CAUSE),
     family="reply",
     retention_ms=HOUR_MS,

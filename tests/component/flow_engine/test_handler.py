@@ -6,6 +6,7 @@ from support.engine_batch_suite import BatchSuite
 from support.engine_callers_suite import CallersSuite
 from support.engine_conversation_suite import ConversationSuite
 from support.engine_deferring_suite import DeferringSuite
+from support.engine_own_contacts_suite import OwnContactsSuite
 
 
 class TestConversationsOnPostgres(ConversationSuite):
@@ -21,4 +22,8 @@ class TestDeferredTurnsOnPostgres(DeferringSuite):
 
 
 class TestCallersOnPostgres(CallersSuite):
+    pass
+
+
+class TestOwnContactsOnPostgres(OwnContactsSuite):
     pass

@@ -11,7 +11,8 @@ import pytest
 
 from contracts.cloudevents import PROJECT
 from flow_engine.state import stored_state
-from flow_engine.store import held, log_partitions
+from flow_engine.store import contact_lists, held, log_partitions
+from flow_engine.store.contact_lists import Filter
 from flowlang.model import Conversation
 from servicekit.kafka.records import Record
 from servicekit.migrate import migrate_async
@@ -76,6 +77,8 @@ async def test_what_can_only_have_been_verified_still_names_people_and_nothing_e
         )
         assert [tuple(row) for row in rows] == [("external_id", "crm-2", "told"), ("phone", "+491701234567", "shared")]
         assert await connection.fetchval("SELECT count(*) FROM contact WHERE merged_into IS NULL") == len(PEOPLE)
+        listed = await contact_lists.page(connection, Filter(BOT, words=("crm-3",)), None, 50)
+        assert {one.contact.profile["name"] for one in listed.items} == {"one", "other"}
     finally:
         await connection.close()
 

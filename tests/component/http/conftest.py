@@ -32,6 +32,7 @@ def services(databases: Databases) -> Iterator[dict[Service, str]]:
     with (
         databases.fresh("dispatcher") as deliveries,
         databases.fresh("registry") as entities,
-        served(view, {"dispatcher": deliveries, "registry": entities}) as urls,
+        databases.fresh("flow_engine") as conversations,
+        served(view, {"dispatcher": deliveries, "registry": entities, "flow_engine": conversations}) as urls,
     ):
         yield urls

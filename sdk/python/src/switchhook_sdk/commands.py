@@ -63,13 +63,16 @@ class Commands:
         variables: Mapping[str, Any] | None = None,
         add_tags: Iterable[str] = (),
         remove_tags: Iterable[str] = (),
+        add_flags: Iterable[str] = (),
+        remove_flags: Iterable[str] = (),
         id: str | None = None,
         wait: float | None = None,
     ) -> Outcome:
         """Change a contact (scope data:write). It is applied when the event `contact.updated` says so."""
         values = {"bot": bot, "person": person, "profile": profile or {}, "variables": variables or {}}
         tags = {"add_tags": tuple(add_tags), "remove_tags": tuple(remove_tags)}
-        return await self._send(UpdateContact.model_validate(values | tags), id, wait)
+        flags = {"add_flags": tuple(add_flags), "remove_flags": tuple(remove_flags)}
+        return await self._send(UpdateContact.model_validate(values | tags | flags), id, wait)
 
     async def signal(
         self,

@@ -21,8 +21,10 @@ from flow_engine.settings import Settings
 from flow_engine.store import log_partitions
 from flow_engine.store.postgres import PostgresConversations
 from flow_engine.web.routes import make_app
+from flow_engine.web.writing import Writes
 from servicekit.credentials.links import LinkKeys
 from servicekit.database import Database, Pool
+from servicekit.kafka.asker import Asker
 from servicekit.kafka.publisher import KafkaPublisher
 from servicekit.loop.partition_loop import PartitionLoop
 from servicekit.loop.readiness import problem_of
@@ -50,6 +52,8 @@ class Engine(Service):
         self.publisher = KafkaPublisher(
             settings.cluster, client_id=f"{SERVICE}-{settings.instance}-operator", rarely=[dlq.topic_for(SERVICE).name]
         )
+        self.asker = Asker(settings.cluster, f"{SERVICE}-{settings.instance}")
+        self.writes = Writes(self.publisher, self.asker, self.view)
         self.loops: list[PartitionLoop] = []
         keys = LinkKeys(settings.link_key) if settings.link_key else None
         self._links = LinkMaker(keys, settings.public_url)
@@ -59,16 +63,30 @@ class Engine(Service):
     @property
     def store(self) -> PostgresConversations:
         """Raises ProblemError 503 before Postgres was there for the first time."""
-        return PostgresConversations(self.database.pool)
+        return PostgresConversations(self.pool)
 
     def trigger(self, trigger_id: str) -> Trigger | None:
         """A trigger by id."""
         found: Trigger | None = self.view.get("trigger", trigger_id)
         return found
 
+    @property
+    def pool(self) -> Pool:
+        """The API's. Raises ProblemError 503 before Postgres was there for the first time."""
+        return self.database.pool
+
+    def bot(self, bot_id: str) -> Bot | None:
+        """A bot by id."""
+        found: Bot | None = self.view.get("bot", bot_id)
+        return found
+
+    def bots(self, project_id: str) -> list[Bot]:
+        """Those of a project."""
+        return self.view.all("bot", project_id)
+
     def project_of(self, bot_id: str) -> str | None:
         """Whose bot it is."""
-        bot: Bot | None = self.view.get("bot", bot_id)
+        bot = self.bot(bot_id)
         return bot.project_id if bot else None
 
     def checks(self) -> Checks:
@@ -85,6 +103,7 @@ class Engine(Service):
         settings = self.settings
         await self.view.start()
         await self.publisher.start()
+        await self.asker.start()
         pool = await self.database.connect(settings)
         store = PostgresConversations(pool)
         logs = log_partitions.logs(settings.chat_log_days, settings.event_log_days)
@@ -139,6 +158,7 @@ class Engine(Service):
 
     async def close(self) -> None:
         """Let go of the registry and the database."""
+        await self.asker.stop()
         await self.publisher.stop()
         await self.view.stop()
         await self.database.close()

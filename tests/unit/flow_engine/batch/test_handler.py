@@ -6,6 +6,7 @@ from support.engine_batch_suite import BatchSuite
 from support.engine_callers_suite import CallersSuite
 from support.engine_conversation_suite import ConversationSuite
 from support.engine_deferring_suite import DeferringSuite
+from support.engine_own_contacts_suite import OwnContactsSuite
 
 
 class TestConversationsOnTheTwin(ConversationSuite):
@@ -21,4 +22,8 @@ class TestDeferredTurnsOnTheTwin(DeferringSuite):
 
 
 class TestCallersOnTheTwin(CallersSuite):
+    pass
+
+
+class TestOwnContactsOnTheTwin(OwnContactsSuite):
     pass

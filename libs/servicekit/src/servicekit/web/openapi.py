@@ -27,6 +27,7 @@ PARAMETERS = {
     "id": "Which one: its id",
     "bot": "The id of a bot",
     "channel": "The id of a channel",
+    "contact": "The id of a contact",
     "conversation": "The id of the conversation, as the list of held ones shows it",
     "cursor": "The `next` of the page before; left out: the first page",
     "endpoint": "Only of this endpoint, by its id",

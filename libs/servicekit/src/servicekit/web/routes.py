@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -42,6 +44,7 @@ def api(
     by_path: dict[str, dict[str, tuple[Route, Handler]]] = {}
     for row, handler in bind(service, handlers, table):
         by_path.setdefault(row.path, {})[row.method] = (row, handler)
+    _widen(by_path)
 
     async def show_document(_: Request) -> Response:
         return JSONResponse(described)
@@ -53,6 +56,20 @@ def api(
     install_problems(app)
     install_database_away(app)
     return RequestGuard(app)
+
+
+def _widen(by_path: dict[str, dict[str, tuple[Route, Handler]]]) -> None:
+    """A path without parameters answers what a wider one does where it has no method of its own, so that a 405 names all."""
+    for path, wider in [(path, wider) for path in by_path if "{" not in path for wider in by_path if wider != path]:
+        found = re.fullmatch(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", wider), path)
+        if found is not None:
+            for method, (row, handler) in by_path[wider].items():
+                by_path[path].setdefault(method, (row, partial(_with_parameters, found.groupdict(), handler)))
+
+
+async def _with_parameters(given: dict[str, str], handler: Handler, request: Request, caller: Caller) -> Response:
+    request.scope["path_params"] = given
+    return await handler(request, caller)
 
 
 def _mounted(

@@ -88,9 +88,9 @@ def _body(record: Record, kind: str) -> Any:
         raise Undecodable(*code_and_reason(error)) from error
 
 
-def is_for_nobody(body: Any) -> bool:
-    """A generated URL without a person, the bot's global one, or the redrive of such a URL's: they run where they are."""
-    return bool(body.kind == "redrive" or (body.kind == "url" and body.person is None))
+def is_where_it_belongs(body: Any) -> bool:
+    """A generated URL without a person, the bot's global one, a change of a contact itself, or a redrive of either's."""
+    return bool(body.kind == "redrive" or (body.kind in ("url", "contact_update") and body.person is None))
 
 
 def _check_key(key: str, body: InboundBase) -> bool:
@@ -101,5 +101,5 @@ def _check_key(key: str, body: InboundBase) -> bool:
     if key == f"{body.bot_id}/{body.channel_id}/{body.peer_id}" and body.channel_id != NOBODY:
         return False
     if body.channel_id == NOBODY and key.startswith(f"{body.bot_id}/{NOBODY}/") and not key.endswith("/"):
-        return not is_for_nobody(body)
+        return not is_where_it_belongs(body)
     raise Undecodable("wrong-schema", "the body names another conversation than the key")

@@ -11,7 +11,7 @@ from contracts.ids import split_conversation_key
 from flow_engine.batch import parking
 from flow_engine.batch.held_shares import HeldShares
 from flow_engine.batch.parking import AT_ONCE, MOST_HELD, Redriven, redriven
-from flow_engine.batch.person_lookup import named
+from flow_engine.batch.person_lookup import as_id, is_of_contact, named
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.seen import contains, fingerprint
 from flow_engine.state.work import LoadedConversation, Work
@@ -92,7 +92,24 @@ async def _load_conversations(reads: Reads, work: Work, arrived: list[Arrived]) 
         work.conversations[key] = loaded
         if stored.contact is not None:
             work.contacts.setdefault(stored.contact.id, stored.contact)
-    await _load_holders(reads, work, list(first.values()))
+    await _load_own(reads, work, [one for one in arrived if one.key in work.conversations])
+    await _load_holders(reads, work, arrived)
+
+
+async def _load_own(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
+    """The contacts that are changed by their own keys, and those that are merged into them."""
+    wanted: set[tuple[str, str]] = set()
+    own: dict[str, str] = {}
+    for one in arrived:
+        if is_of_contact(one) and not one.body.create:
+            given = as_id(split_conversation_key(one.key)[2]), as_id(one.body.merge or "")
+            wanted |= {(one.body.bot_id, id) for id in given if id}
+            own[one.key] = given[0] or ""
+    for id, found in (await reads.contacts(list(wanted)) if wanted else {}).items():
+        work.contacts[found.contact.id], work.read_versions[found.contact.id] = found.contact, found.version
+        work.asked_for[id] = found.contact.id
+    for key, id in own.items():
+        work.conversations[key].conversation.contact_id = work.asked_for.get(id, "")
 
 
 async def _known(reads: Reads, keys: list[str]) -> Conversations:
@@ -102,17 +119,21 @@ async def _known(reads: Reads, keys: list[str]) -> Conversations:
 
 
 async def _load_holders(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
-    """Whom a new conversation is with, where somebody vouches for a person that is known from elsewhere."""
+    """Who has the external ids that new conversations begin with, and those that contacts are told by their own keys."""
     names = [
         Name(one.body.bot_id, "external_id", one.body.profile.external_id)
         for one in arrived
-        if not work.conversations[one.key].conversation.contact_id
-        and "external_id" in getattr(one.body, "verified", ())
-        and one.body.profile.external_id
+        if one.key in work.conversations and _begins_as(one, work) and one.body.profile.external_id
     ]
     for name, contact in (await reads.holders(names) if names else {}).items():
         work.holders[name] = contact.id
         work.contacts.setdefault(contact.id, contact)
+
+
+def _begins_as(one: Arrived, work: Work) -> bool:
+    """Whether it matters who has the external id that it tells."""
+    vouched = "external_id" in getattr(one.body, "verified", ())
+    return is_of_contact(one) or (vouched and not work.conversations[one.key].conversation.contact_id)
 
 
 def _unknown(arrived: Arrived) -> Conversation:

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts import inbound
-from contracts.ids import split_conversation_key
+from contracts.ids import NOBODY, split_conversation_key
 from contracts.people import IDENTIFIERS, Person, identifier
 from flow_engine.store.port import Conversations, Name
 from flow_engine.turn.event import Arrived
@@ -29,7 +29,7 @@ def named(arrived: Arrived) -> Name | None:
     if person is None:
         return None
     if person.contact_id is not None:
-        id = _uuid(person.contact_id)
+        id = as_id(person.contact_id)
         return Name(arrived.body.bot_id, "contact_id", id) if id else None
     for kind in IDENTIFIERS:
         if (given := getattr(person, kind)) and (value := identifier(kind, given)):
@@ -37,7 +37,13 @@ def named(arrived: Arrived) -> Name | None:
     return None
 
 
-def _uuid(text: str) -> str | None:
+def is_of_contact(arrived: Arrived) -> bool:
+    """Whether it changes or makes a contact itself."""
+    return arrived.body.kind == "contact_update" and arrived.body.channel_id == NOBODY and not arrived.person_keyed
+
+
+def as_id(text: str) -> str | None:
+    """The id of a contact; None for what is none."""
     try:
         return str(UUID(text))
     except ValueError:

@@ -21,10 +21,14 @@ class MessageRow(NamedTuple):
     at: datetime
     content: bytes
     """JSON."""
+    bot_id: str
 
 
 class Identity(NamedTuple):
-    """A verified identifier and whose it is. `kind` and `value` as contracts.people.identifier has them."""
+    """A verified identifier and whose it is. `kind` and `value` as contracts.people.identifier has them.
+
+    Without a value: the contact has none of this kind any more.
+    """
 
     bot_id: str
     kind: str

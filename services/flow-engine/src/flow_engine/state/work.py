@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -60,6 +61,8 @@ class Outcome:
     messages: list[dict[str, Any]] = field(default_factory=list)
     digest: str | None = None
     """The `request_digest` that the event came with; kept of those that are read from the event log."""
+    contact_id: str | None = None
+    """Whom it changed or made, where it was about a contact itself."""
 
     @property
     def at_rest(self) -> bool:
@@ -82,6 +85,12 @@ class Work:
     contacts: dict[str, Contact] = field(default_factory=dict)
     holders: dict[tuple[str, str, str], str] = field(default_factory=dict)
     """(bot, kind, value) of a verified identifier that a new conversation brings -> the id of the contact that has it."""
+    asked_for: dict[str, str] = field(default_factory=dict)
+    """By the id of a contact as it was given: the id of who it is now."""
+    read_versions: dict[str, int] = field(default_factory=dict)
+    """By contact id, of those that this batch changes by their own keys."""
+    changes: Counter[str] = field(default_factory=Counter)
+    """By contact id: how often this batch has changed it so far."""
     timers_found: set[str] = field(default_factory=set)
     """Of the timers that this batch's records name, those that still have a row."""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -91,6 +100,10 @@ class Work:
 
     new_contacts: dict[str, NewContact] = field(default_factory=dict)
     patches: dict[str, Patch] = field(default_factory=dict)
+    if_versions: dict[str, int] = field(default_factory=dict)
+    """By contact id: the version that its row must have still, where somebody said which one he changes."""
+    merges: dict[str, str] = field(default_factory=dict)
+    """Contacts that this batch makes part of another one, and of which."""
     verified: list[Identity] = field(default_factory=list)
     """In the order in which it was told: of one identifier the last counts."""
     timers: dict[str, TimerRow] = field(default_factory=dict)
@@ -166,5 +179,6 @@ class Work:
 
     def patch(self, contact_id: str, change: PatchContact) -> None:
         """Add a change of a contact; one that this batch makes is saved whole."""
+        self.changes[contact_id] += 1
         if contact_id and contact_id not in self.new_contacts:
             self.patches.setdefault(contact_id, Patch()).add(change)

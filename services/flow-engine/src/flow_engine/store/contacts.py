@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 from flow_engine.state.patches import dumps, split_profile, without_nul
 from flow_engine.state.work import Work
+from flow_engine.store.loading import contact_of
+from flow_engine.store.port import OwnContact
 from servicekit.columns import Columns
+from servicekit.loop.batches import Connection
 
 
 class ContactRow(NamedTuple):
@@ -27,14 +31,15 @@ class ContactRow(NamedTuple):
 
 
 class PatchRow(NamedTuple):
-    """A change of a contact, as state.patches.Patch.encode writes it."""
+    """A change of a contact, as state.patches.Patch.encode writes it. `if_version`: only where the row still has it."""
 
     id: str
     patch: str
+    if_version: int | None
 
 
 CONTACTS = Columns(ContactRow, "uuid text text timestamptz text text text jsonb jsonb jsonb jsonb")
-PATCHES = Columns(PatchRow, "uuid jsonb")
+PATCHES = Columns(PatchRow, "uuid jsonb bigint")
 CREATE = f"""
 INSERT INTO contact ({CONTACTS})
 SELECT u.id, u.project_id, u.bot_id, u.created_at, u.external_id, u.phone, u.email, u.profile, u.variables,
@@ -43,9 +48,10 @@ SELECT u.id, u.project_id, u.bot_id, u.created_at, u.external_id, u.phone, u.ema
 """
 PATCH = f"""
 WITH locked AS MATERIALIZED (
-    SELECT id, merged_into FROM contact WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
+    SELECT id, merged_into, version FROM contact WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 ), patched AS (
 UPDATE contact c SET
+    version = c.version + 1,
     external_id = CASE WHEN u.patch -> 'columns' ? 'external_id' THEN u.patch -> 'columns' ->> 'external_id' ELSE c.external_id END,
     phone = CASE WHEN u.patch -> 'columns' ? 'phone' THEN u.patch -> 'columns' ->> 'phone' ELSE c.phone END,
     email = CASE WHEN u.patch -> 'columns' ? 'email' THEN u.patch -> 'columns' ->> 'email' ELSE c.email END,
@@ -60,9 +66,22 @@ UPDATE contact c SET
   FROM {PATCHES.unnest()}, locked
  WHERE c.id = u.id AND locked.id = c.id
 )
-SELECT count(*) FROM locked WHERE merged_into IS NOT NULL
+SELECT count(*) FROM locked JOIN {PATCHES.unnest()} USING (id)
+ WHERE locked.merged_into IS NOT NULL OR locked.version <> u.if_version
 """
-"""Changes contacts. How many of them are another contact by now: nothing may be kept then, as they were read before."""
+"""Changes contacts. How many of them are another contact by now, or not as a change wants them: nothing may be kept then, as
+they were read before."""
+BY_ID = """
+SELECT m.id AS asked, c.id AS contact_id, c.version, c.external_id, c.phone, c.email, c.profile, c.variables, c.tags, c.flags
+  FROM unnest($1::text[], $2::uuid[]) u(bot_id, id) JOIN contact m USING (bot_id, id)
+  JOIN contact c ON c.id = coalesce(m.merged_into, m.id)
+"""
+
+
+async def by_id(connection: Connection, ids: Sequence[tuple[str, str]]) -> dict[str, OwnContact]:
+    """By id as given, for each (bot id, contact id) that there is."""
+    rows = await connection.fetch(BY_ID, *zip(*ids, strict=True)) if ids else ()
+    return {str(row["asked"]): OwnContact(contact_of(row), row["version"]) for row in rows}
 
 
 def new_rows(work: Work) -> list[ContactRow]:
@@ -95,7 +114,7 @@ def patch_rows(work: Work, merged: dict[str, str]) -> list[list[PatchRow]]:
     """
     rounds: list[dict[str, PatchRow]] = []
     for id, patch in sorted(work.patches.items(), key=lambda item: merged.get(item[0], item[0])):
-        row = PatchRow(merged.get(id, id), patch.encode())
+        row = PatchRow(merged.get(id, id), patch.encode(), work.if_versions.get(id))
         free = next((one for one in rounds if row.id not in one), None)
         if free is None:
             rounds.append(free := {})

@@ -58,4 +58,11 @@ def outcome(logged: LoggedEvent) -> Outcome:
     """The outcome of an earlier event, as its repeats are answered."""
     last = logged.parts[-1]
     digest = logged.parts[0].get("digest")
-    return Outcome(logged.status, last.get("problem"), last.get("answer"), logged.messages, digest)
+    return Outcome(
+        logged.status,
+        last.get("problem"),
+        last.get("answer"),
+        logged.messages,
+        digest,
+        logged.parts[0].get("contact_id"),
+    )

@@ -7,9 +7,10 @@ contact holds is that contact: it is merged into it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
+from flow_engine.errors import StaleConversation
 from flow_engine.state.patches import COLUMNS, dumps, joined, split_profile
 from flow_engine.state.rows import Identity
 from flow_engine.state.work import Work
@@ -39,8 +40,12 @@ SELECT id AS contact_id, external_id, phone, email, profile, variables, tags, fl
 """
 _JOIN = f"""
 UPDATE contact SET {", ".join(f"{name} = ${place}" for place, name in enumerate(COLUMNS, 2))},
-       profile = $5, variables = $6, tags = $7, flags = $8
+       profile = $5, variables = $6, tags = $7, flags = $8, version = version + 1
  WHERE id = $1
+"""
+_ARE_THEMSELVES = """
+SELECT count(*) FROM (
+    SELECT merged_into FROM contact WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE) both_ WHERE merged_into IS NULL
 """
 _POINT = "UPDATE contact SET merged_into = $2 WHERE id = $1 OR merged_into = $1"
 _HAND_OVER = "UPDATE identity SET contact_id = $2 WHERE contact_id = $1"
@@ -80,7 +85,17 @@ async def _verify(identity: Identity, merged: dict[str, str], connection: Connec
         merged.update({id: survivor for id, into in merged.items() if into == gone}, **{gone: survivor})
         return
     await connection.execute(_DROP_OTHERS, contact_id, identity.kind, identity.value)
-    await connection.execute(_PUT, *name, contact_id)
+    if identity.value:
+        await connection.execute(_PUT, *name, contact_id)
+
+
+async def merge(merges: Mapping[str, str], connection: Connection) -> None:
+    """Make contacts part of others. Raises StaleConversation where one of them is another contact by now."""
+    for gone, survivor in merges.items():
+        pair = [UUID(gone), UUID(survivor)]
+        if await connection.fetchval(_ARE_THEMSELVES, pair) != len(pair):
+            raise StaleConversation("a contact was merged into another since it was read")
+        await _merge(pair[0], pair[1], connection)
 
 
 async def _merge(contact_id: UUID, survivor_id: UUID, connection: Connection) -> None:

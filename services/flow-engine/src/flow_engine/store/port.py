@@ -39,6 +39,13 @@ class Name(NamedTuple):
     value: str
 
 
+class OwnContact(NamedTuple):
+    """A contact that is looked up by its id. `version` counts its changes."""
+
+    contact: Contact
+    version: int
+
+
 Conversations = list[str]
 """The keys of a contact's conversations, also of those of contacts that were merged into it, the last used first."""
 
@@ -118,6 +125,10 @@ class Reads(Protocol):
 
     async def holders(self, names: Sequence[Name]) -> dict[Name, Contact]:
         """Whose these verified identifiers are; nobody's are left out."""
+        ...
+
+    async def contacts(self, ids: Sequence[tuple[str, str]]) -> dict[str, OwnContact]:
+        """By id as given, for each (bot id, contact id) that there is; of one that was merged, who it is now."""
         ...
 
     async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ import asyncpg
 from flow_engine.catalogue.port import Retired
 from flow_engine.state.rows import TurnOf
 from flow_engine.state.work import Outcome, Work
-from flow_engine.store import event_log, held, identities, loading, names, retired, saving, timers
+from flow_engine.store import contacts, event_log, held, identities, loading, names, retired, saving, timers
 from flow_engine.store.port import (
     BACKLOG_BYTES,
     Conversations,
@@ -22,6 +22,7 @@ from flow_engine.store.port import (
     HeldEvent,
     LoggedEvent,
     Name,
+    OwnContact,
     Reads,
     StoredConversation,
 )
@@ -131,6 +132,9 @@ class PostgresReads:
 
     async def holders(self, names_: Sequence[Name]) -> dict[Name, Contact]:
         return await identities.holders(self._connection, names_)
+
+    async def contacts(self, ids: Sequence[tuple[str, str]]) -> dict[str, OwnContact]:
+        return await contacts.by_id(self._connection, ids)
 
     async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:
         return await loading.backlog(self._connection, conversation, after, most_bytes=BACKLOG_BYTES)

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from contracts.ids import NOBODY
 from flow_engine.errors import StaleConversation
 from flow_engine.state import listeners
 from flow_engine.state.rows import MessageRow
 from flow_engine.state.work import LoadedConversation, Work
 from flow_engine.store import contacts, event_log, held, identities, timers
+from flowlang.model import Conversation
 from servicekit.columns import Columns
 from servicekit.failpoints import broken
 from servicekit.loop.batches import Connection
@@ -44,7 +46,7 @@ class NewConversationRow(NamedTuple):
 
 CHANGED = Columns(ConversationRow, "uuid bigint bigint bytea bytea bytea uuid timestamptz")
 NEW = Columns(NewConversationRow, "uuid text bigint bytea bytea bytea uuid timestamptz")
-SAID = Columns(MessageRow, "uuid int bigint text uuid timestamptz bytea")
+SAID = Columns(MessageRow, "uuid int bigint text uuid timestamptz bytea text")
 SAVE = f"""
 WITH saved AS (
     UPDATE conversation c
@@ -74,6 +76,7 @@ async def save(work: Work, connection: Connection) -> None:
     for patches in contacts.patch_rows(work, merged):
         if await connection.fetchval(contacts.PATCH, *contacts.PATCHES.arrays(patches)):
             raise StaleConversation("a contact was merged into another since it was read")
+    await identities.merge(work.merges, connection)
     await _rows(connection, timers.START, timers.TIMERS, sorted(work.timers.values()))
     if work.ended_timers:
         await connection.execute(timers.END, sorted(work.ended_timers))
@@ -102,8 +105,13 @@ def _row(loaded: LoadedConversation) -> ConversationRow:
     conversation = loaded.conversation
     return ConversationRow(
         loaded.id, loaded.read_version, conversation.version, loaded.state, loaded.seen,
-        listeners.dump(loaded.listeners), conversation.contact_id or None, loaded.last_user_at,
+        listeners.dump(loaded.listeners), _person_of(conversation), loaded.last_user_at,
     )  # fmt: skip
+
+
+def _person_of(conversation: Conversation) -> str | None:
+    """Whom it is with. What a contact's own key stands for is no conversation with anybody."""
+    return conversation.contact_id or None if conversation.channel_id != NOBODY else None
 
 
 async def _create(new: list[LoadedConversation], connection: Connection) -> None:
@@ -119,7 +127,7 @@ def _new_row(loaded: LoadedConversation) -> NewConversationRow:
     conversation = loaded.conversation
     return NewConversationRow(
         loaded.id, conversation.key, conversation.version, loaded.state, loaded.seen,
-        listeners.dump(loaded.listeners), conversation.contact_id or None, loaded.last_user_at,
+        listeners.dump(loaded.listeners), _person_of(conversation), loaded.last_user_at,
     )  # fmt: skip
 
 

@@ -68,6 +68,8 @@ def answer(outputs: Outputs, to: ReplyTo | WaitingCaller, event_id: str, outcome
         body["messages"] = newest_that_fit(outcome.messages)
     if outcome.problem:
         body["problem"] = outcome.problem
+    if outcome.contact_id:
+        body["contact_id"] = outcome.contact_id
     outputs.reply(to.partition, to.request_id, body)
 
 
@@ -122,7 +124,8 @@ class Asked(NamedTuple):
 def log_body(
     turn: Turn, outputs: Outputs, said: list[dict[str, Any]], outcome: Outcome, *, asked: Asked | None, in_log: bool
 ) -> bytes:
-    """A line of the event log: what is not empty of {problem, answer, trigger_id, token_id, digest, steps, seqs, messages, deliveries}.
+    """A line of the event log: what is not empty of {problem, answer, contact_id, trigger_id, token_id, digest, steps,
+    seqs, messages, deliveries}.
 
     `asked` is None in the lines of later turns; `seqs` are (first, last) of its messages in the chat log, which holds them
     unless `in_log` is False.
@@ -130,6 +133,7 @@ def log_body(
     body: dict[str, Any] = {
         "problem": outcome.problem,
         "answer": outcome.answer,
+        "contact_id": outcome.contact_id,
         "trigger_id": asked.trigger_id if asked else None,
         "token_id": asked.token_id if asked else None,
         "digest": asked.digest if asked else None,

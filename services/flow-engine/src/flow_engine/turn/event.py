@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from contracts.cloudevents import rfc3339_ms
+from contracts.ids import NOBODY
 from contracts.people import Identifier
 from flow_engine.catalogue.port import Surroundings
 from flow_engine.state.ids import as_uuid
@@ -62,6 +63,11 @@ class InboundEvent:
         """The engine has changed the conversation and `contact`, with these effects: that holds even if a flow fails."""
         self.certain = Certain(self.loaded.conversation, self.contact, list(effects))
         return effects
+
+    @property
+    def is_of_contact(self) -> bool:
+        """Whether it changes or makes a contact itself, under a key that is no conversation's."""
+        return self.kind == "contact_update" and self.loaded.conversation.channel_id == NOBODY
 
     @property
     def is_url(self) -> bool:

@@ -71,8 +71,8 @@ def reachability(event: InboundEvent) -> dict[str, Any]:
 
 
 def contact_update(event: InboundEvent) -> dict[str, Any] | None:
-    """Nothing where there is nobody to change."""
-    if not event.contact.id:
+    """Nothing where there is nobody to change, or no conversation in which a flow could run."""
+    if not event.contact.id or event.is_of_contact:
         return None
     change = update(event.body)
     return {"changed": list(change.set), "add_tags": list(change.add_tags), "remove_tags": list(change.remove_tags)}

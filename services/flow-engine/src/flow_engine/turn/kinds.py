@@ -10,7 +10,7 @@ from flow_engine.catalogue.port import Catalogue
 from flow_engine.state.limits import check_contact
 from flow_engine.state.patches import patched
 from flow_engine.state.work import Work
-from flow_engine.turn import happenings, people
+from flow_engine.turn import happenings, own_contacts, people
 from flow_engine.turn.event import InboundEvent
 from flow_engine.turn.happenings import Data
 from flowlang.clock import moment
@@ -55,7 +55,11 @@ def _message_result(event: InboundEvent, work: Work, catalogue: Catalogue) -> li
     return event.has_done(effects)
 
 
-def _contact_update(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect]:
+def _contact_update(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect] | Refused:
+    if event.is_of_contact:
+        body = event.body
+        do = own_contacts.make if body.create else own_contacts.change if body.merge is None else own_contacts.merge
+        return do(work, event)
     if not event.contact.id:
         return []
     change = people.update(event.body)

@@ -115,17 +115,29 @@ def message_result(body: inbound.MessageResult) -> EmitEvent:
 def update(body: inbound.ContactUpdate) -> PatchContact:
     """Another program's change."""
     profile = {f"profile.{name}": value for name, value in _told(body.profile).items()}
+    cleared = dict.fromkeys((f"profile.{name}" for name in body.clear), None)
     variables = {f"variables.{name}": value for name, value in body.variables.items()}
-    return PatchContact(profile | variables, body.add_tags, body.remove_tags)
+    return PatchContact(
+        profile | cleared | variables, body.add_tags, body.remove_tags, body.add_flags, body.remove_flags
+    )
 
 
 def update_events(contact: Contact, change: PatchContact) -> list[Effect]:
-    """What the outside hears of a change: contact.updated, tag.added, tag.removed. `contact` is as before or after it."""
+    """What the outside hears of a change: contact.updated, and of each tag and flag. `contact` is as before or after it."""
     changed = list(change.set)
-    events: list[Effect] = [EmitEvent("contact.updated", {"changed": changed})] if changed else []
-    events += [EmitEvent("tag.added", {"tag": tag}) for tag in change.add_tags]
-    events += [EmitEvent("tag.removed", {"tag": tag}) for tag in change.remove_tags]
-    return events
+    updated: list[Effect] = [EmitEvent("contact.updated", {"changed": changed})] if changed else []
+    return [*updated, *label_events(change)]
+
+
+def label_events(change: PatchContact) -> list[Effect]:
+    """tag.added, tag.removed, flag.assigned, flag.removed."""
+    told = (
+        ("tag.added", "tag", change.add_tags),
+        ("tag.removed", "tag", change.remove_tags),
+        ("flag.assigned", "flag", change.add_flags),
+        ("flag.removed", "flag", change.remove_flags),
+    )
+    return [EmitEvent(type, {name: label}) for type, name, labels in told for label in labels]
 
 
 def refused_events(body: Any, refused: Refused | None) -> list[EmitEvent]:

@@ -48,12 +48,9 @@ class TurnWriter:
         self._place = self.conversation.version << 8
         self._seen_contact: Contact | None = None
         self._view = orjson.Fragment(b"null")
-        shared = {
-            "event_id": event.id,
-            "bot": event.around.bot,
-            "channel": event.around.channel,
-            "conversation_id": event.loaded.id,
-        }
+        shared = {"event_id": event.id, "bot": event.around.bot}
+        if not event.is_of_contact:
+            shared |= {"channel": event.around.channel, "conversation_id": event.loaded.id}
         outputs.share(shared, self.contact_view(contact) if contact.id else None)
 
     def person_said(self, body: MessageReceived, seq: int) -> None:
@@ -73,7 +70,10 @@ class TurnWriter:
 
     def _log(self, seq: int, sender: str, id: str, content: dict[str, Any]) -> None:
         place = self._place + len(self.messages)
-        self.messages.append(MessageRow(self.event.loaded.id, seq, place, sender, id, self._moment, encode(content)))
+        bot = self.conversation.bot_id
+        self.messages.append(
+            MessageRow(self.event.loaded.id, seq, place, sender, id, self._moment, encode(content), bot)
+        )
 
     def action(self, kind: str, fields: dict[str, Any], *, id: str | None = None) -> None:
         """Something for the dispatcher to do; `fields` are those of its kind in contracts.actions. Raises TooLarge."""

@@ -53,6 +53,7 @@ class Turns:
         Raises what user code cannot cause: the conversation is then parked.
         """
         conversation = loaded.conversation
+        conversation.contact_id = self._work.merges.get(conversation.contact_id, conversation.contact_id)
         around = self._catalogue.around(conversation)
         contact = self._work.contacts.get(conversation.contact_id) or Contact("")
         event = InboundEvent(arrived, loaded, contact, around, mark)
@@ -124,6 +125,8 @@ class Turns:
         writer = self._written(event, before, turn, outputs)
         encoded = encoded_state(turn.conversation, event.now)
         outcome = answers.outcome_of(turn, event.id, writer.said, is_url=event.is_url)
+        if event.is_of_contact and turn.refused is None:
+            outcome = Outcome("completed", contact_id=turn.contact.id)
         self._answer(event, turn, writer, outcome)
         self._add(event, turn, writer, outcome)
         if not leaves_nothing:

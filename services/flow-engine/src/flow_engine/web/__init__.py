@@ -1,3 +1,3 @@
-"""The engine's HTTP: what became of an event, and what is held. Enters: requests with a token. Leaves: what the event
-log says, and an operator's redrives.
+"""The engine's HTTP: contacts, chat logs, what became of an event, what is held. Enters: requests with a token. Leaves: what is
+kept, and an operator's redrives.
 """

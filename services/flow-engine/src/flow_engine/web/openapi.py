@@ -9,10 +9,27 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from contracts.replies import ChatMessage
-from flow_engine.web import held
-from servicekit.web.openapi import PAGE, PROJECT, Operation, Problem, Said, document
+from flow_engine.web import contact_changes, contacts, held
+from flow_engine.web.contact_models import Accepted, ChatLog, Contact, Contacts
+from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Problem, Said, Schema, document
 
 SHOW_EVENT = "GET /v1/events/{event_id}"
+FILTERS: dict[str, Schema] = {
+    "bot": {**TEXT, "description": "Whose, by its id; may be left out where the project has one bot"},
+    "tag": {**TEXT, "description": "Only those with this tag"},
+    "flag": {**TEXT, "description": "Only those with this flag"},
+    "q": {
+        **TEXT,
+        "description": "Only those of whose name, username, e-mail address, phone or external id words begin so",
+    },
+}
+"""Which contacts."""
+KEYED: dict[str, Schema] = {"Idempotency-Key": TEXT, "Prefer": TEXT}
+SINCE: dict[str, Schema] = {
+    "bot": FILTERS["bot"],
+    "contact": {**TEXT, "description": "Only what was said with this contact, by its id"},
+    "since": {**TEXT, "description": "Only what was said at this time or later, RFC 3339"},
+}
 
 
 class Step(BaseModel):
@@ -40,6 +57,8 @@ class EventShown(BaseModel):
     problem: Problem | dict[str, Any] | None
     conversation_id: str | None
     answer: str | None
+    contact_id: str | None
+    """Of a write of the data API: the contact that it made or changed."""
     steps: list[Step]
     messages: list[ChatMessage]
     deliveries: list[DeliveryRef]
@@ -98,6 +117,47 @@ OPERATIONS = {
         text="Its events are applied in their order, and it is free again unless one of them fails.",
     ),
     held.DISCARD: Operation({200: Said("Forgotten", Discarded)}, held.Discard),
+    contacts.LIST: Operation(
+        {200: Said("The contacts", Contacts)},
+        query=PAGE | FILTERS | PROJECT,
+        text="Those made last come first; with `q` they are in the order of the words that they were found by.",
+    ),
+    contacts.EXPORT: Operation(
+        {200: Said("One contact a line", media_type=contacts.NDJSON)},
+        query=FILTERS | PROJECT,
+        text="A stream of all that a list would show, page after page. One that breaks off is not complete.",
+    ),
+    contacts.SHOW: Operation(
+        {200: Said("The contact", Contact)},
+        query=PROJECT,
+        text="One that was merged into another is shown as that one, under its id.",
+    ),
+    contacts.MAKE: Operation(
+        {201: Said("The contact", Contact), 202: Said("Kafka has it, and it will be made", Accepted)},
+        contact_changes.NewContact,
+        query=PROJECT,
+        headers=KEYED,
+        text="What it says of external_id, phone and email is verified. Without a conversation nobody can be written to.",
+    ),
+    contacts.CHANGE: Operation(
+        {200: Said("The contact", Contact), 202: Said("Kafka has it, and it will be changed", Accepted)},
+        contact_changes.ContactChange,
+        query=PROJECT,
+        headers=KEYED | {"If-Match": TEXT},
+        text="Field by field: what others change at the same time stays.",
+    ),
+    contacts.MERGE: Operation(
+        {200: Said("The contact", Contact), 202: Said("Kafka has it, and it will be merged", Accepted)},
+        contact_changes.Merge,
+        query=PROJECT,
+        headers=KEYED | {"If-Match": TEXT},
+        text="This contact gets what only the other one had: fields, tags, flags, identifiers and conversations.",
+    ),
+    contacts.CHAT_LOG: Operation(
+        {200: Said("What was said", ChatLog)},
+        query=PAGE | SINCE | PROJECT,
+        text="Of a bot in the order of time; of a contact one conversation after the other, each in its order.",
+    ),
     SHOW_EVENT: Operation(
         {200: Said("The event", EventShown)},
         query=PROJECT,

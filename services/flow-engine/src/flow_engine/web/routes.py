@@ -1,4 +1,4 @@
-"""`GET /v1/events/{event_id}`, what became of an event, and the operator's routes of `web.held`."""
+"""`GET /v1/events/{event_id}`, what became of an event, with the routes of `web.contacts` and `web.held`."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from starlette.types import ASGIApp
 from contracts.registry import Trigger
 from contracts.routes import ROWS
 from flow_engine.store.port import LoggedEvent
-from flow_engine.web import held
+from flow_engine.web import contacts, held
 from flow_engine.web.openapi import OPERATIONS, SHOW_EVENT
 from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.problems import not_found
 from servicekit.web.routes import Handler, api
 
 
-class Deps(held.Deps, Protocol):
+class Deps(held.Deps, contacts.Deps, Protocol):
     """What the routes need."""
 
     @property
@@ -42,7 +42,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         _may_read(caller, found, deps)
         return JSONResponse(shown(event_id, found))
 
-    return {SHOW_EVENT: show_event, **held.handlers(deps)}
+    return {SHOW_EVENT: show_event, **contacts.handlers(deps), **held.handlers(deps)}
 
 
 def make_app(deps: Deps) -> ASGIApp:
@@ -63,7 +63,7 @@ def _may_read(caller: Caller, found: LoggedEvent, deps: Deps) -> None:
 
 
 def shown(event_id: str, found: LoggedEvent) -> dict[str, Any]:
-    """The answer: {event_id, status, problem, conversation_id, answer, steps[], messages[], deliveries[]}."""
+    """The answer: {event_id, status, problem, conversation_id, answer, contact_id, steps[], messages[], deliveries[]}."""
     parts = found.parts
     return {
         "event_id": event_id,
@@ -71,6 +71,7 @@ def shown(event_id: str, found: LoggedEvent) -> dict[str, Any]:
         "problem": _last(parts, "problem") if found.status in ("rejected", "failed") else None,
         "conversation_id": found.conversation,
         "answer": _last(parts, "answer"),
+        "contact_id": _last(parts, "contact_id"),
         "steps": [step for part in parts for step in part.get("steps", ())],
         "messages": found.messages,
         "deliveries": [delivery for part in parts for delivery in part.get("deliveries", ())],

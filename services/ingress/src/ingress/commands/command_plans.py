@@ -86,7 +86,7 @@ class Planner:
                     raise invalid("/person", "In the http channel a person is named by peer_id.")
                 return MessageReceived.model_validate({**base, "message_id": event_id, "text": command.text})
             case UpdateContact():
-                changes = command.model_dump(include={"profile", "variables", "add_tags", "remove_tags"})
+                changes = command.model_dump(exclude={"kind", "bot", "person"})
                 return ContactUpdate.model_validate({**base, **changes, "person": address.person})
             case SendSignal():
                 if not 0 < len(command.name) <= LONGEST_SIGNAL:

@@ -1,0 +1,275 @@
+"""Contacts and chat logs: a page, one contact, all of them as a stream; one made, changed, merged."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any, Protocol
+from uuid import UUID
+
+import asyncpg
+import orjson
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+
+from contracts.registry import Bot
+from contracts.replies import RunReply
+from flow_engine.store import chat_log, contact_lists
+from flow_engine.store.chat_log import Line, LinePlace
+from flow_engine.store.contact_lists import Filter, Listed, Place
+from flow_engine.web import contact_changes, views, writing
+from flow_engine.web.contact_changes import ContactChange, Merge, NewContact
+from flow_engine.web.writing import Asked, Writes
+from servicekit.storable import moment_of
+from servicekit.web.auth import Caller
+from servicekit.web.pagination import MAX_LIMIT, decode_cursor, encode_cursor, page, page_limit
+from servicekit.web.problems import ProblemError, not_found
+from servicekit.web.requests import invalid_query
+from servicekit.web.routes import Handler
+
+LIST = "GET /v1/contacts"
+EXPORT = "GET /v1/contacts/export"
+SHOW = "GET /v1/contacts/{contact}"
+MAKE = "POST /v1/contacts"
+CHANGE = "PATCH /v1/contacts/{contact}"
+MERGE = "POST /v1/contacts/{contact}/merge"
+CHAT_LOG = "GET /v1/chatlogs"
+NDJSON = "application/x-ndjson"
+MOST_WORDS, LONGEST_FILTER = 8, 1024
+
+
+class Deps(Protocol):
+    """What these routes need; `pool` raises ProblemError 503 while the database was never there."""
+
+    @property
+    def pool(self) -> asyncpg.Pool[asyncpg.Record]: ...
+
+    def bot(self, bot_id: str) -> Bot | None:
+        """A bot by id."""
+        ...
+
+    def bots(self, project_id: str) -> list[Bot]:
+        """Those of a project."""
+        ...
+
+    @property
+    def writes(self) -> Writes:
+        """The way into Kafka."""
+        ...
+
+
+def handlers(deps: Deps) -> dict[str, Handler]:
+    """By the names of their rows."""
+
+    async def list_contacts(request: Request, caller: Caller) -> Response:
+        query = request.query_params
+        asked, limit = filter_of(query, caller, deps), page_limit(query.get("limit"))
+        after = _place(query.get("cursor"))
+        async with deps.pool.acquire() as connection:
+            found = await contact_lists.page(connection, asked, after, limit)
+        following = encode_cursor(*found.next) if found.next else None
+        return JSONResponse({"items": [views.contact(one) for one in found.items], "next": following})
+
+    async def export(request: Request, caller: Caller) -> Response:
+        asked = filter_of(request.query_params, caller, deps)
+        if request.method == "HEAD":
+            return Response(media_type=NDJSON)
+        return StreamingResponse(exported(deps, asked), media_type=NDJSON)
+
+    async def show(request: Request, caller: Caller) -> Response:
+        return _shown(await found_by(deps, caller, contact_id_of(request)))
+
+    async def make(request: Request, caller: Caller) -> Response:
+        sent = await request.body()
+        new = contact_changes.read(sent, NewContact)
+        bot = bot_of(new.bot, caller, deps)
+        asked = writing.asked_by(request, bot.project_id, sent, caller.token_id)
+        reply = await deps.writes.apply(asked, bot.project_id, bot.id, asked.event_id, contact_changes.made(new))
+        return await _answered(deps, caller, asked, reply, 201)
+
+    async def change(request: Request, caller: Caller) -> Response:
+        sent = await request.body()
+        wanted = contact_changes.changed(contact_changes.read(sent, ContactChange))
+        known = await found_by(deps, caller, contact_id_of(request))
+        asked = writing.asked_by(request, known.project_id, sent, caller.token_id)
+        wanted["if_version"] = _version(request.headers.get("if-match"))
+        reply = await deps.writes.apply(asked, known.project_id, known.bot_id, known.contact.id, wanted)
+        return await _answered(deps, caller, asked, reply)
+
+    async def chat_logs(request: Request, caller: Caller) -> Response:
+        query = request.query_params
+        bot_id, limit = bot_of(query.get("bot"), caller, deps).id, page_limit(query.get("limit"))
+        async with deps.pool.acquire() as connection:
+            found = await chat_log.lines(
+                connection,
+                bot_id,
+                contact_id=_uuid(query["contact"], "contact") if "contact" in query else None,
+                since=_since(query.get("since")),
+                after=_line_place(query.get("cursor")),
+                limit=limit + 1,
+            )
+        shown, following = page(found, limit, _line_key)
+        return JSONResponse({"items": [views.line(one) for one in shown], "next": following})
+
+    async def merge(request: Request, caller: Caller) -> Response:
+        sent = await request.body()
+        other_id = contact_changes.read(sent, Merge).contact
+        known = await found_by(deps, caller, contact_id_of(request))
+        other = await found_by(deps, caller, str(other_id))
+        if other.bot_id != known.bot_id:
+            raise not_found("The contact")
+        asked = writing.asked_by(request, known.project_id, sent, caller.token_id)
+        wanted = {"merge": str(other_id), "if_version": _version(request.headers.get("if-match"))}
+        return await _answered(deps, caller, asked, await deps.writes.apply(
+            asked, known.project_id, known.bot_id, known.contact.id, wanted
+        ))  # fmt: skip
+
+    return {
+        LIST: list_contacts,
+        EXPORT: export,
+        SHOW: show,
+        MAKE: make,
+        CHANGE: change,
+        MERGE: merge,
+        CHAT_LOG: chat_logs,
+    }
+
+
+async def exported(deps: Deps, asked: Filter) -> AsyncIterator[bytes]:
+    """A line for each contact. Between two pages no connection is held: the client may be slow."""
+    after: Place | None = None
+    while True:
+        async with deps.pool.acquire() as connection:
+            found = await contact_lists.page(connection, asked, after, MAX_LIMIT)
+        yield b"".join(orjson.dumps(views.contact(one)) + b"\n" for one in found.items)
+        if (after := found.next) is None:
+            return
+
+
+def filter_of(query: QueryParams, caller: Caller, deps: Deps) -> Filter:
+    """What a list asks for. Raises ProblemError."""
+    for name in ("tag", "flag", "q"):
+        if not 0 < len(query.get(name, "?")) <= LONGEST_FILTER:
+            raise invalid_query(name, f"a text of 1 to {LONGEST_FILTER} characters.")
+    return Filter(
+        bot_of(query.get("bot"), caller, deps).id, query.get("tag"), query.get("flag"), words_of(query.get("q"))
+    )
+
+
+def words_of(text: str | None) -> tuple[str, ...]:
+    """The words that a search is for; a phone number is one of them, without what is written between its digits."""
+    if text is None:
+        return ()
+    digits = text.translate(str.maketrans("", "", " +()-./"))
+    words = [digits] if digits.isdecimal() else [word.lstrip("@") for word in text.split()]
+    if not any(words) or len(words) > MOST_WORDS:
+        raise invalid_query("q", f"1 to {MOST_WORDS} words, or their beginnings.")
+    return tuple(filter(None, words))
+
+
+def bot_of(id: str | None, caller: Caller, deps: Deps) -> Bot:
+    """Whose contacts: the bot that is named, or the only one that the project has. Raises ProblemError 404 or 422."""
+    if id is not None:
+        bot = deps.bot(id)
+        if bot is None or caller.project not in (bot.project_id, None):
+            raise not_found("The bot")
+        return bot
+    bots = deps.bots(caller.project_id)
+    if len(bots) != 1:
+        raise invalid_query("bot", f"say which: the project has {len(bots)} bots.")
+    return bots[0]
+
+
+async def found_by(deps: Deps, caller: Caller, id: str) -> Listed:
+    """Raises ProblemError 404."""
+    async with deps.pool.acquire() as connection:
+        found = await contact_lists.find(connection, id)
+    if found is None or caller.project not in (found.project_id, None):
+        raise not_found("The contact")
+    return found
+
+
+def _shown(found: Listed, status: int = 200) -> Response:
+    return JSONResponse(views.contact(found), status, headers={"etag": f'"{found.version}"'})
+
+
+async def _answered(deps: Deps, caller: Caller, asked: Asked, reply: RunReply | None, status: int = 200) -> Response:
+    """The contact as it is now; 202 where it is in Kafka, and will be applied. Raises ProblemError for what was refused."""
+    if reply is None:
+        event_id = asked.event_id
+        body, headers = {"event_id": event_id, "status": "accepted"}, {"location": f"/v1/events/{event_id}"}
+        return JSONResponse(body, 202, headers=headers)
+    if reply.contact_id is None:
+        raise writing.problem_of(reply)
+    answer = _shown(await found_by(deps, caller, reply.contact_id), status)
+    if status == 201:
+        answer.headers["location"] = f"/v1/contacts/{reply.contact_id}"
+    return answer
+
+
+def _version(if_match: str | None) -> int | None:
+    """Raises ProblemError 412 for what is no ETag of a contact."""
+    if if_match in (None, "*"):
+        return None
+    number = if_match.strip('"')
+    if not number.isdecimal() or len(number) > 18:
+        raise ProblemError("stale", 412, "Changed meanwhile", "If-Match is an ETag as a contact is shown with.")
+    return int(number)
+
+
+def contact_id_of(request: Request) -> str:
+    """Raises ProblemError 404 for what is no id."""
+    try:
+        return str(UUID(request.path_params["contact"]))
+    except ValueError:
+        raise not_found("The contact") from None
+
+
+def _uuid(text: str, name: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise invalid_query(name, "the id of a contact.") from None
+
+
+def _since(text: str | None) -> datetime | None:
+    try:
+        return None if text is None else moment_of(text)
+    except ValueError as error:
+        raise invalid_query("since", f"{error}.") from error
+
+
+def _place(cursor: str | None) -> Place | None:
+    key = decode_cursor(cursor, str, str)
+    try:
+        return None if key is None else Place(key[0], str(UUID(key[1])))
+    except ValueError:
+        raise _no_cursor() from None
+
+
+def _line_key(said: Line) -> tuple[str, str, int, int]:
+    return said.at.isoformat(), said.conversation, said.seq, said.place
+
+
+def _line_place(cursor: str | None) -> LinePlace | None:
+    key = decode_cursor(cursor, str, str, int, int)
+    try:
+        return (
+            None
+            if key is None
+            else LinePlace(moment_of(key[0]), str(UUID(key[1])), _number(key[2], 31), _number(key[3], 63))
+        )
+    except ValueError:
+        raise _no_cursor() from None
+
+
+def _number(value: Any, bits: int) -> int:
+    """Raises ValueError past what its column holds."""
+    if not -1 <= value < 1 << bits:
+        raise ValueError(value)
+    return int(value)
+
+
+def _no_cursor() -> ProblemError:
+    return ProblemError("invalid", 422, "Invalid request", "cursor: take it from `next` of the page before.")

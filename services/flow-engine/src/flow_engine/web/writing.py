@@ -1,0 +1,164 @@
+"""A write of the data API on its way: a record on inbound, and the engine's word about it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple, Protocol
+
+from starlette.requests import Request
+
+from contracts import inbound
+from contracts.cloudevents import headers, now_text
+from contracts.ids import NOBODY, derived_id, new_id
+from contracts.inbound import ContactUpdate, ReplyTo
+from contracts.replies import RunReply
+from servicekit.kafka.publisher import NotAcknowledged, Publisher
+from servicekit.kafka.records import Outgoing
+from servicekit.registry_view.stamps import Stamp
+from servicekit.shares import Shares
+from servicekit.web.problems import ProblemError, unavailable
+
+SOURCE = "switchhook/data-api"
+WAIT_SECONDS = 5.0
+"""So long a caller waits for the engine's word; then the answer is 202."""
+MOST_WAITING = 500
+"""Callers that wait at once in this process; those of one project as many as are left (servicekit.shares)."""
+UNKNOWN = (
+    "Kafka did not confirm it in time, so whether it was taken is unknown: send it again as it was, with the same"
+    " Idempotency-Key."
+)
+
+
+class Asking(Protocol):
+    """What is needed of servicekit.kafka.asker.Asker."""
+
+    @property
+    def ready(self) -> bool:
+        """Whether replies to what is asked from now on will be seen."""
+        ...
+
+    def ask(self, until: Literal["verdict", "rest"] = "rest") -> tuple[ReplyTo, asyncio.Future[Any]]:
+        """An address for one reply, and the reply to come."""
+        ...
+
+
+class Stamped(Protocol):
+    """What is needed of the registry view."""
+
+    @property
+    def stamp(self) -> Stamp:
+        """How far it has read."""
+        ...
+
+
+class Asked(NamedTuple):
+    """What the request says of itself. `digest` stands for what was asked, where the caller named the event by a key."""
+
+    event_id: str
+    digest: str | None
+    token_id: str | None
+    hops: int
+    is_async: bool
+
+
+def asked_by(request: Request, project_id: str, body: bytes, token_id: str | None) -> Asked:
+    """Raises ProblemError 400 for an Idempotency-Key that is none."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not 0 < len(key) <= 255:
+        raise ProblemError(
+            "bad-idempotency-key", 400, "Bad Idempotency-Key", "Idempotency-Key has 1 to 255 characters."
+        )
+    event_id = new_id() if key is None else derived_id(project_id, f"{request.method} {request.url.path}", key)
+    digest = sha256(body + request.headers.get("if-match", "").encode()).hexdigest()[:32] if key else None
+    hops = request.headers.get("switchhook-hops", "0")
+    is_async = "respond-async" in request.headers.get("prefer", "").lower()
+    return Asked(event_id, digest, token_id, int(hops) if hops.isdecimal() and len(hops) < 4 else 0, is_async)
+
+
+class Writes:
+    """Writes records and waits for what the engine says of them."""
+
+    def __init__(self, publisher: Publisher, asker: Asking, view: Stamped) -> None:
+        self._publisher, self._asker, self._view = publisher, asker, view
+        self._waiting = Shares(MOST_WAITING)
+
+    async def apply(
+        self, asked: Asked, project_id: str, bot_id: str, own: str, change: dict[str, Any]
+    ) -> RunReply | None:
+        """The engine's word; None: it is in Kafka, and there was no word in time, or none was to be waited for.
+
+        `own` is the contact's own name in the record's key. Raises ProblemError 429 or 503.
+        """
+        if asked.is_async:
+            await self._publish(asked, project_id, bot_id, own, change, None)
+            return None
+        if not self._asker.ready:
+            raise unavailable("The engine's answers cannot be read yet; send the request again.")
+        with self._one_of(project_id):
+            reply_to, future = self._asker.ask()
+            try:
+                await self._publish(asked, project_id, bot_id, own, change, reply_to)
+                async with asyncio.timeout(WAIT_SECONDS):
+                    reply: RunReply = await future
+            except TimeoutError:
+                return None
+            finally:
+                future.cancel()
+        return reply
+
+    async def _publish(
+        self,
+        asked: Asked,
+        project_id: str,
+        bot_id: str,
+        own: str,
+        change: dict[str, Any],
+        reply_to: ReplyTo | None,
+    ) -> None:
+        now = now_text()
+        about = {
+            "project_id": project_id,
+            "bot_id": bot_id,
+            "channel_id": NOBODY,
+            "peer_id": NOBODY,
+            "received_at": now,
+        }
+        body = ContactUpdate.model_validate(
+            about
+            | change
+            | {"reply_to": reply_to, "request_digest": asked.digest, "token_id": asked.token_id, "hops": asked.hops}
+        )
+        key = f"{bot_id}/{NOBODY}/{own}"
+        made = headers(
+            id=asked.event_id, type="inbound.contact_update", source=SOURCE, time=now, subject=key, project=project_id
+        )  # fmt: skip
+        made += self._view.stamp.headers()
+        try:
+            await self._publisher.publish(Outgoing(inbound.TOPIC.name, key.encode(), body.encode(), made))
+        except NotAcknowledged as error:
+            raise unavailable(UNKNOWN) from error
+
+    @contextmanager
+    def _one_of(self, project_id: str) -> Iterator[None]:
+        if not self._waiting.may_take(project_id):
+            raise ProblemError(
+                "too-many-requests", 429, "Too many callers wait",
+                f"{MOST_WAITING} callers may wait at once, those of one project as many as are left. Come again, or do not wait: "
+                "Prefer: respond-async.",
+                headers={"Retry-After": "1"},
+            )  # fmt: skip
+        self._waiting.take(project_id)
+        try:
+            yield
+        finally:
+            self._waiting.give(project_id)
+
+
+def problem_of(reply: RunReply) -> ProblemError:
+    """What the engine refused, as the answer."""
+    refused = reply.problem
+    assert refused is not None, "a write that was not made says why"
+    return ProblemError(refused.type, refused.status, refused.title, refused.detail, reason=refused.reason)
