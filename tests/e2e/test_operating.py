@@ -180,6 +180,20 @@ async def test_losses_are_accepted_in_one_partition_in_a_topic_and_in_all(ground
         await each.wait_ready()
 
 
+async def test_tokens_are_listed_with_when_they_expire(ground: Ground) -> None:
+    url = ("--url", ground.stack.service("registry").base_url)
+    env = {"SWITCHHOOK_ADMIN_TOKEN": ground.stack.secrets.admin_token}
+    project = (await run_with(env, "project", "create", "Tokens", *url)).strip()
+    of = ("--project", project, *url)
+    await run_with(env, "token", "create", "owner", "--scope", "admin", *of)
+    await run_with(env, "token", "create", "guest", "--scope", "data:read", "--expires-at", "2099-01-01T00:00:00Z", *of)
+    listed = (await run_with(env, "token", "list", *of)).splitlines()
+    assert sorted(line.split("  ", 1)[1] for line in listed) == [
+        "guest  data:read  expires 2099-01-01T00:00:00.000Z",
+        "owner  admin  expires never",
+    ]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

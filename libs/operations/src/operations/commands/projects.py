@@ -75,7 +75,7 @@ def list_tokens(context: typer.Context, project: Project, url: Url = "", token: 
         async with api_of(context, "registry", url, token, project) as api:
             await api.get(f"/v1/projects/{quote(project, safe='')}")  # Else one that there is not would have no tokens.
             async for each in items(api, "/v1/tokens?limit=200"):
-                scopes, end = ",".join(each["scopes"]), each["expires_at"] or "never"
+                scopes, end = ",".join(each["scopes"]), each.get("expires_at") or "never"
                 typer.echo(f"{each['id']}  {each['name']}  {scopes}  expires {end}")
         return True
 
