@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a random secret of each kind that is not there yet in ./secrets, and .env with a cluster id for Kafka. What is there
+# Makes a random secret of each kind that is not there yet in ./secrets, and a cluster id for Kafka in .env. What is there
 # is left as it is. `make-secrets.sh renew NAME...` makes those anew. Needs openssl.
 set -eu
 cd -- "$(dirname -- "$0")"
@@ -59,10 +59,11 @@ for name in $all; do
     [ ! -d "secrets/$name" ] || rmdir "secrets/$name"
     [ -s "secrets/$name" ] || make "$name"
 done
-if ! [ -e .env ]; then
+[ -e .env ] || cat .env.example >.env
+if grep -q '^KAFKA_CLUSTER_ID=$' .env; then
     # Not with a hyphen at its beginning, where it would be taken for an option.
     id=$(openssl rand -base64 16 | tr '+/' '-_' | cut -c1-22 | sed 's/^-/A/')
-    sed "s|^KAFKA_CLUSTER_ID=.*|KAFKA_CLUSTER_ID=$id|" .env.example >.env
+    sed -i "s|^KAFKA_CLUSTER_ID=.*|KAFKA_CLUSTER_ID=$id|" .env
 fi
 printf 'Secrets are in %s/secrets: keep a copy elsewhere, without kek and link_key what is sealed stays sealed.\n' "$(pwd)"
 grep -q '^SWITCHHOOK_DOMAIN=.' .env || printf 'Set SWITCHHOOK_DOMAIN in %s/.env.\n' "$(pwd)"
