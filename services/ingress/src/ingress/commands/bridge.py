@@ -31,6 +31,7 @@ from ingress.ports import Publishing
 from ingress.wire.problems import as_body, of_reply
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka import consumers
 from servicekit.kafka.one_name import NameTaken, OneName
 from servicekit.kafka.publisher import NotAcknowledged, TooLarge, check_sizes
 from servicekit.kafka.records import Outgoing, Record, dead_letter
@@ -41,7 +42,7 @@ from servicekit.web.problems import ProblemError
 
 BATCH = 250
 RETRY_SECONDS = 1.0
-START_SECONDS, COMMIT_SECONDS, STOP_SECONDS = 30.0, 5.0, 5.0
+START_SECONDS, COMMIT_SECONDS = 30.0, 5.0
 """While the broker is away each of these would wait for ever."""
 NAME_TAKEN_SECONDS = 10.0
 """While another process has our instance name, between two looks at whether it still has."""
@@ -129,7 +130,7 @@ class Bridge:
                 pause = self._pause_after(error)
             finally:
                 self._name.ended(consumer)
-                await stop(consumer)
+                await consumers.close(consumer)
             await asyncio.sleep(pause)
 
     def _pause_after(self, error: Exception) -> float:
@@ -320,11 +321,3 @@ async def check_progress(consumer: AIOKafkaConsumer) -> None:
     for partition, end in ends.items():
         if await undisturbed(consumer.position(partition), SILENT_SECONDS) < end:
             raise Stuck(partition)
-
-
-async def stop(consumer: AIOKafkaConsumer) -> None:
-    """Let go of a consumer that may be in any state."""
-    try:
-        await undisturbed(consumer.stop(), STOP_SECONDS)
-    except (KafkaError, OSError) as error:
-        log.info("bridge.stopped_roughly", error=type(error).__name__)
