@@ -237,7 +237,7 @@ class Bridge:
             raise
         except Exception as error:
             # A bug on one record must not hold the partition: it is parked with its reason.
-            log.exception("bridge.failed", partition=record.partition, offset=record.offset)
+            log.exception("bridge.failed", topic=record.topic, partition=record.partition, offset=record.offset)
             problem = ProblemError("failed", 500, "Failed", type(error).__name__)
             return Rejected(None, problem, "failed")
 
@@ -248,7 +248,7 @@ class Bridge:
         told = [self._rejected(result.who, result.problem)] if result.who is not None else []
         if result.dead is not None:
             detail = result.problem.detail or result.problem.title
-            counter("switchhook_dead_letters_total").labels(record.topic, result.dead).inc()
+            counter("switchhook_dead_letters_total").labels(self._label, result.dead).inc()
             told.append(dead_letter("ingress", record, result.dead, detail))
         return told
 
@@ -308,7 +308,7 @@ async def _begin(consumer: AIOKafkaConsumer, error: KafkaError) -> None:
     """Start at the log's beginning: a new group, or one that retention has overtaken (which is said loudly)."""
     if isinstance(error, OffsetOutOfRangeError):
         partitions = list(error.args[0])
-        log.error("bridge.commands_lost", partitions=[partition.partition for partition in partitions])
+        log.error("bridge.commands_lost", partitions=[f"{each.topic} {each.partition}" for each in partitions])
     else:
         partitions = [error.args[0]]
     await consumer.seek_to_beginning(*partitions)
