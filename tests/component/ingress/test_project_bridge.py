@@ -149,5 +149,5 @@ async def test_commands_that_nobody_had_taken_are_taken_by_the_next_replica(prog
         await program.send("shop", "c1")
         await eventually(lambda: topics.events("command.accepted"))
     await program.send("shop", "c2")
-    async with ingress_on(topics, bridge=True):
+    async with ingress_on(topics, instance="b", bridge=True):
         await eventually(lambda: "c2" in {each["command"]["id"] for each in topics.events("command.accepted")})

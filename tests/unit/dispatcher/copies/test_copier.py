@@ -35,6 +35,9 @@ class Played:
         self.begins = 0
         self.refused = set[str]()
         self.topics: dict[str, list[str]] = {}
+        self.answers = asyncio.Event()
+        self.answers.set()
+        self.writing = self.failures = 0
         self.readings = 0
         self.saved: dict[tuple[str, int], int] = {}
         self.waiting: list[Span] = []
@@ -51,7 +54,10 @@ class Played:
 
     async def write(self, topic: str, records: Iterable[Outgoing]) -> None:
         await asyncio.sleep(0)
-        if topic in self.refused:
+        self.writing += 1
+        await self.answers.wait()
+        if topic in self.refused or self.failures:
+            self.failures = max(self.failures - 1, 0)
             raise NotAcknowledged("refused")
         self.topics.setdefault(topic, []).extend(dict(each.headers)["ce_id"].decode() for each in records)
 
@@ -123,6 +129,18 @@ async def test_what_was_refused_and_what_came_behind_it_follow_in_order_and_othe
     await eventually(lambda: played.saved[SHOP, 0] == 12)
 
 
+async def test_what_comes_while_a_write_fails_is_behind_what_failed(played: Played, copier: Copier) -> None:
+    """It overtook it, and how far copies are was saved as if there were nothing missing."""
+    played.failures = 1
+    played.answers.clear()
+    sent = offered(played, copier, 1, 2)
+    await eventually(lambda: played.writing)
+    sent += offered(played, copier, 3)
+    played.answers.set()
+    await eventually(lambda: len(played.of("shop")) == len(sent))
+    assert played.of("shop") == sent
+
+
 async def test_what_the_owner_before_left_is_read_again_before_what_comes_now(played: Played, copier: Copier) -> None:
     played.log[0] = [event(offset, RIVAL if offset == 3 else SHOP) for offset in range(1, 6)]
     played.waiting = [Span(SHOP, 0, 1, 5)]
@@ -140,6 +158,23 @@ async def test_what_finds_no_room_is_read_again_in_its_turn(
     sent = [id for offset in range(20) for id in offered(played, copier, offset)]
     await eventually(lambda: played.of("shop") == sent)
     assert played.readings
+
+
+async def test_what_is_being_written_takes_room_too(
+    played: Played, copier: Copier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of how many projects ever: what is held in memory has one bound."""
+    monkeypatch.setattr(module, "MOST_WAITING", 0)
+    played.answers.clear()
+    theirs = offered(played, copier, 1, project=RIVAL)
+    await eventually(lambda: played.writing)
+    sent = offered(played, copier, 2)
+    played.answers.set()
+    await eventually(lambda: (played.of("rival"), played.of("shop")) == (theirs, sent))
+    assert played.readings == 1
+    sent += offered(played, copier, 3)
+    await eventually(lambda: played.of("shop") == sent)
+    assert played.readings == 1
 
 
 async def test_a_partition_that_went_to_another_process_is_left_to_it(played: Played, copier: Copier) -> None:

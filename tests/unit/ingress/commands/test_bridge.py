@@ -10,12 +10,15 @@ import orjson
 import pytest
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
+from prometheus_client import REGISTRY
 
 from contracts import commands
+from contracts.project_topics import PREFIX, commands_topic
 from contracts.registry import Bot, Channel, Project
 from contracts.replies import RunReply
 from ingress.commands import verdicts
 from ingress.commands.bridge import Bridge, Taken, told
+from ingress.commands.project_bridge import ProjectBridge
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.publisher import NotAcknowledged
 from servicekit.kafka.records import Record
@@ -218,6 +221,22 @@ async def test_a_command_without_an_id_is_told_to_whose_token_it_has(given):
     given.token = given.rig.token
     await given.apply(("", START))
     assert given.outcomes() == {"": "bad-header"}
+
+
+async def test_dead_letters_of_all_projects_topics_are_counted_as_those_of_one(given):
+    """The number of projects has no bound."""
+    made = given.rig.ingress
+    parts = Cluster("no-kafka:9092", ""), "a", 6, made.commands, made.intake, given.rig.publisher, given.rig.view
+    record = given.record(START, "c1")._replace(topic=commands_topic("nobodys").name)
+    await ProjectBridge(*parts).apply([record])
+    counted = [
+        sample.labels["topic"]
+        for metric in REGISTRY.collect()
+        if metric.name == "switchhook_dead_letters"
+        for sample in metric.samples
+        if sample.labels["topic"].startswith(PREFIX)
+    ]
+    assert set(counted) == {f"{PREFIX}*"}
 
 
 async def test_what_is_wrong_with_a_command_is_pointed_at_in_the_command(given):

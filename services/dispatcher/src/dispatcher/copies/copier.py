@@ -29,7 +29,7 @@ from servicekit.kafka.records import Outgoing, Record, bad_header
 from servicekit.loop.batches import Connection
 
 MOST_WAITING = 32 * 1024 * 1024
-"""Bytes of events that wait in memory, of all projects together; more than that are read again."""
+"""Bytes of events that wait in memory or are being written, of all projects together; more than that are read again."""
 SAVE_SECONDS = 0.5
 """How often it is saved how far copies are: a crash repeats those of so long."""
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.1, 30.0
@@ -209,17 +209,18 @@ class Copier:
             await self._log.close()
 
     async def _write_queue(self, project: _Project) -> None:
-        spans, records = list[Span](), list[Record]()
-        for span, some in project.queue:
-            spans.append(span)
-            records += some
-        self._drop(project, {span.part for span in spans})
+        taken, project.queue = project.queue, deque()
+        spans, records = [span for span, _ in taken], [record for _, some in taken for record in some]
         try:
             await self._write(project, records)
         except BaseException:
-            for span in spans:
+            parts = {span.part for span in spans}
+            for span in (*spans, *(later for later, _ in project.queue if later.part in parts)):
                 project.left_behind(span)
+            self._drop(project, parts)
             raise
+        finally:
+            self._waiting -= _size(records)
         for span in spans:
             self._are_copied(project, span.part, span.last_offset + 1)
 

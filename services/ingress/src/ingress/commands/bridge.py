@@ -31,6 +31,7 @@ from ingress.ports import Publishing
 from ingress.wire.problems import as_body, of_reply
 from servicekit.kafka.clients import make_consumer
 from servicekit.kafka.cluster import Cluster
+from servicekit.kafka.inside_aiokafka import consumers
 from servicekit.kafka.one_name import NameTaken, OneName
 from servicekit.kafka.publisher import NotAcknowledged, TooLarge, check_sizes
 from servicekit.kafka.records import Outgoing, Record, dead_letter
@@ -41,7 +42,7 @@ from servicekit.web.problems import ProblemError
 
 BATCH = 250
 RETRY_SECONDS = 1.0
-START_SECONDS, COMMIT_SECONDS, STOP_SECONDS = 30.0, 5.0, 5.0
+START_SECONDS, COMMIT_SECONDS = 30.0, 5.0
 """While the broker is away each of these would wait for ever."""
 NAME_TAKEN_SECONDS = 10.0
 """While another process has our instance name, between two looks at whether it still has."""
@@ -129,7 +130,7 @@ class Bridge:
                 pause = self._pause_after(error)
             finally:
                 self._name.ended(consumer)
-                await stop(consumer)
+                await consumers.close(consumer)
             await asyncio.sleep(pause)
 
     def _pause_after(self, error: Exception) -> float:
@@ -236,7 +237,7 @@ class Bridge:
             raise
         except Exception as error:
             # A bug on one record must not hold the partition: it is parked with its reason.
-            log.exception("bridge.failed", partition=record.partition, offset=record.offset)
+            log.exception("bridge.failed", topic=record.topic, partition=record.partition, offset=record.offset)
             problem = ProblemError("failed", 500, "Failed", type(error).__name__)
             return Rejected(None, problem, "failed")
 
@@ -247,7 +248,7 @@ class Bridge:
         told = [self._rejected(result.who, result.problem)] if result.who is not None else []
         if result.dead is not None:
             detail = result.problem.detail or result.problem.title
-            counter("switchhook_dead_letters_total").labels(record.topic, result.dead).inc()
+            counter("switchhook_dead_letters_total").labels(self._label, result.dead).inc()
             told.append(dead_letter("ingress", record, result.dead, detail))
         return told
 
@@ -307,7 +308,7 @@ async def _begin(consumer: AIOKafkaConsumer, error: KafkaError) -> None:
     """Start at the log's beginning: a new group, or one that retention has overtaken (which is said loudly)."""
     if isinstance(error, OffsetOutOfRangeError):
         partitions = list(error.args[0])
-        log.error("bridge.commands_lost", partitions=[partition.partition for partition in partitions])
+        log.error("bridge.commands_lost", partitions=[f"{each.topic} {each.partition}" for each in partitions])
     else:
         partitions = [error.args[0]]
     await consumer.seek_to_beginning(*partitions)
@@ -320,11 +321,3 @@ async def check_progress(consumer: AIOKafkaConsumer) -> None:
     for partition, end in ends.items():
         if await undisturbed(consumer.position(partition), SILENT_SECONDS) < end:
             raise Stuck(partition)
-
-
-async def stop(consumer: AIOKafkaConsumer) -> None:
-    """Let go of a consumer that may be in any state."""
-    try:
-        await undisturbed(consumer.stop(), STOP_SECONDS)
-    except (KafkaError, OSError) as error:
-        log.info("bridge.stopped_roughly", error=type(error).__name__)

@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError, UnknownTo
 
 from contracts import project_topics
 from contracts.registry import Project
-from ingress.commands.bridge import RETRY_SECONDS, START_SECONDS, Bridge, Stuck, check_progress, stop
+from ingress.commands.bridge import RETRY_SECONDS, START_SECONDS, Bridge, Stuck, check_progress
 from ingress.commands.command_intake import CommandIntake
 from ingress.intake.publishing import Intake
 from ingress.ports import Publishing
@@ -101,7 +101,7 @@ class ProjectBridge(Bridge):
             except (KafkaError, OSError, TimeoutError, Stuck) as error:
                 log.warning("project_bridge.restarted", error=f"{type(error).__name__}: {error}")
             finally:
-                await stop(consumer)
+                await consumers.close(consumer)
             await asyncio.sleep(pause)
 
     async def _look(self, consumer: AIOKafkaConsumer) -> None:
