@@ -18,6 +18,7 @@ from bench.chaos.readiness import names, nothing, until
 from bench.chaos.restoring import dump, launch, read_in
 from bench.chaos.workload import Crowd
 
+from contracts import findings
 from devstack.stack import Stack
 from operations.api import Api
 from operations.restores import Choice
@@ -28,6 +29,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.slow, pytes
 PEOPLE, BEFORE, SINCE = 12, 3, 2
 """How many say how much before the backup, and how much since."""
 SECONDS = 60
+TAKEN_OVER = "SELECT coalesce(sum(next_offset), 0) AS count FROM checkpoint WHERE topic = $1"
 UNFINISHED = "SELECT 1 FROM delivery WHERE project_id = $1 AND finished_at IS NULL LIMIT 1"
 
 
@@ -75,7 +77,10 @@ async def test_a_restored_service_repeats_and_leaves_out_what_the_page_says(
             assert list(far_end.told["message.received", f"P{chat}:{n}"].values()) == [times], n
 
 
-async def test_a_restored_registry_hears_once_more_of_what_was_found(ground: Ground, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("choice", "state"), [("again", "disabled"), ("skip", "enabled")])
+async def test_a_restored_registry_takes_over_what_was_found_since_or_leaves_it_out(
+    ground: Ground, tmp_path: Path, choice: Choice, state: str
+) -> None:
     """An endpoint answered 410 since the backup: the registry had disabled it."""
     async with people(ground.stack, 1) as (crowd, far_end, api):
         url = far_end.url + GONE
@@ -87,8 +92,20 @@ async def test_a_restored_registry_hears_once_more_of_what_was_found(ground: Gro
         await dump(ground.stack, "registry", tmp_path / "dump")
         await say(ground.stack, crowd, far_end, 1)
         await eventually(lambda: state_is("disabled"), seconds=SECONDS)
-        await restored(ground.stack, "registry", "again", tmp_path / "dump")
-        await eventually(lambda: state_is("disabled"), seconds=SECONDS)
+        taken_over = await findings_taken_over(ground.stack)
+        await restored(ground.stack, "registry", choice, tmp_path / "dump")
+
+        async def is_as_far() -> bool:
+            return await findings_taken_over(ground.stack) >= taken_over
+
+        await eventually(is_as_far, seconds=SECONDS)
+        assert await state_is(state)
+
+
+async def findings_taken_over(stack: Stack) -> int:
+    """How many findings the registry has taken over or left out: the sum of its positions."""
+    rows = await rows_of(stack, "registry", TAKEN_OVER, findings.TOPIC.name)
+    return int(rows[0]["count"])
 
 
 @asynccontextmanager

@@ -27,7 +27,7 @@ from dispatcher.scheduling.destinations import Destinations
 from flow_engine.batch import handler
 from flow_engine.batch.redriving import Redriving
 from flow_engine.batch.timers import Timers
-from flow_engine.programs import stepping
+from flow_engine.programs import deferring, stepping
 from flow_engine.programs.deferring import Deferring
 from flow_engine.turn import effects
 from flow_engine.turn.outputs import MESSAGE_LIFE
@@ -113,12 +113,9 @@ def a_turn_that_is_ready_in_time_costs_patience(patch: pytest.MonkeyPatch) -> No
 
 
 def turns_queue_behind_their_projects_slow_ones(patch: pytest.MonkeyPatch) -> None:
-    """While eight slow turns are in the making all others of the project wait in the store."""
-
-    def may_begin(self: Deferring, project: str) -> bool:
-        return project not in self._waiting and self._has_room(project)
-
-    patch.setattr(Deferring, "_may_begin", may_begin)
+    """While slow turns have all the places of the project, eight here, all its others wait in the store."""
+    patch.setattr(deferring, "MOST", 16)
+    patch.setattr(deferring, "MOST_AHEAD", 0)
 
 
 def a_freeze_while_code_runs_is_charged_to_its_project(patch: pytest.MonkeyPatch) -> None:

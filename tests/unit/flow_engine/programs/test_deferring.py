@@ -10,7 +10,7 @@ import pytest
 
 from flow_engine.batch.waking import Waking
 from flow_engine.programs import deferring
-from flow_engine.programs.deferring import MOST_OF_A_PROJECT, Deferred, Deferring
+from flow_engine.programs.deferring import MOST, Deferred, Deferring
 from flow_engine.programs.stepping import Event, Stepping
 from flow_engine.state.rows import TurnOf
 from flowlang.model import Contact, Conversation, Happening, RunCode, Turn
@@ -18,6 +18,8 @@ from support.engine_deferring_suite import GatedSandbox
 from support.workers_in_memory import WorkersInMemory
 
 NOW = "2026-11-21T00:00:00.000Z"
+MOST_OF_A_PROJECT = MOST // 2
+"""Places that a project alone has."""
 
 
 class Gated:
@@ -62,6 +64,10 @@ class World:
         """Batches have waited for it in vain as long as they do."""
         self.deferring._patience.spend(project, deferring.MOST_PATIENCE * 2)
 
+    def regain_patience(self, project: str) -> None:
+        """That was long ago."""
+        self.deferring._patience._full_at.pop(project)
+
     async def woken(self) -> list[str]:
         async with asyncio.timeout(5):
             return [whose.key for whose in await self.deferring.to_wake()]
@@ -89,18 +95,35 @@ async def test_a_project_has_so_many_in_the_making_and_another_one_has_room(made
     assert made.stepping.begun == [*(f"busy/{number}" for number in range(MOST_OF_A_PROJECT)), "other/1"]
 
 
-async def test_room_goes_to_those_who_wait_one_project_after_the_other(
-    made: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(deferring, "MOST", 2)
-    for key in ("busy/1", "busy/2", "busy/3", "busy/4", "other/1", "other/2"):
+async def test_places_go_to_those_who_wait_one_project_after_the_other(made: World) -> None:
+    made.deferring._places.most = 2
+    for project in ("busy", "first", "other"):
+        made.spend_patience(project)
+    for key in ("busy/1", "first/1", "busy/2", "busy/3", "other/1", "other/2"):
         await made.come(key)
-    for ended, next_one in (("busy/1", "busy/3"), ("busy/2", "other/1"), ("busy/3", "busy/4"), ("other/1", "other/2")):
+    for ended, next_one in (("busy/1", "busy/2"), ("busy/2", "other/1"), ("other/1", "busy/3"), ("busy/3", "other/2")):
         made.stepping.end(ended)
         assert await made.woken() == [ended]
         assert await made.come(ended)
         assert await made.woken() == [next_one]
         assert not await made.come(next_one)
+
+
+async def test_those_who_wait_have_the_places_that_become_free_however_many_begin_since_there_is_patience(
+    made: World,
+) -> None:
+    """Else who waits does so as long as others come, however long that is."""
+    made.spend_patience("busy")
+    for number in range(MOST_OF_A_PROJECT + 1):
+        assert not await made.come(f"busy/{number}")
+    made.regain_patience("busy")
+    for number in range(MOST_OF_A_PROJECT):
+        assert not await made.come(f"busy/new {number}")
+    assert f"busy/new {MOST_OF_A_PROJECT - 1}" in made.stepping.begun
+    made.stepping.end("busy/0")
+    assert await made.woken() == ["busy/0"]
+    assert await made.come("busy/0")
+    assert await made.woken() == [f"busy/{MOST_OF_A_PROJECT}"]
 
 
 async def test_who_comes_later_does_not_overtake_those_of_the_project_who_wait(made: World) -> None:

@@ -11,7 +11,7 @@ it again. A turn is taken only where the conversation, the person and the event 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from typing import Protocol
 
 from flow_engine.catalogue.port import Catalogue
@@ -20,6 +20,7 @@ from flow_engine.state.rows import TurnOf
 from flowlang.model import Turn
 from servicekit.loop.batches import Infrastructure
 from servicekit.observability.metrics import counter
+from servicekit.shares import Shares
 from servicekit.workers.allowances import Allowances
 from servicekit.workers.pool import Ended
 
@@ -27,8 +28,11 @@ PATIENCE = 0.01
 """Seconds that a batch waits for a turn: ordinary code nodes and filters take less."""
 MOST_PATIENCE, PATIENCE_RATE = 0.5, 0.1
 """Seconds that all batches together wait in vain for a project's turns at once, and more of it each second."""
-MOST_OF_A_PROJECT, MOST = 8, 64
-"""Turns that are in the making, in memory: more than run at a time, since a conversation takes some milliseconds to wake."""
+MOST = 64
+"""Turns that have a place: they are in the making, made and not yet taken, or woken in order to begin. Far more than run at a time,
+since each waits twice until the records before its own are applied, which takes seconds where a partition is behind."""
+MOST_AHEAD = 64
+"""Turns in the making without a place, since batches had patience for them."""
 MOST_TRIES = 3
 """Times that a turn is begun apart before it is made in its batch: each time something it was made of had changed."""
 MOST_TRIED = 10_000
@@ -66,7 +70,10 @@ class Deferring:
     def __init__(self, stepping: Stepping, *, patience: float = PATIENCE) -> None:
         self._stepping, self._patience_of_one = stepping, patience
         self._patience = Allowances(free=0.0, most=MOST_PATIENCE, rate=PATIENCE_RATE)
+        self._places = Shares(MOST)
         self._making: dict[str, _Making] = {}
+        self._ahead: set[str] = set()
+        """Keys of those in the making that have no place: places are for those who wait, whoever else begins meanwhile."""
         self._called: dict[str, TurnOf] = {}
         """Woken in order to begin: there is room for them."""
         self._waits: dict[str, TurnOf] = {}
@@ -109,11 +116,12 @@ class Deferring:
         self._refused = projects
 
     def _begun(self, event: Event, whose: TurnOf, catalogue: Catalogue) -> _Making:
-        if whose.key not in self._called and not self._may_begin(whose.project):
+        called = self._called.pop(whose.key, None)
+        if called is None and not self._may_begin(whose):
             self._let_wait(whose)
             self._deferred.inc()
             raise Deferred
-        self._called.pop(whose.key, None)
+        whose = called or whose
         self._remove_waiting(whose.key)
         task = asyncio.create_task(self._stepping.turn(event, catalogue), name=f"turn of {whose.key}")
         task.add_done_callback(lambda done: done.cancelled() or done.exception())  # One that is dropped is nobody's.
@@ -203,17 +211,22 @@ class Deferring:
             self.wake(making.whose)
 
     def _leave(self, key: str) -> None:
-        self._called.pop(key, None)
         self._to_wake.pop(key, None)
-        making = self._making.pop(key, None)
+        whose, making = self._called.pop(key, None), self._making.pop(key, None)
         if making is not None:
             making.task.cancel()
+            whose = making.whose
+        if key in self._ahead:
+            self._ahead.remove(key)
+        elif whose is not None:
+            self._places.give(whose.project)
         self._fill()
 
     def _fill(self) -> None:
         """Wake those for which there is room, one project after the other."""
-        while (project := next(filter(self._has_room, self._waiting), None)) is not None:
+        while (project := next(filter(self._places.may_take, self._waiting), None)) is not None:
             key = next(iter(self._waiting[project]))
+            self._places.take(project)
             self._called[key] = self._waits[key]
             self._remove_waiting(key)
             if project in self._waiting:
@@ -233,17 +246,13 @@ class Deferring:
             if not keys:
                 del self._waiting[whose.project]
 
-    def _may_begin(self, project: str) -> bool:
+    def _may_begin(self, whose: TurnOf) -> bool:
         """Also where others of the project wait: as long as batches have patience, what is ready in time need not queue."""
-        if len(self._making) + len(self._called) >= MOST:
-            return False
-        return self._patience.has(project) or (project not in self._waiting and self._has_room(project))
-
-    def _has_room(self, project: str) -> bool:
-        if len(self._making) + len(self._called) >= MOST:
-            return False
-        if not self._called and len(self._making) < MOST_OF_A_PROJECT:
+        project = whose.project
+        if project not in self._waiting and self._places.may_take(project):
+            self._places.take(project)
             return True
-        held = Counter(making.whose.project for making in self._making.values())
-        held.update(whose.project for whose in self._called.values())
-        return held[project] < MOST_OF_A_PROJECT
+        if self._patience.has(project) and len(self._ahead) < MOST_AHEAD:
+            self._ahead.add(whose.key)
+            return True
+        return False
