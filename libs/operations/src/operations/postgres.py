@@ -11,9 +11,8 @@ import asyncpg
 
 from operations.errors import CommandError, said
 from operations.services import OWNERS
-from servicekit.database import DSN, DSN_FORM
+from servicekit.database import CONNECT_SECONDS, DSN, DSN_FORM
 
-CONNECT_SECONDS = 5.0
 FAILURES = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What a connection raises when the server is away (a time-out is an OSError), lets nobody in, or refuses a statement."""
 

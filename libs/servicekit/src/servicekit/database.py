@@ -34,6 +34,8 @@ NOT_THERE = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceErro
 NOT_MIGRATED = (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.UndefinedColumnError)
 """What a statement raises that a newer release brought its table or column for."""
 LOOK_SECONDS = 1.0
+CONNECT_SECONDS = 10.0
+"""A resolver whose first name server is away asks the second one after 5 s (`timeout` in resolv.conf(5))."""
 ASK_SECONDS, ANSWER_SECONDS = 5.0, 10.0
 """Between two questions to a server that answers, and how long an answer may take."""
 _HOST = r"([^/?#@\[\]:,\s]*|\[[0-9A-Fa-f:.%]+\])(:[0-9]*)?"
@@ -164,7 +166,7 @@ async def _pool(
         connect=_connect,
         min_size=min_size,
         max_size=max_size,
-        timeout=5,
+        timeout=CONNECT_SECONDS,
         command_timeout=30,
         max_inactive_connection_lifetime=300,
         server_settings=_asked_for(settings, schema),
@@ -191,7 +193,9 @@ async def watch(settings: ServiceSettings, schema: str) -> None:
     """
     while True:
         with contextlib.suppress(*NOT_THERE):
-            made = await _connect(dsn_of(settings), timeout=5, server_settings=_asked_for(settings, schema))
+            made = await _connect(
+                dsn_of(settings), timeout=CONNECT_SECONDS, server_settings=_asked_for(settings, schema)
+            )
             await _ask(made, question(schema))
         await asyncio.sleep(ASK_SECONDS)
 
