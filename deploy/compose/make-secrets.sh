@@ -21,7 +21,8 @@ random() {
 new() {
     case $1 in
     admin_token_digest) printf 'sha256:%s' "$(openssl dgst -sha256 -r secrets/admin_token | cut -d' ' -f1)" ;;
-    kek) printf 'k1:%s' "$(openssl rand -base64 32)" ;;
+    # By its name a key that is not the one of before is missed, and named.
+    kek) printf 'k%s:%s' "$(openssl rand -hex 4)" "$(openssl rand -base64 32)" ;;
     database_admin) printf 'postgresql://postgres:%s@postgres:5432/postgres' "$(cat secrets/postgres_password)" ;;
     database_dashboards) printf 'postgresql://switchhook_dashboards:%s@postgres:5432/switchhook' "$(cat secrets/dashboards_password)" ;;
     database_*) printf 'postgresql://switchhook_%s:%s@postgres:5432/switchhook' "${1#database_}" "$(random)" ;;
@@ -54,6 +55,14 @@ if [ "${1:-}" = renew ]; then
     renew "$@"
     exit
 fi
+# What volumes and what is sealed in them depend on: another one in its place would lock them.
+kept='' lost=''
+for name in kek link_key postgres_password kafka_broker; do
+    if [ -f "secrets/$name" ] && [ -s "secrets/$name" ]; then kept=$name; else lost="$lost $name"; fi
+done
+[ -z "$kept" ] || [ -z "$lost" ] ||
+    fail "gone or empty:$lost. Others are there, so data may depend on it: bring it back from your copy of the secrets. Where there are no data yet, delete the folder secrets and run this again."
+
 for name in $all; do
     # Where there was no file when containers were made, podman made a folder.
     [ ! -d "secrets/$name" ] || rmdir "secrets/$name"
