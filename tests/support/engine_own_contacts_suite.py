@@ -139,6 +139,40 @@ class OwnContactsSuite:
         assert (await write(world, id, profile={"city": "Riga"}, if_version=1))["status"] == "completed"
         assert await world.held("-") == 0
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"add_tags": [f"tag-{number}" for number in range(65)]},
+            {"add_tags": [f"tag-{number}" for number in range(40)], "variables": {"much": "x" * 60_000}},
+            {"variables": {"n" * 2_000 + str(number): None for number in range(130)}},
+        ],
+        ids=["many events", "much in all", "one large event"],
+    )
+    async def test_a_change_that_cannot_be_told_of_is_refused_and_holds_nobody(
+        self, world: EngineWorld, change: dict[str, Any]
+    ) -> None:
+        id = await make(world, profile={"name": "Anna"})
+        refused = await write(world, id, **change)
+        assert (refused["problem"]["type"], refused["problem"]["status"]) == ("too-large", 413)
+        assert (await write(world, id, profile={"city": "Riga"}, if_version=1))["status"] == "completed"
+        await world.say("hello?")
+        await world.send("contact_update", **change)
+        assert await world.held() == 0
+        assert (await world.contact()).tags == []
+
+    async def test_a_contact_that_cannot_be_told_of_is_not_made(self, world: EngineWorld) -> None:
+        told: dict[str, Any] = {"create": True, "profile": {"external_id": "c-1"}}
+        refused = await write(world, "new", add_tags=[f"tag-{number}" for number in range(64)], **told)
+        assert (refused["problem"]["type"], refused["problem"]["status"]) == ("too-large", 413)
+        assert (await write(world, "newer", **told))["status"] == "completed"
+
+    async def test_a_merge_that_cannot_be_told_of_leaves_two(self, world: EngineWorld) -> None:
+        first, second = await make(world, profile={"name": "Anna"}), await make(world, profile={"city": "Riga"})
+        for start in (0, 40):
+            await write(world, second, add_tags=[f"tag-{number}" for number in range(start, start + 40)])
+        assert (await write(world, first, merge=second))["problem"]["type"] == "too-large"
+        assert (await write(world, first, profile={"name": "Ann"}, if_version=1))["status"] == "completed"
+
     async def test_two_contacts_become_one_that_has_what_either_had(self, world: EngineWorld) -> None:
         await world.say("hello?", profile={"name": "Anna", "city": "Riga"})
         anna = (await world.contact()).id

@@ -217,6 +217,8 @@ async def test_of_several_bots_one_has_to_be_named(world: EngineWorld, http: htt
     world.view.put(Bot(id="bot-2", project_id=PROJECT, name="Second"))
     refused = await http.get("/v1/contacts")
     assert (refused.status_code, "2 bots" in refused.json()["detail"]) == (422, True)
+    unmade = await http.post("/v1/contacts", json={"name": "Anna"})
+    assert (unmade.status_code, unmade.json()["errors"][0]["pointer"]) == (422, "#/bot")
     assert (await http.get("/v1/contacts", params={"bot": "bot-2"})).json()["items"] == []
 
 

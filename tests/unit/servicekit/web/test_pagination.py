@@ -20,8 +20,9 @@ def test_no_cursor_is_the_first_page():
 
 @pytest.mark.parametrize("cursor", ["", "!", "é", "W10", encode_cursor(1), encode_cursor("a", "b"), "bnVsbA", "AAA"])
 def test_any_other_text_is_422(cursor):
-    with pytest.raises(ProblemError, match="422"):
+    with pytest.raises(ProblemError, match="422") as refused:
         decode_cursor(cursor, str)
+    assert [error["pointer"] for error in refused.value.extra["errors"]] == ["query/cursor"]
 
 
 @pytest.mark.parametrize(("given_limit", "taken"), [(None, 50), (1, 1), ("200", 200)])
@@ -31,8 +32,9 @@ def test_limits(given_limit, taken):
 
 @pytest.mark.parametrize("limit", [0, 201, "-1", "many"])
 def test_limits_outside_are_422(limit):
-    with pytest.raises(ProblemError, match="422"):
+    with pytest.raises(ProblemError, match="422") as refused:
         page_limit(limit)
+    assert [error["pointer"] for error in refused.value.extra["errors"]] == ["query/limit"]
 
 
 def test_pages_follow_each_other_to_the_end():

@@ -114,7 +114,7 @@ WORDS: dict[str, Word] = {
     "messages": Word("What the bot said, in order"),
     "method": Word("The HTTP method"),
     "name": Word("Its name, for people; an API call or secret is called by it", "Conference"),
-    "next": Word("The `cursor` of the next page; left out: this was the last one", "eyJhZnRlciI6IDE3fQ"),
+    "next": Word("The `cursor` of the next page; null: this was the last one", "eyJhZnRlciI6IDE3fQ"),
     "next_attempt_at": Word("When it is tried next, RFC 3339 UTC", MOMENT),
     "next_try": Word("When a request is tried next, RFC 3339 UTC", MOMENT),
     "node": Word("The node of the flow, by its name", "ask_email"),

@@ -10,9 +10,10 @@ from typing import Any
 import orjson
 
 from servicekit.storable import storable
-from servicekit.web.problems import ProblemError
+from servicekit.web.requests import invalid_query
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
+NO_CURSOR = "take it from `next` of the page before."
 
 
 def encode_cursor(*key: str | int) -> str:
@@ -29,7 +30,7 @@ def decode_cursor(cursor: str | None, *types: type[str] | type[int]) -> tuple[An
     except (ValueError, binascii.Error):
         key = None
     if not isinstance(key, list) or [type(part) for part in key] != list(types) or storable(key) != key:
-        raise ProblemError("invalid", 422, "Invalid request", "cursor: take it from `next` of the page before.")
+        raise invalid_query("cursor", NO_CURSOR)
     return tuple(key)
 
 
@@ -40,7 +41,7 @@ def page_limit(limit: int | str | None) -> int:
     except ValueError:
         wanted = 0
     if not 1 <= wanted <= MAX_LIMIT:
-        raise ProblemError("invalid", 422, "Invalid request", f"limit: 1 to {MAX_LIMIT}.")
+        raise invalid_query("limit", f"1 to {MAX_LIMIT}.")
     return wanted
 
 

@@ -5,9 +5,11 @@ Unchecked, a record that Kafka refuses would be committed in the outbox, and hol
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from contracts.actions import ACTION_LIMIT
 from flow_engine.state import json_text, stored_state
-from flowlang.model import Contact, Conversation
+from flowlang.model import Contact, Conversation, Effect, EmitEvent
 
 STATE_LIMIT = 64 * 1024
 CONTACT_LIMIT = 64 * 1024
@@ -19,6 +21,9 @@ TURN_LIMIT = 2 * 1024 * 1024
 """Bytes of values that one turn writes."""
 MOST_EFFECTS = 64
 """Effects of one turn that leave it; timers and the change of the person make rows only."""
+
+EVENT_FRAME = 4096
+"""More than an event's value has beside the contact and its own data, bytes."""
 
 MOST_HOPS = 16
 """Steps from an event's first cause. Of several commands that one turn runs, each is two steps further for every halving that
@@ -60,10 +65,24 @@ def hops_of_runs(hops: int, runs: int) -> int:
 
 def check_contact(contact: Contact) -> None:
     """Raises TooLarge."""
-    held = (contact.profile, contact.variables, contact.tags, contact.flags)
-    size = len(json_text.encode(held))
+    size = _size_of(contact)
     if size > CONTACT_LIMIT:
         raise TooLarge(f"the contact would have {size} bytes, more than {CONTACT_LIMIT}")
+
+
+def check_told(contact: Contact, effects: Sequence[Effect]) -> None:
+    """That a turn can tell of a change of this contact, each event with the whole contact in it. Raises TooLarge."""
+    told = [effect for effect in effects if isinstance(effect, EmitEvent)]
+    if len(told) > MOST_EFFECTS:
+        raise TooLarge(f"{len(told)} events would tell of it, more than {MOST_EFFECTS}: fewer tags and flags at a time")
+    each = _size_of(contact) + EVENT_FRAME
+    sizes = [each + len(json_text.encode(effect.data)) for effect in told]
+    if max(sizes, default=0) > VALUE_LIMIT or sum(sizes) > TURN_LIMIT:
+        raise TooLarge(f"the events that tell of it would have {sum(sizes)} bytes: fewer changes at a time")
+
+
+def _size_of(contact: Contact) -> int:
+    return len(json_text.encode((contact.profile, contact.variables, contact.tags, contact.flags)))
 
 
 def encoded_state(conversation: Conversation, now: str) -> bytes:

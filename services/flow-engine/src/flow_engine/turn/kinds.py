@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from contracts import inbound
 from flow_engine.catalogue.port import Catalogue
-from flow_engine.state.limits import check_contact
+from flow_engine.state.limits import check_contact, check_told
 from flow_engine.state.patches import patched
 from flow_engine.state.work import Work
 from flow_engine.turn import happenings, own_contacts, people
@@ -65,8 +65,10 @@ def _contact_update(event: InboundEvent, work: Work, catalogue: Catalogue) -> li
     change = people.update(event.body)
     contact = patched(event.contact, change)
     check_contact(contact)
+    effects = [change, *people.update_events(contact, change)]
+    check_told(contact, effects)
     event.contact, event.verified = contact, people.verified(event.body.profile)
-    return event.has_done([change, *people.update_events(contact, change)])
+    return event.has_done(effects)
 
 
 def _timer(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect] | None:

@@ -7,7 +7,7 @@ become one only where somebody says so, or where a conversation shows it.
 from __future__ import annotations
 
 from contracts.people import IDENTIFIERS
-from flow_engine.state.limits import CONTACT_LIMIT, TooLarge, check_contact
+from flow_engine.state.limits import CONTACT_LIMIT, TooLarge, check_contact, check_told
 from flow_engine.state.patches import joined, patched
 from flow_engine.state.work import NewContact, Work
 from flow_engine.turn import people
@@ -26,8 +26,10 @@ def make(work: Work, event: InboundEvent) -> list[Effect] | Refused:
     id = people.contact_id(conversation.key, event.arrived.record.timestamp)
     contact = patched(Contact(id), change)
     check_contact(contact)
+    effects: list[Effect] = [EmitEvent("contact.created", {}), *people.label_events(change)]
+    check_told(contact, effects)
     work.new_contacts[id] = NewContact(conversation.project_id, conversation.bot_id, moment(event.now))
-    return _done(event, contact, [EmitEvent("contact.created", {}), *people.label_events(change)])
+    return _done(event, contact, effects)
 
 
 def change(work: Work, event: InboundEvent) -> list[Effect] | Refused:
@@ -44,9 +46,11 @@ def change(work: Work, event: InboundEvent) -> list[Effect] | Refused:
     asked = people.update(event.body)
     contact = patched(before, asked)
     check_contact(contact)
+    effects = [asked, *people.update_events(before, asked)]
+    check_told(contact, effects)
     if wanted is not None:
         work.if_versions[before.id] = read
-    return _done(event, contact, [asked, *people.update_events(before, asked)])
+    return _done(event, contact, effects)
 
 
 def merge(work: Work, event: InboundEvent) -> list[Effect] | Refused:
@@ -64,18 +68,20 @@ def merge(work: Work, event: InboundEvent) -> list[Effect] | Refused:
     whole = joined(survivor, other)
     if whole is survivor:
         raise TooLarge(f"the two together would have more than {CONTACT_LIMIT} bytes")
-    work.merges |= {gone: survivor.id for gone, into in work.merges.items() if into == other.id} | {
-        other.id: survivor.id
-    }
-    work.changes[survivor.id] += 1
     gained = PatchContact(
         {f"profile.{name}": value for name, value in whole.profile.items() if name not in survivor.profile}
         | {f"variables.{name}": value for name, value in whole.variables.items() if name not in survivor.variables},
         add_tags=tuple(tag for tag in whole.tags if tag not in survivor.tags),
         add_flags=tuple(flag for flag in whole.flags if flag not in survivor.flags),
     )
+    effects = people.update_events(survivor, gained)
+    check_told(whole, effects)
+    work.merges |= {gone: survivor.id for gone, into in work.merges.items() if into == other.id} | {
+        other.id: survivor.id
+    }
+    work.changes[survivor.id] += 1
     event.contact = whole
-    return event.has_done(people.update_events(survivor, gained))
+    return event.has_done(effects)
 
 
 def _stale(version: int) -> Refused:

@@ -23,7 +23,7 @@ from flow_engine.web.contact_changes import ContactChange, Merge, NewContact
 from flow_engine.web.writing import Asked, Writes
 from servicekit.storable import moment_of
 from servicekit.web.auth import Caller
-from servicekit.web.pagination import MAX_LIMIT, decode_cursor, encode_cursor, page, page_limit
+from servicekit.web.pagination import MAX_LIMIT, NO_CURSOR, decode_cursor, encode_cursor, page, page_limit
 from servicekit.web.problems import ProblemError, not_found
 from servicekit.web.requests import invalid_query
 from servicekit.web.routes import Handler
@@ -83,7 +83,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
     async def make(request: Request, caller: Caller) -> Response:
         sent = await request.body()
         new = contact_changes.read(sent, NewContact)
-        bot = bot_of(new.bot, caller, deps)
+        bot = bot_of(new.bot, caller, deps, pointer="#/bot")
         asked = writing.asked_by(request, bot.project_id, sent, caller.token_id)
         reply = await deps.writes.apply(asked, bot.project_id, bot.id, asked.event_id, contact_changes.made(new))
         return await _answered(deps, caller, asked, reply, 201)
@@ -93,9 +93,9 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         wanted = contact_changes.changed(contact_changes.read(sent, ContactChange))
         known = await found_by(deps, caller, contact_id_of(request))
         asked = writing.asked_by(request, known.project_id, sent, caller.token_id)
-        wanted["if_version"] = _version(request.headers.get("if-match"))
+        wanted["if_version"] = _version(request.headers.get("if-match"), known)
         reply = await deps.writes.apply(asked, known.project_id, known.bot_id, known.contact.id, wanted)
-        return await _answered(deps, caller, asked, reply)
+        return await _answered(deps, caller, asked, reply, of=known)
 
     async def chat_logs(request: Request, caller: Caller) -> Response:
         query = request.query_params
@@ -120,10 +120,9 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         if other.bot_id != known.bot_id:
             raise not_found("The contact")
         asked = writing.asked_by(request, known.project_id, sent, caller.token_id)
-        wanted = {"merge": str(other_id), "if_version": _version(request.headers.get("if-match"))}
-        return await _answered(deps, caller, asked, await deps.writes.apply(
-            asked, known.project_id, known.bot_id, known.contact.id, wanted
-        ))  # fmt: skip
+        wanted = {"merge": str(other_id), "if_version": _version(request.headers.get("if-match"), known)}
+        reply = await deps.writes.apply(asked, known.project_id, known.bot_id, known.contact.id, wanted)
+        return await _answered(deps, caller, asked, reply, of=known)
 
     return {
         LIST: list_contacts,
@@ -168,8 +167,11 @@ def words_of(text: str | None) -> tuple[str, ...]:
     return tuple(filter(None, words))
 
 
-def bot_of(id: str | None, caller: Caller, deps: Deps) -> Bot:
-    """Whose contacts: the bot that is named, or the only one that the project has. Raises ProblemError 404 or 422."""
+def bot_of(id: str | None, caller: Caller, deps: Deps, *, pointer: str = "query/bot") -> Bot:
+    """Whose contacts: the bot that is named, or the only one that the project has. Raises ProblemError 404 or 422.
+
+    `pointer`: where it is named, for the answer.
+    """
     if id is not None:
         bot = deps.bot(id)
         if bot is None or caller.project not in (bot.project_id, None):
@@ -177,7 +179,9 @@ def bot_of(id: str | None, caller: Caller, deps: Deps) -> Bot:
         return bot
     bots = deps.bots(caller.project_id)
     if len(bots) != 1:
-        raise invalid_query("bot", f"say which: the project has {len(bots)} bots.")
+        detail = f"say which: the project has {len(bots)} bots."
+        errors = [{"pointer": pointer, "detail": detail}]
+        raise ProblemError("invalid", 422, "Invalid request", f"bot: {detail}", errors=errors)
     return bots[0]
 
 
@@ -191,30 +195,46 @@ async def found_by(deps: Deps, caller: Caller, id: str) -> Listed:
 
 
 def _shown(found: Listed, status: int = 200) -> Response:
-    return JSONResponse(views.contact(found), status, headers={"etag": f'"{found.version}"'})
+    return JSONResponse(views.contact(found), status, headers={"etag": _etag(found)})
 
 
-async def _answered(deps: Deps, caller: Caller, asked: Asked, reply: RunReply | None, status: int = 200) -> Response:
-    """The contact as it is now; 202 where it is in Kafka, and will be applied. Raises ProblemError for what was refused."""
+def _etag(found: Listed) -> str:
+    return f'"{found.version}"'
+
+
+async def _answered(
+    deps: Deps, caller: Caller, asked: Asked, reply: RunReply | None, status: int = 200, *, of: Listed | None = None
+) -> Response:
+    """The contact as it is now; 202 where it is in Kafka, and will be applied. Raises ProblemError for what was refused.
+
+    `of`: the contact that was to be changed.
+    """
     if reply is None:
         event_id = asked.event_id
         body, headers = {"event_id": event_id, "status": "accepted"}, {"location": f"/v1/events/{event_id}"}
         return JSONResponse(body, 202, headers=headers)
     if reply.contact_id is None:
-        raise writing.problem_of(reply)
+        problem = writing.problem_of(reply)
+        if of is not None and problem.type_slug == "stale":
+            raise _stale(problem.detail, await found_by(deps, caller, of.contact.id))
+        raise problem
     answer = _shown(await found_by(deps, caller, reply.contact_id), status)
     if status == 201:
         answer.headers["location"] = f"/v1/contacts/{reply.contact_id}"
     return answer
 
 
-def _version(if_match: str | None) -> int | None:
+def _stale(detail: str | None, found: Listed) -> ProblemError:
+    return ProblemError("stale", 412, "Changed meanwhile", detail, headers={"etag": _etag(found)})
+
+
+def _version(if_match: str | None, found: Listed) -> int | None:
     """Raises ProblemError 412 for what is no ETag of a contact."""
     if if_match in (None, "*"):
         return None
     number = if_match.strip('"')
     if not number.isdecimal() or len(number) > 18:
-        raise ProblemError("stale", 412, "Changed meanwhile", "If-Match is an ETag as a contact is shown with.")
+        raise _stale("If-Match is an ETag as a contact is shown with.", found)
     return int(number)
 
 
@@ -272,4 +292,4 @@ def _number(value: Any, bits: int) -> int:
 
 
 def _no_cursor() -> ProblemError:
-    return ProblemError("invalid", 422, "Invalid request", "cursor: take it from `next` of the page before.")
+    return invalid_query("cursor", NO_CURSOR)
