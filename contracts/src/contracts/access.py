@@ -5,7 +5,6 @@ Grants are by principal: a service's, `operator` (who makes topics and mends wha
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -66,12 +65,13 @@ def _of_groups() -> Iterator[Grant]:
     yield Grant("ingress", "group", BRIDGE[commands.TOPIC.name], ("Read", "Describe"))
 
 
-def line(grant: Grant, user: str, topic_prefix: str = "") -> str:
-    """The grant as arguments of `kafka-acls.sh --add`. `user`: who has it; `topic_prefix`: of the installation."""
+def line(grant: Grant, principal: str, topic_prefix: str = "") -> str:
+    """The grant as arguments of `kafka-acls.sh --add`. `principal`: who has it, as a shell takes it (`User:shop`); `topic_prefix`: of
+    the installation."""
     operations = " ".join(f"--operation {operation}" for operation in grant.operations)
     where = "--cluster" if grant.resource == "cluster" else f"--{grant.resource} {topic_prefix}{grant.name}"
     pattern = " --resource-pattern-type prefixed" if grant.begins else ""
-    return f"--allow-principal {shlex.quote(f'User:{user}')} {operations} {where}{pattern}"
+    return f"--allow-principal {principal} {operations} {where}{pattern}"
 
 
 def grants_of_project(slug: str, principal: str) -> list[Grant]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from aiokafka.errors import KafkaError
@@ -42,7 +43,7 @@ def principals(said: Iterable[str] = ()) -> dict[str, str]:
 def lines(granted: Iterable[Grant], cluster: Cluster, users: Mapping[str, str]) -> Iterator[str]:
     """Arguments of `kafka-acls.sh --add`, a line for each grant."""
     for grant in granted:
-        yield line(grant, users[grant.principal], cluster.topic_prefix)
+        yield line(grant, shlex.quote(f"User:{users[grant.principal]}"), cluster.topic_prefix)
 
 
 def name_of(grant: Grant, cluster: Cluster) -> str:

@@ -40,7 +40,7 @@ def shown(project: Project, site: Site) -> OwnTopics:
         commands_topic=prefix + commands_topic.name,
         events_topic=prefix + events_topic.name,
         groups=prefix + project_topics.groups_of(project.slug),
-        acls=[line(grant, USER, prefix) for grant in grants_of_project(project.slug, USER)],
+        acls=[line(grant, f"User:{USER}", prefix) for grant in grants_of_project(project.slug, USER)],
     )
 
 
