@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
+from uuid import uuid4
 
 import pytest
 
+from flow_engine.errors import StaleConversation
+from flow_engine.state.rows import Identity
+from flow_engine.state.work import Work
+from flow_engine.store import identities
 from flow_engine.store.postgres import PostgresConversations
+from servicekit.loop.batches import Connection
 from support.conversation_merging_suite import MergingSuite
 from support.conversation_store_suite import ConversationStoreSuite, Kept
 from support.engine_database import engine_pool, transaction_of
+from support.waiting import eventually
 
 
 class TestPostgres(ConversationStoreSuite, MergingSuite):
@@ -20,3 +28,31 @@ class TestPostgres(ConversationStoreSuite, MergingSuite):
             store = PostgresConversations(pool)
             yield Kept(store, partial(transaction_of, pool))
             await store.close()
+
+
+async def test_of_two_contacts_that_are_told_one_external_id_at_once_one_is_judged_again(module_database: str) -> None:
+    """Each was judged while nobody had it: by their own keys they are two people, and stay so."""
+    ben, anna = (str(uuid4()) for _ in range(2))
+
+    def told(id: str) -> Work:
+        return Work(own_writes={id}, verified=[Identity("a bot", "external_id", "c-1", id)])
+
+    async with engine_pool(module_database) as pool, pool.acquire() as first, pool.acquire() as second:
+        for id in (ben, anna):
+            await pool.execute("INSERT INTO contact (id, project_id, bot_id) VALUES ($1, 'p', 'a bot')", id)
+        waits = "SELECT wait_event_type FROM pg_stat_activity WHERE pid = $1"
+        begun = first.transaction()
+        await begun.start()
+        await identities.save(told(ben), first)
+        async with second.transaction(), asyncio.TaskGroup() as tasks:
+            tasks.create_task(refused(told(anna), second))
+            await eventually(lambda: pool.fetchval(f"SELECT ({waits}) = 'Lock'", second.get_server_pid()))
+            await begun.commit()
+        holder = await pool.fetchval("SELECT contact_id FROM identity WHERE bot_id = 'a bot' AND value = 'c-1'")
+        assert str(holder) == ben
+        assert await pool.fetchval("SELECT count(*) FROM contact WHERE merged_into IS NOT NULL") == 0
+
+
+async def refused(work: Work, connection: Connection) -> None:
+    with pytest.raises(StaleConversation):
+        await identities.save(work, connection)

@@ -104,6 +104,8 @@ class Work:
     """By contact id: the version that its row must have still, where somebody said which one he changes."""
     merges: dict[str, str] = field(default_factory=dict)
     """Contacts that this batch makes part of another one, and of which."""
+    own_writes: set[str] = field(default_factory=set)
+    """Contacts that are made or changed by their own keys: what they are told makes them nobody else."""
     verified: list[Identity] = field(default_factory=list)
     """In the order in which it was told: of one identifier the last counts."""
     timers: dict[str, TimerRow] = field(default_factory=dict)

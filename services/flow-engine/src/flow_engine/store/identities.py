@@ -34,6 +34,11 @@ _PUT = """
 INSERT INTO identity (bot_id, kind, value, contact_id) VALUES ($1, $2, $3, $4)
 ON CONFLICT (bot_id, kind, value) DO UPDATE SET contact_id = EXCLUDED.contact_id
 """
+_CLAIM = """
+INSERT INTO identity (bot_id, kind, value, contact_id) VALUES ($1, $2, $3, $4)
+ON CONFLICT (bot_id, kind, value) DO UPDATE SET contact_id = identity.contact_id RETURNING contact_id
+"""
+"""Whose it is then: waits for who is being told it at the same moment."""
 _BOTH = """
 SELECT id AS contact_id, external_id, phone, email, profile, variables, tags, flags
   FROM contact WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
@@ -68,8 +73,22 @@ async def save(work: Work, connection: Connection) -> dict[str, str]:
     arrays = IDENTITIES.arrays(work.verified)
     if work.verified and await connection.fetchval(_IS_NEWS, *arrays):
         for identity in work.verified:
-            await _verify(identity, merged, connection)
+            if identity.kind == "external_id" and identity.value and identity.contact_id in work.own_writes:
+                await _claim(identity, connection)
+            else:
+                await _verify(identity, merged, connection)
     return merged
+
+
+async def _claim(identity: Identity, connection: Connection) -> None:
+    """A contact's own write is refused where another one has the external id: judged again, it is."""
+    *name, told_of = identity
+    contact_id = await connection.fetchval(_SELF, told_of)
+    if contact_id is None:
+        return
+    await connection.execute(_DROP_OTHERS, contact_id, identity.kind, identity.value)
+    if await connection.fetchval(_CLAIM, *name, contact_id) != contact_id:
+        raise StaleConversation("another contact was told the external id since it was looked for")
 
 
 async def _verify(identity: Identity, merged: dict[str, str], connection: Connection) -> None:

@@ -29,6 +29,7 @@ def make(work: Work, event: InboundEvent) -> list[Effect] | Refused:
     effects: list[Effect] = [EmitEvent("contact.created", {}), *people.label_events(change)]
     check_told(contact, effects)
     work.new_contacts[id] = NewContact(conversation.project_id, conversation.bot_id, moment(event.now))
+    work.own_writes.add(id)
     return _done(event, contact, effects)
 
 
@@ -50,6 +51,7 @@ def change(work: Work, event: InboundEvent) -> list[Effect] | Refused:
     check_told(contact, effects)
     if wanted is not None:
         work.if_versions[before.id] = read
+    work.own_writes.add(before.id)
     return _done(event, contact, effects)
 
 
