@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -28,6 +29,15 @@ BY_DATABASE = (*(verb for verb in VERBS if "accept" in verb), "setup", "migrate"
 BY_API = tuple(verb for verb in VERBS if verb.split()[0] in ("dlq", "held", "project", "token"))
 OTHERS = {"acls show", "top"}
 """Verbs that need no server that answers: they print, or show that none does."""
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """What a verb quiets it quiets for its process."""
+    log = logging.getLogger("aiokafka")
+    before = log.level
+    yield
+    log.setLevel(before)
 
 
 def dsns(host: str, scheme: str = "postgresql", login: str = f"me:{SECRET}@") -> dict[str, str]:
