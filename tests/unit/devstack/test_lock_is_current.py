@@ -8,6 +8,8 @@ import pytest
 
 from devstack.paths import ROOT
 
+IMAGES = "deploy/images/requirements"
+
 
 @pytest.mark.slow
 def test_locking_again_changes_nothing(tmp_path: Path) -> None:
@@ -18,5 +20,7 @@ def test_locking_again_changes_nothing(tmp_path: Path) -> None:
         target.mkdir(parents=True)
         shutil.copy2(member / "pyproject.toml", target)
         shutil.copytree(member / "src", target / "src")
+    shutil.copytree(ROOT / IMAGES, tmp_path / IMAGES)
     subprocess.run([tmp_path / "switchhook", "lock"], check=True)
-    assert (tmp_path / "requirements.lock").read_text() == (ROOT / "requirements.lock").read_text()
+    for lock in (Path("requirements.lock"), *(file.relative_to(ROOT) for file in (ROOT / IMAGES).glob("*.lock"))):
+        assert (tmp_path / lock).read_text() == (ROOT / lock).read_text(), lock
