@@ -36,6 +36,8 @@ class KafkaOfWorld:
         self.is_down = self.is_slow = False
         self.ready, self.stamp = True, Stamp(0, None)
         self._futures: dict[str, asyncio.Future[Any]] = {}
+        self._engine = asyncio.Lock()
+        """One engine applies what several callers have laid."""
 
     def ask(self, until: Literal["verdict", "rest"] = "rest") -> tuple[ReplyTo, asyncio.Future[Any]]:
         """An address, and the reply to come."""
@@ -53,7 +55,8 @@ class KafkaOfWorld:
                 if not future.done():
                     future.set_exception(TimeoutError())
             return 0
-        await self._world.settle()
+        async with self._engine:
+            await self._world.settle()
         for reply in self._world.out("replies"):
             future = self._futures[(reply.key or b"").decode()]
             if not future.done():
