@@ -89,13 +89,9 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         return await _answered(deps, caller, asked, reply, 201)
 
     async def change(request: Request, caller: Caller) -> Response:
-        sent = await request.body()
-        wanted = contact_changes.changed(contact_changes.read(sent, ContactChange))
+        wanted = contact_changes.changed(contact_changes.read(await request.body(), ContactChange))
         known = await found_by(deps, caller, contact_id_of(request))
-        asked = writing.asked_by(request, known.project_id, sent, caller.token_id)
-        wanted["if_version"] = _version(request.headers.get("if-match"), known)
-        reply = await deps.writes.apply(asked, known.project_id, known.bot_id, known.contact.id, wanted)
-        return await _answered(deps, caller, asked, reply, of=known)
+        return await _written(deps, caller, request, known, wanted)
 
     async def chat_logs(request: Request, caller: Caller) -> Response:
         query = request.query_params
@@ -113,16 +109,12 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         return JSONResponse({"items": [views.line(one) for one in shown], "next": following})
 
     async def merge(request: Request, caller: Caller) -> Response:
-        sent = await request.body()
-        other_id = contact_changes.read(sent, Merge).contact
+        other_id = contact_changes.read(await request.body(), Merge).contact
         known = await found_by(deps, caller, contact_id_of(request))
         other = await found_by(deps, caller, str(other_id))
         if other.bot_id != known.bot_id:
             raise not_found("The contact")
-        asked = writing.asked_by(request, known.project_id, sent, caller.token_id)
-        wanted = {"merge": str(other_id), "if_version": _version(request.headers.get("if-match"), known)}
-        reply = await deps.writes.apply(asked, known.project_id, known.bot_id, known.contact.id, wanted)
-        return await _answered(deps, caller, asked, reply, of=known)
+        return await _written(deps, caller, request, known, {"merge": str(other_id)})
 
     return {
         LIST: list_contacts,
@@ -200,6 +192,14 @@ def _shown(found: Listed, status: int = 200) -> Response:
 
 def _etag(found: Listed) -> str:
     return f'"{found.version}"'
+
+
+async def _written(deps: Deps, caller: Caller, request: Request, known: Listed, wanted: dict[str, Any]) -> Response:
+    """A contact that there is, changed as `wanted`, where it is still as If-Match says."""
+    asked = writing.asked_by(request, known.project_id, await request.body(), caller.token_id)
+    wanted["if_version"] = _version(request.headers.get("if-match"), known)
+    reply = await deps.writes.apply(asked, known.project_id, known.bot_id, known.contact.id, wanted)
+    return await _answered(deps, caller, asked, reply, of=known)
 
 
 async def _answered(
