@@ -240,7 +240,7 @@ class SessionExpiredData(EventData):
     """A session ended before its flow did."""
 
     reason: Literal["superseded", "expired"]
-    """`superseded`: another flow took the conversation over; `expired`: its `session_ttl` was over."""
+    """`superseded`: another flow took the conversation over, or the person unsubscribed; `expired`: its `session_ttl` was over."""
 
 
 class RedirectFollowedData(EventData):

@@ -48,7 +48,7 @@ _ALL: tuple[EventKind, ...] = (
         "bot.subscribed", "A person wrote for the first time, or the bot may write to them again",
         data=data.WithReason,
     ),
-    EventKind("bot.unsubscribed", "A person left, or stopped the bot", {"reason": "stopped"}, data=data.WithReason),
+    EventKind("bot.unsubscribed", "A person left, stopped the bot, or unsubscribed", {"reason": "opted-out"}, data=data.WithReason),
     EventKind("bot.blocked", "A person blocked the bot", {"reason": "blocked"}, data=data.WithReason),
     EventKind(
         "message.received", "A person wrote, tapped or sent something",

@@ -14,7 +14,7 @@ import httpx
 import orjson
 import pytest
 
-from contracts.registry import Bot
+from contracts.registry import Bot, OptOut
 from flow_engine.store import chat_log, contact_lists
 from flow_engine.store.contact_lists import Filter
 from support.data_api import KafkaOfWorld, data_api, token
@@ -241,6 +241,23 @@ async def test_the_chat_log_keeps_the_order_in_which_it_was_said(world: EngineWo
     assert await items(http, "/v1/chatlogs", contact=one, since=later[0]["at"]) == [
         line for line in hers if line in later
     ]
+
+
+async def test_who_unsubscribed_stays_so_and_is_shown_so(world: EngineWorld, http: httpx.AsyncClient) -> None:
+    world.view.put(Bot(id=BOT, project_id=PROJECT, name="Conference", opt_out=OptOut()))
+    try:
+        await world.say("stop", "leaver", profile={"name": "Leaver"})
+        await world.say("hello?", "leaver")
+        (told,) = world.events("bot.unsubscribed")
+        assert (told["reason"], told["contact"]["name"]) == ("opted-out", "Leaver")
+        assert (await world.said("leaver"))[0] == OptOut().text
+        (leaver,) = await items(http, "/v1/contacts", q="leaver")
+        assert [one["state"] for one in leaver["channels"]] == ["unsubscribed"]
+        await world.say("subscribe", "leaver")
+        (leaver,) = await items(http, "/v1/contacts", q="leaver")
+        assert [one["state"] for one in leaver["channels"]] == ["active"]
+    finally:
+        world.view.put(Bot(id=BOT, project_id=PROJECT, name="Conference"))
 
 
 GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "contacts.md"

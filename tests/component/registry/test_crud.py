@@ -24,6 +24,21 @@ async def test_an_entity_is_made_shown_changed_and_deleted(project: Project) -> 
     await project.get(f"/v1/bots/{made['id']}", expect=404)
 
 
+async def test_a_bots_opt_out_words_are_those_it_is_given_or_the_usual_ones_and_off_by_default(
+    project: Project,
+) -> None:
+    made = await project.post("/v1/bots", {"name": "Shop bot"})
+    path = f"/v1/bots/{made['id']}"
+    assert "opt_out" not in made
+    usual = (await project.call("PATCH", path, {"opt_out": {}}))["opt_out"]
+    assert (usual["words"], usual["back"]) == (["stop", "unsubscribe"], ["subscribe"])
+    own = {"words": ["basta", "stop"], "text": "Bye.", "back": ["again"], "back_text": "Hello."}
+    assert (await project.call("PATCH", path, {"opt_out": own}))["opt_out"] == own
+    for wrong in ({"words": []}, {"words": ["Stop", "stop"]}, {"words": ["again"], "back": ["Again"]}, {"text": ""}):
+        await project.call("PATCH", path, {"opt_out": wrong}, expect=422)
+    assert "opt_out" not in await project.call("PATCH", path, {"opt_out": None})
+
+
 async def test_lists_are_paged_in_the_order_of_making(project: Project) -> None:
     made = [(await project.post("/v1/bots", {"name": f"bot {number}"}))["id"] for number in range(5)]
     found, cursor = [], None

@@ -8,7 +8,7 @@ One module for each kind of entity; `entity` has what they share, `records` the 
 """
 
 from contracts.registry.api_call import ApiCall
-from contracts.registry.bot import Bot
+from contracts.registry.bot import Bot, OptOut
 from contracts.registry.channel import Channel
 from contracts.registry.endpoint import PROJECT_WEBHOOK, Endpoint
 from contracts.registry.entity import HIDDEN, Entity, Owned, Sealed, in_project
@@ -48,6 +48,7 @@ __all__ = [
     "Flow",
     "FlowVersion",
     "HookUrl",
+    "OptOut",
     "Owned",
     "Project",
     "Scope",

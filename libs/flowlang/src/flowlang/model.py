@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from contracts.registry import OptOut
 from flowlang.work import make_at_once, open_gate
 
 
@@ -77,6 +78,9 @@ class Conversation:
     """Events that wait while a call is in flight (`while_waiting: queue`)."""
     reachable: str = "unknown"
     """unknown (never talked) | subscribed | unsubscribed | blocked | unreachable | not_in_chat"""
+    opted_out: bool = False
+    """The person has unsubscribed: nobody begins with them, but what they begin themselves is answered. No message undoes it
+    but /start and the bot's words for that; what the platform says of `reachable` is apart from it."""
     chat: str = "private"
     talked: bool = False
     """Whether the person ever wrote."""
@@ -318,3 +322,5 @@ class Tools:
     """What is not cheap by its form passes it first; see flowlang.work."""
     make: Callable[[int], None] = make_at_once
     """Is told before a part of a flow is made ready to run; see flowlang.work."""
+    opt_out: OptOut | None = None
+    """The bot's words by which people unsubscribe."""

@@ -87,6 +87,9 @@ class StepContext(Scopes, Protocol):
     def label(self, kind: LabelKind, label: str, *, put: bool) -> None:
         """Put a tag or flag on the person or take it off. Raises NodeError when there is nobody, or no room."""
 
+    def opt_out(self) -> None:
+        """Note that the person has unsubscribed. Raises NodeError when there is nobody."""
+
     def write(self, place: Place, value: Any) -> None:
         """Write to a place; None clears. Raises NodeError when it is full."""
 

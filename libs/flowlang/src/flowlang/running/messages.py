@@ -1,5 +1,6 @@
 """Who takes a person's message: a fixed order, across all flows of the bot.
 
+A word by which a person unsubscribes, or comes back, is taken before all else (flowlang.running.opting).
 While a call is in flight the node's `while_waiting` decides first. Then: a tap on a button, commands (inside a question
 too), the question that waits, the title of a button of the last message, and the other triggers in their precedence
 (triggers.base.Precedence): keywords, first_message, any_message, no_match.
@@ -13,8 +14,9 @@ from typing import Any, NamedTuple
 from flowlang.graph import Graph, GraphNode
 from flowlang.model import Happening, Session
 from flowlang.problems import NodeError
-from flowlang.running import sessions
-from flowlang.running.run import Run, split_payload
+from flowlang.running import opting, sessions
+from flowlang.running.payloads import split_payload
+from flowlang.running.run import Run
 from flowlang.running.starts import enter_first
 from flowlang.running.walk import answered, resume, walk
 from flowlang.triggers.base import Arrival
@@ -33,6 +35,8 @@ def receive(run: Run) -> None:
     text = run.happening.data.get("text")
     if isinstance(text, str):
         conversation.last_message = text[:KEPT_TEXT]
+    if opting.took(run):
+        return
     session = conversation.session
     if session is not None and session.wait is not None and session.wait.kind in sessions.IN_FLIGHT:
         _while_in_flight(run, session.wait.data.get("while_waiting", "queue"), first)

@@ -33,7 +33,7 @@ class Person:
 
     def write(self, written: dict[str, Any]) -> None:
         """Set profile fields and variables; None clears. Raises NodeError when there is nobody, or no room."""
-        contact = self._someone()
+        contact = self.someone()
         profile, variables, patch = dict(contact.profile), dict(contact.variables), {}
         for name, value in written.items():
             key = contact_key(name)
@@ -50,17 +50,18 @@ class Person:
 
     def has(self, kind: LabelKind, label: str) -> bool:
         """Whether the tag or flag is on the person. Raises NodeError when there is nobody."""
-        return label in getattr(self._someone(), kind)
+        return label in getattr(self.someone(), kind)
 
     def label(self, kind: LabelKind, label: str, *, put: bool) -> None:
         """Put a tag or flag on, or take it off. Raises NodeError when there is nobody, or no room."""
-        old = self._someone()
+        old = self.someone()
         labels = [one for one in getattr(old, kind) if one != label] + ([label] if put else [])
         tags, flags = (labels, old.flags) if kind == "tags" else (old.tags, labels)
         self._become(Contact(old.id, old.profile, old.variables, tags, flags), len(label) + 3)
         self._labels[kind, label] = put
 
-    def _someone(self) -> Contact:
+    def someone(self) -> Contact:
+        """The contact. Raises NodeError when there is nobody."""
         if not self.contact.id:
             raise NodeError("no-person", "a generated URL without a person has nobody to change")
         return self.contact

@@ -20,6 +20,12 @@ _PRIVATE = {
     ),
     "not_in_chat": ("not-in-chat", "The bot is not in this chat any more. Add it again."),
 }
+_OPTED_OUT = Refused(
+    "peer-not-reachable",
+    409,
+    "This person has unsubscribed from the bot. They can subscribe again by sending /start.",
+    "messages-not-allowed",
+)
 _GROUP_REASON = {"blocked": "not-in-chat", "unknown": "not-in-chat", "unreachable": "not-in-chat"}
 _GROUP_DETAIL = {
     "not-in-chat": "The bot is not a member of this group, or has not seen it yet. Add it to the group.",
@@ -37,3 +43,8 @@ def why_unreachable(conversation: Conversation) -> Refused | None:
         reason = _GROUP_REASON.get(state, reason)
         detail = _GROUP_DETAIL[reason]
     return Refused("peer-not-reachable", 409, detail, reason)
+
+
+def why_not_begun(conversation: Conversation) -> Refused | None:
+    """Why nobody but the person may begin something here: the bot may not write, or they have unsubscribed."""
+    return why_unreachable(conversation) or (_OPTED_OUT if conversation.opted_out else None)

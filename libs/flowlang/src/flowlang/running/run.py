@@ -33,6 +33,7 @@ from flowlang.model import (
 from flowlang.problems import NodeError
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.parts import in_parts
+from flowlang.running.payloads import payload_of, split_payload
 from flowlang.running.person import Person
 from flowlang.running.reachability import why_unreachable
 from flowlang.work import Work
@@ -47,7 +48,6 @@ ROOM_AFTER_ERROR = 56
 MEMORY_LIMIT = 40 * 1024
 """Bytes as JSON. With the queue, the taps and the waits a conversation stays under 64 KiB."""
 MOST_TAPS = 8
-PAYLOAD_MARK = "~"
 
 _values_of_conversation = attrgetter(*(one.name for one in fields(Conversation)))
 _values_of_session = attrgetter(*(one.name for one in fields(Session)))
@@ -260,7 +260,7 @@ class Run:
 
     def payload(self, seq: int, option: str) -> str:
         """What a tap on an option of message `seq` sends back; `tapped` reads it."""
-        return f"{PAYLOAD_MARK}{seq}.{option}"
+        return payload_of(seq, option)
 
     def tapped(self, happening: Happening) -> str | None:
         """The option's id, when the message is a tap on a question of this session."""
@@ -361,6 +361,13 @@ class Run:
         self._forget_person()
         self.emit_event(f"{name}.{verb}", {name: label})
 
+    def opt_out(self) -> None:
+        """Note that the person has unsubscribed, and tell when that is news. Raises NodeError when there is nobody."""
+        self._person.someone()
+        if not self.conversation.opted_out:
+            self.conversation.opted_out = True
+            self.emit_event("bot.unsubscribed", {"reason": "opted-out"})
+
     def _forget_person(self) -> None:
         self._scopes.pop("user", None)
         self._scopes.pop("contact", None)
@@ -387,11 +394,3 @@ class Run:
             self.effects.append(patch)
             if patch.set:
                 self.effects.append(EmitEvent("contact.updated", {"changed": list(patch.set)}, contact=self.contact))
-
-
-def split_payload(payload: Any) -> tuple[str | None, str | None]:
-    """(message seq, option id) of a payload that `Run.payload` made, else two Nones."""
-    if not isinstance(payload, str) or not payload.startswith(PAYLOAD_MARK):
-        return None, None
-    seq, dot, option = payload[len(PAYLOAD_MARK) :].partition(".")
-    return (seq, option) if dot else (None, None)

@@ -134,6 +134,19 @@ def _forget(run: Run, session: Session, reason: str) -> None:
         answer(run, session, "completed")
 
 
+def end_all(run: Run) -> None:
+    """End all that the person is in the middle of, and what is queued."""
+    conversation = run.conversation
+    if conversation.session is not None:
+        _forget(run, copy_session(conversation.session), "superseded")
+    for older in conversation.stack:
+        _forget(run, copy_session(older), "superseded")
+    for queued in conversation.queued:
+        answer_idle(run, queued["id"])
+    conversation.stack, conversation.queued = [], []
+    run.stand_in(None)
+
+
 def expire_overdue(run: Run) -> None:
     """End the sessions whose time is over."""
     now = clock.moment(run.now)

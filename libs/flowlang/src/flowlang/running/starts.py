@@ -10,7 +10,7 @@ from flowlang.model import Refused
 from flowlang.problems import NodeError
 from flowlang.running import sessions
 from flowlang.running.bot_flows import Entry
-from flowlang.running.reachability import why_unreachable
+from flowlang.running.reachability import why_not_begun
 from flowlang.running.run import Run
 from flowlang.running.walk import walk
 from flowlang.triggers.base import Arrival, CompiledTrigger
@@ -84,7 +84,7 @@ def _why_not(run: Run, graph: Graph, trigger: CompiledTrigger | None, variables:
     """Why the flow may not begin here; None when it may."""
     if trigger is not None and (refused := _why_not_variables(run, trigger, variables)):
         return refused
-    if (refused := why_unreachable(run.conversation)) is not None:
+    if (refused := why_not_begun(run.conversation)) is not None:
         return refused
     if trigger is not None and not _is_open(run, Entry(graph, trigger)):
         return Refused("condition-not-met", 409, f"The condition of {trigger.id!r} is not met for this person.")
@@ -121,7 +121,7 @@ def open_url(run: Run) -> None:
 
 def run_command(run: Run) -> None:
     """`command`: a flow runs a command for this person. The bot has to be able to write to them."""
-    refused = None if run.nobody else why_unreachable(run.conversation)
+    refused = None if run.nobody else why_not_begun(run.conversation)
     if refused is not None:
         refuse(run, refused)
     elif not offer(run):

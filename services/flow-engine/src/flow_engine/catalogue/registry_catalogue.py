@@ -125,6 +125,7 @@ class RegistryCatalogue:
             project_id,
             elsewhere,
             partial(self._may_make, project_id),
+            bot.opt_out if bot else None,
         )
         return Surroundings(self._flows_of(bot_id), tools, _encoded(shown_bot), _encoded(shown_channel), self._in_house)
 

@@ -208,7 +208,7 @@ def _task(event: Event, refusal: Refusal | None) -> Step:
     tools = event.around.tools
     return Step(
         event.around.flows.versions, frozenset(event.gone), tools.bot, tools.channel,
-        event.conversation, event.contact, event.happening, tuple(event.results), refusal,
+        event.conversation, event.contact, event.happening, tuple(event.results), refusal, tools.opt_out,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from contracts.registry import OptOut
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.making import KeptNodes
 from flowlang.graph import Graph
@@ -52,6 +53,7 @@ class Step(NamedTuple):
     happening: Happening
     results: tuple[dict[str, Any], ...] = ()
     refusal: Refusal | None = None
+    opt_out: OptOut | None = None
 
 
 class Learn(NamedTuple):
@@ -164,7 +166,7 @@ class StepWorker:
 
     def _tools(self, task: Step, gate: Callable[[], None]) -> Tools:
         project, bot = task.conversation.project_id, task.conversation.bot_id
-        return Tools(self._links.for_bot(project, bot), task.bot, task.channel, project, gate, _making())
+        return Tools(self._links.for_bot(project, bot), task.bot, task.channel, project, gate, _making(), task.opt_out)
 
 
 def _making() -> Callable[[int], None]:

@@ -90,7 +90,7 @@ class Place(NamedTuple):
 
 
 class ChannelOf(NamedTuple):
-    """A contact's conversation. `reachable` as flowlang.model.Conversation has it."""
+    """A contact's conversation. `reachable` as flowlang.model.Conversation has it; `unsubscribed`, too, of who has opted out."""
 
     channel_id: str
     channel_type: str
@@ -122,6 +122,7 @@ class _State(msgspec.Struct):
 
     channel_type: str = ""
     reachable: str = "unknown"
+    opted_out: bool = False
 
 
 _states = msgspec.json.Decoder(_State)
@@ -179,4 +180,6 @@ async def _with_channels(connection: Connection, rows: Sequence[Any]) -> list[Li
 def _channel(row: Any) -> ChannelOf:
     _, channel_id, peer_id = split_conversation_key(row["key"])
     state = _states.decode(row["state"])
-    return ChannelOf(channel_id, state.channel_type, peer_id, state.reachable, row["last_user_at"])
+    left = state.opted_out and state.reachable == "subscribed"
+    reachable = "unsubscribed" if left else state.reachable
+    return ChannelOf(channel_id, state.channel_type, peer_id, reachable, row["last_user_at"])

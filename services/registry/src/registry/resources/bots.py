@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from contracts.ids import uuid7
-from contracts.registry import Bot
+from contracts.registry import Bot, OptOut
 from registry.entities import Stored
 from registry.resources.resource import Made, Resource
 from registry.values.inputs import HttpUrl, Input, Name
 from registry.writing.unit import Unit
+
+MOST_WORDS, LONGEST_WORD, LONGEST_ANSWER = 20, 64, 1000
+
+
+def _different(words: tuple[str, ...]) -> tuple[str, ...]:
+    if len({word.casefold() for word in words}) < len(words):
+        raise ValueError("each word once, in whatever case")
+    return words
+
+
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=LONGEST_WORD)]
+Words = Annotated[tuple[Word, ...], Field(min_length=1, max_length=MOST_WORDS), AfterValidator(_different)]
+Answer = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_ANSWER)]
+_ELSE = OptOut()
+
+
+class OptOutWords(Input):
+    """Words by which a person unsubscribes, and comes back: a message that is one of them, in any case."""
+
+    words: Words = _ELSE.words
+    """Who writes one of these gets no broadcast any more, and no flow that another program starts."""
+    text: Answer = _ELSE.text
+    """What the bot answers."""
+    back: Words = _ELSE.back
+    """Who writes one of these, or /start, is subscribed again."""
+    back_text: Answer = _ELSE.back_text
+    """What the bot answers to one of these."""
+
+    @model_validator(mode="after")
+    def _apart(self) -> Self:
+        if both := {word.casefold() for word in self.words} & {word.casefold() for word in self.back}:
+            raise ValueError(f"{min(both)!r} stands in words and in back: it can mean one of them")
+        return self
 
 
 class NewBot(Input):
@@ -23,6 +56,8 @@ class NewBot(Input):
     """The URL of a picture."""
     variables: dict[str, Any] = Field(default_factory=dict)
     """Values that its flows read."""
+    opt_out: OptOutWords | None = None
+    """The words by which people unsubscribe; null: there are none. `{}` has those that hold where nothing else is said."""
 
 
 class BotPatch(Input):
@@ -32,15 +67,31 @@ class BotPatch(Input):
     """The URL of a picture."""
     variables: dict[str, Any] = Field(default_factory=dict)
     """Values that its flows read."""
+    opt_out: OptOutWords | None = None
+    """The words by which people unsubscribe; null: there are none. `{}` has those that hold where nothing else is said."""
 
 
 async def create(unit: Unit, new: NewBot) -> Made[Bot]:
-    entity = Bot(id=str(uuid7()), project_id=unit.project, name=new.name, photo=new.photo, variables=new.variables)
+    entity = Bot(
+        id=str(uuid7()),
+        project_id=unit.project,
+        name=new.name,
+        photo=new.photo,
+        variables=new.variables,
+        opt_out=_opt_out(new.opt_out),
+    )
     return Made(await unit.add(entity))
 
 
 async def change(unit: Unit, stored: Stored[Bot], patch: BotPatch) -> Stored[Bot]:
-    return await unit.save(stored.entity.model_copy(update=patch.given()), extra=stored.extra)
+    given = patch.given()
+    if "opt_out" in given:
+        given["opt_out"] = _opt_out(patch.opt_out)
+    return await unit.save(stored.entity.model_copy(update=given), extra=stored.extra)
+
+
+def _opt_out(said: OptOutWords | None) -> OptOut | None:
+    return None if said is None else OptOut(**said.model_dump())
 
 
 RESOURCE = Resource(

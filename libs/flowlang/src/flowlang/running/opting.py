@@ -1,0 +1,62 @@
+"""The words by which a person unsubscribes and comes back. They are taken before commands, questions and calls in flight.
+
+Who unsubscribes ends what they were in the middle of, so that no delay or time-out of it writes to them later. `/start`
+subscribes again and is then a command like any other.
+"""
+
+from __future__ import annotations
+
+from flowlang.model import RunEnd, Say
+from flowlang.running import sessions
+from flowlang.running.parts import in_parts
+from flowlang.running.run import Run
+
+COMES_BACK = "/start"
+
+
+def took(run: Run) -> bool:
+    """Whether the message was such a word, and is thereby answered. In a group nobody speaks for the others."""
+    conversation, text = run.conversation, run.happening.data.get("text")
+    if not isinstance(text, str) or conversation.chat != "private":
+        return False
+    word, rules = text.strip().casefold(), run.tools.opt_out
+    if rules is not None and word in _words(rules.words):
+        _leave(run, rules.text)
+        return True
+    if conversation.opted_out and rules is not None and word in _words(rules.back):
+        _come_back(run)
+        _answer(run, rules.back_text)
+        return True
+    if (
+        conversation.opted_out
+        and word.split(maxsplit=1)[:1]
+        and word.split(maxsplit=1)[0].partition("@")[0] == COMES_BACK
+    ):
+        _come_back(run)
+    return False
+
+
+def _words(words: tuple[str, ...]) -> set[str]:
+    return {word.casefold() for word in words}
+
+
+def _leave(run: Run, text: str) -> None:
+    sessions.end_all(run)
+    if not run.conversation.opted_out:
+        run.conversation.opted_out = True
+        run.tell("bot.unsubscribed", {"reason": "opted-out"})
+    _answer(run, text)
+
+
+def _come_back(run: Run) -> None:
+    run.conversation.opted_out = False
+    run.tell("bot.subscribed", {"reason": "opted-in"})
+
+
+def _answer(run: Run, text: str) -> None:
+    first = run.next_seq
+    for part in in_parts(text, run.tools.channel.get("text_limit")):
+        run.emit(Say(run.next_seq, part))
+        run.conversation.next_seq += 1
+    run.settled.add(run.happening.id)
+    run.rests.append(RunEnd(run.happening.id, "completed", answer=text, since_seq=first))
