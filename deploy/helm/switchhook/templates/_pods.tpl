@@ -105,6 +105,9 @@ volumeMounts:
       {{- if and .root.Values.postgres.external.makeRoles (not .root.Values.postgres.cloudnativepg.enabled) }}
       - { key: database_admin, path: switchhook_database_admin }
       {{- end }}
+      {{- if .root.Values.observability.dashboards }}
+      - { key: database_dashboards, path: switchhook_database_dashboards }
+      {{- end }}
       {{- else }}
       - { key: database_{{ .component.schema }}, path: switchhook_database }
       {{- end }}

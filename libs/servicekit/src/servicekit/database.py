@@ -12,7 +12,7 @@ import structlog
 from asyncpg.pool import PoolConnectionProxy
 
 from servicekit.database_rights import question, sentence
-from servicekit.misconfigured import Misconfigured
+from servicekit.misconfigured import Misconfigured, not_set
 from servicekit.outages import DATABASE, UNUSABLE_DATABASE
 from servicekit.revisions import newest_of
 from servicekit.settings import ServiceSettings
@@ -131,7 +131,7 @@ def dsn_of(settings: ServiceSettings) -> str:
     """The DSN, with its password. Raises Misconfigured, which does not show it, for none and for what is no such DSN."""
     dsn = settings.database.get_secret_value() if settings.database is not None else ""
     if not dsn:
-        raise Misconfigured("SWITCHHOOK_DATABASE is not set")
+        raise not_set("SWITCHHOOK_DATABASE")
     if DSN.fullmatch(dsn) is None:
         raise Misconfigured(f"SWITCHHOOK_DATABASE is not a PostgreSQL DSN: {DSN_FORM}")
     return dsn

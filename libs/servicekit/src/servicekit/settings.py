@@ -22,11 +22,10 @@ from pydantic_settings import (
 from contracts.sentences import sentence
 from servicekit.kafka.cluster import Cluster, Mechanism
 from servicekit.kafka.security import Security, SecurityProtocol
+from servicekit.misconfigured import SECRETS_DIR
 from servicekit.operator_token import kept_operator_token
 
 Network = IPv4Network | IPv6Network
-SECRETS_DIR = "SWITCHHOOK_SECRETS_DIR"
-"""Environment variable: a folder whose files are settings too (`switchhook_kek`, …), as containers mount secrets."""
 
 
 def _default_instance() -> str:

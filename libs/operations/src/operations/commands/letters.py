@@ -29,7 +29,7 @@ def list_letters(
     token: Token = "",
 ) -> None:
     """One line each: id, code, where it came from, the event, why."""
-    run(_list(api_of(context, "registry", url, token), letters_path(service), letter_line))
+    run(_list(api_of(context, "registry", url, token), letters_path(service), letter_line, "There is no dead letter."))
 
 
 @dlq_app.command("show")
@@ -67,7 +67,7 @@ def discard_letters(
 @held_app.command("list")
 def list_held(context: typer.Context, url: Url = "", token: Token = "") -> None:
     """One line each: id, how many events wait, since when, for whom, why."""
-    run(_list(api_of(context, "flow-engine", url, token), f"{HELD}?limit=200", held_line))
+    run(_list(api_of(context, "flow-engine", url, token), f"{HELD}?limit=200", held_line, "No conversation is held."))
 
 
 @held_app.command("show")
@@ -138,10 +138,15 @@ def letter_post(verb: str) -> Callable[[Api, str], Awaitable[str]]:
     return post
 
 
-async def _list(api: Api, path: str, line: Callable[[dict[str, Any]], str]) -> bool:
+async def _list(api: Api, path: str, line: Callable[[dict[str, Any]], str], none: str) -> bool:
+    """`none` is said of an empty list, beside the lines that a program reads."""
+    found = False
     async with api:
         async for item in items(api, path):
+            found = True
             typer.echo(line(item))
+    if not found:
+        typer.echo(none, err=True)
     return True
 
 

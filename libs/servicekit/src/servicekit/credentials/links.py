@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pydantic import SecretStr
 
-from servicekit.misconfigured import Misconfigured
+from servicekit.misconfigured import not_set
 
 Purpose = Literal["w", "r", "s", "m"]
 """`w` runs a command, `r` is a tracked redirect, `s` a chat session, `m` a file."""
@@ -54,7 +54,7 @@ class LinkKeys:
         text = link_key.get_secret_value() if isinstance(link_key, SecretStr) else link_key or ""
         secrets = [part.strip().encode() for part in text.split(",") if part.strip()]
         if not secrets:
-            raise Misconfigured("SWITCHHOOK_LINK_KEY is not set")
+            raise not_set("SWITCHHOOK_LINK_KEY")
         self._secrets = {_key_id(secret): secret for secret in secrets}
         self._current = _key_id(secrets[0])
 

@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from contracts.registry import Sealed
 from servicekit.credentials.missing_keys import MISSING
-from servicekit.misconfigured import Misconfigured
+from servicekit.misconfigured import Misconfigured, not_set
 
 KEY_BYTES, NONCE_BYTES = 32, 12
 
@@ -38,7 +38,7 @@ class KeyRing:
         text = keks.get_secret_value() if isinstance(keks, SecretStr) else keks or ""
         pairs = [_parse(part.strip()) for part in text.split(",") if part.strip()]
         if not pairs:
-            raise Misconfigured("SWITCHHOOK_KEK is not set")
+            raise not_set("SWITCHHOOK_KEK")
         self._keys = {kek_id: AESGCM(key) for kek_id, key in reversed(pairs)}
         self.current = pairs[0][0]
         self.ids = list(self._keys)

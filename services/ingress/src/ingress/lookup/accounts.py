@@ -10,6 +10,7 @@ from ingress.lookup.catalogue import Remembered
 from ingress.ports import View
 from servicekit.credentials.channel_credentials import open_credentials
 from servicekit.credentials.sealing import KeyRing, SealError
+from servicekit.misconfigured import not_set
 from servicekit.web.problems import unavailable
 
 log = structlog.get_logger()
@@ -31,7 +32,7 @@ class Accounts:
     def _credentials(self, channel: Channel) -> dict[str, str]:
         try:
             if self._keys is None:
-                raise SealError("SWITCHHOOK_KEK is not set")
+                raise SealError(str(not_set("SWITCHHOOK_KEK")))
             return open_credentials(self._keys, channel)
         except SealError as error:
             log.error("channel.sealed", channel_id=channel.id, error=str(error))
