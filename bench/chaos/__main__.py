@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import shutil
 import signal
 import sys
 import tempfile
@@ -40,7 +41,17 @@ async def run_on_a_stack(wide: bool, options: argparse.Namespace, names: list[st
         folder = Path(made)
         with small_disks(folder) if needs_disks(names) else contextlib.nullcontext() as disks:
             async with Stack(folder, services=services, env=env, report=log, brokers=brokers) as stack:
-                return {name: await judged(stack, name, options, log, disks) for name in names}
+                verdicts = {name: await judged(stack, name, options, log, disks) for name in names}
+        if not all(verdict.sound for verdict in verdicts.values()):
+            keep_logs(folder / "logs", log)
+        return verdicts
+
+
+def keep_logs(logs: Path, log: Log) -> None:
+    """What the servers and services said is not thrown away with the stack when something was wrong."""
+    kept = Path(tempfile.mkdtemp(prefix="switchhook-chaos-logs-"))
+    shutil.copytree(logs, kept, dirs_exist_ok=True)
+    log(f"the logs are in {kept}")
 
 
 async def judged(stack: Stack, name: str, options: argparse.Namespace, log: Log, disks: Disks | None) -> Verdict:
