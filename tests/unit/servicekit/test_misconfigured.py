@@ -14,5 +14,7 @@ def test_a_setting_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_where_secrets_are_mounted_its_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWITCHHOOK_SECRETS_DIR", "/run/secrets")
-    with pytest.raises(Misconfigured, match="^SWITCHHOOK_KEK is not set, and there is no file /run/secrets/switchhook_kek$"):
+    with pytest.raises(
+        Misconfigured, match=r"^SWITCHHOOK_KEK is not set, and there is no file /run/secrets/switchhook_kek$"
+    ):
         KeyRing(None)
