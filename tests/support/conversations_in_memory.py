@@ -185,8 +185,8 @@ class ConversationsInMemory(ContactsInMemory):
         return [*part.get("messages", []), *in_log]
 
     def bot_said(self, conversation: str) -> list[dict[str, Any]]:
-        """The bot's messages of a conversation as ChatMessage objects, the oldest first."""
-        rows = [row for row in self.messages.get(conversation, []) if row.sender == "bot"]
+        """The bot's and agents' messages of a conversation as ChatMessage objects, the oldest first."""
+        rows = [row for row in self.messages.get(conversation, []) if row.sender in ("bot", "agent")]
         return [chat_message(row.seq, row.id, row.at, row.content) for row in sorted(rows, key=lambda row: row.seq)]
 
     async def due_timers(self, parts: list[int]) -> list[DueTimers]:

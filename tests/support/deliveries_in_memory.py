@@ -7,11 +7,13 @@ import math
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import accumulate, takewhile
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
+
+import orjson
 
 from dispatcher.kinds.table import DELIVERY_KINDS, Kinds
 from dispatcher.model.delivery import OPENS_AFTER, Delivery, Result, unknown_kind
@@ -32,49 +34,11 @@ from dispatcher.store.port import (
 )
 from dispatcher.store.rows import NewRow, ResultRow, new_rows, result_row
 from servicekit.kafka.records import Outgoing
+from support.delivery_tables import Known, Row, Tables
 
 R = TypeVar("R", ResultRow, Pause)
 T = TypeVar("T")
 SECOND = timedelta(seconds=1)
-
-
-@dataclass
-class Row:
-    """A delivery as its row has it."""
-
-    new: NewRow
-    state: State
-    attempts: int = 0
-    due: datetime | None = None
-    lease: UUID | None = None
-    error: str | None = None
-    finished: bool = False
-    notes: list[ResultRow] = field(default_factory=list)
-    """The attempts that the log lists."""
-
-
-@dataclass
-class Known:
-    """What is known of a destination."""
-
-    failures: int = 0
-    failing_since: datetime | None = None
-    told: bool = False
-    paused_until: datetime | None = None
-    reason: str | None = None
-
-
-@dataclass
-class Tables:
-    """All that is kept; what a transaction that fails puts back."""
-
-    rows: dict[tuple[UUID, date], Row] = field(default_factory=dict)
-    looks: dict[int, datetime | None] = field(default_factory=dict)
-    destinations: dict[str, Known] = field(default_factory=dict)
-    outbox: dict[UUID, tuple[datetime, list[Outgoing]]] = field(default_factory=dict)
-    days: set[date] = field(default_factory=set)
-    replicas: dict[str, datetime] = field(default_factory=dict)
-    age: int = 0
 
 
 class DeliveriesInMemory:
@@ -164,6 +128,22 @@ class DeliveriesInMemory:
         row.state, row.lease, row.attempts = "in_flight", lease.id, row.attempts + 1
         row.due = self._now() + lease.interval
 
+    async def supersede(self, lanes: Mapping[str, int]) -> set[UUID]:
+        leased = set[UUID]()
+        for row in self._unfinished():
+            if row.new.kind != "message" or (row.new.lane or "") not in lanes:
+                continue
+            said = orjson.loads(row.new.payload)
+            if said.get("agent_id") is not None or said.get("owner_epoch", 0) >= lanes[row.new.lane or ""]:
+                continue
+            row.superseded = True
+            if row.state == "in_flight":
+                leased.add(row.new.id)
+            elif row.state != "blocked":
+                row.due = self._now()
+                self._look_by(row.new.queue_id, 0.0)
+        return leased
+
     async def take_lanes(self, sources: Iterable[str], in_hand: Iterable[UUID]) -> None:
         queues = {id for place, id in self.places.items() if place.source in set(sources)}
         ours = [row for row in self._unfinished() if row.new.queue_id in queues and row.new.lane is not None]
@@ -239,7 +219,7 @@ class DeliveriesInMemory:
             queue_id=new.queue_id, destination=destination, source=new.source, payload=new.payload, lane=new.lane,
             seq=new.seq, attempts=row.attempts, lease=lease.id, lease_ends=lease.ends, expires_at=new.expires_at,
             conversation=new.conversation, contact_id=new.contact_id, event_type=new.event_type, event_id=new.event_id,
-            traceparent=new.traceparent, hops=new.hops or 0,
+            traceparent=new.traceparent, hops=new.hops or 0, superseded=row.superseded,
         )  # fmt: skip
 
     # Queues

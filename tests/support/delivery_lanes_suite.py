@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
+
+import orjson
 
 from dispatcher.model.delivery import Delivery
 from dispatcher.store.port import STRETCH_BYTES
@@ -98,6 +101,29 @@ class LanesSuite:
         await kept.take_over(head, following)
         await kept.record(ended(head, "retry", delay=60.0))
         assert await kept.unblock(LANE) == []
+
+    async def test_what_the_bot_has_not_said_when_its_conversation_changes_hands_is_marked_and_due(
+        self, kept: Kept
+    ) -> None:
+        def said(**more: Any) -> dict[str, Any]:
+            return {"kind": "message", "lane": LANE, "payload": orjson.dumps({"text": "x", **more})}
+
+        head = await kept.new(seq=1, **said())
+        agents = await kept.new(seq=2, **said(agent_id="a1", owner_epoch=1))
+        behind = await kept.new(seq=3, **said(owner_epoch=1))
+        later = await kept.new(seq=4, **said(owner_epoch=2))
+        await kept.take_over(head, agents, behind, later)
+        assert await kept.supersede(LANE, 2) == {head.key}
+        await kept.record(ended(head, "retry", delay=60.0))
+        assert await kept.supersede(LANE, 2) == set()
+        [again] = await kept.claim(head)
+        assert (again.key, again.superseded) == (head.key, True)
+        found = []
+        for one in (agents, behind, later):
+            await kept.record(ended(again))
+            [again] = await kept.unblock(LANE)
+            found.append((again.key == one.key, again.superseded))
+        assert found == [(True, False), (True, True), (True, False)]
 
     async def test_what_the_new_owner_of_a_lane_is_sending_itself_goes_on(self, kept: Kept) -> None:
         head = await kept.leased(lane=LANE, seq=1)

@@ -70,6 +70,10 @@ class Kept:
         counts = dict.fromkeys(lanes, most)
         return await self.store.transaction(lambda session: session.unblock(counts, Lease(60)))
 
+    async def supersede(self, lane: str, epoch: int) -> set[Any]:
+        async with self.transaction() as connection:
+            return await self.store.on(connection).supersede({lane: epoch})
+
     async def take_lanes(self, *on_the_wire: Delivery) -> None:
         async with self.store.session() as session:
             await session.take_lanes([SOURCE], [each.key for each in on_the_wire])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -35,6 +36,11 @@ class FakeTelegram:
         self.webhook: dict[str, Any] = {}
         self._failures: dict[str, list[dict[str, Any]]] = {}
         self._message_ids = 0
+        self.answers = asyncio.Event()
+        """Cleared, a call that has come waits for its answer."""
+        self.answers.set()
+        self.arrived = 0
+        """Calls that have come."""
 
     @property
     def messages(self) -> list[dict[str, Any]]:
@@ -49,6 +55,10 @@ class FakeTelegram:
         self._failures.setdefault(method, []).extend(
             [refusal | ({"parameters": parameters} if parameters else {})] * times
         )
+
+    def forgive(self) -> None:
+        """Nothing is refused any more."""
+        self._failures.clear()
 
     def text_update(self, update_id: int, person: int, text: str, *, first_name: str = "Alex") -> dict[str, Any]:
         """A person's message; commands are marked as Telegram marks them."""
@@ -87,6 +97,8 @@ class FakeTelegram:
     async def handle(self, request: web.Request) -> web.Response:
         prefix, _, method = request.path.removeprefix("/").partition("/")
         body = await request.json() if request.can_read_body else dict(request.query)
+        self.arrived += 1
+        await self.answers.wait()
         refusals = self._failures.get(method)
         answer = refusals.pop(0) if refusals else {"ok": True, "result": self._result(method, body)}
         self.calls.append(Call(method, body, prefix.removeprefix("bot"), answer["ok"]))

@@ -71,8 +71,24 @@ class SendMessage(ActionBase):
     content: MessageContent
     expires_at: str
     expires: str | None = None
+    owner_epoch: int = 0
+    """How often the conversation's owner had changed: a SupersedeMessages with a higher one ends the bot's, unless sent."""
+    agent_id: str | None = None
+    """The agent who wrote it; None: the bot."""
     callback_id: str | None = None
     """The tap that this message answers: the platform is told first (Telegram's answerCallbackQuery)."""
+
+
+class SupersedeMessages(ActionBase):
+    """An agent took the conversation, or gave it back: messages of the bot from before, that have not been sent, never are.
+
+    It is no delivery: the dispatcher ends theirs as `cancelled`, in the transaction that takes this record over. A message
+    that is on the wire by then goes on, and is not repeated.
+    """
+
+    kind: Literal["supersede_messages"] = "supersede_messages"
+    owner_epoch: int
+    """Messages with a lower one are from before."""
 
 
 class AcknowledgeTap(ActionBase):
@@ -127,7 +143,7 @@ class ChannelCall(ActionBase):
 
 
 Action = Annotated[
-    SendMessage | AcknowledgeTap | CallApi | PostWebhook | ChannelCall, Field(discriminator="kind")
+    SendMessage | SupersedeMessages | AcknowledgeTap | CallApi | PostWebhook | ChannelCall, Field(discriminator="kind")
 ]  # fmt: skip
 ActionAdapter: TypeAdapter[Any] = TypeAdapter(Action)
 

@@ -82,6 +82,15 @@ class ReceivedMessage(Model):
     """The message as the platform told it."""
 
 
+class Agent(Model):
+    """A person who answers in place of the bot."""
+
+    id: str
+    """The agent's id."""
+    name: str | None = None
+    """The agent's name."""
+
+
 class SentMessage(Model):
     """A message of the bot."""
 
@@ -91,6 +100,8 @@ class SentMessage(Model):
     """Its number among the bot's messages in the conversation; it only rises."""
     provider_message_id: str | None = None
     """The platform's id of the message."""
+    agent: Agent | None = None
+    """The agent who wrote it, on channels that are ours; none: the bot."""
     text: str | None = None
     """What was said, on channels that are ours (webchat, http)."""
     buttons: tuple[Any, ...] = ()
@@ -134,15 +145,6 @@ class Ref(Model):
 
     id: str
     """Its id."""
-
-
-class Agent(Model):
-    """A person who answers in place of the bot."""
-
-    id: str
-    """The agent's id."""
-    name: str | None = None
-    """The agent's name."""
 
 
 class TriggerRef(Model):
@@ -213,13 +215,6 @@ class MessageFailedData(MessageSentData):
 
     error: Failure
     """Why it failed."""
-
-
-class WithAgent(EventData):
-    """Somebody who answers in place of the bot."""
-
-    agent: Agent
-    """Who it is."""
 
 
 class FlowLaunchedData(EventData):

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from contracts import agent_events
 from contracts import event_data as data
 from contracts.event_data import EventData
 
@@ -64,12 +65,12 @@ _ALL: tuple[EventKind, ...] = (
         data=data.MessageFailedData,
     ),
     EventKind(
-        "live_chat.opened", "An agent took the conversation over (no service of this release emits it)", _AGENT,
-        data=data.WithAgent,
+        "live_chat.opened", "The bot handed the conversation to the queue of the agents, or an agent took it over",
+        {"by": "flow", "queue": "Sales"}, data=agent_events.LiveChatOpenedData,
     ),
     EventKind(
-        "live_chat.closed", "An agent gave the conversation back (no service of this release emits it)", _AGENT,
-        data=data.WithAgent,
+        "live_chat.closed", "The conversation is the bot's again", {**_AGENT, "reason": "released"},
+        data=agent_events.LiveChatClosedData,
     ),
     EventKind(
         "flow.launched", "A flow started", {"trigger": {"id": "bought", "type": "webhook"}},
@@ -114,11 +115,15 @@ _ALL: tuple[EventKind, ...] = (
     EventKind("flag.removed", "A flow removed a flag of a person", {"flag": "vip"}, data=data.FlagData),
     EventKind(
         "agent.logged_in", "An agent came online (no service of this release emits it)", _AGENT, "project",
-        data=data.WithAgent,
+        data=agent_events.WithAgent,
     ),
     EventKind(
         "agent.logged_out", "An agent went offline (no service of this release emits it)", _AGENT, "project",
-        data=data.WithAgent,
+        data=agent_events.WithAgent,
+    ),
+    EventKind(
+        "agent.notified", "A flow told the agents something", {"text": "Ann asks for a refund."},
+        data=agent_events.AgentNotifiedData,
     ),
     EventKind("profile.pushed", "A step pushed the person's profile"),
     EventKind(

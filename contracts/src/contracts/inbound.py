@@ -175,6 +175,49 @@ class MessageResult(InboundBase):
     unreachable: Literal["blocked", "unreachable", "not_in_chat"] | None = None
 
 
+class AgentRef(Model):
+    """An agent, by the registry's id and name of then."""
+
+    id: str
+    name: str
+
+
+class OwnerChange(InboundBase):
+    """An agent (`by`) takes a conversation, gives it to another one (`agent`), or gives it back to the queue or the bot.
+
+    The engine decides by the order of these records: of two who take it at once the first has it, the other one is refused.
+    """
+
+    kind: Literal["owner"] = "owner"
+    to: Literal["agent", "queue", "bot"]
+    by: AgentRef
+    agent: AgentRef | None = None
+    """Who has it then, where `to` is `agent`; None: `by`."""
+
+
+class AgentMessage(InboundBase):
+    """What the agent who has a conversation writes to the person; refused if another one, or nobody, has it."""
+
+    kind: Literal["agent_message"] = "agent_message"
+    agent: AgentRef
+    text: str
+
+
+class AgentNote(InboundBase):
+    """What an agent writes beside a conversation, for other agents: the person never sees it."""
+
+    kind: Literal["agent_note"] = "agent_note"
+    agent: AgentRef
+    text: str
+
+
+class AgentRead(InboundBase):
+    """An agent has read what the person wrote so far."""
+
+    kind: Literal["agent_read"] = "agent_read"
+    agent: AgentRef
+
+
 class TimerFired(InboundBase):
     """A timer is due. The turn that applies it deletes the timer's row; without a row it does nothing."""
 
@@ -248,7 +291,7 @@ class Redrive(InboundBase):
 
 Inbound = Annotated[
     MessageReceived | Reachability | StartFlow | UrlOpened | RunCommand | CallResult | MessageResult | TimerFired
-    | Signal | LinkFollowed | ContactUpdate | Attach | Redrive,
+    | Signal | LinkFollowed | ContactUpdate | OwnerChange | AgentMessage | AgentNote | AgentRead | Attach | Redrive,
     Field(discriminator="kind"),
 ]  # fmt: skip
 InboundAdapter: TypeAdapter[Any] = TypeAdapter(Inbound)

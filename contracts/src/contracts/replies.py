@@ -12,18 +12,20 @@ from pydantic import Field, TypeAdapter
 
 from contracts.actions import MessageContent
 from contracts.headers import CAUSE, CLOUD_EVENT, HOPS, PROJECT, TRACE
-from contracts.inbound import Problem
+from contracts.inbound import AgentRef, Problem
 from contracts.model import Model
 from contracts.topic import HOUR_MS, Topic
 
 
 class ChatMessage(Model):
-    """One message of the bot in a conversation's chat log; `seq` only rises."""
+    """One message to the person in a conversation's chat log; `seq` only rises."""
 
     seq: int
     id: str
     at: str
     content: MessageContent
+    agent: AgentRef | None = None
+    """The agent who wrote it; none: the bot."""
 
 
 class RunReply(Model):

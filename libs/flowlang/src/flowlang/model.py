@@ -21,7 +21,7 @@ class Wait:
     """Where a session rests and what may wake it. `token` is unique: a late answer to a used wait does nothing."""
 
     token: str
-    kind: Literal["answer", "call", "delay", "event", "code"]
+    kind: Literal["answer", "call", "delay", "event", "code", "agent"]
     node: str
     until: str | None = None
     """RFC 3339 UTC; a timer of the same token fires then."""
@@ -87,6 +87,18 @@ class Conversation:
     last_message: str | None = None
     thread: str | None = None
     """The part of a group in which the last message was written (a forum's topic), as the platform names it."""
+    owner: str = "bot"
+    """Who answers the person: `bot`, `queued` (an agent is waited for), or an agent's id; see flowlang.running.ownership."""
+    owner_epoch: int = 0
+    """How often that has changed."""
+    owner_name: str | None = None
+    """The agent's name, as of then."""
+    owner_since: str | None = None
+    """When that has changed last, RFC 3339 UTC."""
+    queue: str | None = None
+    """What the `live_chat` node calls the matter, while it is not the bot's."""
+    unread: int = 0
+    """The person's messages that no agent has read, of those since the conversation is not the bot's."""
     last_at: str | None = None
     """`now` of the last turn: the conversation's time never goes back."""
     taps: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -122,7 +134,9 @@ class Happening:
     timer {wait} · code_result {wait, ok, value, sent[], runs[], error} · signal {name, data} ·
     reachability {state, before, reason, chat}: whether the bot may write, now and until now ·
     contact_update {changed[]: keys as in PatchContact.set, add_tags[], remove_tags[]}: another program's change, made ·
-    message_result {action_id, seq, outcome, provider_message_id, error}: what became of a message of the bot
+    message_result {action_id, seq, outcome, provider_message_id, error}: what became of a message of the bot ·
+    owner {to: agent | queue | bot, by, agent}: an agent takes the conversation or gives it back; agents are {id, name} ·
+    agent_message {text, agent} · agent_read {}
     """
 
     id: str
@@ -158,6 +172,13 @@ class Say(Effect):
     quick_replies: tuple[dict[str, Any], ...] = ()
     expires: str | None = None
     """After that moment it is not worth sending; None: nobody says so."""
+    agent: dict[str, str] | None = None
+    """{id, name} of the agent who writes it; None: the bot."""
+
+
+@dataclass(slots=True)
+class SupersedeMessages(Effect):
+    """Messages of the bot that were not sent yet never are: an agent took the conversation, or gave it back."""
 
 
 @dataclass(slots=True)

@@ -60,7 +60,10 @@ def left_out(records: Iterable[Record], days: DayWindow, now: datetime) -> list[
     decoder, made = ActionDecoder(DELIVERY_KINDS.values()), list[Delivery]()
     for record in records:
         try:
-            delivery = delivery_of(*decoder.decode(record), days, now)
+            arrived, kind = decoder.decode(record)
+            if kind is None:
+                continue
+            delivery = delivery_of(arrived, kind, days, now)
         except Unreadable:
             continue
         delivery.state, delivery.error = "discarded", WHY

@@ -14,6 +14,7 @@ from dispatcher.scheduling.claims import Claims
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
 from dispatcher.scheduling.pulse import Pulse
+from dispatcher.scheduling.superseded import Superseded
 from dispatcher.sending.programs import Programs
 from dispatcher.sending.sender import Sender
 from dispatcher.settings import Settings
@@ -45,8 +46,9 @@ def assemble(
     lease = settings.lease_seconds
     outcomes = Outcomes(AT_ONCE)
     pulse = Pulse(settings.session_timeout_seconds / 2)
+    superseded = Superseded()
     holdings = Holdings(pulse, lease, outcomes.deliveries)
-    sender = Sender(http, context, programs, holdings.still_ours)
+    sender = Sender(http, context, programs, holdings.still_ours, superseded)
     limits = limits_in(kinds, context.catalogue)
     destinations = Destinations(
         sender.attempt, outcomes.add, limits, most=settings.max_in_flight, starved=due.set, full=outcomes.full
@@ -58,6 +60,6 @@ def assemble(
     )  # fmt: skip
     takeover = Takeover(
         store, destinations, holdings, outcomes.look_after,
-        lease_seconds=lease, first_attempts=settings.first_attempts,
+        lease_seconds=lease, first_attempts=settings.first_attempts, superseded=superseded,
     )  # fmt: skip
     return Works(pulse, destinations, recorder, claims, takeover)

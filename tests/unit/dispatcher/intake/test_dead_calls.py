@@ -72,5 +72,5 @@ async def test_a_call_that_cannot_be_read_is_answered() -> None:
     assert [one.key for one in parked] == [KEY.encode()]
 
 
-async def no_deliveries(deliveries: list[Any], dead: list[DeadRecord]) -> Commit:
+async def no_deliveries(deliveries: list[Any], dead: list[DeadRecord], superseded: dict[str, int]) -> Commit:
     return Commit(dead=dead)

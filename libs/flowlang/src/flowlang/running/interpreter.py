@@ -10,8 +10,9 @@ from typing import Any
 
 from contracts.ids import derived_id
 from flowlang.model import Contact, Conversation, Happening, Session, StartTimer, Tools, Turn
-from flowlang.running import messages, sessions, starts
+from flowlang.running import live_chat, messages, sessions, starts
 from flowlang.running.bot_flows import BotFlows
+from flowlang.running.ownership import WITH_PEOPLE, with_people
 from flowlang.running.run import Run, copy_conversation
 from flowlang.running.walk import resume
 
@@ -28,15 +29,18 @@ def step(flows: BotFlows, conversation: Conversation, contact: Contact, happenin
     Events that no session waits for and no program starts (reachability, contact_update, message_result) do something
     only where a flow of the bot has a trigger that takes them; else the turn is empty.
     """
-    if happening.kind in _ONLY_FOR_TRIGGERS and not flows.listen_to(happening.kind):
+    if happening.kind in _ONLY_FOR_TRIGGERS and (with_people(conversation) or not flows.listen_to(happening.kind)):
         return _nothing(conversation, contact)
     if happening.kind == "code_result":
         run = _gone_on(conversation, contact, happening)
     else:
         run = Run(flows, conversation, contact, happening, tools)
-        sessions.expire_overdue(run)
-        _KINDS[happening.kind](run)
-    while run.code is None and _take_queued(run):
+        if with_people(conversation):
+            _WITH_PEOPLE[happening.kind](run)
+        else:
+            sessions.expire_overdue(run)
+            _KINDS[happening.kind](run)
+    while run.code is None and not with_people(run.conversation) and _take_queued(run):
         pass
     if run.code is None and happening.kind in _CALLED:
         sessions.answer_idle(run, happening.id)
@@ -156,8 +160,27 @@ _KINDS: dict[str, Callable[[Run], None]] = {
     "call_result": _call_result,
     "timer": _timer,
     "signal": _signal,
+    "owner": live_chat.change_owner,
+    "agent_message": live_chat.write,
+    "agent_note": live_chat.note,
+    "agent_read": live_chat.have_read,
     **dict.fromkeys(_ONLY_FOR_TRIGGERS, _only_for_triggers),
 }
 _QUEUED: dict[str, Callable[[Run], None]] = _KINDS | {"message": messages.take}
-_CALLED = frozenset(("message", "start", "url", "command", "signal"))
+_CALLED = frozenset(
+    ("message", "start", "url", "command", "signal", "owner", "agent_message", "agent_note", "agent_read")
+)
 """Kinds behind which somebody may wait for an answer."""
+
+
+def _refused(run: Run) -> None:
+    starts.refuse(run, WITH_PEOPLE)
+
+
+_WITH_PEOPLE: dict[str, Callable[[Run], None]] = (
+    _KINDS
+    | {"message": messages.for_people}
+    | dict.fromkeys(("start", "url", "command"), _refused)
+    | dict.fromkeys(("call_result", "timer", "signal"), live_chat.keep)
+)
+"""While agents answer, or are waited for."""

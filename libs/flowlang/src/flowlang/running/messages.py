@@ -28,13 +28,9 @@ KEPT_TEXT = 4096
 
 
 def receive(run: Run) -> None:
-    """A message has arrived: note it, and let it wait or be taken. Who writes can be written to."""
+    """A message has arrived: note it, and let it wait or be taken."""
     conversation = run.conversation
-    first, conversation.talked = not conversation.talked, True
-    conversation.reachable = "subscribed"
-    text = run.happening.data.get("text")
-    if isinstance(text, str):
-        conversation.last_message = text[:KEPT_TEXT]
+    first = _note(run)
     if opting.took(run):
         return
     session = conversation.session
@@ -42,6 +38,25 @@ def receive(run: Run) -> None:
         _while_in_flight(run, session.wait.data.get("while_waiting", "queue"), first)
     else:
         take(run, first=first)
+
+
+def for_people(run: Run) -> None:
+    """A message has arrived that no flow takes: agents answer."""
+    _note(run)
+    opting.note(run)
+    run.conversation.unread += 1
+    run.steps.append({"node": None, "type": "message", "port": "live_chat"})
+
+
+def _note(run: Run) -> bool:
+    """Who writes can be written to. Whether it is their first message."""
+    conversation = run.conversation
+    first, conversation.talked = not conversation.talked, True
+    conversation.reachable = "subscribed"
+    text = run.happening.data.get("text")
+    if isinstance(text, str):
+        conversation.last_message = text[:KEPT_TEXT]
+    return first
 
 
 def _while_in_flight(run: Run, manner: str, first: bool) -> None:

@@ -6,6 +6,8 @@ subscribes again and is then a command like any other.
 
 from __future__ import annotations
 
+from typing import Literal
+
 from flowlang.model import RunEnd, Say
 from flowlang.running import sessions
 from flowlang.running.parts import in_parts
@@ -16,24 +18,39 @@ COMES_BACK = "/start"
 
 def took(run: Run) -> bool:
     """Whether the message was such a word, and is thereby answered. In a group nobody speaks for the others."""
+    meant, rules = _meant(run), run.tools.opt_out
+    if rules is not None and meant == "leave":
+        _leave(run, rules.text)
+    elif meant is not None:
+        _come_back(run)
+        if rules is not None and meant == "back":
+            _answer(run, rules.back_text)
+    return meant in ("leave", "back")
+
+
+def note(run: Run) -> None:
+    """The same while agents answer: the word counts, and the bot neither answers it nor ends what waits for the agents."""
+    meant = _meant(run)
+    if meant == "leave":
+        _opt_out(run)
+    elif meant is not None:
+        _come_back(run)
+
+
+def _meant(run: Run) -> Literal["leave", "back", "command"] | None:
+    """What the message says of the person's subscription."""
     conversation, text = run.conversation, run.happening.data.get("text")
     if not isinstance(text, str) or conversation.chat != "private":
-        return False
+        return None
     word, rules = text.strip().casefold(), run.tools.opt_out
     if rules is not None and word in _words(rules.words):
-        _leave(run, rules.text)
-        return True
-    if conversation.opted_out and rules is not None and word in _words(rules.back):
-        _come_back(run)
-        _answer(run, rules.back_text)
-        return True
-    if (
-        conversation.opted_out
-        and word.split(maxsplit=1)[:1]
-        and word.split(maxsplit=1)[0].partition("@")[0] == COMES_BACK
-    ):
-        _come_back(run)
-    return False
+        return "leave"
+    if not conversation.opted_out:
+        return None
+    if rules is not None and word in _words(rules.back):
+        return "back"
+    first = word.split(maxsplit=1)[:1]
+    return "command" if first and first[0].partition("@")[0] == COMES_BACK else None
 
 
 def _words(words: tuple[str, ...]) -> set[str]:
@@ -42,10 +59,14 @@ def _words(words: tuple[str, ...]) -> set[str]:
 
 def _leave(run: Run, text: str) -> None:
     sessions.end_all(run)
+    _opt_out(run)
+    _answer(run, text)
+
+
+def _opt_out(run: Run) -> None:
     if not run.conversation.opted_out:
         run.conversation.opted_out = True
         run.tell("bot.unsubscribed", {"reason": "opted-out"})
-    _answer(run, text)
 
 
 def _come_back(run: Run) -> None:

@@ -31,6 +31,7 @@ from flowlang.model import (
     Wait,
 )
 from flowlang.problems import NodeError
+from flowlang.running import ownership
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.parts import in_parts
 from flowlang.running.payloads import payload_of, split_payload
@@ -245,6 +246,8 @@ class Run:
     def _send(self, message: Say) -> None:
         self.emit(message)
         self.conversation.next_seq = message.seq + 1
+
+    hand_to_agents = ownership.to_queue
 
     def _remember_taps(self, seq: int, tap: dict[str, Any]) -> None:
         place = {"flow_id": self.graph.flow_id, "flow_version": self.graph.version, "node": self.node.id}

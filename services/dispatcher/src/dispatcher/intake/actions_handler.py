@@ -28,15 +28,18 @@ class ActionsHandler:
 
     async def apply(self, batch: Batch) -> Commit:
         deliveries, dead, now = list[Delivery](), list[DeadRecord](), datetime.now(UTC)
-        answers = list[tuple[Record, list[Outgoing]]]()
+        answers, superseded = list[tuple[Record, list[Outgoing]]](), dict[str, int]()
         for record in batch.records:
             try:
                 arrived, kind = self._decoder.decode(record)
+                if kind is None:
+                    _note_superseded(superseded, arrived.body)
+                    continue
                 deliveries.append(delivery_of(arrived, kind, self._days, now))
             except Unreadable as error:
                 dead.append(DeadRecord(record, error.code, str(error)))
                 answers.append((record, dead_calls.answer(record, NOT_MADE)))
-        commit = await self._takeover.commit(deliveries, dead)
+        commit = await self._takeover.commit(deliveries, dead, superseded)
         commit.outgoing += [each for each in answers if each[1]]
         return commit
 
@@ -49,6 +52,11 @@ class ActionsHandler:
 
     def on_revoked(self, partitions: set[int]) -> None:
         self._takeover.leave(NAME, partitions)
+
+
+def _note_superseded(superseded: dict[str, int], action: actions.SupersedeMessages) -> None:
+    """The lane of a conversation's messages is the conversation."""
+    superseded[action.conversation] = max(action.owner_epoch, superseded.get(action.conversation, 0))
 
 
 def delivery_of(arrived: Arrived, kind: DeliveryKind, days: DayWindow, now: datetime) -> Delivery:

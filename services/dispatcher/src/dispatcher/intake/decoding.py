@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 from pydantic import ValidationError
 
-from contracts.actions import ACTION_LIMIT, action_type
+from contracts.actions import ACTION_LIMIT, SupersedeMessages, action_type
 from contracts.cloudevents import HOPS, PROJECT, TYPE_PREFIX
 from contracts.event_types import EVENTS
 from contracts.sentences import code_and_reason
@@ -35,6 +35,7 @@ class Arrived:
     traceparent: str | None
 
 
+_SUPERSEDES = action_type(SupersedeMessages)
 KNOWN_SECONDS, MOST_KNOWN = 60.0, 100
 DAYS_AHEAD = 2
 """How far the writer's clock may be before ours."""
@@ -75,14 +76,14 @@ class ActionDecoder:
     def __init__(self, kinds: Iterable[DeliveryKind]) -> None:
         self._kinds = {action_type(kind.action): kind for kind in kinds if kind.action is not None}
 
-    def decode(self, record: Record) -> tuple[Arrived, DeliveryKind]:
-        """Raises Unreadable."""
+    def decode(self, record: Record) -> tuple[Arrived, DeliveryKind | None]:
+        """Without a kind: it is a SupersedeMessages, which makes no delivery. Raises Unreadable."""
         _, type, headers = _headers(record)
         kind = self._kinds.get(type)
-        if kind is None:
+        if kind is None and type != _SUPERSEDES:
             raise Unreadable("unknown-type", f"no action has the type {type[:100]}")
         try:
-            body = kind.parse(_value(record))
+            body = kind.parse(_value(record)) if kind else SupersedeMessages.model_validate_json(_value(record))
         except ValidationError as error:
             raise Unreadable(*code_and_reason(error)) from error
         if (record.key or b"") != body.conversation.encode() and body.conversation != "-":

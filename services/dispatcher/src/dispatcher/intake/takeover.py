@@ -6,7 +6,7 @@ The fast path is the slow path with the read skipped: what has no room here is l
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
 from uuid import UUID, uuid4
 
@@ -14,6 +14,7 @@ from dispatcher.model.delivery import Delivery
 from dispatcher.model.states import State
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
+from dispatcher.scheduling.superseded import Superseded
 from dispatcher.store.port import STRETCH_BYTES, DeliveryStore, Lease, Place
 from servicekit.failpoints import broken
 from servicekit.loop.batches import Commit, Connection, DeadRecord
@@ -52,9 +53,11 @@ class Takeover:
         *,
         lease_seconds: float,
         first_attempts: bool = True,
+        superseded: Superseded | None = None,
     ) -> None:
         self._store, self._destinations, self._holdings = store, destinations, holdings
         self._look_after = look_after
+        self._superseded = superseded or Superseded()
         self._lease_seconds, self._first_attempts = lease_seconds, first_attempts
         self._days: set[date] = set()
 
@@ -67,20 +70,27 @@ class Takeover:
         """They are another's, or about to be taken anew."""
         self._holdings.leave([source_of(name, each) for each in partitions], self._destinations)
 
-    async def commit(self, deliveries: Sequence[Delivery], dead: list[DeadRecord]) -> Commit:
-        """What the partition loop has to save, and what to start afterwards."""
-        if not deliveries:
+    async def commit(
+        self, deliveries: Sequence[Delivery], dead: list[DeadRecord], superseded: Mapping[str, int] | None = None
+    ) -> Commit:
+        """What the partition loop has to save, and what to start afterwards. `superseded`: lanes, as Session.supersede."""
+        if not (deliveries or superseded):
             return Commit(dead=dead)
         if broken("dedupe"):
             for each in deliveries:
                 each.key = uuid4()
         await self._prepare(deliveries)
-        lease, states = Lease(self._lease_seconds), dict[UUID, State]()
+        lease, states, in_hand = Lease(self._lease_seconds), dict[UUID, State](), set[UUID]()
 
         async def save(connection: Connection) -> None:
-            states.update(await self._store.on(connection).take_over(deliveries, lease))
+            session = self._store.on(connection)
+            if deliveries:
+                states.update(await session.take_over(deliveries, lease))
+            if superseded:
+                in_hand.update(await session.supersede(superseded))
 
         def after() -> None:
+            self._superseded.add(in_hand)
             self._start(deliveries, states, lease)
 
         return Commit(save=save, dead=dead, after=after)

@@ -29,7 +29,7 @@ def _report(result: Result, now: str) -> list[Outgoing]:
         **reports.place(result.delivery, now),
         action_id=action.id,
         seq=action.seq,
-        outcome="sent" if sent else "failed",
+        outcome="sent" if sent else "cancelled" if result.code == "superseded" else "failed",
         provider_message_id=result.provider_message_id,
         error=None if sent else reports.failure(result),
         unreachable=result.unreachable,

@@ -55,6 +55,8 @@ class Delivery:
     traceparent: str | None = None
     hops: int = 0
     error: str | None = None
+    superseded: bool = False
+    """It is not to be sent any more."""
     following: tuple[Delivery, ...] = ()
     """The rest of its stretch: what of its lane is sent right behind it, under the same lease, while it succeeds."""
     text_id: str = ""

@@ -14,6 +14,7 @@ from dispatcher.errors import ChannelPaused, DispatcherError, LeaseLost, NoReque
 from dispatcher.model.delivery import Attempt, Delivery, Result, SendContext
 from dispatcher.requests import Reading, Request
 from dispatcher.results import conclusions
+from dispatcher.scheduling.superseded import Superseded
 from dispatcher.sending import attempt_log, channel_requests
 from dispatcher.sending.programs import NotRendered, Programs
 from servicekit.boot_clock import boot_seconds
@@ -30,6 +31,7 @@ PAUSED_SECONDS = 15.0
 
 FAULT = "An error of the dispatcher's own; its log has it."
 SENT_FAULT = "It was sent, and what came of it could not be understood; the dispatcher's log has why."
+SUPERSEDED = "An agent took the conversation, or gave it back, before this message was sent."
 T = TypeVar("T")
 
 log = structlog.get_logger()
@@ -54,12 +56,19 @@ class Begun:
 
 
 class Sender:
-    """`still_ours(delivery)`: whether a row of a lane is this process's as far as it can know."""
+    """`still_ours(delivery)`: whether a row of a lane is this process's as far as it can know. `superseded`: what is not to be
+    sent any more."""
 
     def __init__(
-        self, http: GuardedClient, context: SendContext, programs: Programs, still_ours: Callable[[Delivery], bool]
+        self,
+        http: GuardedClient,
+        context: SendContext,
+        programs: Programs,
+        still_ours: Callable[[Delivery], bool],
+        superseded: Superseded | None = None,
     ) -> None:
         self._http, self._context, self._programs, self._still_ours = http, context, programs, still_ours
+        self._superseded = superseded or Superseded()
         self._attempts: dict[tuple[str, str], Any] = {}
         self._seconds: dict[str, Any] = {}
 
@@ -73,6 +82,8 @@ class Sender:
             except Exception as error:  # noqa: BLE001 (told apart, and logged, in _failed)
                 unsent = _unsent(delivery, error) if isinstance(error, LeaseLost) or not begun.sent else None
                 result = unsent or self._failed(delivery, error, begun)
+            finally:
+                self._superseded.forget(delivery)
         self._count(delivery.kind.name, result)
         return result
 
@@ -97,6 +108,8 @@ class Sender:
             self._seconds[kind].observe(result.took_ms / 1000)
 
     async def _attempt(self, delivery: Delivery, begun: Begun) -> Result:
+        if self._superseded.has(delivery):
+            return Result(delivery, "cancelled", code="superseded", detail=SUPERSEDED)
         if delivery.expires_at is not None and (over := conclusions.expired(delivery, datetime.now(UTC))) is not None:
             return over
         try:
@@ -175,8 +188,8 @@ class Sender:
     def _may_send(self, delivery: Delivery, timeout: float) -> bool:
         if broken("lease"):
             return True
-        if boot_seconds() + timeout > delivery.lease_ends:
-            return False
+        if boot_seconds() + timeout > delivery.lease_ends or self._superseded.has(delivery):
+            return False  # One that is superseded is in its row, too: it comes again, and is ended.
         return delivery.lane is None or self._still_ours(delivery)
 
     def _repeatable(self, delivery: Delivery) -> bool:

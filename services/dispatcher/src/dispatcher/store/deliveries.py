@@ -46,7 +46,8 @@ RETURNING id, state
 there is any: for that PostgreSQL may read all rows of all lanes into a hash, and did."""
 _ROW = """
 RETURNING d.id, d.day, d.project_id, d.kind, d.queue_id, d.source, d.lane, d.seq, d.attempts, d.base, d.expires_at,
-       d.created_at, d.conversation, d.contact_id, d.event_type, d.event_id, d.traceparent, d.hops, d.payload"""
+       d.created_at, d.conversation, d.contact_id, d.event_type, d.event_id, d.traceparent, d.hops,
+       d.superseded, d.payload"""
 _UNBLOCK = f"""
 WITH stretch AS (
     SELECT counted.* FROM unnest($1::text[], $2::int[]) AS ended(lane, most) CROSS JOIN LATERAL (
@@ -84,6 +85,20 @@ WITH old AS (SELECT id FROM delivery WHERE day = $1 AND finished_at IS NULL LIMI
 UPDATE delivery d SET state = 'discarded', error = $2, due = NULL, lease = NULL, finished_at = now()
   FROM old WHERE d.id = old.id AND d.day = $1
 {_ROW}
+"""
+_SUPERSEDE = """
+WITH old AS (
+    UPDATE delivery d
+       SET superseded = true, due = CASE WHEN d.state IN ('pending', 'retrying') THEN now() ELSE d.due END
+      FROM unnest($1::text[], $2::int[]) AS u(lane, epoch)
+     WHERE d.lane = u.lane AND d.finished_at IS NULL AND d.day >= $3::date AND d.kind = 'message'
+       AND convert_from(d.payload, 'UTF8')::json ->> 'agent_id' IS NULL
+       AND coalesce((convert_from(d.payload, 'UTF8')::json ->> 'owner_epoch')::int, 0) < u.epoch
+    RETURNING d.id, d.state, d.queue_id
+), looked AS (
+    UPDATE queue SET next_due = now() WHERE id IN (SELECT queue_id FROM old WHERE state IN ('pending', 'retrying'))
+)
+SELECT id FROM old WHERE state = 'in_flight'
 """
 _TAKE_LANES = """
 WITH queues AS (SELECT id FROM queue WHERE source = ANY ($1::text[])),
@@ -142,6 +157,12 @@ class DeliveryRows(QueueRows):
         await self._look_by({(each.queue_id, 0.0) for each in deliveries if each.state == "pending"})
         return states
 
+    async def supersede(self, lanes: Mapping[str, int]) -> set[UUID]:
+        names = sorted(lanes)
+        epochs = [lanes[name] for name in names]
+        rows = await self._connection.fetch(_SUPERSEDE, names, epochs, self._lane_days.since)
+        return {row["id"] for row in rows}
+
     async def take_lanes(self, sources: Iterable[str], in_hand: Iterable[UUID]) -> None:
         self._lane_days.forget()
         await self._connection.execute(_TAKE_LANES, sorted(sources), list(in_hand))
@@ -198,4 +219,5 @@ class DeliveryRows(QueueRows):
             event_id=row["event_id"],
             traceparent=row["traceparent"],
             hops=row["hops"],
+            superseded=row["superseded"],
         )

@@ -100,6 +100,13 @@ class Session(Protocol):
         """
         ...
 
+    async def supersede(self, lanes: Mapping[str, int]) -> set[UUID]:
+        """The bot's messages of these lanes with a lower owner epoch than said here are not to be sent any more.
+
+        Those that wait for an attempt are due at once: it ends them. Returns those that are leased: who has them is to be told.
+        """
+        ...
+
     async def take_lanes(self, sources: Iterable[str], in_hand: Iterable[UUID]) -> None:
         """A new owner of lanes makes their heads due, leased by a predecessor or left blocked by its crash.
 

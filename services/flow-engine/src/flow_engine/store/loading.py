@@ -30,7 +30,7 @@ BACKLOG = """
 SELECT seq, id, at, content
   FROM (SELECT *, sum(octet_length(content)) OVER (ORDER BY seq) - octet_length(content) AS bytes_before
           FROM (SELECT seq, id, at, content FROM message
-                 WHERE conversation = $1 AND seq > $2 AND seq <= $3 AND sender = 'bot' ORDER BY seq LIMIT $4) first) found
+                 WHERE conversation = $1 AND seq > $2 AND seq <= $3 AND sender IN ('bot', 'agent') ORDER BY seq LIMIT $4) first) found
  WHERE bytes_before = 0 OR bytes_before + octet_length(content) <= $5 ORDER BY seq
 """
 LAST_SEQ = 2**31 - 1
@@ -77,7 +77,7 @@ def contact_of(row: Any) -> Contact:
 async def backlog(
     connection: Connection, conversation: str, after: int, until: int = LAST_SEQ, most_bytes: int = 2**31
 ) -> list[dict[str, Any]]:
-    """The bot's messages with `after` < seq <= `until` as ChatMessage objects, the oldest first."""
+    """The bot's and agents' messages with `after` < seq <= `until` as ChatMessage objects, the oldest first."""
     rows = await connection.fetch(BACKLOG, conversation, after, until, BACKLOG_LIMIT, most_bytes)
     return [chat_message(seq, str(id), at, content) for seq, id, at, content in rows]
 
@@ -85,4 +85,6 @@ async def backlog(
 def chat_message(seq: int, id: str, at: datetime, content: bytes) -> dict[str, Any]:
     """A row of the chat log as contracts.replies.ChatMessage."""
     text = at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {"seq": seq, "id": id, "at": text, "content": orjson.loads(content)}
+    said = orjson.loads(content)
+    agent = {"agent": said.pop("agent")} if "agent" in said else {}
+    return {"seq": seq, "id": id, "at": text, "content": said, **agent}

@@ -15,6 +15,9 @@ REFUSALS = {
     "peer-not-reachable": "The bot may not write to this person",
     "contact-not-found": "No such contact",
     "link-gone": "This link does not work any more",
+    "with-an-agent": "Agents answer this person",
+    "already-taken": "Another agent has this conversation",
+    "not-your-conversation": "This is not your conversation",
     "idempotency-key-reused": "Idempotency-Key reused",
 }
 """Titles of the problems that the engine decides."""

@@ -22,16 +22,17 @@ def say(writer: TurnWriter, effect: model.Say) -> None:
     """A message: to the chat log and its listeners, and through the dispatcher unless the channel is in house."""
     id, conversation = writer.outputs.new_id(), writer.conversation
     content: dict[str, Any] = {"text": effect.text}
+    by: dict[str, Any] = {"agent": effect.agent} if effect.agent else {}
     if effect.buttons:
         content["buttons"] = effect.buttons
     if effect.quick_replies:
         content["quick_replies"] = effect.quick_replies
-    writer.said.append({"seq": effect.seq, "id": id, "at": writer.outputs.now, "content": content})
+    writer.said.append({"seq": effect.seq, "id": id, "at": writer.outputs.now, "content": content, **by})
     if conversation.channel_id == NOBODY:
         return
-    writer.bot_said(effect.seq, id, content)
+    writer.said_to_person(effect.seq, id, content | by, "agent" if by else "bot")
     if conversation.channel_type in writer.event.around.in_house:
-        writer.event_for_outside("message.sent", {"message": {"id": id, "seq": effect.seq, **content}})
+        writer.event_for_outside("message.sent", {"message": {"id": id, "seq": effect.seq, **content, **by}})
     else:
         _send(writer, id, effect, content)
 
@@ -45,7 +46,8 @@ def _send(writer: TurnWriter, id: str, effect: model.Say, content: dict[str, Any
         "content": content,
         "expires_at": clock.after(writer.outputs.now, MESSAGE_LIFE),
     }
-    more = {"callback_id": tap, "expires": effect.expires, "thread": writer.conversation.thread}
+    more: dict[str, Any] = {"callback_id": tap, "expires": effect.expires, "thread": writer.conversation.thread}
+    more |= {"owner_epoch": writer.conversation.owner_epoch, "agent_id": effect.agent and effect.agent["id"]}
     writer.action("send_message", fields | {name: value for name, value in more.items() if value}, id=id)
 
 
@@ -55,6 +57,12 @@ def _acknowledge(writer: TurnWriter, tap: str) -> None:
     if conversation.channel_type not in writer.event.around.in_house:
         place = {"channel_id": conversation.channel_id, "channel_type": conversation.channel_type}
         writer.action("acknowledge_tap", place | {"callback_id": tap})
+
+
+def supersede_messages(writer: TurnWriter, effect: model.SupersedeMessages) -> None:
+    """The bot's messages on their way; there are none of a channel that is in house."""
+    if writer.conversation.channel_type not in writer.event.around.in_house:
+        writer.action("supersede_messages", {"owner_epoch": writer.conversation.owner_epoch})
 
 
 def call_api(writer: TurnWriter, effect: model.CallApi) -> None:
@@ -161,6 +169,7 @@ def addressed(conversation: model.Conversation, person: dict[str, Any]) -> tuple
 
 WRITERS: dict[type, Callable[[TurnWriter, Any], None]] = {
     model.Say: say,
+    model.SupersedeMessages: supersede_messages,
     model.CallApi: call_api,
     model.PostWebhook: post_webhook,
     model.RequestAction: request_action,

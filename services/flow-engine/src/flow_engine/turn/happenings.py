@@ -61,6 +61,21 @@ def signal(event: InboundEvent) -> dict[str, Any]:
     return {"name": body.name, "data": body.data}
 
 
+def owner(event: InboundEvent) -> dict[str, Any]:
+    body: inbound.OwnerChange = event.body
+    return {"to": body.to, "by": body.by.model_dump(), "agent": body.agent.model_dump() if body.agent else None}
+
+
+def agent_message(event: InboundEvent) -> dict[str, Any]:
+    body: inbound.AgentMessage = event.body
+    return {"text": body.text, "agent": body.agent.model_dump()}
+
+
+def agent_only(event: InboundEvent) -> dict[str, Any]:
+    """Nothing that a flow would read."""
+    return {}
+
+
 def unseen(event: InboundEvent) -> None:
     """No flow takes it."""
 

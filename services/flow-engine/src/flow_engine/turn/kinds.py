@@ -15,6 +15,7 @@ from flow_engine.turn.event import InboundEvent
 from flow_engine.turn.happenings import Data
 from flowlang.clock import moment
 from flowlang.model import Effect, EmitEvent, Happening, Refused
+from flowlang.running.ownership import WITH_PEOPLE, with_people
 
 TEXT_KEPT = 4096
 """Characters of a person's last message that the conversation remembers."""
@@ -83,6 +84,8 @@ def _link_followed(event: InboundEvent, work: Work, catalogue: Catalogue) -> lis
 
 def _url(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect] | Refused:
     body: inbound.UrlOpened = event.body
+    if with_people(event.loaded.conversation):
+        return WITH_PEOPLE  # Before its one use is spent.
     if body.registered and catalogue.is_deleted("hook_url", body.link_id):
         return Refused("link-gone", 404, "The link was revoked.", "revoked")
     if body.single_use and not event.loaded.listeners.use_link(body.link_id):
@@ -111,6 +114,10 @@ KINDS: dict[str, Kind] = {
     "signal": Kind(happenings.signal, asked_about=True),
     "contact_update": Kind(happenings.contact_update, _contact_update, asked_about=True, only_for_triggers=True),
     "link_followed": Kind(happenings.unseen, _link_followed),
+    "owner": Kind(happenings.owner, asked_about=True),
+    "agent_message": Kind(happenings.agent_message, asked_about=True),
+    "agent_note": Kind(happenings.agent_only, asked_about=True),
+    "agent_read": Kind(happenings.agent_only, asked_about=True),
     "call_result": Kind(happenings.call_result),
     "timer": Kind(happenings.timer, _timer),
     "reachability": Kind(happenings.reachability, _reachability, only_for_triggers=True),

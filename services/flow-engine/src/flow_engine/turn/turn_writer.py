@@ -29,8 +29,8 @@ FindApi = Callable[[str, str], ApiCall | None]
 class TurnWriter:
     """Collects what one turn makes; `turn.effects` has a writer for each type of effect, which calls these methods.
 
-    `said` are the bot's messages as contracts.replies.ChatMessage; `messages`, `timers`, `ended_timers` and `patches` are
-    what Work takes; `outputs` has the records. `tap` is the platform's id of a tap that nothing has answered yet; `runs` is
+    `said` are the messages to the person as contracts.replies.ChatMessage; `messages`, `timers`, `ended_timers` and `patches`
+    are what Work takes; `outputs` has the records. `tap` is the platform's id of a tap that nothing has answered yet; `runs` is
     how many commands the turn runs, and `run_hops` how far these are from their first cause.
     """
 
@@ -64,9 +64,13 @@ class TurnWriter:
         }
         self._log(seq, "person", self.event.uuid, {name: value for name, value in content.items() if value})
 
-    def bot_said(self, seq: int, id: str, content: dict[str, Any]) -> None:
-        """The bot's message `seq`, for the chat log."""
-        self._log(seq, "bot", id, content)
+    def said_to_person(self, seq: int, id: str, content: dict[str, Any], sender: str) -> None:
+        """The message `seq` of the bot, or of an agent, for the chat log."""
+        self._log(seq, sender, id, content)
+
+    def noted(self, seq: int, content: dict[str, Any]) -> None:
+        """What an agent noted after the message `seq`, for the chat log."""
+        self._log(seq, "note", self.event.uuid, content)
 
     def _log(self, seq: int, sender: str, id: str, content: dict[str, Any]) -> None:
         place = self._place + len(self.messages)

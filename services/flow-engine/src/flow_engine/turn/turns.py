@@ -137,6 +137,8 @@ class Turns:
         writer = TurnWriter(event, outputs, turn.contact, self._catalogue.api_call)
         if event.kind == "message":
             writer.person_said(event.body, before.next_seq - 1)
+        elif event.kind == "agent_note":
+            writer.noted(before.next_seq - 1, {"text": event.body.text, "agent": event.body.agent.model_dump()})
         turn.effects.extend(people.refused_events(event.body, turn.refused))
         write(turn, writer)
         self._count_commands(writer.runs, turn.conversation.project_id)

@@ -1,0 +1,92 @@
+"""Who answers the person: the bot, or people. Each change has a number, and is made by one event, in the conversation's order.
+
+The bot hands over by a `live_chat` node (`queued`), an agent takes over whoever answers, and both give back. While people
+answer, the bot is silent: a message is theirs, a start is refused, and what a session waits for (an answer to a call, a timer, a
+signal) is kept and taken when the bot has the conversation again. No session ends meanwhile; one whose time is over by then ends first.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal
+
+from flowlang.model import CancelTimer, Conversation, EmitEvent, Refused, RunEnd, SupersedeMessages
+from flowlang.problems import NodeError
+
+if TYPE_CHECKING:
+    from flowlang.running.run import Run
+
+BOT, QUEUED = "bot", "queued"
+WITH_PEOPLE = Refused(
+    "with-an-agent", 409,
+    "Agents answer this person now: nothing can be started until the conversation is the bot's again.",
+)  # fmt: skip
+
+
+def with_people(conversation: Conversation) -> bool:
+    """Whether agents answer, or are waited for."""
+    return conversation.owner != BOT
+
+
+def has_agent(conversation: Conversation) -> bool:
+    """Whether the conversation is some agent's."""
+    return conversation.owner not in (BOT, QUEUED)
+
+
+def to_queue(run: Run, queue: str | None) -> None:
+    """The bot hands over. What it said before is still sent. Raises NodeError past the limit of a turn, and where a generated
+    URL runs for nobody."""
+    if run.nobody:
+        raise NodeError("no-person", "a generated URL without a person has nobody to talk to")
+    run.emit_event("live_chat.opened", {"by": "flow"} | ({"queue": queue} if queue else {}))
+    _leave_messages_to_people(run)
+    _belongs(run.conversation, QUEUED, None, run.now)
+    run.conversation.queue = queue
+
+
+def to_agent(run: Run, agent: dict[str, str]) -> None:
+    """It is this agent's."""
+    opened = not with_people(run.conversation)
+    _leave_messages_to_people(run)
+    _belongs(run.conversation, agent["id"], agent["name"], run.now)
+    run.effects.append(SupersedeMessages())
+    if opened:
+        run.effects.append(EmitEvent("live_chat.opened", {"by": "agent", "agent": agent}, contact=run.contact))
+
+
+def back_to_queue(run: Run) -> None:
+    """Its agent leaves it to the others."""
+    _belongs(run.conversation, QUEUED, None, run.now)
+    run.effects.append(SupersedeMessages())
+
+
+def to_bot(run: Run, reason: Literal["released", "timeout"], agent: dict[str, str] | None = None) -> None:
+    """The bot answers again."""
+    _belongs(run.conversation, BOT, None, run.now)
+    run.conversation.queue, run.conversation.unread = None, 0
+    if reason == "released":
+        run.effects.append(SupersedeMessages())
+    told: dict[str, Any] = {"reason": reason} | ({"agent": agent} if agent else {})
+    run.effects.append(EmitEvent("live_chat.closed", told, contact=run.contact))
+
+
+def answered(run: Run) -> None:
+    """An agent is there: the `live_chat` node waits on, for as long as it takes."""
+    session = run.conversation.session
+    if session is not None and session.wait is not None and session.wait.kind == "agent" and session.wait.until:
+        run.effects.append(CancelTimer(session.wait.token))
+        session.wait = replace(session.wait, until=None)
+
+
+def _leave_messages_to_people(run: Run) -> None:
+    """What the person wrote while a call was in flight is in the chat log: the flow does not come back to it later."""
+    queued = run.conversation.queued
+    run.conversation.queued = [event for event in queued if event["kind"] != "message"]
+    run.rests += [
+        RunEnd(event["id"], "completed", since_seq=run.next_seq) for event in queued if event["kind"] == "message"
+    ]
+
+
+def _belongs(conversation: Conversation, owner: str, name: str | None, now: str) -> None:
+    conversation.owner, conversation.owner_name, conversation.owner_since = owner, name, now
+    conversation.owner_epoch += 1
