@@ -16,6 +16,8 @@ from pydantic import SecretStr
 from contracts.inbound import ReplyTo
 from contracts.registry import Token
 from contracts.replies import RunReply
+from flow_engine.segments import walker
+from flow_engine.segments.members import Segments, segment_of
 from flow_engine.web.routes import make_app
 from flow_engine.web.writing import Writes
 from servicekit.credentials.tokens import generate_token
@@ -24,6 +26,7 @@ from servicekit.kafka.records import Outgoing
 from servicekit.registry_view.stamps import Stamp
 from servicekit.web.auth import Authoriser
 from support.engine_world import PROJECT, EngineWorld
+from support.workers_in_memory import WorkersInMemory
 
 OPERATOR = "operator-token-of-at-least-32-characters"
 
@@ -85,6 +88,8 @@ async def data_api(
         trigger=lambda id: None,
         bot=lambda id: world.view.get("bot", id),
         bots=lambda project: world.view.all("bot", project),
+        segment=lambda project, name: segment_of(world.view, project, name),
+        segments=Segments(WorkersInMemory(lambda: walker.ask)),
         writes=Writes(writer, writer, writer),
     )
     transport = httpx.ASGITransport(make_app(deps), client=("203.0.113.7", 1))

@@ -134,6 +134,7 @@ ROUTES: tuple[Route, ...] = (
     ),
     Route("GET", "/v1/contacts", "flow-engine", "List a bot's contacts", "data:read"),
     Route("POST", "/v1/contacts", "flow-engine", "Make a contact", "data:write"),
+    Route("GET", "/v1/contacts/count", "flow-engine", "How many contacts of a bot there are", "data:read"),
     Route("GET", "/v1/contacts/export", "flow-engine", "All contacts of a bot as a stream", "data:read"),
     Route("GET", "/v1/contacts/{contact}", "flow-engine", "Show a contact", "data:read"),
     Route("PATCH", "/v1/contacts/{contact}", "flow-engine", "Change a contact", "data:write"),
@@ -180,6 +181,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/endpoints/{id}/disable", "registry", "Disable an endpoint", "admin"),
     Route("POST", "/v1/endpoints/{id}/rotate-secret", "registry", "Replace an endpoint's signing secret", "admin"),
     *crud("secrets", "a secret"),
+    *crud("segments", "a segment"),
     Route("GET", "/v1/node-types", "registry", "The nodes that flows are made of", "admin"),
 )
 ROWS: dict[str, Route] = {row.name: row for row in ROUTES}

@@ -27,6 +27,7 @@ from contracts.registry.records import (
     entity_key,
 )
 from contracts.registry.secret import Secret
+from contracts.registry.segment import Segment
 from contracts.registry.token import Scope, Token
 from contracts.registry.trigger import Trigger, TriggerAuth
 
@@ -54,6 +55,7 @@ __all__ = [
     "Scope",
     "Sealed",
     "Secret",
+    "Segment",
     "Snapshot",
     "Token",
     "Trigger",

@@ -16,6 +16,7 @@ from contracts.registry.flow import Flow, FlowVersion
 from contracts.registry.hook_url import HookUrl
 from contracts.registry.project import Project
 from contracts.registry.secret import Secret
+from contracts.registry.segment import Segment
 from contracts.registry.token import Token
 from contracts.registry.trigger import Trigger
 from contracts.topic import DAY_MS, HOUR_MS, Topic
@@ -25,7 +26,7 @@ ENTITY_LIMIT = 256 * 1024
 SNAPSHOT_KEY = "_snapshot"
 
 KINDS: tuple[type[Entity], ...] = (
-    Project, Token, Bot, Channel, Flow, FlowVersion, Trigger, HookUrl, ApiCall, Endpoint, Secret,
+    Project, Token, Bot, Channel, Flow, FlowVersion, Trigger, HookUrl, ApiCall, Endpoint, Secret, Segment,
 )  # fmt: skip
 """The kinds of entities. A new one: docs/how-to/extend/entity.md."""
 ENTITY_MODELS: dict[str, type[Entity]] = {model.KIND: model for model in KINDS}

@@ -6,7 +6,7 @@ import asyncio
 
 from contracts import dlq
 from contracts.groups import GROUPS
-from contracts.registry import Bot, Trigger
+from contracts.registry import Bot, Segment, Trigger
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.retiring import Retiring
 from flow_engine.batch.timers import Timers
@@ -17,6 +17,8 @@ from flow_engine.programs import worker
 from flow_engine.programs.deferring import Deferring
 from flow_engine.programs.sandbox import Sandbox
 from flow_engine.programs.stepping import Stepping
+from flow_engine.segments import walker
+from flow_engine.segments.members import Segments, segment_of
 from flow_engine.settings import Settings
 from flow_engine.store import log_partitions
 from flow_engine.store.postgres import PostgresConversations
@@ -39,6 +41,7 @@ SERVICE = "flow-engine"
 SCHEMA = "flow_engine"
 UNUSED = ("endpoint", "secret")
 """Kinds of entities that no turn needs."""
+MOST_WALKERS = 2
 
 
 class Engine(Service):
@@ -58,6 +61,8 @@ class Engine(Service):
         keys = LinkKeys(settings.link_key) if settings.link_key else None
         self._links = LinkMaker(keys, settings.public_url)
         self.catalogue = RegistryCatalogue(self.view, self._links, compiled_flows=settings.compiled_flows)
+        self._walkers = WorkerPool(walker.TARGET, most=MOST_WALKERS, all_for_one=False)
+        self.segments = Segments(self._walkers)
         self.app = make_app(self)
 
     @property
@@ -84,6 +89,10 @@ class Engine(Service):
         """Those of a project."""
         return self.view.all("bot", project_id)
 
+    def segment(self, project_id: str, id_or_name: str) -> Segment | None:
+        """A project's segment."""
+        return segment_of(self.view, project_id, id_or_name)
+
     def project_of(self, bot_id: str) -> str | None:
         """Whose bot it is."""
         bot = self.bot(bot_id)
@@ -109,7 +118,7 @@ class Engine(Service):
         logs = log_partitions.logs(settings.chat_log_days, settings.event_log_days)
         most = 2 * settings.parallel_batches
         steps = WorkerPool(worker.TARGET, self._links, most=most, all_for_one=False)
-        async with Sandbox(settings.code_workers) as sandbox, steps:
+        async with Sandbox(settings.code_workers) as sandbox, steps, self._walkers:
             steps.warm()
             deferring = Deferring(Stepping(sandbox, steps, code_at_once=settings.code_workers))
             handler = EngineHandler(store, self.catalogue, deferring, compute_budget=settings.compute_budget_ms / 1000)

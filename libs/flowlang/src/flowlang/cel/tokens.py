@@ -31,12 +31,16 @@ _SHORT = {"a": "\a", "b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v":
 _HEXADECIMAL = {"x": 2, "u": 4, "U": 8}
 
 
+def place_of(source: str, start: int) -> tuple[int, int]:
+    """Line and column of a character, each counted from 1."""
+    return source.count("\n", 0, start) + 1, start - source.rfind("\n", 0, start)
+
+
 class SyntaxFault(ValueError):
     """It is no CEL, from this place on."""
 
     def __init__(self, source: str, start: int, what: str) -> None:
-        line = source.count("\n", 0, start) + 1
-        column = start - (source.rfind("\n", 0, start) + 1) + 1
+        line, column = place_of(source, start)
         super().__init__(f"the expression does not parse: line {line}:{column}: {what}")
 
 

@@ -5,7 +5,6 @@ What is refused when it is saved is judged on the tree; what it costs is counted
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
@@ -14,21 +13,19 @@ from flowlang.cel.functions import OFFERED
 from flowlang.cel.mistakes import hint
 from flowlang.cel.parser import Node, parse
 from flowlang.cel.tokens import SyntaxFault, Token, tokens
-from flowlang.cel.values import TYPES, CelError, Missing
+from flowlang.cel.values import CelError, Missing
 from flowlang.expressions.arguments import Given, given
 from flowlang.expressions.comparisons import comparison
 from flowlang.expressions.operands import Operands, operands, taken_for_true
 from flowlang.expressions.scopes import ROOTS, Scopes
+from flowlang.expressions.trees import Reference, all_nodes, free_names, is_cheap, reads, refuse_costly
 from flowlang.names import Nearest
 from flowlang.problems import NodeError
 from flowlang.work import TooCostly, Work
 
 LONGEST_SOURCE, LONGEST_SHORT = 2000, 160
-MOST_ADDITIONS = 8
 UNITS_A_CHARACTER = 12
 """Of work (flowlang.work) to parse it, where it is densest."""
-
-Reference = tuple[str, ...]
 
 
 class Expression:
@@ -63,7 +60,7 @@ class Expression:
     def _parse(self, *, decides: bool = False) -> None:
         words, tree = self._read()
         self.hint = _hyphen_hint(words)
-        self.reads = tuple(_reads(tree, frozenset()))
+        self.reads = tuple(reads(tree, ROOTS))
         self.compares, self.tests = tuple(operands(tree)), tuple(taken_for_true(tree, whole=decides))
         self.given = tuple(given(tree))
         self._make_ready(tree)
@@ -78,9 +75,9 @@ class Expression:
             raise ValueError(f"{fault}{hint(self.source)}") from fault
 
     def _make_ready(self, tree: Node) -> None:
-        self._roots = tuple(sorted(_free_names(tree, frozenset())))
+        self._roots = tuple(sorted(free_names(tree)))
         self._refuse_unknown(tree)
-        _refuse_costly(tree)
+        refuse_costly(tree)
         self._step = compiled(tree)
         self._units = 1 + nodes_outside_loops(tree) // NODES
 
@@ -90,7 +87,7 @@ class Expression:
                 known = f"; a name begins with one of {', '.join(sorted(ROOTS))}; the nearest is {Nearest(ROOTS).to(name)!r}"
                 hint = f". {self.hint}" if self.hint else known
                 raise ValueError(f"there is no {name!r}{hint}")
-        for node in _all_nodes(tree):
+        for node in all_nodes(tree):
             if node.kind in ("call", "method") and node.value not in OFFERED:
                 raise ValueError(f"there is no function {node.value!r}; there are: {', '.join(sorted(OFFERED))}")
 
@@ -140,7 +137,7 @@ class Expression:
         self._is_short = False
         try:
             _, tree = self._read()
-            if all(map(_is_cheap, _all_nodes(tree))):
+            if all(map(is_cheap, all_nodes(tree))):
                 self._make_ready(tree)
                 self._is_short = True
         except ValueError:
@@ -157,86 +154,6 @@ class Expression:
 def may_be_short(source: str) -> bool:
     """Whether an expression is so short that it is worth while to look at its form."""
     return len(source) <= LONGEST_SHORT
-
-
-def _is_cheap(node: Node) -> bool:
-    """Each of its steps does a bounded thing once, and charges for what it goes over."""
-    return node.kind != "loop" and node.value != "matches"
-
-
-def _refuse_costly(tree: Node) -> None:
-    """Raises ValueError for what would fail as soon as there is data."""
-    every = list(_all_nodes(tree))
-    if sum(node.kind == "binary" and node.value == "+" for node in every) > MOST_ADDITIONS:
-        raise ValueError(f"at most {MOST_ADDITIONS} `+` in an expression")
-    patterns = [node for node in every if node.kind in ("call", "method") and node.value == "matches"]
-    if len(patterns) > 1:
-        raise ValueError("at most one matches() in an expression")
-    for node in patterns:
-        literal = node.children[-1]
-        if len(node.children) != 2 or literal.kind != "literal" or not isinstance(literal.value, str):
-            raise ValueError('matches() takes its pattern as a literal: user.email.matches("@example\\.com$")')
-    for loop in every:
-        if loop.kind == "loop":
-            _refuse_costly_loop(loop)
-
-
-def _refuse_costly_loop(loop: Node) -> None:
-    macro, _ = loop.value
-    for body in loop.children[1:]:
-        for node in _all_nodes(body):
-            if node.kind == "loop":
-                raise ValueError(f"{node.value[0]}() inside another such loop costs too much")
-            if node.kind in ("call", "method") and node.value == "matches":
-                raise ValueError(f"matches() inside {macro}() costs too much")
-
-
-def _all_nodes(tree: Node) -> Iterator[Node]:
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        yield node
-        waiting.extend(node.children)
-
-
-def _free_names(node: Node, bound: frozenset[str]) -> set[str]:
-    """The names that a value must be given for."""
-    if node.kind == "name":
-        return set() if node.value in bound or node.value in TYPES else {node.value}
-    found = set()
-    for child, inside in _scoped_children(node, bound):
-        found |= _free_names(child, inside)
-    return found
-
-
-def _scoped_children(node: Node, bound: frozenset[str]) -> Iterator[tuple[Node, frozenset[str]]]:
-    """Each child, with the names that loops have bound there."""
-    for place, child in enumerate(node.children):
-        yield child, bound | {node.value[1]} if node.kind == "loop" and place else bound
-
-
-def _reads(node: Node, bound: frozenset[str]) -> Iterator[Reference]:
-    path = _path(node)
-    if path is not None:
-        if path[0] in ROOTS and path[0] not in bound:
-            yield path
-        return
-    for child, inside in _scoped_children(node, bound):
-        yield from _reads(child, inside)
-
-
-def _path(node: Node) -> Reference | None:
-    """The path that a node is: names with dots, and names in brackets."""
-    steps: list[str] = []
-    while node.kind != "name":
-        if node.kind in ("select", "has"):
-            steps.append(node.value)
-        elif node.kind == "index" and node.children[1].kind == "literal" and isinstance(node.children[1].value, str):
-            steps.append(node.children[1].value)
-        else:
-            return None
-        node = node.children[0]
-    return (node.value, *reversed(steps))
 
 
 def _hyphen_hint(words: list[Token]) -> str | None:

@@ -15,11 +15,14 @@ import msgspec
 
 from contracts.ids import split_conversation_key
 from flow_engine.store.loading import contact_of
+from flow_engine.store.segment_sql import Condition
 from flowlang.model import Contact
 from servicekit.loop.batches import Connection
 
 CANDIDATES = 1_000
 """How many contacts one page looks at where it has several filters."""
+FIRST_PARAMETER = 7
+"""The number of the first parameter of a segment's condition."""
 MOST_CHANNELS = 50
 """Conversations of one contact that are shown, those last used."""
 _ALL = """
@@ -39,8 +42,7 @@ _COLUMNS = """
 c.id, c.id AS contact_id, c.project_id, c.bot_id, c.external_id, c.phone, c.email, c.profile, c.variables, c.tags, c.flags, c.version,
 c.created_at
 """
-_CHOSEN = f"""
-SELECT {_COLUMNS}, u.term
+_CHOSEN = """
   FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY u(term, id, place)
   JOIN LATERAL (SELECT * FROM contact WHERE id = u.id OFFSET 0) c ON true
  WHERE c.merged_into IS NULL
@@ -50,7 +52,6 @@ SELECT {_COLUMNS}, u.term
                     WHERE NOT EXISTS (SELECT FROM unnest(contact_words(c)) w(word) WHERE starts_with(w.word, asked.word)))
    AND ($6::text IS NULL OR u.term = (
        SELECT min(w.word COLLATE "C") FROM unnest(contact_words(c)) w(word) WHERE starts_with(w.word, $6)))
- ORDER BY u.place
 """
 """A contact with several words that begin so stands where the first of them does. OFFSET keeps the planner from reading the
 whole table for a long list of ids."""
@@ -70,16 +71,21 @@ LAST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 class Filter(NamedTuple):
-    """Which contacts of a bot. `words`: each is the beginning of a word of the contact's name or identifiers."""
+    """Which contacts of a bot. `words`: each is the beginning of a word of the contact's name or identifiers.
+
+    `condition`: a segment's, its parameters numbered from FIRST_PARAMETER. `label`: what is known of all that are looked for.
+    """
 
     bot_id: str
     tag: str | None = None
     flag: str | None = None
     words: tuple[str, ...] = ()
+    condition: Condition | None = None
+    label: tuple[str, str] | None = None
 
     @property
     def is_several(self) -> bool:
-        return sum([self.tag is not None, self.flag is not None, len(self.words)]) > 1
+        return self.condition is not None or sum([self.tag is not None, self.flag is not None, len(self.words)]) > 1
 
 
 class Place(NamedTuple):
@@ -111,10 +117,11 @@ class Listed(NamedTuple):
 
 
 class ContactPage(NamedTuple):
-    """`next` None: there are no more."""
+    """`next` None: there are no more. `places`: of each of them, to go on behind it."""
 
     items: list[Listed]
     next: Place | None
+    places: Sequence[Place] = ()
 
 
 class _State(msgspec.Struct):
@@ -130,19 +137,61 @@ _states = msgspec.json.Decoder(_State)
 
 async def page(connection: Connection, asked: Filter, after: Place | None, limit: int) -> ContactPage:
     """Of those that fit, at most `limit`: those made last first, or by the word that they were found by."""
-    words: list[str] = await connection.fetchval(_LOWER, asked.words) or []
+    shown, following = await _page(connection, _COLUMNS, asked, after, limit)
+    return ContactPage(await _with_channels(connection, shown), following, [_place(row) for row in shown])
+
+
+async def ids(connection: Connection, asked: Filter, after: Place | None, limit: int) -> tuple[list[str], Place | None]:
+    """The ids of such a page, and where it ends (None: there are no more)."""
+    rows, following = await _page(connection, "c.id", asked, after, limit)
+    return [str(row["id"]) for row in rows], following
+
+
+async def count(connection: Connection, asked: Filter, after: Place | None, most: int) -> tuple[int, Place | None]:
+    """How many of the next `most` candidates fit, and where these end (None: there are no more)."""
+    words = await _lower(connection, asked.words)
+    longest = max(words, key=len, default=None)
+    candidates = await _candidates(connection, asked, longest, after, most + 1)
+    looked_at = candidates[:most]
+    found = await _chosen(connection, "count(*)", looked_at, asked, words, longest, "")
+    return found[0]["count"], _place(looked_at[-1]) if len(candidates) > most else None
+
+
+async def _page(
+    connection: Connection, columns: str, asked: Filter, after: Place | None, limit: int
+) -> tuple[Sequence[Any], Place | None]:
+    words = await _lower(connection, asked.words)
     longest = max(words, key=len, default=None)
     most = max(CANDIDATES, limit) if asked.is_several else limit
     candidates = await _candidates(connection, asked, longest, after, most + 1)
     looked_at = candidates[:most]
-    rows = await connection.fetch(
-        _CHOSEN, [row["term"] for row in looked_at], [row["id"] for row in looked_at],
-        asked.tag, asked.flag, words, longest,
-    )  # fmt: skip
+    order = f"ORDER BY u.place LIMIT {limit + 1:d}"
+    rows = await _chosen(connection, f"{columns}, u.term", looked_at, asked, words, longest, order)
     shown = rows[:limit]
     last = shown[-1] if len(rows) > limit else looked_at[-1] if len(candidates) > most else None
-    following = None if last is None else Place(last["term"], str(last["id"]))
-    return ContactPage(await _with_channels(connection, shown), following)
+    return shown, None if last is None else _place(last)
+
+
+async def _lower(connection: Connection, words: Sequence[str]) -> list[str]:
+    lower: list[str] = await connection.fetchval(_LOWER, words) if words else []
+    return lower
+
+
+async def _chosen(
+    connection: Connection, columns: str, candidates: Sequence[Any], asked: Filter, words: list[str],
+    word: str | None, order: str,
+) -> Sequence[Any]:  # fmt: skip
+    condition = asked.condition
+    where = f"AND ({condition.where})" if condition else ""
+    return await connection.fetch(
+        f"SELECT {columns} {_CHOSEN} {where} {order}",
+        [row["term"] for row in candidates], [row["id"] for row in candidates],
+        asked.tag, asked.flag, words, word, *(condition.parameters if condition else ()),
+    )  # fmt: skip
+
+
+def _place(row: Any) -> Place:
+    return Place(row["term"], str(row["id"]))
 
 
 async def _candidates(
@@ -152,7 +201,7 @@ async def _candidates(
         term, id = after or ("", "00000000-0000-0000-0000-000000000000")
         return await connection.fetch(_FOUND, asked.bot_id, id, most, word, term)
     before = after.id if after else LAST
-    for kind, label in (("tag", asked.tag), ("flag", asked.flag)):
+    for kind, label in (("tag", asked.tag), ("flag", asked.flag), asked.label or ("", None)):
         if label is not None:
             return await connection.fetch(_LABELLED, asked.bot_id, before, most, kind, label)
     return await connection.fetch(_ALL, asked.bot_id, before, most)

@@ -46,8 +46,20 @@ class Contacts(BaseModel):
     """One page."""
 
     items: list[Contact]
-    """With several filters a page may hold fewer than `limit`, or none, and have a `next`."""
+    """With several filters, or a segment, a page may hold fewer than `limit`, or none, and have a `next`."""
     next: str | None
+    evaluated: Literal["query", "walk"] | None = None
+    """Of a segment: whether the database looks for its members, or its filter is asked of one contact after the other."""
+
+
+class ContactCount(BaseModel):
+    """How many there are."""
+
+    count: int
+    is_exact: bool
+    """Whether these are all; else there are more."""
+    evaluated: Literal["query", "walk"] | None = None
+    """Of a segment: how its members were found."""
 
 
 class ChatLine(BaseModel):

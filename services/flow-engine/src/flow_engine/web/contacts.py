@@ -1,10 +1,11 @@
-"""Contacts and chat logs: a page, one contact, all of them as a stream; one made, changed, merged."""
+"""Contacts and chat logs: a page, their number, one contact, all of them as a stream; one made, changed, merged."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -13,22 +14,26 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
-from contracts.registry import Bot
+from contracts.registry import Bot, Segment
 from contracts.replies import RunReply
+from flow_engine.segments.members import Segments, evaluated, read_filter
 from flow_engine.store import chat_log, contact_lists
 from flow_engine.store.chat_log import Line, LinePlace
-from flow_engine.store.contact_lists import Filter, Listed, Place
+from flow_engine.store.contact_lists import ContactPage, Filter, Listed, Place
 from flow_engine.web import contact_changes, views, writing
 from flow_engine.web.contact_changes import ContactChange, Merge, NewContact
 from flow_engine.web.writing import Asked, Writes
+from flowlang.segments.filter import SegmentFilter
+from servicekit.loop.batches import Infrastructure
 from servicekit.storable import moment_of
 from servicekit.web.auth import Caller
 from servicekit.web.pagination import MAX_LIMIT, NO_CURSOR, decode_cursor, encode_cursor, page, page_limit
-from servicekit.web.problems import ProblemError, not_found
+from servicekit.web.problems import ProblemError, not_found, unavailable
 from servicekit.web.requests import invalid_query
 from servicekit.web.routes import Handler
 
 LIST = "GET /v1/contacts"
+COUNT = "GET /v1/contacts/count"
 EXPORT = "GET /v1/contacts/export"
 SHOW = "GET /v1/contacts/{contact}"
 MAKE = "POST /v1/contacts"
@@ -53,6 +58,15 @@ class Deps(Protocol):
         """Those of a project."""
         ...
 
+    def segment(self, project_id: str, id_or_name: str) -> Segment | None:
+        """A project's segment."""
+        ...
+
+    @property
+    def segments(self) -> Segments:
+        """Who is in them."""
+        ...
+
     @property
     def writes(self) -> Writes:
         """The way into Kafka."""
@@ -64,15 +78,21 @@ def handlers(deps: Deps) -> dict[str, Handler]:
 
     async def list_contacts(request: Request, caller: Caller) -> Response:
         query = request.query_params
-        asked, limit = filter_of(query, caller, deps), page_limit(query.get("limit"))
-        after = _place(query.get("cursor"))
-        async with deps.pool.acquire() as connection:
-            found = await contact_lists.page(connection, asked, after, limit)
+        asked, limit = asked_of(query, caller, deps), page_limit(query.get("limit"))
+        found = await page_of(deps, asked, _place(query.get("cursor")), limit)
         following = encode_cursor(*found.next) if found.next else None
-        return JSONResponse({"items": [views.contact(one) for one in found.items], "next": following})
+        how = {"evaluated": evaluated(asked.segment)} if asked.segment else {}
+        return JSONResponse({"items": [views.contact(one) for one in found.items], "next": following, **how})
+
+    async def count(request: Request, caller: Caller) -> Response:
+        asked = asked_of(request.query_params, caller, deps)
+        with _unavailable():
+            found = await deps.segments.count(deps.pool, asked.project_id, asked.filter, asked.segment)
+        how = {"evaluated": evaluated(asked.segment)} if asked.segment else {}
+        return JSONResponse({"count": found.number, "is_exact": found.is_exact, **how})
 
     async def export(request: Request, caller: Caller) -> Response:
-        asked = filter_of(request.query_params, caller, deps)
+        asked = asked_of(request.query_params, caller, deps)
         if request.method == "HEAD":
             return Response(media_type=NDJSON)
         return StreamingResponse(exported(deps, asked), media_type=NDJSON)
@@ -118,6 +138,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
 
     return {
         LIST: list_contacts,
+        COUNT: count,
         EXPORT: export,
         SHOW: show,
         MAKE: make,
@@ -127,25 +148,62 @@ def handlers(deps: Deps) -> dict[str, Handler]:
     }
 
 
-async def exported(deps: Deps, asked: Filter) -> AsyncIterator[bytes]:
+class AskedFor(NamedTuple):
+    """`segment`: only its members."""
+
+    project_id: str
+    filter: Filter
+    segment: SegmentFilter | None
+
+
+async def page_of(deps: Deps, asked: AskedFor, after: Place | None, limit: int) -> ContactPage:
+    """Raises ProblemError 503."""
+    if asked.segment is not None:
+        with _unavailable():
+            return await deps.segments.page(deps.pool, asked.project_id, asked.filter, asked.segment, after, limit)
+    async with deps.pool.acquire() as connection:
+        return await contact_lists.page(connection, asked.filter, after, limit)
+
+
+@contextmanager
+def _unavailable() -> Iterator[None]:
+    try:
+        yield
+    except Infrastructure as error:
+        raise unavailable("No process can be started that would ask the segment's filter.") from error
+
+
+async def exported(deps: Deps, asked: AskedFor) -> AsyncIterator[bytes]:
     """A line for each contact. Between two pages no connection is held: the client may be slow."""
     after: Place | None = None
     while True:
-        async with deps.pool.acquire() as connection:
-            found = await contact_lists.page(connection, asked, after, MAX_LIMIT)
+        found = await page_of(deps, asked, after, MAX_LIMIT)
         yield b"".join(orjson.dumps(views.contact(one)) + b"\n" for one in found.items)
         if (after := found.next) is None:
             return
 
 
-def filter_of(query: QueryParams, caller: Caller, deps: Deps) -> Filter:
+def asked_of(query: QueryParams, caller: Caller, deps: Deps) -> AskedFor:
     """What a list asks for. Raises ProblemError."""
-    for name in ("tag", "flag", "q"):
+    for name in ("tag", "flag", "q", "segment"):
         if not 0 < len(query.get(name, "?")) <= LONGEST_FILTER:
             raise invalid_query(name, f"a text of 1 to {LONGEST_FILTER} characters.")
-    return Filter(
-        bot_of(query.get("bot"), caller, deps).id, query.get("tag"), query.get("flag"), words_of(query.get("q"))
-    )
+    bot = bot_of(query.get("bot"), caller, deps)
+    asked = Filter(bot.id, query.get("tag"), query.get("flag"), words_of(query.get("q")))
+    return AskedFor(bot.project_id, asked, segment_of(query.get("segment"), bot.project_id, deps))
+
+
+def segment_of(id_or_name: str | None, project_id: str, deps: Deps) -> SegmentFilter | None:
+    """The filter of a project's segment. Raises ProblemError 404."""
+    if id_or_name is None:
+        return None
+    segment = deps.segment(project_id, id_or_name)
+    if segment is None:
+        raise not_found("The segment")
+    try:
+        return read_filter(segment.filter)
+    except ValueError as error:  # An earlier release took it.
+        raise invalid_query("segment", f"its filter cannot be asked any more: {error}.") from error
 
 
 def words_of(text: str | None) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from contracts.replies import ChatMessage
 from flow_engine.web import contact_changes, contacts, held
-from flow_engine.web.contact_models import Accepted, ChatLog, Contact, Contacts
+from flow_engine.web.contact_models import Accepted, ChatLog, Contact, ContactCount, Contacts
 from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Problem, Said, Schema, document
 
 SHOW_EVENT = "GET /v1/events/{event_id}"
@@ -22,6 +22,7 @@ FILTERS: dict[str, Schema] = {
         **TEXT,
         "description": "Only those of whose name, username, e-mail address, phone or external id words begin so",
     },
+    "segment": {**TEXT, "description": "Only members of this segment, by its id or name"},
 }
 """Which contacts."""
 KEYED: dict[str, Schema] = {"Idempotency-Key": TEXT, "Prefer": TEXT}
@@ -121,6 +122,11 @@ OPERATIONS = {
         {200: Said("The contacts", Contacts)},
         query=PAGE | FILTERS | PROJECT,
         text="Those made last come first; with `q` they are in the order of the words that they were found by.",
+    ),
+    contacts.COUNT: Operation(
+        {200: Said("Their number", ContactCount)},
+        query=FILTERS | PROJECT,
+        text="Counted up to 10000, and for 2 s: where there are more, or it would take longer, `is_exact` is false.",
     ),
     contacts.EXPORT: Operation(
         {200: Said("One contact a line", media_type=contacts.NDJSON)},

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime
 from typing import Any
 
 import orjson
 
-from channels.discovery import installed
 from contracts.cloudevents import rfc3339
 from contracts.ids import split_conversation_key
 from contracts.people import PROFILE_FIELDS
+from flow_engine.segments.people import channel_of
 from flow_engine.store.chat_log import Line
-from flow_engine.store.contact_lists import ChannelOf, Listed
-
-STATES = {"subscribed": "active", "unsubscribed": "unsubscribed", "blocked": "blocked"}
-"""By what a conversation says of its reachability; whatever else it says, the bot cannot write there: unreachable."""
+from flow_engine.store.contact_lists import Listed
 
 
 def contact(listed: Listed) -> dict[str, Any]:
@@ -28,23 +25,14 @@ def contact(listed: Listed) -> dict[str, Any]:
         "variables": known.variables,
         "tags": known.tags,
         "flags": known.flags,
-        "channels": [channel_of(channel) for channel in listed.channels],
+        "channels": [_shown(channel_of(channel)) for channel in listed.channels],
         "created_at": rfc3339(listed.created_at),
         "last_seen_at": rfc3339(max(seen)) if seen else None,
     }
 
 
-def channel_of(channel: ChannelOf) -> dict[str, Any]:
-    """Where the person is; `window_until` where the platform lets the bot write only so long after the person's word."""
-    wrote, connector = channel.last_user_at, installed().get(channel.channel_type)
-    window = connector.descriptor.window_seconds if connector else None
-    return {
-        "channel_id": channel.channel_id,
-        "peer_id": channel.peer_id,
-        "state": STATES.get(channel.reachable, "unreachable"),
-        "last_user_message_at": rfc3339(wrote) if wrote else None,
-        "window_until": rfc3339(wrote + timedelta(seconds=window)) if wrote and window else None,
-    }
+def _shown(channel: dict[str, Any]) -> dict[str, Any]:
+    return {name: rfc3339(value) if isinstance(value, datetime) else value for name, value in channel.items()}
 
 
 def line(said: Line) -> dict[str, Any]:

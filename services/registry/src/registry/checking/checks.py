@@ -73,6 +73,13 @@ class Checks:
         found: str | None = await self._made("answer", body, status)
         return found
 
+    async def read_segment(self, source: str) -> bool:
+        """Whether flows may ask for a segment with this filter. Raises ProblemError 422 where it cannot be one."""
+        wrong, is_for_flows = await self._made("segment", source)
+        if wrong is not None:
+            raise errors.invalid("/filter", wrong)
+        return bool(is_for_flows)
+
     async def refuse_wrong(self, kind: str, source: str | None) -> None:
         """Raise ProblemError 422 where this `filter` or `template` of an endpoint cannot be one."""
         wrong = None if source is None else await self._made(kind, source)

@@ -11,6 +11,7 @@ from registry.resources import (
     hook_urls,
     projects,
     secret_values,
+    segments,
     tokens,
     triggers,
 )
@@ -27,4 +28,5 @@ RESOURCES: tuple[AnyResource, ...] = (
     api_calls.RESOURCE,
     endpoints.RESOURCE,
     secret_values.RESOURCE,
+    segments.RESOURCE,
 )

@@ -23,6 +23,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "webhook_entry": flow_documents.webhook_entry,
     "filter": expressions.wrong_filter,
     "template": expressions.wrong_template,
+    "segment": expressions.read_segment,
     "answer": expressions.wrong_answer,
 }
 

@@ -11,6 +11,7 @@ from flowlang.expressions.expression import Expression
 from flowlang.expressions.templates import Template
 from flowlang.nodes import envelope
 from flowlang.problems import NodeError
+from flowlang.segments.filter import SegmentFilter
 from flowlang.work import Work
 from registry.values.event_names import refuse_unknown
 
@@ -23,6 +24,14 @@ def wrong_filter(source: str) -> str | None:
 def wrong_template(source: str) -> str | None:
     """What is wrong with an endpoint's Liquid body; None: nothing."""
     return _wrong(_template, source)
+
+
+def read_segment(source: str) -> tuple[str | None, bool]:
+    """What is wrong with a segment's filter, None: nothing; and whether flows may ask for it."""
+    try:
+        return None, SegmentFilter(source).is_for_turns
+    except ValueError as error:
+        return str(error), False
 
 
 def wrong_answer(body: Any, status: int | None) -> str | None:
