@@ -8,13 +8,13 @@ from typing import NamedTuple
 from dispatcher.intake.takeover import Takeover
 from dispatcher.kinds.table import Kinds, limits_in
 from dispatcher.model.delivery import SendContext
+from dispatcher.model.superseded import Superseded
 from dispatcher.results.outcomes import Outcomes
 from dispatcher.results.recorder import AT_ONCE, Publisher, Recorder
 from dispatcher.scheduling.claims import Claims
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
 from dispatcher.scheduling.pulse import Pulse
-from dispatcher.scheduling.superseded import Superseded
 from dispatcher.sending.programs import Programs
 from dispatcher.sending.sender import Sender
 from dispatcher.settings import Settings

@@ -8,19 +8,49 @@ signal) is kept and taken when the bot has the conversation again. No session en
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
 
-from flowlang.model import CancelTimer, Conversation, EmitEvent, Refused, RunEnd, SupersedeMessages
+from flowlang.model import (
+    CancelTimer,
+    Contact,
+    Conversation,
+    Effect,
+    EmitEvent,
+    Refused,
+    RunEnd,
+    SupersedeMessages,
+)
 from flowlang.problems import NodeError
-
-if TYPE_CHECKING:
-    from flowlang.running.run import Run
 
 BOT, QUEUED = "bot", "queued"
 WITH_PEOPLE = Refused(
     "with-an-agent", 409,
     "Agents answer this person now: nothing can be started until the conversation is the bot's again.",
 )  # fmt: skip
+
+
+class Changing(Protocol):
+    """What a change needs of the turn (flowlang.running.run.Run)."""
+
+    conversation: Conversation
+    effects: list[Effect]
+    rests: list[RunEnd]
+    nobody: bool
+
+    @property
+    def now(self) -> str:
+        """The event's time."""
+
+    @property
+    def next_seq(self) -> int:
+        """The number that the next message will have."""
+
+    @property
+    def contact(self) -> Contact:
+        """The person as of now."""
+
+    def emit_event(self, type: str, data: dict[str, Any]) -> None:
+        """Tell the outside, in the name of the present node."""
 
 
 def with_people(conversation: Conversation) -> bool:
@@ -33,7 +63,7 @@ def has_agent(conversation: Conversation) -> bool:
     return conversation.owner not in (BOT, QUEUED)
 
 
-def to_queue(run: Run, queue: str | None) -> None:
+def to_queue(run: Changing, queue: str | None) -> None:
     """The bot hands over. What it said before is still sent. Raises NodeError past the limit of a turn, and where a generated
     URL runs for nobody."""
     if run.nobody:
@@ -44,7 +74,7 @@ def to_queue(run: Run, queue: str | None) -> None:
     run.conversation.queue = queue
 
 
-def to_agent(run: Run, agent: dict[str, str]) -> None:
+def to_agent(run: Changing, agent: dict[str, str]) -> None:
     """It is this agent's."""
     opened = not with_people(run.conversation)
     _leave_messages_to_people(run)
@@ -54,13 +84,13 @@ def to_agent(run: Run, agent: dict[str, str]) -> None:
         run.effects.append(EmitEvent("live_chat.opened", {"by": "agent", "agent": agent}, contact=run.contact))
 
 
-def back_to_queue(run: Run) -> None:
+def back_to_queue(run: Changing) -> None:
     """Its agent leaves it to the others."""
     _belongs(run.conversation, QUEUED, None, run.now)
     run.effects.append(SupersedeMessages())
 
 
-def to_bot(run: Run, reason: Literal["released", "timeout"], agent: dict[str, str] | None = None) -> None:
+def to_bot(run: Changing, reason: Literal["released", "timeout"], agent: dict[str, str] | None = None) -> None:
     """The bot answers again."""
     _belongs(run.conversation, BOT, None, run.now)
     run.conversation.queue, run.conversation.unread = None, 0
@@ -70,7 +100,7 @@ def to_bot(run: Run, reason: Literal["released", "timeout"], agent: dict[str, st
     run.effects.append(EmitEvent("live_chat.closed", told, contact=run.contact))
 
 
-def answered(run: Run) -> None:
+def answered(run: Changing) -> None:
     """An agent is there: the `live_chat` node waits on, for as long as it takes."""
     session = run.conversation.session
     if session is not None and session.wait is not None and session.wait.kind == "agent" and session.wait.until:
@@ -78,7 +108,7 @@ def answered(run: Run) -> None:
         session.wait = replace(session.wait, until=None)
 
 
-def _leave_messages_to_people(run: Run) -> None:
+def _leave_messages_to_people(run: Changing) -> None:
     """What the person wrote while a call was in flight is in the chat log: the flow does not come back to it later."""
     queued = run.conversation.queued
     run.conversation.queued = [event for event in queued if event["kind"] != "message"]

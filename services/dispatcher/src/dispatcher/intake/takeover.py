@@ -12,9 +12,9 @@ from uuid import UUID, uuid4
 
 from dispatcher.model.delivery import Delivery
 from dispatcher.model.states import State
+from dispatcher.model.superseded import Superseded
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
-from dispatcher.scheduling.superseded import Superseded
 from dispatcher.store.port import STRETCH_BYTES, DeliveryStore, Lease, Place
 from servicekit.failpoints import broken
 from servicekit.loop.batches import Commit, Connection, DeadRecord

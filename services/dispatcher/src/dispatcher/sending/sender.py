@@ -12,9 +12,9 @@ import structlog
 
 from dispatcher.errors import ChannelPaused, DispatcherError, LeaseLost, NoRequest, NotYetKnown
 from dispatcher.model.delivery import Attempt, Delivery, Result, SendContext
+from dispatcher.model.superseded import Superseded
 from dispatcher.requests import Reading, Request
 from dispatcher.results import conclusions
-from dispatcher.scheduling.superseded import Superseded
 from dispatcher.sending import attempt_log, channel_requests
 from dispatcher.sending.programs import NotRendered, Programs
 from servicekit.boot_clock import boot_seconds
