@@ -93,11 +93,14 @@ def prefixes(table: Sequence[Route]) -> dict[str, Service]:
     return found
 
 
-def crud(noun: str, one: str, *, changes: bool = True, made_by: Proof = "token") -> Iterator[Route]:
-    """The routes that every kind of entity has: `/v1/<noun>`, and `one` in words. `made_by`: who may make and delete."""
+def crud(
+    noun: str, one: str, *, changes: bool = True, made_by: Proof = "token", also_made_with: tuple[Scope, ...] = ()
+) -> Iterator[Route]:
+    """The routes that every kind of entity has: `/v1/<noun>`, and `one` in words. `made_by`: who may make and delete.
+    `also_made_with`: scopes with one of which a token may make one."""
     many, path = f"/v1/{noun}", f"/v1/{noun}/{{id}}"
     yield Route("GET", many, "registry", f"List {noun}", "admin")
-    yield Route("POST", many, "registry", f"Make {one}", "admin", made_by)
+    yield Route("POST", many, "registry", f"Make {one}", "admin", made_by, also_made_with)
     yield Route("GET", path, "registry", f"Show {one}", "admin")
     if changes:
         yield Route("PATCH", path, "registry", f"Change {one}", "admin")
@@ -182,6 +185,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/endpoints/{id}/rotate-secret", "registry", "Replace an endpoint's signing secret", "admin"),
     *crud("secrets", "a secret"),
     *crud("segments", "a segment"),
+    *crud("agents", "an agent", also_made_with=("data:write",)),
+    Route("POST", "/v1/agents/{id}/tokens", "registry", "Make a token by which an agent acts", "admin"),
     Route("GET", "/v1/node-types", "registry", "The nodes that flows are made of", "admin"),
 )
 ROWS: dict[str, Route] = {row.name: row for row in ROUTES}

@@ -7,6 +7,7 @@ What is secret is `Sealed`: ciphertext under the key-encryption key, which the e
 One module for each kind of entity; `entity` has what they share, `records` the table of them all and the topic.
 """
 
+from contracts.registry.agent import Agent
 from contracts.registry.api_call import ApiCall
 from contracts.registry.bot import Bot, OptOut
 from contracts.registry.channel import Channel
@@ -39,6 +40,7 @@ __all__ = [
     "SNAPSHOT_KEY",
     "TOPIC",
     "VIEW_TRUSTED_SECONDS",
+    "Agent",
     "ApiCall",
     "Bot",
     "Channel",

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from contracts.model import Model
+from contracts.registry.agent import Agent
 from contracts.registry.api_call import ApiCall
 from contracts.registry.bot import Bot
 from contracts.registry.channel import Channel
@@ -27,6 +28,7 @@ SNAPSHOT_KEY = "_snapshot"
 
 KINDS: tuple[type[Entity], ...] = (
     Project, Token, Bot, Channel, Flow, FlowVersion, Trigger, HookUrl, ApiCall, Endpoint, Secret, Segment,
+    Agent,
 )  # fmt: skip
 """The kinds of entities. A new one: docs/how-to/extend/entity.md."""
 ENTITY_MODELS: dict[str, type[Entity]] = {model.KIND: model for model in KINDS}

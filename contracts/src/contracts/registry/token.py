@@ -14,6 +14,7 @@ Scope = Literal[
 class Token(Owned):
     """`sha256` is the hex digest of the whole token; revoked means deleted.
 
+    `agent_id`: the agent who acts by it; None: nobody, whatever its scopes are.
     `replaced_by`: it was rotated, and until it expires it may do what that token may (its triggers name that one).
     """
 
@@ -26,3 +27,4 @@ class Token(Owned):
     expires_at: str | None = None
     allowed_cidrs: tuple[str, ...] = ()
     replaced_by: str | None = None
+    agent_id: str | None = None

@@ -41,7 +41,7 @@ from servicekit.workers.pool import WorkerPool
 
 SERVICE = "dispatcher"
 SCHEMA = "dispatcher"
-UNUSED = ("flow", "flow_version", "hook_url", "segment", "trigger")
+UNUSED = ("agent", "flow", "flow_version", "hook_url", "segment", "trigger")
 """Kinds of entities that no delivery needs."""
 CONNECTIONS_PER_HOST = 256
 """The most that an endpoint may ask for (contracts.registry)."""

@@ -21,7 +21,7 @@ from servicekit.registry_view.view import RegistryView
 from servicekit.web.health import Checks
 
 SERVICE = "ingress"
-UNUSED = ("api_call", "endpoint", "hook_url", "secret", "segment")
+UNUSED = ("agent", "api_call", "endpoint", "hook_url", "secret", "segment")
 """Kinds of entities that no request needs."""
 YOUNG_OBJECTS = 20_000
 """Objects between two collections of the youngest: a request makes some hundred and no cycles, so the default of 700

@@ -56,6 +56,8 @@ class Caller:
     token_id: str | None
     scopes: frozenset[str]
     is_operator: bool = False
+    agent_id: str | None = None
+    """The agent who acts by the token; the operator, and a token of nobody, act as none."""
 
     @property
     def project_id(self) -> str:
@@ -115,7 +117,7 @@ class Authoriser:
             raise ProblemError(
                 "address-not-allowed", 403, "Address not allowed", "This token does not work from this address."
             )
-        caller = Caller(token.project_id, token.id, frozenset(token.scopes))
+        caller = Caller(token.project_id, token.id, frozenset(token.scopes), agent_id=token.agent_id)
         if scope is not None:
             caller.require(scope)
         return caller

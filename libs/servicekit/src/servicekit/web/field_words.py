@@ -22,6 +22,8 @@ WORDS: dict[str, Word] = {
     "acls": Word(
         "What its programs have to be granted: arguments of `kafka-acls.sh --add`; `<user>` stands for their Kafka user"
     ),
+    "agent_id": Word("The agent who acts by it, by its id", ID),
+    "Agent.bots": Word("Whose conversations it sees, by the bots' ids; empty: those of all bots"),
     "allowed_cidrs": Word("The networks from which the token is taken, as CIDR; empty: from anywhere"),
     "allowed_origins": Word("The origins of the pages that may open this web chat; empty: any"),
     "answer": Word(

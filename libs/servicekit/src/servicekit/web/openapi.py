@@ -25,10 +25,12 @@ PAGE: dict[str, Schema] = {"limit": {"type": "integer", "minimum": 1, "maximum":
 PROJECT: dict[str, Schema] = {"project": {"type": "string", "description": "For the operator: whose."}}
 PARAMETERS = {
     "id": "Which one: its id",
+    "agent": "Only those of this agent, by its id",
+    "email": "Only those with this e-mail address",
     "bot": "The id of a bot",
     "channel": "The id of a channel",
     "contact": "The id of a contact",
-    "conversation": "The id of the conversation, as the list of held ones shows it",
+    "conversation": "The id of a conversation",
     "cursor": "The `next` of the page before; left out: the first page",
     "endpoint": "Only of this endpoint, by its id",
     "event": "Only of this event, by its id",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from registry.resources import (
+    agents,
     api_calls,
     bots,
     channels,
@@ -29,4 +30,5 @@ RESOURCES: tuple[AnyResource, ...] = (
     endpoints.RESOURCE,
     secret_values.RESOURCE,
     segments.RESOURCE,
+    agents.RESOURCE,
 )

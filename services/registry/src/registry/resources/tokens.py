@@ -142,6 +142,7 @@ RESOURCE = Resource(
     change=change,
     show=show,
     remove=remove,
+    filters={"agent": "agent_id"},
     hidden=HIDDEN,
     also=Warnings,
     once=TokenMade,

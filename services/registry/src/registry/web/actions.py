@@ -13,7 +13,8 @@ from registry import errors
 from registry.kafka import channel_checks
 from registry.kafka.channel_checks import ChannelChecks
 from registry.kafka.dispatcher_calls import DispatcherCalls
-from registry.resources import api_calls, endpoints, flows, projects, tokens
+from registry.resources import agents, api_calls, endpoints, flows, projects, tokens
+from registry.resources.agents import NewAgentToken
 from registry.resources.endpoints import SecretRotation
 from registry.resources.flows import Check, Draft, Publish, Rollback
 from registry.resources.projects import RateLimits
@@ -76,6 +77,19 @@ def token_handlers(api: Api) -> dict[str, Handler]:
 
     return {
         "POST /v1/tokens/{id}/rotate": rotate,
+    }
+
+
+def agent_handlers(api: Api) -> dict[str, Handler]:
+    async def make_token(request: Request, id: str, body: NewAgentToken | None = None) -> Response:
+        async def work(unit: Unit) -> Answer:
+            stored = await load_to_change(unit, agents.RESOURCE, id, request)
+            return made_answer(tokens.RESOURCE, unit, await agents.make_token(unit, stored, body or NewAgentToken()))
+
+        return await api.write(request, work)
+
+    return {
+        "POST /v1/agents/{id}/tokens": make_token,
     }
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, create_model
 
-from registry.resources import api_calls, endpoints, flows, project_topics, projects, tokens
+from registry.resources import agents, api_calls, endpoints, flows, project_topics, projects, tokens
 from registry.resources.kinds import RESOURCES
 from registry.resources.resource import AnyResource
 from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Said, Schema, document
@@ -186,9 +186,12 @@ def operations(resources: Sequence[AnyResource]) -> dict[str, Operation]:
 
 def _token_actions(shown: type[BaseModel], made: type[BaseModel]) -> dict[str, Operation]:
     return {
+        "POST /v1/agents/{id}/tokens": Operation(
+            {201: Said("The token", made)}, agents.NewAgentToken, PROJECT, MATCH | KEY, PENDING
+        ),
         "POST /v1/tokens/{id}/rotate": Operation(
             {201: Said("The new token", made)}, tokens.Rotation, PROJECT, MATCH | KEY, PENDING
-        )
+        ),
     }
 
 

@@ -29,6 +29,7 @@ def handlers(
         **actions.project_handlers(api),
         **project_topics.handlers(api),
         **actions.token_handlers(api),
+        **actions.agent_handlers(api),
         **actions.endpoint_handlers(api),
         **actions.flow_handlers(api),
         **actions.trigger_handlers(api),
