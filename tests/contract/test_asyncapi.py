@@ -37,7 +37,8 @@ def test_each_topic_is_a_channel_with_a_message_for_each_kind_of_record() -> Non
     }
     kinds = {name: set(channel["messages"]) for name, channel in DOCUMENT["channels"].items()}
     assert kinds["switchhook.events.v1"] == set(TYPES)
-    assert kinds["switchhook.commands.v1"] == {"start", "say", "contact_update", "signal"}
+    writes = {"contact_create", "contact_update", "contact_merge"}
+    assert kinds["switchhook.commands.v1"] == {"start", "say", "signal", *writes}
     assert kinds["switchhook.registry.v1"] == {"entity", "snapshot"}
     assert {"message", "call_result", "timer"} <= kinds["switchhook.inbound.v1"]
     assert set(MESSAGES) == {f"{topic}:{kind}" for topic, names in kinds.items() for kind in names}

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from flow_engine.errors import StaleConversation
+from flow_engine.errors import StaleContact
 from flow_engine.state.patches import joined
 from flow_engine.state.rows import Identity
 from flow_engine.state.work import Work
@@ -32,13 +32,13 @@ class ContactsInMemory:
     """Contacts that turned out to be another one."""
 
     def refuse_stale_contacts(self, work: Work) -> None:
-        """Raises StaleConversation where a contact is not as it was read."""
+        """Raises StaleContact where a contact is not as it was read."""
         if work.patches.keys() & self.merged.keys():
-            raise StaleConversation("a contact was merged")
+            raise StaleContact("a contact was merged")
         if {*work.merges, *work.merges.values()} & self.merged.keys():
-            raise StaleConversation("a contact was merged")
+            raise StaleContact("a contact was merged")
         if any(self.versions[id] + 1 != wanted for id, wanted in work.if_versions.items()):
-            raise StaleConversation("a contact was changed")
+            raise StaleContact("a contact was changed")
 
     def own_contacts(self, ids: Sequence[tuple[str, str]]) -> dict[str, OwnContact]:
         """By id as given, for each (bot id, contact id) that there is."""

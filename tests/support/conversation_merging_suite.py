@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from flow_engine.errors import StaleConversation
+from flow_engine.errors import StaleContact
 from flow_engine.state.work import Work
 from flow_engine.store.port import Name
 from flowlang.model import PatchContact
@@ -46,7 +46,7 @@ class MergingSuite:
         assert await kept.named(*names) == {name: [key_of("2"), key_of("1")] for name in names}
         late = Work()
         late.patch(guest, PatchContact({"profile.city": "lost"}))
-        with pytest.raises(StaleConversation):
+        with pytest.raises(StaleContact):
             await kept.save(late)
         loaded = (await kept.load(key_of("2"))).loaded
         assert loaded is not None
@@ -103,7 +103,7 @@ class MergingSuite:
         late = work_of(conversation("2"))
         late.if_versions[anna] = 2
         late.patch(anna, PatchContact({"profile.name": "lost"}))
-        with pytest.raises(StaleConversation):
+        with pytest.raises(StaleContact):
             await kept.save(late)
         assert (await kept.contact(key_of("1"))).profile["name"] == "Annie"
         async with kept.store.reading() as reads:

@@ -327,10 +327,10 @@ class ConversationSuite:
         person = await world.contact()
         assert (person.variables, person.tags) == ({"x": "ab"}, [])
 
-    async def test_a_change_of_somebody_who_never_wrote_does_nothing(self, world: EngineWorld) -> None:
+    async def test_a_change_of_somebody_who_never_wrote_is_refused(self, world: EngineWorld) -> None:
         event = await world.send("contact_update", variables={"age": 30})
         assert world.out("events") == []
-        assert (await world.logged(event)).status == "started"
+        assert (await world.logged(event)).parts[0]["problem"]["type"] == "contact-not-found"
 
     async def test_reachability_is_told_when_it_is_news(self, world: EngineWorld) -> None:
         await world.say("hello?")

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
+from contracts.contact_fields import Labels, ProfileFields
 from contracts.headers import HOPS, ID, TRACE, Header
 from contracts.model import Model
-from contracts.people import NamedPerson, Profile
+from contracts.people import NamedPerson, Profile, ProfileField
 from contracts.topic import Topic
 
 
@@ -23,10 +25,15 @@ class CommandBase(Model):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     bot: str
+
+
+class CommandForPerson(CommandBase):
+    """It is about somebody whom the bot knows, or may get to know."""
+
     person: NamedPerson
 
 
-class Start(CommandBase):
+class Start(CommandForPerson):
     """Start a flow (scope flows:execute). `flow` is its id or slug, `entry` the id of one of its webhook triggers."""
 
     kind: Literal["start"] = "start"
@@ -35,15 +42,25 @@ class Start(CommandBase):
     variables: dict[str, Any] = Field(default_factory=dict)
 
 
-class Say(CommandBase):
+class Say(CommandForPerson):
     """Submit a person's message (scope bots:converse; the bot's own http channel only)."""
 
     kind: Literal["say"] = "say"
     text: str = Field(max_length=16_384)
 
 
-class UpdateContact(CommandBase):
-    """Change a contact (scope data:write)."""
+class CreateContact(CommandBase):
+    """Make a contact, who need not have written to the bot (scope data:write). An `external_id` is one contact's."""
+
+    kind: Literal["contact_create"] = "contact_create"
+    profile: ProfileFields = ProfileFields()
+    variables: dict[str, Any] = Field(default_factory=dict)
+    tags: Labels = ()
+    flags: Labels = ()
+
+
+class UpdateContact(CommandForPerson):
+    """Change a contact (scope data:write). `clear` names fields of the profile; a variable of null is cleared."""
 
     kind: Literal["contact_update"] = "contact_update"
     profile: Profile = Profile()
@@ -52,9 +69,17 @@ class UpdateContact(CommandBase):
     remove_tags: tuple[str, ...] = ()
     add_flags: tuple[str, ...] = ()
     remove_flags: tuple[str, ...] = ()
+    clear: tuple[ProfileField, ...] = ()
 
 
-class SendSignal(CommandBase):
+class MergeContacts(CommandForPerson):
+    """Make another contact this one, which gets what only the other had (scope data:write). `contact`: the other one's id."""
+
+    kind: Literal["contact_merge"] = "contact_merge"
+    contact: UUID
+
+
+class SendSignal(CommandForPerson):
     """Resume a wait_event step (scope flows:execute)."""
 
     kind: Literal["signal"] = "signal"
@@ -62,7 +87,9 @@ class SendSignal(CommandBase):
     data: dict[str, Any] = Field(default_factory=dict)
 
 
-Command = Annotated[Start | Say | UpdateContact | SendSignal, Field(discriminator="kind")]
+Command = Annotated[
+    Start | Say | CreateContact | UpdateContact | MergeContacts | SendSignal, Field(discriminator="kind")
+]
 
 HEADERS = (
     Header("authorization", "A token of the project", "Bearer swh_…", pattern="^Bearer "),

@@ -171,7 +171,7 @@ class CommandRef(Model):
     """A command, from Kafka or run by a flow."""
 
     kind: str | None = None
-    """`start`, `say`, `contact_update`, `signal`; `run` for one that a flow ran for somebody."""
+    """`start`, `say`, `contact_create`, `contact_update`, `contact_merge`, `signal`; `run` for one that a flow ran for somebody."""
     id: str | None = None
     """The `ce_id` that it came with."""
     name: str | None = None
@@ -284,6 +284,8 @@ class CommandAcceptedData(EventData):
     """Which command."""
     status: Literal["started", "accepted"]
     """`started`: the flow began; `accepted`: Kafka has it, and what follows is told by other events."""
+    contact_id: str | None = None
+    """Of a command that was applied to a contact itself: the one that it made or changed."""
 
 
 class CommandRejectedData(EventData):

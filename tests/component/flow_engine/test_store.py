@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from flow_engine.errors import StaleConversation
+from flow_engine.errors import StaleContact
 from flow_engine.state.rows import Identity
 from flow_engine.state.work import Work
 from flow_engine.store import identities
@@ -54,5 +54,5 @@ async def test_of_two_contacts_that_are_told_one_external_id_at_once_one_is_judg
 
 
 async def refused(work: Work, connection: Connection) -> None:
-    with pytest.raises(StaleConversation):
+    with pytest.raises(StaleContact):
         await identities.save(work, connection)

@@ -86,6 +86,7 @@ async def test_what_the_engine_refuses_is_rejected_with_its_problem(topics, inte
 
 
 async def test_other_kinds_are_accepted_once_kafka_has_them(topics, shop, integrator, bridge):
+    topics.reply = lambda _: {"status": "started"}
     all_of_them = (await put_token(topics, scopes=("bots:converse", "data:write", "flows:execute"))).text
     person = {"peer_id": "5"}
     await integrator.send({"kind": "say", "bot": BOT, "person": person, "text": "hi"}, id="1", token=all_of_them)

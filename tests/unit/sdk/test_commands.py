@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaTimeoutError, TopicAuthorizationFailedError
 from faststream.kafka import KafkaBroker
 from pydantic import ValidationError
 
-from contracts.commands import Say, SendSignal, Start, UpdateContact
+from contracts.commands import CreateContact, MergeContacts, Say, SendSignal, Start, UpdateContact
 from switchhook_sdk import Commands, Outcome, OutcomeUnknown, Person, Switchhook
 from switchhook_sdk.testing import SOME_PROJECT, played
 
@@ -28,12 +28,16 @@ async def test_each_kind_is_sent_as_its_record() -> None:
         await commands.say(bot="b-1", person=Person(external_id="17"), text="Hello")
         await commands.update(bot="b-1", person=ANN, profile={"city": "Bonn"}, add_tags=["vip"])
         await commands.signal(bot="b-1", person=ANN, name="paid", data={"sum": 5})
+        await commands.create(bot="b-1", profile={"external_id": "17"}, tags=["vip"])
+        await commands.merge(bot="b-1", person={"external_id": "17"}, contact=SOME_PROJECT)
     ann = Person(**ANN)
     assert installation.commands == [
         Start(bot="b-1", person=ann, flow="order", entry="paid", variables={"order_id": "A-77"}),
         Say(bot="b-1", person=Person(external_id="17"), text="Hello"),
         UpdateContact.model_validate({"bot": "b-1", "person": ann, "profile": {"city": "Bonn"}, "add_tags": ["vip"]}),
         SendSignal(bot="b-1", person=ann, name="paid", data={"sum": 5}),
+        CreateContact.model_validate({"bot": "b-1", "profile": {"external_id": "17"}, "tags": ["vip"]}),
+        MergeContacts.model_validate({"bot": "b-1", "person": {"external_id": "17"}, "contact": SOME_PROJECT}),
     ]
 
 

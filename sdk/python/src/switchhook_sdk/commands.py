@@ -9,7 +9,7 @@ from typing import Any
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from contracts import cloudevents
-from contracts.commands import Command, SendSignal, Start, UpdateContact
+from contracts.commands import Command, CreateContact, MergeContacts, SendSignal, Start, UpdateContact
 from contracts.commands import Say as SayCommand
 from contracts.ids import new_id
 from contracts.people import Person, Profile
@@ -20,7 +20,7 @@ Named = Person | Mapping[str, str]
 
 
 class Commands:
-    """What a program wants done. Each of `start`, `say`, `update` and `signal` has two arguments in common:
+    """What a program wants done. Each of `start`, `say`, `create`, `update`, `merge` and `signal` has two arguments in common:
 
     `id`: the idempotency key, 1 to 255 characters, of what the command is about (`order-17`); made where none is given. The
     same command under a used id is done once, another one is rejected. `wait`: how many seconds to wait for the outcome; None:
@@ -54,6 +54,29 @@ class Commands:
         """Write as a person, in the bot's own http channel (scope bots:converse)."""
         return await self._send(SayCommand.model_validate({"bot": bot, "person": person, "text": text}), id, wait)
 
+    async def create(
+        self,
+        *,
+        bot: str,
+        profile: Mapping[str, str] | None = None,
+        variables: Mapping[str, Any] | None = None,
+        tags: Iterable[str] = (),
+        flags: Iterable[str] = (),
+        id: str | None = None,
+        wait: float | None = None,
+    ) -> Outcome:
+        """Make a contact, who need not have written to the bot (scope data:write). The outcome has its `contact_id`."""
+        values = {"bot": bot, "profile": profile or {}, "variables": variables or {}}
+        labels = {"tags": tuple(tags), "flags": tuple(flags)}
+        return await self._send(CreateContact.model_validate(values | labels), id, wait)
+
+    async def merge(
+        self, *, bot: str, person: Named, contact: str, id: str | None = None, wait: float | None = None
+    ) -> Outcome:
+        """Make `contact`, another one by its id, this person from then on (scope data:write)."""
+        values = {"bot": bot, "person": person, "contact": contact}
+        return await self._send(MergeContacts.model_validate(values), id, wait)
+
     async def update(
         self,
         *,
@@ -65,12 +88,16 @@ class Commands:
         remove_tags: Iterable[str] = (),
         add_flags: Iterable[str] = (),
         remove_flags: Iterable[str] = (),
+        clear: Iterable[str] = (),
         id: str | None = None,
         wait: float | None = None,
     ) -> Outcome:
-        """Change a contact (scope data:write). It is applied when the event `contact.updated` says so."""
+        """Change a contact (scope data:write). `clear` names fields of the profile; a variable of None is cleared.
+
+        It is applied when the event `contact.updated` says so.
+        """
         values = {"bot": bot, "person": person, "profile": profile or {}, "variables": variables or {}}
-        tags = {"add_tags": tuple(add_tags), "remove_tags": tuple(remove_tags)}
+        tags = {"add_tags": tuple(add_tags), "remove_tags": tuple(remove_tags), "clear": tuple(clear)}
         flags = {"add_flags": tuple(add_flags), "remove_flags": tuple(remove_flags)}
         return await self._send(UpdateContact.model_validate(values | tags | flags), id, wait)
 
@@ -106,7 +133,8 @@ class Commands:
             id=id, type=f"command.{command.kind}", source=self._source, time=cloudevents.now_text()
         )
         headers = {name: value.decode() for name, value in made} | {"authorization": f"Bearer {self._token}"}
-        key = f"{command.bot}/{command.person.named()}".encode()
+        about = id if isinstance(command, CreateContact) else command.person.named()
+        key = f"{command.bot}/{about}".encode()
         try:
             await self._publisher.publish(command.encode(), key=key, headers=headers)
         except KafkaError as error:

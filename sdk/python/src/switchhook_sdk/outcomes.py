@@ -25,13 +25,14 @@ class Outcome:
     """Of the command `id`. `event_id`: what GET /v1/events/{id} takes.
 
     `sent`: Kafka has it, and nobody waited. `started`: the flow began. `accepted`: it was taken, and what follows is told by
-    other events. `rejected`: nothing of it was done, for the reason in `problem`.
+    other events; with `contact_id` it was applied to that contact. `rejected`: nothing of it was done, for the reason in `problem`.
     """
 
     id: str
     status: Literal["sent", "started", "accepted", "rejected"]
     event_id: str | None = None
     problem: EventProblem | None = None
+    contact_id: str | None = None
 
 
 class OutcomeUnknown(TimeoutError):
@@ -112,4 +113,4 @@ def _outcome_of(event: CloudEvent[Any]) -> Outcome:
     id = data.command.id or ""
     if isinstance(data, CommandRejectedData):
         return Outcome(id, "rejected", data.event_id, data.problem)
-    return Outcome(id, data.status, data.event_id)
+    return Outcome(id, data.status, data.event_id, contact_id=data.contact_id)

@@ -30,6 +30,8 @@ START: dict[str, Any] = {
     "kind": "start", "bot": BOT, "person": PERSON, "flow": "reserve", "entry": "bought", "variables": {"order_id": "7"}
 }  # fmt: skip
 PATCH: dict[str, Any] = {"kind": "contact_update", "bot": BOT, "person": PERSON, "add_tags": ["vip"]}
+SIGNAL: dict[str, Any] = {"kind": "signal", "bot": BOT, "person": PERSON, "name": "paid"}
+MAKE: dict[str, Any] = {"kind": "contact_create", "bot": BOT, "profile": {"external_id": "c-1"}, "tags": ["vip"]}
 
 
 class Commands:
@@ -57,9 +59,9 @@ class Commands:
         rejected = {each["command"]["id"]: each["problem"]["type"] for each in self.rig.events("command.rejected")}
         return accepted | rejected
 
-    def verdict(self, number: int, status: Any) -> None:
+    def verdict(self, number: int, status: Any, **more: Any) -> None:
         future = self.rig.asker.futures[f"r{number}"]
-        future.set_result(RunReply(instance="i", request_id=f"r{number}", event_id="e", status=status))
+        future.set_result(RunReply(instance="i", request_id=f"r{number}", event_id="e", status=status, **more))
 
 
 @pytest.fixture
@@ -70,16 +72,16 @@ async def given(rig):
 
 
 async def test_a_start_on_which_the_engine_says_nothing_delays_no_other_command(given):
-    (held,) = await given.apply(("held", START), ("patch", PATCH))
-    assert (given.outcomes(), held.done()) == ({"patch": "accepted"}, False)
+    (held,) = await given.apply(("held", START), ("signal", SIGNAL))
+    assert (given.outcomes(), held.done()) == ({"signal": "accepted"}, False)
     (other,) = await given.apply(("other", START))
     given.verdict(1, "started")
     await other
-    assert (given.outcomes(), held.done()) == ({"patch": "accepted", "other": "started"}, False)
+    assert (given.outcomes(), held.done()) == ({"signal": "accepted", "other": "started"}, False)
     given.verdict(0, "started")
     await held
     assert given.outcomes()["held"] == "started"
-    assert [each["kind"] for each in given.rig.inbound] == ["start", "contact_update", "start"]
+    assert [each["kind"] for each in given.rig.inbound] == ["start", "signal", "start"]
 
 
 class Consumer:
@@ -132,17 +134,17 @@ async def consumed(given: Commands, consumer: Committing) -> None:
 
 
 async def test_what_kafka_did_not_commit_is_committed_although_no_command_follows(given):
-    await consumed(given, Committing({FIRST: [given.record(PATCH, "one")]}, failures=1))
+    await consumed(given, Committing({FIRST: [given.record(SIGNAL, "one")]}, failures=1))
 
 
 async def test_a_partition_that_is_anothers_by_now_holds_up_the_commit_of_no_other(given):
-    await consumed(given, Committing({FIRST: [given.record(PATCH, "one")], SECOND: [given.record(PATCH, "two")]}))
+    await consumed(given, Committing({FIRST: [given.record(SIGNAL, "one")], SECOND: [given.record(SIGNAL, "two")]}))
 
 
 async def test_the_next_batch_is_taken_while_a_start_is_waited_for(given):
-    batches = [given.record(START, "held")], [given.record(PATCH, "patch")]
+    batches = [given.record(START, "held")], [given.record(SIGNAL, "signal")]
     consuming = asyncio.create_task(given.bridge._consume(Consumer(*batches)))
-    await eventually(lambda: given.outcomes() == {"patch": "accepted"})
+    await eventually(lambda: given.outcomes() == {"signal": "accepted"})
     consuming.cancel()
     with pytest.raises(asyncio.CancelledError):
         await consuming
@@ -258,7 +260,33 @@ async def test_what_is_wrong_with_a_command_is_pointed_at_in_the_command(given):
     ],
 )
 async def test_what_names_a_person_is_as_short_in_a_command_as_over_http(given, person):
-    await given.apply(("endless", START | {"person": person}), ("patch", PATCH))
-    assert [each["kind"] for each in given.rig.inbound] == ["contact_update"]
+    await given.apply(("endless", START | {"person": person}), ("signal", SIGNAL))
+    assert [each["kind"] for each in given.rig.inbound] == ["signal"]
     (dead,) = given.rig.publisher.of("switchhook.ingress.dlq.v1")
     assert dict(dead.headers)["dlq-error-code"] == b"invalid"
+
+
+async def test_the_engine_judges_writes_of_contacts_and_tells_whose(given):
+    made, refused = await given.apply(("make", MAKE), ("patch", PATCH))
+    given.verdict(0, "completed", contact_id="c-17")
+    problem = {"type": "contact-not-found", "title": "No", "status": 404, "detail": "d"}
+    given.verdict(1, "rejected", problem=problem)
+    await asyncio.gather(made, refused)
+    assert given.outcomes() == {"make": "accepted", "patch": "contact-not-found"}
+    assert given.rig.events("command.accepted")[0]["contact_id"] == "c-17"
+    record = given.rig.inbound[0]
+    assert (record["create"], record["profile"], record["add_tags"]) == (True, {"external_id": "c-1"}, ["vip"])
+
+
+@pytest.mark.parametrize("profile", [{"photo": "javascript:alert(1)"}, {"phone": "0170"}, {"timezone": "Riga"}])
+async def test_who_cannot_be_made_over_http_is_not_made_over_kafka(given, profile):
+    judged = await given.rig.ingress.commands.judge(given.record(MAKE | {"profile": profile}, "make"))
+    assert judged.problem.type_slug == "invalid"
+
+
+async def test_two_contacts_are_made_one_by_a_command(given):
+    other = "0198f0c2-6f5e-7a51-8a2e-0d8f8c9b1a02"
+    person = {"external_id": "c-1"}
+    await given.apply(("merge", {"kind": "contact_merge", "bot": BOT, "person": person, "contact": other}))
+    (record,) = given.rig.inbound
+    assert (record["merge"], record["person"]) == (other, person)

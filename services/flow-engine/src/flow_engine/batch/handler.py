@@ -157,6 +157,9 @@ class EngineHandler:
         body = arrived.body
         wanted = self._catalogue.channel_for(body)
         name = person_lookup.named(arrived)
+        if name in batch.own_ids and person_lookup.goes_to_contact(arrived, batch.found.get(name)):
+            batch.work.send(arrived.record, [person_lookup.to_contact(arrived, batch.own_ids[name])])
+            return
         target = person_lookup.choose(batch.found.get(name) if name else None, wanted)
         if name is None and (keys := batch.peers.get(arrived.key) or self._catalogue.peer_keys(body)):
             target = person_lookup.on_channel(keys, wanted)

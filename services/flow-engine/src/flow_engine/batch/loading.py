@@ -11,7 +11,7 @@ from contracts.ids import split_conversation_key
 from flow_engine.batch import parking
 from flow_engine.batch.held_shares import HeldShares
 from flow_engine.batch.parking import AT_ONCE, MOST_HELD, Redriven, redriven
-from flow_engine.batch.person_lookup import as_id, is_of_contact, named
+from flow_engine.batch.person_lookup import as_id, goes_to_contact, is_of_contact, named
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.seen import contains, fingerprint
 from flow_engine.state.work import LoadedConversation, Work
@@ -28,6 +28,8 @@ class LoadedBatch:
     turns: Counter[str] = field(default_factory=Counter)
     """How many were made of it, by the kind of event."""
     found: dict[Name, Conversations] = field(default_factory=dict)
+    own_ids: dict[Name, str] = field(default_factory=dict)
+    """By a name whose contact has no conversation, or that is to be merged: the contact's id, for those that are written to."""
     peers: dict[str, Conversations] = field(default_factory=dict)
     """By the key of a record that names a peer without a channel: the conversations that there are, the last used first."""
     backlogs: dict[tuple[str, int], list[dict[str, Any]]] = field(default_factory=dict)
@@ -69,6 +71,7 @@ async def load(
     batch.work.timers_found = await reads.timers([a.body.timer_id for a in arrived if a.body.kind == "timer"])
     names = [name for a in arrived if a.person_keyed and (name := named(a))]
     batch.found = await reads.named(names) if names else {}
+    batch.own_ids = await _own_ids(reads, batch.found, arrived)
     for one in arrived:
         if one.person_keyed and len(keys := peer_keys(one.body)) > 1:
             batch.peers[one.key] = await _known(reads, keys)
@@ -110,6 +113,15 @@ async def _load_own(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
         work.asked_for[id] = found.contact.id
     for key, id in own.items():
         work.conversations[key].conversation.contact_id = work.asked_for.get(id, "")
+
+
+async def _own_ids(reads: Reads, found: dict[Name, Conversations], arrived: list[Arrived]) -> dict[Name, str]:
+    """The ids of those contacts to which a change that names them goes by their own keys."""
+    names = {name for one in arrived if (name := named(one)) and goes_to_contact(one, found.get(name))}
+    ids = {name: name.value for name in names if name.field == "contact_id"}
+    others = [name for name in names if name not in ids]
+    holders = await reads.holders(others) if others else {}
+    return ids | {name: holder.id for name, holder in holders.items()}
 
 
 async def _known(reads: Reads, keys: list[str]) -> Conversations:

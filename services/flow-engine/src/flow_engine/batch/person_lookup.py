@@ -42,6 +42,13 @@ def is_of_contact(arrived: Arrived) -> bool:
     return arrived.body.kind == "contact_update" and arrived.body.channel_id == NOBODY and not arrived.person_keyed
 
 
+def goes_to_contact(arrived: Arrived, found: Conversations | None) -> bool:
+    """Whether a change of a contact who is named goes to the contact itself, and to no conversation: there is none, or it is a
+    merge, which no flow takes part in."""
+    is_change = arrived.person_keyed and arrived.body.kind == "contact_update"
+    return is_change and found is not None and (not found or arrived.body.merge is not None)
+
+
 def as_id(text: str) -> str | None:
     """The id of a contact; None for what is none."""
     try:
@@ -67,6 +74,11 @@ def on_channel(found: Conversations, channel_id: str | None) -> str | Refused:
     return there[0]
 
 
+def to_contact(arrived: Arrived, contact_id: str) -> Outgoing:
+    """The same event, for the contact itself."""
+    return _passed_on(arrived, f"{arrived.body.bot_id}/{NOBODY}/{contact_id}", {"person": None})
+
+
 def forwarded(arrived: Arrived, key: str, channel_type: str | None) -> Outgoing:
     """The same event, for that conversation."""
     _, channel_id, peer_id = split_conversation_key(key)
@@ -76,6 +88,10 @@ def forwarded(arrived: Arrived, key: str, channel_type: str | None) -> Outgoing:
         "channel_type": channel_type,
         "person": None,
     }
+    return _passed_on(arrived, key, changed)
+
+
+def _passed_on(arrived: Arrived, key: str, changed: dict[str, Any]) -> Outgoing:
     body = arrived.body.model_copy(update=changed)
     headers = [
         (name, value) for name, value in arrived.record.headers if value is not None and not name.startswith("src-")

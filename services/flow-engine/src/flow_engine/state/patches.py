@@ -85,6 +85,33 @@ def patched(contact: Contact, change: PatchContact) -> Contact:
     )
 
 
+def news(contact: Contact, change: PatchContact) -> PatchContact:
+    """What of a change is not so already: only that is saved, counted and told of."""
+    known = {"profile": contact.profile, "variables": contact.variables}
+    return PatchContact(
+        {path: value for path, value in change.set.items() if _is_news(known, path, value)},
+        tuple(tag for tag in change.add_tags if tag not in contact.tags),
+        tuple(tag for tag in change.remove_tags if tag in contact.tags),
+        tuple(flag for flag in change.add_flags if flag not in contact.flags),
+        tuple(flag for flag in change.remove_flags if flag in contact.flags),
+    )
+
+
+def _is_news(known: dict[str, dict[str, Any]], path: str, value: Any) -> bool:
+    """As JSON: 1 and true are two things."""
+    scope, _, name = path.partition(".")
+    return encode(known[scope].get(name)) != encode(value)
+
+
+def is_same(before: Contact, after: Contact) -> bool:
+    """Whether nothing of a contact has changed."""
+    return _content(before) == _content(after)
+
+
+def _content(contact: Contact) -> bytes:
+    return encode((contact.profile, contact.variables, contact.tags, contact.flags))
+
+
 def joined(survivor: Contact, merged: Contact) -> Contact:
     """The survivor with what only the other one had; as it was where both together are past a contact's limit."""
     whole = Contact(

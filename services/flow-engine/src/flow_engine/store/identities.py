@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from flow_engine.errors import StaleConversation
+from flow_engine.errors import StaleContact
 from flow_engine.state.patches import COLUMNS, dumps, joined, split_profile
 from flow_engine.state.rows import Identity
 from flow_engine.state.work import Work
@@ -88,7 +88,7 @@ async def _claim(identity: Identity, connection: Connection) -> None:
         return
     await connection.execute(_DROP_OTHERS, contact_id, identity.kind, identity.value)
     if await connection.fetchval(_CLAIM, *name, contact_id) != contact_id:
-        raise StaleConversation("another contact was told the external id since it was looked for")
+        raise StaleContact("another contact was told the external id since it was looked for")
 
 
 async def _verify(identity: Identity, merged: dict[str, str], connection: Connection) -> None:
@@ -109,11 +109,11 @@ async def _verify(identity: Identity, merged: dict[str, str], connection: Connec
 
 
 async def merge(merges: Mapping[str, str], connection: Connection) -> None:
-    """Make contacts part of others. Raises StaleConversation where one of them is another contact by now."""
+    """Make contacts part of others. Raises StaleContact where one of them is another contact by now."""
     for gone, survivor in merges.items():
         pair = [UUID(gone), UUID(survivor)]
         if await connection.fetchval(_ARE_THEMSELVES, pair) != len(pair):
-            raise StaleConversation("a contact was merged into another since it was read")
+            raise StaleContact("a contact was merged into another since it was read")
         await _merge(pair[0], pair[1], connection)
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from contracts.ids import NOBODY
-from flow_engine.errors import StaleConversation
+from flow_engine.errors import StaleContact, StaleConversation
 from flow_engine.state import listeners
 from flow_engine.state.rows import MessageRow
 from flow_engine.state.work import LoadedConversation, Work
@@ -67,7 +67,7 @@ CREATE = f"{NEW.insert('conversation')} ON CONFLICT (id) DO NOTHING"
 
 
 async def save(work: Work, connection: Connection) -> None:
-    """Write everything. Raises StaleConversation when a row was not as it was read."""
+    """Write everything. Raises StaleConversation, StaleContact when a row was not as it was read."""
     changed = work.changed()
     await _save_known(work, [loaded for loaded in changed if loaded.read_version is not None], connection)
     await _create([loaded for loaded in changed if loaded.read_version is None], connection)
@@ -75,7 +75,7 @@ async def save(work: Work, connection: Connection) -> None:
     merged = await identities.save(work, connection)
     for patches in contacts.patch_rows(work, merged):
         if await connection.fetchval(contacts.PATCH, *contacts.PATCHES.arrays(patches)):
-            raise StaleConversation("a contact was merged into another since it was read")
+            raise StaleContact("a contact was changed or merged since it was read")
     await identities.merge(work.merges, connection)
     await _rows(connection, timers.START, timers.TIMERS, sorted(work.timers.values()))
     if work.ended_timers:

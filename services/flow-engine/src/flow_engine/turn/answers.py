@@ -80,7 +80,7 @@ def answer_asker(
     outputs: Outputs, to: ReplyTo, event_id: str, outcome: Outcome, listeners: Listeners, *, at_ms: int, is_url: bool
 ) -> None:
     """Answer who asked with this event: at once if that can be, else when its run comes to rest."""
-    if to.until == "verdict":
+    if to.until == "verdict" and outcome.contact_id is None:
         outcome = outcome if outcome.status == "rejected" else Outcome("started")
     if outcome.at_rest or to.until == "verdict":
         answer(outputs, to, event_id, outcome)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from contracts import inbound
 from flow_engine.catalogue.port import Catalogue
 from flow_engine.state.limits import check_contact, check_told
-from flow_engine.state.patches import patched
+from flow_engine.state.patches import news, patched
 from flow_engine.state.work import Work
 from flow_engine.turn import happenings, own_contacts, people
 from flow_engine.turn.event import InboundEvent
@@ -62,13 +62,13 @@ def _contact_update(event: InboundEvent, work: Work, catalogue: Catalogue) -> li
         do = own_contacts.make if body.create else own_contacts.change if body.merge is None else own_contacts.merge
         return do(work, event)
     if not event.contact.id:
-        return []
-    change = people.update(event.body)
+        return own_contacts.GONE
+    change = news(event.contact, people.update(event.body))
     contact = patched(event.contact, change)
     check_contact(contact)
-    effects = [change, *people.update_events(contact, change)]
+    effects = people.changes(contact, change)
     check_told(contact, effects)
-    event.contact, event.verified = contact, people.verified(event.body.profile)
+    event.contact, event.verified = contact, people.verified_by(event.body)
     return event.has_done(effects)
 
 

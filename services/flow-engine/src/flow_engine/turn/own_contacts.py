@@ -6,9 +6,8 @@ become one only where somebody says so, or where a conversation shows it.
 
 from __future__ import annotations
 
-from contracts.people import IDENTIFIERS
 from flow_engine.state.limits import CONTACT_LIMIT, TooLarge, check_contact, check_told
-from flow_engine.state.patches import joined, patched
+from flow_engine.state.patches import joined, news, patched
 from flow_engine.state.work import NewContact, Work
 from flow_engine.turn import people
 from flow_engine.turn.event import InboundEvent
@@ -44,10 +43,10 @@ def change(work: Work, event: InboundEvent) -> list[Effect] | Refused:
         return _stale(version)
     if refused := _taken(work, event):
         return refused
-    asked = people.update(event.body)
+    asked = news(before, people.update(event.body))
     contact = patched(before, asked)
     check_contact(contact)
-    effects = [asked, *people.update_events(before, asked)]
+    effects = people.changes(before, asked)
     check_told(contact, effects)
     if wanted is not None:
         work.if_versions[before.id] = read
@@ -93,7 +92,7 @@ def _stale(version: int) -> Refused:
 def _done(event: InboundEvent, contact: Contact, effects: list[Effect]) -> list[Effect]:
     body = event.body
     event.contact = contact
-    event.verified = [*people.verified(body.profile), *((name, "") for name in IDENTIFIERS if name in body.clear)]
+    event.verified = people.verified_by(body)
     return event.has_done(effects)
 
 

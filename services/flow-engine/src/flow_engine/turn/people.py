@@ -122,6 +122,17 @@ def update(body: inbound.ContactUpdate) -> PatchContact:
     )
 
 
+def verified_by(body: inbound.ContactUpdate) -> list[tuple[Identifier, str]]:
+    """What identifies the person from now on; what was taken back has no value."""
+    return [*verified(body.profile), *((name, "") for name in IDENTIFIERS if name in body.clear)]
+
+
+def changes(contact: Contact, change: PatchContact) -> list[Effect]:
+    """A change of a contact and what the outside hears of it; nothing where there is nothing to change."""
+    told = update_events(contact, change)
+    return [change, *told] if told else []
+
+
 def update_events(contact: Contact, change: PatchContact) -> list[Effect]:
     """What the outside hears of a change: contact.updated, and of each tag and flag. `contact` is as before or after it."""
     changed = list(change.set)

@@ -22,6 +22,7 @@ from flow_engine.state.limits import (
     check_contact,
     encoded_state,
 )
+from flow_engine.state.patches import is_same
 from flow_engine.state.rows import Identity, TurnOf
 from flow_engine.state.seen import remember
 from flow_engine.state.work import LoadedConversation, Outcome, Work
@@ -171,9 +172,10 @@ class Turns:
     def _add(self, event: InboundEvent, turn: Turn, writer: TurnWriter, outcome: Outcome) -> None:
         work, contact = self._work, turn.contact
         if contact.id:
-            work.contacts[contact.id] = contact
-            for change in writer.patches:
-                work.patch(contact.id, change)
+            before, work.contacts[contact.id] = work.contacts.get(contact.id), contact
+            if before is None or (writer.patches and not is_same(before, contact)):
+                for change in writer.patches:
+                    work.patch(contact.id, change)
             work.verified += [Identity(turn.conversation.bot_id, *one, contact.id) for one in event.verified]
         work.messages.extend(writer.messages)
         if writer.said:

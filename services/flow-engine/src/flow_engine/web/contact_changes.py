@@ -2,75 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 from uuid import UUID
-from zoneinfo import available_timezones
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from contracts.people import PROFILE_FIELDS, Identifier, identifier
+from contracts.contact_fields import Labels, ProfileFields
+from contracts.people import PROFILE_FIELDS
 from contracts.sentences import sentence
 from servicekit.web.problems import ProblemError
 from servicekit.web.requests import parse_json
 
-LONGEST_FIELD, LONGEST_LABEL, MOST_LABELS = 1024, 256, 200
 M = TypeVar("M", bound=BaseModel)
 
 
-def _identifier(kind: Identifier, what: str) -> AfterValidator:
-    def check(value: str) -> str:
-        if identifier(kind, value) is None or (kind == "email" and "@" not in value):
-            raise ValueError(what)
-        return value
+class ContactFields(ProfileFields):
+    """The profile and the variables."""
 
-    return AfterValidator(check)
-
-
-def _date(value: str) -> str:
-    date.fromisoformat(value)
-    return value
-
-
-def _timezone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError("a time zone by its name, such as Europe/Riga")
-    return value
-
-
-Text = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_FIELD)]
-Label = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_LABEL)]
-Labels = Annotated[tuple[Label, ...], Field(max_length=MOST_LABELS)]
-
-
-class ContactFields(BaseModel):
-    """The profile."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    external_id: Annotated[Text, _identifier("external_id", "1 to 256 printable characters")] | None = None
-    """The person's key in another system; no other contact of the bot has it."""
-    name: Text | None = None
-    """The whole name."""
-    first_name: Text | None = None
-    last_name: Text | None = None
-    username: Text | None = None
-    email: Annotated[Text, _identifier("email", "an e-mail address")] | None = None
-    phone: Annotated[Text, _identifier("phone", "a number with its country's code, such as +49 170 1234567")] | None = (
-        None
-    )
-    photo: Text | None = None
-    """The URL of a picture."""
-    birthday: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$"), AfterValidator(_date)] | None = None
-    """A date, such as 1990-05-17."""
-    city: Text | None = None
-    country: Text | None = None
-    language: (
-        Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35)] | None
-    ) = None
-    """A language tag, such as en or pt-BR."""
-    timezone: Annotated[Text, AfterValidator(_timezone)] | None = None
-    """A time zone, such as Europe/Riga."""
     variables: dict[str, Any] = Field(default_factory=dict)
     """What flows and programs keep of the person."""
 

@@ -1,7 +1,7 @@
 """From commands.v1 to inbound: at least once, and known by its event id when it comes again.
 
 A batch is judged, what is accepted is produced in the order it came, each outcome is an event, and only when Kafka has all
-of it the offsets are committed. The engine's word on a start may take seconds (its conversation is held, or its partition
+of it the offsets are committed. The engine's word on a start or a write of a contact may take seconds (its conversation is held, or its partition
 behind): it is told when it comes, while the batches after it go on, and their offsets wait for it.
 Ingress has no Postgres, so there is no fence: a repeat is the engine's to know.
 """
@@ -64,8 +64,8 @@ class Taken(NamedTuple):
     telling: list[asyncio.Task[None]]
 
 
-class Start(NamedTuple):
-    """A start on which the engine has the last word."""
+class Judged(NamedTuple):
+    """A command on which the engine has the last word."""
 
     who: Who
     question: Question
@@ -192,7 +192,7 @@ class Bridge:
 
         Raises NotAcknowledged or ProblemError 503: nothing is over yet.
         """
-        accepted, outcomes, starts = list[Outgoing](), list[Outgoing](), list[Start]()
+        accepted, outcomes, starts = list[Outgoing](), list[Outgoing](), list[Judged]()
         with contextlib.ExitStack() as questions:
             for record, result in zip(records, await self._judge_all(records, questions), strict=True):
                 if isinstance(result, Accepted):
@@ -221,12 +221,12 @@ class Bridge:
                 raise each
         return [each for each in judged if not isinstance(each, BaseException)]
 
-    def _waited_for(self, result: Accepted | Rejected) -> Start | None:
-        """A start on which the engine has the last word, unless its project has as many waiting as it may."""
+    def _waited_for(self, result: Accepted | Rejected) -> Judged | None:
+        """A command on which the engine has the last word, unless its project has as many waiting as it may."""
         if isinstance(result, Rejected) or result.question is None:
             return None
         if self._verdicts.room(result.who.project_id):
-            return Start(result.who, result.question)
+            return Judged(result.who, result.question)
         with result.question:
             return None
 
@@ -256,7 +256,11 @@ class Bridge:
         """`command.accepted`, or what the engine said against it. No word in time: accepted, as over HTTP."""
         if reply is not None and reply.status == "rejected":
             return self._rejected(who, of_reply(reply.problem))
-        return self._event("command.accepted", who, {"status": "accepted" if reply is None else "started"})
+        is_start = who.data["command"]["kind"] == "start"
+        told = {"status": "started" if is_start and reply is not None else "accepted"}
+        if reply is not None and reply.contact_id is not None:
+            told["contact_id"] = reply.contact_id
+        return self._event("command.accepted", who, told)
 
     def _rejected(self, who: Who, problem: ProblemError) -> Outgoing:
         return self._event("command.rejected", who, {"problem": as_body(problem)})

@@ -10,7 +10,7 @@ from contracts.commands import Command
 from contracts.ids import derived_id
 from contracts.project_topics import slug_of
 from contracts.registry import Project, Token
-from ingress.commands.command_plans import Planner
+from ingress.commands.command_plans import JUDGED_BY_ENGINE, Planner
 from ingress.intake.publishing import Intake, Question, digest_of
 from ingress.intake.rate_limits import Limiter
 from ingress.lookup.catalogue import Catalogue
@@ -38,7 +38,7 @@ class Who(NamedTuple):
 
 
 class Accepted(NamedTuple):
-    """The inbound record. `question` is set for a start: the engine has the last word there."""
+    """The inbound record. `question` is set where the engine has the last word: a start, a write of a contact."""
 
     who: Who
     record: Outgoing
@@ -103,7 +103,7 @@ class CommandIntake:
             self._limiter.check_token(limits, "", caller.token_id or "operator")
             who = Who(project_id, ce_id, derived_id("command", project_id, ce_id), data)
             plan = await self._planner.plan(command, bot, event_id=who.event_id, hops=_hops(headers.get("swh-hops")))
-            question = self._intake.ask("verdict") if command.kind == "start" else None
+            question = self._intake.ask("verdict") if command.kind in JUDGED_BY_ENGINE else None
             asks: dict[str, Any] = {
                 "token_id": caller.token_id,
                 "request_digest": digest_of(command.model_dump(mode="json", exclude_none=True)),

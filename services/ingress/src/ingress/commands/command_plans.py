@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from contracts.cloudevents import now_text
-from contracts.commands import Say, SendSignal, Start, UpdateContact
+from contracts.commands import CreateContact, MergeContacts, Say, SendSignal, Start, UpdateContact
+from contracts.ids import NOBODY
 from contracts.inbound import ContactUpdate, InboundBase, MessageReceived, Signal, StartFlow
 from contracts.registry import Bot, Scope
 from ingress.lookup.catalogue import Catalogue
@@ -16,13 +17,17 @@ from servicekit.web.problems import not_found
 
 LONGEST_SIGNAL = 100
 """Characters of the name that a `wait_event` step may wait for."""
-Command = Start | Say | UpdateContact | SendSignal
+Command = Start | Say | CreateContact | UpdateContact | MergeContacts | SendSignal
 SCOPES: dict[type, Scope] = {
     Start: "flows:execute",
     Say: "bots:converse",
+    CreateContact: "data:write",
     UpdateContact: "data:write",
+    MergeContacts: "data:write",
     SendSignal: "flows:execute",
 }
+JUDGED_BY_ENGINE = frozenset({"start", "contact_create", "contact_update", "contact_merge"})
+"""Kinds on which the engine has the last word."""
 
 
 class CommandPlan(NamedTuple):
@@ -51,8 +56,7 @@ class Planner:
         return await self._catalogue.caught_up(lambda: self._plan(command, bot, event_id, hops))
 
     def _plan(self, command: Command, bot: Bot, event_id: str, hops: int) -> CommandPlan:
-        channel_id = self._http_channel(bot) if isinstance(command, Say) else None
-        address = address_of(self._catalogue.view, bot.id, bot.project_id, command.person, channel_id)
+        address = self._address(command, bot)
         base: dict[str, object] = {
             "project_id": bot.project_id,
             "bot_id": bot.id,
@@ -62,7 +66,14 @@ class Planner:
             "received_at": now_text(),
             "hops": hops,
         }
-        return CommandPlan(self._body(command, bot, address, event_id, base), address.key)
+        key = f"{bot.id}/{NOBODY}/{event_id}" if isinstance(command, CreateContact) else address.key
+        return CommandPlan(self._body(command, bot, address, event_id, base), key)
+
+    def _address(self, command: Command, bot: Bot) -> Address:
+        if isinstance(command, CreateContact):
+            return Address(bot.id, NOBODY, NOBODY, None)
+        channel_id = self._http_channel(bot) if isinstance(command, Say) else None
+        return address_of(self._catalogue.view, bot.id, bot.project_id, command.person, channel_id)
 
     def _http_channel(self, bot: Bot) -> str:
         channel = self._catalogue.http_channel(bot)
@@ -85,6 +96,14 @@ class Planner:
                 if address.person is not None:
                     raise invalid("/person", "In the http channel a person is named by peer_id.")
                 return MessageReceived.model_validate({**base, "message_id": event_id, "text": command.text})
+            case CreateContact():
+                told = command.profile.model_dump(exclude_none=True)
+                about = {"profile": told, "variables": command.variables, "create": True}
+                return ContactUpdate.model_validate(
+                    {**base, **about, "add_tags": command.tags, "add_flags": command.flags}
+                )
+            case MergeContacts():
+                return ContactUpdate.model_validate({**base, "person": address.person, "merge": str(command.contact)})
             case UpdateContact():
                 changes = command.model_dump(exclude={"kind", "bot", "person"})
                 return ContactUpdate.model_validate({**base, **changes, "person": address.person})

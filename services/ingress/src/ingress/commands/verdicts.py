@@ -1,4 +1,4 @@
-"""The engine's last word on a start, told when it comes: nobody else's command waits for it."""
+"""The engine's last word on a command, told when it comes: nobody else's command waits for it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from servicekit.kafka.records import Outgoing
 from servicekit.observability.repeats import Repeated
 
 WAITING_PER_PROJECT = 500
-"""Starts of one project whose verdict is waited for. Who has more is told `accepted` for the others at once."""
+"""Commands of one project whose verdict is waited for. Who has more is told `accepted` for the others at once."""
 RETRY_SECONDS = 1.0
 
 
