@@ -13,12 +13,16 @@ from bombs.corpus import Bomb
 from contracts.registry import FlowVersion
 from dispatcher.sending import rendering
 from dispatcher.sending.rendering import ProgramFailed
+from flow_engine.segments import walker
+from flowlang.clock import moment
 from flowlang.language.check import check
 from flowlang.language.compile import compile_flow
 from flowlang.model import Contact, Conversation, Happening, Tools, Turn
 from flowlang.problems import FlowInvalid
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.interpreter import step
+from flowlang.segments.filter import SegmentFilter
+from flowlang.work import TooCostly, Work
 from registry.values import expressions
 
 NOW = "2026-11-21T12:00:00Z"
@@ -129,6 +133,28 @@ def endpoint_filter(bomb: Bomb) -> str:
     return "done"
 
 
+def segment(bomb: Bomb) -> str:
+    """The program is the filter of a segment, which reads the contact's variables in place of all else."""
+    source, variables = bomb.source, dict[str, Any]()
+    for root in ("event", "memory", "user"):
+        variables |= bomb.values.get(root, {})
+        for behind in ".[":
+            source = source.replace(f"{root}{behind}", f"contact.variables{behind}")
+    source = f"({source}) == true"
+    if expressions.read_segment(source)[0]:
+        return "refused"
+    task = walker.Ask(source, moment(NOW), [SegmentFilter(source).seen({"variables": variables})] * 10)
+    work = Work()
+    work.begin()
+    try:
+        SegmentFilter(source).holds(task.people[0], task.now, work)
+    except TooCostly:
+        assert walker.ask(task, lambda: None)[0] is False
+        return "failed"
+    assert walker.ask(task, lambda: None)
+    return "done"
+
+
 def _over_events(bomb: Bomb) -> str:
     """The program with the names of `_event`: others an endpoint's program may not have."""
     source = bomb.source
@@ -149,6 +175,6 @@ def _event(bomb: Bomb) -> dict[str, Any]:
 
 DOORS: dict[str, dict[str, Callable[[Bomb], str]]] = {
     "liquid": {"publish": publish, "turn": turn, "answer": answer, "endpoint template": endpoint_template},
-    "cel": {"publish": publish, "turn": turn, "endpoint filter": endpoint_filter},
+    "cel": {"publish": publish, "turn": turn, "endpoint filter": endpoint_filter, "segment": segment},
     "jmespath": {"publish": publish, "turn": turn},
 }

@@ -18,7 +18,7 @@ from flow_engine.segments.members import Segments, read_filter
 from flow_engine.store import contact_lists
 from support.data_api import KafkaOfWorld, data_api, token
 from support.engine_database import engine_pool
-from support.engine_world import BOT, PROJECT, EngineWorld
+from support.engine_world import BOT, PROJECT, EngineWorld, flow, flow_version
 from support.workers_in_memory import WorkersInMemory
 
 THEIRS, OTHER_BOT = "project-2", "bot-of-another-project"
@@ -182,6 +182,40 @@ async def test_who_costs_too_much_or_ends_the_worker_is_no_member(
     workers.ends = lambda task, progress: any(one["name"] == "Anna 3" for one in task.people)
     found = await segments.members(pool, bot, read_filter("contact.name.matches('Anna')"), None, 50)
     assert len(found.items) == 4
+
+
+ASKING = {
+    "schema": "flow/1", "slug": "asking", "name": "asking", "start": "ask",
+    "triggers": [{"id": "ask", "type": "command", "value": "/ask", "to": "ask"}],
+    "nodes": {
+        "ask": {"type": "condition", "branches": [{"if": 'in_segment("vips") || in_segment("walked")', "to": "in"}],
+                "else": "out", "ports": {"error": "failed"}},
+        "in": {"type": "say", "parts": [{"text": "in"}]},
+        "out": {"type": "say", "parts": [{"text": "out"}]},
+        "failed": {"type": "say", "parts": [{"text": "failed"}]},
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("loops", [False, True], ids=["here", "in a worker"])
+async def test_a_flow_asks_for_the_segment_as_it_is_now(world: EngineWorld, loops: bool) -> None:
+    for entity in (flow_version(ASKING, flow="flow-9"), flow("asking", id="flow-9")):
+        world.view.put(entity)
+    nobody, wanted = "[false].exists(no, no)" if loops else "false", "contact.name == 'Anna'"
+    wanted = f"[true].exists(yes, yes) && {wanted}" if loops else wanted
+    world.view.put(WALKED.model_copy(update={"filter": nobody}))
+
+    async def answer() -> str:
+        await world.say("/ask", profile={"name": "Anna"})
+        return (await world.said())[-1]
+
+    assert await answer() == "failed"
+    world.view.put(VIPS.model_copy(update={"filter": nobody}))
+    assert await answer() == "out"
+    world.view.put(VIPS.model_copy(update={"filter": wanted}))
+    assert await answer() == "in"
+    world.view.put(VIPS.model_copy(update={"filter": "has(contact.created_at)"}))
+    assert await answer() == "failed"
 
 
 GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "segments.md"

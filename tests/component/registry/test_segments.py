@@ -54,3 +54,40 @@ async def test_another_projects_segment_is_not_there(registry: RegistryUnderTest
     made = await project.post("/v1/segments", VIP)
     await other.call("GET", f"/v1/segments/{made['id']}", expect=404)
     await other.post("/v1/segments", VIP)
+
+
+def asking(segment: str) -> dict[str, object]:
+    return {
+        "schema": "flow/1", "slug": "asking", "name": "Asking", "start": "ask",
+        "triggers": [{"id": "hi", "type": "command", "value": "/hi", "when": f'in_segment("{segment}")', "to": "ask"}],
+        "nodes": {"ask": {"type": "condition", "branches": [{"if": f'in_segment("{segment}")', "to": "end"}]}, "end": {"type": "end"}},
+    }  # fmt: skip
+
+
+async def test_a_segment_that_a_published_flow_asks_for_stays(project: Project) -> None:
+    bot = (await project.post("/v1/bots", {"name": "Shop"}))["id"]
+    made = await project.post("/v1/flows", {"bot": bot, "document": asking("vip")})
+    assert {one["code"] for one in made["problems"]} == {"unknown-segment"}
+    path, publish = f"/v1/flows/{made['id']}", f"/v1/flows/{made['id']}/publish"
+    await project.post(publish, expect=422)
+    segment = f"/v1/segments/{(await project.post('/v1/segments', VIP))['id']}"
+    await project.post(publish, expect=200)
+    for body in ({"name": "vips"}, {"filter": "has(contact.last_seen_at)"}):
+        problem = await project.call("PATCH", segment, body, expect=409)
+        assert problem["used_by"][0]["name"] == "Asking"
+    await project.call("DELETE", segment, expect=409)
+    await project.call("PATCH", segment, {"filter": '"gold" in contact.tags'})
+    await project.call("PUT", f"{path}/draft", {"document": asking("vip") | {"triggers": []}})
+    await project.call(
+        "PUT", f"{path}/draft", {"document": asking("vip") | {"nodes": {"ask": {"type": "end"}}, "triggers": []}}
+    )
+    await project.post(publish, expect=200)
+    await project.call("DELETE", segment, expect=204)
+
+
+async def test_a_flow_is_told_of_a_segment_that_asks_for_what_it_does_not_know(project: Project) -> None:
+    await project.post("/v1/segments", VIP | {"filter": "contact.last_seen_at > now - duration('24h')"})
+    bot = (await project.post("/v1/bots", {"name": "Shop"}))["id"]
+    made = await project.post("/v1/flows", {"bot": bot, "document": asking("vip")})
+    assert {one["pointer"] for one in made["problems"]} == {"#/triggers/0/when", "#/nodes/ask/branches/0/if"}
+    assert "does not know" in made["problems"][0]["detail"]

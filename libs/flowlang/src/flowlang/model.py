@@ -326,6 +326,10 @@ class Turn:
     code: RunCode | None = None
 
 
+def no_segment(name: str, make: Callable[[int], None]) -> None:
+    """There are none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Tools:
     """What the engine lends to a turn; all of it pure.
@@ -345,3 +349,6 @@ class Tools:
     """Is told before a part of a flow is made ready to run; see flowlang.work."""
     opt_out: OptOut | None = None
     """The bot's words by which people unsubscribe."""
+    segment: Callable[[str, Callable[[int], None]], Any] = no_segment
+    """From a segment's name to its flowlang.segments.filter.SegmentFilter, None where there is none that can run. It is given
+    `make`, which it asks before it reads a filter."""

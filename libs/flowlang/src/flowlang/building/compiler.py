@@ -37,6 +37,8 @@ class KnownNames:
     """Unconditional commands of the bot's other published flows, `chat /start` or `url /x`, and the flow's slug."""
     title_limits: Mapping[str, int] = field(default_factory=dict)
     """Type of each of the bot's channels -> characters of a title that it shows; a longer one is told."""
+    segments: Mapping[str, bool] | None = None
+    """Of the project, by name: whether flows may ask for it."""
     text_limits: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """Type of each of the bot's channels -> how long a text may be, in `characters` or `bytes`."""
 
@@ -59,6 +61,8 @@ class Compiler:
         self.given: list[tuple[Given, str]] = []
         self.tests: list[tuple[Reference | str, str]] = []
         """(what is taken together, pointer) of all conditions and computed values."""
+        self.segments: set[str] = set()
+        """Whose members are asked for."""
         self.writes: set[Reference] = set()
         self._path: tuple[str | int, ...] = ()
 
@@ -124,7 +128,7 @@ class Compiler:
     def expression(self, source: str, *parts: str | int, decides: bool = False) -> Expression:
         """A CEL expression."""
         with self.at(*parts):
-            make = partial(Expression, decides=decides, later=self.later, short=self._short)
+            make = partial(Expression, decides=decides, later=self.later, short=self._short, has_person=True)
             if self._short and may_be_short(source):
                 self.short_characters += len(source)
             built = self._try("expression", make, source, _FALSE)
@@ -132,9 +136,23 @@ class Compiler:
             self.compares.extend((one, pointer(*self._path)) for one in built.compares)
             self.given.extend((one, pointer(*self._path)) for one in built.given)
             self.tests.extend((one, pointer(*self._path)) for one in built.tests)
+            for name in built.segments:
+                self._segment(name)
             if built.hint:
                 self.problem("hyphen", built.hint, severity="warning")
             return built
+
+    def _segment(self, name: str) -> None:
+        self.segments.add(name)
+        known = self.known.segments
+        if known is not None and name not in known:
+            self.problem("unknown-segment", f"there is no segment {name!r}: make it, or name one that exists")
+        elif known is not None and not known[name]:
+            message = (
+                f"the segment {name!r} asks for created_at, last_seen_at or channels, which a flow does not know: ask for"
+                " something else"
+            )
+            self.problem("unknown-segment", message)
 
     def value(self, raw: Any, *parts: str | int) -> Value:
         """A value of texts, expressions and literals."""

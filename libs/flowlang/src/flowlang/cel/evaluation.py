@@ -14,6 +14,8 @@ from flowlang.work import CHARACTERS, Work
 
 NODES = 4
 """Nodes of the tree that are a unit of work."""
+IN_SEGMENT = "in_segment"
+"""The function that is asked by the value of this name, which takes the segment's."""
 _ABSENT: Any = object()
 
 
@@ -196,6 +198,9 @@ def _map(node: Node) -> Step:
 
 def _call(node: Node) -> Step:
     name, given = node.value, len(node.children)
+    if name == IN_SEGMENT:
+        segment = node.children[0].value
+        return lambda scene: scene.values[IN_SEGMENT](segment)
     fewest, most, function = FUNCTIONS.get(name, (1, 0, None))
     if function is None or not fewest <= given <= most:
         return _no_function(name, given)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import Any
 
-from flowlang.cel.evaluation import NODES, Scene, Step, compiled, nodes_outside_loops, plain
+from flowlang.cel.evaluation import IN_SEGMENT, NODES, Scene, Step, compiled, nodes_outside_loops, plain
 from flowlang.cel.functions import OFFERED
 from flowlang.cel.mistakes import hint
 from flowlang.cel.parser import Node, parse
@@ -18,7 +18,7 @@ from flowlang.expressions.arguments import Given, given
 from flowlang.expressions.comparisons import comparison
 from flowlang.expressions.operands import Operands, operands, taken_for_true
 from flowlang.expressions.scopes import ROOTS, Scopes
-from flowlang.expressions.trees import Reference, all_nodes, free_names, is_cheap, reads, refuse_costly
+from flowlang.expressions.trees import Reference, all_nodes, free_names, is_cheap, reads, refuse_costly, segments_of
 from flowlang.names import Nearest
 from flowlang.problems import NodeError
 from flowlang.work import TooCostly, Work
@@ -30,19 +30,24 @@ UNITS_A_CHARACTER = 12
 
 class Expression:
     """A CEL expression. For the checker: `reads` are the paths it reads, `compares` what it takes together, `tests` what it
-    takes for true or false, `given` what its functions are given; `hint` is said about hyphens in names."""
+    takes for true or false, `given` what its functions are given, `segments` the names that it asks `in_segment` for; `hint` is
+    said about hyphens in names."""
 
     __slots__ = (
-        "_comparison", "_is_short", "_roots", "_step", "_units", "compares", "given", "hint", "reads", "source", "tests"
+        "_comparison", "_has_person", "_is_short", "_roots", "_step", "_units", "compares", "given", "hint", "reads", "segments",
+        "source", "tests",
     )  # fmt: skip
 
-    def __init__(self, source: str, *, decides: bool = False, later: bool = False, short: bool = False) -> None:
+    def __init__(
+        self, source: str, *, decides: bool = False, later: bool = False, short: bool = False, has_person: bool = False
+    ) -> None:
         """`decides`: it is to be true or false. `later`: it is parsed when it is first evaluated, and fails then if it is wrong.
-        `short`: where it is cheap by its form (`may_be_short`, and no loop or pattern in it) it passes no gate.
+        `short`: where it is cheap by its form (`may_be_short`, and no loop or pattern in it) it passes no gate. `has_person`: it
+        may ask whether the person is in a segment.
 
         Raises ValueError, with a sentence, when it does not parse or could cost too much.
         """
-        self.source = source
+        self.source, self._has_person = source, has_person
         self._is_short: bool | None = None if short and may_be_short(source) else False
         """None: not looked at."""
         self._comparison = comparison(source) if len(source) <= LONGEST_SOURCE else None
@@ -53,6 +58,7 @@ class Expression:
         self.compares: tuple[Operands, ...] = ()
         self.tests: tuple[Reference | str, ...] = ()
         self.given: tuple[Given, ...] = ()
+        self.segments: tuple[str, ...] = ()
         self.hint: str | None = None
         if not later:
             self._parse(decides=decides)
@@ -78,6 +84,9 @@ class Expression:
         self._roots = tuple(sorted(free_names(tree)))
         self._refuse_unknown(tree)
         refuse_costly(tree)
+        self.segments = segments_of(tree)
+        if self.segments:
+            self._roots += (IN_SEGMENT,)
         self._step = compiled(tree)
         self._units = 1 + nodes_outside_loops(tree) // NODES
 
@@ -88,7 +97,10 @@ class Expression:
                 hint = f". {self.hint}" if self.hint else known
                 raise ValueError(f"there is no {name!r}{hint}")
         for node in all_nodes(tree):
-            if node.kind in ("call", "method") and node.value not in OFFERED:
+            if node.kind == "call" and node.value == IN_SEGMENT:
+                if not self._has_person:
+                    raise ValueError(f"{IN_SEGMENT}() is for the conditions of flows")
+            elif node.kind in ("call", "method") and node.value not in OFFERED:
                 raise ValueError(f"there is no function {node.value!r}; there are: {', '.join(sorted(OFFERED))}")
 
     def evaluate(self, scopes: Scopes) -> Any:
@@ -121,7 +133,7 @@ class Expression:
         try:
             work.charge(self._units)
             return plain(self._step(Scene(values, work)), work)  # type: ignore[misc]
-        except TooCostly:
+        except (TooCostly, NodeError):
             raise
         except Missing as error:
             missing = f"{error} in {self.source[:80]!r}"

@@ -18,7 +18,10 @@ class Scopes(Protocol):
         """What the programs of this turn, event or request may still do, all together."""
 
     def scope(self, name: str) -> Any:
-        """The value of a root. Raises NodeError when it may not be touched (memory without a person)."""
+        """The value of a root. Raises NodeError when it may not be touched (memory without a person).
+
+        Where there is a person, that of `in_segment` is a function: whether they are in the segment of this name.
+        """
 
     def missing(self, name: str) -> None:
         """`name` was read and has no value. Raises NodeError where the flow is strict."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
+from flowlang.cel.evaluation import IN_SEGMENT
 from flowlang.cel.parser import Node
 from flowlang.cel.values import TYPES
 
@@ -37,11 +38,25 @@ def _refuse_costly_loop(loop: Node) -> None:
                 raise ValueError(f"{node.value[0]}() inside another such loop costs too much")
             if node.kind in ("call", "method") and node.value == "matches":
                 raise ValueError(f"matches() inside {macro}() costs too much")
+            if node.kind == "call" and node.value == IN_SEGMENT:
+                raise ValueError(f"{IN_SEGMENT}() inside {macro}() costs too much: ask it before")
 
 
 def is_cheap(node: Node) -> bool:
     """Each of its steps does a bounded thing once, and charges for what it goes over."""
     return node.kind != "loop" and node.value != "matches"
+
+
+def segments_of(tree: Node) -> tuple[str, ...]:
+    """The names that `in_segment` is asked for. Raises ValueError where one is no literal."""
+    names = []
+    for node in all_nodes(tree):
+        if node.kind == "call" and node.value == IN_SEGMENT:
+            literal = node.children[0] if len(node.children) == 1 else None
+            if literal is None or literal.kind != "literal" or not isinstance(literal.value, str):
+                raise ValueError(f'{IN_SEGMENT}() takes the name of a segment as a literal: {IN_SEGMENT}("vips")')
+            names.append(literal.value)
+    return tuple(names)
 
 
 def all_nodes(tree: Node) -> Iterator[Node]:

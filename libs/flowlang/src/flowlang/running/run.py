@@ -33,6 +33,7 @@ from flowlang.model import (
 from flowlang.problems import NodeError
 from flowlang.running import ownership
 from flowlang.running.bot_flows import BotFlows
+from flowlang.running.membership import IN_SEGMENT, Membership
 from flowlang.running.parts import in_parts
 from flowlang.running.payloads import payload_of, split_payload
 from flowlang.running.person import Person
@@ -150,7 +151,9 @@ class Run:
             found = self._scopes[name] = self._made_scope("user" if name == "contact" else name)
         return found
 
-    def _made_scope(self, name: str) -> dict[str, Any]:
+    def _made_scope(self, name: str) -> Any:
+        if name == IN_SEGMENT:
+            return Membership(self.contact, self.conversation.bot_id, self.now, self.tools, self.work)
         if name == "memory":
             return self._memory()
         if name == "user":
@@ -160,11 +163,9 @@ class Run:
         if name == "event":
             return self._event()
         if name == "bot":
-            bot = self.tools.bot
-            return {**bot.get("variables", {}), **bot}
+            return {**self.tools.bot.get("variables", {}), **self.tools.bot}
         if name == "system":
-            channel = self.tools.channel
-            channel_names = {"channel": channel.get("type"), "channel_id": channel.get("id")}
+            channel_names = {"channel": self.tools.channel.get("type"), "channel_id": self.tools.channel.get("id")}
             return {"now": self.now, "last_message": self.conversation.last_message, **channel_names}
         return {}
 
@@ -372,8 +373,8 @@ class Run:
             self.emit_event("bot.unsubscribed", {"reason": "opted-out"})
 
     def _forget_person(self) -> None:
-        self._scopes.pop("user", None)
-        self._scopes.pop("contact", None)
+        for name in ("user", "contact", IN_SEGMENT):
+            self._scopes.pop(name, None)
 
     # --- the result
 

@@ -57,6 +57,9 @@ class Catalogue(Protocol):
     def api_call(self, project_id: str, name: str) -> ApiCall | None:
         """A named API call."""
 
+    def segment(self, project_id: str, name: str) -> str | None:
+        """The filter of a project's segment, as it is now."""
+
     def is_deleted(self, kind: str, id: str) -> bool:
         """Whether its tombstone was seen; unknown is not deleted."""
 

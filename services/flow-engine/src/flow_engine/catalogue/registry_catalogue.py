@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ import structlog
 
 from channels.discovery import installed
 from contracts.ids import conversation_key, split_conversation_key
-from contracts.registry import ApiCall, Bot, Channel, Flow, Trigger
+from contracts.registry import ApiCall, Bot, Channel, Flow, Segment, Trigger
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.making import KeptNodes, MayMake
 from flow_engine.catalogue.port import Retired, Surroundings
@@ -26,6 +26,8 @@ from flowlang.model import Conversation, Tools
 from flowlang.problems import FlowInvalid
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.parts import TextLimit
+from flowlang.segments.filter import SegmentFilter
+from flowlang.segments.kept import KeptFilters
 from flowlang.work import elsewhere
 from servicekit.loop.batches import Infrastructure
 from servicekit.registry_view.stamps import Stamp
@@ -68,6 +70,7 @@ class RegistryCatalogue:
         self._around: OrderedDict[tuple[str, str], Surroundings] = OrderedDict()
         self._bots: OrderedDict[str, _Known] = OrderedDict()
         self._kept, self._may_make = KeptNodes(), MayMake()
+        self._filters = KeptFilters()
         self._retired: dict[str, Retired] = {}
         self._bot_of: dict[str, str] = {}
         """Of the flows and channels that surroundings were made of: a deleted one does not say it any more."""
@@ -126,6 +129,7 @@ class RegistryCatalogue:
             elsewhere,
             partial(self._may_make, project_id),
             bot.opt_out if bot else None,
+            partial(self._filter, project_id),
         )
         return Surroundings(self._flows_of(bot_id), tools, _encoded(shown_bot), _encoded(shown_channel), self._in_house)
 
@@ -220,6 +224,14 @@ class RegistryCatalogue:
     def api_call(self, project_id: str, name: str) -> ApiCall | None:
         found: ApiCall | None = self._view.find("api_call", "name", (project_id, name))
         return found
+
+    def segment(self, project_id: str, name: str) -> str | None:
+        found: Segment | None = self._view.find("segment", "name", (project_id, name))
+        return found.filter if found else None
+
+    def _filter(self, project_id: str, name: str, make: Callable[[int], None]) -> SegmentFilter | None:
+        source = self.segment(project_id, name)
+        return None if source is None else self._filters.filter(source, make)
 
     def is_deleted(self, kind: str, id: str) -> bool:
         return self._view.deleted(kind, id)

@@ -69,6 +69,8 @@ class Event:
     results: list[dict[str, Any]] = field(default_factory=list)
     """Of its code nodes."""
     gone: set[Version] = field(default_factory=set)
+    segments: dict[str, str | None] = field(default_factory=dict)
+    """Filters that its conditions have asked for in a worker, by the segments' names: those of one event are of one moment."""
     begun: Turn | None = None
     """As far as it was made at once, where it has come to code."""
     refused: str | None = None
@@ -209,12 +211,15 @@ def _task(event: Event, refusal: Refusal | None) -> Step:
     return Step(
         event.around.flows.versions, frozenset(event.gone), tools.bot, tools.channel,
         event.conversation, event.contact, event.happening, tuple(event.results), refusal, tools.opt_out,
+        dict(event.segments),
     )  # fmt: skip
 
 
 async def _teach(worker: Asks, event: Event, unknown: Unknown, catalogue: Catalogue) -> float:
     """Give the worker the versions that it lacks, or note that they are gone; seconds of CPU. Raises UnknownVersion."""
     spent = 0.0
+    if unknown.segment is not None:
+        event.segments[unknown.segment] = catalogue.segment(event.project, unknown.segment)
     for version in unknown.versions:
         data = catalogue.flow_data(*version)
         if data is None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from contracts.registry import OptOut
@@ -16,6 +17,8 @@ from flowlang.model import Contact, Conversation, Happening, RunCode, Tools, Tur
 from flowlang.problems import NodeError
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.interpreter import step
+from flowlang.segments.filter import SegmentFilter
+from flowlang.segments.kept import KeptFilters
 
 TARGET = f"{__name__}:make"
 MOST_GRAPHS, MOST_BOTS = 128, 32
@@ -54,6 +57,8 @@ class Step(NamedTuple):
     results: tuple[dict[str, Any], ...] = ()
     refusal: Refusal | None = None
     opt_out: OptOut | None = None
+    segments: Mapping[str, str | None] = {}
+    """Filters of the project's segments, by their names, as far as the step has asked for them; None: there is no such segment."""
 
 
 class Learn(NamedTuple):
@@ -66,9 +71,10 @@ class Learn(NamedTuple):
 
 
 class Unknown(NamedTuple):
-    """The step needs versions that are not here: have them learnt, and make it again."""
+    """The step needs versions that are not here: have them learnt, and make it again; with the filter of `segment`."""
 
     versions: tuple[Version, ...]
+    segment: str | None = None
 
 
 class Again(NamedTuple):
@@ -87,6 +93,14 @@ class _NotHere(BaseException):
         self.version = version
 
 
+class _SegmentNotHere(BaseException):
+    """A condition asks for a segment that is not here. No node has to do with it, so none catches it."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 def make(links: LinkMaker) -> StepWorker:
     """The target of servicekit.workers."""
     return StepWorker(links)
@@ -102,6 +116,7 @@ class StepWorker:
         self._gone: frozenset[Version] = frozenset()
         self._sizes: dict[Version, int] = {}
         self._kept = KeptNodes(MOST_MADE_BYTES, MOST_MADE_BYTES // 2)
+        self._filters = KeptFilters()
 
     def __call__(self, task: Step | Learn, progress: Callable[[], None]) -> Turn | RunCode | Unknown | Again | None:
         """A finished turn, the code that it waits for, or what it lacks. Raises what user code cannot cause."""
@@ -116,6 +131,8 @@ class StepWorker:
             return self._step(task, flows, _gate(task.refusal, progress))
         except _NotHere as error:
             return Unknown((error.version,))
+        except _SegmentNotHere as error:
+            return Unknown((), error.name)
         except _MadeMuch:
             return Again()
 
@@ -166,7 +183,18 @@ class StepWorker:
 
     def _tools(self, task: Step, gate: Callable[[], None]) -> Tools:
         project, bot = task.conversation.project_id, task.conversation.bot_id
-        return Tools(self._links.for_bot(project, bot), task.bot, task.channel, project, gate, _making(), task.opt_out)
+        return Tools(
+            self._links.for_bot(project, bot), task.bot, task.channel, project, gate, _making(), task.opt_out,
+            partial(self._filter, task.segments),
+        )  # fmt: skip
+
+    def _filter(
+        self, segments: Mapping[str, str | None], name: str, make: Callable[[int], None]
+    ) -> SegmentFilter | None:
+        if name not in segments:
+            raise _SegmentNotHere(name)
+        source = segments[name]
+        return None if source is None else self._filters.filter(source, make)
 
 
 def _making() -> Callable[[int], None]:

@@ -63,6 +63,11 @@ class Checks:
         found: set[str] = await self._made("called_apis", document)
         return found
 
+    async def segments_asked(self, document: Document) -> set[str]:
+        """See values.flow_documents.segments_asked."""
+        found: set[str] = await self._made("segments_asked", document)
+        return found
+
     async def webhook_entry(self, document: Document, entry: str) -> Mapping[str, str] | None:
         """See values.flow_documents.webhook_entry."""
         found: Mapping[str, str] | None = await self._made("webhook_entry", document, entry)

@@ -10,12 +10,13 @@ from channels.discovery import Connectors
 from channels.limits import Limits
 from contracts.cloudevents import rfc3339
 from contracts.ids import uuid7
-from contracts.registry import ApiCall, Bot, Channel, Entity, Flow, FlowVersion, Trigger, in_project
+from contracts.registry import ApiCall, Bot, Channel, Entity, Flow, FlowVersion, Segment, Trigger, in_project
 from flowlang.building.compiler import KnownNames
 from registry import errors
 from registry.entities import Stored
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
+from registry.resources.segments import IN_FLOWS
 from registry.site import Site
 from registry.store import postgres_drafts, postgres_entities
 from registry.values import flow_documents
@@ -213,6 +214,10 @@ async def _go_live(unit: Unit, entity: Flow, document: Document, extra: dict[str
         found = await postgres_entities.find_unique(unit.connection, ApiCall, in_project(entity.project_id, name))
         if found is not None:
             uses.append(found.entity)
+    for name in await unit.site.checks.segments_asked(document):
+        segment = await postgres_entities.find_unique(unit.connection, Segment, in_project(entity.project_id, name))
+        if segment is not None:
+            uses.append(segment.entity)
     await unit.save(entity, extra=extra | _about(document), uses=uses)
 
 
@@ -263,6 +268,7 @@ async def _known_names(unit: Unit, bot_id: str, flow_id: str | None, slug: str) 
     not count."""
     calls = await postgres_entities.matching(unit.connection, ApiCall, unit.project, {})
     flows = await postgres_entities.matching(unit.connection, Flow, unit.project, {"bot_id": bot_id})
+    segments = await postgres_entities.matching(unit.connection, Segment, unit.project, {})
     channels = await postgres_entities.matching(unit.connection, Channel, unit.project, {"bot_id": bot_id})
     limits_of = _limits(unit.site.connectors, {channel.entity.type for channel in channels})
     return KnownNames(
@@ -272,6 +278,7 @@ async def _known_names(unit: Unit, bot_id: str, flow_id: str | None, slug: str) 
             unit, [one for one in flows if flow_id != one.id and (flow_id or one.entity.slug != slug)]
         ),
         title_limits={type: limits.button_title for type, limits in limits_of.items() if limits.button_title},
+        segments={segment.entity.name: segment.extra[IN_FLOWS] for segment in segments},
         text_limits={type: limits.text[:2] for type, limits in limits_of.items() if limits.text},
     )
 

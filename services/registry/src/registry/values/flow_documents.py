@@ -9,8 +9,9 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.registry import ENTITY_LIMIT
-from flowlang.building.compiler import KnownNames
+from flowlang.building.compiler import Compiler, KnownNames
 from flowlang.language import document as flow_document
+from flowlang.language.build import build_all
 from flowlang.language.check import check
 from flowlang.problems import FlowInvalid, Problem
 from flowlang.triggers.webhook import WebhookTrigger
@@ -69,6 +70,17 @@ def called_apis(document: Document) -> set[str]:
     except FlowInvalid:
         return set()
     return {name for node in nodes.values() for name in node.api_calls()}
+
+
+def segments_asked(document: Document) -> set[str]:
+    """Names of the segments that its conditions ask for; none where it is no sound document."""
+    try:
+        loaded = flow_document.load(document)
+    except FlowInvalid:
+        return set()
+    compiler = Compiler()
+    build_all(loaded, compiler)
+    return compiler.segments
 
 
 def commands(document: Document) -> Iterator[str]:
