@@ -14,7 +14,7 @@ import pytest
 
 from contracts.registry import Bot, Segment
 from flow_engine.segments import members, walker
-from flow_engine.segments.members import Segments, read_filter
+from flow_engine.segments.members import Segments, evaluated, read_filter
 from flow_engine.store import contact_lists
 from support.data_api import KafkaOfWorld, data_api, token
 from support.engine_database import engine_pool
@@ -139,7 +139,7 @@ async def test_another_projects_people_and_segments_are_seen_by_nothing(
 ) -> None:
     await some_people(world)
     everybody = Segment(id="segment-9", project_id=THEIRS, name="everybody", filter="true")
-    walked = Segment(id="segment-8", project_id=THEIRS, name="walked", filter="[true].exists(yes, yes)")
+    walked = Segment(id="segment-8", project_id=THEIRS, name="walked", filter="size(contact.name) > 0")
     world.view.put(everybody)
     world.view.put(walked)
     theirs = token(world, "theirs", "data:read", project=THEIRS)
@@ -161,7 +161,8 @@ async def test_of_the_same_bot_only_the_projects_own_rows_are_members(
 ) -> None:
     await some_people(world)
     segments, stranger = Segments(WorkersInMemory(lambda: walker.ask)), Bot(id=BOT, project_id=THEIRS, name="Theirs")
-    for filter in ("true", "[true].exists(yes, yes)", '"vip" in contact.tags'):
+    assert evaluated(read_filter("size(contact.name) > 0")) == "walk"
+    for filter in ("true", "size(contact.name) > 0", '"vip" in contact.tags'):
         assert (await segments.members(pool, stranger, read_filter(filter), None, 50)).items == []
 
 
