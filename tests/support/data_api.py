@@ -10,12 +10,11 @@ from typing import Any, Literal
 
 import asyncpg
 import httpx
-import orjson
 from pydantic import SecretStr
 
 from contracts.inbound import ReplyTo
 from contracts.registry import Token
-from contracts.replies import RunReply
+from contracts.replies import ReplyAdapter
 from flow_engine.segments import walker
 from flow_engine.segments.members import Segments, segment_of
 from flow_engine.web.routes import make_app
@@ -63,7 +62,7 @@ class KafkaOfWorld:
         for reply in self._world.out("replies"):
             future = self._futures[(reply.key or b"").decode()]
             if not future.done():
-                future.set_result(RunReply.model_validate(orjson.loads(reply.value or b"")))
+                future.set_result(ReplyAdapter.validate_json(reply.value or b""))
         return 0
 
 

@@ -267,6 +267,33 @@ class ContactUpdate(InboundBase):
     merge: str | None = None
 
 
+class ImportedContact(Model):
+    """A line of an import: a contact that is made, or changed where `contact_id` or the profile's external_id names one.
+
+    `event_id`: under it the line is applied once. `digest` stands for the line where its id follows from the caller's key. The
+    other fields are those of ContactUpdate.
+    """
+
+    line: int
+    event_id: str
+    digest: str | None = None
+    contact_id: str | None = None
+    profile: Profile = Profile()
+    variables: dict[str, Any] = Field(default_factory=dict)
+    add_tags: tuple[str, ...] = ()
+    remove_tags: tuple[str, ...] = ()
+    add_flags: tuple[str, ...] = ()
+    remove_flags: tuple[str, ...] = ()
+    clear: tuple[ProfileField, ...] = ()
+
+
+class ContactImport(InboundBase):
+    """Some lines of an import, in their order, each applied or refused by itself. Key: `bot_id/-/<the import's id>`."""
+
+    kind: Literal["contact_import"] = "contact_import"
+    lines: tuple[ImportedContact, ...]
+
+
 class Attach(InboundBase):
     """An ingress instance wants the bot's messages after `after` and new ones until `until`; no turn is made."""
 
@@ -291,7 +318,8 @@ class Redrive(InboundBase):
 
 Inbound = Annotated[
     MessageReceived | Reachability | StartFlow | UrlOpened | RunCommand | CallResult | MessageResult | TimerFired
-    | Signal | LinkFollowed | ContactUpdate | OwnerChange | AgentMessage | AgentNote | AgentRead | Attach | Redrive,
+    | Signal | LinkFollowed | ContactUpdate | ContactImport | OwnerChange | AgentMessage | AgentNote | AgentRead
+    | Attach | Redrive,
     Field(discriminator="kind"),
 ]  # fmt: skip
 InboundAdapter: TypeAdapter[Any] = TypeAdapter(Inbound)

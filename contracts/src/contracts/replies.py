@@ -46,6 +46,23 @@ class RunReply(Model):
     """Whom it changed or made, where it was about a contact itself."""
 
 
+class ImportedLine(Model):
+    """What became of a line: whom it made or changed, or why it was refused."""
+
+    line: int
+    contact_id: str | None = None
+    problem: Problem | None = None
+
+
+class ImportReply(Model):
+    """What became of lines of an import, in their order."""
+
+    kind: Literal["import"] = "import"
+    instance: str
+    request_id: str
+    lines: tuple[ImportedLine, ...]
+
+
 class MessagesReply(Model):
     """Messages for an attached instance: a backlog (with `request_id`) or copies of new ones.
 
@@ -80,7 +97,7 @@ class Heartbeat(Model):
     instance: str
 
 
-Reply = Annotated[RunReply | MessagesReply | CallReply | Heartbeat, Field(discriminator="kind")]
+Reply = Annotated[RunReply | ImportReply | MessagesReply | CallReply | Heartbeat, Field(discriminator="kind")]
 ReplyAdapter: TypeAdapter[Any] = TypeAdapter(Reply)
 
 TOPIC = Topic(

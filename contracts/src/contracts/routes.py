@@ -139,6 +139,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/contacts", "flow-engine", "Make a contact", "data:write"),
     Route("GET", "/v1/contacts/count", "flow-engine", "How many contacts of a bot there are", "data:read"),
     Route("GET", "/v1/contacts/export", "flow-engine", "All contacts of a bot as a stream", "data:read"),
+    Route("POST", "/v1/contacts/import", "flow-engine", "Make and change contacts, a line each", "data:write"),
     Route("GET", "/v1/contacts/{contact}", "flow-engine", "Show a contact", "data:read"),
     Route("PATCH", "/v1/contacts/{contact}", "flow-engine", "Change a contact", "data:write"),
     Route("POST", "/v1/contacts/{contact}/merge", "flow-engine", "Make two contacts one", "data:write"),

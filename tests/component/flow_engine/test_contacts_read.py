@@ -238,6 +238,9 @@ async def test_the_chat_log_keeps_the_order_in_which_it_was_said(world: EngineWo
     hers = [line for line in whole if line["contact_id"] == one]
     for limit in (1, 2, 50):
         assert await items(http, "/v1/chatlogs", contact=one, limit=limit) == hers
+    world.view.put(Bot(id="second", project_id=PROJECT, name="Second"))
+    assert await items(http, "/v1/chatlogs", contact=one) == hers
+    assert (await http.get("/v1/chatlogs")).status_code == 422
     assert await items(http, "/v1/chatlogs", contact=one, since=later[0]["at"]) == [
         line for line in hers if line in later
     ]

@@ -158,6 +158,7 @@ BENCHES = frozenset(
         "dispatch",
         "e2e",
         "gateway",
+        "contacts",
         "growth",
         "idle",
         "latency",

@@ -13,6 +13,7 @@ from typing import Literal
 from urllib.parse import unquote
 
 import httptools
+from starlette.types import Scope
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from servicekit.http_framing import OVERHEAD_LIMIT, VERSIONS, overhead
@@ -34,6 +35,19 @@ _OFFER = frozenset({b"upgrade", b"http2-settings"})
 """Headers that offer another protocol."""
 _ABSOLUTE = re.compile(rb"https?://([^/?#@]+)(/[^?#]*)?(\?[^#]*)?(?:#.*)?", re.IGNORECASE)
 
+TAKE_TIME = "switchhook.take_time"
+"""In `extensions` of a request's scope: what has its body take as long as it likes, as long as something comes."""
+
+
+def take_its_time(scope: Scope) -> None:
+    """Of a request whose body is read as a stream: from now on it has WHOLE_BODY_SECONDS for each part, and not for the whole.
+
+    While the application reads nothing, the client may wait as long.
+    """
+    if (extension := scope.get("extensions", {}).get(TAKE_TIME)) is not None:
+        extension["take"]()
+
+
 Part = Literal["first byte", "head", "body", "nothing"]
 """What a connection waits for; `nothing`: for the next request, perhaps with bytes that begin none."""
 _SECONDS: dict[Part, float] = {
@@ -47,7 +61,7 @@ _unread = UnreadAnswers()
 class BoundedHttp(HttpToolsProtocol):
     """One connection."""
 
-    _in_head = _in_body = _ended = _over = False
+    _in_head = _in_body = _ended = _over = _takes_time = False
     _overhead = _body_bytes = _chunks = _messages = 0
     _awaited: tuple[Part, int] | None = None
     _due = 0.0
@@ -90,13 +104,16 @@ class BoundedHttp(HttpToolsProtocol):
             if self._overhead > OVERHEAD_LIMIT:
                 self._refuse(bad_request(f"At most {OVERHEAD_LIMIT} bytes that are not the body."))
                 return
-        self._await(self._part())
+        part = self._part()
+        if part == "body" and self._takes_time:
+            self._due = self.loop.time() + _SECONDS[part]
+        self._await(part)
 
     # httptools' callbacks
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._in_head, self._overhead = True, 0
+        self._in_head, self._overhead, self._takes_time = True, 0, False
         self._messages += 1
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -156,6 +173,7 @@ class BoundedHttp(HttpToolsProtocol):
         self.scope["path"] = unquote(path) if "%" in path else path
         self.scope["raw_path"] = target.path
         self.scope["query_string"] = target.query or b""
+        self.scope["extensions"] = {TAKE_TIME: {"take": self._take_time}}
         before, self.cycle = (
             self.cycle,
             Exchange(
@@ -222,6 +240,9 @@ class BoundedHttp(HttpToolsProtocol):
 
     # Time
 
+    def _take_time(self) -> None:
+        self._takes_time = True
+
     def _part(self) -> Part | None:
         """What has to come next from the client, None while it is our turn."""
         if self._in_head:
@@ -254,6 +275,8 @@ class BoundedHttp(HttpToolsProtocol):
         self._clock = None
         if self._awaited is None:
             return
+        if self._takes_time and self.flow.read_paused:
+            self._due = self.loop.time() + _SECONDS["body"]  # It is we who do not read.
         if self.loop.time() < self._due:
             self._set_clock()
         else:

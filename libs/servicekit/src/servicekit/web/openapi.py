@@ -58,6 +58,11 @@ PARAMETERS = {
     "Accept": "`text/event-stream`: a stream of server-sent events",
 }
 """What parameters mean that mean the same everywhere."""
+HEADERS = {
+    "ETag": "Stands for the state that is shown; `If-Match` of a later change takes it",
+    "Location": "The path of what was made, or of what tells what becomes of it",
+}
+"""Headers of answers that mean something here."""
 SECURITY_SCHEMES: Schema = {
     "token": {"type": "http", "scheme": "bearer", "description": "A token of a project, or the operator's"},
     "session": {"type": "http", "scheme": "bearer", "description": "The token of a web chat session"},
@@ -87,13 +92,14 @@ class Problem(BaseModel):
 class Said:
     """One answer: what it means, and the model of its body (None: it has none, or one of any kind).
 
-    `others`: media types in which the same is told instead, to who asks for it so.
+    `others`: media types in which the same is told instead, to who asks for it so. `headers`: those of HEADERS that it has.
     """
 
     what: str
     body: type[BaseModel] | None = None
     media_type: str = JSON
     others: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,10 @@ class Operation:
     query: Mapping[str, Schema] = field(default_factory=dict)
     headers: Mapping[str, Schema] = field(default_factory=dict)
     text: str = ""
+    takes: str = JSON
+    """The media type of the request's body."""
+    refusals: Mapping[int, str] = field(default_factory=dict)
+    """By status: why this route in particular refuses."""
 
 
 def document_path(service: Service) -> str:
@@ -173,7 +183,7 @@ def _operation(row: Route, operation: Operation, refs: Refs) -> Schema:
         made["description"] = operation.text
     if operation.body is not None:
         schema = refs[operation.body] if _is_model(operation.body) else {}
-        made["requestBody"] = {"content": {JSON: {"schema": schema}}}
+        made["requestBody"] = {"content": {operation.takes: {"schema": schema}}}
     return made
 
 
@@ -213,11 +223,15 @@ def _responses(row: Route, operation: Operation, refs: Refs) -> Iterator[tuple[s
             answer["content"] = {said.media_type: {}}
         if said.others:
             answer["content"] |= {media_type: {} for media_type in said.others}
+        if said.headers:
+            answer["headers"] = {name: {"schema": TEXT, "description": HEADERS[name]} for name in said.headers}
         yield str(status), answer
     problem = {MEDIA_TYPE: {"schema": refs[Problem]}}
     if row.scope is not None:
         yield "401", {"description": "No token, or one that is not valid", "content": problem}
         yield "403", {"description": _needs(row), "content": problem}
+    for status, why in operation.refusals.items():
+        yield str(status), {"description": why, "content": problem}
     yield "default", {"description": "A refusal", "content": problem}
 
 

@@ -38,8 +38,13 @@ def api(
     operations: Mapping[str, Operation],
     authoriser: Authoriser,
     table: Sequence[Route] = ROUTES,
+    *,
+    streams: frozenset[str] = frozenset(),
 ) -> ASGIApp:
-    """A service's HTTP: every row of the table, and its OpenAPI document. Raises UnboundRoute when they do not match."""
+    """A service's HTTP: every row of the table, and its OpenAPI document. Raises UnboundRoute when they do not match.
+
+    `streams`: paths that read their body as a stream and bound it themselves.
+    """
     described = document(service, operations, table)
     by_path: dict[str, dict[str, tuple[Route, Handler]]] = {}
     for row, handler in bind(service, handlers, table):
@@ -55,7 +60,7 @@ def api(
     app.router.redirect_slashes = False
     install_problems(app)
     install_database_away(app)
-    return RequestGuard(app)
+    return RequestGuard(app, unlimited=streams)
 
 
 def _widen(by_path: dict[str, dict[str, tuple[Route, Handler]]]) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 
 from contracts import inbound
-from flow_engine.batch import person_lookup
+from flow_engine.batch import importing, person_lookup
 from flow_engine.batch.decoding import decoded
 from flow_engine.batch.held_shares import HeldShares
 from flow_engine.batch.loading import LoadedBatch, load
@@ -132,6 +132,10 @@ class EngineHandler:
             batch.work.dead.append(arrived)
         elif arrived.person_keyed:
             self._pass_on(arrived, batch)
+        elif arrived.body.kind == "contact_import":
+            lines = batch.imported[arrived.event_id]
+            await importing.apply(arrived, lines, batch.work, turns)
+            batch.turns["contact_update"] += len(lines)
         elif arrived.body.kind == "attach":
             attach(arrived, batch.work.conversations[arrived.key], batch)
         else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.ids import split_conversation_key
-from flow_engine.batch import parking
+from flow_engine.batch import importing, parking
 from flow_engine.batch.held_shares import HeldShares
 from flow_engine.batch.parking import AT_ONCE, MOST_HELD, Redriven, redriven
 from flow_engine.batch.person_lookup import as_id, goes_to_contact, is_of_contact, named
@@ -32,6 +32,8 @@ class LoadedBatch:
     """By a name whose contact has no conversation, or that is to be merged: the contact's id, for those that are written to."""
     peers: dict[str, Conversations] = field(default_factory=dict)
     """By the key of a record that names a peer without a channel: the conversations that there are, the last used first."""
+    imported: dict[str, list[importing.Line]] = field(default_factory=dict)
+    """By the id of an import's record: its lines, each as a change of a contact or the making of one."""
     backlogs: dict[tuple[str, int], list[dict[str, Any]]] = field(default_factory=dict)
     """By conversation key and the `after` of an attach."""
     redriven: dict[str, Redriven] = field(default_factory=dict)
@@ -65,6 +67,7 @@ async def load(
             batch.redriven[one.key] = await redriven(reads, one)
     arrived = [*arrived, *batch.waiting()]
     await _load_conversations(reads, batch.work, arrived)
+    batch.imported = await importing.load(reads, batch.work, arrived)
     await _load_held(reads, batch, arrived)
     shares.note(one.conversation.project_id for one in batch.work.conversations.values() if one.held)
     arrived += [event for event in batch.waiting() if event.key in batch.crowded]
@@ -78,7 +81,8 @@ async def load(
         if one.body.kind == "attach":
             after: int = one.body.after
             batch.backlogs[(one.key, after)] = await reads.backlog(conversation_id(one.key), after)
-    await _load_repeats(reads, batch.work, arrived)
+    lines = [line for lines in batch.imported.values() for line in lines]
+    await _load_repeats(reads, batch.work, [*arrived, *lines])
     return batch
 
 
@@ -207,5 +211,7 @@ def _asks_for_the_first(one: Arrived, work: Work) -> bool:
     body = one.body
     if body.request_digest is not None and body.kind != "message":
         return True
+    if body.kind == "contact_import" or importing.is_line(one):
+        return False
     wants = body.reply_to is not None or body.request_digest is not None
     return wants and contains(work.conversations[one.key].seen, fingerprint(one.event_id))

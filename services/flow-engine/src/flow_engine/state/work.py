@@ -108,6 +108,8 @@ class Work:
     """Contacts that are made or changed by their own keys: what they are told makes them nobody else."""
     verified: list[Identity] = field(default_factory=list)
     """In the order in which it was told: of one identifier the last counts."""
+    told: dict[tuple[str, str, str], str] = field(default_factory=dict)
+    """(bot, kind, value) of these -> the id of the contact that was told it last."""
     timers: dict[str, TimerRow] = field(default_factory=dict)
     ended_timers: set[str] = field(default_factory=set)
     messages: list[MessageRow] = field(default_factory=list)
@@ -178,6 +180,11 @@ class Work:
         """A later turn decides what became of an earlier event."""
         before = self.log_changes.get(event_id)
         self.log_changes[event_id] = LogChange(status, (before.part if before else b"") + b"\n" + part)
+
+    def verify(self, identities: list[Identity]) -> None:
+        """These identify contacts from now on."""
+        self.verified += identities
+        self.told.update(((one.bot_id, one.kind, one.value), one.contact_id) for one in identities)
 
     def patch(self, contact_id: str, change: PatchContact) -> None:
         """Add a change of a contact; one that this batch makes is saved whole."""

@@ -35,9 +35,10 @@ SELECT '' AS term, contact_id AS id
 """
 _FOUND = """
 SELECT term, contact_id AS id FROM contact_term
- WHERE bot_id = $1 AND kind = 'word' AND term >= $4 AND term < $4 || U&'\\+10FFFF' AND (term, contact_id) > ($5, $2)
- ORDER BY term, contact_id LIMIT $3
+ WHERE bot_id = $1 AND kind = 'word' AND term >= $3 AND term < $3 || U&'\\+10FFFF' AND (term, contact_id) > ($4, $2)
+ ORDER BY term, contact_id LIMIT {most}
 """
+"""`most` is a number in the text: a plan for any limit sorts all that are found."""
 _COLUMNS = """
 c.id, c.id AS contact_id, c.project_id, c.bot_id, c.external_id, c.phone, c.email, c.profile, c.variables, c.tags, c.flags, c.version,
 c.created_at
@@ -199,7 +200,7 @@ async def _candidates(
 ) -> Sequence[Any]:
     if word is not None:
         term, id = after or ("", "00000000-0000-0000-0000-000000000000")
-        return await connection.fetch(_FOUND, asked.bot_id, id, most, word, term)
+        return await connection.fetch(_FOUND.format(most=int(most)), asked.bot_id, id, word, term)
     before = after.id if after else LAST
     for kind, label in (("tag", asked.tag), ("flag", asked.flag), asked.label or ("", None)):
         if label is not None:

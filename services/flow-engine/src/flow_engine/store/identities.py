@@ -14,6 +14,7 @@ from flow_engine.errors import StaleContact
 from flow_engine.state.patches import COLUMNS, dumps, joined, split_profile
 from flow_engine.state.rows import Identity
 from flow_engine.state.work import Work
+from flow_engine.store import own_identities
 from flow_engine.store.loading import contact_of
 from flow_engine.store.port import Name
 from flowlang.model import Contact
@@ -34,11 +35,6 @@ _PUT = """
 INSERT INTO identity (bot_id, kind, value, contact_id) VALUES ($1, $2, $3, $4)
 ON CONFLICT (bot_id, kind, value) DO UPDATE SET contact_id = EXCLUDED.contact_id
 """
-_CLAIM = """
-INSERT INTO identity (bot_id, kind, value, contact_id) VALUES ($1, $2, $3, $4)
-ON CONFLICT (bot_id, kind, value) DO UPDATE SET contact_id = identity.contact_id RETURNING contact_id
-"""
-"""Whose it is then: waits for who is being told it at the same moment."""
 _BOTH = """
 SELECT id AS contact_id, external_id, phone, email, profile, variables, tags, flags
   FROM contact WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
@@ -70,25 +66,20 @@ async def holders(connection: Connection, names: Sequence[Name]) -> dict[Name, C
 async def save(work: Work, connection: Connection) -> dict[str, str]:
     """Keep what a batch has verified, in its order. Contacts that were merged by that -> who they are now."""
     merged: dict[str, str] = {}
-    arrays = IDENTITIES.arrays(work.verified)
-    if work.verified and await connection.fetchval(_IS_NEWS, *arrays):
-        for identity in work.verified:
-            if identity.kind == "external_id" and identity.value and identity.contact_id in work.own_writes:
-                await _claim(identity, connection)
-            else:
-                await _verify(identity, merged, connection)
+    if not work.verified or not await connection.fetchval(_IS_NEWS, *IDENTITIES.arrays(work.verified)):
+        return merged
+    own = [one for one in work.verified if one.contact_id in work.own_writes and _told_last(one, work)]
+    for identity in work.verified:
+        if identity.contact_id not in work.own_writes:
+            await _verify(identity, merged, connection)
+    if own:
+        await own_identities.save(own, set(work.new_contacts), connection)
     return merged
 
 
-async def _claim(identity: Identity, connection: Connection) -> None:
-    """A contact's own write is refused where another one has the external id: judged again, it is."""
-    *name, told_of = identity
-    contact_id = await connection.fetchval(_SELF, told_of)
-    if contact_id is None:
-        return
-    await connection.execute(_DROP_OTHERS, contact_id, identity.kind, identity.value)
-    if await connection.fetchval(_CLAIM, *name, contact_id) != contact_id:
-        raise StaleContact("another contact was told the external id since it was looked for")
+def _told_last(identity: Identity, work: Work) -> bool:
+    """Whether the batch has told it nobody else since."""
+    return work.told.get(identity[:3], identity.contact_id) == identity.contact_id
 
 
 async def _verify(identity: Identity, merged: dict[str, str], connection: Connection) -> None:

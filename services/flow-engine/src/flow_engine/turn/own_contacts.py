@@ -37,7 +37,7 @@ def change(work: Work, event: InboundEvent) -> list[Effect] | Refused:
     before, wanted = event.contact, event.body.if_version
     if not before.id:
         return GONE
-    read = work.read_versions[before.id]
+    read = work.read_versions.get(before.id, 0)
     version = read + work.changes[before.id]
     if wanted is not None and wanted != version:
         return _stale(version)
@@ -85,6 +85,13 @@ def merge(work: Work, event: InboundEvent) -> list[Effect] | Refused:
     return event.has_done(effects)
 
 
+def holder_of(work: Work, bot_id: str, kind: str, value: str) -> str | None:
+    """The id of the contact that has an identifier, as far as the batch has come."""
+    name = (bot_id, kind, value)
+    id = work.told.get(name) or work.holders.get(name)
+    return work.merges.get(id, id) if id else None
+
+
 def _stale(version: int) -> Refused:
     return Refused("stale", 412, f'The contact was changed meanwhile: its ETag is now "{version}".')
 
@@ -100,8 +107,7 @@ def _taken(work: Work, event: InboundEvent) -> Refused | None:
     """An external id is one person's."""
     bot_id = event.loaded.conversation.bot_id
     for kind, value in people.verified(event.body.profile, ("external_id",)):
-        told = (one.contact_id for one in reversed(work.verified) if one[:3] == (bot_id, kind, value))
-        holder = next(told, None) or work.holders.get((bot_id, kind, value))
+        holder = holder_of(work, bot_id, kind, value)
         if holder is not None and holder != event.contact.id:
             return Refused("contact-exists", 409, f"The contact {holder} has this external_id.", holder)
     return None

@@ -176,7 +176,8 @@ class Turns:
             if before is None or (writer.patches and not is_same(before, contact)):
                 for change in writer.patches:
                     work.patch(contact.id, change)
-            work.verified += [Identity(turn.conversation.bot_id, *one, contact.id) for one in event.verified]
+            if event.verified:
+                work.verify([Identity(turn.conversation.bot_id, *one, contact.id) for one in event.verified])
         work.messages.extend(writer.messages)
         if writer.said:
             work.said.setdefault(event.loaded.id, []).extend(writer.said)

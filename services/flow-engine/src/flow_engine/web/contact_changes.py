@@ -72,16 +72,17 @@ def _pointer(place: tuple[int | str, ...]) -> str:
 
 def made(new: NewContact) -> dict[str, Any]:
     """The fields of contracts.inbound.ContactUpdate that make this contact."""
-    return _change(new) | {"create": True, "add_tags": new.tags, "add_flags": new.flags}
+    return fields_changed(new) | {"create": True, "add_tags": new.tags, "add_flags": new.flags}
 
 
 def changed(change: ContactChange) -> dict[str, Any]:
     """The fields of contracts.inbound.ContactUpdate that make this change."""
     labels = ("add_tags", "remove_tags", "add_flags", "remove_flags")
-    return _change(change) | {name: getattr(change, name) for name in labels}
+    return fields_changed(change) | {name: getattr(change, name) for name in labels}
 
 
-def _change(fields: ContactFields) -> dict[str, Any]:
+def fields_changed(fields: ContactFields) -> dict[str, Any]:
+    """What is set and what is cleared of the profile, and the variables."""
     said = {name: getattr(fields, name) for name in PROFILE_FIELDS if name in fields.model_fields_set}
     return {
         "profile": {name: value for name, value in said.items() if value is not None},

@@ -22,6 +22,7 @@ from flow_engine.store.chat_log import Line, LinePlace
 from flow_engine.store.contact_lists import ContactPage, Filter, Listed, Place
 from flow_engine.web import contact_changes, views, writing
 from flow_engine.web.contact_changes import ContactChange, Merge, NewContact
+from flow_engine.web.importing import Import
 from flow_engine.web.writing import Asked, Writes
 from flowlang.segments.filter import SegmentFilter
 from servicekit.loop.batches import Infrastructure
@@ -38,6 +39,7 @@ EXPORT = "GET /v1/contacts/export"
 SHOW = "GET /v1/contacts/{contact}"
 MAKE = "POST /v1/contacts"
 CHANGE = "PATCH /v1/contacts/{contact}"
+IMPORT = "POST /v1/contacts/import"
 MERGE = "POST /v1/contacts/{contact}/merge"
 CHAT_LOG = "GET /v1/chatlogs"
 NDJSON = "application/x-ndjson"
@@ -115,12 +117,14 @@ def handlers(deps: Deps) -> dict[str, Handler]:
 
     async def chat_logs(request: Request, caller: Caller) -> Response:
         query = request.query_params
-        bot_id, limit = bot_of(query.get("bot"), caller, deps).id, page_limit(query.get("limit"))
+        limit = page_limit(query.get("limit"))
+        contact_id = _uuid(query["contact"], "contact") if "contact" in query else None
+        bot_id = await log_of(deps, caller, query.get("bot"), contact_id)
         async with deps.pool.acquire() as connection:
             found = await chat_log.lines(
                 connection,
                 bot_id,
-                contact_id=_uuid(query["contact"], "contact") if "contact" in query else None,
+                contact_id=contact_id,
                 since=_since(query.get("since")),
                 after=_line_place(query.get("cursor")),
                 limit=limit + 1,
@@ -136,6 +140,10 @@ def handlers(deps: Deps) -> dict[str, Handler]:
             raise not_found("The contact")
         return await _written(deps, caller, request, known, {"merge": str(other_id)})
 
+    async def take(request: Request, caller: Caller) -> Response:
+        bot = bot_of(request.query_params.get("bot"), caller, deps)
+        return Import(request, writing.asked_by(request, bot.id, b"", caller.token_id), bot, deps.writes)
+
     return {
         LIST: list_contacts,
         COUNT: count,
@@ -144,6 +152,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         MAKE: make,
         CHANGE: change,
         MERGE: merge,
+        IMPORT: take,
         CHAT_LOG: chat_logs,
     }
 
@@ -233,6 +242,16 @@ def bot_of(id: str | None, caller: Caller, deps: Deps, *, pointer: str = "query/
         errors = [{"pointer": pointer, "detail": detail}]
         raise ProblemError("invalid", 422, "Invalid request", f"bot: {detail}", errors=errors)
     return bots[0]
+
+
+async def log_of(deps: Deps, caller: Caller, bot_id: str | None, contact_id: str | None) -> str:
+    """Whose chat log: the bot that is named, else the contact's. Raises ProblemError 404 or 422."""
+    if bot_id is None and contact_id is not None:
+        async with deps.pool.acquire() as connection:
+            found = await contact_lists.find(connection, contact_id)
+        if found is not None and caller.project in (found.project_id, None):
+            return found.bot_id
+    return bot_of(bot_id, caller, deps).id
 
 
 async def found_by(deps: Deps, caller: Caller, id: str) -> Listed:

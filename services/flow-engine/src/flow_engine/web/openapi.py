@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from contracts.replies import ChatMessage
 from flow_engine.web import contact_changes, contacts, held
 from flow_engine.web.contact_models import Accepted, ChatLog, Contact, ContactCount, Contacts
+from flow_engine.web.importing import ImportLine
 from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Problem, Said, Schema, document
 
 SHOW_EVENT = "GET /v1/events/{event_id}"
@@ -26,6 +27,15 @@ FILTERS: dict[str, Schema] = {
 }
 """Which contacts."""
 KEYED: dict[str, Schema] = {"Idempotency-Key": TEXT, "Prefer": TEXT}
+WRITE_REFUSALS = {
+    404: "There is no such bot or contact",
+    409: "Another contact has the external id (`contact-exists`)",
+    413: "The contact would be too large, or too many events would tell of it (`too-large`)",
+    422: "A field is wrong, or the Idempotency-Key was used with another request",
+    429: "Too many callers wait (`too-many-requests`)",
+    503: "Whether it was taken is unknown (`unavailable`)",
+}
+CHANGE_REFUSALS = WRITE_REFUSALS | {412: "The contact is not as If-Match says (`stale`); `ETag` is the current one"}
 SINCE: dict[str, Schema] = {
     "bot": FILTERS["bot"],
     "contact": {**TEXT, "description": "Only what was said with this contact, by its id"},
@@ -133,30 +143,54 @@ OPERATIONS = {
         query=FILTERS | PROJECT,
         text="A stream of all that a list would show, page after page. One that breaks off is not complete.",
     ),
+    contacts.IMPORT: Operation(
+        {200: Said("A report a line, in their order", media_type=contacts.NDJSON)},
+        ImportLine,
+        takes=contacts.NDJSON,
+        query={"bot": FILTERS["bot"]} | PROJECT,
+        headers={"Idempotency-Key": TEXT},
+        text=(
+            "A contact a line (application/x-ndjson): who has the `id` or the `external_id` is changed, else one is made. Each report"
+            " has `line` and `id` or `problem`; the last line of the answer is `lines` and `failed`. Read it while you send."
+        ),
+    ),
     contacts.SHOW: Operation(
-        {200: Said("The contact", Contact)},
+        {200: Said("The contact", Contact, headers=("ETag",))},
         query=PROJECT,
+        refusals={404: "There is no such contact"},
         text="One that was merged into another is shown as that one, under its id.",
     ),
     contacts.MAKE: Operation(
-        {201: Said("The contact", Contact), 202: Said("Kafka has it, and it will be made", Accepted)},
+        {
+            201: Said("The contact", Contact, headers=("ETag", "Location")),
+            202: Said("Kafka has it, and it will be made", Accepted, headers=("Location",)),
+        },
         contact_changes.NewContact,
         query=PROJECT,
         headers=KEYED,
+        refusals=WRITE_REFUSALS,
         text="What it says of external_id, phone and email is verified. Without a conversation nobody can be written to.",
     ),
     contacts.CHANGE: Operation(
-        {200: Said("The contact", Contact), 202: Said("Kafka has it, and it will be changed", Accepted)},
+        {
+            200: Said("The contact", Contact, headers=("ETag",)),
+            202: Said("Kafka has it, and it will be changed", Accepted, headers=("Location",)),
+        },
         contact_changes.ContactChange,
         query=PROJECT,
         headers=KEYED | {"If-Match": TEXT},
+        refusals=CHANGE_REFUSALS,
         text="Field by field: what others change at the same time stays.",
     ),
     contacts.MERGE: Operation(
-        {200: Said("The contact", Contact), 202: Said("Kafka has it, and it will be merged", Accepted)},
+        {
+            200: Said("The contact", Contact, headers=("ETag",)),
+            202: Said("Kafka has it, and it will be merged", Accepted, headers=("Location",)),
+        },
         contact_changes.Merge,
         query=PROJECT,
         headers=KEYED | {"If-Match": TEXT},
+        refusals=CHANGE_REFUSALS,
         text="This contact gets what only the other one had: fields, tags, flags, identifiers and conversations.",
     ),
     contacts.CHAT_LOG: Operation(

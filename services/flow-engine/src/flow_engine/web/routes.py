@@ -17,6 +17,8 @@ from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.problems import not_found
 from servicekit.web.routes import Handler, api
 
+IMPORT_PATH = contacts.IMPORT.partition(" ")[2]
+
 
 class Deps(held.Deps, contacts.Deps, Protocol):
     """What the routes need."""
@@ -47,7 +49,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
 
 def make_app(deps: Deps) -> ASGIApp:
     """The engine's own HTTP."""
-    return api("flow-engine", handlers(deps), OPERATIONS, deps.authoriser)
+    return api("flow-engine", handlers(deps), OPERATIONS, deps.authoriser, streams=frozenset({IMPORT_PATH}))
 
 
 def _may_read(caller: Caller, found: LoggedEvent, deps: Deps) -> None:

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple, Protocol
 
+import orjson
 from starlette.requests import Request
 
 from contracts import inbound
 from contracts.cloudevents import headers, now_text
 from contracts.ids import NOBODY, derived_id, new_id
 from contracts.inbound import ContactUpdate, ReplyTo
-from contracts.replies import RunReply
+from contracts.registry import Bot
+from contracts.replies import ImportReply, RunReply
 from servicekit.kafka.publisher import NotAcknowledged, Publisher
 from servicekit.kafka.records import Outgoing
 from servicekit.registry_view.stamps import Stamp
@@ -29,6 +31,14 @@ MOST_WAITING = 500
 UNKNOWN = (
     "Kafka did not confirm it in time, so whether it was taken is unknown: send it again as it was, with the same"
     " Idempotency-Key."
+)
+
+
+LINES_WAIT_SECONDS = 60.0
+"""So long an import waits for the engine's word on some lines, also where an engine has to be started anew meanwhile."""
+UNKNOWN_LINES = (
+    "Whether the line was applied is unknown: send the same lines again with the same Idempotency-Key, and what was applied is not"
+    " applied twice."
 )
 
 
@@ -97,7 +107,7 @@ class Writes:
             return None
         if not self._asker.ready:
             raise unavailable("The engine's answers cannot be read yet; send the request again.")
-        with self._one_of(project_id):
+        with self.one_of(project_id):
             reply_to, future = self._asker.ask()
             try:
                 await self._publish(asked, project_id, bot_id, own, change, reply_to)
@@ -109,6 +119,34 @@ class Writes:
                 future.cancel()
         return reply
 
+    async def apply_lines(self, asked: Asked, bot: Bot, own: str, lines: list[dict[str, Any]]) -> ImportReply:
+        """The engine's word on these lines of an import (contracts.inbound.ImportedContact). Raises ProblemError 503."""
+        if not self._asker.ready:
+            raise unavailable("The engine's answers cannot be read yet; send the lines again.")
+        reply_to, future = self._asker.ask()
+        try:
+            body = {"kind": "contact_import", "lines": lines, "reply_to": reply_to.model_dump()}
+            about = _about(bot.project_id, bot.id) | {"token_id": asked.token_id, "hops": asked.hops}
+            await self._lay(new_id(), bot.project_id, f"{bot.id}/{NOBODY}/{own}", "contact_import", about | body)
+            async with asyncio.timeout(LINES_WAIT_SECONDS):
+                reply: ImportReply = await future
+        except TimeoutError:
+            raise unavailable(UNKNOWN_LINES) from None
+        finally:
+            future.cancel()
+        return reply
+
+    async def _lay(self, id: str, project_id: str, key: str, kind: str, body: dict[str, Any]) -> None:
+        made = headers(
+            id=id, type=f"inbound.{kind}", source=SOURCE, time=body["received_at"], subject=key, project=project_id
+        )  # fmt: skip
+        made += self._view.stamp.headers()
+        value = orjson.dumps({name: one for name, one in body.items() if one is not None})
+        try:
+            await self._publisher.publish(Outgoing(inbound.TOPIC.name, key.encode(), value, made))
+        except NotAcknowledged as error:
+            raise unavailable(UNKNOWN_LINES) from error
+
     async def _publish(
         self,
         asked: Asked,
@@ -118,22 +156,15 @@ class Writes:
         change: dict[str, Any],
         reply_to: ReplyTo | None,
     ) -> None:
-        now = now_text()
-        about = {
-            "project_id": project_id,
-            "bot_id": bot_id,
-            "channel_id": NOBODY,
-            "peer_id": NOBODY,
-            "received_at": now,
-        }
         body = ContactUpdate.model_validate(
-            about
+            _about(project_id, bot_id)
             | change
             | {"reply_to": reply_to, "request_digest": asked.digest, "token_id": asked.token_id, "hops": asked.hops}
         )
         key = f"{bot_id}/{NOBODY}/{own}"
         made = headers(
-            id=asked.event_id, type="inbound.contact_update", source=SOURCE, time=now, subject=key, project=project_id
+            id=asked.event_id, type="inbound.contact_update", source=SOURCE, time=body.received_at, subject=key,
+            project=project_id,
         )  # fmt: skip
         made += self._view.stamp.headers()
         try:
@@ -142,7 +173,8 @@ class Writes:
             raise unavailable(UNKNOWN) from error
 
     @contextmanager
-    def _one_of(self, project_id: str) -> Iterator[None]:
+    def one_of(self, project_id: str) -> Iterator[None]:
+        """A place among those who wait. Raises ProblemError 429."""
         if not self._waiting.may_take(project_id):
             raise ProblemError(
                 "too-many-requests", 429, "Too many callers wait",
@@ -155,6 +187,17 @@ class Writes:
             yield
         finally:
             self._waiting.give(project_id)
+
+
+def _about(project_id: str, bot_id: str) -> dict[str, Any]:
+    """What records of contacts themselves have in common."""
+    return {
+        "project_id": project_id,
+        "bot_id": bot_id,
+        "channel_id": NOBODY,
+        "peer_id": NOBODY,
+        "received_at": now_text(),
+    }
 
 
 def problem_of(reply: RunReply) -> ProblemError:

@@ -1,0 +1,144 @@
+"""POST /v1/contacts/import: a stream of lines, a report of each, and PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import httpx
+import orjson
+import pytest
+
+from flow_engine.web import importing
+from support.data_api import KafkaOfWorld, data_api, token
+from support.engine_database import engine_pool
+from support.engine_world import EngineWorld
+
+PATH = "/v1/contacts/import"
+KEY = {"idempotency-key": "file-1"}
+
+
+@pytest.fixture
+async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
+    async with engine_pool(module_database) as pool:
+        yield pool
+
+
+@pytest.fixture
+def played(world: EngineWorld) -> KafkaOfWorld:
+    return KafkaOfWorld(world)
+
+
+@pytest.fixture
+async def http(
+    world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record], played: KafkaOfWorld
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with data_api(world, pool, played) as client:
+        yield client
+
+
+def ndjson(*lines: Any) -> bytes:
+    return b"".join((line if isinstance(line, bytes) else orjson.dumps(line)) + b"\n" for line in lines)
+
+
+async def sent(http: httpx.AsyncClient, *lines: Any, **headers: str) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """(the reports, the last line)."""
+    answer = await http.post(PATH, content=ndjson(*lines), headers=headers)
+    assert answer.status_code == 200, answer.text
+    *reports, last = map(orjson.loads, answer.content.splitlines())
+    return reports, last
+
+
+async def listed(http: httpx.AsyncClient, **query: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = (await http.get("/v1/contacts", params=query)).json()["items"]
+    return found
+
+
+async def test_a_line_makes_a_contact_or_changes_the_one_that_it_names(
+    world: EngineWorld, http: httpx.AsyncClient
+) -> None:
+    ann = {"external_id": "c-1", "name": "Ann", "email": "ann@example.com", "tags": ["vip"], "variables": {"points": 1}}
+    (first, second), last = await sent(http, ann, {"name": "Ben"})
+    assert (first["line"], second["line"], last) == (1, 2, {"lines": 2, "failed": 0})
+    changes = {"external_id": "c-1", "city": "Riga", "email": None}, {"id": second["id"], "flags": ["paid"]}
+    told, _ = await sent(http, *changes, {"external_id": "c-1", "tags": ["loyal"]})
+    assert [one["id"] for one in told] == [first["id"], second["id"], first["id"]]
+    (one,) = await listed(http, q="c-1")
+    assert (one["name"], one["city"], one["email"], one["tags"]) == ("Ann", "Riga", None, ["vip", "loyal"])
+    assert [one["id"] for one in await listed(http, flag="paid")] == [second["id"]]
+    assert len(world.events("contact.created")) == 2
+    assert [one["changed"] for one in world.events("contact.updated")] == [["profile.city", "profile.email"]]
+    answer = await http.patch(f"/v1/contacts/{first['id']}", json={"city": "Tartu"}, headers={"if-match": '"2"'})
+    assert answer.status_code == 200, answer.text
+
+
+async def test_lines_of_one_file_are_applied_in_their_order(http: httpx.AsyncClient) -> None:
+    lines = [{"external_id": "c-1", "variables": {"n": number}, "tags": [f"t{number}"]} for number in range(30)]
+    told, _ = await sent(http, *lines)
+    assert len({one["id"] for one in told}) == 1
+    (one,) = await listed(http)
+    assert (one["variables"], len(one["tags"])) == ({"n": 29}, 30)
+
+
+async def test_a_bad_line_fails_alone(http: httpx.AsyncClient) -> None:
+    nobody = "0198f0c2-6f5e-7a51-8a2e-0d8f8c9b1a02"
+    many = {"external_id": "c-9", "tags": [f"t{n}" for n in range(63)], "flags": ["f"]}
+    told, last = await sent(
+        http, b"{not json", {"name": "Ann"}, b"", {"nam": "?"}, {"id": nobody, "name": "?"}, {"phone": "0170"},
+        {"name": "x" * 70_000}, {"photo": "javascript:alert(1)"}, b"[]", many, {"name": "Ben"},
+    )  # fmt: skip
+    types = {one["line"]: one.get("problem", {}).get("type") for one in told}
+    assert types == {
+        1: "not-json", 2: None, 4: "invalid", 5: "contact-not-found", 6: "invalid", 7: "too-large", 8: "invalid",
+        9: "invalid", 10: "too-large", 11: None,
+    }  # fmt: skip
+    assert last == {"lines": 10, "failed": 8}
+    assert {one["name"] for one in await listed(http)} == {"Ann", "Ben"}
+
+
+async def test_the_same_file_under_the_same_key_makes_nothing_twice(
+    world: EngineWorld, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines: list[Any] = [
+        *({"name": f"Person {number}"} for number in range(20)),
+        {"phone": "0170"},
+        {"email": "a@b.example"},
+    ]
+    first, _ = await sent(http, *lines[:12], **KEY)
+    monkeypatch.setattr(importing, "LINES", 7)
+    again, last = await sent(http, *lines, **KEY)
+    assert [one["id"] for one in again[:12]] == [one["id"] for one in first]
+    assert (last, len(world.events("contact.created"))) == ({"lines": 22, "failed": 1}, 21)
+    assert len(await listed(http, limit="200")) == 21
+    other, _ = await sent(http, {"name": "Somebody else"}, lines[1], **KEY)
+    assert other[0]["problem"]["type"] == "idempotency-key-reused"
+    assert other[1] == first[1]
+    assert len(await listed(http, limit="200")) == 21
+
+
+async def test_who_never_hears_of_the_engine_is_told_that_it_is_unknown(
+    http: httpx.AsyncClient, played: KafkaOfWorld
+) -> None:
+    played.is_slow = True
+    told, last = await sent(http, {"name": "Ann"}, {"name": "Ben"}, **KEY)
+    assert ({one["problem"]["type"] for one in told}, last["failed"]) == ({"unavailable"}, 2)
+    played.is_slow = False
+    told, last = await sent(http, {"name": "Ann"}, {"name": "Ben"}, **KEY)
+    assert (last["failed"], len(await listed(http))) == (0, 2)
+
+
+async def test_an_external_id_of_another_contact_is_refused(http: httpx.AsyncClient) -> None:
+    (ann, ben), _ = await sent(http, {"external_id": "c-1"}, {"name": "Ben"})
+    told, _ = await sent(http, {"id": ben["id"], "external_id": "c-1"})
+    assert (told[0]["problem"]["type"], told[0]["problem"]["reason"]) == ("contact-exists", ann["id"])
+
+
+async def test_an_import_takes_a_token_that_may_write(world: EngineWorld, http: httpx.AsyncClient) -> None:
+    answer = await http.post(PATH, content=b"{}\n", headers=token(world, "reader", "data:read"))
+    assert answer.status_code == 403
+
+
+async def test_a_file_may_be_larger_than_other_bodies(http: httpx.AsyncClient) -> None:
+    told, last = await sent(http, *[{"variables": {"much": "x" * 60_000}}] * 20)
+    assert (last, len({one["id"] for one in told})) == ({"lines": 20, "failed": 0}, 20)
