@@ -294,6 +294,14 @@ class ContactImport(InboundBase):
     lines: tuple[ImportedContact, ...]
 
 
+class WebhookReceived(InboundBase):
+    """A receiver answered a send_webhook step with 2xx: the contact has the step's title from then on. Key: `bot_id/-/<contact id>`."""
+
+    kind: Literal["webhook_received"] = "webhook_received"
+    contact_id: str
+    title: str
+
+
 class Attach(InboundBase):
     """An ingress instance wants the bot's messages after `after` and new ones until `until`; no turn is made."""
 
@@ -318,7 +326,7 @@ class Redrive(InboundBase):
 
 Inbound = Annotated[
     MessageReceived | Reachability | StartFlow | UrlOpened | RunCommand | CallResult | MessageResult | TimerFired
-    | Signal | LinkFollowed | ContactUpdate | ContactImport | OwnerChange | AgentMessage | AgentNote | AgentRead
+    | Signal | LinkFollowed | ContactUpdate | ContactImport | WebhookReceived | OwnerChange | AgentMessage | AgentNote | AgentRead
     | Attach | Redrive,
     Field(discriminator="kind"),
 ]  # fmt: skip

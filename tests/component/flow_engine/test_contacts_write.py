@@ -203,3 +203,27 @@ async def test_two_contacts_are_made_one(world: EngineWorld, http: httpx.AsyncCl
     world.view.put(Bot(id="second", project_id=PROJECT, name="Second"))
     other = (await made(http, bot="second", name="Ann")).json()
     assert (await http.post(f"/v1/contacts/{ann['id']}/merge", json={"contact": other["id"]})).status_code == 404
+
+
+async def test_a_contact_has_the_titles_of_webhooks_that_were_received_once(
+    world: EngineWorld, http: httpx.AsyncClient
+) -> None:
+    anna, ann = [(await made(http, name=name)).json()["id"] for name in ("Anna", "Ann")]
+    for contact_id, title in ((anna, "Order paid"), (anna, "Order paid"), (ann, "Order sent"), (str(uuid4()), "?")):
+        key = f"{BOT}/-/{contact_id}"
+        await world.send("webhook_received", "-", channel="-", key=key, contact_id=contact_id, title=title)
+
+    async def listed(**query: str) -> list[str]:
+        found = (await http.get("/v1/contacts", params=query)).json()["items"]
+        return [one["id"] for one in found]
+
+    assert (await listed(webhook_title="Order paid"), await listed(webhook_title="Order")) == ([anna], [])
+    shown = await http.get(f"/v1/contacts/{anna}")
+    assert (shown.json()["webhook_titles"], shown.headers["etag"]) == (["Order paid"], '"2"')
+    assert (await http.post(f"/v1/contacts/{anna}/merge", json={"contact": ann})).status_code == 200
+    for title in ("Order paid", "Order sent"):
+        assert await listed(webhook_title=title, q="anna") == [anna]
+    await world.send("webhook_received", "-", channel="-", key=f"{BOT}/-/{ann}", contact_id=ann, title="Order lost")
+    assert await listed(webhook_title="Order lost") == [anna]
+    exported = (await http.get("/v1/contacts/export", params={"webhook_title": "Order lost"})).json()
+    assert exported["webhook_titles"] == ["Order paid", "Order sent", "Order lost"]

@@ -113,6 +113,21 @@ def test_a_steps_success_is_webhook_sent_one_hop_further() -> None:
     assert record.key == CONVERSATION.encode()
 
 
+def test_a_receivers_2xx_is_told_to_the_engine_with_the_contact() -> None:
+    step = of_step("succeeded")
+    step.delivery.parsed = step.delivery.parsed.model_copy(update={"contact_id": "c-1"})
+    _, told = reports.of(step, NOW)
+    body = orjson.loads(told.value or b"")
+    assert (told.key, body["kind"], body["contact_id"], body["title"]) == (
+        b"bot-1/-/c-1",
+        "webhook_received",
+        "c-1",
+        "T",
+    )
+    step.outcome = "exhausted"
+    assert set(made(step)) == {"delivery.exhausted"}
+
+
 def test_a_steps_end_and_a_subscriptions_end_are_delivery_exhausted() -> None:
     assert set(made(of_step("exhausted", code="http-500"))) == {"delivery.exhausted"}
     body = made(of_event("exhausted", code="http-500", status=500))["delivery.exhausted"]

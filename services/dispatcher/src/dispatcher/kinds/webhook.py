@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 
 from contracts.actions import PostWebhook
+from contracts.ids import NOBODY
+from contracts.inbound import WebhookReceived
 from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import Delivery, DeliveryKind, Limits, Result, SendContext
 from dispatcher.model.retry_schedule import WEBHOOKS
@@ -42,8 +44,20 @@ def _report(result: Result, now: str) -> list[Outgoing]:
     action: PostWebhook = result.delivery.content()
     if result.outcome == "succeeded":
         data = {**action.data, "title": action.title, "delivery": {"id": result.delivery.id}}
-        return [reports.event("webhook.sent", result.delivery, data, now)]
+        return [reports.event("webhook.sent", result.delivery, data, now), *_title_of_contact(action, result, now)]
     return [reports.exhausted(result, {"title": action.title}, now)] if result.outcome == "exhausted" else []
+
+
+def _title_of_contact(action: PostWebhook, result: Result, now: str) -> list[Outgoing]:
+    """For the engine, which keeps the titles that were received about a contact."""
+    if not (action.contact_id and action.title):
+        return []
+    own = f"{action.bot_id}/{NOBODY}/{action.contact_id}"
+    body = WebhookReceived(
+        project_id=action.project_id, bot_id=action.bot_id, channel_id=NOBODY, peer_id=NOBODY, received_at=now,
+        hops=result.delivery.hops, contact_id=action.contact_id, title=action.title,
+    )  # fmt: skip
+    return [reports.to_engine(result.delivery, body, now, key=own)]
 
 
 def _dropped(result: Result, now: str) -> list[Outgoing]:

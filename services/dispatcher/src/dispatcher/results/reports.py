@@ -137,14 +137,15 @@ def event(
     )
 
 
-def to_engine(delivery: Delivery, body: inbound.InboundBase, now: str) -> Outgoing:
-    """A result on its way to the conversation, in order with everything else that happens to it."""
+def to_engine(delivery: Delivery, body: inbound.InboundBase, now: str, *, key: str | None = None) -> Outgoing:
+    """A result on its way to the conversation, in order with everything else that happens to it; `key`: to who else it is about."""
+    subject = key or delivery.conversation
     kind = body.kind  # type: ignore[attr-defined]  # every model of the union has one
     headers = cloudevents.headers(
         id=derived_id(delivery.id, "result"), type=f"inbound.{kind}", source=SOURCE, time=now,
-        subject=delivery.conversation, project=delivery.project_id, traceparent=delivery.traceparent,
+        subject=subject, project=delivery.project_id, traceparent=delivery.traceparent,
     )  # fmt: skip
-    return Outgoing(inbound.TOPIC.name, (delivery.conversation or "").encode(), body.encode(), headers)
+    return Outgoing(inbound.TOPIC.name, (subject or "").encode(), body.encode(), headers)
 
 
 def place(delivery: Delivery, now: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from flow_engine.batch.held_shares import HeldShares
 from flow_engine.batch.loading import LoadedBatch, load
 from flow_engine.batch.parking import sentence
 from flow_engine.batch.redriving import Redriving
-from flow_engine.batch.without_turn import answer_repeat, attach, is_another_request, refuse, refuse_reuse
+from flow_engine.batch.without_turn import answer_repeat, attach, is_another_request, received, refuse, refuse_reuse
 from flow_engine.catalogue.port import Catalogue
 from flow_engine.errors import RedriveFailed
 from flow_engine.programs.deferring import Deferring
@@ -136,6 +136,8 @@ class EngineHandler:
             lines = batch.imported[arrived.event_id]
             await importing.apply(arrived, lines, batch.work, turns)
             batch.turns["contact_update"] += len(lines)
+        elif arrived.body.kind == "webhook_received":
+            received(arrived, batch)
         elif arrived.body.kind == "attach":
             attach(arrived, batch.work.conversations[arrived.key], batch)
         else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contracts.cloudevents import rfc3339_ms
 from flow_engine.batch.loading import LoadedBatch
+from flow_engine.batch.person_lookup import as_id
 from flow_engine.state.ids import as_uuid
 from flow_engine.state.json_text import encode
 from flow_engine.state.rows import LogRow
@@ -54,6 +55,13 @@ def attach(arrived: Arrived, loaded: LoadedConversation, batch: LoadedBatch) -> 
     portion = next(in_portions([*known, *fresh]), [])
     outputs.reply(body.partition, body.request_id, answer | {"messages": portion})
     work.send(arrived.record, outputs.records)
+
+
+def received(arrived: Arrived, batch: LoadedBatch) -> None:
+    """A webhook about a contact was received: its title is the contact's. A repeat adds nothing."""
+    id = as_id(arrived.body.contact_id)
+    if id and arrived.body.title:
+        batch.work.webhook_titles.add((id, arrived.body.title))
 
 
 def answer_repeat(arrived: Arrived, loaded: LoadedConversation, batch: LoadedBatch) -> None:

@@ -110,6 +110,8 @@ class Work:
     """In the order in which it was told: of one identifier the last counts."""
     told: dict[tuple[str, str, str], str] = field(default_factory=dict)
     """(bot, kind, value) of these -> the id of the contact that was told it last."""
+    webhook_titles: set[tuple[str, str]] = field(default_factory=set)
+    """(contact id, title) of webhooks that were received."""
     timers: dict[str, TimerRow] = field(default_factory=dict)
     ended_timers: set[str] = field(default_factory=set)
     messages: list[MessageRow] = field(default_factory=list)

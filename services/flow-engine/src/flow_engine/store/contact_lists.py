@@ -21,7 +21,7 @@ from servicekit.loop.batches import Connection
 
 CANDIDATES = 1_000
 """How many contacts one page looks at where it has several filters."""
-FIRST_PARAMETER = 7
+FIRST_PARAMETER = 8
 """The number of the first parameter of a segment's condition."""
 MOST_CHANNELS = 50
 """Conversations of one contact that are shown, those last used."""
@@ -41,7 +41,7 @@ SELECT term, contact_id AS id FROM contact_term
 """`most` is a number in the text: a plan for any limit sorts all that are found."""
 _COLUMNS = """
 c.id, c.id AS contact_id, c.project_id, c.bot_id, c.external_id, c.phone, c.email, c.profile, c.variables, c.tags, c.flags, c.version,
-c.created_at
+c.created_at, c.webhook_titles
 """
 _CHOSEN = """
   FROM unnest($1::text[], $2::uuid[]) WITH ORDINALITY u(term, id, place)
@@ -49,6 +49,7 @@ _CHOSEN = """
  WHERE c.merged_into IS NULL
    AND ($3::text IS NULL OR c.tags @> ARRAY[$3])
    AND ($4::text IS NULL OR c.flags @> ARRAY[$4])
+   AND ($7::text IS NULL OR c.webhook_titles @> ARRAY[$7])
    AND NOT EXISTS (SELECT FROM unnest($5::text[]) asked(word)
                     WHERE NOT EXISTS (SELECT FROM unnest(contact_words(c)) w(word) WHERE starts_with(w.word, asked.word)))
    AND ($6::text IS NULL OR u.term = (
@@ -83,10 +84,16 @@ class Filter(NamedTuple):
     words: tuple[str, ...] = ()
     condition: Condition | None = None
     label: tuple[str, str] | None = None
+    webhook_title: str | None = None
 
     @property
     def is_several(self) -> bool:
-        return self.condition is not None or sum([self.tag is not None, self.flag is not None, len(self.words)]) > 1
+        return self.condition is not None or self._several > 1
+
+    @property
+    def _several(self) -> int:
+        labels = (self.tag, self.flag, self.webhook_title)
+        return sum(label is not None for label in labels) + len(self.words)
 
 
 class Place(NamedTuple):
@@ -115,6 +122,7 @@ class Listed(NamedTuple):
     version: int
     created_at: datetime
     channels: list[ChannelOf]
+    webhook_titles: Sequence[str] = ()
 
 
 class ContactPage(NamedTuple):
@@ -187,7 +195,7 @@ async def _chosen(
     return await connection.fetch(
         f"SELECT {columns} {_CHOSEN} {where} {order}",
         [row["term"] for row in candidates], [row["id"] for row in candidates],
-        asked.tag, asked.flag, words, word, *(condition.parameters if condition else ()),
+        asked.tag, asked.flag, words, word, asked.webhook_title, *(condition.parameters if condition else ()),
     )  # fmt: skip
 
 
@@ -202,7 +210,8 @@ async def _candidates(
         term, id = after or ("", "00000000-0000-0000-0000-000000000000")
         return await connection.fetch(_FOUND.format(most=int(most)), asked.bot_id, id, word, term)
     before = after.id if after else LAST
-    for kind, label in (("tag", asked.tag), ("flag", asked.flag), asked.label or ("", None)):
+    labels = ("webhook_title", asked.webhook_title), ("tag", asked.tag), ("flag", asked.flag)
+    for kind, label in (*labels, asked.label or ("", None)):
         if label is not None:
             return await connection.fetch(_LABELLED, asked.bot_id, before, most, kind, label)
     return await connection.fetch(_ALL, asked.bot_id, before, most)
@@ -221,7 +230,8 @@ async def _with_channels(connection: Connection, rows: Sequence[Any]) -> list[Li
             theirs[row["owner"]].append(_channel(row))
     return [
         Listed(
-            row["project_id"], row["bot_id"], contact_of(row), row["version"], row["created_at"], theirs[row["id"]]
+            row["project_id"], row["bot_id"], contact_of(row), row["version"], row["created_at"], theirs[row["id"]],
+            row["webhook_titles"],
         )
         for row in rows
     ]  # fmt: skip

@@ -14,7 +14,7 @@ from flow_engine.errors import StaleContact
 from flow_engine.state.patches import COLUMNS, dumps, joined, split_profile
 from flow_engine.state.rows import Identity
 from flow_engine.state.work import Work
-from flow_engine.store import own_identities
+from flow_engine.store import own_identities, webhook_titles
 from flow_engine.store.loading import contact_of
 from flow_engine.store.port import Name
 from flowlang.model import Contact
@@ -116,5 +116,6 @@ async def _merge(contact_id: UUID, survivor_id: UUID, connection: Connection) ->
     await connection.execute(
         _JOIN, survivor_id, *columns.values(), dumps(profile), dumps(whole.variables), whole.tags, whole.flags
     )
+    await webhook_titles.join(contact_id, survivor_id, connection)
     await connection.execute(_POINT, contact_id, survivor_id)
     await connection.execute(_HAND_OVER, contact_id, survivor_id)

@@ -11,7 +11,7 @@ from flow_engine.errors import StaleContact, StaleConversation
 from flow_engine.state import listeners
 from flow_engine.state.rows import MessageRow
 from flow_engine.state.work import LoadedConversation, Work
-from flow_engine.store import contacts, event_log, held, identities, timers
+from flow_engine.store import contacts, event_log, held, identities, timers, webhook_titles
 from flowlang.model import Conversation
 from servicekit.columns import Columns
 from servicekit.failpoints import broken
@@ -77,6 +77,7 @@ async def save(work: Work, connection: Connection) -> None:
         if await connection.fetchval(contacts.PATCH, *contacts.PATCHES.arrays(patches)):
             raise StaleContact("a contact was changed or merged since it was read")
     await identities.merge(work.merges, connection)
+    await webhook_titles.add(work.webhook_titles, connection)
     await _rows(connection, timers.START, timers.TIMERS, sorted(work.timers.values()))
     if work.ended_timers:
         await connection.execute(timers.END, sorted(work.ended_timers))

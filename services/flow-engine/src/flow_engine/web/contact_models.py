@@ -35,6 +35,8 @@ class Contact(Profile):
     """Labels for people to sort by."""
     flags: list[str] = Field(default_factory=list)
     """Labels for other systems."""
+    webhook_titles: list[str] = Field(default_factory=list)
+    """Of the webhooks of flows about them that were received, 200 at most."""
     channels: list[ContactChannel]
     """Where they talk to the bot, the last used first, 50 at most."""
     created_at: str

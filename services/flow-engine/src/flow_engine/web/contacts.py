@@ -199,6 +199,7 @@ def asked_of(query: QueryParams, caller: Caller, deps: Deps) -> AskedFor:
             raise invalid_query(name, f"a text of 1 to {LONGEST_FILTER} characters.")
     bot = bot_of(query.get("bot"), caller, deps)
     asked = Filter(bot.id, query.get("tag"), query.get("flag"), words_of(query.get("q")))
+    asked = asked._replace(webhook_title=query.get("webhook_title"))
     return AskedFor(bot.project_id, asked, segment_of(query.get("segment"), bot.project_id, deps))
 
 

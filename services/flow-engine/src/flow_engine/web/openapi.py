@@ -19,6 +19,7 @@ FILTERS: dict[str, Schema] = {
     "bot": {**TEXT, "description": "Whose, by its id; may be left out where the project has one bot"},
     "tag": {**TEXT, "description": "Only those with this tag"},
     "flag": {**TEXT, "description": "Only those with this flag"},
+    "webhook_title": {**TEXT, "description": "Only those about whom a flow's webhook of this title was received"},
     "q": {
         **TEXT,
         "description": "Only those of whose name, username, e-mail address, phone or external id words begin so",
