@@ -304,15 +304,17 @@ PAGES: dict[str, Filter] = {
 
 
 class Explained:
-    """A connection that keeps, of each statement, how many rows its plan looked at."""
+    """A connection that keeps, of each statement, how many rows its plan looked at, and how many blocks it read."""
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
-        self.looked_at = 0.0
+        self.looked_at, self.blocks = 0.0, 0
 
     async def fetch(self, statement: str, *given: Any) -> Any:
-        plan = await self._connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {statement}", *given)
-        self._count(orjson.loads(plan)[0]["Plan"])
+        plan = await self._connection.fetchval(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {statement}", *given)
+        node = orjson.loads(plan)[0]["Plan"]
+        self._count(node)
+        self.blocks += node["Shared Hit Blocks"] + node["Shared Read Blocks"]
         return await self._connection.fetch(statement, *given)
 
     async def fetchval(self, statement: str, *given: Any) -> Any:
@@ -324,6 +326,16 @@ class Explained:
             self.looked_at += rows * node["Actual Loops"]
         for child in node.get("Plans", ()):
             self._count(child)
+
+
+async def test_a_search_begins_to_read_at_its_word(pool: asyncpg.Pool[asyncpg.Record]) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute(
+            "INSERT INTO contact_term SELECT 'many', 'word', 'a' || i, gen_random_uuid() FROM generate_series(1, 100000) i"
+        )
+        explained: Any = Explained(connection)
+        await contact_lists.page(explained, Filter("many", words=("zed",)), None, 10)
+    assert explained.blocks < 20
 
 
 async def test_no_list_reads_more_than_its_page(pool: asyncpg.Pool[asyncpg.Record]) -> None:

@@ -35,10 +35,10 @@ SELECT '' AS term, contact_id AS id
 """
 _FOUND = """
 SELECT term, contact_id AS id FROM contact_term
- WHERE bot_id = $1 AND kind = 'word' AND term >= $3 AND term < $3 || U&'\\+10FFFF' AND (term, contact_id) > ($4, $2)
- ORDER BY term, contact_id LIMIT {most}
+ WHERE bot_id = $1 AND kind = 'word' AND (term, contact_id) > ($5, $2) AND term < $4 || U&'\\+10FFFF'
+ ORDER BY term, contact_id LIMIT $3
 """
-"""`most` is a number in the text: a plan for any limit sorts all that are found."""
+"""The place is the word itself at first: PostgreSQL begins to read at the place, whatever else is said of the term."""
 _COLUMNS = """
 c.id, c.id AS contact_id, c.project_id, c.bot_id, c.external_id, c.phone, c.email, c.profile, c.variables, c.tags, c.flags, c.version,
 c.created_at, c.webhook_titles
@@ -69,7 +69,7 @@ SELECT owner, key, last_user_at, state
                  ORDER BY last_user_at DESC NULLS LAST, key LIMIT $2) c ON true
  ORDER BY last_user_at DESC NULLS LAST, key
 """
-LAST = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+FIRST, LAST = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
 class Filter(NamedTuple):
@@ -207,8 +207,8 @@ async def _candidates(
     connection: Connection, asked: Filter, word: str | None, after: Place | None, most: int
 ) -> Sequence[Any]:
     if word is not None:
-        term, id = after or ("", "00000000-0000-0000-0000-000000000000")
-        return await connection.fetch(_FOUND.format(most=int(most)), asked.bot_id, id, word, term)
+        place = max(after or Place("", ""), Place(word, FIRST))
+        return await connection.fetch(_FOUND, asked.bot_id, place.id, most, word, place.term)
     before = after.id if after else LAST
     labels = ("webhook_title", asked.webhook_title), ("tag", asked.tag), ("flag", asked.flag)
     for kind, label in (*labels, asked.label or ("", None)):
