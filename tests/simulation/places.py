@@ -21,6 +21,7 @@ import dispatcher.results.recorder
 import dispatcher.scheduling.destinations
 import dispatcher.sending.sender
 import dispatcher.store.rows
+import flow_engine.segments.members
 import servicekit.checkpoints.transactions
 import servicekit.kafka.refused_writes
 import servicekit.loop.outlet
@@ -43,6 +44,7 @@ CLOCKS = (
     dispatcher.scheduling.destinations,
     dispatcher.sending.sender,
     dispatcher.store.rows,
+    flow_engine.segments.members,
     servicekit.kafka.refused_writes,
     servicekit.outages,
 )
