@@ -22,7 +22,9 @@ from support.every_app import every_app
 SERVICES: list[Service] = ["ingress", "flow-engine", "dispatcher", "registry"]
 APPS, _ = every_app()
 WITHOUT_BODY = {"GET", "DELETE"}
-ACTIONS_WITHOUT_BODY = re.compile(r"/(enable|disable|check|replay|release|kafka)$|/dlq/\{id\}/discard$")
+ACTIONS_WITHOUT_BODY = re.compile(
+    r"/(enable|disable|check|replay|kafka|takeover|read)$|/(dlq|held)/\{\w+\}/release$|/dlq/\{id\}/discard$"
+)
 
 
 async def document(service: Service) -> Any:

@@ -17,6 +17,7 @@ from contracts.registry import Token
 from contracts.replies import ReplyAdapter
 from flow_engine.segments import walker
 from flow_engine.segments.members import Segments, segment_of
+from flow_engine.web.inbox_stream import Streams
 from flow_engine.web.routes import make_app
 from flow_engine.web.writing import Writes
 from servicekit.credentials.tokens import generate_token
@@ -66,10 +67,12 @@ class KafkaOfWorld:
         return 0
 
 
-def token(world: EngineWorld, id: str, *scopes: str, project: str = PROJECT) -> dict[str, str]:
-    """The headers of a caller with a token of these scopes."""
+def token(
+    world: EngineWorld, id: str, *scopes: str, project: str = PROJECT, agent: str | None = None
+) -> dict[str, str]:
+    """The headers of a caller with a token of these scopes, which may be an agent's."""
     text, _, sha256 = generate_token()
-    known = {"id": id, "project_id": project, "name": id, "sha256": sha256, "scopes": scopes}
+    known = {"id": id, "project_id": project, "name": id, "sha256": sha256, "scopes": scopes, "agent_id": agent}
     world.view.put(Token.model_validate(known))
     return {"authorization": f"Bearer {text}"}
 
@@ -89,6 +92,8 @@ async def data_api(
         bots=lambda project: world.view.all("bot", project),
         segment=lambda project, name: segment_of(world.view, project, name),
         segments=Segments(WorkersInMemory(lambda: walker.ask)),
+        streams=Streams(),
+        agent=lambda id: world.view.get("agent", id),
         writes=Writes(writer, writer, writer),
     )
     transport = httpx.ASGITransport(make_app(deps), client=("203.0.113.7", 1))

@@ -153,7 +153,7 @@ class RunningEngine:
     async def said(self, peer: str = "p1", channel: str = WEB) -> list[str]:
         """The bot's messages of a conversation, out of the chat log."""
         rows = await self.pool.fetch(
-            "SELECT content FROM message WHERE conversation = $1 AND sender = 'bot' ORDER BY seq, place",
+            "SELECT content FROM message WHERE conversation = $1 AND sender IN ('bot', 'agent') ORDER BY seq, place",
             conversation_id(f"{BOT}/{channel}/{peer}"),
         )
         return [orjson.loads(row[0])["text"] for row in rows]

@@ -114,11 +114,11 @@ _ALL: tuple[EventKind, ...] = (
     EventKind("flag.assigned", "A flow assigned a flag to a person", {"flag": "vip"}, data=data.FlagData),
     EventKind("flag.removed", "A flow removed a flag of a person", {"flag": "vip"}, data=data.FlagData),
     EventKind(
-        "agent.logged_in", "An agent came online (no service of this release emits it)", _AGENT, "project",
+        "agent.logged_in", "An agent came online", _AGENT, "project",
         data=agent_events.WithAgent,
     ),
     EventKind(
-        "agent.logged_out", "An agent went offline (no service of this release emits it)", _AGENT, "project",
+        "agent.logged_out", "An agent went offline, or was not heard of for two minutes", _AGENT, "project",
         data=agent_events.WithAgent,
     ),
     EventKind(

@@ -218,6 +218,18 @@ class AgentRead(InboundBase):
     agent: AgentRef
 
 
+class AgentPresence(InboundBase):
+    """An agent says whether he is there. It is about the agent: its key is `<project>/-/agent:<id>`, and its `bot_id` the project.
+
+    What he says holds until he says something else, or `until_seconds` are over: then he is offline.
+    """
+
+    kind: Literal["agent_presence"] = "agent_presence"
+    agent: AgentRef
+    state: Literal["online", "away", "offline"]
+    until_seconds: int = 120
+
+
 class TimerFired(InboundBase):
     """A timer is due. The turn that applies it deletes the timer's row; without a row it does nothing."""
 
@@ -327,7 +339,7 @@ class Redrive(InboundBase):
 Inbound = Annotated[
     MessageReceived | Reachability | StartFlow | UrlOpened | RunCommand | CallResult | MessageResult | TimerFired
     | Signal | LinkFollowed | ContactUpdate | ContactImport | WebhookReceived | OwnerChange | AgentMessage | AgentNote | AgentRead
-    | Attach | Redrive,
+    | AgentPresence | Attach | Redrive,
     Field(discriminator="kind"),
 ]  # fmt: skip
 InboundAdapter: TypeAdapter[Any] = TypeAdapter(Inbound)

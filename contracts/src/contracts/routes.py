@@ -109,6 +109,7 @@ def crud(
 
 _TALK = "/v1/talk/{bot}/sessions"
 _WEB = "/v1/web/{channel}/sessions"
+_CHAT = "/v1/conversations/{conversation}"
 _HELD = "/v1/held/{conversation}"
 _LETTER = "/v1/dlq/{id}"
 
@@ -144,6 +145,16 @@ ROUTES: tuple[Route, ...] = (
     Route("PATCH", "/v1/contacts/{contact}", "flow-engine", "Change a contact", "data:write"),
     Route("POST", "/v1/contacts/{contact}/merge", "flow-engine", "Make two contacts one", "data:write"),
     Route("GET", "/v1/chatlogs", "flow-engine", "What was said, by bot or contact", "data:read"),
+    Route("GET", "/v1/conversations", "flow-engine", "List conversations by who answers", "agents:chat"),
+    Route("POST", "/v1/conversations/presence", "flow-engine", "Say that an agent is there", "agents:chat"),
+    Route("GET", _CHAT, "flow-engine", "Show a conversation", "agents:chat"),
+    Route("GET", f"{_CHAT}/messages", "flow-engine", "What was said in it, the newest first", "agents:chat"),
+    Route("POST", f"{_CHAT}/messages", "flow-engine", "Say something as the agent who has it", "agents:chat"),
+    Route("POST", f"{_CHAT}/takeover", "flow-engine", "Take it over", "agents:chat"),
+    Route("POST", f"{_CHAT}/assign", "flow-engine", "Give it to an agent", "agents:chat"),
+    Route("POST", f"{_CHAT}/release", "flow-engine", "Give it back to the bot or the queue", "agents:chat"),
+    Route("POST", f"{_CHAT}/notes", "flow-engine", "Note something for other agents", "agents:chat"),
+    Route("POST", f"{_CHAT}/read", "flow-engine", "Say that what was written is read", "agents:chat"),
     Route("GET", "/v1/held", "flow-engine", "List conversations that a failed event holds", "admin", "operator"),
     Route("GET", _HELD, "flow-engine", "Show what waits in a held conversation", "admin", "operator"),
     Route("POST", f"{_HELD}/release", "flow-engine", "Apply what waits in it, in order", "admin", "operator"),

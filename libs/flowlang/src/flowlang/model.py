@@ -97,6 +97,8 @@ class Conversation:
     """When that has changed last, RFC 3339 UTC."""
     queue: str | None = None
     """What the `live_chat` node calls the matter, while it is not the bot's."""
+    presence: dict[str, Any] | None = None
+    """Of what an agent's own key stands for: {state, agent, token} while the agent is there; the timer of that token ends it."""
     unread: int = 0
     """The person's messages that no agent has read, of those since the conversation is not the bot's."""
     last_at: str | None = None

@@ -6,7 +6,7 @@ import asyncio
 
 from contracts import dlq
 from contracts.groups import GROUPS
-from contracts.registry import Bot, Segment, Trigger
+from contracts.registry import Agent, Bot, Segment, Trigger
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.retiring import Retiring
 from flow_engine.batch.timers import Timers
@@ -22,6 +22,7 @@ from flow_engine.segments.members import Segments, segment_of
 from flow_engine.settings import Settings
 from flow_engine.store import log_partitions
 from flow_engine.store.postgres import PostgresConversations
+from flow_engine.web.inbox_stream import Streams
 from flow_engine.web.routes import make_app
 from flow_engine.web.writing import Writes
 from servicekit.credentials.links import LinkKeys
@@ -57,6 +58,7 @@ class Engine(Service):
         )
         self.asker = Asker(settings.cluster, f"{SERVICE}-{settings.instance}")
         self.writes = Writes(self.publisher, self.asker, self.view)
+        self.streams = Streams()
         self.loops: list[PartitionLoop] = []
         keys = LinkKeys(settings.link_key) if settings.link_key else None
         self._links = LinkMaker(keys, settings.public_url)
@@ -92,6 +94,11 @@ class Engine(Service):
     def segment(self, project_id: str, id_or_name: str) -> Segment | None:
         """A project's segment."""
         return segment_of(self.view, project_id, id_or_name)
+
+    def agent(self, agent_id: str) -> Agent | None:
+        """An agent by id."""
+        found: Agent | None = self.view.get("agent", agent_id)
+        return found
 
     def project_of(self, bot_id: str) -> str | None:
         """Whose bot it is."""
@@ -159,6 +166,10 @@ class Engine(Service):
             tasks.create_task(Timers(loop, store).run())
             tasks.create_task(Waking(loop, deferring).run())
             tasks.create_task(Retiring(loop, store, self.catalogue, self.publisher).run())
+
+    def stopping(self) -> None:
+        """Streams end, and their clients come again elsewhere."""
+        self.streams.close()
 
     async def drain(self) -> None:
         """Finish the batch in hand."""

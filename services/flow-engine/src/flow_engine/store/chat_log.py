@@ -6,7 +6,7 @@ Within a conversation both are the order in which it was said.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from servicekit.loop.batches import Connection
 
@@ -58,6 +58,11 @@ class Line(NamedTuple):
     contact_id: str | None
 
 
+_OF_CONVERSATION = f"""
+SELECT {_COLUMNS} FROM message WHERE conversation = $1 AND (seq, place) < ($2, $3) ORDER BY seq DESC, place DESC LIMIT $4
+"""
+OF_CONVERSATION = _SHOWN.format(lines=_OF_CONVERSATION, order="seq DESC, place DESC")
+LAST = (2**31 - 1, 2**63 - 1)
 _FIRST = LinePlace(BEGINNING, "00000000-0000-0000-0000-000000000000", -1, -1)
 
 
@@ -77,6 +82,15 @@ async def lines(
     rows = await (
         connection.fetch(OF_BOT, *given) if contact_id is None else connection.fetch(OF_CONTACT, *given, contact_id)
     )
+    return _lines(rows)
+
+
+async def newest(connection: Connection, conversation: str, before: tuple[int, int] | None, limit: int) -> list[Line]:
+    """At most `limit` lines of a conversation before a (seq, place), the newest first."""
+    return _lines(await connection.fetch(OF_CONVERSATION, conversation, *(before or LAST), limit))
+
+
+def _lines(rows: list[Any]) -> list[Line]:
     return [
         Line(
             str(row["conversation"]), row["seq"], row["place"], row["sender"], str(row["id"]), row["at"], row["content"],

@@ -12,7 +12,9 @@ from flow_engine.state import listeners
 from flow_engine.state.rows import MessageRow
 from flow_engine.state.work import LoadedConversation, Work
 from flow_engine.store import contacts, event_log, held, identities, timers, webhook_titles
+from flowlang.clock import moment
 from flowlang.model import Conversation
+from flowlang.running.ownership import with_people
 from servicekit.columns import Columns
 from servicekit.failpoints import broken
 from servicekit.loop.batches import Connection
@@ -29,6 +31,8 @@ class ConversationRow(NamedTuple):
     listeners: bytes | None
     contact_id: str | None
     last_user_at: datetime | None
+    owner: str | None
+    owner_since: datetime | None
 
 
 class NewConversationRow(NamedTuple):
@@ -42,16 +46,18 @@ class NewConversationRow(NamedTuple):
     listeners: bytes | None
     contact_id: str | None
     last_user_at: datetime | None
+    owner: str | None
+    owner_since: datetime | None
 
 
-CHANGED = Columns(ConversationRow, "uuid bigint bigint bytea bytea bytea uuid timestamptz")
-NEW = Columns(NewConversationRow, "uuid text bigint bytea bytea bytea uuid timestamptz")
+CHANGED = Columns(ConversationRow, "uuid bigint bigint bytea bytea bytea uuid timestamptz text timestamptz")
+NEW = Columns(NewConversationRow, "uuid text bigint bytea bytea bytea uuid timestamptz text timestamptz")
 SAID = Columns(MessageRow, "uuid int bigint text uuid timestamptz bytea text")
 SAVE = f"""
 WITH saved AS (
     UPDATE conversation c
        SET version = u.version, state = u.state, seen = u.seen, listeners = u.listeners, contact_id = u.contact_id,
-           last_user_at = u.last_user_at
+           last_user_at = u.last_user_at, owner = u.owner, owner_since = u.owner_since
       FROM {CHANGED.unnest()}
      WHERE c.id = u.id AND {"true" if broken("fence") else "c.version = u.read_version"}
  RETURNING 1
@@ -106,13 +112,20 @@ def _row(loaded: LoadedConversation) -> ConversationRow:
     conversation = loaded.conversation
     return ConversationRow(
         loaded.id, loaded.read_version, conversation.version, loaded.state, loaded.seen,
-        listeners.dump(loaded.listeners), _person_of(conversation), loaded.last_user_at,
+        listeners.dump(loaded.listeners), _person_of(conversation), loaded.last_user_at, *_owner_of(conversation),
     )  # fmt: skip
 
 
 def _person_of(conversation: Conversation) -> str | None:
     """Whom it is with. What a contact's own key stands for is no conversation with anybody."""
     return conversation.contact_id or None if conversation.channel_id != NOBODY else None
+
+
+def _owner_of(conversation: Conversation) -> tuple[str | None, datetime | None]:
+    """Who answers, and since when; nobody is named where it is the bot."""
+    if not with_people(conversation) or conversation.owner_since is None:
+        return None, None
+    return conversation.owner, moment(conversation.owner_since)
 
 
 async def _create(new: list[LoadedConversation], connection: Connection) -> None:
@@ -128,7 +141,7 @@ def _new_row(loaded: LoadedConversation) -> NewConversationRow:
     conversation = loaded.conversation
     return NewConversationRow(
         loaded.id, conversation.key, conversation.version, loaded.state, loaded.seen,
-        listeners.dump(loaded.listeners), _person_of(conversation), loaded.last_user_at,
+        listeners.dump(loaded.listeners), _person_of(conversation), loaded.last_user_at, *_owner_of(conversation),
     )  # fmt: skip
 
 

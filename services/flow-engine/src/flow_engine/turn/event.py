@@ -15,6 +15,9 @@ from flowlang.model import Contact, Conversation, Effect
 from servicekit.kafka.records import Record
 from servicekit.registry_view.stamps import Stamp
 
+OF_AGENT = "agent:"
+"""An agent's own key is `<project>/-/agent:<id>`."""
+
 
 @dataclass(slots=True)
 class Arrived:
@@ -41,8 +44,20 @@ class InboundEvent:
     """One record on its way through a turn. `mark` stands for its id among those that the conversation has seen."""
 
     __slots__ = (
-        "around", "arrived", "body", "certain", "contact", "id", "kind", "loaded", "mark", "now", "reachable_before",
-        "uuid", "verified",
+        "around",
+        "arrived",
+        "body",
+        "certain",
+        "contact",
+        "id",
+        "is_of_agent",
+        "kind",
+        "loaded",
+        "mark",
+        "now",
+        "reachable_before",
+        "uuid",
+        "verified",
     )  # fmt: skip
 
     def __init__(
@@ -57,6 +72,10 @@ class InboundEvent:
         self.verified: list[tuple[Identifier, str]] = []
         """What identifies the person from now on."""
         self.reachable_before = loaded.conversation.reachable
+        self.is_of_agent = self.kind == "agent_presence" or (
+            loaded.conversation.channel_id == NOBODY and loaded.conversation.peer_id.startswith(OF_AGENT)
+        )
+        """Whether it is about an agent itself, under a key that is no conversation's."""
         self.now = max(rfc3339_ms(arrived.record.timestamp), loaded.conversation.last_at or "")
 
     def has_done(self, effects: list[Effect]) -> list[Effect]:

@@ -10,7 +10,7 @@ from flow_engine.catalogue.port import Catalogue
 from flow_engine.state.limits import check_contact, check_told
 from flow_engine.state.patches import news, patched
 from flow_engine.state.work import Work
-from flow_engine.turn import happenings, own_contacts, people
+from flow_engine.turn import happenings, own_contacts, people, presence
 from flow_engine.turn.event import InboundEvent
 from flow_engine.turn.happenings import Data
 from flowlang.clock import moment
@@ -73,7 +73,13 @@ def _contact_update(event: InboundEvent, work: Work, catalogue: Catalogue) -> li
 
 
 def _timer(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect] | None:
-    return [] if work.take_timer(event.body.timer_id) else None
+    if not work.take_timer(event.body.timer_id):
+        return None
+    return presence.expired(event) if event.is_of_agent else []
+
+
+def _presence(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect]:
+    return presence.change(event)
 
 
 def _link_followed(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect]:
@@ -118,6 +124,7 @@ KINDS: dict[str, Kind] = {
     "agent_message": Kind(happenings.agent_message, asked_about=True),
     "agent_note": Kind(happenings.agent_only, asked_about=True),
     "agent_read": Kind(happenings.agent_only, asked_about=True),
+    "agent_presence": Kind(happenings.unseen, _presence, asked_about=True),
     "call_result": Kind(happenings.call_result),
     "timer": Kind(happenings.timer, _timer),
     "reachability": Kind(happenings.reachability, _reachability, only_for_triggers=True),
@@ -128,5 +135,7 @@ KINDS: dict[str, Kind] = {
 
 def happening(event: InboundEvent) -> Happening | None:
     """The event as the interpreter sees it; None where it need not see it."""
+    if event.is_of_agent:
+        return None
     data = KINDS[event.kind].data(event)
     return None if data is None else Happening(event.id, event.kind, event.now, data)

@@ -48,8 +48,10 @@ class TurnWriter:
         self._place = self.conversation.version << 8
         self._seen_contact: Contact | None = None
         self._view = orjson.Fragment(b"null")
-        shared = {"event_id": event.id, "bot": event.around.bot}
-        if not event.is_of_contact:
+        shared: dict[str, Any] = {"event_id": event.id}
+        if not event.is_of_agent:
+            shared["bot"] = event.around.bot
+        if not (event.is_of_contact or event.is_of_agent):
             shared |= {"channel": event.around.channel, "conversation_id": event.loaded.id}
         outputs.share(shared, self.contact_view(contact) if contact.id else None)
 

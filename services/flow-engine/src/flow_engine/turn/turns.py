@@ -126,8 +126,8 @@ class Turns:
         writer = self._written(event, before, turn, outputs)
         encoded = encoded_state(turn.conversation, event.now)
         outcome = answers.outcome_of(turn, event.id, writer.said, is_url=event.is_url)
-        if event.is_of_contact and turn.refused is None:
-            outcome = Outcome("completed", contact_id=turn.contact.id)
+        if (event.is_of_contact or event.is_of_agent) and turn.refused is None:
+            outcome = Outcome("completed", contact_id=turn.contact.id or None)
         self._answer(event, turn, writer, outcome)
         self._add(event, turn, writer, outcome)
         if not leaves_nothing:
@@ -197,10 +197,11 @@ def _outputs(event: InboundEvent, before: Before, turn: Turn, traceparent: str |
     Their ids follow from the event, too: another one may find the conversation at the same version, after a refusal that leaves no
     trace of it, and after a restore with which what came since the backup is left out.
     """
-    key = event.loaded.conversation.key
+    own = event.loaded.conversation.key
+    key = turn.conversation.project_id if event.is_of_agent else own  # What is told of agents is told by project.
     return Outputs(
         key=key,
-        id_base=(key, before.version, event.id),
+        id_base=(own, before.version, event.id),
         project_id=turn.conversation.project_id,
         now=event.now,
         hops=event.body.hops + 1,

@@ -74,8 +74,8 @@ class ChatLine(BaseModel):
     channel_id: str | None
     peer_id: str | None
     """The id that the channel has of the person."""
-    sender: Literal["person", "bot"]
-    """Who said it."""
+    sender: Literal["person", "bot", "agent", "note"]
+    """Who said it; a note is an agent's, which the person does not see."""
     at: str
     content: dict[str, Any]
 

@@ -288,9 +288,7 @@ async def _answered(
     `of`: the contact that was to be changed.
     """
     if reply is None:
-        event_id = asked.event_id
-        body, headers = {"event_id": event_id, "status": "accepted"}, {"location": f"/v1/events/{event_id}"}
-        return JSONResponse(body, 202, headers=headers)
+        return writing.accepted(asked)
     if reply.contact_id is None:
         problem = writing.problem_of(reply)
         if of is not None and problem.type_slug == "stale":

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from contracts.replies import ChatMessage
-from flow_engine.web import contact_changes, contacts, held
+from flow_engine.web import contact_changes, contacts, held, inbox_operations
 from flow_engine.web.contact_models import Accepted, ChatLog, Contact, ContactCount, Contacts
 from flow_engine.web.importing import ImportLine
 from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Problem, Said, Schema, document
@@ -199,6 +199,7 @@ OPERATIONS = {
         query=PAGE | SINCE | PROJECT,
         text="Of a bot in the order of time; of a contact one conversation after the other, each in its order.",
     ),
+    **inbox_operations.OPERATIONS,
     SHOW_EVENT: Operation(
         {200: Said("The event", EventShown)},
         query=PROJECT,

@@ -1,4 +1,4 @@
-"""`GET /v1/events/{event_id}`, what became of an event, with the routes of `web.contacts` and `web.held`."""
+"""`GET /v1/events/{event_id}`, what became of an event, with the routes of `web.contacts`, `web.inbox` and `web.held`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from contracts.registry import Trigger
 from contracts.routes import ROWS
 from flow_engine.store.port import LoggedEvent
-from flow_engine.web import contacts, held
+from flow_engine.web import contacts, held, inbox
 from flow_engine.web.openapi import OPERATIONS, SHOW_EVENT
 from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.problems import not_found
@@ -20,7 +20,7 @@ from servicekit.web.routes import Handler, api
 IMPORT_PATH = contacts.IMPORT.partition(" ")[2]
 
 
-class Deps(held.Deps, contacts.Deps, Protocol):
+class Deps(held.Deps, inbox.Deps, Protocol):
     """What the routes need."""
 
     @property
@@ -44,7 +44,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         _may_read(caller, found, deps)
         return JSONResponse(shown(event_id, found))
 
-    return {SHOW_EVENT: show_event, **contacts.handlers(deps), **held.handlers(deps)}
+    return {SHOW_EVENT: show_event, **contacts.handlers(deps), **inbox.handlers(deps), **held.handlers(deps)}
 
 
 def make_app(deps: Deps) -> ASGIApp:

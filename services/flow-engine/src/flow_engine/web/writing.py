@@ -10,11 +10,12 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import orjson
 from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
 
 from contracts import inbound
 from contracts.cloudevents import headers, now_text
 from contracts.ids import NOBODY, derived_id, new_id
-from contracts.inbound import ContactUpdate, ReplyTo
+from contracts.inbound import ContactUpdate, InboundBase, ReplyTo
 from contracts.registry import Bot
 from contracts.replies import ImportReply, RunReply
 from servicekit.kafka.publisher import NotAcknowledged, Publisher
@@ -82,7 +83,7 @@ def asked_by(request: Request, project_id: str, body: bytes, token_id: str | Non
             "bad-idempotency-key", 400, "Bad Idempotency-Key", "Idempotency-Key has 1 to 255 characters."
         )
     event_id = new_id() if key is None else derived_id(project_id, f"{request.method} {request.url.path}", key)
-    digest = sha256(body + request.headers.get("if-match", "").encode()).hexdigest()[:32] if key else None
+    digest = digest_of(body + request.headers.get("if-match", "").encode()) if key else None
     hops = request.headers.get("switchhook-hops", "0")
     is_async = "respond-async" in request.headers.get("prefer", "").lower()
     return Asked(event_id, digest, token_id, int(hops) if hops.isdecimal() and len(hops) < 4 else 0, is_async)
@@ -98,19 +99,25 @@ class Writes:
     async def apply(
         self, asked: Asked, project_id: str, bot_id: str, own: str, change: dict[str, Any]
     ) -> RunReply | None:
+        """A write of a contact; `own` is the contact's own name in the record's key. See `write`."""
+        place = {"project_id": project_id, "bot_id": bot_id, "channel_id": NOBODY, "peer_id": NOBODY}
+        return await self.write(asked, f"{bot_id}/{NOBODY}/{own}", ContactUpdate, place | change)
+
+    async def write(self, asked: Asked, key: str, model: type[InboundBase], fields: dict[str, Any]) -> RunReply | None:
         """The engine's word; None: it is in Kafka, and there was no word in time, or none was to be waited for.
 
-        `own` is the contact's own name in the record's key. Raises ProblemError 429 or 503.
+        `fields` are the record's own, with those of InboundBase that name its place. Raises ProblemError 429 or 503.
         """
+        project_id: str = fields["project_id"]
         if asked.is_async:
-            await self._publish(asked, project_id, bot_id, own, change, None)
+            await self._publish(asked, key, model, fields, None)
             return None
         if not self._asker.ready:
             raise unavailable("The engine's answers cannot be read yet; send the request again.")
         with self.one_of(project_id):
             reply_to, future = self._asker.ask()
             try:
-                await self._publish(asked, project_id, bot_id, own, change, reply_to)
+                await self._publish(asked, key, model, fields, reply_to)
                 async with asyncio.timeout(WAIT_SECONDS):
                     reply: RunReply = await future
             except TimeoutError:
@@ -150,21 +157,17 @@ class Writes:
     async def _publish(
         self,
         asked: Asked,
-        project_id: str,
-        bot_id: str,
-        own: str,
-        change: dict[str, Any],
+        key: str,
+        model: type[InboundBase],
+        fields: dict[str, Any],
         reply_to: ReplyTo | None,
     ) -> None:
-        body = ContactUpdate.model_validate(
-            _about(project_id, bot_id)
-            | change
-            | {"reply_to": reply_to, "request_digest": asked.digest, "token_id": asked.token_id, "hops": asked.hops}
-        )
-        key = f"{bot_id}/{NOBODY}/{own}"
+        now = now_text()
+        asker = {"reply_to": reply_to, "request_digest": asked.digest, "token_id": asked.token_id, "hops": asked.hops}
+        body = model.model_validate(fields | {"received_at": now} | asker)
         made = headers(
-            id=asked.event_id, type="inbound.contact_update", source=SOURCE, time=body.received_at, subject=key,
-            project=project_id,
+            id=asked.event_id, type=f"inbound.{model.model_fields['kind'].default}", source=SOURCE, time=now, subject=key,
+            project=body.project_id,
         )  # fmt: skip
         made += self._view.stamp.headers()
         try:
@@ -198,6 +201,17 @@ def _about(project_id: str, bot_id: str) -> dict[str, Any]:
         "peer_id": NOBODY,
         "received_at": now_text(),
     }
+
+
+def digest_of(content: bytes) -> str:
+    """Stands for what was asked under a name that the caller chose."""
+    return sha256(content).hexdigest()[:32]
+
+
+def accepted(asked: Asked) -> Response:
+    """It is in Kafka, and will be applied."""
+    body = {"event_id": asked.event_id, "status": "accepted"}
+    return JSONResponse(body, 202, headers={"location": f"/v1/events/{asked.event_id}"})
 
 
 def problem_of(reply: RunReply) -> ProblemError:

@@ -1,0 +1,124 @@
+"""The inbox as a stream of server-sent events: what the list shows, then each conversation as it changes.
+
+It is looked for in PostgreSQL once a second, by ids and versions, so that any replica tells of it and none remembers it: who comes
+again begins with the list. Whoever is listed is bounded, and a connection is held only while it is looked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import orjson
+from starlette.responses import StreamingResponse
+
+from flow_engine.store import inbox
+from flow_engine.store.inbox import Asked, Found
+from servicekit.database import Pool
+from servicekit.loop.infrastructure import is_infrastructure
+from servicekit.shares import Shares
+from servicekit.web.problems import ProblemError
+
+MEDIA_TYPE = "text/event-stream"
+EVERY_SECONDS = 1.0
+HEARTBEAT_SECONDS = 15.0
+"""A comment at least this often; so often it is asked whether the listener may still hear."""
+STREAM_SECONDS = 3_600.0
+"""A stream ends then, and its client comes again: load spreads over new replicas."""
+MOST_STREAMS = 500
+"""Of this process; those of one project as many as are left (servicekit.shares)."""
+_HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
+
+FindPool = Callable[[], Pool]
+AskAgain = Callable[[], Awaitable[object]]
+"""Whether the listener may still hear, as of now: raises ProblemError when its token is over."""
+Show = Callable[[Found], dict[str, Any]]
+
+
+class Streams:
+    """Those of this process. `close` ends them, for a graceful stop."""
+
+    def __init__(self) -> None:
+        self._shares, self._closing = Shares(MOST_STREAMS), asyncio.Event()
+
+    def close(self) -> None:
+        """Their clients come again, elsewhere."""
+        self._closing.set()
+
+    def answer(
+        self, project_id: str, pool: FindPool, asked: Asked, show: Show, ask_again: AskAgain
+    ) -> StreamingResponse:
+        """A stream of `asked`. Raises ProblemError 429 while too many are open."""
+        if not self._shares.may_take(project_id):
+            raise ProblemError(
+                "too-many-requests", 429, "Too many streams",
+                f"{MOST_STREAMS} streams may be open at once, those of one project as many as are left. Come again.",
+                headers={"Retry-After": "5"},
+            )  # fmt: skip
+        return StreamingResponse(
+            self._told(project_id, Watch(pool, asked, show), ask_again), media_type=MEDIA_TYPE, headers=_HEADERS
+        )
+
+    async def _told(self, project_id: str, watch: Watch, ask_again: AskAgain) -> AsyncIterator[bytes]:
+        self._shares.take(project_id)
+        try:
+            until, heard = time.monotonic() + STREAM_SECONDS, time.monotonic()
+            yield b": attached\n\n"
+            while time.monotonic() < until and not self._closing.is_set():
+                if chunk := await watch.changes():
+                    yield chunk
+                if time.monotonic() - heard >= HEARTBEAT_SECONDS:
+                    if not await _may_hear(ask_again):
+                        return  # The client comes again, and hears why not.
+                    heard = time.monotonic()
+                    yield b": beat\n\n"
+                await self._pause()
+        finally:
+            self._shares.give(project_id)
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(EVERY_SECONDS):
+                await self._closing.wait()
+        except TimeoutError:
+            return
+
+
+async def _may_hear(ask_again: AskAgain) -> bool:
+    try:
+        await ask_again()
+    except ProblemError as error:
+        return error.status == 503  # Not known now: the next time says it.
+    return True
+
+
+class Watch:
+    """What a listener has been told."""
+
+    def __init__(self, pool: FindPool, asked: Asked, show: Show) -> None:
+        self._pool, self._asked, self._show = pool, asked, show
+        self._known: dict[str, int] = {}
+
+    async def changes(self) -> bytes:
+        """What is new since the last look, as events; nothing while the database is away."""
+        try:
+            async with self._pool().acquire() as connection:
+                now = await inbox.versions(connection, self._asked)
+                fresh = [id for id, version in now.items() if self._known.get(id) != version]
+                gone = [id for id in self._known if id not in now]
+                found = await inbox.find_all(connection, [*fresh, *gone])
+        except ProblemError:
+            return b""
+        except Exception as error:
+            if not is_infrastructure(error):
+                raise
+            return b""
+        self._known = now
+        left = set(gone)
+        return b"".join(_event("gone" if one.id in left else "conversation", self._show(one)) for one in found)
+
+
+def _event(name: str, data: dict[str, Any]) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (name.encode(), orjson.dumps(data))
