@@ -201,6 +201,9 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/agents/{id}/tokens", "registry", "Make a token by which an agent acts", "admin"),
     Route("GET", "/v1/node-types", "registry", "The nodes that flows are made of", "admin"),
 )
+STREAMED = frozenset({"/v1/contacts/import"})
+"""Paths whose requests have a body of any length, which is read as it comes."""
+
 ROWS: dict[str, Route] = {row.name: row for row in ROUTES}
 """Name -> row."""
 PRIVATE = frozenset({"dlq", "held"})

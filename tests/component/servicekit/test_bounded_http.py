@@ -217,6 +217,33 @@ async def test_dripping_does_not_help(port, monkeypatch, part):
     writer.close()
 
 
+async def test_a_body_that_is_read_as_a_stream_takes_long_and_each_of_its_pauses_does_not(monkeypatch):
+    monkeypatch.setitem(bounded_http._SECONDS, "body", 0.2)
+    got, ended = bytearray(), asyncio.Event()
+
+    async def stream(scope, receive, send):
+        bounded_http.take_its_time(scope)
+        while (message := await receive())["type"] == "http.request":
+            got.extend(message["body"])
+        ended.set()
+
+    listening = Listening(stream)
+    port = await listening.start("127.0.0.1", 0)
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(POST + b"content-length: 99999\r\n\r\n")
+        begun = time.monotonic()
+        while time.monotonic() - begun < 0.6:
+            writer.write(b"y")
+            await asyncio.sleep(0.01)
+        assert not ended.is_set()
+        async with asyncio.timeout(5):
+            await ended.wait()
+        writer.close()
+    finally:
+        await listening.stop()
+
+
 @pytest.mark.parametrize("second", [b"no request at all\r\n\r\n", b"GET / HTTP/2.0\r\nhost: a\r\n\r\n"])
 async def test_a_broken_second_request_ends_the_connection_after_the_answer_to_the_first(port, second):
     answer = await exchange(port, POST + LENGTH + b"\r\n" + BODY + second)

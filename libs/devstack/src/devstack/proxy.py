@@ -10,8 +10,10 @@ from typing import Final
 from starlette.types import Message, Receive, Scope, Send
 
 from contracts.gateway import service_for
+from contracts.routes import STREAMED
 from devstack.ports import HOST, claim
 from devstack.upstream import BrokenOff, NoAnswer, Upstream, Upstreams
+from servicekit.web.bounded_http import take_its_time
 from servicekit.web.problems import ProblemError, not_found
 from servicekit.web.requests import read_head
 from servicekit.web.server import Listening
@@ -105,6 +107,8 @@ class Proxy:
 
     async def _relay(self, scope: Scope, receive: Receive, send: Send, service: str, base: str) -> None:
         """Ask the service and pass its answer on, for as long as the caller is there."""
+        if scope["path"] in STREAMED:
+            take_its_time(scope)
         upload = Upload(receive, scope["headers"])
         await upload.begin()
         upstream, base = await self._connected(service, base)

@@ -9,15 +9,13 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp
 
 from contracts.registry import Trigger
-from contracts.routes import ROWS
+from contracts.routes import ROWS, STREAMED
 from flow_engine.store.port import LoggedEvent
 from flow_engine.web import contacts, held, inbox
 from flow_engine.web.openapi import OPERATIONS, SHOW_EVENT
 from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.problems import not_found
 from servicekit.web.routes import Handler, api
-
-IMPORT_PATH = contacts.IMPORT.partition(" ")[2]
 
 
 class Deps(held.Deps, inbox.Deps, Protocol):
@@ -49,7 +47,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
 
 def make_app(deps: Deps) -> ASGIApp:
     """The engine's own HTTP."""
-    return api("flow-engine", handlers(deps), OPERATIONS, deps.authoriser, streams=frozenset({IMPORT_PATH}))
+    return api("flow-engine", handlers(deps), OPERATIONS, deps.authoriser, streams=STREAMED)
 
 
 def _may_read(caller: Caller, found: LoggedEvent, deps: Deps) -> None:
