@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from typing import Any
 
+import aiohttp
 import httpx
+import orjson
 import pytest
 
 from operations.api import Api
@@ -80,7 +84,10 @@ async def test_a_shop_reaches_who_was_vouched_for_and_not_who_says_so(ground: Gr
 
 
 async def test_another_program_keeps_people_whom_the_bot_has_not_met_and_reads_what_was_said(ground: Ground) -> None:
-    """An address book is written, found and corrected; then one of its people opens the chat, and is who was written."""
+    """An address book is written, found and corrected; then one of its people opens the chat, and is who was written.
+
+    Who may write may not read, and the other way round; neither may who talks as a person.
+    """
     stack = ground.stack
     async with Api(stack.base_url, stack.secrets.admin_token) as operator:
         project = (await operator.post("/v1/projects", {"name": "address book"}))["id"]
@@ -90,32 +97,65 @@ async def test_another_program_keeps_people_whom_the_bot_has_not_met_and_reads_w
     ):
         bot = (await api.post("/v1/bots", {"name": "shop"}))["id"]
         channel = await api.post("/v1/channels", {"bot": bot, "type": "webchat", "name": "site"})
-        token = await api.post("/v1/tokens", {"name": "crm", "scopes": ["data:read", "data:write"]})
-        client.headers["authorization"] = f"Bearer {token['token']}"
+        reader, writer, talker = [await _token(api, scope) for scope in ("data:read", "data:write", "bots:converse")]
 
         async def made() -> httpx.Response | None:
             body = {"external_id": "4711", "name": "Ann Lee", "tags": ["vip"]}
-            answer = await client.post("/v1/contacts", json=body, headers={"idempotency-key": "ann"})
+            answer = await client.post("/v1/contacts", json=body, headers=writer | {"idempotency-key": "ann"})
             return answer if answer.status_code == 201 else None
 
         answer = await eventually(made)
-        path, ann = answer.headers["location"], answer.json()
-        changed = await client.patch(path, json={"city": "Riga"}, headers={"if-match": answer.headers["etag"]})
+        path, ann, seen = answer.headers["location"], answer.json(), {"if-match": answer.headers["etag"]}
+        changed = await client.patch(path, json={"city": "Riga"}, headers=writer | seen)
         assert (changed.status_code, changed.json()["city"]) == (200, "Riga")
-        late = await client.patch(path, json={"city": "Bonn"}, headers={"if-match": answer.headers["etag"]})
+        late = await client.patch(path, json={"city": "Bonn"}, headers=writer | seen)
         assert late.status_code == 412
-        found = (await client.get("/v1/contacts", params={"q": "ann", "tag": "vip"})).json()["items"]
+        kim = await client.post("/v1/agents", json={"name": "Kim", "email": "kim@example.com"}, headers=writer)
+        assert (kim.status_code, kim.json()["name"]) == (201, "Kim")
+        found = (await client.get("/v1/contacts", params={"q": "ann", "tag": "vip"}, headers=reader)).json()["items"]
         assert [one["id"] for one in found] == [ann["id"]]
         sessions = f"/v1/web/{channel['id']}/sessions"
-        told = (await client.post(sessions, json={"contact": {"external_id": "4711"}})).json()
+        told = (await client.post(sessions, json={"contact": {"external_id": "4711"}}, headers=writer)).json()
         await Visitor(client, sessions, told).say(name="Annie")
 
         async def said() -> list[str]:
-            lines = (await client.get("/v1/chatlogs", params={"contact": ann["id"]})).json()["items"]
-            return [line["content"]["text"] for line in lines]
+            answer = await client.get("/v1/chatlogs", params={"contact": ann["id"]}, headers=reader)
+            return [line["content"]["text"] for line in answer.json()["items"]]
 
         assert await eventually(said) == ["hello"]
-        (seen,) = (await client.get(path)).json()["channels"]
-        assert (seen["channel_id"], seen["state"]) == (channel["id"], "active")
-        exported = (await client.get("/v1/contacts/export")).text.splitlines()
+        (where,) = (await client.get(path, headers=reader)).json()["channels"]
+        assert (where["channel_id"], where["state"]) == (channel["id"], "active")
+        exported = (await client.get("/v1/contacts/export", headers=reader)).text.splitlines()
         assert len(exported) == 1
+        refused = [
+            await client.patch(path, json={"city": "Bonn"}, headers=reader),
+            await client.get("/v1/chatlogs", params={"contact": ann["id"]}, headers=talker),
+            await client.get("/v1/chatlogs", params={"contact": ann["id"]}, headers=writer),
+        ]
+        assert [one.status_code for one in refused] == [403, 403, 403]
+        assert ["data:write" in refused[0].text, *("data:read" in one.text for one in refused[1:])] == [True] * 3
+        await _import_by_turns(f"{stack.base_url}/v1/contacts/import", writer)
+
+
+async def _token(api: Api, scope: str) -> dict[str, str]:
+    made = await api.post("/v1/tokens", {"name": scope, "scopes": [scope]})
+    return {"authorization": f"Bearer {made['token']}"}
+
+
+async def _import_by_turns(url: str, writer: dict[str, str]) -> None:
+    """Each line is sent when the one before it has been reported: both streams are open at once, through the gateway."""
+    reports = asyncio.Queue[dict[str, Any]]()
+    told: list[dict[str, Any]] = []
+
+    async def lines() -> AsyncIterator[bytes]:
+        for points in range(3):
+            yield orjson.dumps({"external_id": "4712", "variables": {"points": points}}) + b"\n"
+            async with asyncio.timeout(10):
+                told.append(await reports.get())
+
+    async with aiohttp.ClientSession(headers=writer) as session, session.post(url, data=lines()) as answer:
+        async for line in answer.content:
+            reports.put_nowait(orjson.loads(line))
+    assert [one["line"] for one in told] == [1, 2, 3]
+    assert len({one["id"] for one in told}) == 1
+    assert reports.get_nowait() == {"lines": 3, "failed": 0}
