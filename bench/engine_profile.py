@@ -15,6 +15,7 @@ from typing import Any
 
 import asyncpg
 import uvloop
+from pydantic import SecretStr
 
 from bench.flows import counted_nodes, three_nodes
 from bench.rig import options
@@ -28,6 +29,7 @@ from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.programs import worker
 from flow_engine.programs.deferring import Deferring
 from flow_engine.programs.stepping import Stepping
+from flow_engine.state.pseudonyms import Pseudonyms
 from flow_engine.store import log_partitions
 from flow_engine.store.postgres import PostgresConversations
 from servicekit.kafka.records import Record, pack_outgoing
@@ -98,7 +100,7 @@ async def _run(dsn: str, count: int, profiler: cProfile.Profile | None, document
         pool.acquire() as connection,
     ):
         await log_partitions.keep_up(connection, log_partitions.logs(None, 9))
-        store = PostgresConversations(pool)
+        store = PostgresConversations(pool, Pseudonyms(SecretStr("k" * 32)))
         deferring = Deferring(Stepping(None, workers))  # type: ignore[arg-type]  # no code nodes
         handler = EngineHandler(store, RegistryCatalogue(_view(document), LinkMaker(None, "")), deferring)  # type: ignore[arg-type]
         try:

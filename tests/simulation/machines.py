@@ -236,7 +236,7 @@ async def dispatcher(world: World, process: Process) -> None:
     works = assemble(settings, DELIVERY_KINDS, context, played, due, store, publisher, http)
     days = DayWindow(settings.retention_days)
     handlers = (
-        ActionsHandler(works.takeover, days, ActionDecoder(DELIVERY_KINDS.values())),
+        ActionsHandler(store, works.takeover, days, ActionDecoder(DELIVERY_KINDS.values())),
         EventsHandler(works.takeover, days, world.view, played, NO_COPIES),
     )
     async with asyncio.TaskGroup() as tasks:

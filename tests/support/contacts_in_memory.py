@@ -37,6 +37,8 @@ class ContactsInMemory:
             raise StaleContact("a contact was merged")
         if {*work.merges, *work.merges.values()} & self.merged.keys():
             raise StaleContact("a contact was merged")
+        if not work.adopted <= self.contacts.keys() | work.new_contacts.keys():
+            raise StaleContact("a contact was erased")
         if any(self.versions[id] + 1 != wanted for id, wanted in work.if_versions.items()):
             raise StaleContact("a contact was changed")
 
@@ -48,6 +50,12 @@ class ContactsInMemory:
             for asked, id in found.items()
             if id is not None
         }
+
+    def forget_contacts(self, ids: set[str]) -> None:
+        """These are erased."""
+        self.contacts = {id: known for id, known in self.contacts.items() if id not in ids}
+        self.identities = {name: of for name, of in self.identities.items() if of not in ids}
+        self.merged = {id: into for id, into in self.merged.items() if id not in ids}
 
     def contact_id(self, name: Name) -> str | None:
         """Whom a name means."""

@@ -17,12 +17,13 @@ import orjson
 from contracts.cloudevents import header
 from contracts.ids import NOBODY
 from flow_engine.catalogue.port import Retired
-from flow_engine.errors import StaleConversation
+from flow_engine.errors import StaleContact, StaleConversation
 from flow_engine.state import listeners, stored_state
 from flow_engine.state.ids import as_uuid, conversation_id
 from flow_engine.state.json_text import encode
 from flow_engine.state.rows import LogRow, MessageRow, TimerRow, TurnOf
-from flow_engine.state.work import LoadedConversation, Outcome, Work
+from flow_engine.state.work import Erased, LoadedConversation, Outcome, PersonKept, Work
+from flow_engine.store.erasures import is_named, name_key
 from flow_engine.store.event_log import outcome
 from flow_engine.store.held import ROW_BYTES, digest_of, project_of
 from flow_engine.store.loading import chat_message
@@ -79,6 +80,10 @@ class ConversationsInMemory(ContactsInMemory):
     waiting: dict[str, list[HeldEvent]] = field(default_factory=dict)
     parts: dict[int, int] = field(default_factory=dict)
     """By the position of a held event: its partition."""
+    erased: dict[str, Erased] = field(default_factory=dict)
+    """By key, and by the keys that stand for names."""
+    erasures: dict[str, dict[str, set[str]]] = field(default_factory=dict)
+    """By id: the keys that are to be erased, and who has erased each."""
     retired_through: dict[str, Retired] = field(default_factory=dict)
     _positions: int = 0
     _one_batch: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -110,6 +115,38 @@ class ConversationsInMemory(ContactsInMemory):
             self.waiting[conversation] = [
                 one._replace(deferred=True) if one.position == position else one for one in held
             ]
+        self._erase(work)
+
+    def _erase(self, work: Work) -> None:
+        """What store.erasures does."""
+        for id, key in work.erasures_done:
+            self.erasures.get(id, {}).get(key, set()).add("dispatcher")
+        if (erasing := work.erasing) is None:
+            return
+        if (person := erasing.person) is not None:
+            ids = set(person.contact_ids)
+            there = {kept.key for kept in self.conversations.values() if kept.contact_id in ids}
+            if there != set(person.keys) or not ids <= self.contacts.keys():
+                raise StaleContact("there is more of the person than was read")
+            self.forget_contacts(ids)
+            self.erasures[erasing.erasure] = {key: set() for key in (erasing.key, *erasing.others)}
+            for id, events in self.waiting.items():
+                begin = f"{erasing.bot_id}/{NOBODY}/"
+                of = [(one.key or b"").decode().removeprefix(begin) for one in events]
+                self.waiting[id] = [one for one, given in zip(events, of, strict=True) if not is_named(given, person)]
+            for kind, value in person.names:
+                self.erased[name_key(erasing.bot_id, kind, value)] = Erased(erasing.before, 0, 1, b"")
+        if not erasing.is_repeat:
+            self._erase_key(erasing.key)
+            self.erased[erasing.key] = Erased(erasing.before, erasing.version, erasing.next_seq, erasing.seen)
+        self.erasures.get(erasing.erasure, {}).get(erasing.key, set()).add("flow-engine")
+
+    def _erase_key(self, key: str) -> None:
+        id = conversation_id(key)
+        for kept in (self.conversations, self.waiting, self.messages):
+            kept.pop(id, None)
+        self.armed = {timer: one for timer, one in self.armed.items() if one.row.key != key}
+        self.log = {event: row for event, row in self.log.items() if row.conversation != id}
 
     def _stale(self, loaded: LoadedConversation) -> bool:
         """Whether its row is not to be written. Raises StaleConversation when it is not as it was read."""
@@ -260,13 +297,30 @@ class ReadsInMemory:
         id = conversation_id(key)
         kept, held = self._store.conversations.get(id), bool(self._store.waiting.get(id))
         if kept is None:
-            return StoredConversation(None, None, held)
+            return StoredConversation(None, None, held, self._store.erased.get(key))
         contact_id = self._store.merged.get(kept.contact_id, kept.contact_id)
         _, contact = self._store.contacts.get(contact_id, ("", None))
         conversation = stored_state.decode(kept.state, key=key, contact_id=contact_id, version=kept.version)
         listening = listeners.load(kept.listeners)
         loaded = LoadedConversation(id, conversation, kept.version, kept.seen, listening, held, kept.last_user_at)
-        return StoredConversation(loaded, contact, held)
+        return StoredConversation(loaded, contact, held, self._store.erased.get(key))
+
+    async def person(self, bot_id: str, contact_id: str) -> PersonKept | None:
+        if contact_id in self._store.merged or self._store.contact_id(Name(bot_id, "contact_id", contact_id)) is None:
+            return None
+        ids = sorted({contact_id, *(id for id, into in self._store.merged.items() if into == contact_id)})
+        names = sorted((kind, value) for (_, kind, value), of in self._store.identities.items() if of in ids)
+        return PersonKept(tuple(ids), tuple(sorted(self._keys_of(contact_id))), tuple(names))
+
+    async def event_ids(self, conversation: str) -> list[str]:
+        return [row.id for row in self._store.log.values() if row.conversation == conversation]
+
+    async def is_erasure(self, id: str) -> bool:
+        return id in self._store.erasures
+
+    async def erased_names(self, names: Sequence[Name]) -> dict[Name, Erased]:
+        keys = {name_key(name.bot_id, name.field, name.value): name for name in names}
+        return {keys[key]: erased for key, erased in self._store.erased.items() if key in keys}
 
     async def timers(self, ids: list[str]) -> set[str]:
         return self._store.armed.keys() & set(ids)

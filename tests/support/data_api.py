@@ -25,6 +25,7 @@ from servicekit.kafka.publisher import NotAcknowledged
 from servicekit.kafka.records import Outgoing
 from servicekit.registry_view.stamps import Stamp
 from servicekit.web.auth import Authoriser
+from support.engine_database import PSEUDONYMS
 from support.engine_world import PROJECT, EngineWorld
 from support.workers_in_memory import WorkersInMemory
 
@@ -94,6 +95,8 @@ async def data_api(
         segments=Segments(WorkersInMemory(lambda: walker.ask)),
         streams=Streams(),
         agent=lambda id: world.view.get("agent", id),
+        project=lambda id: world.view.get("project", id),
+        pseudonyms=PSEUDONYMS,
         writes=Writes(writer, writer, writer),
     )
     transport = httpx.ASGITransport(make_app(deps), client=("203.0.113.7", 1))

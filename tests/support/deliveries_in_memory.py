@@ -17,7 +17,8 @@ import orjson
 
 from dispatcher.kinds.table import DELIVERY_KINDS, Kinds
 from dispatcher.model.delivery import OPENS_AFTER, Delivery, Result, unknown_kind
-from dispatcher.model.states import State
+from dispatcher.model.states import FINAL, State
+from dispatcher.store.erasures import TOLD
 from dispatcher.store.port import (
     CLAIMED_BYTES,
     DISCARDED_AT_ONCE,
@@ -34,6 +35,7 @@ from dispatcher.store.port import (
 )
 from dispatcher.store.rows import NewRow, ResultRow, new_rows, result_row
 from servicekit.kafka.records import Outgoing
+from support.deliveries_erased import ErasingInMemory, without_content
 from support.delivery_tables import Known, Row, Tables
 
 R = TypeVar("R", ResultRow, Pause)
@@ -41,7 +43,7 @@ T = TypeVar("T")
 SECOND = timedelta(seconds=1)
 
 
-class DeliveriesInMemory:
+class DeliveriesInMemory(ErasingInMemory):
     """store.port.DeliveryStore and its Session in one. `now` is its clock.
 
     `fails`: what the next transactions raise, having done nothing; `unanswered`: the same, having been committed.
@@ -49,7 +51,7 @@ class DeliveriesInMemory:
 
     def __init__(self, kinds: Kinds = DELIVERY_KINDS, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._kinds, self._now = kinds, now
-        self.tables = Tables()
+        self.tables: Tables = Tables()
         self.places: dict[Place, int] = {}
         self.fails: list[Exception] = []
         self.unanswered: list[Exception] = []
@@ -115,8 +117,10 @@ class DeliveriesInMemory:
         return made
 
     def _insert(self, new: NewRow, state: State | None, lease: Lease) -> State:
+        if new.contact_id in self.tables.erased and new.event_type != TOLD:
+            new, state = without_content(new), "cancelled"
         row = Row(new, state or new.state or "in_flight", error=new.error)
-        row.finished, row.lease = row.state == "discarded", lease.id if row.state == "blocked" else None
+        row.finished, row.lease = row.state in FINAL, lease.id if row.state == "blocked" else None
         if row.state == "in_flight":
             self._grant(row, lease)
         elif row.state == "pending":

@@ -62,6 +62,10 @@ class Kept:
         async with self.store.session() as session:
             return [queue.destination for queue in await session.due_queues(sources)]
 
+    async def erase(self, *contact_ids: str) -> None:
+        async with self.transaction() as connection:
+            await self.store.on(connection).erase(contact_ids, "b/c/p")
+
     async def claim(self, one: Delivery, limit: int = 10, seconds: float = 60) -> list[Delivery]:
         async with self.store.session() as session:
             return await session.claim(Queue(one.queue_id, one.destination), limit, Lease(seconds))
@@ -92,7 +96,7 @@ class StateMachine:
         self.head: Delivery | None = None
 
     async def brought_to(self, state: State | None) -> Delivery:
-        one = await self.kept.new(seq=5, **self.about)
+        one = await self.kept.new(seq=5, contact_id=f"contact of {self.about['lane']}", **self.about)
         if state is None:
             return one
         if state == "blocked":
@@ -120,6 +124,11 @@ class StateMachine:
             await kept.store.transaction(lambda session: session.discard_some(TODAY, "too old"))
         elif happening == "replayed":
             await kept.replay(one)
+        elif happening == "its contact is erased":
+            await kept.erase(str(one.contact_id))
+        elif happening == "taken over for somebody erased":
+            await kept.erase("nobody")
+            await kept.take_over(replace(one, contact_id="nobody"))
         else:
             await self._ends(one, happening)
 

@@ -47,5 +47,6 @@ class Tables:
     destinations: dict[str, Known] = field(default_factory=dict)
     outbox: dict[UUID, tuple[datetime, list[Outgoing]]] = field(default_factory=dict)
     days: set[date] = field(default_factory=set)
+    erased: set[str] = field(default_factory=set)
     replicas: dict[str, datetime] = field(default_factory=dict)
     age: int = 0

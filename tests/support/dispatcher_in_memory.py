@@ -58,7 +58,7 @@ class DispatcherInMemory:
 
     def __init__(self, works: Works, store: DeliveriesInMemory, published: Published, kinds: Kinds) -> None:
         self.works, self.store, self.published = works, store, published
-        self.handler = ActionsHandler(works.takeover, DayWindow(30), ActionDecoder(kinds.values()))
+        self.handler = ActionsHandler(store, works.takeover, DayWindow(30), ActionDecoder(kinds.values()))
         self.dead: list[DeadRecord] = []
         self._offset = 0
 

@@ -13,7 +13,7 @@ import asyncpg
 import orjson
 from aiokafka import AIOKafkaProducer
 
-from contracts import actions, dlq, events, inbound, replies
+from contracts import actions, dlq, events, findings, inbound, replies
 from contracts import registry as registry_topic
 from contracts.cloudevents import TYPE_PREFIX
 from flow_engine.batch.timers import Timers
@@ -32,7 +32,7 @@ from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record
 from servicekit.loop.partition_loop import PartitionLoop
 from servicekit.registry_view.view import RegistryView
-from support.engine_database import engine_pool
+from support.engine_database import PSEUDONYMS, engine_pool
 from support.engine_world import BOT, ENTITIES, WEB, BuggyHandler, inbound_record, published
 from support.registry_writer import RegistryWriter
 from support.stack import SESSION_SECONDS
@@ -40,7 +40,7 @@ from support.tail import Tails
 from support.topics import create_topics, delete_topics
 from support.workers_in_memory import WorkersInMemory
 
-TOPICS = (inbound.TOPIC, actions.TOPIC, events.TOPIC, replies.TOPIC)
+TOPICS = (inbound.TOPIC, actions.TOPIC, events.TOPIC, findings.TOPIC, replies.TOPIC)
 PARTITIONS = 3
 
 
@@ -66,7 +66,7 @@ class RunningEngine:
 
     async def start(self, instance: str = "a") -> None:
         """Begin to apply events."""
-        self.store = PostgresConversations(self.pool)
+        self.store = PostgresConversations(self.pool, PSEUDONYMS)
         self.deferring = Deferring(self.stepping)
         self.handler = BuggyHandler(self.store, self.catalogue, self.deferring)
         self.loop = PartitionLoop(

@@ -142,8 +142,17 @@ class ChannelCall(ActionBase):
     reply_to: ReplyTo
 
 
+class EraseContacts(ActionBase):
+    """Forget what is kept of these contacts, and send nothing more for them. The answer is `contracts.inbound.ErasureDone`."""
+
+    kind: Literal["erase"] = "erase"
+    erasure: str
+    contact_ids: tuple[str, ...]
+
+
 Action = Annotated[
-    SendMessage | SupersedeMessages | AcknowledgeTap | CallApi | PostWebhook | ChannelCall, Field(discriminator="kind")
+    SendMessage | SupersedeMessages | AcknowledgeTap | CallApi | PostWebhook | ChannelCall | EraseContacts,
+    Field(discriminator="kind"),
 ]  # fmt: skip
 ActionAdapter: TypeAdapter[Any] = TypeAdapter(Action)
 

@@ -108,7 +108,7 @@ _ALL: tuple[EventKind, ...] = (
         "contact.updated", "A person's profile or variables changed", {"changed": ["variables.city"]},
         data=data.ContactUpdatedData,
     ),
-    EventKind("contact.erased", "A person was erased on request (no service of this release emits it)", key="bot"),
+    EventKind("contact.erased", "A person was erased on request: of the contact only the id is told"),
     EventKind("tag.added", "A person got a tag", {"tag": "reserved"}, data=data.TagData),
     EventKind("tag.removed", "A person lost a tag", {"tag": "reserved"}, data=data.TagData),
     EventKind("flag.assigned", "A flow assigned a flag to a person", {"flag": "vip"}, data=data.FlagData),

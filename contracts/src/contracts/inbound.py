@@ -336,10 +336,30 @@ class Redrive(InboundBase):
     deferred: bool = False
 
 
+class Erase(InboundBase):
+    """A person is erased: whatever is kept under this key, and was received before `received_at`.
+
+    The first one, with `begins`, is keyed `bot_id/-/<contact id>` and names that contact. By it the contact itself goes, with
+    those that were merged into it (`contact_ids`), and the engine writes one for each of their conversations and keys.
+    """
+
+    kind: Literal["erase"] = "erase"
+    erasure: str
+    contact_ids: tuple[str, ...]
+    begins: bool = False
+
+
+class ErasureDone(InboundBase):
+    """The dispatcher has erased what it had of a key: an answer to the action `erase`."""
+
+    kind: Literal["erasure_done"] = "erasure_done"
+    erasure: str
+
+
 Inbound = Annotated[
     MessageReceived | Reachability | StartFlow | UrlOpened | RunCommand | CallResult | MessageResult | TimerFired
     | Signal | LinkFollowed | ContactUpdate | ContactImport | WebhookReceived | OwnerChange | AgentMessage | AgentNote | AgentRead
-    | AgentPresence | Attach | Redrive,
+    | AgentPresence | Attach | Redrive | Erase | ErasureDone,
     Field(discriminator="kind"),
 ]  # fmt: skip
 InboundAdapter: TypeAdapter[Any] = TypeAdapter(Inbound)

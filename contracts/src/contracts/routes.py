@@ -144,6 +144,8 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/contacts/{contact}", "flow-engine", "Show a contact", "data:read"),
     Route("PATCH", "/v1/contacts/{contact}", "flow-engine", "Change a contact", "data:write"),
     Route("POST", "/v1/contacts/{contact}/merge", "flow-engine", "Make two contacts one", "data:write"),
+    Route("DELETE", "/v1/contacts/{contact}", "flow-engine", "Erase a person", "data:write"),
+    Route("GET", "/v1/contacts/erasures/{erasure}", "flow-engine", "How far an erasure is", "data:read"),
     Route("GET", "/v1/chatlogs", "flow-engine", "What was said, by bot or contact", "data:read"),
     Route("GET", "/v1/conversations", "flow-engine", "List conversations by who answers", "agents:chat"),
     Route("POST", "/v1/conversations/presence", "flow-engine", "Say that an agent is there", "agents:chat"),

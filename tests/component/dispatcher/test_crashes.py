@@ -167,3 +167,27 @@ async def test_a_process_that_stood_still_longer_than_its_lease_sends_nothing_of
         with contextlib.suppress(subprocess.TimeoutExpired):  # Time to wake, and to send what it must not.
             await asyncio.to_thread(child.wait, 6)
     assert [body["text"] for body in telegram.messages] == ["once", "next"]
+
+
+@pytest.mark.parametrize("point", ["before_txn", "in_txn", "after_commit"])
+async def test_an_erasure_survives_a_death_and_the_engine_is_told(
+    dispatcher: RunningDispatcher, sink: Receiver, point: str
+) -> None:
+    contact, erasure = str(uuid4()), str(uuid4())
+    await dispatcher.registry.put(endpoint("e1", f"{sink.url}/x", "tag.added", schedule_seconds=(3600,)))
+    sink.answer("/x", 500)
+    await dispatcher.start()
+    await dispatcher.event("tag.added", contact={"id": contact, "name": "Anna"})
+    await eventually(lambda: _all(dispatcher, "retrying", 1))
+    await dispatcher.stop()
+    await dispatcher.act("erase", erasure=erasure, contact_ids=[contact])
+    with dispatcher.process(f"kill=1@{point}") as child:
+        await died(child)
+    await dispatcher.start()
+    await eventually(lambda: _all(dispatcher, "cancelled", 1), seconds=30)
+    assert await dispatcher.pool.fetchval("SELECT count(*) FROM attempt") == 0
+
+    async def told() -> bool:
+        return {one["erasure"] for one in await dispatcher.bodies("inbound")} == {erasure}
+
+    await eventually(told, seconds=30)

@@ -25,7 +25,8 @@ from support.delivery_store_suite import DeliveryStoreSuite, Kept
 
 SETTINGS = {"search_path": "dispatcher"}
 EMPTY = "".join(
-    f"DELETE FROM {table};" for table in ("delivery", "attempt", "queue", "destination", "result_outbox", "replica")
+    f"DELETE FROM {table};"
+    for table in ("delivery", "attempt", "queue", "destination", "result_outbox", "replica", "erased_contact")
 )
 """Quicker than TRUNCATE, which makes new files."""
 

@@ -10,7 +10,7 @@ import pytest
 from flow_engine.store.postgres import PostgresConversations
 from support.databases import Databases
 from support.engine import RunningEngine, engine_on
-from support.engine_database import engine_pool, transaction_of
+from support.engine_database import PSEUDONYMS, engine_pool, transaction_of
 from support.engine_flows import CALL, CODE, DELAY, HUGE, LECTURE, REPORT
 from support.engine_world import ENTITIES, EngineWorld, LazySandbox, published
 from support.registry_in_memory import ViewInMemory
@@ -45,7 +45,7 @@ async def world(module_database: str) -> AsyncIterator[EngineWorld]:
     """The same flows and tables, driven without Kafka."""
     sandbox = LazySandbox()
     async with engine_pool(module_database) as pool:
-        store = PostgresConversations(pool)
+        store = PostgresConversations(pool, PSEUDONYMS)
         world = EngineWorld(store, partial(transaction_of, pool), ViewInMemory(*ENTITIES, *published(*FLOWS)), sandbox)
         yield world
         await world.deferring.close()

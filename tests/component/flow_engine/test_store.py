@@ -17,7 +17,7 @@ from flow_engine.store.postgres import PostgresConversations
 from servicekit.loop.batches import Connection
 from support.conversation_merging_suite import MergingSuite
 from support.conversation_store_suite import ConversationStoreSuite, Kept
-from support.engine_database import engine_pool, transaction_of
+from support.engine_database import PSEUDONYMS, engine_pool, transaction_of
 from support.waiting import eventually
 
 
@@ -25,7 +25,7 @@ class TestPostgres(ConversationStoreSuite, MergingSuite):
     @pytest.fixture
     async def kept(self, module_database: str) -> AsyncIterator[Kept]:
         async with engine_pool(module_database) as pool:
-            store = PostgresConversations(pool)
+            store = PostgresConversations(pool, PSEUDONYMS)
             yield Kept(store, partial(transaction_of, pool))
             await store.close()
 

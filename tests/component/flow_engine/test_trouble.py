@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -142,6 +143,48 @@ async def all_made(engine: RunningEngine) -> bool:
     assert len(told) == len(names)
     logged = await engine.pool.fetchval("SELECT count(*) FROM event_log WHERE body LIKE '%\"contact_id\"%'::bytea")
     return bool(logged == 40)
+
+
+@pytest.mark.parametrize("point", ["before_txn", "in_txn", "after_commit"])
+@pytest.mark.parametrize("which", ["the contact", "the conversation"])
+async def test_an_erasure_survives_a_crash_and_nothing_of_it_is_half(
+    engine: RunningEngine, point: str, which: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The loop dies with either of its records, before the commit, in it, or before what it writes is published."""
+    await engine.say("/start", profile={"name": "Anna"})
+    await eventually(lambda: said(engine, "Which lecture, Anna?"))
+    id = str(await engine.pool.fetchval("SELECT id FROM contact"))
+    crashes = [point]
+
+    async def crash(here: str) -> None:
+        begun = await engine.pool.fetchval("SELECT count(*) FROM erasure_key WHERE erased_at IS NOT NULL")
+        is_due = which == "the contact" or begun == (2 if here == "after_commit" else 1)
+        if crashes == [here] and is_due:
+            crashes.clear()
+            raise Crash
+
+    for module in ("servicekit.loop.partition_loop", "servicekit.checkpoints.transactions"):
+        monkeypatch.setattr(f"{module}.failpoint", crash)
+    job = str(uuid4())
+    about = {"erasure": job, "contact_ids": [id], "begins": True, "received_at": "2026-11-21T00:05:00.000Z"}
+    await engine.send("erase", "-", channel="-", key=f"{BOT}/-/{id}", **about)
+    await engine.died()
+    monkeypatch.undo()
+    await engine.start("b")
+
+    async def erased() -> bool:
+        left = "SELECT (SELECT count(*) FROM conversation) + (SELECT count(*) FROM contact) + (SELECT count(*) FROM message)"
+        keys = "SELECT count(*) = 2 AND count(erased_at) = 2 FROM erasure_key WHERE erasure = $1"
+        return await engine.pool.fetchval(left) == 0 and bool(await engine.pool.fetchval(keys, job))
+
+    await eventually(erased, seconds=30)
+
+    async def told() -> bool:
+        actions = {one["id"]: one["conversation"] for one in await engine.bodies("actions") if one["kind"] == "erase"}
+        assert len(actions) <= 2
+        return sorted(actions.values()) == sorted([f"{BOT}/-/{id}", f"{BOT}/{WEB}/p1"])
+
+    await eventually(told, seconds=30)
 
 
 async def all_out(engine: RunningEngine) -> bool:

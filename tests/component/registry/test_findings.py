@@ -18,10 +18,13 @@ from contracts.groups import GROUPS
 from contracts.ids import uuid7
 from contracts.registry import TOPIC
 from registry.kafka.findings_handler import FindingsHandler
+from registry.store import postgres_trigger_requests
+from registry.store.people import STORES
 from servicekit.kafka.cluster import Cluster
 from servicekit.loop.partition_loop import PartitionLoop
 from support.ledger import read_all
 from support.registry_api import Project, RegistryUnderTest, new_project, running_registry
+from support.tables_of_people import of_people
 from support.waiting import eventually
 
 MakeTopic = Callable[..., Awaitable[str]]
@@ -259,3 +262,33 @@ async def test_a_version_that_nobody_needs_is_deleted_and_one_that_may_be_starte
     await project.call("DELETE", f"/v1/flows/{flow}", expect=204)
     await findings.tell("flow_version.unused", flow_version={"id": f"{flow}/2"})
     await eventually(lambda: f"flow_version/{flow}/2" in replica.tail.deleted)
+
+
+async def test_the_requests_of_who_was_erased_go_and_so_do_those_of_long_ago(
+    replica: RegistryUnderTest, findings: Findings
+) -> None:
+    pool, trigger = replica.database.pool, str(uuid7())
+    for number in range(3):
+        at = rfc3339(datetime.now(UTC) - timedelta(days=9)) if number == 2 else None
+        await findings.tell(
+            "trigger.request", at=at, trigger={"id": trigger}, body={"name": "Anna"}, event_id=f"e-{number}"
+        )
+
+    async def left() -> set[str]:
+        rows = await pool.fetch("SELECT event_id FROM trigger_request WHERE trigger_id = $1", trigger)
+        return {row["event_id"] for row in rows}
+
+    await eventually(lambda: _is(left, {"e-0", "e-1", "e-2"}))
+    await findings.tell("contact.erased", contact={"id": str(uuid7())}, event_ids=["e-0", "nobody's", 7])
+    await eventually(lambda: _is(left, {"e-1", "e-2"}))
+    async with pool.acquire() as connection:
+        await postgres_trigger_requests.forget_old(connection)
+    assert await left() == {"e-1"}
+
+
+async def _is(found: Callable[[], Awaitable[set[str]]], wanted: set[str]) -> bool:
+    return await found() == wanted
+
+
+async def test_every_table_that_may_know_people_says_how_they_are_erased(replica: RegistryUnderTest) -> None:
+    assert await of_people(replica.database.pool, "registry") == STORES.keys()

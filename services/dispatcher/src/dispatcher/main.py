@@ -69,11 +69,11 @@ class Dispatcher(Service):
         self._programs = Programs(self._workers)
         self.app = make_app(self)
 
-    def _handlers(self, takeover: Takeover, copier: Copier) -> dict[str, Handler]:
+    def _handlers(self, store: PostgresDeliveries, takeover: Takeover, copier: Copier) -> dict[str, Handler]:
         """By the name of their topic."""
         days = DayWindow(self.settings.retention_days)
         return {
-            actions_handler.NAME: ActionsHandler(takeover, days, ActionDecoder(self.kinds.values())),
+            actions_handler.NAME: ActionsHandler(store, takeover, days, ActionDecoder(self.kinds.values())),
             events_handler.NAME: EventsHandler(takeover, days, self.view, self._programs, Copies(self.view, copier)),
         }
 
@@ -133,7 +133,7 @@ class Dispatcher(Service):
             await partitioned.wait()
             tasks.create_task(self.stack.keep(pool))
             tasks.create_task(copier.run())
-            handlers = self._handlers(works.takeover, copier)
+            handlers = self._handlers(store, works.takeover, copier)
             self.loops = [self._loop(name, handler, pool, publisher, store) for name, handler in handlers.items()]
             self._loops_at_work = [tasks.create_task(loop.run()) for loop in self.loops]
             for loop in self.loops:

@@ -6,7 +6,7 @@ import asyncio
 
 from contracts import dlq
 from contracts.groups import GROUPS
-from contracts.registry import Agent, Bot, Segment, Trigger
+from contracts.registry import Agent, Bot, Project, Segment, Trigger
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.retiring import Retiring
 from flow_engine.batch.timers import Timers
@@ -20,6 +20,7 @@ from flow_engine.programs.stepping import Stepping
 from flow_engine.segments import walker
 from flow_engine.segments.members import Segments, segment_of
 from flow_engine.settings import Settings
+from flow_engine.state.pseudonyms import Pseudonyms
 from flow_engine.store import log_partitions
 from flow_engine.store.postgres import PostgresConversations
 from flow_engine.web.inbox_stream import Streams
@@ -59,6 +60,7 @@ class Engine(Service):
         self.asker = Asker(settings.cluster, f"{SERVICE}-{settings.instance}")
         self.writes = Writes(self.publisher, self.asker, self.view)
         self.streams = Streams()
+        self.pseudonyms = Pseudonyms(settings.link_key)
         self.loops: list[PartitionLoop] = []
         keys = LinkKeys(settings.link_key) if settings.link_key else None
         self._links = LinkMaker(keys, settings.public_url)
@@ -70,11 +72,16 @@ class Engine(Service):
     @property
     def store(self) -> PostgresConversations:
         """Raises ProblemError 503 before Postgres was there for the first time."""
-        return PostgresConversations(self.pool)
+        return PostgresConversations(self.pool, self.pseudonyms)
 
     def trigger(self, trigger_id: str) -> Trigger | None:
         """A trigger by id."""
         found: Trigger | None = self.view.get("trigger", trigger_id)
+        return found
+
+    def project(self, project_id: str) -> Project | None:
+        """A project by id."""
+        found: Project | None = self.view.get("project", project_id)
         return found
 
     @property
@@ -121,7 +128,7 @@ class Engine(Service):
         await self.publisher.start()
         await self.asker.start()
         pool = await self.database.connect(settings)
-        store = PostgresConversations(pool)
+        store = PostgresConversations(pool, self.pseudonyms)
         logs = log_partitions.logs(settings.chat_log_days, settings.event_log_days)
         most = 2 * settings.parallel_batches
         steps = WorkerPool(worker.TARGET, self._links, most=most, all_for_one=False)

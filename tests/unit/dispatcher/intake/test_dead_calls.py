@@ -61,7 +61,8 @@ def test_what_names_nobody_who_waits_has_no_answer(dead: Record) -> None:
 
 async def test_a_call_that_cannot_be_read_is_answered() -> None:
     takeover: Any = SimpleNamespace(commit=no_deliveries)
-    handler = ActionsHandler(takeover, DayWindow(30), ActionDecoder(DELIVERY_KINDS.values()))
+    store: Any = None
+    handler = ActionsHandler(store, takeover, DayWindow(30), ActionDecoder(DELIVERY_KINDS.values()))
     dead = record(orjson.dumps(CALL))
     commit = await handler.apply(Batch([dead, record(b"not json")], {0: 1}))
     assert [letter.code for letter in commit.dead] == ["wrong-schema", "not-json"]

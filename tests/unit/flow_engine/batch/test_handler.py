@@ -6,6 +6,7 @@ from support.engine_batch_suite import BatchSuite
 from support.engine_callers_suite import CallersSuite
 from support.engine_conversation_suite import ConversationSuite
 from support.engine_deferring_suite import DeferringSuite
+from support.engine_erasing_suite import ErasingSuite
 from support.engine_live_chat_suite import LiveChatSuite
 from support.engine_own_contacts_suite import OwnContactsSuite
 
@@ -31,4 +32,8 @@ class TestOwnContactsOnTheTwin(OwnContactsSuite):
 
 
 class TestLiveChatOnTheTwin(LiveChatSuite):
+    pass
+
+
+class TestErasingOnTheTwin(ErasingSuite):
     pass

@@ -30,6 +30,7 @@ WORDS: dict[str, Word] = {
         "What the flow made of it: the answer that its `say` steps and its end give", "Your order is on its way."
     ),
     "api_base_url": Word("Where the platform's API is, if not at its usual place", "https://api.telegram.org"),
+    "asked_at": Word("When it was asked for, RFC 3339 UTC; null: that is not known yet", MOMENT),
     "at": Word("When, RFC 3339 UTC", MOMENT),
     "attempts": Word("How often it was tried", 3),
     "DeadLetter.id": Word("Its id", "flow-engine-1-17"),
@@ -236,6 +237,13 @@ WORDS: dict[str, Word] = {
     "overlap_seconds": Word("How long the old one goes on working", 3600),
     "per_seconds": Word("In how many seconds", 10),
     "timezone": Word("A time zone", "Europe/Riga"),
+    "StoreErased.erased": Word("Of how many of these it has nothing any more", 2),
+    "StoreErased.keys": Word("Conversations, and contacts that were merged, of which it had something", 2),
+    "StoreErased.what": Word("What it kept", "what was to be delivered, requests and answers"),
+    "Remains.until": Word("When the last of it is gone, RFC 3339 UTC; null: that is up to whoever keeps it", MOMENT),
+    "Remains.what": Word("What these are", "events about the person"),
+    "Remains.where": Word("A topic of Kafka, or what else", "switchhook.events.v1"),
+    "Erasure.contact_id": Word("The contact that was erased, by its id", ID),
     "url_sha256": Word(
         "SHA-256 (hex) of the secret in the URL", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     ),

@@ -8,9 +8,11 @@ from contracts import actions
 from dispatcher.errors import Unreadable
 from dispatcher.intake import dead_calls
 from dispatcher.intake.decoding import ActionDecoder, Arrived, DayWindow
+from dispatcher.intake.erasing import erased, is_erasure
 from dispatcher.intake.takeover import Takeover, source_of
 from dispatcher.model.delivery import Delivery, DeliveryKind
 from dispatcher.model.keys import key_of
+from dispatcher.store.port import DeliveryStore
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import Batch, Commit, Connection, DeadRecord
 
@@ -23,14 +25,20 @@ class ActionsHandler:
 
     topic = actions.TOPIC.name
 
-    def __init__(self, takeover: Takeover, days: DayWindow, decoder: ActionDecoder) -> None:
-        self._takeover, self._days, self._decoder = takeover, days, decoder
+    def __init__(self, store: DeliveryStore, takeover: Takeover, days: DayWindow, decoder: ActionDecoder) -> None:
+        self._store, self._takeover, self._days, self._decoder = store, takeover, days, decoder
 
     async def apply(self, batch: Batch) -> Commit:
         deliveries, dead, now = list[Delivery](), list[DeadRecord](), datetime.now(UTC)
         answers, superseded = list[tuple[Record, list[Outgoing]]](), dict[str, int]()
-        for record in batch.records:
+        until: int | None = None
+        for count, record in enumerate(batch.records):
             try:
+                if is_erasure(record):
+                    if not count:
+                        return erased(record, self._store, self._takeover)
+                    until = count
+                    break
                 arrived, kind = self._decoder.decode(record)
                 if kind is None:
                     _note_superseded(superseded, arrived.body)
@@ -41,6 +49,7 @@ class ActionsHandler:
                 answers.append((record, dead_calls.answer(record, NOT_MADE)))
         commit = await self._takeover.commit(deliveries, dead, superseded)
         commit.outgoing += [each for each in answers if each[1]]
+        commit.applied = until
         return commit
 
     async def park(self, record: Record, error: Exception, connection: Connection) -> list[Outgoing]:

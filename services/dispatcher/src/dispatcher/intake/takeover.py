@@ -6,7 +6,7 @@ The fast path is the slow path with the read skipped: what has no room here is l
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import date
 from uuid import UUID, uuid4
 
@@ -69,6 +69,10 @@ class Takeover:
     def leave(self, name: str, partitions: Iterable[int]) -> None:
         """They are another's, or about to be taken anew."""
         self._holdings.leave([source_of(name, each) for each in partitions], self._destinations)
+
+    def forget(self, contact_ids: Collection[str]) -> None:
+        """These contacts are erased: what is in memory for them and not on the wire is not sent."""
+        self._destinations.drop(lambda delivery: delivery.contact_id in contact_ids)
 
     async def commit(
         self, deliveries: Sequence[Delivery], dead: list[DeadRecord], superseded: Mapping[str, int] | None = None

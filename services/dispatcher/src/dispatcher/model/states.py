@@ -14,6 +14,7 @@ Happening = Literal[
     "taken over", "taken over without room", "taken over behind another", "taken over for a disabled endpoint",
     "claimed when due", "became the head", "succeeded", "retry", "exhausted", "cancelled", "discarded",
     "deferred before any attempt", "deferred", "its partition moved", "its day is dropped", "replayed",
+    "taken over for somebody erased", "its contact is erased",
 ]  # fmt: skip
 
 Writer = Literal[
@@ -53,6 +54,8 @@ MOVES: dict[tuple[State | None, Happening], Move] = {
     (None, "taken over without room"): Move("pending", _OWNER),
     (None, "taken over behind another"): Move("blocked", _OWNER),
     (None, "taken over for a disabled endpoint"): Move("discarded", _OWNER),
+    (None, "taken over for somebody erased"): Move("cancelled", _OWNER),
+    **{(state, "its contact is erased"): Move("cancelled", _OWNER) for state in UNFINISHED},
     ("pending", "claimed when due"): Move("in_flight", _CLAIM),
     ("retrying", "claimed when due"): Move("in_flight", _CLAIM),
     ("in_flight", "claimed when due"): Move("in_flight", _CLAIM),

@@ -39,6 +39,7 @@ async def keep_up(store: DeliveryStore, retention_days: int) -> None:
     """Make the days around today, drop those that are over."""
     async with store.session() as session:
         today = await session.today()
+        await session.forget_erased()
         await session.ensure_days(today + timedelta(days=each) for each in range(-1, AHEAD + 1))
     await drop_before(store, today - timedelta(days=retention_days))
 

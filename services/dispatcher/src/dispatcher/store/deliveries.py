@@ -10,6 +10,7 @@ import asyncpg
 
 from dispatcher.model.delivery import OPENS_AFTER, Delivery, Result, unknown_kind
 from dispatcher.model.states import State
+from dispatcher.store.erasures import ERASED, TOLD
 from dispatcher.store.port import CLAIMED_BYTES, DISCARDED_AT_ONCE, STRETCH_BYTES, Lease, Queue, Recorded
 from dispatcher.store.queues import QueueRows
 from dispatcher.store.rows import NEW, RESULT, heads_of_stretches, new_rows, portions, result_row
@@ -17,12 +18,14 @@ from dispatcher.store.rows import NEW, RESULT, heads_of_stretches, new_rows, por
 _INTERVAL, _LEASE, _QUEUES, _SINCE = (f"${len(NEW) + number}" for number in (1, 2, 3, 4))
 _INSERT = f"""
 WITH arrived AS MATERIALIZED (
-    SELECT u.*,
-           CASE WHEN coalesce(u.state, '') <> 'discarded' AND u.lane IS NOT NULL AND (u.place > 0 OR (
+    SELECT u.*, e.contact_id IS NOT NULL AS erased,
+           CASE WHEN e.contact_id IS NOT NULL THEN 'cancelled'
+                WHEN coalesce(u.state, '') <> 'discarded' AND u.lane IS NOT NULL AND (u.place > 0 OR (
                     SELECT true FROM delivery d
                      WHERE d.lane = u.lane AND d.finished_at IS NULL AND d.day >= {_SINCE}::date LIMIT 1))
                 THEN 'blocked' ELSE coalesce(u.state, 'in_flight') END AS first_state
       FROM {NEW.unnest()}
+      LEFT JOIN erased_contact e ON e.contact_id = u.contact_id AND u.event_type IS DISTINCT FROM '{TOLD}'
 ), unlooked AS (
     SELECT id FROM queue
      WHERE id = ANY ({_QUEUES}::int[]) AND (next_due IS NULL OR next_due > now() + {_INTERVAL}::interval) ORDER BY id FOR UPDATE
@@ -31,13 +34,16 @@ WITH arrived AS MATERIALIZED (
 )
 INSERT INTO delivery (id, day, project_id, kind, queue_id, source, lane, seq, state, attempts, due, lease, expires_at,
                       finished_at, conversation, contact_id, event_type, event_id, traceparent, hops, error, payload)
-SELECT id, day, project_id, kind, queue_id, source, lane, seq, first_state,
+SELECT id, day, project_id, kind, queue_id, source, CASE WHEN NOT erased THEN lane END, CASE WHEN NOT erased THEN seq END,
+       first_state,
        CASE first_state WHEN 'in_flight' THEN 1 ELSE 0 END,
        CASE first_state WHEN 'in_flight' THEN now() + {_INTERVAL}::interval WHEN 'pending' THEN now() END,
        CASE WHEN first_state IN ('in_flight', 'blocked') THEN {_LEASE}::uuid END,
        expires_at,
-       CASE first_state WHEN 'discarded' THEN now() END,
-       conversation, contact_id, event_type, event_id, traceparent, coalesce(hops, 0), error, payload
+       CASE WHEN first_state IN ('discarded', 'cancelled') THEN now() END,
+       CASE WHEN NOT erased THEN conversation END, CASE WHEN NOT erased THEN contact_id END, event_type, event_id,
+       CASE WHEN NOT erased THEN traceparent END, coalesce(hops, 0), CASE WHEN erased THEN '{ERASED}' ELSE error END,
+       CASE WHEN erased THEN '' ELSE payload END
   FROM arrived
 ON CONFLICT (id, day) DO NOTHING
 RETURNING id, state

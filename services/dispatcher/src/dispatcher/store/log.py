@@ -36,6 +36,7 @@ _REPLAY = """
 WITH chosen AS (
     SELECT d.id, d.day, q.destination FROM delivery d JOIN queue q ON q.id = d.queue_id
      WHERE d.id = $1 AND d.project_id = $2 AND d.finished_at IS NOT NULL AND d.kind = ANY ($3::text[])
+       AND d.payload <> ''
        FOR UPDATE OF d
 ), common AS (
     INSERT INTO queue (destination, next_due) SELECT destination, now() FROM chosen

@@ -197,6 +197,18 @@ class Session(Protocol):
         """
         ...
 
+    async def erase(self, contact_ids: Sequence[str], conversation: str) -> None:
+        """Forget what is kept of these contacts, and what Kafka is still to hear about the conversation: unfinished deliveries
+        end as cancelled, the content of all goes. What comes for them from now on is cancelled as it is taken over.
+
+        Inside the fenced transaction of an actions record. What the loop over events has in hand is waited for.
+        """
+        ...
+
+    async def forget_erased(self) -> None:
+        """Forget contacts of which nothing can come any more."""
+        ...
+
     async def ensure_days(self, days: Iterable[date]) -> None:
         """Deliveries of these days can be kept from now on."""
         ...

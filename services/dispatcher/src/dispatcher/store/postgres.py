@@ -12,6 +12,7 @@ from dispatcher.model.delivery import DeliveryKind
 from dispatcher.store.days import DayRows
 from dispatcher.store.deliveries import DeliveryRows
 from dispatcher.store.destinations import DestinationRows
+from dispatcher.store.erasures import ErasureRows
 from dispatcher.store.port import Place, Session
 from dispatcher.store.queues import LaneDays, QueueNumbers
 from dispatcher.store.replicas import ReplicaRows
@@ -22,7 +23,7 @@ from servicekit.loop.batches import Connection
 T = TypeVar("T")
 
 
-class PostgresSession(DeliveryRows, DestinationRows, ResultOutboxRows, DayRows, ReplicaRows):
+class PostgresSession(DeliveryRows, DestinationRows, ErasureRows, ResultOutboxRows, DayRows, ReplicaRows):
     """store.port.Session on one connection."""
 
 

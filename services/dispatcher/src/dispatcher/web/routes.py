@@ -19,6 +19,7 @@ from dispatcher.kinds.table import DELIVERY_KINDS
 from dispatcher.model.delivery import DeliveryKind, unknown_kind
 from dispatcher.sending import attempt_log
 from dispatcher.store import log
+from dispatcher.store.erasures import ERASED
 from dispatcher.web.openapi import OPERATIONS, STATUSES
 from servicekit.storable import moment_of
 from servicekit.web.auth import Authoriser, Caller
@@ -141,8 +142,11 @@ def _kind_of(row: Mapping[str, Any] | Any) -> DeliveryKind:
 
 
 def _not_replayable(row: Mapping[str, Any] | Any) -> ProblemError:
+    erased = "Its contact was erased." if row["error"] == ERASED else None
     detail = (
-        _kind_of(row).not_replayable or "It is being attempted just now, or waits behind an earlier one of its lane."
+        erased
+        or _kind_of(row).not_replayable
+        or "It is being attempted just now, or waits behind an earlier one of its lane."
     )
     return ProblemError("not-replayable", 409, "Not replayable", detail)
 

@@ -89,10 +89,11 @@ def _body(record: Record, kind: str) -> Any:
 
 
 def is_where_it_belongs(body: Any) -> bool:
-    """A generated URL without a person, the bot's global one, a change of a contact itself, an import, a webhook's title,
+    """A generated URL without a person, the bot's global one, a change of a contact itself or its end, an import, a webhook's title,
     what is about an agent, or a redrive of theirs."""
     return bool(
-        body.kind in ("redrive", "contact_import", "webhook_received", "timer", "agent_presence")
+        body.kind
+        in ("redrive", "contact_import", "webhook_received", "timer", "agent_presence", "erase", "erasure_done")
         or (body.kind in ("url", "contact_update") and body.person is None)
     )
 

@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 
 from contracts import inbound
-from flow_engine.batch import importing, person_lookup
+from flow_engine.batch import erasing, importing, person_lookup
 from flow_engine.batch.decoding import decoded
 from flow_engine.batch.held_shares import HeldShares
 from flow_engine.batch.loading import LoadedBatch, load
@@ -24,6 +24,7 @@ from flow_engine.state.seen import contains, fingerprint
 from flow_engine.store.port import ConversationStore
 from flow_engine.turn.event import Arrived
 from flow_engine.turn.kinds import KINDS
+from flow_engine.turn.own_contacts import GONE
 from flow_engine.turn.turns import Turns
 from flowlang.model import Refused
 from servicekit.failpoints import broken
@@ -116,6 +117,8 @@ class EngineHandler:
                 return count
             if count % YIELD_EVERY_RECORDS == YIELD_EVERY_RECORDS - 1:
                 await asyncio.sleep(0)
+            if isinstance(arrived, Arrived) and arrived.body.kind == "erase":
+                return count or self._erase(arrived, batch)
             if isinstance(arrived, Arrived) and arrived.body.kind == "redrive":
                 await redriving.redrive(arrived)
             elif isinstance(arrived, Arrived) and _is_held(arrived, batch):
@@ -124,12 +127,20 @@ class EngineHandler:
                 redriving.defer(arrived)
         return len(all_arrived)
 
+    def _erase(self, arrived: Arrived, batch: LoadedBatch) -> int:
+        """Alone in its batch: what it reads is saved, and what comes behind it begins anew."""
+        self._deferring.drop(arrived.key)
+        erasing.erase(arrived, batch)
+        return 1
+
     async def _apply_one(
         self, batch: LoadedBatch, turns: Turns, arrived: Arrived | DeadRecord, *, here: bool = False
     ) -> bool:
         """False: its turn is deferred, which `here` rules out."""
         if isinstance(arrived, DeadRecord):
             batch.work.dead.append(arrived)
+        elif erasing.is_of_before(arrived, batch):
+            refuse(arrived, GONE, batch)
         elif arrived.person_keyed:
             self._pass_on(arrived, batch)
         elif arrived.body.kind == "contact_import":
@@ -138,6 +149,8 @@ class EngineHandler:
             batch.turns["contact_update"] += len(lines)
         elif arrived.body.kind == "webhook_received":
             received(arrived, batch)
+        elif arrived.body.kind == "erasure_done":
+            batch.work.erasures_done.append((arrived.body.erasure, arrived.key))
         elif arrived.body.kind == "attach":
             attach(arrived, batch.work.conversations[arrived.key], batch)
         else:
@@ -177,7 +190,7 @@ class EngineHandler:
 
 
 def _is_held(arrived: Arrived, batch: LoadedBatch) -> bool:
-    """Whether it has to wait behind others of its conversation. An attach makes no turn, and never waits."""
-    if arrived.person_keyed or arrived.body.kind == "attach":
+    """Whether it has to wait behind others of its conversation. What makes no turn never waits."""
+    if arrived.person_keyed or arrived.body.kind in ("attach", "erasure_done"):
         return False
     return batch.work.conversations[arrived.key].held

@@ -14,7 +14,7 @@ from flow_engine.batch.parking import AT_ONCE, MOST_HELD, Redriven, redriven
 from flow_engine.batch.person_lookup import as_id, goes_to_contact, is_of_contact, named
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.seen import contains, fingerprint
-from flow_engine.state.work import LoadedConversation, Work
+from flow_engine.state.work import Erased, LoadedConversation, PersonKept, Work
 from flow_engine.store.port import Conversations, Name, Reads
 from flow_engine.turn.event import Arrived
 from flowlang.model import Conversation
@@ -44,6 +44,13 @@ class LoadedBatch:
     """Keys of those in which too many events may wait after this batch for a deferred turn; they are in `redriven`."""
     full_projects: frozenset[str] = frozenset()
     """Those of which too much waits."""
+    person: PersonKept | None = None
+    """Whom the first record erases."""
+    event_ids: list[str] = field(default_factory=list)
+    """Of the events that were applied under the key that the first record erases."""
+    begun: bool = False
+    """Whether its erasure was begun before."""
+    erased_names: dict[Name, Erased] = field(default_factory=dict)
     full: set[str] = field(default_factory=set)
     """Keys for whose held events there was no room beside those of others: the batch ends before the first record of one."""
 
@@ -75,6 +82,8 @@ async def load(
     names = [name for a in arrived if a.person_keyed and (name := named(a))]
     batch.found = await reads.named(names) if names else {}
     batch.own_ids = await _own_ids(reads, batch.found, arrived)
+    batch.erased_names = await reads.erased_names(names) if names else {}
+    await _load_person(reads, batch, arrived[0])
     for one in arrived:
         if one.person_keyed and len(keys := peer_keys(one.body)) > 1:
             batch.peers[one.key] = await _known(reads, keys)
@@ -96,11 +105,32 @@ async def _load_conversations(reads: Reads, work: Work, arrived: list[Arrived]) 
         return
     for key, stored in (await reads.conversations(first)).items():
         loaded = stored.loaded or LoadedConversation(conversation_id(key), _unknown(first[key]), None, held=stored.held)
+        if stored.erased is not None:
+            work.erased[key] = stored.erased
+            _go_on_from(loaded, stored.erased)
         work.conversations[key] = loaded
         if stored.contact is not None:
             work.contacts.setdefault(stored.contact.id, stored.contact)
     await _load_own(reads, work, [one for one in arrived if one.key in work.conversations])
     await _load_holders(reads, work, arrived)
+
+
+def _go_on_from(loaded: LoadedConversation, erased: Erased) -> None:
+    """What begins anew under an erased key repeats no id and no number, and applies nothing that was applied before."""
+    if loaded.read_version is None:
+        loaded.seen = erased.seen
+        loaded.conversation.version, loaded.conversation.next_seq = erased.version, erased.next_seq
+
+
+async def _load_person(reads: Reads, batch: LoadedBatch, first: Arrived) -> None:
+    """What the first record of a batch erases; such a record is alone in its batch."""
+    body = first.body
+    if body.kind == "erase":
+        batch.event_ids = await reads.event_ids(conversation_id(first.key))
+    if body.kind == "erase" and body.begins:
+        id = as_id(body.contact_ids[0]) if body.contact_ids else None
+        batch.person = await reads.person(body.bot_id, id) if id else None
+        batch.begun = batch.person is None and await reads.is_erasure(body.erasure)
 
 
 async def _load_own(reads: Reads, work: Work, arrived: list[Arrived]) -> None:

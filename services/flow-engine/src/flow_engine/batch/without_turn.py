@@ -20,7 +20,7 @@ REUSED = Refused(
 )  # fmt: skip
 
 
-def _outputs(arrived: Arrived, loaded: LoadedConversation | None = None, about: str = "answer") -> Outputs:
+def outputs_for(arrived: Arrived, loaded: LoadedConversation | None = None, about: str = "answer") -> Outputs:
     """For what leaves without a turn; ids follow from the event and from what this is about."""
     return Outputs(
         key=arrived.key,
@@ -43,7 +43,7 @@ def attach(arrived: Arrived, loaded: LoadedConversation, batch: LoadedBatch) -> 
     fresh = [message for message in work.said.get(loaded.id, []) if message["seq"] > body.after]
     if known and fresh and known[-1]["seq"] < fresh[0]["seq"] - 1:
         fresh = []  # What lies between is not in this backlog, and who has it asks for what follows.
-    outputs = _outputs(arrived, loaded)
+    outputs = outputs_for(arrived, loaded)
     answer = {
         "kind": "messages",
         "instance": body.instance,
@@ -71,7 +71,7 @@ def answer_repeat(arrived: Arrived, loaded: LoadedConversation, batch: LoadedBat
         return
     work = batch.work
     outcome = work.outcomes.get(arrived.event_id, Outcome("completed"))
-    outputs = _outputs(arrived, loaded)
+    outputs = outputs_for(arrived, loaded)
     before = len(loaded.listeners.callers)
     is_url = arrived.body.kind == "url"
     answers.answer_asker(
@@ -90,7 +90,7 @@ def is_another_request(arrived: Arrived, batch: LoadedBatch) -> bool:
 
 def refuse_reuse(arrived: Arrived, loaded: LoadedConversation, batch: LoadedBatch) -> None:
     """Tell who sent another request under a used key; what the first one came to stays."""
-    outputs = _outputs(arrived, loaded, f"reused {arrived.body.request_digest}")
+    outputs = outputs_for(arrived, loaded, f"reused {arrived.body.request_digest}")
     _tell_refused(arrived, REUSED, outputs)
     batch.work.send(arrived.record, outputs.records)
 
@@ -105,7 +105,7 @@ def _tell_refused(arrived: Arrived, refused: Refused, outputs: Outputs) -> None:
 
 def refuse(arrived: Arrived, refused: Refused, batch: LoadedBatch) -> None:
     """Nobody to pass the record on to."""
-    outputs, body = _outputs(arrived), arrived.body
+    outputs, body = outputs_for(arrived), arrived.body
     outcome = answers.refusal(refused)
     _tell_refused(arrived, refused, outputs)
     line = {"problem": outcome.problem, "trigger_id": getattr(body, "trigger_id", None), "digest": body.request_digest}

@@ -76,6 +76,44 @@ class TimerState(NamedTuple):
     has_ended: bool
 
 
+class Erased(NamedTuple):
+    """What is kept of an erased key. What was received `before` (RFC 3339) is not applied; a conversation that begins under it
+    anew goes on from `version` and `next_seq`, and knows what was applied (`seen`)."""
+
+    before: str
+    version: int
+    next_seq: int
+    seen: bytes
+
+
+class PersonKept(NamedTuple):
+    """What names a contact: its own id and those of contacts that were merged into it, the keys of their conversations, and
+    (kind, value) of what was verified."""
+
+    contact_ids: tuple[str, ...]
+    keys: tuple[str, ...]
+    names: tuple[tuple[str, str], ...]
+
+
+class Erasing(NamedTuple):
+    """What a record has erased: all that is kept under `key`; with `person`, which was read before, also the contact."""
+
+    erasure: str
+    key: str
+    project_id: str
+    bot_id: str
+    contact_id: str
+    before: str
+    version: int
+    next_seq: int
+    seen: bytes
+    person: PersonKept | None
+    others: tuple[str, ...]
+    """The other keys of the person."""
+    is_repeat: bool
+    """It is done, and what is there now came afterwards."""
+
+
 @dataclass(slots=True)
 class Work:
     """What was loaded comes first, what is to be saved and sent after it."""
@@ -91,6 +129,8 @@ class Work:
     """By contact id, of those that this batch changes by their own keys."""
     changes: Counter[str] = field(default_factory=Counter)
     """By contact id: how often this batch has changed it so far."""
+    erased: dict[str, Erased] = field(default_factory=dict)
+    """By key, of those that this batch's records have and that were erased once."""
     timers_found: set[str] = field(default_factory=set)
     """Of the timers that this batch's records name, those that still have a row."""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -104,6 +144,8 @@ class Work:
     """By contact id: the version that its row must have still, where somebody said which one he changes."""
     merges: dict[str, str] = field(default_factory=dict)
     """Contacts that this batch makes part of another one, and of which."""
+    adopted: set[str] = field(default_factory=set)
+    """Contacts that conversations without one have found to be theirs."""
     own_writes: set[str] = field(default_factory=set)
     """Contacts that are made or changed by their own keys: what they are told makes them nobody else."""
     verified: list[Identity] = field(default_factory=list)
@@ -128,6 +170,9 @@ class Work:
     """(conversation id, position) of rows that are the first held ones now, and deferred."""
     redriven: list[tuple[str, int]] = field(default_factory=list)
     """(conversation id, position) of held rows that this batch applied."""
+    erasing: Erasing | None = None
+    erasures_done: list[tuple[str, str]] = field(default_factory=list)
+    """(erasure, key) of which the dispatcher has nothing any more."""
     outgoing: list[tuple[Record, list[Outgoing]]] = field(default_factory=list)
     dead: list[DeadRecord] = field(default_factory=list)
 

@@ -71,6 +71,8 @@ SELECT count(*) FROM locked JOIN {PATCHES.unnest()} USING (id)
 """
 """Changes contacts. How many of them are another contact by now, or not as a change wants them: nothing may be kept then, as
 they were read before."""
+STAY = "SELECT count(*) FROM (SELECT FROM contact WHERE id = ANY ($1::uuid[]) ORDER BY id FOR KEY SHARE) there"
+"""How many of these there are; they cannot be erased before the transaction ends, and who erases them then sees what it saved."""
 BY_ID = """
 SELECT m.id AS asked, c.id AS contact_id, c.version, c.external_id, c.phone, c.email, c.profile, c.variables, c.tags, c.flags
   FROM unnest($1::text[], $2::uuid[]) u(bot_id, id) JOIN contact m USING (bot_id, id)

@@ -32,6 +32,7 @@ CHANGES = Columns(LogChangeRow, "uuid text bytea")
 CHANGE = f"""
 UPDATE event_log e SET status = u.status, body = e.body || u.part FROM {CHANGES.unnest()} WHERE e.id = u.id
 """
+_OF_CONVERSATION = "SELECT id FROM event_log WHERE conversation = $1"
 _FIND = "SELECT id, project_id, conversation, status, body FROM event_log WHERE id = ANY ($1::uuid[])"
 
 
@@ -40,6 +41,11 @@ async def find(connection: Connection, event_ids: list[str]) -> dict[str, Logged
     wanted = {as_uuid(id): id for id in event_ids}
     rows = await connection.fetch(_FIND, list(wanted)) if wanted else []
     return {wanted[str(row["id"])]: await _logged(connection, row) for row in rows}
+
+
+async def of_conversation(connection: Connection, conversation: str) -> list[str]:
+    """The ids of its events."""
+    return [str(row["id"]) for row in await connection.fetch(_OF_CONVERSATION, conversation)]
 
 
 async def _logged(connection: Connection, row: Any) -> LoggedEvent:

@@ -10,7 +10,9 @@ import orjson
 
 from flow_engine.state import listeners, stored_state
 from flow_engine.state.ids import conversation_id
-from flow_engine.state.work import LoadedConversation
+from flow_engine.state.pseudonyms import Pseudonyms
+from flow_engine.state.work import Erased, LoadedConversation
+from flow_engine.store import erasures
 from flow_engine.store.port import BACKLOG_LIMIT, StoredConversation
 from flowlang.model import Contact
 from servicekit.loop.batches import Connection
@@ -18,10 +20,12 @@ from servicekit.loop.batches import Connection
 LOAD = """
 SELECT u.id, c.version, c.state, c.seen, c.listeners, c.last_user_at, c.contact_id,
        p.external_id, p.phone, p.email, p.profile, p.variables, p.tags, p.flags, p.merged_into,
-       (SELECT true FROM held h WHERE h.conversation = u.id LIMIT 1) IS NOT NULL AS held
-  FROM unnest($1::uuid[]) u(id)
+       (SELECT true FROM held h WHERE h.conversation = u.id LIMIT 1) IS NOT NULL AS held,
+       e.before, e.version AS erased_version, e.next_seq, e.seen AS erased_seen
+  FROM unnest($1::uuid[], $2::bytea[]) u(id, pseudonym)
   LEFT JOIN conversation c ON c.id = u.id
   LEFT JOIN contact p ON p.id = c.contact_id
+  LEFT JOIN erased e ON e.pseudonym = u.pseudonym
 """
 SURVIVORS = """
 SELECT id AS contact_id, external_id, phone, email, profile, variables, tags, flags FROM contact WHERE id = ANY ($1::uuid[])
@@ -36,21 +40,28 @@ SELECT seq, id, at, content
 LAST_SEQ = 2**31 - 1
 
 
-async def load(connection: Connection, keys: Iterable[str]) -> dict[str, StoredConversation]:
+async def load(connection: Connection, keys: Iterable[str], pseudonyms: Pseudonyms) -> dict[str, StoredConversation]:
     """By conversation key, for each of `keys`."""
     ids = {conversation_id(key): key for key in keys}
-    rows = await connection.fetch(LOAD, sorted(ids)) if ids else []
+    wanted = sorted(ids)
+    rows = await connection.fetch(LOAD, wanted, [pseudonyms.of(ids[id]) for id in wanted]) if ids else []
+    before = await erasures.find(connection, pseudonyms.known(ids.values())) if pseudonyms.has_former else {}
     found = {str(row["id"]): row for row in rows}
     merged = {row["merged_into"] for row in rows} - {None}
     survivors = {row["contact_id"]: row for row in await connection.fetch(SURVIVORS, list(merged))} if merged else {}
-    return {key: _stored(id, key, row := found[id], survivors.get(row["merged_into"], row)) for id, key in ids.items()}
+    return {
+        key: _stored(id, key, row := found[id], survivors.get(row["merged_into"], row), before.get(key))
+        for id, key in ids.items()
+    }
 
 
-def _stored(id: str, key: str, row: Any, person: Any) -> StoredConversation:
+def _stored(id: str, key: str, row: Any, person: Any, erased: Erased | None) -> StoredConversation:
     """`person` has the contact's columns: the row itself, or who its contact was merged into."""
     held: bool = row["held"]
+    if row["before"] is not None:
+        erased = Erased(row["before"], row["erased_version"], row["next_seq"], row["erased_seen"])
     if row["version"] is None:
-        return StoredConversation(None, None, held)
+        return StoredConversation(None, None, held, erased)
     contact_id = str(person["contact_id"]) if person["contact_id"] is not None else ""
     conversation = stored_state.decode(row["state"], key=key, contact_id=contact_id, version=row["version"])
     loaded = LoadedConversation(
@@ -62,7 +73,7 @@ def _stored(id: str, key: str, row: Any, person: Any) -> StoredConversation:
         held,
         row["last_user_at"],
     )
-    return StoredConversation(loaded, contact_of(person) if person["profile"] is not None else None, held)
+    return StoredConversation(loaded, contact_of(person) if person["profile"] is not None else None, held, erased)
 
 
 def contact_of(row: Any) -> Contact:

@@ -10,6 +10,7 @@ from datetime import date, timedelta
 import asyncpg
 import structlog
 
+from flow_engine.store import erasures
 from servicekit import dated_partitions
 from servicekit.loop.batches import Connection
 
@@ -84,11 +85,12 @@ async def keep_up(connection: Connection, tables: tuple[Log, ...]) -> None:
 async def keep_up_for_ever(
     pool: asyncpg.Pool[asyncpg.Record], tables: tuple[Log, ...], *, first: asyncio.Event
 ) -> None:
-    """Keep up every hour; `first` is set once it was done."""
+    """Keep up every hour, and forget old erasures; `first` is set once it was done."""
     while True:
         try:
             async with pool.acquire() as connection:
                 await keep_up(connection, tables)
+                await erasures.forget(connection)
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             log.warning("log_partitions.failed", error=repr(error))
             await asyncio.sleep(5)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 
 from flow_engine.catalogue.port import Retired
 from flow_engine.state.rows import TurnOf
-from flow_engine.state.work import LoadedConversation, Outcome, Work
+from flow_engine.state.work import Erased, LoadedConversation, Outcome, PersonKept, Work
 from flowlang.model import Contact
 from servicekit.kafka.records import Headers, Record
 from servicekit.loop.batches import Connection
@@ -29,6 +29,8 @@ class StoredConversation(NamedTuple):
     loaded: LoadedConversation | None
     contact: Contact | None
     held: bool
+    erased: Erased | None = None
+    """Of a key that was erased once."""
 
 
 class Name(NamedTuple):
@@ -129,6 +131,22 @@ class Reads(Protocol):
 
     async def contacts(self, ids: Sequence[tuple[str, str]]) -> dict[str, OwnContact]:
         """By id as given, for each (bot id, contact id) that there is; of one that was merged, who it is now."""
+        ...
+
+    async def person(self, bot_id: str, contact_id: str) -> PersonKept | None:
+        """What names a contact that is none that was merged; None: there is none."""
+        ...
+
+    async def event_ids(self, conversation: str) -> list[str]:
+        """The events of a conversation id that the event log has."""
+        ...
+
+    async def is_erasure(self, id: str) -> bool:
+        """Whether there is an erasure with this id, begun or done."""
+        ...
+
+    async def erased_names(self, names: Sequence[Name]) -> dict[Name, Erased]:
+        """Those of these names of people that were erased."""
         ...
 
     async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:

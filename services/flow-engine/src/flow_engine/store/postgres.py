@@ -10,9 +10,10 @@ from typing import Any
 import asyncpg
 
 from flow_engine.catalogue.port import Retired
+from flow_engine.state.pseudonyms import Pseudonyms
 from flow_engine.state.rows import TurnOf
-from flow_engine.state.work import Outcome, Work
-from flow_engine.store import contacts, event_log, held, identities, loading, names, retired, saving, timers
+from flow_engine.state.work import Erased, Outcome, PersonKept, Work
+from flow_engine.store import contacts, erasures, event_log, held, identities, loading, names, retired, saving, timers
 from flow_engine.store.port import (
     BACKLOG_BYTES,
     Conversations,
@@ -36,8 +37,8 @@ from servicekit.loop.batches import Connection
 class PostgresConversations:
     """Batches are read on one connection of the pool, kept between them: a pool's reset is a round trip of its own."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record]) -> None:
-        self._pool = pool
+    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], pseudonyms: Pseudonyms) -> None:
+        self._pool, self._pseudonyms = pool, pseudonyms
         self._held: Any = None
         self._one_batch = asyncio.Lock()
 
@@ -50,7 +51,7 @@ class PostgresConversations:
                 self._held = await self._pool.acquire()
                 await keep_plans(self._held)
             try:
-                yield PostgresReads(self._held)
+                yield PostgresReads(self._held, self._pseudonyms)
             except BaseException:
                 await self.close()
                 raise
@@ -62,7 +63,7 @@ class PostgresConversations:
             await self._pool.release(connection)
 
     async def save(self, work: Work, connection: Connection) -> None:
-        await saving.save(work, connection)
+        await saving.save(work, connection, self._pseudonyms)
 
     async def hold(self, record: Record, key: str, error: str, connection: Connection) -> None:
         await connection.execute(held.HOLD, *held.HELD.arrays([held.row(record, key, error)]))
@@ -118,11 +119,11 @@ class PostgresConversations:
 class PostgresReads:
     """store.port.Reads on a connection."""
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: Connection, pseudonyms: Pseudonyms) -> None:
+        self._connection, self._pseudonyms = connection, pseudonyms
 
     async def conversations(self, keys: Iterable[str]) -> dict[str, StoredConversation]:
-        return await loading.load(self._connection, keys)
+        return await loading.load(self._connection, keys, self._pseudonyms)
 
     async def timers(self, ids: list[str]) -> set[str]:
         return await timers.present(self._connection, ids)
@@ -135,6 +136,18 @@ class PostgresReads:
 
     async def contacts(self, ids: Sequence[tuple[str, str]]) -> dict[str, OwnContact]:
         return await contacts.by_id(self._connection, ids)
+
+    async def person(self, bot_id: str, contact_id: str) -> PersonKept | None:
+        return await erasures.person(self._connection, bot_id, contact_id)
+
+    async def event_ids(self, conversation: str) -> list[str]:
+        return await event_log.of_conversation(self._connection, conversation)
+
+    async def is_erasure(self, id: str) -> bool:
+        return await erasures.progress(self._connection, id) is not None
+
+    async def erased_names(self, names_: Sequence[Name]) -> dict[Name, Erased]:
+        return await erasures.names(self._connection, names_, self._pseudonyms)
 
     async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:
         return await loading.backlog(self._connection, conversation, after, most_bytes=BACKLOG_BYTES)

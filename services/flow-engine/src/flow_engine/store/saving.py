@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from contracts.ids import NOBODY
 from flow_engine.errors import StaleContact, StaleConversation
 from flow_engine.state import listeners
+from flow_engine.state.pseudonyms import Pseudonyms
 from flow_engine.state.rows import MessageRow
 from flow_engine.state.work import LoadedConversation, Work
-from flow_engine.store import contacts, event_log, held, identities, timers, webhook_titles
+from flow_engine.store import contacts, erasures, event_log, held, identities, timers, webhook_titles
 from flowlang.clock import moment
 from flowlang.model import Conversation
 from flowlang.running.ownership import with_people
@@ -72,11 +73,13 @@ SELECT count(*) FROM saved
 CREATE = f"{NEW.insert('conversation')} ON CONFLICT (id) DO NOTHING"
 
 
-async def save(work: Work, connection: Connection) -> None:
+async def save(work: Work, connection: Connection, pseudonyms: Pseudonyms) -> None:
     """Write everything. Raises StaleConversation, StaleContact when a row was not as it was read."""
     changed = work.changed()
     await _save_known(work, [loaded for loaded in changed if loaded.read_version is not None], connection)
     await _create([loaded for loaded in changed if loaded.read_version is None], connection)
+    if work.adopted and await connection.fetchval(contacts.STAY, sorted(work.adopted)) != len(work.adopted):
+        raise StaleContact("a contact was erased since it was read")
     await _rows(connection, contacts.CREATE, contacts.CONTACTS, contacts.new_rows(work))
     merged = await identities.save(work, connection)
     for patches in contacts.patch_rows(work, merged):
@@ -92,6 +95,7 @@ async def save(work: Work, connection: Connection) -> None:
     await _rows(connection, held.HOLD, held.HELD, held.rows(work))
     await _rows(connection, held.RELEASE, held.RELEASED, work.redriven)
     await _rows(connection, held.DEFER, held.RELEASED, work.deferrals)
+    await erasures.save(work, connection, pseudonyms)
 
 
 async def _save_known(work: Work, changed: list[LoadedConversation], connection: Connection) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from contracts import actions, events, inbound, replies
+from contracts import actions, events, findings, inbound, replies
 from contracts.cloudevents import HOPS, PROJECT, TYPE_PREFIX
 from contracts.ids import derived_id, effect_ids
 from flow_engine.state.json_text import encode
@@ -107,6 +107,11 @@ class Outputs:
             own = self._shared + b"," + own[1:] if len(own) > 2 else self._shared + b"}"
         value = b'{"type":"%b","timestamp":"%b","data":%b}' % (type.encode(), self._now, own)
         self._add(_EVENTS, self.new_id(), _type(type), value)
+
+    def finding(self, type: str, key: str, data: dict[str, Any]) -> None:
+        """Tell the registry."""
+        value = encode({"type": type, "timestamp": self.now, "data": data})
+        self._add(findings.TOPIC.name, self.new_id(), _type(type), value, key)
 
     def action(self, id: str, kind: str, bot_id: str, contact_id: str, fields: dict[str, Any]) -> None:
         """Something for the dispatcher to do; `fields` are those of its kind."""

@@ -66,6 +66,7 @@ def _recognise(work: Work, event: InboundEvent) -> None:
     held = (work.holders.get((conversation.bot_id, *one)) for one in event.verified)
     if found := next(filter(None, held), None):
         conversation.contact_id, event.contact = found, work.contacts[found]
+        work.adopted.add(found)
 
 
 def _told(profile: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from flow_engine.state.patches import is_same
 from flow_engine.state.rows import Identity, TurnOf
 from flow_engine.state.seen import remember
 from flow_engine.state.work import LoadedConversation, Outcome, Work
-from flow_engine.turn import answers, people
+from flow_engine.turn import answers, own_contacts, people
 from flow_engine.turn.effects import write
 from flow_engine.turn.event import Arrived, Before, InboundEvent
 from flow_engine.turn.event_log import logged, note_ends
@@ -90,6 +90,10 @@ class Turns:
         """What the event does; None: nothing at all."""
         if event.body.hops > MOST_HOPS:
             return too_many_hops(event)
+        if (
+            event.loaded.conversation.contact_id and not event.contact.id
+        ):  # Its own record of the erasure comes behind this one.
+            return Turn(event.loaded.conversation, event.contact, refused=own_contacts.GONE)
         effects = KINDS[event.kind].before(event, self._work, self._catalogue)
         if effects is None:
             return None

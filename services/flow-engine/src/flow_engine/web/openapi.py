@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from contracts.replies import ChatMessage
-from flow_engine.web import contact_changes, contacts, held, inbox_operations
+from flow_engine.web import contact_changes, contacts, erasures, held, inbox_operations
 from flow_engine.web.contact_models import Accepted, ChatLog, Contact, ContactCount, Contacts
 from flow_engine.web.importing import ImportLine
 from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Problem, Said, Schema, document
@@ -193,6 +193,17 @@ OPERATIONS = {
         headers=KEYED | {"If-Match": TEXT},
         refusals=CHANGE_REFUSALS,
         text="This contact gets what only the other one had: fields, tags, flags, identifiers and conversations.",
+    ),
+    erasures.ERASE: Operation(
+        {202: Said("The job that erases them", erasures.ErasureAnswer)},
+        query=PROJECT,
+        headers=KEYED,
+        text="Everywhere, with all their conversations, and for good. Asked again it answers with the same job.",
+    ),
+    erasures.SHOW: Operation(
+        {200: Said("The job", erasures.ErasureAnswer)},
+        query=PROJECT,
+        text="What was erased where, and what remains where until when. It is kept for 15 days.",
     ),
     contacts.CHAT_LOG: Operation(
         {200: Said("What was said", ChatLog)},

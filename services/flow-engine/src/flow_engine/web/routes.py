@@ -1,4 +1,5 @@
-"""`GET /v1/events/{event_id}`, what became of an event, with the routes of `web.contacts`, `web.inbox` and `web.held`."""
+"""`GET /v1/events/{event_id}`, what became of an event, with the routes of `web.contacts`, `web.erasures`, `web.inbox` and
+`web.held`."""
 
 from __future__ import annotations
 
@@ -11,14 +12,14 @@ from starlette.types import ASGIApp
 from contracts.registry import Trigger
 from contracts.routes import ROWS, STREAMED
 from flow_engine.store.port import LoggedEvent
-from flow_engine.web import contacts, held, inbox
+from flow_engine.web import contacts, erasures, held, inbox
 from flow_engine.web.openapi import OPERATIONS, SHOW_EVENT
 from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.problems import not_found
 from servicekit.web.routes import Handler, api
 
 
-class Deps(held.Deps, inbox.Deps, Protocol):
+class Deps(held.Deps, inbox.Deps, erasures.Deps, Protocol):
     """What the routes need."""
 
     @property
@@ -42,7 +43,13 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         _may_read(caller, found, deps)
         return JSONResponse(shown(event_id, found))
 
-    return {SHOW_EVENT: show_event, **contacts.handlers(deps), **inbox.handlers(deps), **held.handlers(deps)}
+    return {
+        SHOW_EVENT: show_event,
+        **contacts.handlers(deps),
+        **erasures.handlers(deps),
+        **inbox.handlers(deps),
+        **held.handlers(deps),
+    }
 
 
 def make_app(deps: Deps) -> ASGIApp:

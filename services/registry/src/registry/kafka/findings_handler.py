@@ -1,5 +1,5 @@
-"""Takes over what others found out: a disabled endpoint, a paused channel, circuits, flow versions that nobody needs, and
-the last requests of a trigger.
+"""Takes over what others found out: a disabled endpoint, a paused channel, circuits, flow versions that nobody needs, the last
+requests of a trigger, and who was erased.
 
 The dispatcher obeys its own findings at once; here they become the entity's state, so that all views have it.
 """
@@ -40,6 +40,12 @@ class Finding(NamedTuple):
     reason: str | None
 
 
+class Erased(NamedTuple):
+    """A person was erased: of these events nothing may be left."""
+
+    event_ids: tuple[str, ...]
+
+
 class FindingsHandler:
     """The registry's side of the partition loop over `findings`."""
 
@@ -50,12 +56,15 @@ class FindingsHandler:
 
     async def apply(self, batch: Batch) -> Commit:
         requests, found, circuits, dead = list[TriggerRequest](), list[Finding](), list[Circuit](), list[DeadRecord]()
+        erased = set[str]()
         for record in batch.records:
             match _read(record):
                 case TriggerRequest() as request:
                     requests.append(request)
                 case Finding() as finding:
                     found.append(finding)
+                case Erased(event_ids):
+                    erased |= set(event_ids)
                 case Circuit() as circuit:
                     circuits.append(circuit)
                 case DeadRecord() as unreadable:
@@ -64,6 +73,8 @@ class FindingsHandler:
         async def save(connection: Connection) -> None:
             if requests:
                 await postgres_trigger_requests.add(connection, requests)
+            if erased:
+                await postgres_trigger_requests.erase(connection, sorted(erased))
             if circuits:
                 await postgres_circuits.note(connection, circuits)
             if found:
@@ -115,11 +126,12 @@ _NAMED = {
     "channel.paused": "channel",
     "flow_version.unused": "flow_version",
     "trigger.request": "trigger",
+    "contact.erased": "contact",
 }
 """Type -> the key of `data` that says by `id` what it is about."""
 
 
-def _read(record: Record) -> TriggerRequest | Finding | Circuit | DeadRecord:
+def _read(record: Record) -> TriggerRequest | Finding | Circuit | Erased | DeadRecord:
     try:
         event = Event.model_validate_json(record.value or b"")
         moment = moment_of(event.timestamp)
@@ -140,6 +152,9 @@ def _read(record: Record) -> TriggerRequest | Finding | Circuit | DeadRecord:
         return TriggerRequest(id, _id(data.pop("event_id", None)) or storable(event_id), moment, _noted(data))
     if event.type == "endpoint.circuit":
         return _circuit(record, id, moment, data.get("circuit"))
+    if event.type == "contact.erased":
+        given = data.get("event_ids")
+        return Erased(tuple(filter(None, map(_id, given))) if isinstance(given, list) else ())
     reason = data.get("reason")
     return Finding(event.type, id, event.timestamp, reason if isinstance(reason, str) else None)
 

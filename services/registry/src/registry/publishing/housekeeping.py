@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import structlog
 
 from registry.publishing import audit, leader
-from registry.store import postgres_circuits, postgres_settled_letters, publications
+from registry.store import postgres_circuits, postgres_settled_letters, postgres_trigger_requests, publications
 from registry.values import endpoint_secrets, expired_urls, unsealed
 from registry.values.resealed import Resealing
 from registry.writing import idempotency
@@ -103,6 +103,7 @@ class Housekeeping:
         await idempotency.forget_old(connection)
         await postgres_settled_letters.forget_old(connection)
         await postgres_circuits.forget_old(connection)
+        await postgres_trigger_requests.forget_old(connection)
         await endpoint_secrets.retire_due(connection)
         await unsealed.seal_due(connection, self._keys)
         await self._resealing.reseal_some(connection)

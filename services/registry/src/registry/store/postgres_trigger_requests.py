@@ -1,4 +1,4 @@
-"""All SQL about the last requests of triggers: 50 of each are kept."""
+"""All SQL about the last requests of triggers: 50 of each are kept, for 8 days at most."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from contracts.cloudevents import rfc3339
 from registry.store.postgres import as_json
 from servicekit.loop.batches import Connection
 
-KEPT = 50
+KEPT, KEPT_DAYS = 50, 8
+"""For at least so many days the engine knows which events were whose, and names them when that person is erased."""
 ADD = """
     INSERT INTO trigger_request (trigger_id, event_id, at, data)
     SELECT trigger_id, event_id, at, data::jsonb
@@ -25,6 +26,8 @@ TRIM = """
     WHERE trigger_request.seq = ranked.seq AND place > $2
 """
 FORGET = "DELETE FROM trigger_request WHERE trigger_id = $1"
+FORGET_OLD = "DELETE FROM trigger_request WHERE at < now() - make_interval(days => $1)"
+ERASE = "DELETE FROM trigger_request WHERE event_id = ANY ($1::text[])"
 LIST = "SELECT event_id, at, data::text AS data FROM trigger_request WHERE trigger_id = $1 ORDER BY seq DESC LIMIT $2"
 
 
@@ -57,3 +60,13 @@ async def latest(connection: Connection, trigger_id: str) -> list[dict[str, Any]
 
 async def forget(connection: Connection, trigger_id: str) -> None:
     await connection.execute(FORGET, trigger_id)
+
+
+async def forget_old(connection: Connection) -> None:
+    """Forget those that are past their days."""
+    await connection.execute(FORGET_OLD, KEPT_DAYS)
+
+
+async def erase(connection: Connection, event_ids: list[str]) -> None:
+    """Forget those that became events of somebody who was erased."""
+    await connection.execute(ERASE, event_ids)
