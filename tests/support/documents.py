@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import schemathesis
 from hypothesis import HealthCheck, Phase, settings
 
@@ -33,6 +34,12 @@ SHADOWED = [{"include-name": "POST /v1/flows/check", "checks": {"allow_header_co
 ALIKE = settings(
     deadline=None, suppress_health_check=list(HealthCheck), phases=(Phase.explicit, Phase.generate), database=None
 )
+
+
+@schemathesis.serializer("application/x-ndjson")
+def _lines(context: Any, value: Any) -> bytes:
+    """A body of one line."""
+    return orjson.dumps(value) + b"\n"
 
 
 def described(service: Service, *, coverage: bool) -> Any:

@@ -18,8 +18,11 @@ import dispatcher.web.routes as dispatcher_routes
 import flow_engine.web.routes as engine_routes
 import flow_engine.web.writing as engine_writing
 from contracts.inbound import Problem
-from contracts.replies import MessagesReply, RunReply
+from contracts.replies import ImportedLine, ImportReply, MessagesReply, RunReply
 from contracts.routes import Service
+from flow_engine.segments import walker
+from flow_engine.segments.members import Segments, segment_of
+from flow_engine.web.inbox_stream import Streams
 from ingress.assembly import build
 from ingress.settings import Settings
 from registry.checking.checks import Checks
@@ -77,6 +80,10 @@ class PlayedEngine(FakePublisher):
             reply: Any = MessagesReply(
                 instance="i", request_id=request_id, conversation="b/c/p", messages=(), last_seq=0
             )
+        elif value.get("kind") == "contact_import":
+            request_id = value["reply_to"]["request_id"]
+            lines = tuple(ImportedLine(line=line["line"], problem=TAKEN) for line in value["lines"])
+            reply = ImportReply(instance="i", request_id=request_id, lines=lines)
         elif reply_to := value.get("reply_to"):
             request_id = reply_to["request_id"]
             event_id = dict(record.headers)["ce_id"].decode()
@@ -106,12 +113,17 @@ def engine_app(view: FakeView, pool: Any) -> ASGIApp:
     """The engine's log of events, which is empty, and its contacts, on a database."""
     asker: Any = FakeAsker()
     publisher: Any = RefusesContacts(asker)
+    found: Any = view
     deps: Any = SimpleNamespace(
         authoriser=Authoriser(view, OPERATOR),
         store=ConversationsInMemory(),
         pool=pool,
         bot=lambda id: view.get("bot", id),
         bots=lambda project: view.all("bot", project),
+        agent=lambda id: view.get("agent", id),
+        segment=lambda project, name: segment_of(found, project, name),
+        segments=Segments(WorkersInMemory(lambda: walker.ask)),
+        streams=Streams(),
         writes=engine_writing.Writes(publisher, asker, view),
         trigger=lambda id: view.get("trigger", id),
         publisher=FakePublisher(),
