@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import uuid4
 
+from flow_engine.state.ids import timer_id
+from flowlang.model import Conversation
 from support.engine_deferring_suite import slow
 from support.engine_world import TELEGRAM, EngineWorld, flow, flow_version
 
@@ -44,6 +46,13 @@ async def take(world: EngineWorld, by: dict[str, str] = KIM, **fields: Any) -> d
 
 async def release(world: EngineWorld, by: dict[str, str] = KIM, to: str = "bot", **fields: Any) -> dict[str, Any]:
     return await ask(world, "owner", to=to, by=by, **fields)
+
+
+async def owned(world: EngineWorld) -> Conversation:
+    """The conversation as it is kept."""
+    loaded = (await world.stored()).loaded
+    assert loaded is not None
+    return loaded.conversation
 
 
 def actions(world: EngineWorld) -> list[tuple[str, int, str | None]]:
@@ -126,6 +135,31 @@ class LiveChatSuite:
         refused = await ask(world, "agent_message", agent=KIM, text="Hi")
         assert refused["problem"]["type"] == "not-your-conversation"
 
+    async def test_a_session_that_is_lost_meanwhile_leaves_the_time_out_to_the_conversation(
+        self, world: EngineWorld
+    ) -> None:
+        world.view.put(flow_version(DESK, flow="desk"), flow("desk", id="desk"))
+        await world.say("/human")
+        await world.say("too far", hops=17)
+        assert (await owned(world)).session is None
+        await world.timers.fire_due()
+        await world.settle()
+        assert (await owned(world)).owner == "bot"
+        assert [told["reason"] for told in world.events("live_chat.closed")] == ["timeout"]
+        await world.say("/human")
+        assert (await owned(world)).owner == "queued"
+
+    async def test_a_time_out_whose_turn_fails_gives_it_back_all_the_same(self, world: EngineWorld) -> None:
+        world.view.put(flow_version(DESK, flow="desk"), flow("desk", id="desk"))
+        await world.say("/human")
+        waiting = await owned(world)
+        assert waiting.queue_timer is not None
+        timer = timer_id(waiting.key, waiting.queue_timer)
+        await world.send("timer", wait=waiting.queue_timer, timer_id=timer, hops=17)
+        left = await owned(world)
+        assert (left.owner, left.owner_epoch, left.session) == ("bot", 2, None)
+        assert [told["reason"] for told in world.events("live_chat.closed")] == ["timeout"]
+
     async def test_of_a_time_out_and_an_agent_the_first_in_the_partition_counts(self, world: EngineWorld) -> None:
         world.view.put(flow_version(DESK, flow="desk"), flow("desk", id="desk"))
         await world.say("/human")
@@ -133,9 +167,7 @@ class LiveChatSuite:
         await world.timers.fire_due()  # Its record comes after the agent's.
         await world.settle()
         assert await world.said() == ["A colleague is coming."]
-        loaded = (await world.stored()).loaded
-        assert loaded is not None
-        assert loaded.conversation.owner == "a1"
+        assert (await owned(world)).owner == "a1"
         assert world.events("live_chat.closed") == []
         await release(world)
         assert (await world.said())[-1] == "I am back."
@@ -170,9 +202,7 @@ class LiveChatSuite:
 
     async def test_unread_counts_what_no_agent_has_read(self, world: EngineWorld) -> None:
         async def unread() -> int:
-            loaded = (await world.stored()).loaded
-            assert loaded is not None
-            return loaded.conversation.unread
+            return (await owned(world)).unread
 
         await world.say("hello?")
         await take(world)

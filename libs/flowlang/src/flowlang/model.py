@@ -97,6 +97,9 @@ class Conversation:
     """When that has changed last, RFC 3339 UTC."""
     queue: str | None = None
     """What the `live_chat` node calls the matter, while it is not the bot's."""
+    queue_timer: str | None = None
+    """Token of the timer that gives it back to the bot when no agent has answered. It is the conversation's: a session that is
+    lost meanwhile leaves nobody waiting for ever."""
     presence: dict[str, Any] | None = None
     """Of what an agent's own key stands for: {state, agent, token} while the agent is there; the timer of that token ends it."""
     unread: int = 0

@@ -9,6 +9,7 @@ import pytest
 
 from contracts.registry import OptOut
 from flowlang.model import CallApi, CancelTimer, StartTimer, SupersedeMessages
+from flowlang.running.bot_flows import BotFlows
 
 KIM, LEE = {"id": "a1", "name": "Kim"}, {"id": "a2", "name": "Lee"}
 
@@ -63,7 +64,7 @@ def test_the_node_tells_the_person_hands_over_and_waits(t: Any) -> None:
     assert (t.conversation.owner, t.conversation.owner_epoch, t.conversation.queue) == ("queued", 1, "Sales for Ann")
     assert t.event_data("live_chat.opened") == {"by": "flow", "queue": "Sales for Ann"}
     assert t.effects(SupersedeMessages) == [], "what it has just said is to be sent"
-    assert t.token in [timer.wait for timer in t.effects(StartTimer)]
+    assert t.conversation.queue_timer in [timer.wait for timer in t.effects(StartTimer)]
 
 
 def test_the_persons_messages_reach_no_flow_while_people_answer(t: Any) -> None:
@@ -75,7 +76,7 @@ def test_the_persons_messages_reach_no_flow_while_people_answer(t: Any) -> None:
 
 def test_an_agent_takes_over_answers_and_gives_back(t: Any) -> None:
     t.say("/go")
-    waiting = t.token
+    waiting = t.conversation.queue_timer
     owner(t, "agent", KIM)
     assert (t.conversation.owner, t.conversation.owner_epoch) == ("a1", 2)
     assert len(t.effects(SupersedeMessages)) == 1
@@ -182,22 +183,34 @@ def test_nothing_starts_while_people_answer(t: Any) -> None:
 
 def test_the_time_out_gives_it_back_to_the_bot(t: Any) -> None:
     t.say("/go")
-    t.fire()
+    t.fire(t.conversation.queue_timer)
     assert t.texts == ["Nobody is here."]
     assert t.event_data("live_chat.closed") == {"reason": "timeout"}
     assert (t.conversation.owner, t.conversation.owner_epoch) == ("bot", 2)
     assert t.effects(SupersedeMessages) == []
 
 
+@pytest.mark.parametrize("reason", ["its flow version is gone", "its time is over", "it failed"])
+def test_the_time_out_gives_it_back_whatever_became_of_the_session(t: Any, reason: str) -> None:
+    t.say("/go")
+    if reason == "its flow version is gone":
+        t.flows = BotFlows([])
+    elif reason == "its time is over":
+        t.now = "2026-12-21T12:00:00Z"
+    else:
+        t.conversation.session = None
+    t.fire(t.conversation.queue_timer)
+    assert (t.conversation.owner, t.texts, t.conversation.session) == ("bot", [], None)
+    assert t.event_data("live_chat.closed") == {"reason": "timeout"}
+
+
 def test_a_time_out_that_comes_after_the_take_over_does_nothing(t: Any) -> None:
     t.say("/go")
-    token = t.token
+    timer = t.conversation.queue_timer
     owner(t, "agent", KIM)
     owner(t, "queue", KIM)
-    assert t.conversation.owner == "queued"
-    t.api_answers({}, wait="old")
-    assert t.turn.effects == []
-    assert token == t.token
+    t.fire(timer)
+    assert (t.conversation.owner, t.turn.effects) == ("queued", [])
 
 
 def test_who_is_assigned_has_the_time_that_is_left_until_they_write(t: Any) -> None:
@@ -211,7 +224,7 @@ def test_who_is_assigned_has_the_time_that_is_left_until_they_write(t: Any) -> N
 def test_an_assigned_agent_who_does_not_answer_loses_it_to_the_bot(t: Any) -> None:
     t.say("/go")
     owner(t, "agent", LEE, KIM)
-    t.fire()
+    t.fire(t.conversation.queue_timer)
     assert (t.conversation.owner, t.texts) == ("bot", ["Nobody is here."])
     t.event("agent_message", text="Hi", agent=KIM)
     assert refused(t) == ("not-your-conversation", 409, None)

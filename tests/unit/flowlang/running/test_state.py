@@ -50,7 +50,7 @@ def test_fields_of_a_newer_writer_are_left_out() -> None:
 def test_every_field_is_stored_but_what_lives_in_a_turn() -> None:
     stored = state.to_dict(full())
     missing = {one.name for one in fields(Conversation)} - stored.keys()
-    owners = {"owner", "owner_epoch", "owner_name", "owner_since", "presence", "queue", "unread"}
+    owners = {"owner", "owner_epoch", "owner_name", "owner_since", "presence", "queue", "queue_timer", "unread"}
     assert missing == {"unfinished", "chat", "last_message", "thread", "last_at"} | owners
 
 

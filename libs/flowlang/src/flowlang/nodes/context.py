@@ -60,9 +60,10 @@ class StepContext(Scopes, Protocol):
         to a question, `{"titles": {option id: title}}` for options that may be taken later.
         """
 
-    def hand_to_agents(self, queue: str | None) -> None:
-        """Have the person answered by agents until one gives them back to the bot, which is silent meanwhile. `queue` is what
-        agents see of the matter. Raises NodeError where there is no person, or no room for the event."""
+    def hand_to_agents(self, queue: str | None, timeout: timedelta | None) -> None:
+        """Have the person answered by agents until one gives them back to the bot, which is silent meanwhile, or until none has
+        answered within `timeout`. `queue` is what agents see of the matter. Raises NodeError where there is no person, or no room
+        for the event."""
 
     def suggest(self, titles: tuple[str, ...]) -> None:
         """Show these quick replies with the next message."""

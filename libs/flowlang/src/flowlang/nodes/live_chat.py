@@ -58,8 +58,8 @@ class LiveChat(Step):
         queue = self.queue.render(run)[:LONGEST_QUEUE] if self.queue else None
         if self.text:
             run.say(self.text.render(run))
-        run.hand_to_agents(queue)
-        return Rest(run.wait("agent", self.timeout))
+        run.hand_to_agents(queue, self.timeout)
+        return Rest(run.wait("agent"))
 
     def resume(self, run: StepContext, happening: Happening) -> Outcome:
         if happening.kind == "timer":

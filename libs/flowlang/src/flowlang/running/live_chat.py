@@ -35,8 +35,13 @@ def _give(run: Run, by: dict[str, str], agent: dict[str, str]) -> None:
 
 
 def _release(run: Run, by: dict[str, str]) -> None:
-    """The session that waits for the agents goes on; what another one waited for was kept, and is taken after this."""
     ownership.to_bot(run, "released", by)
+    _go_on(run)
+
+
+def _go_on(run: Run) -> None:
+    """The session that waits for the agents goes on, if its time is not over and it was not lost meanwhile; what another one
+    waited for was kept, and is taken after this."""
     sessions.expire_overdue(run)
     session = run.conversation.session
     if session is not None and session.wait is not None and session.wait.kind == "agent":
@@ -74,19 +79,18 @@ def have_read(run: Run) -> None:
 def keep(run: Run) -> None:
     """Something that a session may wait for comes while people answer: it is taken once the bot has the conversation.
 
-    Its time-out ends the wait for an agent. Of what nothing waits for nothing is kept.
+    The queue's time-out gives it back to the bot. Of what nothing waits for nothing is kept.
     """
     token, name = run.happening.data.get("wait"), run.happening.data.get("name")
-    session = run.conversation.session
-    for one in (session, *run.conversation.stack):
+    if token is not None and token == run.conversation.queue_timer:
+        ownership.to_bot(run, "timeout")
+        _go_on(run)
+        return
+    for one in (run.conversation.session, *run.conversation.stack):
         wait = one.wait if one is not None else None
         if wait is None or (wait.token != token if token else wait.kind != "event" or wait.data.get("name") != name):
             continue
-        if wait.kind == "agent" and session is not None:
-            ownership.to_bot(run, "timeout")
-            messages.resume_with(run, session, run.happening)
-        else:
-            messages.enqueue(run)
+        messages.enqueue(run)
         return
     run.steps.append({"node": None, "type": run.happening.kind, "port": "late"})
 

@@ -7,17 +7,20 @@ signal) is kept and taken when the bot has the conversation again. No session en
 
 from __future__ import annotations
 
-from dataclasses import replace
+from datetime import timedelta
 from typing import Any, Literal, Protocol
 
+from flowlang import clock
 from flowlang.model import (
     CancelTimer,
     Contact,
     Conversation,
     Effect,
     EmitEvent,
+    Happening,
     Refused,
     RunEnd,
+    StartTimer,
     SupersedeMessages,
 )
 from flowlang.problems import NodeError
@@ -33,6 +36,7 @@ class Changing(Protocol):
     """What a change needs of the turn (flowlang.running.run.Run)."""
 
     conversation: Conversation
+    happening: Happening
     effects: list[Effect]
     rests: list[RunEnd]
     nobody: bool
@@ -49,6 +53,9 @@ class Changing(Protocol):
     def contact(self) -> Contact:
         """The person as of now."""
 
+    def token(self) -> str:
+        """A fresh one."""
+
     def emit_event(self, type: str, data: dict[str, Any]) -> None:
         """Tell the outside, in the name of the present node."""
 
@@ -63,15 +70,18 @@ def has_agent(conversation: Conversation) -> bool:
     return conversation.owner not in (BOT, QUEUED)
 
 
-def to_queue(run: Changing, queue: str | None) -> None:
-    """The bot hands over. What it said before is still sent. Raises NodeError past the limit of a turn, and where a generated
-    URL runs for nobody."""
+def to_queue(run: Changing, queue: str | None, timeout: timedelta | None) -> None:
+    """The bot hands over, and has it again when no agent has answered within `timeout`. What it said before is still sent.
+    Raises NodeError past the limit of a turn, and where a generated URL runs for nobody."""
     if run.nobody:
         raise NodeError("no-person", "a generated URL without a person has nobody to talk to")
     run.emit_event("live_chat.opened", {"by": "flow"} | ({"queue": queue} if queue else {}))
     _leave_messages_to_people(run)
     _belongs(run.conversation, QUEUED, None, run.now)
     run.conversation.queue = queue
+    if timeout is not None:
+        run.conversation.queue_timer = run.token()
+        run.effects.append(StartTimer(run.conversation.queue_timer, clock.after(run.now, timeout)))
 
 
 def to_agent(run: Changing, agent: dict[str, str]) -> None:
@@ -92,20 +102,31 @@ def back_to_queue(run: Changing) -> None:
 
 def to_bot(run: Changing, reason: Literal["released", "timeout"], agent: dict[str, str] | None = None) -> None:
     """The bot answers again."""
-    _belongs(run.conversation, BOT, None, run.now)
-    run.conversation.queue, run.conversation.unread = None, 0
+    answered(run)
     if reason == "released":
         run.effects.append(SupersedeMessages())
+    run.effects.append(closed(run.conversation, run.contact, run.now, reason, agent))
+
+
+def closed(
+    conversation: Conversation,
+    contact: Contact,
+    now: str,
+    reason: Literal["released", "timeout"],
+    agent: dict[str, str] | None = None,
+) -> EmitEvent:
+    """The bot answers again; what tells of it."""
+    _belongs(conversation, BOT, None, now)
+    conversation.queue, conversation.queue_timer, conversation.unread = None, None, 0
     told: dict[str, Any] = {"reason": reason} | ({"agent": agent} if agent else {})
-    run.effects.append(EmitEvent("live_chat.closed", told, contact=run.contact))
+    return EmitEvent("live_chat.closed", told, contact=contact)
 
 
 def answered(run: Changing) -> None:
-    """An agent is there: the `live_chat` node waits on, for as long as it takes."""
-    session = run.conversation.session
-    if session is not None and session.wait is not None and session.wait.kind == "agent" and session.wait.until:
-        run.effects.append(CancelTimer(session.wait.token))
-        session.wait = replace(session.wait, until=None)
+    """An agent is there, for as long as it takes: the bot does not have it back by time."""
+    token, run.conversation.queue_timer = run.conversation.queue_timer, None
+    if token is not None and run.happening.data.get("wait") != token:
+        run.effects.append(CancelTimer(token))
 
 
 def _leave_messages_to_people(run: Changing) -> None:

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 from flow_engine.turn.event import InboundEvent
 from flow_engine.turn.kinds import KINDS
-from flowlang.model import CancelTimer, EmitEvent, Refused, RunEnd, Session, Turn
+from flowlang.model import CancelTimer, Effect, EmitEvent, Refused, RunEnd, Session, Turn
+from flowlang.running import ownership
 
 
 def failed_turn(event: InboundEvent, type: str, detail: str, *, ran: bool = True) -> Turn:
-    """What the event does instead: `flow.failed`, the sessions end, and all who wait for them hear of it.
+    """What the event does instead: `flow.failed`, the sessions end, and all who wait for them hear of it. A conversation that
+    agents have or are waited for in stays theirs, with its time-out; if that has come by this event, the bot has it.
 
     `ran`: whether nodes ran in the turn. Where none did, an event that only triggers take ends no session.
     """
@@ -22,10 +24,14 @@ def failed_turn(event: InboundEvent, type: str, detail: str, *, ran: bool = True
     cancelled = [CancelTimer(session.wait.token) for session in sessions if session.wait]
     error = {"type": type, "detail": detail}
     flow = _flow(conversation.session)
+    left = replace(conversation, session=None, stack=[], queued=[])
+    given_back: list[Effect] = []
+    if event.kind == "timer" and left.queue_timer == event.body.wait:
+        given_back.append(ownership.closed(left, contact, event.now, "timeout"))
     return Turn(
-        replace(conversation, session=None, stack=[], queued=[]),
+        left,
         contact,
-        [*effects, *cancelled, EmitEvent("flow.failed", {"error": error}, flow=flow)],
+        [*effects, *cancelled, *given_back, EmitEvent("flow.failed", {"error": error}, flow=flow)],
         rests=[RunEnd(cause, "failed", detail, type) for cause in causes],
     )
 
