@@ -63,6 +63,8 @@ class Profile:
     slow_people: int = 0
     other_people: int = 0
     """Of bots whose programs are quick or slow, and of one more tenant (`tenants`)."""
+    files: int = 0
+    """How many files of contacts are imported meanwhile, some of which are merged (`address_books`)."""
     log: str = ""
     """What becomes of a topic in the end: `made anew`, `cut off`, `cut off and written on`, `grown`, or nothing."""
     gone: float = 0.0

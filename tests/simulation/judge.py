@@ -124,6 +124,7 @@ def counted(world: World) -> dict[str, int]:
     return {
         row.key.rpartition("/")[2]: int(kept.contacts[row.contact_id][1].variables.get("count", 0))
         for row in kept.conversations.values()
+        if row.contact_id  # A contact's own writes are with nobody.
     }
 
 

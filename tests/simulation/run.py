@@ -10,6 +10,7 @@ from random import Random
 from bench.chaos.checker import SentAgain, Verdict
 
 from simulation import judge, repairs, restored
+from simulation.address_books import AddressBooks
 from simulation.faults import BESIDE_SLOW_ONES, BLINKS, ENGINES, Faults, Profile, profile_of
 from simulation.machines import Process, dispatcher, engine
 from simulation.people import Crowd
@@ -63,12 +64,14 @@ async def _run(world: World, profile: Profile) -> Report:
     processes = [Process(world, name, engine) for name in ("engine-1", "engine-2")]
     processes += [Process(world, name, dispatcher) for name in ("dispatcher-1", "dispatcher-2")]
     crowd, faults, begun = Crowd(world, _chats(profile)), Faults(world, processes, profile), world.loop.time()
+    books = AddressBooks(world, crowd, profile.files)
     for process in processes:
         process.start()
     await asyncio.sleep(profile.begins)
     faults.begin()
-    _, _, _, backup = await asyncio.gather(
+    _, _, _, _, backup = await asyncio.gather(
         crowd.count_aloud(profile.seconds, PAUSE_SECONDS),
+        books.bring(profile.seconds),
         faults.strike(profile.seconds),
         faults.poison(crowd, profile.seconds),
         faults.back_up(profile.seconds),
@@ -81,7 +84,7 @@ async def _run(world: World, profile: Profile) -> Report:
     settled = await _settle(world, crowd, processes)
     await asyncio.sleep(AFTERWARDS_SECONDS)
     verdict, wrong = judge.judge_all(world, crowd, processes, settled=settled, again=again)
-    wrong += unwaited + unstopped
+    wrong += unwaited + unstopped + books.wrong()
     wrong += judge.disordered(world) if not profile.log else []  # A place in a lane is one in a log.
     wrong += judge.felt(crowd, faults.neighbours)
     wrong += judge.repeated(verdict) if profile == BLINKS else []

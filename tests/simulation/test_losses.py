@@ -24,7 +24,7 @@ from dispatcher.model.delivery import Result
 from dispatcher.results.outcomes import Outcomes
 from dispatcher.scheduling.destination import Destination
 from dispatcher.scheduling.destinations import Destinations
-from flow_engine.batch import handler
+from flow_engine.batch import handler, importing
 from flow_engine.batch.redriving import Redriving
 from flow_engine.batch.timers import Timers
 from flow_engine.programs import deferring, stepping
@@ -252,6 +252,17 @@ def what_follows_is_sent_whatever_came_of_the_one_before(patch: pytest.MonkeyPat
     patch.setattr(Destinations, "_record", going_on)
 
 
+def a_line_of_an_import_is_not_remembered(patch: pytest.MonkeyPatch) -> None:
+    """Who sends a file again makes its people twice."""
+    applied = importing._applied
+
+    async def forgetting(line: importing.Line, work: Any, turns: Any) -> Any:
+        work.digests.pop(line.event_id, None)
+        return await applied(line, work, turns)
+
+    patch.setattr(importing, "_applied", forgetting)
+
+
 @pytest.mark.seconds(60)
 @pytest.mark.parametrize(
     ("loss", "profile", "known"),
@@ -280,6 +291,7 @@ def what_follows_is_sent_whatever_came_of_the_one_before(patch: pytest.MonkeyPat
         (who_ends_tells_kafka_nothing, SKIP, 35),
         (another_leader_is_not_noticed, Profile(log="cut off and written on"), 0),
         (a_new_partition_is_begun, Profile(log="grown"), 0),
+        (a_line_of_an_import_is_not_remembered, Profile(files=1), 0),
         (a_batch_that_takes_too_long_is_tried_whole, Profile(slow_saves=2, blows=2), 0),
     ],
     ids=lambda each: getattr(each, "__name__", ""),

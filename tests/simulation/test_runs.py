@@ -14,6 +14,7 @@ from simulation.run import simulate
 
 SEEDS, AT_ONCE = 200, 10
 FULL = 6
+IMPORTS = 6
 GROWN_UNEVENLY = 19
 BUSY_BEFORE_A_RESTORE = (0, 2)
 THREE_FAIL_AND_ONE_DID_NOT = 618
@@ -77,6 +78,16 @@ def test_who_has_spent_his_allowance_is_told_of_each_event_that_is_refused() -> 
 
 def test_a_disk_that_is_full_for_a_while_loses_nothing() -> None:
     assert [each for seed in range(FULL) for each in simulate(seed, profile=Profile(full=3)).wrong] == []
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [Profile(kill=0.03), Profile(unknown=0.2), Profile(loses=0.02, rebalances=2), Profile(freeze=0.006, seconds=12.0)],
+    ids=["killed", "unknown commits", "lost answers", "frozen"],
+)
+def test_imports_and_merges_are_made_once_and_whole(profile: Profile) -> None:
+    profile = replace(profile, files=3, people=2)
+    assert [each for seed in range(IMPORTS) for each in simulate(seed, profile=profile).wrong] == []
 
 
 def test_what_a_partition_that_came_later_says_goes_where_there_is_a_partition() -> None:

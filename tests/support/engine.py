@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
@@ -20,11 +23,12 @@ from flow_engine.batch.timers import Timers
 from flow_engine.batch.waking import Waking
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
-from flow_engine.main import SERVICE
+from flow_engine.main import SERVICE, Engine
 from flow_engine.programs.deferring import Deferring
 from flow_engine.programs.sandbox import Sandbox
 from flow_engine.programs.stepping import Stepping
 from flow_engine.programs.worker import StepWorker
+from flow_engine.settings import Settings
 from flow_engine.state.ids import conversation_id
 from flow_engine.store.postgres import PostgresConversations
 from servicekit.credentials.links import LinkKeys
@@ -49,6 +53,7 @@ class RunningEngine:
     """What a test drives and looks at."""
 
     cluster: Cluster
+    dsn: str
     pool: asyncpg.Pool[asyncpg.Record]
     registry: RegistryWriter
     view: RegistryView
@@ -107,6 +112,19 @@ class RunningEngine:
             await self.deferring.close()
         await self.store.close()
         self.loop = None
+
+    @contextlib.contextmanager
+    def process(self, failpoints: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A whole engine in a process of its own, which fails so; killed at the end of the block."""
+        command = [sys.executable, "-m", "support.engine", self.cluster.servers, self.cluster.topic_prefix, self.dsn]
+        path = os.pathsep.join(["tests", *sys.path])
+        failing = {"SWITCHHOOK_FAILPOINTS": failpoints, "SWITCHHOOK_CHAOS": "1"}
+        child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path, **failing})
+        try:
+            yield child
+        finally:
+            child.kill()
+            child.wait()
 
     async def send(
         self,
@@ -187,9 +205,21 @@ async def engine_on(kafka: str, dsn: str, *documents: dict[str, Any]) -> AsyncIt
         await producer.start()
         stack.push_async_callback(producer.stop)
         tails = await stack.enter_async_context(Tails(kafka))
-        engine = RunningEngine(cluster, pool, registry, view, catalogue, stepping, producer, tails)
+        engine = RunningEngine(cluster, dsn, pool, registry, view, catalogue, stepping, producer, tails)
         try:
             yield engine
         finally:
             await engine.stop()
     await delete_topics(kafka, *topics)
+
+
+async def _run_process(kafka: str, prefix: str, dsn: str) -> None:
+    settings: dict[str, Any] = {
+        "kafka": kafka, "topic_prefix": prefix, "database": dsn, "admin_token": "operator-token-of-the-tests-0123456789",
+        "instance": "killed", "session_timeout_seconds": SESSION_SECONDS,
+    }  # fmt: skip
+    await Engine(Settings(**settings)).work()
+
+
+if __name__ == "__main__":
+    asyncio.run(_run_process(*sys.argv[1:]))

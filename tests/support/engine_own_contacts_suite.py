@@ -7,8 +7,19 @@ from uuid import uuid4
 
 import pytest
 
-from support.engine_world import BOT, EngineWorld
+from support.engine_world import BOT, EngineWorld, flow, flow_version
 
+TAKES_BACK: dict[str, Any] = {
+    "schema": "flow/1",
+    "slug": "takes-back",
+    "name": "Takes back",
+    "start": "add",
+    "triggers": [{"id": "back", "type": "command", "value": "/back", "to": "add"}],
+    "nodes": {
+        "add": {"type": "tag", "add": ["new"], "ports": {"next": "remove"}},
+        "remove": {"type": "tag", "remove": ["new"]},
+    },
+}
 REPLY = {"instance": "engine-1", "partition": 0, "until": "rest"}
 
 
@@ -61,6 +72,14 @@ class OwnContactsSuite:
         assert (refused["problem"]["type"], refused["problem"]["status"]) == ("stale", 412)
         assert (await write(world, id, profile={"name": "Anne"}, if_version=2))["status"] == "completed"
         assert [one["contact"]["name"] for one in world.events("contact.updated")] == ["Ann", "Anne"]
+
+    async def test_a_turn_that_takes_back_what_it_did_is_told_of_and_is_no_change(self, world: EngineWorld) -> None:
+        world.view.put(flow_version(TAKES_BACK, flow="flow-98"), flow("takes-back", id="flow-98"))
+        await world.say("hello?")
+        id = world.events("contact.created")[0]["contact"]["id"]
+        await world.say("/back")
+        assert [len(world.events(type)) for type in ("tag.added", "tag.removed")] == [1, 1]
+        assert (await write(world, id, profile={"name": "Anna"}, if_version=1))["status"] == "completed"
 
     async def test_of_two_changes_of_one_version_in_one_batch_the_second_is_refused(self, world: EngineWorld) -> None:
         id = await make(world, profile={"name": "Anna"})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -95,54 +94,6 @@ async def test_a_crash_loses_and_repeats_nothing(
     await engine.say("/start")
     await eventually(lambda: said(engine, "Which lecture, ?", "Kafka it is.", "Which lecture, ?"), seconds=30)
     await eventually(lambda: all_out(engine))
-
-
-@pytest.mark.parametrize("point", ["in_txn", "after_commit"])
-async def test_an_import_that_dies_in_the_middle_makes_nothing_twice_and_nothing_half(
-    engine: RunningEngine, point: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The file is sent again, in other portions, while the first sending is still to be applied by who takes over."""
-    crashes = [point]
-
-    async def crash(here: str) -> None:
-        if crashes == [here]:
-            crashes.clear()
-            raise Crash
-
-    for module in ("servicekit.loop.partition_loop", "servicekit.checkpoints.transactions"):
-        monkeypatch.setattr(f"{module}.failpoint", crash)
-    lines = [imported(number) for number in range(1, 41)]
-    for start in (0, 20):
-        await send_lines(engine, lines[start : start + 20])
-    await engine.died()
-    assert not crashes
-    await engine.start()
-    for start in range(0, 40, 8):
-        await send_lines(engine, lines[start : start + 8])
-    await engine.say("hello?")
-    await eventually(lambda: said(engine, "Sorry."), seconds=30)
-    await eventually(lambda: all_made(engine), seconds=30)
-    assert await engine.pool.fetchval("SELECT count(*) FROM contact WHERE version <> 1") == 0
-
-
-def imported(number: int) -> dict[str, Any]:
-    profile = {"name": f"Person {number}", "external_id": f"c-{number}"} if number % 2 else {"name": f"Person {number}"}
-    id = f"6b1c2c64-0000-5000-8000-{number:012x}"
-    return {"line": number, "event_id": id, "digest": f"d{number}", "profile": profile, "add_tags": ["new"]}
-
-
-async def send_lines(engine: RunningEngine, lines: list[dict[str, Any]]) -> None:
-    await engine.send("contact_import", "-", channel="-", key=f"{BOT}/-/import-1", lines=lines)
-
-
-async def all_made(engine: RunningEngine) -> bool:
-    """Each contact is there once, was told of once, and can be asked about."""
-    names = [row["name"] for row in await engine.pool.fetch("SELECT profile ->> 'name' AS name FROM contact")]
-    assert sorted(name for name in names if name) == sorted(f"Person {number}" for number in range(1, 41))
-    told = {event["contact"]["id"] for event in await engine.events("contact.created")}
-    assert len(told) == len(names)
-    logged = await engine.pool.fetchval("SELECT count(*) FROM event_log WHERE body LIKE '%\"contact_id\"%'::bytea")
-    return bool(logged == 40)
 
 
 @pytest.mark.parametrize("point", ["before_txn", "in_txn", "after_commit"])
