@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 
 import aiohttp
 import asyncpg
@@ -50,22 +51,42 @@ async def fill(bench: Rig, bot: str, count: int, offset: int) -> None:
         await connection.close()
 
 
-Ask = Callable[[str, str], Awaitable[bytes]]
+Ask = Callable[[str], Awaitable[int]]
+"""A bot's id -> how many contacts came."""
+EXPORTED = 1_000
+"""Lines that are read of an export: all that the small bot has."""
 
 
-async def page_ms(ask: Ask, few: str, many: str, query: str) -> tuple[float, float]:
+async def page_ms(ask: Ask, few: str, many: str) -> tuple[float, float]:
     """Medians for the small bot and the large one, asked in turn; the answers have the same number of contacts."""
     took: dict[str, list[float]] = {few: [], many: []}
     for number in range(ROUNDS + 5):
         for bot in (few, many) if number % 2 else (many, few):
             begun = time.perf_counter()
-            await ask(bot, query)
+            await ask(bot)
             if number >= 5:
                 took[bot].append((time.perf_counter() - begun) * 1000)
-    sizes = {bot: len(orjson.loads(await ask(bot, query))["items"]) for bot in (few, many)}
-    if sizes[few] != sizes[many]:
-        raise SystemExit(f"{query}: {sizes[few]} contacts of the small bot and {sizes[many]} of the large one")
+    if (small := await ask(few)) != (large := await ask(many)):
+        raise SystemExit(f"{small} contacts of the small bot and {large} of the large one")
     return median(took[few]), median(took[many])
+
+
+async def page(session: aiohttp.ClientSession, url: str, bot: str) -> int:
+    async with session.get(f"{url}&bot={bot}") as answer:
+        answer.raise_for_status()
+        return len(orjson.loads(await answer.read())["items"])
+
+
+async def exported(session: aiohttp.ClientSession, url: str, bot: str) -> int:
+    """The first lines; who has read them goes away."""
+    async with session.get(f"{url}bot={bot}") as answer:
+        answer.raise_for_status()
+        count = 0
+        async for _ in answer.content:
+            count += 1
+            if count == EXPORTED:
+                break
+        return count
 
 
 def line(number: int) -> bytes:
@@ -102,13 +123,12 @@ async def main(contacts: int, lines: int) -> None:
         headers = {"authorization": f"Bearer {made['token']}"}
         base = bench.stack.service("flow-engine").base_url + "/v1/contacts"
         async with aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=None)) as session:
-
-            async def ask(bot: str, query: str) -> bytes:
-                async with session.get(f"{base}?bot={bot}&{query}") as answer:
-                    answer.raise_for_status()
-                    return await answer.read()
-
-            pages = {name: await page_ms(ask, other, bench.bot, query) for name, query in PAGES.items()}
+            pages = {
+                name: await page_ms(partial(page, session, f"{base}?{query}"), other, bench.bot)
+                for name, query in PAGES.items()
+            }
+            export = partial(exported, session, f"{base}/export?")
+            pages[f"export, {EXPORTED} lines"] = await page_ms(export, other, bench.bot)
             meter = CpuMeter.start(bench.pids())
             rate = await lines_a_second(session, f"{base}/import?bot={third}", lines)
             cpu = meter.ms_per_event(lines)
