@@ -37,7 +37,7 @@ from servicekit.kafka.records import Record
 from servicekit.loop.partition_loop import PartitionLoop
 from servicekit.registry_view.view import RegistryView
 from support.engine_database import PSEUDONYMS, engine_pool
-from support.engine_world import BOT, ENTITIES, WEB, BuggyHandler, inbound_record, published
+from support.engine_world import BOT, ENTITIES, PATIENT_SECONDS, WEB, BuggyHandler, inbound_record, published
 from support.registry_writer import RegistryWriter
 from support.stack import SESSION_SECONDS
 from support.tail import Tails
@@ -200,7 +200,7 @@ async def engine_on(kafka: str, dsn: str, *documents: dict[str, Any]) -> AsyncIt
         await view.start()
         stack.push_async_callback(view.stop)
         await view.wait_ready()
-        sandbox = await stack.enter_async_context(Sandbox(1))
+        sandbox = await stack.enter_async_context(Sandbox(1, seconds=PATIENT_SECONDS))
         stepping = Stepping(sandbox, WorkersInMemory(lambda: StepWorker(links)))
         await producer.start()
         stack.push_async_callback(producer.stop)

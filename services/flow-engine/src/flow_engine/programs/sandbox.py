@@ -23,13 +23,6 @@ LONGEST_RUN = 2 * SECONDS
 MEMORY = 16 * 1024 * 1024
 MOST_EFFECTS = 64
 VALUE_LIMIT = 64 * 1024
-LIMITS = ResourceLimits(
-    max_feed_duration_secs=SECONDS,
-    max_memory=MEMORY,
-    max_recursion_depth=200,
-    max_suspensions=4 * MOST_EFFECTS,
-    max_total_sleep_secs=0,
-)
 SESSIONS_PER_WORKER = 500
 """A worker process is replaced after so many."""
 # What a run's own code, or a value it returns, can raise here.
@@ -89,12 +82,20 @@ class _Collector:
 class Sandbox:
     """A pool of worker processes. Enter it before the first run."""
 
-    def __init__(self, processes: int) -> None:
+    def __init__(self, processes: int, *, seconds: float = SECONDS) -> None:
+        """`seconds`: so long a run may take, by the clock on the wall."""
+        self._limits = ResourceLimits(
+            max_feed_duration_secs=seconds,
+            max_memory=MEMORY,
+            max_recursion_depth=200,
+            max_suspensions=4 * MOST_EFFECTS,
+            max_total_sleep_secs=0,
+        )
         self._pool = AsyncMonty(
             min_processes=1,
             max_processes=processes,
             max_checkouts_per_worker=SESSIONS_PER_WORKER,
-            feed_duration_limit_grace=SECONDS,
+            feed_duration_limit_grace=seconds,
         )
 
     async def __aenter__(self) -> Sandbox:
@@ -127,7 +128,7 @@ class Sandbox:
         policy = OSPolicy(
             datetime=datetime.fromisoformat(code.now), sleep="zero", random_start={"seed": code.seed}
         )  # fmt: skip
-        async with self._pool.checkout(script_name="code", limits=LIMITS, os_policy=policy) as session:
+        async with self._pool.checkout(script_name="code", limits=self._limits, os_policy=policy) as session:
             return await session.feed_run(
                 code.source,
                 inputs=code.inputs,
