@@ -104,6 +104,21 @@ async def test_a_segment_narrows_the_other_filters(world: EngineWorld, http: htt
     assert counted.json()["count"] == len(kept)
 
 
+@pytest.mark.parametrize(
+    "filter", ['"Order paid" in contact.webhook_titles', 'contact.webhook_titles.exists(title, title.endsWith("paid"))']
+)
+async def test_a_segment_is_of_those_about_whom_a_webhook_was_received(
+    world: EngineWorld, http: httpx.AsyncClient, filter: str
+) -> None:
+    await some_people(world)
+    anna = (await http.get("/v1/contacts", params={"q": "3"})).json()["items"][0]["id"]
+    key = f"{BOT}/-/{anna}"
+    await world.send("webhook_received", "-", channel="-", key=key, contact_id=anna, title="Order paid")
+    world.view.put(VIPS.model_copy(update={"filter": filter}))
+    assert await listed(http, segment="vips") == ["Anna 3"]
+    assert (await http.get("/v1/contacts/count", params={"segment": "vips"})).json()["count"] == 1
+
+
 @pytest.mark.parametrize("segment", ["vips", "walked"])
 async def test_a_page_of_a_segment_looks_at_a_bounded_number_and_goes_on(
     world: EngineWorld, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch, segment: str
@@ -215,8 +230,11 @@ async def test_a_flow_asks_for_the_segment_as_it_is_now(world: EngineWorld, loop
     assert await answer() == "out"
     world.view.put(VIPS.model_copy(update={"filter": wanted}))
     assert await answer() == "in"
-    world.view.put(VIPS.model_copy(update={"filter": "has(contact.created_at)"}))
-    assert await answer() == "failed"
+    for unknown in ("has(contact.created_at)", '!("Order paid" in contact.webhook_titles)'):
+        world.view.put(VIPS.model_copy(update={"filter": wanted}))
+        assert await answer() == "in"
+        world.view.put(VIPS.model_copy(update={"filter": unknown}))
+        assert await answer() == "failed"
 
 
 GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "segments.md"

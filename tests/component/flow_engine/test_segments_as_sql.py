@@ -24,11 +24,12 @@ from support.engine_database import engine_pool
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 PEOPLE = 200
 MADE = """
-INSERT INTO contact (id, project_id, bot_id, created_at, email, profile, variables, tags, flags)
+INSERT INTO contact (id, project_id, bot_id, created_at, email, profile, variables, tags, flags, webhook_titles)
 SELECT id, 'p', 'b', created_at, email, profile, variables, ARRAY(SELECT jsonb_array_elements_text(tags)),
-       ARRAY(SELECT jsonb_array_elements_text(flags))
-  FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::jsonb[], $5::jsonb[], $6::jsonb[], $7::jsonb[])
-    u(id, created_at, email, profile, variables, tags, flags)
+       ARRAY(SELECT jsonb_array_elements_text(flags)), ARRAY(SELECT jsonb_array_elements_text(webhook_titles))
+  FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::jsonb[], $5::jsonb[], $6::jsonb[], $7::jsonb[],
+              $8::jsonb[])
+    u(id, created_at, email, profile, variables, tags, flags, webhook_titles)
 """
 SAID = """
 INSERT INTO conversation (id, key, version, seen, state, contact_id, last_user_at)
@@ -76,10 +77,10 @@ parts = st.one_of(
     st.builds("{} {} {}".format, paths, signs, texts),
     st.builds("{} {} {}".format, times, signs, moments),
     st.builds("{} in contact.tags".format, literals),
-    st.builds("{} in contact.flags".format, texts),
+    st.builds("{} in contact.{}".format, texts, st.sampled_from(("flags", "webhook_titles"))),
     st.builds("{} in {}".format, texts, variables),
     st.builds("{} in [{}]".format, paths, st.lists(literals | st.just("null"), max_size=3).map(", ".join)),
-    st.builds("has({})".format, st.sampled_from(("contact.city", "contact.email", "contact.variables.a", "contact.tags", "contact.last_seen_at", "contact.created_at", "contact.variables"))),
+    st.builds("has({})".format, st.sampled_from(("contact.city", "contact.email", "contact.variables.a", "contact.tags", "contact.webhook_titles", "contact.last_seen_at", "contact.created_at", "contact.variables"))),
     st.builds("{}.{}({})".format, paths, st.sampled_from(("startsWith", "endsWith", "contains")), texts),
     variables,
     st.builds("{} == {}".format, variables, st.just("null")),
@@ -117,6 +118,7 @@ def somebody(dice: Random) -> dict[str, Any]:
         "variables": some(("a", "b"), value),
         "tags": dice.choices(WORDS, k=dice.randrange(4)),
         "flags": dice.choices(WORDS, k=dice.randrange(3)),
+        "webhook_titles": dice.choices(WORDS, k=dice.randrange(3)),
         "created_at": dice.choice(MOMENTS),
         "seen": dice.choice((None, *MOMENTS)),
     }
@@ -131,7 +133,10 @@ async def connection(module_database: str) -> AsyncIterator[Any]:
     some[0] |= {"tags": many, "flags": many, "variables": {"a": many, "b": dict.fromkeys(many, 1)}}
     some[1] |= {"variables": dict.fromkeys(many, 1) | {"a": 1, "b": "vip"}}
     ids = [uuid4() for _ in some]
-    columns = [[orjson.dumps(one[name]).decode() for one in some] for name in ("profile", "variables", "tags", "flags")]
+    columns = [
+        [orjson.dumps(one[name]).decode() for one in some]
+        for name in ("profile", "variables", "tags", "flags", "webhook_titles")
+    ]
     said = [(id, one["seen"]) for id, one in zip(ids, some, strict=True) if one["seen"]]
     async with engine_pool(module_database) as pool, pool.acquire() as connection:
         await connection.execute(

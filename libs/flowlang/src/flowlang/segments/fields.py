@@ -17,6 +17,7 @@ FIELDS: Mapping[str, Kind] = {
     "variables": "variables",
     "tags": "labels",
     "flags": "labels",
+    "webhook_titles": "labels",
     "created_at": "time",
     "last_seen_at": "time",
     "channels": "channels",
@@ -24,7 +25,7 @@ FIELDS: Mapping[str, Kind] = {
 """Name -> what it holds. `channels`: objects {channel_id, peer_id, state, last_user_message_at?}, the last used first."""
 OF_CONVERSATIONS = frozenset(("last_seen_at", "channels"))
 """What is known of a contact's conversations alone."""
-IN_TURNS = frozenset(FIELDS) - OF_CONVERSATIONS - {"created_at"}
+IN_TURNS = frozenset(FIELDS) - OF_CONVERSATIONS - {"created_at", "webhook_titles"}
 """What a turn knows of its contact."""
 
 

@@ -36,7 +36,8 @@ _TIMES = {
         SELECT max(v.last_user_at) FROM conversation v
          WHERE v.contact_id = c.id OR v.contact_id = ANY (ARRAY(SELECT m.id FROM contact m WHERE m.merged_into = c.id)))""",
 }
-_LABELS = {"tags": "tag", "flags": "flag"}
+_LABELS = {"tags": "tag", "flags": "flag", "webhook_titles": "webhook_title"}
+"""Columns that are sets of texts -> the kind of their terms, by which contacts are listed."""
 
 
 class Condition(NamedTuple):
@@ -79,13 +80,13 @@ def condition(filter: SegmentFilter, project_id: str, now: datetime, first: int)
 
 
 def label_of(filter: SegmentFilter) -> tuple[str, str] | None:
-    """What each member has, (`tag` or `flag`, the label), where the filter says so: contacts are listed by it."""
+    """What each member has, (the kind of a term, the label), where the filter says so: contacts are listed by it."""
     tree = filter.tree
     for part in tree.children if tree.kind == "and" else (tree,):
         if part.kind == "binary" and part.value == "in" and part.children[0].kind == "literal":
             label, path = part.children[0].value, path_of(part.children[1])
-            if isinstance(label, str) and "\x00" not in label and path in (("contact", "tags"), ("contact", "flags")):
-                return _LABELS[path[1]], label
+            if isinstance(label, str) and "\x00" not in label and (name := _labels(path)):
+                return _LABELS[name], label
     return None
 
 
@@ -200,8 +201,8 @@ class _Writer:
 
     def _in(self, needle: Node, holder: Node) -> str:
         path = path_of(holder)
-        if path is not None and path[0] == "contact" and path[1:] in (("tags",), ("flags",)):
-            return self._in_labels(self._operand(needle), path[1])
+        if name := _labels(path):
+            return self._in_labels(self._operand(needle), name)
         one, other = self._operand(needle), self._operand(holder)
         if isinstance(one, _Json) and isinstance(other, _Constant) and type(other.value) is list:
             found = f"{one.sql} = ANY ({self._parameter([_json_text(item) for item in other.value], 'jsonb[]')})"
@@ -233,7 +234,7 @@ class _Writer:
             return f"(c.variables ? {self.text(path[2])})"
         if len(path) != 2:
             raise _NoSql
-        if path[1] in ("tags", "flags", "created_at"):
+        if path[1] in (*_LABELS, "created_at"):
             return "true"
         return f"({self._field(path[1]).sql} IS NOT NULL)"
 
@@ -253,6 +254,11 @@ class _Writer:
         else:
             raise _NoSql
         return f"(CASE jsonb_typeof({whole.sql}) WHEN 'string' THEN {found} END)"
+
+
+def _labels(path: tuple[str, ...] | None) -> str | None:
+    """`tags` of contact.tags; None of what is no set of texts."""
+    return path[1] if path is not None and len(path) == 2 and path[0] == "contact" and path[1] in _LABELS else None
 
 
 def _is_constant(node: Node) -> bool:
