@@ -295,10 +295,11 @@ class ConversationSuite:
     async def test_a_webhook_step_carries_the_contact_as_it_was_at_that_step(self, world: EngineWorld) -> None:
         await world.say("/report", profile={"name": "Anna"})
         (post,) = world.bodies("actions")
-        assert (post["kind"], post["title"], post["url"]) == (
+        assert (post["kind"], post["title"], post["url"], post["tells_engine"]) == (
             "post_webhook",
             "Points 7",
             "https://crm.example.com/hook",
+            True,
         )
         assert post["data"]["contact"]["variables"] == {"points": 7}
         assert post["data"]["contact"]["tags"] == ["vip"]

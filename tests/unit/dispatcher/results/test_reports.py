@@ -115,7 +115,7 @@ def test_a_steps_success_is_webhook_sent_one_hop_further() -> None:
 
 def test_a_receivers_2xx_is_told_to_the_engine_with_the_contact() -> None:
     step = of_step("succeeded")
-    step.delivery.parsed = step.delivery.parsed.model_copy(update={"contact_id": "c-1"})
+    step.delivery.parsed = step.delivery.parsed.model_copy(update={"contact_id": "c-1", "tells_engine": True})
     _, told = reports.of(step, NOW)
     body = orjson.loads(told.value or b"")
     assert (told.key, body["kind"], body["contact_id"], body["title"]) == (
@@ -126,6 +126,12 @@ def test_a_receivers_2xx_is_told_to_the_engine_with_the_contact() -> None:
     )
     step.outcome = "exhausted"
     assert set(made(step)) == {"delivery.exhausted"}
+
+
+def test_an_engine_that_does_not_ask_for_it_is_not_told_of_a_2xx() -> None:
+    step = of_step("succeeded")
+    step.delivery.parsed = step.delivery.parsed.model_copy(update={"contact_id": "c-1"})
+    assert set(made(step)) == {"webhook.sent"}
 
 
 def test_a_steps_end_and_a_subscriptions_end_are_delivery_exhausted() -> None:

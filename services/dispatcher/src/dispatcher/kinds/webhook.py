@@ -50,7 +50,7 @@ def _report(result: Result, now: str) -> list[Outgoing]:
 
 def _title_of_contact(action: PostWebhook, result: Result, now: str) -> list[Outgoing]:
     """For the engine, which keeps the titles that were received about a contact."""
-    if not (action.contact_id and action.title):
+    if not (action.tells_engine and action.contact_id and action.title):
         return []
     own = f"{action.bot_id}/{NOBODY}/{action.contact_id}"
     body = WebhookReceived(

@@ -21,6 +21,7 @@ WITH told AS (
 UPDATE contact c
    SET webhook_titles = (changed_set(c.webhook_titles, to_jsonb(locked.titles), NULL))[1:{MOST}], version = c.version + 1
   FROM locked WHERE c.id = locked.id
+RETURNING c.id, c.merged_into
 """
 _JOIN = f"""
 UPDATE contact c SET webhook_titles = (changed_set(c.webhook_titles, to_jsonb(gone.webhook_titles), NULL))[1:{MOST}]
@@ -30,9 +31,13 @@ UPDATE contact c SET webhook_titles = (changed_set(c.webhook_titles, to_jsonb(go
 
 async def add(told: Set[tuple[str, str]], connection: Connection) -> None:
     """These (contact id, title) have been received; of a contact that was merged, by who it is now."""
-    if told:
+    while told:
         ids, titles = zip(*sorted(told), strict=True)
-        await connection.execute(_ADD, ids, titles)
+        rows = await connection.fetch(_ADD, ids, titles)
+        gone = {str(row["id"]) for row in rows if row["merged_into"] is not None}
+        told = {
+            one for one in told if one[0] in gone
+        }  # Merged while this waited for its row: the survivor gets them, too.
 
 
 async def join(gone: UUID, survivor: UUID, connection: Connection) -> None:

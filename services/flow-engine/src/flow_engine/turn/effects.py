@@ -99,6 +99,7 @@ def post_webhook(writer: TurnWriter, effect: model.PostWebhook) -> None:
         "title": effect.title,
         "timestamp": writer.outputs.now,
         "data": {**writer.outputs.shared, "contact": contact, "flow": effect.flow, "node": effect.node},
+        "tells_engine": True,
     }
     writer.action("post_webhook", fields)
 
