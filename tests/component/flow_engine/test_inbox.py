@@ -317,6 +317,16 @@ async def test_a_stream_begins_with_the_list_and_tells_of_each_change_and_of_wha
     assert await watch.changes() == b"", "the bot's are not told of"
 
 
+async def test_a_stream_tells_that_a_conversation_is_no_more(
+    world: EngineWorld, http: httpx.AsyncClient, pool: asyncpg.Pool[asyncpg.Record], kim: Headers
+) -> None:
+    id = await met(world, http, kim, queued=True)
+    watch = inbox_stream.Watch(lambda: pool, inbox.Asked(BOT), shown)
+    assert await watch.changes()
+    await pool.execute("DELETE FROM conversation WHERE id = $1", id)
+    assert await watch.changes() == b'event: gone\ndata: {"id":"%b"}\n\n' % id.encode()
+
+
 async def test_a_stream_ends_when_its_token_is_over_and_when_the_process_stops(
     pool: asyncpg.Pool[asyncpg.Record], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -266,6 +266,14 @@ def test_a_word_to_unsubscribe_counts_and_is_left_to_the_agent(t: Any) -> None:
     assert (t.texts, t.conversation.opted_out, t.events) == ([], False, ["bot.subscribed"])
 
 
+def test_an_agent_may_write_to_who_has_unsubscribed(t: Any) -> None:
+    t.tools = replace(t.tools, opt_out=OptOut())
+    t.say("stop")
+    owner(t, "agent", KIM)
+    t.event("agent_message", text="Your refund is on its way.", agent=KIM)
+    assert (t.texts, refused(t), t.conversation.opted_out) == (["Your refund is on its way."], None, True)
+
+
 def test_notify_agent_tells_and_goes_on(talk: Any) -> None:
     t = talk(
         {"tell": {"type": "notify_agent", "text": "{{ user.name }} waits", "ports": {"next": "end"}}, "end": say("x")}

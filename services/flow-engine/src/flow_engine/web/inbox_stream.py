@@ -116,8 +116,9 @@ class Watch:
                 raise
             return b""
         self._known = now
-        left = set(gone)
-        return b"".join(_event("gone" if one.id in left else "conversation", self._show(one)) for one in found)
+        left, there = set(gone), {one.id for one in found}
+        told = [_event("gone" if one.id in left else "conversation", self._show(one)) for one in found]
+        return b"".join(told + [_event("gone", {"id": id}) for id in gone if id not in there])
 
 
 def _event(name: str, data: dict[str, Any]) -> bytes:
