@@ -126,7 +126,7 @@ class PostWebhook(ActionBase):
     data: dict[str, Any]
     """The `data` of the switchhook format; dispatcher.sending.formats makes the others from it."""
     tells_engine: bool = False
-    """Whether the engine is to hear of a 2xx (inbound.WebhookReceived). One of 0.1.0 does not ask for it, and could not read it."""
+    """Whether the engine is to hear of a 2xx (inbound.WebhookReceived). One of a release before that does not ask for it, and could not read it."""
 
 
 class ChannelCall(ActionBase):
