@@ -49,7 +49,7 @@ def imported(number: int) -> dict[str, Any]:
     return {"line": number, "event_id": id, "digest": f"d{number}", "profile": profile, "add_tags": ["new"]}
 
 
-@pytest.mark.seconds(40)
+@pytest.mark.seconds(60)
 async def test_imports_and_merges_of_an_engine_that_is_killed_are_made_once_and_whole(engine: RunningEngine) -> None:
     """It dies before its commit, and between the commit and the publishing; meanwhile everything is sent again, the file in
     other portions."""
