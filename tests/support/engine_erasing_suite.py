@@ -105,6 +105,25 @@ class ErasingSuite:
             await world.send("contact_update", "-", variables={"points": 3}, **named, **when)
             assert len((await world.contact("p2")).variables) == kept
 
+    async def test_nothing_older_makes_who_was_erased_anew(self, world: EngineWorld) -> None:
+        who = {"external_id": "c-7", "phone": "+371 2000 0000"}
+        await erase(world, await make(world, profile=who))
+
+        async def line(number: int, profile: dict[str, str], **when: str) -> dict[str, Any]:
+            reply = REPLY | {"request_id": str(uuid4())}
+            lines = [{"line": number, "event_id": str(uuid4()), "profile": profile}]
+            key = f"{BOT}/-/file-{number}"
+            await world.send("contact_import", "-", channel="-", key=key, lines=lines, reply_to=reply, **when)
+            (told,) = world.bodies("replies")[-1]["lines"]
+            return dict(told)
+
+        for number, profile in enumerate((who, {"phone": who["phone"]})):
+            refused = await write(world, str(uuid4()), create=True, profile=profile)
+            assert (refused["status"], refused["problem"]["type"]) == ("rejected", "contact-not-found")
+            assert (await line(number, profile))["problem"]["type"] == "contact-not-found"
+        assert len(world.events("contact.created")) == 1
+        assert "problem" not in await line(9, who, received_at=AFTER)
+
     async def test_a_session_that_waits_goes_with_its_timers(self, world: EngineWorld) -> None:
         await world.say("/later", profile={"name": "Anna"})
         assert (await world.store.due_timers([0]))[0].seconds is not None

@@ -9,7 +9,7 @@ from __future__ import annotations
 from contracts.ids import NOBODY, split_conversation_key
 from contracts.inbound import Erase
 from flow_engine.batch.loading import LoadedBatch
-from flow_engine.batch.person_lookup import as_id, named
+from flow_engine.batch.person_lookup import as_id, is_of_contact, makes_anew, named
 from flow_engine.batch.without_turn import outputs_for
 from flow_engine.state.ids import as_uuid
 from flow_engine.state.json_text import encode
@@ -36,6 +36,8 @@ def is_of_before(arrived: Arrived, batch: LoadedBatch) -> bool:
         name = named(arrived)
         erased = batch.erased_names.get(name) if name else None
         return erased is not None and str(body.received_at) < erased.before
+    if is_of_contact(arrived) and body.create and makes_anew(arrived, batch.erased_names):
+        return True
     erased = batch.work.erased.get(arrived.key)
     if erased is None or body.kind == "erasure_done":
         return False

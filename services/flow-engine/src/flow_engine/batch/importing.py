@@ -7,20 +7,21 @@ lines of a record share is their place in the stream, one read before them, one 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from contracts.ids import NOBODY
 from contracts.inbound import ContactUpdate, ImportedContact
 from contracts.people import identifier
-from flow_engine.batch.person_lookup import as_id
+from flow_engine.batch.person_lookup import as_id, makes_anew
 from flow_engine.state.ids import as_uuid, conversation_id
 from flow_engine.state.seen import fingerprint
-from flow_engine.state.work import LoadedConversation, Outcome, Work
+from flow_engine.state.work import Erased, LoadedConversation, Outcome, Work
 from flow_engine.store.port import Name, Reads
 from flow_engine.turn import answers
 from flow_engine.turn.event import Arrived
 from flow_engine.turn.outputs import Outputs
-from flow_engine.turn.own_contacts import holder_of
+from flow_engine.turn.own_contacts import GONE, holder_of
 from flow_engine.turn.turns import Turns
 from flowlang.model import Conversation, Refused
 
@@ -72,12 +73,12 @@ async def load(reads: Reads, work: Work, arrived: list[Arrived]) -> dict[str, li
     return imported
 
 
-async def apply(arrived: Arrived, lines: list[Line], work: Work, turns: Turns) -> None:
-    """Apply the lines of a record, and tell who waits what became of each."""
+async def apply(arrived: Arrived, lines: list[Line], work: Work, turns: Turns, erased: Mapping[Name, Erased]) -> None:
+    """Apply the lines of a record, and tell who waits what became of each. `erased`: names of people who were."""
     before = len(work.outgoing)
     told = []
     for count, line in enumerate(lines, 1):
-        told.append(_told(line.number, await _applied(line, work, turns)))
+        told.append(_told(line.number, await _applied(line, work, turns, erased)))
         if count % YIELD_EVERY_LINES == 0:
             await asyncio.sleep(0)
     if (to := arrived.body.reply_to) is not None:
@@ -91,12 +92,14 @@ async def apply(arrived: Arrived, lines: list[Line], work: Work, turns: Turns) -
     work.join_outgoing(before, arrived.record)
 
 
-async def _applied(line: Line, work: Work, turns: Turns) -> Outcome:
+async def _applied(line: Line, work: Work, turns: Turns, erased: Mapping[Name, Erased]) -> Outcome:
     """What became of the line, now or when it came before."""
     first = work.digests.get(line.event_id)
     if first is not None:
         same = first == line.body.request_digest
         return work.outcomes[line.event_id] if same else answers.refusal(_REUSED)
+    if line.contact_id is None and makes_anew(line, erased):
+        return answers.refusal(GONE)
     id = _contact_of(line, work)
     line.body = line.body.model_copy(update={"create": id is None})
     await turns.apply(line, _own(line, id), fingerprint(line.event_id), here=True)

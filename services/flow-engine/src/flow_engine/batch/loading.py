@@ -11,7 +11,7 @@ from contracts.ids import split_conversation_key
 from flow_engine.batch import importing, parking
 from flow_engine.batch.held_shares import HeldShares
 from flow_engine.batch.parking import AT_ONCE, MOST_HELD, Redriven, redriven
-from flow_engine.batch.person_lookup import as_id, goes_to_contact, is_of_contact, named
+from flow_engine.batch.person_lookup import as_id, goes_to_contact, is_of_contact, named, told
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.seen import contains, fingerprint
 from flow_engine.state.work import Erased, LoadedConversation, PersonKept, Work
@@ -82,7 +82,10 @@ async def load(
     names = [name for a in arrived if a.person_keyed and (name := named(a))]
     batch.found = await reads.named(names) if names else {}
     batch.own_ids = await _own_ids(reads, batch.found, arrived)
-    batch.erased_names = await reads.erased_names(names) if names else {}
+    lines = [line for lines in batch.imported.values() for line in lines]
+    makers = [one for one in arrived if is_of_contact(one) and one.body.create]
+    names += [name for one in [*makers, *(line for line in lines if not line.contact_id)] for name in told(one)]
+    batch.erased_names = await reads.erased_names(sorted(set(names))) if names else {}
     await _load_person(reads, batch, arrived[0])
     for one in arrived:
         if one.person_keyed and len(keys := peer_keys(one.body)) > 1:
@@ -90,7 +93,6 @@ async def load(
         if one.body.kind == "attach":
             after: int = one.body.after
             batch.backlogs[(one.key, after)] = await reads.backlog(conversation_id(one.key), after)
-    lines = [line for lines in batch.imported.values() for line in lines]
     await _load_repeats(reads, batch.work, [*arrived, *lines])
     return batch
 

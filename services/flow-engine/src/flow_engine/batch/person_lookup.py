@@ -5,12 +5,14 @@ The record goes back to inbound, keyed by the conversation, with the same event 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
 from contracts import inbound
 from contracts.ids import NOBODY, split_conversation_key
 from contracts.people import IDENTIFIERS, Person, identifier
+from flow_engine.state.work import Erased
 from flow_engine.store.port import Conversations, Name
 from flow_engine.turn.event import Arrived
 from flowlang.model import Refused
@@ -35,6 +37,18 @@ def named(arrived: Arrived) -> Name | None:
         if (given := getattr(person, kind)) and (value := identifier(kind, given)):
             return Name(arrived.body.bot_id, kind, value)
     return None
+
+
+def told(arrived: Arrived) -> list[Name]:
+    """What a record that may make a contact tells of who it is."""
+    profile = arrived.body.profile
+    given = ((kind, getattr(profile, kind)) for kind in IDENTIFIERS)
+    return [Name(arrived.body.bot_id, kind, value) for kind, raw in given if raw and (value := identifier(kind, raw))]
+
+
+def makes_anew(arrived: Arrived, erased: Mapping[Name, Erased]) -> bool:
+    """Whether it would make somebody again who was erased since it was received."""
+    return any(name in erased and str(arrived.body.received_at) < erased[name].before for name in told(arrived))
 
 
 def is_of_contact(arrived: Arrived) -> bool:
