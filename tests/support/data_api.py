@@ -25,6 +25,7 @@ from servicekit.kafka.publisher import NotAcknowledged
 from servicekit.kafka.records import Outgoing
 from servicekit.registry_view.stamps import Stamp
 from servicekit.web.auth import Authoriser
+from servicekit.web.requests import Inflated
 from support.engine_database import PSEUDONYMS
 from support.engine_world import PROJECT, EngineWorld
 from support.workers_in_memory import WorkersInMemory
@@ -99,7 +100,7 @@ async def data_api(
         pseudonyms=PSEUDONYMS,
         writes=Writes(writer, writer, writer),
     )
-    transport = httpx.ASGITransport(make_app(deps), client=("203.0.113.7", 1))
+    transport = httpx.ASGITransport(Inflated(make_app(deps)), client=("203.0.113.7", 1))
     headers = token(world, "data", "data:read", "data:write")
     async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
         yield client

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,10 +12,14 @@ import httpx
 import orjson
 import pytest
 
+from contracts.registry import Bot
 from flow_engine.web import importing
+from servicekit.kafka.records import Outgoing
+from servicekit.web.requests import ClientGone
 from support.data_api import KafkaOfWorld, data_api, token
 from support.engine_database import engine_pool
-from support.engine_world import EngineWorld
+from support.engine_world import BOT, EngineWorld
+from support.waiting import eventually
 
 PATH = "/v1/contacts/import"
 KEY = {"idempotency-key": "file-1"}
@@ -142,3 +148,53 @@ async def test_an_import_takes_a_token_that_may_write(world: EngineWorld, http: 
 async def test_a_file_may_be_larger_than_other_bodies(http: httpx.AsyncClient) -> None:
     told, last = await sent(http, *[{"variables": {"much": "x" * 60_000}}] * 20)
     assert (last, len({one["id"] for one in told})) == ({"lines": 20, "failed": 0}, 20)
+
+
+async def test_a_body_that_cannot_be_read_to_its_end_is_told_of_at_the_end(http: httpx.AsyncClient) -> None:
+    cut_off = gzip.compress(ndjson({"name": "Ann"}, {"name": "Ben"}))[:-4]
+    answer = await http.post(PATH, content=cut_off, headers={"content-encoding": "gzip"})
+    assert answer.status_code == 200
+    *reports, last = map(orjson.loads, answer.content.splitlines())
+    assert [one["line"] for one in reports] == [1, 2]
+    assert ("line" in last, last["problem"]["type"]) == (False, "not-gzip")
+
+
+@pytest.fixture
+def laid(played: KafkaOfWorld, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Of each record that an import has laid, its key; an engine that is busy answers none of them."""
+    keys: list[str] = []
+
+    async def lay(record: Outgoing) -> int:
+        keys.append((record.key or b"").decode())
+        return 0
+
+    monkeypatch.setattr(importing, "LINES", 1)
+    monkeypatch.setattr(played, "publish", lay)
+    return keys
+
+
+async def test_imports_of_a_project_have_so_many_records_on_their_way_however_many_they_are(
+    world: EngineWorld, http: httpx.AsyncClient, laid: list[str]
+) -> None:
+    world.view.put(Bot(id="bot-2", project_id="project-2", name="Theirs"))
+    theirs = token(world, "theirs", "data:write", project="project-2")
+    lines = ndjson(*[{"name": "Ann"}] * 9)
+    sending = [asyncio.create_task(http.post(PATH, content=lines)) for _ in range(6)]
+    await eventually(lambda: len(laid) >= 4)
+    sending.append(asyncio.create_task(http.post(PATH, content=lines, headers=theirs)))
+    await eventually(lambda: any(key.startswith("bot-2/") for key in laid))
+    assert len([key for key in laid if key.startswith(f"{BOT}/")]) == 4
+    for task in sending:
+        task.cancel()
+    await asyncio.gather(*sending, return_exceptions=True)
+
+
+async def test_an_import_ends_with_its_connection(
+    http: httpx.AsyncClient, laid: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where more of the body has been sent than was read."""
+    answers = iter([False, True])
+    monkeypatch.setattr(importing, "has_gone", lambda scope: next(answers))
+    with pytest.raises(ClientGone):
+        await http.post(PATH, content=ndjson(*[{"name": "Ann"}] * 3))
+    assert len(laid) <= 1

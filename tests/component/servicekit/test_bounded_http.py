@@ -244,6 +244,31 @@ async def test_a_body_that_is_read_as_a_stream_takes_long_and_each_of_its_pauses
         await listening.stop()
 
 
+async def test_who_reads_no_further_is_told_that_the_connection_has_ended():
+    told = asyncio.get_running_loop().create_future()
+
+    async def stream(scope, receive, send):
+        await receive()
+        assert not bounded_http.has_gone(scope)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while not bounded_http.has_gone(scope):
+            await send({"type": "http.response.body", "body": b"x", "more_body": True})
+            await asyncio.sleep(0.01)
+        told.set_result(None)
+
+    listening = Listening(stream)
+    port = await listening.start("127.0.0.1", 0)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(POST + b"content-length: 9999999\r\n\r\n" + b"y" * 1_000_000)
+        await reader.readexactly(1)
+        writer.transport.abort()
+        async with asyncio.timeout(5):
+            await told
+    finally:
+        await listening.stop()
+
+
 @pytest.mark.parametrize("second", [b"no request at all\r\n\r\n", b"GET / HTTP/2.0\r\nhost: a\r\n\r\n"])
 async def test_a_broken_second_request_ends_the_connection_after_the_answer_to_the_first(port, second):
     answer = await exchange(port, POST + LENGTH + b"\r\n" + BODY + second)

@@ -88,14 +88,18 @@ class Places:
     @asynccontextmanager
     async def of(self, project: str) -> AsyncIterator[None]:
         """Hold a place of the project's inside; waits for it."""
+        await self.take(project)
+        try:
+            yield
+        finally:
+            self.give(project)
+
+    async def take(self, project: str) -> None:
+        """Wait for a place of the project's, which is held until `give`."""
         if self._may_take(project):
             self._shares.take(project)
         else:
             await self._turn(project)
-        try:
-            yield
-        finally:
-            self._give(project)
 
     async def _turn(self, project: str) -> None:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -104,10 +108,11 @@ class Places:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
-                self._give(project)
+                self.give(project)
             raise
 
-    def _give(self, project: str) -> None:
+    def give(self, project: str) -> None:
+        """One that `take` took is free again."""
         self._shares.give(project)
         while (found := self._turns.next(self._may_take)) is not None:
             waiting, turn = found

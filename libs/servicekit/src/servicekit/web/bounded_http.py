@@ -37,6 +37,8 @@ _ABSOLUTE = re.compile(rb"https?://([^/?#@]+)(/[^?#]*)?(\?[^#]*)?(?:#.*)?", re.I
 
 TAKE_TIME = "switchhook.take_time"
 """In `extensions` of a request's scope: what has its body take as long as it likes, as long as something comes."""
+CONNECTION = "switchhook.connection"
+"""In `extensions`, too: what tells whether the connection has ended."""
 
 
 def take_its_time(scope: Scope) -> None:
@@ -46,6 +48,12 @@ def take_its_time(scope: Scope) -> None:
     """
     if (extension := scope.get("extensions", {}).get(TAKE_TIME)) is not None:
         extension["take"]()
+
+
+def has_gone(scope: Scope) -> bool:
+    """Whether the connection has ended. Who has read no further than it can use is not told so by `receive`."""
+    extension = scope.get("extensions", {}).get(CONNECTION)
+    return extension is not None and extension["has_ended"]()
 
 
 Part = Literal["first byte", "head", "body", "nothing"]
@@ -173,7 +181,10 @@ class BoundedHttp(HttpToolsProtocol):
         self.scope["path"] = unquote(path) if "%" in path else path
         self.scope["raw_path"] = target.path
         self.scope["query_string"] = target.query or b""
-        self.scope["extensions"] = {TAKE_TIME: {"take": self._take_time}}
+        self.scope["extensions"] = {
+            TAKE_TIME: {"take": self._take_time},
+            CONNECTION: {"has_ended": self.transport.is_closing},
+        }
         before, self.cycle = (
             self.cycle,
             Exchange(

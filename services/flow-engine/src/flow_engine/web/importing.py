@@ -1,7 +1,8 @@
 """`POST /v1/contacts/import`: contacts as a stream of lines, a report of each line as a stream back.
 
 Lines are read as they come, laid on inbound in records of many lines (flow_engine.batch.importing), and reported in their order when
-the engine has applied them. So many records are on their way at once and no more: who sends faster waits.
+the engine has applied them. So many records are on their way at once and no more, of an import and of all imports of a project: who
+sends faster waits.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from contracts.replies import ImportReply
 from flow_engine.web import contact_changes
 from flow_engine.web.contact_changes import ContactFields
 from flow_engine.web.writing import Asked, Writes
-from servicekit.web.bounded_http import take_its_time
+from servicekit.web.bounded_http import has_gone, take_its_time
 from servicekit.web.problems import ProblemError
 from servicekit.web.requests import ClientGone
 
@@ -125,13 +126,15 @@ class Import(Response):
         """What the ids of its lines follow from, and its own name in the key of its records."""
         self._pieces = asyncio.Queue[bytes | None](PIECES)
         self._on_their_way = asyncio.Queue[asyncio.Task[list[dict[str, Any]]] | None](RECORDS)
+        self._broken: ProblemError | None = None
+        """Why the body could not be read to its end."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises ClientGone where the client went away: what was sent until then is applied."""
         take_its_time(scope)
         with self._writes.one_of(self._bot.project_id):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            helpers = [asyncio.create_task(self._read(receive)), asyncio.create_task(self._send_chunks())]
+            helpers = [asyncio.create_task(self._read(receive)), asyncio.create_task(self._send_chunks(scope))]
             try:
                 await self._report(send, helpers)
             finally:
@@ -140,9 +143,14 @@ class Import(Response):
                 await asyncio.gather(*helpers, return_exceptions=True)
 
     async def _read(self, receive: Receive) -> None:
-        """Take the body as it comes."""
+        """Take the body as it comes; one that cannot be read on, such as broken gzip, ends there."""
         while True:
-            message = await receive()
+            try:
+                message = await receive()
+            except ProblemError as problem:
+                self._broken = problem
+                await self._pieces.put(None)
+                return
             if message["type"] != "http.request":
                 raise ClientGone
             if piece := message.get("body", b""):
@@ -151,16 +159,27 @@ class Import(Response):
                 await self._pieces.put(None)
                 return
 
-    async def _send_chunks(self) -> None:
-        """Lay records as long as there is room for more on their way."""
+    async def _send_chunks(self, scope: Scope) -> None:
+        """Lay records as long as there is room for more on their way. Raises ClientGone: nobody would read what became of more."""
         chunk = Chunk()
         async for line in self._lines():
             if line is not None:
                 chunk.add(line, self._asked, self._about)
             if chunk.is_full or (line is None and chunk.numbers):
-                await self._on_their_way.put(asyncio.create_task(self._applied(chunk)))
+                await self._on_their_way.put(await self._laid(chunk, scope))
                 chunk = Chunk()
         await self._on_their_way.put(None)
+
+    async def _laid(self, chunk: Chunk, scope: Scope) -> asyncio.Task[list[dict[str, Any]]]:
+        """Waits for a place here and not in the task: an import's records are laid in their order."""
+        places, project = self._writes.records_of_lines, self._bot.project_id
+        await places.take(project)
+        if has_gone(scope):
+            places.give(project)
+            raise ClientGone
+        task = asyncio.create_task(self._applied(chunk))
+        task.add_done_callback(lambda _: places.give(project))
+        return task
 
     async def _lines(self) -> AsyncIterator[Line | None]:
         """None: no more comes for the moment, or at all."""
@@ -182,7 +201,7 @@ class Import(Response):
                 is_long = False
             if len(rest) > LONGEST_LINE:
                 rest, is_long = b"", True
-        if is_long or rest.strip():
+        if self._broken is None and (is_long or rest.strip()):
             yield Line(number + 1, None if is_long else rest)
         yield None
 
@@ -212,17 +231,23 @@ class Import(Response):
         count = failed = 0
         while True:
             getting = asyncio.create_task(self._on_their_way.get())
-            await asyncio.wait([getting, *(task for task in helpers if not task.done())], return_when="FIRST_COMPLETED")
-            for task in helpers:
-                if task.done():
-                    task.result()
-            task_or_end = await getting
+            try:
+                await asyncio.wait(
+                    [getting, *(task for task in helpers if not task.done())], return_when="FIRST_COMPLETED"
+                )
+                for task in helpers:
+                    if task.done():
+                        task.result()
+                task_or_end = await getting
+            finally:
+                getting.cancel()
             if task_or_end is None:
                 break
             lines = await task_or_end
             count, failed = count + len(lines), failed + sum("problem" in line for line in lines)
             await send(_part(b"".join(orjson.dumps(line) + b"\n" for line in lines), more=True))
-        await send(_part(orjson.dumps({"lines": count, "failed": failed}) + b"\n", more=False))
+        last = {"lines": count, "failed": failed} if self._broken is None else _refused(self._broken)
+        await send(_part(orjson.dumps(last) + b"\n", more=False))
 
     def _left(self) -> list[asyncio.Task[Any]]:
         left = []

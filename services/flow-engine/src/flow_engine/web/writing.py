@@ -21,7 +21,7 @@ from contracts.replies import ImportReply, RunReply
 from servicekit.kafka.publisher import NotAcknowledged, Publisher
 from servicekit.kafka.records import Outgoing
 from servicekit.registry_view.stamps import Stamp
-from servicekit.shares import Shares
+from servicekit.shares import Places, Shares
 from servicekit.web.problems import ProblemError, unavailable
 
 SOURCE = "switchhook/data-api"
@@ -37,6 +37,9 @@ UNKNOWN = (
 
 LINES_WAIT_SECONDS = 60.0
 """So long an import waits for the engine's word on some lines, also where an engine has to be started anew meanwhile."""
+MOST_RECORDS_OF_LINES = 8
+"""Of imports, on their way at once from this process; those of one project as many as are left, however many files it sends: what
+others write meanwhile waits behind no more than these."""
 UNKNOWN_LINES = (
     "Whether the line was applied is unknown: send the same lines again with the same Idempotency-Key, and what was applied is not"
     " applied twice."
@@ -95,6 +98,8 @@ class Writes:
     def __init__(self, publisher: Publisher, asker: Asking, view: Stamped) -> None:
         self._publisher, self._asker, self._view = publisher, asker, view
         self._waiting = Shares(MOST_WAITING)
+        self.records_of_lines = Places(MOST_RECORDS_OF_LINES)
+        """Places of projects' records for `apply_lines`."""
 
     async def apply(
         self, asked: Asked, project_id: str, bot_id: str, own: str, change: dict[str, Any]
@@ -127,7 +132,8 @@ class Writes:
         return reply
 
     async def apply_lines(self, asked: Asked, bot: Bot, own: str, lines: list[dict[str, Any]]) -> ImportReply:
-        """The engine's word on these lines of an import (contracts.inbound.ImportedContact). Raises ProblemError 503."""
+        """The engine's word on these lines of an import (contracts.inbound.ImportedContact), for who holds one of the
+        `records_of_lines`. Raises ProblemError 503."""
         if not self._asker.ready:
             raise unavailable("The engine's answers cannot be read yet; send the lines again.")
         reply_to, future = self._asker.ask()
