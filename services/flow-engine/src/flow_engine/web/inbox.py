@@ -129,22 +129,24 @@ def handlers(deps: Deps) -> dict[str, Handler]:
     async def take_over(request: Request, caller: Caller) -> Response:
         at = await here(request, caller, deps)
         owner = at.found.state
-        if _state(owner.owner) == "with_agent" and deps.agent(owner.owner) is None:  # Nobody else could give it away.
+        if _state(owner.owner) == "with_agent" and not _may_answer(deps.agent(owner.owner), at.bot):
+            # Nobody else could give it away.
             gone = AgentRef(id=owner.owner, name=owner.owner_name or "")
-            return await _changed(deps, request, caller, lambda by: {"to": "agent", "by": gone, "agent": ref(by)})
-        return await _changed(deps, request, caller, lambda by: {"to": "agent"})
+            return await _changed(deps, request, caller, at, lambda by: {"to": "agent", "by": gone, "agent": ref(by)})
+        return await _changed(deps, request, caller, at, lambda by: {"to": "agent"})
 
     async def assign(request: Request, caller: Caller) -> Response:
-        to = contact_changes.read(await request.body(), Assign).agent
+        to, at = contact_changes.read(await request.body(), Assign).agent, await here(request, caller, deps)
 
         def change(by: Agent) -> dict[str, Any]:
-            return {"to": "agent", "agent": ref(_colleague(deps, by, to))}
+            return {"to": "agent", "agent": ref(_colleague(deps, by, at.bot, to))}
 
-        return await _changed(deps, request, caller, change)
+        return await _changed(deps, request, caller, at, change)
 
     async def release(request: Request, caller: Caller) -> Response:
         asked = contact_changes.read(await request.body() or b"{}", Release)
-        return await _changed(deps, request, caller, lambda by: {"to": asked.to})
+        at = await here(request, caller, deps)
+        return await _changed(deps, request, caller, at, lambda by: {"to": asked.to})
 
     async def say(request: Request, caller: Caller) -> Response:
         new = contact_changes.read(await request.body(), NewMessage)
@@ -219,18 +221,26 @@ async def here(request: Request, caller: Caller, deps: Deps) -> Here:
 
 
 def _sees(caller: Caller, bot: Bot, deps: Deps) -> bool:
-    if caller.agent_id is None:
-        return True
-    agent = deps.agent(caller.agent_id)
+    return caller.agent_id is None or _may_answer(deps.agent(caller.agent_id), bot)
+
+
+def _may_answer(agent: Agent | None, bot: Bot) -> bool:
+    """Whether it is there, and sees the bot's conversations."""
     return agent is not None and (not agent.bots or bot.id in agent.bots)
 
 
-def _colleague(deps: Deps, by: Agent, id: str) -> Agent:
+def _colleague(deps: Deps, by: Agent, bot: Bot, id: str) -> Agent:
     agent = deps.agent(id)
     if agent is None or agent.project_id != by.project_id:
-        errors = [{"pointer": "#/agent", "detail": "The project has no such agent."}]
-        raise ProblemError("invalid", 422, "Invalid request", "#/agent: The project has no such agent.", errors=errors)
+        raise _not_to("The project has no such agent.")
+    if not _may_answer(agent, bot):
+        raise _not_to("The agent does not see the conversations of this bot.")
     return agent
+
+
+def _not_to(detail: str) -> ProblemError:
+    errors = [{"pointer": "#/agent", "detail": detail}]
+    return ProblemError("invalid", 422, "Invalid request", f"#/agent: {detail}", errors=errors)
 
 
 def _asked(query: QueryParams, caller: Caller, deps: Deps) -> inbox.Asked:
@@ -257,9 +267,9 @@ def _asked(query: QueryParams, caller: Caller, deps: Deps) -> inbox.Asked:
 Change = Callable[[Agent], dict[str, Any]]
 
 
-async def _changed(deps: Deps, request: Request, caller: Caller, change: Change) -> Response:
+async def _changed(deps: Deps, request: Request, caller: Caller, at: Here, change: Change) -> Response:
     """Another owner, as the partition decides."""
-    by, at = agent_of(caller, deps), await here(request, caller, deps)
+    by = agent_of(caller, deps)
     asked = await _asked_by(request, caller, at)
     reply = await _write(deps, asked, at, OwnerChange, {"by": ref(by)} | change(by))
     return await _now(deps, asked, reply, at)
