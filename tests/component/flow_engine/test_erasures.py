@@ -19,6 +19,7 @@ from contracts.topics import TOPICS
 from flow_engine.errors import StaleContact
 from flow_engine.state.ids import conversation_id
 from flow_engine.store.erasures import STORES
+from servicekit.kafka.records import Outgoing
 from support.conversation_store_suite import conversation, work_of
 from support.data_api import KafkaOfWorld, data_api, token
 from support.engine_database import PSEUDONYMS, engine_pool
@@ -35,8 +36,15 @@ async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Recor
 
 
 @pytest.fixture
-async def http(world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[httpx.AsyncClient]:
-    async with data_api(world, pool, KafkaOfWorld(world)) as client:
+def played(world: EngineWorld) -> KafkaOfWorld:
+    return KafkaOfWorld(world)
+
+
+@pytest.fixture
+async def http(
+    world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record], played: KafkaOfWorld
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with data_api(world, pool, played) as client:
         yield client
 
 
@@ -72,6 +80,26 @@ async def test_erased_twice_it_is_the_same_job(world: EngineWorld, http: httpx.A
     assert {one.status_code for one in (*at_once, later)} == {202}
     assert len({one.json()["job"]["id"] for one in (*at_once, later)}) == 1
     assert len(world.events("contact.erased")) == 1
+
+
+async def test_who_is_merged_while_the_erasure_is_on_its_way_is_erased_as_the_one_that_is_left(
+    world: EngineWorld, http: httpx.AsyncClient, played: KafkaOfWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, other = [
+        (await http.post("/v1/contacts", json={"external_id": uuid4().hex, "city": city})).json()["id"]
+        for city in ("Riga", "Tartu")
+    ]
+    publish = played.publish
+
+    async def merge_before(record: Outgoing) -> int:
+        monkeypatch.setattr(played, "publish", publish)
+        assert (await http.post(f"/v1/contacts/{left}/merge", json={"contact": other})).status_code == 200
+        return await publish(record)
+
+    monkeypatch.setattr(played, "publish", merge_before)
+    job = (await http.delete(f"/v1/contacts/{other}")).json()["job"]
+    assert (job["contact_id"], job["status"]) == (left, "running")
+    assert [(await http.get(f"/v1/contacts/{id}")).status_code for id in (left, other)] == [404, 404]
 
 
 async def test_what_remains_is_named_with_its_end(world: EngineWorld, http: httpx.AsyncClient) -> None:

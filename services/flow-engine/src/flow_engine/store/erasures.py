@@ -36,7 +36,9 @@ STORES = {
 }
 """Table of this service that knows people -> how it is erased. A new one: add its statement here, and its line."""
 
-_THEIRS = "SELECT id FROM contact WHERE bot_id = $1 AND (id = $2 OR merged_into = $2) ORDER BY id"
+_THEIRS = (
+    "SELECT id FROM contact WHERE bot_id = $1 AND (id = $2 AND merged_into IS NULL OR merged_into = $2) ORDER BY id"
+)
 _KEYS = "SELECT key FROM conversation WHERE contact_id = ANY ($1::uuid[]) ORDER BY key"
 _NAMES = "SELECT kind, value FROM identity WHERE contact_id = ANY ($1::uuid[])"
 _CONTACTS = "DELETE FROM contact WHERE id = ANY ($1::uuid[])"
@@ -96,7 +98,7 @@ class Progress(NamedTuple):
 
 
 async def person(connection: Connection, bot_id: str, contact_id: str) -> PersonKept | None:
-    """What names this contact and those that were merged into it; None: there is no such contact."""
+    """What names this contact and those that were merged into it; None: there is no such contact, or it was merged."""
     ids = [str(row["id"]) for row in await connection.fetch(_THEIRS, bot_id, contact_id)]
     if contact_id not in ids:
         return None

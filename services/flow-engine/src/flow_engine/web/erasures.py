@@ -20,6 +20,7 @@ from contracts.registry import Project
 from contracts.topic import Topic
 from flow_engine.state.pseudonyms import Pseudonyms
 from flow_engine.store import contact_lists, erasures
+from flow_engine.store.contact_lists import Listed
 from flow_engine.store.erasures import Progress
 from flow_engine.web import writing
 from flow_engine.web.contacts import contact_id_of
@@ -103,29 +104,41 @@ class ErasureAnswer(BaseModel):
     """How far it is."""
 
 
+MOST_MERGES = 4
+"""So often a contact is looked up anew that was merged into another one between that and its erasure."""
+
+
 def handlers(deps: Deps) -> dict[str, Handler]:
     """By the names of their rows."""
 
     async def erase(request: Request, caller: Caller) -> Response:
-        async with deps.pool.acquire() as connection:
-            known = await contact_lists.find(connection, contact_id_of(request))
-            id = known.contact.id if known else contact_id_of(request)
-            job = derived_id("erasure", id)
-            begun = await erasures.progress(connection, job)
-        of = known.project_id if known else begun.project_id if begun else ""
-        if caller.project not in (of, None) or not of:
-            raise not_found("The contact")
-        if known is not None:
-            if not deps.pseudonyms:
-                raise unavailable("SWITCHHOOK_LINK_KEY is not set: without it nobody can be erased.")
-            asked = writing.asked_by(request, of, await request.body(), caller.token_id)
-            place = {"project_id": of, "bot_id": known.bot_id, "channel_id": NOBODY, "peer_id": NOBODY}
-            wanted = {"erasure": job, "contact_ids": (id,), "begins": True}
-            await deps.writes.write(asked, f"{known.bot_id}/{NOBODY}/{id}", Erase, place | wanted)
+        for _ in range(MOST_MERGES):
             async with deps.pool.acquire() as connection:
+                known = await contact_lists.find(connection, contact_id_of(request))
+                id = known.contact.id if known else contact_id_of(request)
+                job = derived_id("erasure", id)
                 begun = await erasures.progress(connection, job)
+            of = known.project_id if known else begun.project_id if begun else ""
+            if caller.project not in (of, None) or not of:
+                raise not_found("The contact")
+            if known is None or await begin(request, caller, known, job):
+                break
+        async with deps.pool.acquire() as connection:
+            begun = await erasures.progress(connection, job)
         body = {"job": shown(job, id, begun, deps.project(of))}
         return JSONResponse(body, 202, headers={"location": f"/v1/contacts/erasures/{job}"})
+
+    async def begin(request: Request, caller: Caller, known: Listed, job: str) -> bool:
+        """False: it was not there any more, erased or merged into another contact meanwhile, which has what it had."""
+        if not deps.pseudonyms:
+            raise unavailable("SWITCHHOOK_LINK_KEY is not set: without it nobody can be erased.")
+        id, of = known.contact.id, known.project_id
+        asked = writing.asked_by(request, of, await request.body(), caller.token_id)
+        asked = asked._replace(event_id=derived_id(asked.event_id, id))
+        place = {"project_id": of, "bot_id": known.bot_id, "channel_id": NOBODY, "peer_id": NOBODY}
+        wanted = {"erasure": job, "contact_ids": (id,), "begins": True}
+        reply = await deps.writes.write(asked, f"{known.bot_id}/{NOBODY}/{id}", Erase, place | wanted)
+        return reply is None or reply.problem is None
 
     async def show(request: Request, caller: Caller) -> Response:
         try:
