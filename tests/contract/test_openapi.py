@@ -23,7 +23,7 @@ SERVICES: list[Service] = ["ingress", "flow-engine", "dispatcher", "registry"]
 APPS, _ = every_app()
 WITHOUT_BODY = {"GET", "DELETE"}
 ACTIONS_WITHOUT_BODY = re.compile(
-    r"/(enable|disable|check|replay|kafka|takeover|read)$|/(dlq|held)/\{\w+\}/release$|/dlq/\{id\}/discard$"
+    r"/(enable|disable|check|replay|kafka|takeover|read|pause|resume|cancel)$|/(dlq|held)/\{\w+\}/release$|/dlq/\{id\}/discard$"
 )
 
 

@@ -19,6 +19,7 @@ from contracts.ids import NOBODY
 from flow_engine.catalogue.port import Retired
 from flow_engine.errors import StaleContact, StaleConversation
 from flow_engine.state import listeners, stored_state
+from flow_engine.state.broadcasts import Recipient, RecipientKey
 from flow_engine.state.ids import as_uuid, conversation_id
 from flow_engine.state.json_text import encode
 from flow_engine.state.rows import LogRow, MessageRow, TimerRow, TurnOf
@@ -343,6 +344,9 @@ class ReadsInMemory:
     async def holders(self, names: Sequence[Name]) -> dict[Name, Contact]:
         ids = {name: self._store.identities.get(name) for name in names}
         return {name: self._store.contacts[id][1] for name, id in ids.items() if id is not None}
+
+    async def recipients(self, keys: Sequence[RecipientKey]) -> dict[RecipientKey, Recipient]:
+        return {}
 
     async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:
         said = [message for message in self._store.bot_said(conversation) if message["seq"] > after][:BACKLOG_LIMIT]

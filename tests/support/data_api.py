@@ -98,9 +98,11 @@ async def data_api(
         agent=lambda id: world.view.get("agent", id),
         project=lambda id: world.view.get("project", id),
         pseudonyms=PSEUDONYMS,
+        channel=lambda id: world.view.get("channel", id),
+        flows_of=world.catalogue.flows_of,
         writes=Writes(writer, writer, writer),
     )
     transport = httpx.ASGITransport(Inflated(make_app(deps)), client=("203.0.113.7", 1))
-    headers = token(world, "data", "data:read", "data:write")
+    headers = token(world, "data", "data:read", "data:write", "admin")
     async with httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
         yield client

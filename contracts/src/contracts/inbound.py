@@ -101,11 +101,23 @@ class Reachability(InboundBase):
     verified: tuple[Identifier, ...] = ()
 
 
+class BroadcastRecipient(Model):
+    """Which broadcast a start is of, and for whom, by their ids."""
+
+    id: str
+    contact_id: str
+
+
 class StartFlow(InboundBase):
-    """Another program starts a scenario (POST /v1/run, commands.v1). `entry` is the id of a trigger of the flow; None: its start."""
+    """Another program starts a scenario (POST /v1/run, commands.v1), or a broadcast does. `entry` is the id of a trigger of the
+    flow; None: its start.
+
+    The engine writes those of a broadcast, and knows their variables itself.
+    """
 
     kind: Literal["start"] = "start"
-    source: Literal["trigger", "command"]
+    source: Literal["trigger", "command", "broadcast"]
+    broadcast: BroadcastRecipient | None = None
     trigger_id: str | None = None
     flow_id: str
     entry: str | None = None

@@ -110,6 +110,7 @@ def crud(
 _TALK = "/v1/talk/{bot}/sessions"
 _WEB = "/v1/web/{channel}/sessions"
 _CHAT = "/v1/conversations/{conversation}"
+_BROADCAST = "/v1/broadcasts/{broadcast}"
 _HELD = "/v1/held/{conversation}"
 _LETTER = "/v1/dlq/{id}"
 
@@ -157,6 +158,13 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_CHAT}/release", "flow-engine", "Give it back to the bot or the queue", "agents:chat"),
     Route("POST", f"{_CHAT}/notes", "flow-engine", "Note something for other agents", "agents:chat"),
     Route("POST", f"{_CHAT}/read", "flow-engine", "Say that what was written is read", "agents:chat"),
+    Route("GET", "/v1/broadcasts", "flow-engine", "List broadcasts", "admin"),
+    Route("POST", "/v1/broadcasts", "flow-engine", "Make a broadcast", "admin"),
+    Route("GET", _BROADCAST, "flow-engine", "Show a broadcast with its counts", "admin"),
+    Route("GET", f"{_BROADCAST}/recipients", "flow-engine", "What became of each recipient", "admin"),
+    Route("POST", f"{_BROADCAST}/pause", "flow-engine", "Pause a broadcast", "admin"),
+    Route("POST", f"{_BROADCAST}/resume", "flow-engine", "Go on with a broadcast", "admin"),
+    Route("POST", f"{_BROADCAST}/cancel", "flow-engine", "Cancel a broadcast", "admin"),
     Route("GET", "/v1/held", "flow-engine", "List conversations that a failed event holds", "admin", "operator"),
     Route("GET", _HELD, "flow-engine", "Show what waits in a held conversation", "admin", "operator"),
     Route("POST", f"{_HELD}/release", "flow-engine", "Apply what waits in it, in order", "admin", "operator"),

@@ -134,7 +134,7 @@ class Happening:
     The engine has met the person before: message.received, bot.subscribed and contact.created are its events.
 
     `kind` and the keys of `data`:
-    message {text, payload, type, message_id} · start {flow_id, entry, variables, content} · url {command, content,
+    message {text, payload, type, message_id} · start {flow_id, entry, variables, content, broadcast_id?} · url {command, content,
     content_raw, options} · command {command, content} · call_result {wait, outcome, status, body, error, response?} ·
     timer {wait} · code_result {wait, ok, value, sent[], runs[], error} · signal {name, data} ·
     reachability {state, before, reason, chat}: whether the bot may write, now and until now ·

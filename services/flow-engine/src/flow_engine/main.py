@@ -6,7 +6,9 @@ import asyncio
 
 from contracts import dlq
 from contracts.groups import GROUPS
-from contracts.registry import Agent, Bot, Project, Segment, Trigger
+from contracts.ids import new_id
+from contracts.registry import Agent, Bot, Channel, Project, Segment, Trigger
+from flow_engine.batch.broadcasting import Broadcasting
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.retiring import Retiring
 from flow_engine.batch.timers import Timers
@@ -26,6 +28,7 @@ from flow_engine.store.postgres import PostgresConversations
 from flow_engine.web.inbox_stream import Streams
 from flow_engine.web.routes import make_app
 from flow_engine.web.writing import Writes
+from flowlang.running.bot_flows import BotFlows
 from servicekit.credentials.links import LinkKeys
 from servicekit.database import Database, Pool
 from servicekit.kafka.asker import Asker
@@ -107,6 +110,15 @@ class Engine(Service):
         found: Agent | None = self.view.get("agent", agent_id)
         return found
 
+    def channel(self, channel_id: str) -> Channel | None:
+        """A channel by id."""
+        found: Channel | None = self.view.get("channel", channel_id)
+        return found
+
+    def flows_of(self, bot_id: str) -> BotFlows:
+        """The published flows of a bot."""
+        return self.catalogue.flows_of(bot_id)
+
     def project_of(self, bot_id: str) -> str | None:
         """Whose bot it is."""
         bot = self.bot(bot_id)
@@ -172,6 +184,10 @@ class Engine(Service):
             tasks.create_task(loop.run())
             tasks.create_task(Timers(loop, store).run())
             tasks.create_task(Waking(loop, deferring).run())
+            owner = f"{settings.instance}/{new_id()}"
+            tasks.create_task(
+                Broadcasting(loop, pool, self.catalogue, self.segments, owner, lambda: self.view.stamp.headers()).run()
+            )
             tasks.create_task(Retiring(loop, store, self.catalogue, self.publisher).run())
 
     def stopping(self) -> None:

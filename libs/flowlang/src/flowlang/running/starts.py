@@ -103,6 +103,8 @@ def _why_not_variables(run: Run, trigger: CompiledTrigger, variables: dict[str, 
 
 def _launch(run: Run, graph: Graph, trigger: CompiledTrigger | None, variables: dict[str, Any]) -> None:
     trigger_id, trigger_type = (trigger.id, trigger.type) if trigger else ("start", "api")
+    if (broadcast := run.happening.data.get("broadcast_id")) is not None:
+        trigger_id, trigger_type = broadcast, "broadcast"
     sessions.launch(run, graph, trigger_id, trigger_type)
     run.graph = graph
     declared = {name: value for name, value in variables.items() if name in graph.memory_names}

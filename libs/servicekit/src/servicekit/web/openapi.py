@@ -29,6 +29,7 @@ PARAMETERS = {
     "email": "Only those with this e-mail address",
     "bot": "The id of a bot",
     "channel": "The id of a channel",
+    "broadcast": "The id of a broadcast",
     "contact": "The id of a contact",
     "conversation": "The id of a conversation",
     "cursor": "The `next` of the page before; left out: the first page",

@@ -10,6 +10,7 @@ import structlog
 
 from contracts import inbound
 from flow_engine.batch import erasing, importing, person_lookup
+from flow_engine.batch.channel_windows import window
 from flow_engine.batch.decoding import decoded
 from flow_engine.batch.held_shares import HeldShares
 from flow_engine.batch.loading import LoadedBatch, load
@@ -19,9 +20,11 @@ from flow_engine.batch.without_turn import answer_repeat, attach, is_another_req
 from flow_engine.catalogue.port import Catalogue
 from flow_engine.errors import RedriveFailed
 from flow_engine.programs.deferring import Deferring
+from flow_engine.state.broadcasts import OPEN, RecipientKey
 from flow_engine.state.limits import COMMANDS_A_SECOND, MOST_COMMANDS
 from flow_engine.state.seen import contains, fingerprint
 from flow_engine.store.port import ConversationStore
+from flow_engine.turn import broadcasts
 from flow_engine.turn.event import Arrived
 from flow_engine.turn.kinds import KINDS
 from flow_engine.turn.own_contacts import GONE
@@ -56,6 +59,7 @@ class EngineHandler:
         self._commands = Allowances(free=0.0, most=MOST_COMMANDS, rate=COMMANDS_A_SECOND)
         self._repeats = counter("switchhook_repeats_total").labels(self.topic)
         turns = counter("switchhook_turns_total")
+        self._settled = counter("switchhook_broadcast_recipients_total")
         self._turns = {kind: turns.labels(kind) for kind in KINDS}
 
     async def apply(self, batch: Batch) -> Commit:
@@ -71,6 +75,9 @@ class EngineHandler:
         applied = await self._apply_in_order(all_arrived, loaded)
         for kind, made in loaded.turns.items():
             self._turns[kind].inc(made)
+        for change in loaded.work.recipient_changes.values():
+            if change.outcome not in OPEN:
+                self._settled.labels(change.outcome).inc()
         self._shares.note(loaded.work.conversations[key].conversation.project_id for key in loaded.work.held)
         work = loaded.work
         return Commit(partial(self._store.save, work), work.outgoing, work.dead, applied=applied)
@@ -153,8 +160,20 @@ class EngineHandler:
             batch.work.erasures_done.append((arrived.body.erasure, arrived.key))
         elif arrived.body.kind == "attach":
             attach(arrived, batch.work.conversations[arrived.key], batch)
+        elif (recipient := broadcasts.key_of(arrived)) is not None:
+            return await self._broadcast(recipient, arrived, batch, turns, here=here)
         else:
             return await self._turn(arrived, batch, turns, here=here)
+        return True
+
+    async def _broadcast(
+        self, recipient: RecipientKey, arrived: Arrived, batch: LoadedBatch, turns: Turns, *, here: bool
+    ) -> bool:
+        if not broadcasts.may_begin(arrived, recipient, batch.work, partial(window, self._catalogue)):
+            return True
+        if not await self._turn(arrived, batch, turns, here=here):
+            return False
+        broadcasts.note_begun(arrived, recipient, batch.work)
         return True
 
     async def _turn(self, arrived: Arrived, batch: LoadedBatch, turns: Turns, *, here: bool) -> bool:

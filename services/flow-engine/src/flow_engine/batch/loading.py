@@ -16,6 +16,7 @@ from flow_engine.state.ids import conversation_id
 from flow_engine.state.seen import contains, fingerprint
 from flow_engine.state.work import Erased, LoadedConversation, PersonKept, Work
 from flow_engine.store.port import Conversations, Name, Reads
+from flow_engine.turn import broadcasts
 from flow_engine.turn.event import Arrived
 from flowlang.model import Conversation
 
@@ -79,6 +80,7 @@ async def load(
     shares.note(one.conversation.project_id for one in batch.work.conversations.values() if one.held)
     arrived += [event for event in batch.waiting() if event.key in batch.crowded]
     batch.work.timers_found = await reads.timers([a.body.timer_id for a in arrived if a.body.kind == "timer"])
+    batch.work.recipients = await reads.recipients([key for a in arrived if (key := broadcasts.key_of(a))])
     names = [name for a in arrived if a.person_keyed and (name := named(a))]
     batch.found = await reads.named(names) if names else {}
     batch.own_ids = await _own_ids(reads, batch.found, arrived)

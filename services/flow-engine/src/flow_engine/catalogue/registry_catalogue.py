@@ -131,7 +131,7 @@ class RegistryCatalogue:
             bot.opt_out if bot else None,
             partial(self._filter, project_id),
         )
-        return Surroundings(self._flows_of(bot_id), tools, _encoded(shown_bot), _encoded(shown_channel), self._in_house)
+        return Surroundings(self.flows_of(bot_id), tools, _encoded(shown_bot), _encoded(shown_channel), self._in_house)
 
     def _text_limit(self, channel_type: str) -> TextLimit | None:
         """What one message has, with buttons or without."""
@@ -140,7 +140,8 @@ class RegistryCatalogue:
         found = [limit for limit in (limits.text, limits.text_with_buttons) if limit] if limits else []
         return TextLimit(*min(found)[:2]) if found else None
 
-    def _flows_of(self, bot_id: str) -> BotFlows:
+    def flows_of(self, bot_id: str) -> BotFlows:
+        """The published flows of a bot."""
         for _ in self._reading(bot_id):
             pass
         return self._bots[bot_id].flows

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from flow_engine.state.broadcasts import Recipient, RecipientChange, RecipientKey
 from flow_engine.state.limits import encoded_state
 from flow_engine.state.listeners import Listeners
 from flow_engine.state.patches import Patch
@@ -138,6 +139,9 @@ class Work:
     digests: dict[str, str] = field(default_factory=dict)
     """By event id: the `request_digest` that the first one of these outcomes came with."""
 
+    recipients: dict[RecipientKey, Recipient] = field(default_factory=dict)
+    """Of broadcasts, those that this batch's records name."""
+
     new_contacts: dict[str, NewContact] = field(default_factory=dict)
     patches: dict[str, Patch] = field(default_factory=dict)
     if_versions: dict[str, int] = field(default_factory=dict)
@@ -154,6 +158,9 @@ class Work:
     """(bot, kind, value) of these -> the id of the contact that was told it last."""
     webhook_titles: set[tuple[str, str]] = field(default_factory=set)
     """(contact id, title) of webhooks that were received."""
+    recipient_changes: dict[RecipientKey, RecipientChange] = field(default_factory=dict)
+    begun: set[str] = field(default_factory=set)
+    """Broadcasts that began somewhere in this batch: they have to run still when it is saved."""
     timers: dict[str, TimerRow] = field(default_factory=dict)
     ended_timers: set[str] = field(default_factory=set)
     messages: list[MessageRow] = field(default_factory=list)

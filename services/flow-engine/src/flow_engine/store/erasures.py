@@ -15,6 +15,7 @@ from flow_engine.errors import StaleContact
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.pseudonyms import Pseudonyms
 from flow_engine.state.work import Erased, Erasing, PersonKept, Work
+from flow_engine.store import recipients
 from flow_engine.store.port import Name
 from servicekit.loop.batches import Connection, Infrastructure
 
@@ -30,6 +31,7 @@ STORES = {
     "message": "the chat log of the conversation goes",
     "event_log": "the lines of the conversation's events go",
     "outbox": "holds records on their way to Kafka, for milliseconds while Kafka is there",
+    "broadcast_recipient": "holds the contact's id and what became of it; the conversation goes, and who is still to be sent is skipped",
     "erasure": "holds the contact's id",
     "erasure_key": "holds keyed hashes",
     "erased": "holds keyed hashes",
@@ -149,6 +151,7 @@ async def save(work: Work, connection: Connection, pseudonyms: Pseudonyms) -> No
 
 async def _begin(erasing: Erasing, known: PersonKept, connection: Connection, pseudonyms: Pseudonyms) -> None:
     """The contacts go first: whoever would still take one of them for a conversation finds it gone, or is seen here."""
+    await recipients.erase(connection, known.contact_ids)  # Before the contacts, as where a turn settles them.
     await connection.execute(_THEIRS + " FOR UPDATE", erasing.bot_id, erasing.contact_id)
     there = await person(connection, erasing.bot_id, erasing.contact_id)
     await connection.execute(_CONTACTS, list(known.contact_ids))

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from flow_engine.catalogue.port import Retired
+from flow_engine.state.broadcasts import Recipient, RecipientKey
 from flow_engine.state.rows import TurnOf
 from flow_engine.state.work import Erased, LoadedConversation, Outcome, PersonKept, Work
 from flowlang.model import Contact
@@ -147,6 +148,10 @@ class Reads(Protocol):
 
     async def erased_names(self, names: Sequence[Name]) -> dict[Name, Erased]:
         """Those of these names of people that were erased."""
+        ...
+
+    async def recipients(self, keys: Sequence[RecipientKey]) -> dict[RecipientKey, Recipient]:
+        """Those of these recipients of broadcasts that there are, each with what its broadcast is now."""
         ...
 
     async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:

@@ -10,10 +10,23 @@ from typing import Any
 import asyncpg
 
 from flow_engine.catalogue.port import Retired
+from flow_engine.state.broadcasts import Recipient, RecipientKey
 from flow_engine.state.pseudonyms import Pseudonyms
 from flow_engine.state.rows import TurnOf
 from flow_engine.state.work import Erased, Outcome, PersonKept, Work
-from flow_engine.store import contacts, erasures, event_log, held, identities, loading, names, retired, saving, timers
+from flow_engine.store import (
+    contacts,
+    erasures,
+    event_log,
+    held,
+    identities,
+    loading,
+    names,
+    recipients,
+    retired,
+    saving,
+    timers,
+)
 from flow_engine.store.port import (
     BACKLOG_BYTES,
     Conversations,
@@ -148,6 +161,9 @@ class PostgresReads:
 
     async def erased_names(self, names_: Sequence[Name]) -> dict[Name, Erased]:
         return await erasures.names(self._connection, names_, self._pseudonyms)
+
+    async def recipients(self, keys: Sequence[RecipientKey]) -> dict[RecipientKey, Recipient]:
+        return await recipients.read(self._connection, keys)
 
     async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:
         return await loading.backlog(self._connection, conversation, after, most_bytes=BACKLOG_BYTES)

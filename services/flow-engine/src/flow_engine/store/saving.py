@@ -12,7 +12,7 @@ from flow_engine.state import listeners
 from flow_engine.state.pseudonyms import Pseudonyms
 from flow_engine.state.rows import MessageRow
 from flow_engine.state.work import LoadedConversation, Work
-from flow_engine.store import contacts, erasures, event_log, held, identities, timers, webhook_titles
+from flow_engine.store import contacts, erasures, event_log, held, identities, recipients, timers, webhook_titles
 from flowlang.clock import moment
 from flowlang.model import Conversation
 from flowlang.running.ownership import with_people
@@ -75,6 +75,7 @@ CREATE = f"{NEW.insert('conversation')} ON CONFLICT (id) DO NOTHING"
 
 async def save(work: Work, connection: Connection, pseudonyms: Pseudonyms) -> None:
     """Write everything. Raises StaleConversation, StaleContact when a row was not as it was read."""
+    await recipients.save(work, connection)
     changed = work.changed()
     await _save_known(work, [loaded for loaded in changed if loaded.read_version is not None], connection)
     await _create([loaded for loaded in changed if loaded.read_version is None], connection)

@@ -26,7 +26,8 @@ def message(event: InboundEvent) -> dict[str, Any]:
 
 def start(event: InboundEvent) -> dict[str, Any]:
     body: inbound.StartFlow = event.body
-    return {"flow_id": body.flow_id, "entry": body.entry, "variables": body.variables, "content": body.content}
+    data = {"flow_id": body.flow_id, "entry": body.entry, "variables": body.variables, "content": body.content}
+    return data if body.broadcast is None else data | {"broadcast_id": body.broadcast.id}
 
 
 def url(event: InboundEvent) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from contracts.replies import ChatMessage
-from flow_engine.web import contact_changes, contacts, erasures, held, inbox_operations
+from flow_engine.web import broadcast_models, broadcasts, contact_changes, contacts, erasures, held, inbox_operations
 from flow_engine.web.contact_models import Accepted, ChatLog, Contact, ContactCount, Contacts
 from flow_engine.web.importing import ImportLine
 from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Problem, Said, Schema, document
@@ -211,6 +211,35 @@ OPERATIONS = {
         text="Of a bot in the order of time; of a contact one conversation after the other, each in its order.",
     ),
     **inbox_operations.OPERATIONS,
+    broadcasts.LIST: Operation(
+        {200: Said("The broadcasts", broadcast_models.Broadcasts)},
+        query=PAGE | {"bot": FILTERS["bot"]} | PROJECT,
+        text="The newest first.",
+    ),
+    broadcasts.MAKE: Operation(
+        {201: Said("The broadcast", broadcast_models.Broadcast)},
+        broadcast_models.NewBroadcast,
+        query=PROJECT,
+        headers={"Idempotency-Key": TEXT},
+        text="Who comes to be a contact after its beginning is not in it. It begins by itself.",
+    ),
+    broadcasts.SHOW: Operation({200: Said("The broadcast", broadcast_models.Broadcast)}, query=PROJECT),
+    broadcasts.RECIPIENTS: Operation(
+        {200: Said("The recipients", broadcast_models.Recipients)},
+        query=PAGE | {"outcome": {**TEXT, "description": "Only those with this outcome"}} | PROJECT,
+        text="In the order in which contacts were made. Who was not looked at yet is not among them.",
+    ),
+    broadcasts.PAUSE: Operation(
+        {200: Said("The broadcast", broadcast_models.Broadcast)},
+        query=PROJECT,
+        text="Once this is answered nobody is begun with until it goes on.",
+    ),
+    broadcasts.RESUME: Operation({200: Said("The broadcast", broadcast_models.Broadcast)}, query=PROJECT),
+    broadcasts.CANCEL: Operation(
+        {200: Said("The broadcast", broadcast_models.Broadcast)},
+        query=PROJECT,
+        text="Once this is answered nobody is begun with any more. What has begun goes on.",
+    ),
     SHOW_EVENT: Operation(
         {200: Said("The event", EventShown)},
         query=PROJECT,

@@ -1,0 +1,122 @@
+"""/v1/broadcasts: what is asked and shown, over PostgreSQL."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+
+from contracts.registry import Segment
+from flow_engine.batch import broadcasting
+from support.broadcasts import Sender, bot_of
+from support.data_api import KafkaOfWorld, data_api, token
+from support.engine_database import engine_pool
+from support.engine_world import PROJECT, EngineWorld
+
+
+@pytest.fixture(autouse=True)
+def without_rests(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broadcasting, "LONGEST_PAUSE", 0.0)
+
+
+@pytest.fixture
+async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
+    async with engine_pool(module_database) as pool:
+        yield pool
+
+
+@pytest.fixture
+async def http(world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[httpx.AsyncClient]:
+    async with data_api(world, pool, KafkaOfWorld(world)) as client:
+        yield client
+
+
+@pytest.fixture
+async def sender(world: EngineWorld, pool: Any, http: httpx.AsyncClient) -> Sender:
+    return Sender(world, pool, http, bot_of(world))
+
+
+async def test_one_that_begins_later_waits_and_may_be_cancelled_before(sender: Sender) -> None:
+    await sender.says("Ann")
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    made = await sender.make(starts_at=later)
+    assert not await sender.walker.look()
+    assert (await sender.turn(made, "pause"))["state"] == "paused"
+    assert (await sender.turn(made, "resume"))["state"] == "scheduled"
+    assert (await sender.turn(made, "cancel"))["state"] == "cancelled"
+    await sender.walker.look()
+    assert await sender.heard("Ann") == []
+
+
+@pytest.mark.parametrize(
+    ("wrong", "pointer"),
+    [
+        ({"flow": "none"}, "#/flow"),
+        ({"entry": "none"}, "#/entry"),
+        ({"entry": "students", "data": {}}, "#/data"),
+        ({"data": {"title": "x" * 17_000}}, "#/data"),
+        ({"channel_id": "none"}, "#/channel_id"),
+        ({"rate": 0}, "#/rate"),
+        ({"until": "2020-01-01T00:00:00Z"}, "#/until"),
+        ({"quiet_hours": {"from": "22:00", "to": "22:00"}}, "#/quiet_hours"),
+        ({"segment": "none"}, "#/segment"),
+    ],
+)
+async def test_what_is_asked_wrongly_is_told(sender: Sender, wrong: dict[str, Any], pointer: str) -> None:
+    problem = await sender.make(expect=422, **wrong)
+    assert [one["pointer"] for one in problem["errors"]] == [pointer]
+
+
+async def test_a_key_makes_one_broadcast(sender: Sender) -> None:
+    body, key = {"bot": sender.bot, "flow": "news"}, {"idempotency-key": str(uuid4())}
+    first, again = [await sender.http.post("/v1/broadcasts", json=body, headers=key) for _ in range(2)]
+    assert (first.status_code, again.status_code, first.json()) == (201, 201, again.json())
+    other = await sender.http.post("/v1/broadcasts", json=body | {"rate": 1}, headers=key)
+    assert (other.status_code, other.json()["type"].rpartition("/")[2]) == (422, "idempotency-key-reused")
+    made = await sender.make()
+    listed = [
+        one["id"] for one in (await sender.http.get("/v1/broadcasts", params={"bot": sender.bot})).json()["items"]
+    ]
+    assert listed == [made["id"], first.json()["id"]]
+    pages, cursor = [], None
+    for _ in range(2):
+        params = {"bot": sender.bot, "limit": 1} | ({"cursor": cursor} if cursor else {})
+        page = (await sender.http.get("/v1/broadcasts", params=params)).json()
+        pages, cursor = [*pages, *(one["id"] for one in page["items"])], page["next"]
+    assert pages == listed
+
+
+async def test_another_projects_broadcasts_are_not_there(sender: Sender) -> None:
+    made = await sender.make()
+    theirs = token(sender.world, "other", "admin", project="project-2")
+    for method, path in (("GET", ""), ("GET", "/recipients"), ("POST", "/pause"), ("POST", "/cancel")):
+        answer = await sender.http.request(method, f"/v1/broadcasts/{made['id']}{path}", headers=theirs)
+        assert answer.status_code == 404
+    assert (await sender.http.get("/v1/broadcasts", headers=theirs)).json()["items"] == []
+    reader = token(sender.world, "reader", "data:read")
+    assert (await sender.http.get("/v1/broadcasts", headers=reader)).status_code == 403
+
+
+GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "broadcasts.md"
+
+
+async def test_the_requests_of_the_guide_are_answered(sender: Sender) -> None:
+    # The guide's project has one bot and one segment.
+    sender.world.view.put(Segment(id="guide", project_id=PROJECT, name="students", filter="true"))
+    await sender.says("Ann")
+    requests = re.findall(r"(?m)^```http\n(GET|POST) (.*)\n(.*)$", GUIDE.read_text())
+    assert len(requests) == 6
+    made: dict[str, Any] = {}
+    for method, path, body in requests:
+        sent = {"json": json.loads(body) | {"bot": sender.bot}} if body != "```" else {}
+        answer = await sender.http.request(method, path.replace("{broadcast}", made.get("id", "")), **sent)
+        assert answer.is_success, answer.text
+        made = made or answer.json()

@@ -1,0 +1,133 @@
+"""A segment of students gets a personalised story by broadcast, on the whole stack, while engines are killed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import httpx
+import pytest
+
+from operations.api import Api
+from support.ground import Ground
+from support.waiting import eventually
+
+pytestmark = pytest.mark.asyncio(loop_scope="package")
+STUDENTS, OTHERS = 150, 10
+STORY: dict[str, Any] = {
+    "schema": "flow/1",
+    "slug": "exams",
+    "name": "Exams",
+    "start": "tell",
+    "triggers": [{"id": "told", "type": "webhook", "accept": {"day": "string!"}, "to": "tell"}],
+    "nodes": {
+        "tell": {"type": "say", "parts": [{"text": "{{ user.name }}, your exam is on {{ event.variables.day }}."}]}
+    },
+}
+KILLS = "seed=3;kill=0.15@broadcast_chosen,broadcast_noted;kill=0.01@in_txn,after_commit;calm=1s"
+
+
+@pytest.mark.seconds(120)
+async def test_engines_that_are_killed_tell_everybody_once(ground: Ground) -> None:
+    stack = ground.stack
+    async with Api(stack.base_url, stack.secrets.admin_token) as operator:
+        project = (await operator.post("/v1/projects", {"name": "university"}))["id"]
+    async with (
+        Api(stack.base_url, stack.secrets.admin_token, project) as api,
+        httpx.AsyncClient(base_url=stack.base_url, trust_env=False, timeout=30) as client,
+    ):
+        bot = (await api.post("/v1/bots", {"name": "university"}))["id"]
+        channel = await api.post("/v1/channels", {"bot": bot, "type": "webchat", "name": "site"})
+        await api.publish_flow(bot, STORY)
+        await api.post("/v1/segments", {"name": "students", "filter": '"student" in contact.tags'})
+        token = await api.post("/v1/tokens", {"name": "office", "scopes": ["admin", "data:read", "data:write"]})
+        client.headers["authorization"] = f"Bearer {token['token']}"
+        sessions = f"/v1/web/{channel['id']}/sessions"
+
+        async def visit(number: int) -> None:
+            name = f"Student {number}" if number < STUDENTS else f"Guest {number}"
+            session = (await client.post(sessions, json={"contact": {"external_id": str(number), "name": name}})).json()
+            body = {"client_message_id": "1", "text": "hello", "contact": {"name": name}}
+            headers = {"authorization": f"Bearer {session['token']}"}
+            answer = await client.post(f"{sessions}/{session['session_id']}/messages", json=body, headers=headers)
+            assert answer.status_code == 202, answer.text
+
+        for first in range(0, STUDENTS + OTHERS, 20):
+            await asyncio.gather(*(visit(number) for number in range(first, min(first + 20, STUDENTS + OTHERS))))
+
+        async def contacts() -> list[dict[str, Any]]:
+            lines = (await client.get("/v1/contacts/export")).text.splitlines()
+            found = [httpx.Response(200, text=line).json() for line in lines]
+            return found if len(found) == STUDENTS + OTHERS else []
+
+        for one in await eventually(contacts):
+            if one["name"].startswith("Student"):
+                await client.patch(
+                    f"/v1/contacts/{one['id']}", json={"add_tags": ["student"]}, headers={"prefer": "respond-async"}
+                )
+
+        async def tagged() -> bool:
+            return bool(
+                (await client.get("/v1/contacts/count", params={"segment": "students"})).json()["count"] == STUDENTS
+            )
+
+        await eventually(tagged)
+        body = {"segment": "students", "flow": "exams", "entry": "told", "data": {"day": "Monday"}, "rate": 100}
+        engines = [one for one in stack.services.values() if one.service == "flow-engine"]
+        crashes = ground.log.crashes
+        for engine in engines:
+            engine.env |= {"SWITCHHOOK_FAILPOINTS": KILLS, "SWITCHHOOK_CHAOS": "1"}
+            await engine.stop()
+            await engine.start()
+        try:
+            made = await eventually(lambda: _made(client, body))
+            await eventually(
+                lambda: _is(client, made, lambda shown: shown["counts"]["started"] >= STUDENTS // 3), seconds=60
+            )
+            await eventually(lambda: _turned(client, made, "pause"), seconds=30)
+            await eventually(lambda: _turned(client, made, "resume"), seconds=30)
+            await eventually(lambda: _is(client, made, lambda shown: shown["state"] == "completed"), seconds=90)
+        finally:
+            for engine in engines:
+                for name in ("SWITCHHOOK_FAILPOINTS", "SWITCHHOOK_CHAOS"):
+                    engine.env.pop(name, None)
+                await engine.stop()
+                await engine.start()
+            await stack.wait_ready()
+        assert ground.log.crashes > crashes
+        done = (await client.get(f"/v1/broadcasts/{made['id']}")).json()
+        assert done["counts"] | {"reasons": {}} == {
+            "recipients": STUDENTS, "started": STUDENTS, "waiting": 0, "sending": 0, "skipped": 0, "failed": 0, "cancelled": 0,
+            "reasons": {},
+        }  # fmt: skip
+        assert await _told(client) == Counter(
+            f"Student {number}, your exam is on Monday." for number in range(STUDENTS)
+        )
+
+
+async def _made(client: httpx.AsyncClient, body: dict[str, Any]) -> Any:
+    answer = await client.post("/v1/broadcasts", json=body, headers={"idempotency-key": "exams"})
+    return answer.json() if answer.status_code == 201 else None
+
+
+async def _turned(client: httpx.AsyncClient, made: dict[str, Any], verb: str) -> bool:
+    answer = await client.post(f"/v1/broadcasts/{made['id']}/{verb}")
+    return answer.status_code in (200, 409)
+
+
+async def _is(client: httpx.AsyncClient, made: dict[str, Any], wanted: Any) -> bool:
+    answer = await client.get(f"/v1/broadcasts/{made['id']}")
+    return answer.status_code == 200 and bool(wanted(answer.json()))
+
+
+async def _told(client: httpx.AsyncClient) -> Counter[str]:
+    """What the bot has said, by the chat log."""
+    said: Counter[str] = Counter()
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await client.get("/v1/chatlogs", params={"limit": 200} | cursor)).json()
+        said.update(line["content"]["text"] for line in page["items"] if line["sender"] == "bot")
+        if page["next"] is None:
+            return said
+        cursor = {"cursor": page["next"]}
