@@ -25,7 +25,7 @@ STORY: dict[str, Any] = {
         "tell": {"type": "say", "parts": [{"text": "{{ user.name }}, your exam is on {{ event.variables.day }}."}]}
     },
 }
-KILLS = "seed=3;kill=0.15@broadcast_chosen,broadcast_noted;kill=0.01@in_txn,after_commit;calm=1s"
+KILLS = "seed=3;kill=0.3@broadcast_chosen,broadcast_noted;kill=0.02@in_txn,after_commit;calm=0.3s"
 
 
 @pytest.mark.seconds(120)
@@ -73,7 +73,7 @@ async def test_engines_that_are_killed_tell_everybody_once(ground: Ground) -> No
             )
 
         await eventually(tagged)
-        body = {"segment": "students", "flow": "exams", "entry": "told", "data": {"day": "Monday"}, "rate": 100}
+        body = {"segment": "students", "flow": "exams", "entry": "told", "data": {"day": "Monday"}, "rate": 50}
         engines = [one for one in stack.services.values() if one.service == "flow-engine"]
         crashes = ground.log.crashes
         for engine in engines:
