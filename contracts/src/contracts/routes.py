@@ -150,6 +150,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/chatlogs", "flow-engine", "What was said, by bot or contact", "data:read"),
     Route("GET", "/v1/conversations", "flow-engine", "List conversations by who answers", "agents:chat"),
     Route("POST", "/v1/conversations/presence", "flow-engine", "Say that an agent is there", "agents:chat"),
+    Route("GET", "/v1/conversations/chats", "flow-engine", "List the chats that a channel has seen", "agents:chat"),
     Route("GET", _CHAT, "flow-engine", "Show a conversation", "agents:chat"),
     Route("GET", f"{_CHAT}/messages", "flow-engine", "What was said in it, the newest first", "agents:chat"),
     Route("POST", f"{_CHAT}/messages", "flow-engine", "Say something as the agent who has it", "agents:chat"),

@@ -375,10 +375,10 @@ async def test_what_the_guide_shows_works(
 ) -> None:
     id = await met(world, http, kim, queued=True)
     requests = re.findall(r"(?m)^```http\n(GET|POST) (.*)\n(.*)$", GUIDE.read_text())
-    assert len(requests) == 10
+    assert len(requests) == 11
     for method, path, body in requests:
         sent = body.replace("{colleague}", "agent-kim") if body.startswith("{") else None
-        answer = await http.request(method, path.replace("{conversation}", id), content=sent, headers=kim)
+        answer = await http.request(method, path.format(conversation=id, channel=WEB), content=sent, headers=kim)
         assert answer.is_success, (path, answer.text)
     assert (await http.get(f"{ALL}/{id}", headers=kim)).json()["state"] == "with_bot"
 

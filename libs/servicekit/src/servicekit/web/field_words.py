@@ -111,6 +111,8 @@ WORDS: dict[str, Word] = {
     "kind": Word("What sort it is", "event"),
     "last_seen_at": Word("When the person last wrote, RFC 3339 UTC", MOMENT),
     "last_seq": Word("The `seq` of the last message: `after` of the next call", 4),
+    "Chat.peer_id": Word("The id that the channel has of it: what a trigger takes as `peer_id`", "-1001489215306"),
+    "Chat.title": Word("What the group, or the person, is called", "Book club"),
     "Conversation.channel_type": Word("`telegram`, `webchat`, `http`, …", "telegram"),
     "Conversation.since": Word("Since when it is in this state, RFC 3339 UTC; null: it was always the bot's", MOMENT),
     "Conversation.unread": Word("The person's messages that no agent has read, since the bot gave it away", 2),

@@ -215,9 +215,14 @@ async def here(request: Request, caller: Caller, deps: Deps) -> Here:
     async with deps.pool.acquire() as connection:
         found = await inbox.find(connection, id)
     bot = deps.bot(split_conversation_key(found.key)[0]) if found is not None and found.contact_id else None
-    if found is None or bot is None or caller.project not in (bot.project_id, None) or not _sees(caller, bot, deps):
+    if found is None or bot is None or not may_see(caller, bot, deps):
         raise not_found("The conversation")
     return Here(found, bot)
+
+
+def may_see(caller: Caller, bot: Bot, deps: Deps) -> bool:
+    """Whether the bot's conversations are the caller's to see."""
+    return caller.project in (bot.project_id, None) and _sees(caller, bot, deps)
 
 
 def _sees(caller: Caller, bot: Bot, deps: Deps) -> bool:

@@ -95,6 +95,26 @@ class Conversations(BaseModel):
     next: str | None
 
 
+class Chat(BaseModel):
+    """A person, or a group, that a channel has seen."""
+
+    peer_id: str
+    """The id that the channel has of it: what a trigger takes as `peer_id`."""
+    title: str | None
+    """What the group, or the person, is called."""
+    type: Literal["private", "group"]
+    can_write: bool
+    """Whether the bot may begin something there: in a group it is a member and may write; a person has written to it, allows
+    messages and has not unsubscribed."""
+
+
+class Chats(BaseModel):
+    """One page."""
+
+    items: list[Chat]
+    next: str | None
+
+
 class Messages(BaseModel):
     """One page of what was said, the newest first."""
 

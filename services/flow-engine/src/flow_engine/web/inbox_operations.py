@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flow_engine.web import inbox, inbox_stream
+from flow_engine.web import chats, inbox, inbox_stream
 from flow_engine.web import inbox_models as models
 from flow_engine.web.contact_models import Accepted
 from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Said, Schema
@@ -26,6 +26,11 @@ OPERATIONS: dict[str, Operation] = {
         text="Who has waited longest comes first; with the bot's among them they are in the order of their ids. With `Accept:"
         " text/event-stream` as server-sent events: `conversation` for each that people answer, and whenever one changes, `gone` for one"
         " that is not listed any more.",
+    ),
+    chats.LIST: Operation(
+        {200: Said("The chats", models.Chats)},
+        query=PAGE | {"channel": {**TEXT, "description": "Which channel's, by its id"}} | PROJECT,
+        text="People and groups, in an order that stays. Whom a channel never heard of is not there.",
     ),
     inbox.SHOW: Operation({200: Said("The conversation", models.Conversation)}, query=PROJECT),
     inbox.MESSAGES: Operation({200: Said("What was said", models.Messages)}, query=PAGE | PROJECT),

@@ -1,0 +1,39 @@
+"""The chats that a channel has seen: people and groups, in the order of their conversations' ids."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from flow_engine.state import stored_state
+from flow_engine.store.inbox import FIRST
+from flowlang.model import Conversation
+from servicekit.loop.batches import Connection
+
+PAGE = """
+SELECT c.id, c.key, c.state, c.version, s.profile ->> 'name' AS title
+  FROM (SELECT id, key, state, version, contact_id FROM conversation
+         WHERE split_part(key, '/', 1) = $1 AND split_part(key, '/', 2) = $2 AND contact_id IS NOT NULL AND id > $3
+         ORDER BY id LIMIT $4) c
+  LEFT JOIN contact p ON p.id = c.contact_id LEFT JOIN contact s ON s.id = coalesce(p.merged_into, p.id)
+ ORDER BY c.id
+"""
+
+
+class Chat(NamedTuple):
+    """`title`: what the group, or the person, is called."""
+
+    id: str
+    conversation: Conversation
+    title: str | None
+
+
+async def page(connection: Connection, bot_id: str, channel_id: str, after: str | None, limit: int) -> list[Chat]:
+    """At most `limit`, from the one behind `after`."""
+    return [
+        Chat(
+            str(row["id"]),
+            stored_state.decode(row["state"], key=row["key"], contact_id="", version=row["version"]),
+            row["title"],
+        )
+        for row in await connection.fetch(PAGE, bot_id, channel_id, after or FIRST, limit)
+    ]
