@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
 from operations.api import Api
@@ -84,7 +86,12 @@ async def _converse(client: httpx.AsyncClient, channel: str, agent: dict[str, st
     (waiting,) = await eventually(waits)
     assert (waiting["queue"], waiting["last_message"]) == ("Sales", "human")
     await does("presence", state="online")
-    assert (await does(f"{waiting['id']}/takeover"))["agent"]["name"] == "Kim"
+    listening = agent | {"accept": "text/event-stream"}
+    async with client.stream("GET", "/v1/conversations", headers=listening, timeout=30) as stream:
+        told = _told(stream)
+        assert await anext(told) == ("conversation", "queued")
+        assert (await does(f"{waiting['id']}/takeover"))["agent"]["name"] == "Kim"
+        assert await anext(told) == ("conversation", "with_agent")
     await does(f"{waiting['id']}/messages", text="Hello, I am Kim.")
     await say("2", "human")
     await eventually(lambda: _has(heard, ["A colleague is coming.", "Hello, I am Kim."]))
@@ -93,6 +100,18 @@ async def _converse(client: httpx.AsyncClient, channel: str, agent: dict[str, st
     await does(f"{waiting['id']}/release")
     await eventually(lambda: _has(heard, ["A colleague is coming.", "Hello, I am Kim.", "I am back."]))
     await does("presence", state="offline")
+
+
+async def _told(stream: httpx.Response) -> AsyncIterator[tuple[str, str]]:
+    """Name and state of each event, as it comes through the socket."""
+    assert stream.headers["content-type"].startswith("text/event-stream")
+    name = ""
+    async for line in stream.aiter_lines():
+        field, _, value = line.partition(": ")
+        if field == "event":
+            name = value
+        elif field == "data":
+            yield name, orjson.loads(value)["state"]
 
 
 async def _has(heard: Any, texts: list[str]) -> bool:
