@@ -60,7 +60,7 @@ async def test_a_program_of_a_project_works_on_its_own_topics_alone(ground: Grou
 
     try:
         await switchhook.broker.start()
-        told = await crm.update(bot=bot, person={"external_id": "17"}, add_tags=["vip"], id="first", wait=40)
+        told = await crm.create(bot=bot, profile={"external_id": "17"}, tags=["vip"], id="first", wait=40)
         assert told.status == "accepted"
         await eventually(lambda: seen == ["first"])
     finally:

@@ -32,7 +32,8 @@ async def test_the_webhook_url_makes_the_endpoint_named_project(registry: Regist
     endpoint = await project.get(f"/v1/endpoints/{made['webhook']['endpoint_id']}")
     assert (endpoint["name"], endpoint["url"]) == ("project", HOOK)
     assert set(endpoint["events"]) == {
-        "profile.pushed", "agent.logged_in", "agent.logged_out", "contact.updated", "flag.assigned", "flag.removed"
+        "profile.pushed", "agent.logged_in", "agent.logged_out", "agent.notified", "contact.updated", "flag.assigned",
+        "flag.removed",
     }  # fmt: skip
 
 
