@@ -12,6 +12,7 @@ import aiohttp
 import asyncpg
 import orjson
 
+from bench import inbox
 from bench.measure import CpuMeter, median, report
 from bench.rig import Rig, rig
 
@@ -89,6 +90,31 @@ async def exported(session: aiohttp.ClientSession, url: str, bot: str) -> int:
         return count
 
 
+async def inbox_ms(
+    bench: Rig, session: aiohttp.ClientSession, other: str, count: int
+) -> dict[str, tuple[float, float]]:
+    """The same for the agents' inbox, with as many conversations of each bot as it has contacts, and for its stream's look."""
+    made = await bench.api.post("/v1/channels", {"bot": other, "type": "webchat", "name": "small"})
+    channels = {other: str(made["id"]), bench.bot: bench.channel}
+    granted = await bench.api.post("/v1/tokens", {"name": "inbox", "scopes": ["agents:chat"]})
+    headers = {"authorization": f"Bearer {granted['token']}"}
+    base = bench.stack.service("flow-engine").base_url + "/v1/conversations"
+
+    async def ask(query: str, bot: str) -> int:
+        async with session.get(base + query.format(bot=bot, channel=channels[bot]), headers=headers) as answer:
+            answer.raise_for_status()
+            return len(orjson.loads(await answer.read())["items"])
+
+    connection = await asyncpg.connect(bench.stack.dsn("flow-engine"), server_settings={"search_path": "flow_engine"})
+    try:
+        for bot, conversations in ((other, FEW), (bench.bot, count)):
+            await inbox.fill(connection, bench.project, bot, channels[bot], conversations)
+        pages = {name: await page_ms(partial(ask, query), other, bench.bot) for name, query in inbox.PAGES.items()}
+        return pages | {"a stream's look": await inbox.look_ms(connection, other, bench.bot)}
+    finally:
+        await connection.close()
+
+
 def line(number: int) -> bytes:
     """A new contact of an import."""
     told = {"external_id": f"i-{number}", "name": f"Ann Lee {number}", "email": f"ann{number}@example.com"}
@@ -129,6 +155,7 @@ async def main(contacts: int, lines: int) -> None:
             }
             export = partial(exported, session, f"{base}/export?")
             pages[f"export, {EXPORTED} lines"] = await page_ms(export, other, bench.bot)
+            pages |= await inbox_ms(bench, session, other, contacts)
             meter = CpuMeter.start(bench.pids())
             rate = await lines_a_second(session, f"{base}/import?bot={third}", lines)
             cpu = meter.ms_per_event(lines)

@@ -60,6 +60,7 @@ BENCHES = (
     "idle",
     "growth",
     "memory",
+    "broadcast",
     "neighbours",
     "ordered",
     "revoke",

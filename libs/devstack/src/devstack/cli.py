@@ -74,7 +74,7 @@ def run_suite(
 
 @app.command(context_settings=PASS_ON)
 def bench(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
-    """Measure: ingress, engine, dispatch, e2e, latency, gateway, idle, growth, memory, disk, neighbours, ordered, revoke or tenant. The last line is JSON."""
+    """Measure: ingress, engine, dispatch, e2e, latency, gateway, idle, growth, memory, disk, neighbours, broadcast, ordered, revoke or tenant. The last line is JSON."""
     known = sorted(file.stem for file in (ROOT / "bench").glob("*.py") if file.stem in BENCHES)
     if name not in known:
         raise StackError(f"There is no bench {name}: choose one of {', '.join(known)}.")
@@ -152,6 +152,7 @@ def schemas() -> None:
 
 BENCHES = frozenset(
     {
+        "broadcast",
         "ingress",
         "engine",
         "disk",
