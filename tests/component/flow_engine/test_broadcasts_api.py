@@ -16,7 +16,7 @@ import pytest
 
 from contracts.registry import Segment
 from flow_engine.batch import broadcasting
-from support.broadcasts import Sender, bot_of
+from support.broadcasts import Sender, bot_of, outcomes
 from support.data_api import KafkaOfWorld, data_api, token
 from support.engine_database import engine_pool
 from support.engine_world import PROJECT, EngineWorld
@@ -120,3 +120,47 @@ async def test_the_requests_of_the_guide_are_answered(sender: Sender) -> None:
         answer = await sender.http.request(method, path.replace("{broadcast}", made.get("id", "")), **sent)
         assert answer.is_success, answer.text
         made = made or answer.json()
+
+
+async def test_who_is_merged_while_both_are_put_off_is_told_once(sender: Sender) -> None:
+    for peer in ("Ann", "Ann again"):
+        await sender.says(peer)
+        sender.world.at_ms += 1000
+    now = datetime.now(UTC)
+    night = {"from": now.strftime("%H:%M"), "to": (now + timedelta(hours=2)).strftime("%H:%M")}
+    made = await sender.make(quiet_hours=night)
+    while (await sender.shown(made))["counts"]["waiting"] < 2:
+        await sender.walker.look()
+    one, other = (await sender.http.get("/v1/contacts", params={"bot": sender.bot})).json()["items"]
+    answer = await sender.http.post(f"/v1/contacts/{one['id']}/merge", json={"contact": other["id"]})
+    assert answer.status_code == 200, answer.text
+    async with sender.pool.acquire() as connection:
+        await connection.execute("UPDATE broadcast SET quiet_hours = NULL WHERE id = $1", made["id"])
+        await connection.execute("UPDATE broadcast_recipient SET due = now() WHERE broadcast = $1", made["id"])
+    done = await sender.until(made)
+    assert (outcomes(done), done["counts"]["reasons"]) == ({"started": 1, "skipped": 1}, {"skipped": {"merged": 1}})
+    assert len(await sender.heard("Ann")) + len(await sender.heard("Ann again")) == 1
+
+
+async def test_starts_that_kafka_has_lost_are_written_again(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broadcasting, "MOST_SENDING", 2)
+    for peer in ("Ann", "Ben", "Cleo"):
+        await sender.says(peer)
+    made = await sender.make()
+    await sender.begin(2)
+    sender.world.waiting.clear()
+    async with sender.pool.acquire() as connection:
+        await connection.execute(
+            "UPDATE broadcast_recipient SET at = now() - interval '1 hour' WHERE broadcast = $1", made["id"]
+        )
+    assert outcomes(await sender.until(made)) == {"started": 3}
+    assert [len(await sender.heard(peer)) for peer in ("Ann", "Ben", "Cleo")] == [1, 1, 1]
+
+
+async def test_a_broadcast_that_fails_stops_no_other(sender: Sender, monkeypatch: pytest.MonkeyPatch) -> None:
+    await sender.says("Ann")
+    broken, sound = await sender.make(), await sender.make()
+    async with sender.pool.acquire() as connection:
+        await connection.execute("UPDATE broadcast SET filter = 'no filter (' WHERE id = $1", broken["id"])
+    assert outcomes(await sender.until(sound)) == {"started": 1}
+    assert (await sender.shown(broken))["state"] == "running"

@@ -51,6 +51,8 @@ SAVED_SECONDS = 1.0
 """What the rate has allowed and was not used is kept for so long: after an outage nothing comes in a rush."""
 MOST_WALKS = 50
 """Broadcasts that one process walks at once."""
+AFTER_FAILURE = 60.0
+"""Seconds until a broadcast is looked at again with which something went wrong that nobody has foreseen."""
 PAUSE, LONGEST_PAUSE = 0.2, 1.0
 """Seconds between two looks while something is walked, and while nothing is."""
 
@@ -111,19 +113,29 @@ class Broadcasting:
             found = await walks.lease(connection, self._owner, MOST_WALKS)
         for walk in found:
             if self._resting.get(walk.id, 0.0) < time.monotonic():
-                await self._further(walk)
+                await self._one(walk)
         return bool(found)
+
+    async def _one(self, walk: Walk) -> None:
+        """What nobody has foreseen of one broadcast stops none of the others, and no engine."""
+        try:
+            await self._further(walk)
+        except Exception as error:
+            if is_infrastructure(error):
+                raise
+            log.exception("broadcast.failed", broadcast=walk.id)
+            self._rest(walk, AFTER_FAILURE)
 
     async def _further(self, walk: Walk) -> None:
         if walk.state != "running" or walk.is_over:
             await self._turn(walk)
             return
-        chosen = await self._next(walk)
-        if chosen is None:
+        chosen, held = await self._next(walk), self._loop.assigned
+        if chosen is None or not held:
             return
         await failpoint("broadcast_chosen")
         try:
-            await self._loop.transact(min(self._loop.assigned), self._writing(walk, chosen))
+            await self._loop.transact(min(held), self._writing(walk, chosen))
         except LostWalk:
             log.info("broadcast.walk_lost", broadcast=walk.id)
 
@@ -181,17 +193,20 @@ class Broadcasting:
         async with self._pool.acquire() as connection:
             return await walks.by_id(connection, walk, found.items), found.next and found.next.id
 
-    def _rest(self, walk: Walk) -> None:
+    def _rest(self, walk: Walk, seconds: float | None = None) -> None:
         """Who is left waits for something else: it need not be looked at all the time."""
         self._resting = {id: until for id, until in self._resting.items() if until > time.monotonic()}
-        self._resting[walk.id] = time.monotonic() + LONGEST_PAUSE
+        self._resting[walk.id] = time.monotonic() + (LONGEST_PAUSE if seconds is None else seconds)
 
     async def _room(self, connection: Connection, walk: Walk) -> int:
         """How many may be written to now."""
         if walk.seconds < 0 or sum(self._loop.lag().values()) >= BEHIND:
             return 0
         by_rate = int(min(walk.seconds, SAVED_SECONDS) * walk.rate) + 1
-        return min(by_rate, AT_ONCE, MOST_SENDING - await walks.sending(connection, walk.id, MOST_SENDING))
+        more = MOST_SENDING - await walks.sending(connection, walk.id, MOST_SENDING)
+        if more <= 0:
+            await walks.find_lost(connection, walk.id)
+        return min(by_rate, AT_ONCE, more)
 
     async def _who_waited(self, connection: Connection, walk: Walk, room: int) -> list[Recipient]:
         persons = await walks.due(connection, walk, room)
@@ -199,12 +214,9 @@ class Broadcasting:
         merged = [one for one in persons if one.merged_into is not None]
         chosen += [Recipient(Step(one.id, "skipped", "merged", None, None, is_new=False)) for one in merged]
         into = {one.merged_into for one in merged if one.merged_into is not None}
-        # Who was merged into somebody is reached as that one, unless the walk has been there or will be.
-        chosen += [
-            self._choose(walk, one._replace(is_reached=False), is_new=True)
-            for one in await walks.by_id(connection, walk, sorted(into))
-        ]
-        return chosen
+        # Who was merged into somebody is reached as that one, who may have a row already.
+        found = await walks.by_id(connection, walk, sorted(into))
+        return chosen + [self._choose(walk, one, is_new=True) for one in found]
 
     def _choose(self, walk: Walk, person: Person, *, is_new: bool) -> Recipient:
         def noted(outcome: str, reason: str | None = None, due: datetime | None = None) -> Recipient:

@@ -50,7 +50,7 @@ class Walk(NamedTuple):
 
 
 class Person(NamedTuple):
-    """A contact whom the walk has come to, or who was put off. `is_reached`: as a contact that was merged into this one."""
+    """A contact whom the walk has come to, or who was put off. `is_reached`: as a contact that was merged into this one: it was begun with."""
 
     id: str
     merged_into: str | None
@@ -113,12 +113,12 @@ _COMPLETE = """
 WITH done AS (
     UPDATE broadcast SET state = 'completed', ended_at = now() WHERE id = $1 AND state = 'running' RETURNING id
 )
-UPDATE broadcast_walk SET closed = true FROM done WHERE broadcast = done.id
+UPDATE broadcast_walk SET closed = true, last = NULL FROM done WHERE broadcast = done.id
 """
 _PERSON = """
 c.merged_into, c.profile ->> 'timezone' AS timezone,
 EXISTS (SELECT FROM broadcast_recipient r
-         WHERE r.broadcast = $1 AND r.contact = ANY (ARRAY(SELECT o.id FROM contact o WHERE o.merged_into = c.id))) AS is_reached
+         WHERE r.broadcast = $1 AND r.outcome IN ('started', 'failed') AND r.contact = ANY (ARRAY(SELECT o.id FROM contact o WHERE o.merged_into = c.id))) AS is_reached
 """
 """The array keeps the planner from reading all recipients, or all contacts, for each contact."""
 _PAGE = f"""
@@ -149,7 +149,9 @@ STEPS = Columns(Step, "uuid text text uuid timestamptz bool")
 _NOTE = f"""
 WITH step AS MATERIALIZED (SELECT * FROM {STEPS.unnest(after=1)}), made AS (
     INSERT INTO broadcast_recipient (broadcast, contact, outcome, reason, conversation, due)
-    SELECT $1, contact, outcome, reason, conversation, due FROM step WHERE is_new
+    SELECT $1, contact, outcome, reason, conversation, due
+      FROM step CROSS JOIN LATERAL (SELECT FROM contact WHERE id = step.contact FOR KEY SHARE) there
+     WHERE is_new
         ON CONFLICT DO NOTHING
  RETURNING broadcast, contact, outcome, reason
 ), gone_on AS (
@@ -175,7 +177,7 @@ WITH changed AS (
 SELECT count(*) FROM changed
 """
 _CLOSED = """
-UPDATE broadcast_walk SET closed = true
+UPDATE broadcast_walk SET closed = true, last = NULL
  WHERE broadcast = $1
    AND NOT EXISTS (SELECT FROM broadcast_recipient WHERE broadcast = $1 AND outcome IN ('waiting', 'sending'))
 """
@@ -281,7 +283,10 @@ async def advance(
 
 
 async def note(connection: Connection, id: str, steps: Sequence[Step]) -> set[str]:
-    """Note what is done of these contacts; those of them whom a record is written for. Who has a row already gets none."""
+    """Note what is done of these contacts; those of them whom a record is written for.
+
+    Who has a row already gets none, and neither does who is erased meanwhile.
+    """
     rows = await connection.fetch(_NOTE, id, *STEPS.arrays(steps)) if steps else ()
     return {str(row["contact"]) for row in rows}
 
