@@ -35,6 +35,10 @@ class StepContext(Scopes, Protocol):
         """The session that moves. There is one whenever a node runs."""
 
     @property
+    def node_id(self) -> str:
+        """The node that runs."""
+
+    @property
     def next_seq(self) -> int:
         """The number that the bot's next message in this conversation will have."""
 

@@ -12,8 +12,9 @@ from contracts.ids import derived_id
 from flowlang.model import Contact, Conversation, Happening, Session, StartTimer, Tools, Turn
 from flowlang.running import live_chat, messages, sessions, starts
 from flowlang.running.bot_flows import BotFlows
+from flowlang.running.copies import copy_conversation
 from flowlang.running.ownership import WITH_PEOPLE, with_people
-from flowlang.running.run import Run, copy_conversation
+from flowlang.running.run import Run
 from flowlang.running.walk import resume
 
 ROOM_FOR_QUEUED = 24

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from datetime import timedelta
-from operator import attrgetter
 from typing import Any, Literal
 from uuid import UUID
 
@@ -33,6 +31,7 @@ from flowlang.model import (
 from flowlang.problems import NodeError
 from flowlang.running import ownership
 from flowlang.running.bot_flows import BotFlows
+from flowlang.running.copies import copy_conversation, copy_session
 from flowlang.running.membership import IN_SEGMENT, Membership
 from flowlang.running.parts import in_parts
 from flowlang.running.payloads import payload_of, split_payload
@@ -50,19 +49,6 @@ ROOM_AFTER_ERROR = 56
 MEMORY_LIMIT = 40 * 1024
 """Bytes as JSON. With the queue, the taps and the waits a conversation stays under 64 KiB."""
 MOST_TAPS = 8
-
-_values_of_conversation = attrgetter(*(one.name for one in fields(Conversation)))
-_values_of_session = attrgetter(*(one.name for one in fields(Session)))
-
-
-def copy_conversation(conversation: Conversation) -> Conversation:
-    """A conversation that may be changed; its dicts and lists are shared and replaced, never changed."""
-    return Conversation(*_values_of_conversation(conversation))
-
-
-def copy_session(session: Session) -> Session:
-    """A session that may be changed; its dicts and lists are shared and replaced, never changed."""
-    return Session(*_values_of_session(session))
 
 
 class Run:
@@ -138,6 +124,11 @@ class Run:
         if session is None:
             raise RuntimeError("no session moves")
         return session
+
+    @property
+    def node_id(self) -> str:
+        """The node that runs."""
+        return self.node.id
 
     @property
     def next_seq(self) -> int:

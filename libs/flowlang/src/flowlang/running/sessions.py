@@ -12,7 +12,8 @@ from contracts.ids import derived_id
 from flowlang import clock
 from flowlang.graph import Graph
 from flowlang.model import CancelTimer, RunEnd, Session, StartTimer, Wait
-from flowlang.running.run import Run, copy_session
+from flowlang.running.copies import copy_session
+from flowlang.running.run import Run
 
 IN_FLIGHT = frozenset(("call", "code"))
 """Waits that callers and interrupted sessions wait through."""

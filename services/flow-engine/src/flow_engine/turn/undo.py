@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flow_engine.state.work import Work
 from flow_engine.turn.event import InboundEvent
-from flowlang.running.run import copy_conversation
+from flowlang.running.copies import copy_conversation
 
 
 class Undo:
