@@ -80,6 +80,25 @@ def turn(bomb: Bomb) -> str:
     return _ended(made)
 
 
+def trigger(bomb: Bomb) -> str:
+    """The program is the `when` of a trigger, which reads the contact's variables in place of the session's memory."""
+    document = flow(bomb) | {"nodes": {"ask": {"type": "end"}}}
+    source = bomb.source
+    for behind in ".[":
+        source = source.replace(f"memory{behind}", f"user{behind}")
+    taken = {"type": "any_message", "to": "ask", "when": source}
+    document["triggers"] = [{**taken, "id": f"t{place}"} for place in range(BRANCHES)]
+    if any(problem.severity == "error" for problem in check(document)):
+        return "refused"
+    graph = compile_flow(FlowVersion(flow_id="f", project_id="p", bot_id="b", version=1, document=document).encode())
+    conversation = Conversation("b/c/1", "p", "b", "c", "telegram", "1", "k1", reachable="subscribed", talked=True)
+    tools = Tools(lambda kind, payload: "", {"id": "b", "name": "Bot"}, {"type": "telegram"}, "p")
+    contact = Contact("k1", {}, {**bomb.values.get("memory", {}), **bomb.values.get("user", {})})
+    event = _message(**{"text": "x", **bomb.values.get("event", {})})
+    made = step(BotFlows([graph]), conversation, contact, event, tools)
+    return "done" if made.started else "failed"
+
+
 def _message(text: str, **more: Any) -> Happening:
     return Happening("e" + text[:1], "message", NOW, {"type": "text", "message_id": "m", "text": text, **more})
 
@@ -175,6 +194,12 @@ def _event(bomb: Bomb) -> dict[str, Any]:
 
 DOORS: dict[str, dict[str, Callable[[Bomb], str]]] = {
     "liquid": {"publish": publish, "turn": turn, "answer": answer, "endpoint template": endpoint_template},
-    "cel": {"publish": publish, "turn": turn, "endpoint filter": endpoint_filter, "segment": segment},
+    "cel": {
+        "publish": publish,
+        "turn": turn,
+        "trigger": trigger,
+        "endpoint filter": endpoint_filter,
+        "segment": segment,
+    },
     "jmespath": {"publish": publish, "turn": turn},
 }

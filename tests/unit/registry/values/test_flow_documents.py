@@ -22,6 +22,9 @@ FLOW: dict[str, Any] = {
         {"id": "c", "type": "command", "value": "/vip", "when": "'vip' in user.tags", "to": "ask"},
         {"id": "d", "type": "webhook", "accept": {"order_id": "string!"}, "to": "ask"},
         {"id": "e", "type": "webhook", "to": "ask"},
+        {"id": "f", "type": "button", "payload": "Buy", "to": "ask"},
+        {"id": "g", "type": "button", "prefix": "order:", "to": "ask"},
+        {"id": "h", "type": "button", "payload": "sell", "when": "'vip' in user.tags", "to": "ask"},
     ],
     "nodes": {
         "ask": {"type": "call_api", "api": "seats", "ports": {"ok": "say", "error": "say"}},
@@ -56,8 +59,8 @@ def test_names_fall_back_on_the_slug() -> None:
     assert flow_documents.names_of(FLOW) == {"slug": "shop", "name": "Shop"}
 
 
-def test_only_unconditional_commands_are_taken() -> None:
-    assert list(flow_documents.commands(FLOW)) == ["chat /start", "url /hook", "chat /hook"]
+def test_only_unconditional_commands_and_payloads_are_taken() -> None:
+    assert list(flow_documents.commands(FLOW)) == ["chat /start", "url /hook", "chat /hook", "button Buy"]
 
 
 def test_api_calls_are_found_by_name() -> None:

@@ -34,7 +34,8 @@ class KnownNames:
     flows: Collection[str] | None = None
     """Slugs of the bot's flows."""
     commands: Mapping[str, str] = field(default_factory=dict)
-    """Unconditional commands of the bot's other published flows, `chat /start` or `url /x`, and the flow's slug."""
+    """What only one trigger of a bot may have, of its other published flows: unconditional commands, `chat /start` or `url /x`, and
+    payloads, `button buy`; and the flow's slug."""
     title_limits: Mapping[str, int] = field(default_factory=dict)
     """Type of each of the bot's channels -> characters of a title that it shows; a longer one is told."""
     segments: Mapping[str, bool] | None = None

@@ -11,6 +11,14 @@ from flowlang import clock
 NodeId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
 OptionId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,32}$")]
 """Short and plain: it travels in a button's payload, and a platform allows as little as 64 bytes."""
+PAYLOAD_MARK = "~"
+"""What taps on options send back begins with it; see flowlang.running.payloads."""
+LONGEST_PAYLOAD = 200
+"""Characters of a payload that an author gives a button."""
+Payload = Annotated[
+    str, StringConstraints(min_length=1, max_length=LONGEST_PAYLOAD, pattern=rf"^[^{PAYLOAD_MARK}]")
+]  # fmt: skip
+"""What a button carries, as it stands in a document."""
 
 
 def _is_duration(text: str) -> str:

@@ -97,11 +97,11 @@ def _too_many_words(document: Document) -> Iterator[Problem]:
 
 def _taken(index: int, claim: Claim, by: str) -> Problem:
     message = f"{claim.text} of {by} too: change one, or give one a `when`"
-    return Problem(pointer("triggers", index, claim.place), "error", "command-taken", message)
+    return Problem(pointer("triggers", index, claim.place), "error", claim.code, message)
 
 
 def _commands_taken(document: Document, known: KnownNames) -> Iterator[Problem]:
-    others = {name.casefold(): slug for name, slug in known.commands.items()}
+    others = {name if name.startswith("button ") else name.casefold(): slug for name, slug in known.commands.items()}
     for index, trigger in enumerate(document.triggers):
         for claim in trigger.claims():
             if slug := others.get(claim.name):

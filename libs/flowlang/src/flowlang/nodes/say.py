@@ -11,7 +11,7 @@ from pydantic import Field
 
 from flowlang import clock
 from flowlang.building.compiler import Compiler
-from flowlang.building.fields import DocumentModel, Duration, NodeId, OptionId
+from flowlang.building.fields import LONGEST_PAYLOAD, PAYLOAD_MARK, DocumentModel, Duration, NodeId, OptionId, Payload
 from flowlang.expressions.templates import Template
 from flowlang.nodes.base import Edge, Go, NodeModel, Outcome, Step, answer_names
 from flowlang.nodes.context import StepContext
@@ -22,7 +22,7 @@ OPENABLE = ("https://", "http://", "mailto:", "tel:")
 
 
 class QuickReply(DocumentModel):
-    """A suggestion that vanishes after a tap. Without `to` the tap is the title as the person's message."""
+    """A suggestion that vanishes after a tap. Without `to` the tap is the title as the person's message, with the `payload`."""
 
     id: OptionId
     """Its name within the node."""
@@ -30,13 +30,15 @@ class QuickReply(DocumentModel):
     """What is on it; may have merge tags."""
     to: NodeId | None = None
     """The node that a tap leads to, now or later."""
+    payload: Payload | None = None
+    """What a tap brings beside the title, for a trigger `button` of any flow of the bot; may have merge tags. Not with `to`."""
 
 
 class Button(QuickReply):
     """A button under the message. With `url` it opens that; `track` tells when it was followed."""
 
     url: str | None = None
-    """What it opens; may have merge tags. Either this or `to`."""
+    """What it opens; may have merge tags. Either this, or `to`, or `payload`."""
     track: bool = False
     """Whether the link tells (the event `redirect.followed`) that it was opened."""
 
@@ -101,7 +103,7 @@ class _Button:
     id: str
     title: Template
     url: Template | None
-    leads: bool
+    payload: Template | None
     track: bool
 
 
@@ -127,13 +129,14 @@ def _button(button: QuickReply, place: int, name: str, compiler: Compiler) -> _B
     with compiler.at(name, place):
         check_title(compiler, button.title)
         source = button.url if isinstance(button, Button) else None
-        if source and button.to:
-            compiler.problem("button", "a button opens a `url` or leads `to` a node, not both")
+        if sum(1 for one in (source, button.to, button.payload) if one) > 1:
+            compiler.problem("button", "a button opens a `url`, leads `to` a node or has a `payload`: one of these")
         track = isinstance(button, Button) and button.track
         if track and not source:
             compiler.problem("button", "`track` needs a `url`", "track")
         url = compiler.link(source, "url") if source else None
-        return _Button(button.id, compiler.template(button.title, "title"), url, button.to is not None, track)
+        payload = compiler.template(button.payload, "payload") if button.payload else None
+        return _Button(button.id, compiler.template(button.title, "title"), url, payload, track)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,12 +156,15 @@ class Say(Step):
             seq = run.next_seq
             buttons = [self._shown(button, seq, run) for button in part.buttons]
             replies = [self._shown(reply, seq, run) for reply in part.quick_replies]
+            both = (*part.buttons, *part.quick_replies)
             titles = {
                 button.id: shown["title"]
-                for button, shown in zip((*part.buttons, *part.quick_replies), (*buttons, *replies), strict=True)
+                for button, shown in zip(both, (*buttons, *replies), strict=True)
                 if "url" not in shown
             }
-            run.say(text, buttons, replies, tap={"titles": titles} if titles else None, expires=self.expires)
+            payloads = {button.id: _payload(button.payload, run) for button in both if button.payload is not None}
+            tap = {"titles": titles} | ({"payloads": payloads} if payloads else {})
+            run.say(text, buttons, replies, tap=tap if titles else None, expires=self.expires)
         return Go()
 
     def _shown(self, button: _Button, seq: int, run: StepContext) -> dict[str, Any]:
@@ -174,3 +180,11 @@ def _openable(url: str, button: _Button, run: StepContext) -> str:
     if not url.startswith(OPENABLE) or any(ord(character) <= 32 for character in url):
         raise NodeError("button-url", f"the button {button.id!r} has no address that can be opened: {url[:100]!r}")
     return run.redirect(url) if button.track else url
+
+
+def _payload(template: Template, run: StepContext) -> str:
+    payload = template.render(run)
+    if not payload or len(payload) > LONGEST_PAYLOAD or payload.startswith(PAYLOAD_MARK):
+        detail = f"a payload has 1 to {LONGEST_PAYLOAD} characters and does not begin with {PAYLOAD_MARK!r}: {payload[:100]!r}"
+        raise NodeError("button-payload", detail)
+    return payload

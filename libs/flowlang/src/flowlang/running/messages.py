@@ -3,7 +3,7 @@
 A word by which a person unsubscribes, or comes back, is taken before all else (flowlang.running.opting).
 While a call is in flight the node's `while_waiting` decides first. Then: a tap on a button, commands (inside a question
 too), the question that waits, the title of a button of the last message, and the other triggers in their precedence
-(triggers.base.Precedence): keywords, first_message, any_message, no_match.
+(triggers.base.Precedence): the buttons' payloads, keywords, first_message, any_message, no_match.
 """
 
 from __future__ import annotations
@@ -84,11 +84,12 @@ def take(run: Run, *, first: bool = False) -> None:
     if _is_tap(run):
         _tap(run)
         return
-    _report_title(run, run.happening.data.get("text"))
+    typed = None if run.happening.data.get("payload") else run.happening.data.get("text")
+    _report_title(run, typed)
     arrival = Arrival(run.happening, first, run.work)
     if enter_first(run, run.flows.before_what_waits(arrival), arrival):
         return
-    if _waiting_question(run) or _titled_button(run, run.happening.data.get("text")):
+    if _waiting_question(run) or _titled_button(run, typed):
         return
     enter_first(run, run.flows.after_what_waits(arrival), arrival)
 
@@ -145,7 +146,7 @@ def _tap(run: Run) -> None:
 
 
 def _press(run: Run, seq: str, place: dict[str, Any], option: str) -> None:
-    """A button of a `say`: to its target, or its title as the person's message. A second tap finds nothing."""
+    """A button of a `say`: to its target, or its title and payload as the person's message. A second tap finds nothing."""
     run.conversation.taps = {kept: tap for kept, tap in run.conversation.taps.items() if kept != seq}
     graph = run.flows.graph(place["flow_id"], place["flow_version"])
     node = _node(run, graph, place["node"])
@@ -156,7 +157,8 @@ def _press(run: Run, seq: str, place: dict[str, Any], option: str) -> None:
     elif title is not None:
         if graph is not None and node is not None:
             _report(run, graph, node, option)
-        data = {**run.happening.data, "text": title, "payload": None}
+        payload = place.get("payloads", {}).get(option)
+        data = {**run.happening.data, "text": title, "payload": payload} | ({"type": "choice"} if payload else {})
         run.take(run.happening.showing(data))
         take(run)
 
@@ -213,19 +215,24 @@ def _titled(run: Run, text: Any) -> Iterator[_Titled]:
                 yield _Titled(seq, option, graph, node)
 
 
+def _does_something(run: Run, found: _Titled) -> bool:
+    """Whether it is more than its title: it has a target, or a payload."""
+    return found.option in found.node.targets or found.option in run.conversation.taps[found.seq].get("payloads", {})
+
+
 def _report_title(run: Run, text: Any) -> None:
     """A button that leads nowhere is pressed on a reply keyboard: its title comes as a message. It is pressed once."""
     for found in _titled(run, text):
-        if found.option not in found.node.targets:
+        if not _does_something(run, found):
             run.conversation.taps = {kept: tap for kept, tap in run.conversation.taps.items() if kept != found.seq}
             _report(run, found.graph, found.node, found.option)
             return
 
 
 def _titled_button(run: Run, text: Any) -> bool:
-    """A button with a target, by its title: to that target."""
+    """A button with a target or a payload, by its title: as if it were tapped."""
     for found in _titled(run, text):
-        if found.option in found.node.targets:
+        if _does_something(run, found):
             _press(run, found.seq, run.conversation.taps[found.seq], found.option)
             return True
     return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-MARK = "~"
+from flowlang.building.fields import PAYLOAD_MARK as MARK
 
 
 def payload_of(seq: int, option: str) -> str:

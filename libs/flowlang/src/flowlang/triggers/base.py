@@ -46,12 +46,14 @@ class Arrival:
 class Claim:
     """A name that only one trigger of a bot may have.
 
-    `name` is what is compared, `place` the field where it stands, `text` how a problem begins ("/start is a command").
+    `name` is what is compared, `place` the field where it stands, `text` how a problem begins ("/start is a command"), `code` the
+    problem's.
     """
 
     name: str
     place: str
     text: str
+    code: str = "command-taken"
 
 
 class Matcher:

@@ -84,8 +84,10 @@ def segments_asked(document: Document) -> set[str]:
 
 
 def commands(document: Document) -> Iterator[str]:
-    """`chat /start`: where each unconditional command of a sound document comes from, and the command."""
+    """`chat /start`: where each unconditional command of a sound document comes from, and the command; `button buy`: so the payloads."""
     for trigger in document.get("triggers", ()):
+        if trigger["type"] == "button" and trigger.get("payload") and not trigger.get("when"):
+            yield f"button {trigger['payload']}"
         if trigger["type"] == "command" and not trigger.get("when"):
             for origin in trigger.get("from", ("chat",)):
                 yield f"{origin} {trigger['value']}"
