@@ -21,6 +21,7 @@ import orjson
 import pytest
 import pytest_asyncio
 
+from channels import discovery
 from contracts import actions, dlq, inbound
 from contracts.cloudevents import headers as ce_headers
 from contracts.cloudevents import now_text, source_headers
@@ -91,7 +92,9 @@ def installed() -> Iterator[None]:
     before = set(sys.modules)
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(BOX)
+        discovery.installed.cache_clear()
         yield
+    discovery.installed.cache_clear()
     for name in set(sys.modules) - before:
         if name.partition(".")[0] == "toychat":
             del sys.modules[name]

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from channels import discovery
 from channels.descriptor import Credential, Descriptor
 from channels.discovery import GROUP, BrokenConnector, installed, load
 from channels.http import CONNECTOR as HTTP
@@ -41,6 +42,13 @@ def test_ours_are_installed_in_order() -> None:
     assert {"http", "telegram", "webchat"} <= set(found)
     assert found["http"] is HTTP
     assert [name for name, connector in found.items() if connector.in_house] == ["http", "webchat"]
+
+
+def test_packages_are_looked_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns ask for each contact of a broadcast, pages for each channel of a contact; to look reads a file of each package."""
+    found = installed()
+    monkeypatch.setattr(discovery, "entry_points", pytest.fail)
+    assert installed() is found
 
 
 def test_every_channel_of_ours_passes_the_suite_for_channels() -> None:
