@@ -6,6 +6,7 @@ left by its port) or "done". Anything else that leaves it is a miss: the tests s
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -47,6 +48,14 @@ def _node(bomb: Bomb) -> dict[str, Any]:
         return {"type": "say", "parts": [{"text": bomb.source}] * 10, "ports": {}}
     if bomb.engine == "cel":
         return {"type": "condition", "branches": [{"if": bomb.source, "to": "bomb"}] * BRANCHES, "else": "ask"}
+    if bomb.engine == "input":
+        return {
+            "type": "ask",
+            "text": "?",
+            "input": json.loads(bomb.source),
+            "retry": {"max": 0},
+            "ports": {"ok": "ask"},
+        }
     return {"type": "call_api", "api": "a", "response": "raw", "save": {"temp.found": bomb.source}, "ports": {}}
 
 
@@ -71,6 +80,8 @@ def turn(bomb: Bomb) -> str:
     assert asked.conversation.session is not None
     asked.conversation.session.memory = dict(bomb.values.get("memory", {}))
     event = {"text": "x", **bomb.values.get("event", {})}
+    if bomb.engine == "input":
+        asked = step(flows, asked.conversation, asked.contact, _message("x"), tools)
     made = step(flows, asked.conversation, asked.contact, _message(**event), tools)
     if bomb.engine == "jmespath":
         wait = made.conversation.session.wait if made.conversation.session else None
@@ -100,7 +111,7 @@ def trigger(bomb: Bomb) -> str:
 
 
 def _message(text: str, **more: Any) -> Happening:
-    return Happening("e" + text[:1], "message", NOW, {"type": "text", "message_id": "m", "text": text, **more})
+    return Happening("e" + text[:5], "message", NOW, {"type": "text", "message_id": "m", "text": text, **more})
 
 
 def _ended(made: Turn) -> str:
@@ -202,4 +213,5 @@ DOORS: dict[str, dict[str, Callable[[Bomb], str]]] = {
         "segment": segment,
     },
     "jmespath": {"publish": publish, "turn": turn},
+    "input": {"publish": publish, "turn": turn},
 }

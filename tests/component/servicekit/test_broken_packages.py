@@ -25,6 +25,7 @@ def package(folder: Path, group: str) -> Path:
         ("dispatcher", "switchhook.channels"),
         ("flow_engine", "switchhook.channels"),
         ("flow_engine", "switchhook.nodes"),
+        ("flow_engine", "switchhook.inputs"),
         ("registry", "switchhook.triggers"),
         ("dispatcher", "switchhook.delivery_kinds"),
     ],

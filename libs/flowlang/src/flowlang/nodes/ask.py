@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar, Literal
+from functools import reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from flowlang import clock
 from flowlang.building.compiler import Compiler
 from flowlang.building.fields import DocumentModel, Duration
+from flowlang.building.titles import check_text
 from flowlang.expressions.templates import Template
 from flowlang.expressions.values import Place
+from flowlang.inputs.base import Input, Invalid, Reader
+from flowlang.inputs.registry import INPUT_KINDS
 from flowlang.model import Happening
-from flowlang.nodes.answers import AnyInput, Choice, Invalid, Reader
 from flowlang.nodes.base import Edge, Go, NodeModel, Outcome, Rest, Step, To, answer_names
 from flowlang.nodes.context import StepContext
-from flowlang.nodes.titles import check_text, check_title
 from flowlang.problems import NodeError
+
+if TYPE_CHECKING:
+    AnyInput = Input
+else:  # One of those that are installed, told apart by `type`.
+    AnyInput = Annotated[reduce(or_, INPUT_KINDS.values()), Field(discriminator="type")]
 
 
 class Retry(DocumentModel):
@@ -40,7 +48,7 @@ class AskModel(NodeModel):
     type: Literal["ask"]
     text: str = Field(min_length=1)
     """The question; may have merge tags."""
-    input: AnyInput = Field(discriminator="type")
+    input: AnyInput
     """What is an answer, and where it is kept."""
     retry: Retry = Retry()
     """What a wrong answer gets."""
@@ -57,10 +65,6 @@ class AskModel(NodeModel):
         with compiler.at("input"):
             reader = self.input.build(compiler)
             save_to = compiler.place(self.input.save_to, "save_to") if self.input.save_to else None
-            if isinstance(self.input, Choice):
-                for index, option in enumerate(self.input.options):
-                    with compiler.at("options", index):
-                        check_title(compiler, option.title)
         retry = compiler.template(self.retry.text, "retry", "text") if self.retry.text else text
         timeout = clock.duration(self.timeout) if self.timeout else None
         expires = clock.duration(self.expires) if self.expires else None
@@ -68,17 +72,17 @@ class AskModel(NodeModel):
 
     def edges(self) -> Iterator[Edge]:
         yield from super().edges()
-        if isinstance(self.input, Choice):
-            for index, option in enumerate(self.input.options):
-                if option.to:
-                    yield Edge(option.to, ("input", "options", index, "to"))
+        for named in self.input.named():
+            if named.to:
+                yield Edge(named.to, ("input", *named.place))
 
     def needs_port(self) -> str | None:
-        all_lead = isinstance(self.input, Choice) and all(option.to for option in self.input.options)
+        leads = [named.to for named in self.input.named()]
+        all_lead = bool(leads) and all(leads)
         return None if all_lead or "ok" in self.ports else "ok"
 
     def report_moments(self) -> tuple[str, ...]:
-        return answer_names(self.input.options if isinstance(self.input, Choice) else ())
+        return answer_names(self.input.named())
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from pydantic import Field
 from flowlang import clock
 from flowlang.building.compiler import Compiler
 from flowlang.building.fields import LONGEST_PAYLOAD, PAYLOAD_MARK, DocumentModel, Duration, NodeId, OptionId, Payload
+from flowlang.building.titles import check_text, check_title
 from flowlang.expressions.templates import Template
 from flowlang.nodes.base import Edge, Go, NodeModel, Outcome, Step, answer_names
 from flowlang.nodes.context import StepContext
-from flowlang.nodes.titles import check_text, check_title
 from flowlang.problems import NodeError
 
 OPENABLE = ("https://", "http://", "mailto:", "tel:")

@@ -1,0 +1,100 @@
+"""What every kind of input has: a model (what stands in a document), a build (its check) and a reader (what it understands)."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from flowlang.building.compiler import Compiler
+from flowlang.building.fields import DocumentModel
+from flowlang.expressions.scopes import Scopes
+
+LONGEST_WORD = 512
+"""Characters of an answer that is compared with words of the author."""
+
+
+class Invalid(Exception):
+    """Not an answer to this question; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A good answer: its value, the name a report knows it by, and where it leads if not to `ok`."""
+
+    value: Any
+    name: str = "answered"
+    to: str | None = None
+
+
+class Named(NamedTuple):
+    """An answer with a name of its own: its id, the node that it leads to, and where that stands in the input."""
+
+    id: str
+    to: str | None
+    place: tuple[str | int, ...]
+
+
+class Reader(Protocol):
+    """Understands answers."""
+
+    def read(self, message: dict[str, Any], tapped: str | None, scopes: Scopes) -> Answer:
+        """The answer in a message, or in a tap on the option `tapped`. Raises Invalid."""
+
+    def shown(self, scopes: Scopes) -> Iterator[tuple[str, str]]:
+        """(id, title) of the options that are shown with the question."""
+
+
+class Free:
+    """A reader that shows no options."""
+
+    __slots__ = ()
+
+    def shown(self, scopes: Scopes) -> Iterator[tuple[str, str]]:
+        """None."""
+        return iter(())
+
+
+class Input(DocumentModel):
+    """How the answer is read and where it is kept."""
+
+    type: str
+    """What is asked for."""
+    save_to: str | None = None
+    """The place where the answer is kept: `user.<name>`, `memory.<name>` or `temp.<name>`."""
+
+    def build(self, compiler: Compiler) -> Reader:
+        """What reads the answers; what is wrong goes to the compiler."""
+        raise NotImplementedError
+
+    def named(self) -> Iterator[Named]:
+        """Answers that may lead to a node of their own, and that a report may be about."""
+        return iter(())
+
+
+def text_of(message: dict[str, Any], most: int | None = None) -> str:
+    """What the person wrote, without space around it. Raises Invalid without any, or when it has more than `most` characters."""
+    text = message.get("text")
+    if not isinstance(text, str) or not (text := text.strip()):
+        raise Invalid("a text is expected")
+    if most is not None and len(text) > most:
+        raise Invalid(f"at most {most} characters are expected")
+    return text
+
+
+def attachment_of(message: dict[str, Any], *types: str) -> dict[str, Any] | None:
+    """The first thing of these types that came with the message."""
+    found = message.get("attachments")
+    for one in found if isinstance(found, (list, tuple)) else ():
+        if isinstance(one, dict) and one.get("type") in types:
+            return one
+    return None
+
+
+def folded(word: str) -> str:
+    """A word as it is compared: without case, accents, and more than one space between its parts."""
+    parts = unicodedata.normalize("NFKD", word[:LONGEST_WORD]).casefold()
+    bare = "".join(each for each in parts if not unicodedata.combining(each))
+    return re.sub(r"\s+", " ", bare or parts).strip()
