@@ -65,6 +65,11 @@ class Profile:
     """Of bots whose programs are quick or slow, and of one more tenant (`tenants`)."""
     files: int = 0
     """How many files of contacts are imported meanwhile, some of which are merged (`address_books`)."""
+    agents: int = 0
+    erased: int = 0
+    told: int = 0
+    """How many people agents take over meanwhile (`agents`), how many are erased (`erasures`), and how many are told something
+    by a broadcast (`broadcasts`): none or at least four."""
     log: str = ""
     """What becomes of a topic in the end: `made anew`, `cut off`, `cut off and written on`, `grown`, or nothing."""
     gone: float = 0.0
@@ -125,10 +130,10 @@ def profile_of(seed: int) -> Profile:
     kind = seed % (2 * len(alone))
     if kind < len(alone):
         return alone[kind]
-    programs: dict[str, Any] = PROGRAMS if kind % 3 == 1 else {}
+    beside: dict[str, Any] = {0: {}, 1: PROGRAMS, 2: {"people": 4, "agents": 1, "erased": 1, "told": 4}}[kind % 3]
     return Profile(
         6.0, 0.008, 0.003, 0.03, 0.005, blows=2, bad_receivers=kind % 2 == 0, clocks=kind % 3 == 0, poison=kind % 4 == 0,
-        rebalances=kind % 3, late=0.02 * (kind % 2), given_up=0.01 * (kind % 2), **programs,
+        rebalances=kind % 3, late=0.02 * (kind % 2), given_up=0.01 * (kind % 2), **beside,
     )  # fmt: skip
 
 

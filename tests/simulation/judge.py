@@ -114,7 +114,7 @@ def _records(world: World, topic: str, key: bytes) -> list[Record]:
 
 def arrivals(world: World) -> list[tuple[str, str]]:
     """(chat, text) of each message that reached a Bot API, in order."""
-    heard = (each for each in world.receivers.heard if each.path.endswith("/sendMessage"))
+    heard = (each for each in world.receivers.heard if each.is_answer)
     return [(str(each.body["chat_id"]), each.body["text"]) for each in heard]
 
 
@@ -130,7 +130,10 @@ def counted(world: World) -> dict[str, int]:
 
 def taken_twice(world: World) -> dict[str, int]:
     """Chat -> how many of its messages became more than one delivery."""
-    rows = [row.new for row in world.deliveries.tables.rows.values() if row.new.kind == "message"]
+    there = world.deliveries.tables.rows.values()
+    rows = [
+        row.new for row in there if row.new.kind == "message" and row.new.conversation
+    ]  # Of who is erased there is none.
     made = Counter((row.conversation, row.seq) for row in rows)
     found: Counter[str] = Counter()
     for (conversation, _), count in made.items():
@@ -151,6 +154,8 @@ def unfinished(world: World, crowd: Crowd) -> list[str]:
             )
         if database.checkpoints.outbox:
             found.append(f"{len(database.checkpoints.outbox)} rows in the outbox of {database.server.name}")
+    sent = world.conversations.broadcasts.sent.values()
+    found += [f"a broadcast is {one.state}" for one in sent if not one.closed]
     if world.deliveries.tables.outbox:
         found.append(f"{len(world.deliveries.tables.outbox)} results that Kafka has not got")
     resting = set(map(id, at_rest(world)))

@@ -12,6 +12,7 @@ from typing import Any
 from bench.chaos.faults import LEASE_SECONDS, SESSION_SECONDS
 
 from contracts.groups import GROUPS
+from contracts.ids import new_id
 from dispatcher.assembly import assemble
 from dispatcher.intake.actions_handler import ActionsHandler
 from dispatcher.intake.decoding import ActionDecoder, DayWindow
@@ -25,6 +26,7 @@ from dispatcher.scheduling.replicas import Replicas
 from dispatcher.sending import programs
 from dispatcher.sending.programs import Programs
 from dispatcher.settings import Settings
+from flow_engine.batch.broadcasting import Broadcasting
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.timers import Timers
 from flow_engine.batch.waking import Waking
@@ -70,6 +72,8 @@ class NoCopies:
 
 
 NO_COPIES: Any = NoCopies()
+NO_SEGMENTS: Any = None
+"""A broadcast here is to all people of its bot."""
 SETTINGS = Settings(
     kafka=CLUSTER.servers, database="postgresql://no-database/none", admin_token="a" * 32, kek=KEK, instance="simulated",
     session_timeout_seconds=SESSION_SECONDS, lease_seconds=LEASE_SECONDS,
@@ -209,7 +213,8 @@ async def engine(world: World, process: Process) -> None:
         Sandbox(world), Workers(world, StepWorker(LINKS), 2 * PARALLEL_BATCHES), code_at_once=CODE_WORKERS
     )
     deferring = Deferring(stepping)
-    handler = Watched(world.begun_early.append, store, RegistryCatalogue(world.view, LINKS), deferring)
+    catalogue = RegistryCatalogue(world.view, LINKS)
+    handler = Watched(world.begun_early.append, store, catalogue, deferring)
     loop = PartitionLoop(
         handler, cluster=CLUSTER, group="flow-engine", service="flow-engine", instance=process.name, pool=pool,
         session_timeout=SESSION_SECONDS, parallel_batches=PARALLEL_BATCHES,
@@ -220,6 +225,9 @@ async def engine(world: World, process: Process) -> None:
         tasks.create_task(loop.run())
         tasks.create_task(Timers(loop, store).run())
         tasks.create_task(Waking(loop, deferring).run())
+        if world.broadcasts:
+            owner = f"{process.name}/{new_id()}"
+            tasks.create_task(Broadcasting(loop, pool, catalogue, NO_SEGMENTS, owner, list).run())
 
 
 async def dispatcher(world: World, process: Process) -> None:

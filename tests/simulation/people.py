@@ -87,7 +87,7 @@ class Crowd:
         while self._read < len(self.world.receivers.heard):
             each = self.world.receivers.heard[self._read]
             self._read += 1
-            if each.path.endswith("/sendMessage"):
+            if each.is_answer:
                 to, number = str(each.body["chat_id"]), int(each.body["text"].split(":")[0])
                 self._heard[to] = max(self._heard.get(to, 0), number)
                 if (to, number) in self.said_at:

@@ -21,6 +21,7 @@ import dispatcher.results.recorder
 import dispatcher.scheduling.destinations
 import dispatcher.sending.sender
 import dispatcher.store.rows
+import flow_engine.batch.broadcasting
 import flow_engine.segments.members
 import servicekit.checkpoints.transactions
 import servicekit.kafka.refused_writes
@@ -31,12 +32,14 @@ import servicekit.outages
 from channels.discovery import installed
 from dispatcher.model import catalogue
 from flow_engine.catalogue import registry_catalogue
+from flow_engine.store import broadcast_walk
 from flow_engine.turn import failure_log
 from servicekit import failpoints
 from servicekit.checkpoints import age, fence, outbox
 from servicekit.kafka import committed, group_reader, one_name, publisher
 from servicekit.kafka.refused_writes import RefusedWrites
 from simulation.virtual_loop import MACHINE, VirtualLoop
+from simulation.walks import ALONE as WALKS
 
 CLOCKS = (
     dispatcher.intake.actions_handler,
@@ -50,6 +53,7 @@ CLOCKS = (
 )
 """Modules that ask `datetime.now`; time.time, time.monotonic and their like are replaced for all."""
 POINTS = (
+    flow_engine.batch.broadcasting,
     servicekit.loop.partition_loop,
     servicekit.loop.outlet,
     servicekit.loop.own_transactions,
@@ -86,7 +90,7 @@ def _datetime_of(loop: VirtualLoop) -> type:
 
 @contextlib.contextmanager
 def simulated(loop: VirtualLoop, chance: random.Random, clients: Any, broken: str) -> Iterator[None]:
-    """`clients` has the stand-ins: make_consumer, make_producer, send_queue, close_consumer, checkpoints and failpoint.
+    """`clients` has the stand-ins: make_consumer, make_producer, send_queue, close_consumer, checkpoints, walks and failpoint.
     `broken`: a protection to leave out, or ''."""
     with contextlib.ExitStack() as undo:
         for owner, name, stand_in in (*_time(loop), *_clients(loop, clients)):
@@ -122,6 +126,8 @@ def _clients(loop: VirtualLoop, clients: Any) -> Iterator[tuple[Any, str, Any]]:
     ):
         for name in names:
             yield module, name, getattr(clients.checkpoints, name)
+    for name in (*WALKS, "advance", "note"):
+        yield broadcast_walk, name, getattr(clients.walks, name)
     for module in POINTS:
         yield module, "failpoint", clients.failpoint
     for module in (registry_catalogue, catalogue):

@@ -14,6 +14,9 @@ from multidict import CIMultiDict
 from servicekit.http_client.guarded_http import Answer, Unreachable
 from simulation.network import Network
 
+BOTS = "bots-"
+"""So the hosts of their Bot APIs begin."""
+
 
 @dataclass
 class Host:
@@ -34,6 +37,11 @@ class Heard:
     path: str
     headers: dict[str, str]
     body: Any
+
+    @property
+    def is_answer(self) -> bool:
+        """Whether it is a message to somebody who counts aloud."""
+        return self.path.endswith("/sendMessage") and self.host.startswith(BOTS)
 
 
 @dataclass

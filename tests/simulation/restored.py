@@ -192,7 +192,7 @@ def sent_again(world: World, backup: Backup, choice: Choice) -> SentAgain | None
     """What may come a second time: with `again` all that had arrived, with `skip` what Kafka had not been told of."""
     if backup.service != "dispatcher":
         return None
-    arrived = [each for each in world.receivers.heard if each.path.endswith("/sendMessage")]
+    arrived = [each for each in world.receivers.heard if each.is_answer]
     since = 0.0 if choice == "again" else backup.untold
     may = {(str(each.body["chat_id"]), each.body["text"]) for each in arrived if each.at >= since}
     return SentAgain(len(arrived), may, frozenset(), said=len(may))

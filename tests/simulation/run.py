@@ -11,6 +11,9 @@ from bench.chaos.checker import SentAgain, Verdict
 
 from simulation import judge, repairs, restored
 from simulation.address_books import AddressBooks
+from simulation.agents import Agents
+from simulation.broadcasts import Broadcasts
+from simulation.erasures import Erasures
 from simulation.faults import BESIDE_SLOW_ONES, BLINKS, ENGINES, Faults, Profile, profile_of
 from simulation.machines import Process, dispatcher, engine
 from simulation.people import Crowd
@@ -64,17 +67,21 @@ async def _run(world: World, profile: Profile) -> Report:
     processes = [Process(world, name, engine) for name in ("engine-1", "engine-2")]
     processes += [Process(world, name, dispatcher) for name in ("dispatcher-1", "dispatcher-2")]
     crowd, faults, begun = Crowd(world, _chats(profile)), Faults(world, processes, profile), world.loop.time()
-    books = AddressBooks(world, crowd, profile.files)
+    beside = (
+        AddressBooks(world, crowd, profile.files), Agents(world, profile.agents), Erasures(world, profile.erased),
+        Broadcasts(world, profile.told),
+    )  # fmt: skip
+    world.broadcasts = bool(profile.told)
     for process in processes:
         process.start()
     await asyncio.sleep(profile.begins)
     faults.begin()
-    _, _, _, _, backup = await asyncio.gather(
+    backup, *_ = await asyncio.gather(
+        faults.back_up(profile.seconds),
         crowd.count_aloud(profile.seconds, PAUSE_SECONDS),
-        books.bring(profile.seconds),
+        *(each.bring(profile.seconds) for each in beside),
         faults.strike(profile.seconds),
         faults.poison(crowd, profile.seconds),
-        faults.back_up(profile.seconds),
     )
     faults.end()
     settled = await _settle(world, crowd, processes)
@@ -84,7 +91,7 @@ async def _run(world: World, profile: Profile) -> Report:
     settled = await _settle(world, crowd, processes)
     await asyncio.sleep(AFTERWARDS_SECONDS)
     verdict, wrong = judge.judge_all(world, crowd, processes, settled=settled, again=again)
-    wrong += unwaited + unstopped + books.wrong()
+    wrong += unwaited + unstopped + [each for part in beside for each in part.wrong()]
     wrong += judge.disordered(world) if not profile.log else []  # A place in a lane is one in a log.
     wrong += judge.felt(crowd, faults.neighbours)
     wrong += judge.repeated(verdict) if profile == BLINKS else []

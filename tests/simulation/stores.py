@@ -159,3 +159,14 @@ class InTransaction:
         states = at_once(self._twin.take_over(deliveries, lease))
         self._twin.tables = before
         return states
+
+    async def supersede(self, lanes: Any) -> Any:
+        if not self._connection.counts:
+            return set()
+        self._connection.saved = True
+        return at_once(self._twin.supersede(lanes))
+
+    async def erase(self, contact_ids: Any, conversation: str) -> None:
+        if self._connection.counts:
+            self._connection.saved = True
+            at_once(self._twin.erase(contact_ids, conversation))

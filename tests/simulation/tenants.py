@@ -9,6 +9,7 @@ from bench.chaos.workload import counting
 
 from contracts.registry import ApiCall, Bot, Channel, Endpoint, Flow, FlowVersion, Project
 from servicekit.credentials.sealing import KeyRing
+from simulation.receivers import BOTS
 
 KEK = "k1:" + "A" * 43 + "="
 KEYS = KeyRing(KEK)
@@ -60,7 +61,7 @@ def _sealed(value: str, project: str, entity: str, field: str) -> Any:
 
 def bot_host(tenant: int) -> str:
     """Where its channel's Bot API is."""
-    return f"bots-{tenant}.test"
+    return f"{BOTS}{tenant}.test"
 
 
 def hook_host(tenant: int) -> str:

@@ -12,7 +12,7 @@ from simulation.faults import BAD_RELEASE, BLINKS, Profile
 from simulation.programs import Pace
 from simulation.run import simulate
 
-SEEDS, AT_ONCE = 200, 10
+SEEDS, AT_ONCE = 144, 12
 FULL = 6
 IMPORTS = 6
 GROWN_UNEVENLY = 19
@@ -85,8 +85,9 @@ def test_a_disk_that_is_full_for_a_while_loses_nothing() -> None:
     [Profile(kill=0.03), Profile(unknown=0.2), Profile(loses=0.02, rebalances=2), Profile(freeze=0.006, seconds=12.0)],
     ids=["killed", "unknown commits", "lost answers", "frozen"],
 )
-def test_imports_and_merges_are_made_once_and_whole(profile: Profile) -> None:
-    profile = replace(profile, files=3, people=2)
+def test_what_is_done_with_people_is_done_once_and_whole(profile: Profile) -> None:
+    """Imports and merges, agents who take over, erasures, and a broadcast."""
+    profile = replace(profile, files=3, people=2, agents=2, erased=2, told=6)
     assert [each for seed in range(IMPORTS) for each in simulate(seed, profile=profile).wrong] == []
 
 

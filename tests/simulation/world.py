@@ -19,6 +19,7 @@ from servicekit.kafka.inside_aiokafka.incarnations import TopicState
 from servicekit.kafka.records import Record
 from servicekit.loop.partition_loop import Fatal
 from simulation.database import Database, Statements
+from simulation.desk_registry import desk_entities
 from simulation.kafka_clients import Kafka, SendQueue
 from simulation.network import Network, Trace
 from simulation.places import NOON, wall_clock
@@ -26,6 +27,7 @@ from simulation.programs import Pace
 from simulation.receivers import Receivers
 from simulation.tenants import entities
 from simulation.virtual_loop import MACHINE, Machine, VirtualLoop
+from simulation.walks import Walks
 from support.conversations_in_memory import ConversationsInMemory
 from support.deliveries_in_memory import DeliveriesInMemory
 from support.log_in_memory import LogInMemory
@@ -37,6 +39,8 @@ REFUSAL = b"this project's programs have taken too long"
 OFTEN = 0.5
 """Programs that are slow in such a share of the turns may spend their project's allowance. Others are never refused for it."""
 ORDINARY = Pace()
+IN_A_TRANSACTION = ("in_txn", "broadcast_noted")
+"""Failpoints that are passed within what is one step here."""
 TOPICS = (inbound.TOPIC.name, actions.TOPIC.name, events.TOPIC.name, findings.TOPIC.name, replies.TOPIC.name)
 
 
@@ -47,7 +51,7 @@ class UnchangingView(ViewInMemory):
         """Nothing ever changes."""
 
 
-VIEW = UnchangingView(*entities())
+VIEW = UnchangingView(*entities(), *desk_entities())
 LINKS = LinkMaker(LinkKeys("k" * 32), "http://test")
 
 
@@ -85,6 +89,8 @@ class World:
         self.losable: defaultdict[str, set[int]] = defaultdict(set)
         """Chat -> which of its numbers may have no answer: their runs failed because the project's programs had taken too long,
         and said so; or they were taken over and not sent when the dispatcher's database was restored, and an operator said skip."""
+        self.broadcasts = False
+        """Engines that start now walk broadcasts: looking for them would be most of what goes on in a run without any."""
         self.bad_release = False
         """Engines that start now fail at every turn."""
         self.at_failpoint: Callable[[str], None] = lambda point: None
@@ -138,10 +144,11 @@ class Clients:
         self._world = world
         self.make_consumer, self.make_producer = world.kafka.make_consumer, world.kafka.make_producer
         self.read_committed = world.kafka.read_committed
+        self.walks = Walks(world.conversations.broadcasts)
 
     async def failpoint(self, point: str) -> None:
         """A machine may end or stop here, too. What lies in a transaction is one step (database.Session.commit)."""
-        if point != "in_txn":
+        if point not in IN_A_TRANSACTION:
             before = self._world.trace.events
             self._world.at_failpoint(point)
             if self._world.trace.events != before:

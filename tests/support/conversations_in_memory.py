@@ -46,6 +46,7 @@ from flow_engine.store.retired import STANDING
 from flowlang.model import Contact
 from servicekit.failpoints import broken
 from servicekit.kafka.records import Record
+from support.broadcasts_in_memory import BroadcastsInMemory
 from support.contacts_in_memory import ContactsInMemory
 
 
@@ -89,6 +90,9 @@ class ConversationsInMemory(ContactsInMemory):
     _positions: int = 0
     _one_batch: asyncio.Lock = field(default_factory=asyncio.Lock)
 
+    def __post_init__(self) -> None:
+        self.broadcasts = BroadcastsInMemory(self)
+
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Reads]:
         async with self._one_batch:
@@ -100,9 +104,11 @@ class ConversationsInMemory(ContactsInMemory):
     async def save(self, work: Work, connection: Any) -> None:
         changed = [loaded for loaded in work.changed() if not self._stale(loaded)]
         self.refuse_stale_contacts(work)
+        self.broadcasts.refuse_settled(work)
         for loaded in changed:
             self.conversations[loaded.id] = _kept(loaded)
         self.save_contacts(work)
+        self.broadcasts.settle(work)
         for message in work.messages:
             self.messages.setdefault(message.conversation, []).append(message)
         self._save_timers_and_log(work)
@@ -130,6 +136,7 @@ class ConversationsInMemory(ContactsInMemory):
             if there != set(person.keys) or not ids <= self.contacts.keys():
                 raise StaleContact("there is more of the person than was read")
             self.forget_contacts(ids)
+            self.broadcasts.skip_erased(ids)
             self.erasures[erasing.erasure] = {key: set() for key in (erasing.key, *erasing.others)}
             for id, events in self.waiting.items():
                 begin = f"{erasing.bot_id}/{NOBODY}/"
@@ -346,7 +353,7 @@ class ReadsInMemory:
         return {name: self._store.contacts[id][1] for name, id in ids.items() if id is not None}
 
     async def recipients(self, keys: Sequence[RecipientKey]) -> dict[RecipientKey, Recipient]:
-        return {}
+        return self._store.broadcasts.read(keys)
 
     async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:
         said = [message for message in self._store.bot_said(conversation) if message["seq"] > after][:BACKLOG_LIMIT]

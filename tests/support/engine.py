@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -126,6 +127,11 @@ class RunningEngine:
             child.kill()
             child.wait()
 
+    async def killed(self, point: str) -> None:
+        """Have an engine in a process of its own die by SIGKILL when it first comes to this failpoint."""
+        with self.process(f"kill=1@{point}") as child:
+            assert await asyncio.to_thread(child.wait, 30) == -signal.SIGKILL
+
     async def send(
         self,
         kind: str,
@@ -216,7 +222,7 @@ async def engine_on(kafka: str, dsn: str, *documents: dict[str, Any]) -> AsyncIt
 async def _run_process(kafka: str, prefix: str, dsn: str) -> None:
     settings: dict[str, Any] = {
         "kafka": kafka, "topic_prefix": prefix, "database": dsn, "admin_token": "operator-token-of-the-tests-0123456789",
-        "instance": "killed", "session_timeout_seconds": SESSION_SECONDS,
+        "instance": "killed", "session_timeout_seconds": SESSION_SECONDS, "link_key": "k" * 32,
     }  # fmt: skip
     await Engine(Settings(**settings)).work()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 from collections.abc import AsyncIterator, Iterator
 from itertools import count, islice
 from typing import Any
@@ -68,9 +66,9 @@ async def test_imports_and_merges_of_an_engine_that_is_killed_are_made_once_and_
             await engine.send("contact_update", "-", channel="-", key=key_of(id), **about)
 
     await lay(20)
-    await killed(engine, "in_txn")
+    await engine.killed("in_txn")
     assert await contacts(engine) == 2 * PAIRS
-    await killed(engine, "after_commit")
+    await engine.killed("after_commit")
     assert await contacts(engine) == 2 * PAIRS + LINES
     assert await engine.out("events") == []
     await lay(8)
@@ -79,11 +77,6 @@ async def test_imports_and_merges_of_an_engine_that_is_killed_are_made_once_and_
     await eventually(lambda: all_told(engine, survivors, others), seconds=30)
     versions = await engine.pool.fetch("SELECT version FROM contact WHERE profile ->> 'name' LIKE 'Person%'")
     assert [row["version"] for row in versions] == [1] * (LINES + 1)
-
-
-async def killed(engine: RunningEngine, point: str) -> None:
-    with engine.process(f"kill=1@{point}") as child:
-        assert await asyncio.to_thread(child.wait, 30) == -signal.SIGKILL
 
 
 async def contacts(engine: RunningEngine) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from functools import partial
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -12,22 +13,45 @@ import pytest
 from flow_engine.errors import StaleContact
 from flow_engine.state.rows import Identity
 from flow_engine.state.work import Work
-from flow_engine.store import identities
+from flow_engine.store import broadcast_walk, broadcasts, identities
 from flow_engine.store.postgres import PostgresConversations
 from servicekit.loop.batches import Connection
+from support.broadcast_walk_suite import BroadcastWalkSuite
 from support.conversation_merging_suite import MergingSuite
-from support.conversation_store_suite import ConversationStoreSuite, Kept
+from support.conversation_store_suite import PROJECT, ConversationStoreSuite, Kept
 from support.engine_database import PSEUDONYMS, engine_pool, transaction_of
 from support.waiting import eventually
 
 
-class TestPostgres(ConversationStoreSuite, MergingSuite):
+class Walks:
+    """support.broadcast_walk_suite.Walks."""
+
+    def __init__(self, pool: Any) -> None:
+        self._pool = pool
+
+    async def ask(self, name: str, *arguments: Any, **named: Any) -> Any:
+        async with transaction_of(self._pool) as connection:
+            if name == "turn":
+                return await broadcasts.turn(connection, PROJECT, *arguments)
+            statement = broadcasts.make if name == "make" else getattr(broadcast_walk, name)
+            return await statement(connection, *arguments, **named)
+
+
+class TestPostgres(ConversationStoreSuite, MergingSuite, BroadcastWalkSuite):
     @pytest.fixture
-    async def kept(self, module_database: str) -> AsyncIterator[Kept]:
+    async def pool(self, module_database: str) -> AsyncIterator[Any]:
         async with engine_pool(module_database) as pool:
-            store = PostgresConversations(pool, PSEUDONYMS)
-            yield Kept(store, partial(transaction_of, pool))
-            await store.close()
+            yield pool
+
+    @pytest.fixture
+    async def kept(self, pool: Any) -> AsyncIterator[Kept]:
+        store = PostgresConversations(pool, PSEUDONYMS)
+        yield Kept(store, partial(transaction_of, pool))
+        await store.close()
+
+    @pytest.fixture
+    def walks(self, pool: Any) -> Walks:
+        return Walks(pool)
 
 
 async def test_of_two_contacts_that_are_told_one_external_id_at_once_one_is_judged_again(module_database: str) -> None:
