@@ -59,7 +59,10 @@ async def judged(stack: Stack, name: str, options: argparse.Namespace, log: Log,
     log(f"{name} …")
     began = time.monotonic()
     if name == STORM:
-        verdict, crowd = await attack(stack, options.seconds, options.seed, options.broken, log)
+        with_people = not options.broken
+        verdict, crowd = await attack(
+            stack, options.seconds, options.seed, options.broken, log, with_people=with_people
+        )
         log(f"  {crowd.refused} requests were refused and sent again, {log.crashes} processes ended")
     else:
         fault = schedule(options.engine_away)[name]

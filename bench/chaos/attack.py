@@ -16,6 +16,7 @@ import asyncpg
 from bench.chaos import faults
 from bench.chaos.checker import Verdict, judge, judge_so_far
 from bench.chaos.ear import Ear, ear
+from bench.chaos.people import People, people
 from bench.chaos.workload import Crowd, open_lines
 from devstack.stack import Stack
 from operations.api import Api
@@ -60,17 +61,30 @@ class Run(NamedTuple):
     seed: int
     broken: str | None
     log: Log
+    people: People | None = None
+    """Who works with people beside the load."""
 
 
 async def attack(
-    stack: Stack, seconds: float, seed: int, broken: str | None, log: Log, *, at_least: int = 0, missing: bool = True
+    stack: Stack,
+    seconds: float,
+    seed: int,
+    broken: str | None,
+    log: Log,
+    *,
+    at_least: int = 0,
+    missing: bool = True,
+    with_people: bool = False,
 ) -> tuple[Verdict, Crowd]:
     """A whole run; a control is about a protection and its one moment, and ends at the first thing that is wrong. Bots and
     chats are its own, and in the end the stack is as it was before, or about to be ready again. The stack has SERVICES,
     and `log` hears of its crashes. `at_least`: Crowd.count_aloud; `seconds` and `seed` are the storm's. Not `missing`:
-    in that moment the protection is there."""
-    async with ear() as far_end, assembled(stack, far_end, *size(broken)) as crowd:
-        run = Run(stack, crowd, far_end, seed, broken, log)
+    in that moment the protection is there. `with_people`: contacts are imported, told, taken over and erased, too."""
+    async with contextlib.AsyncExitStack() as there:
+        far_end = await there.enter_async_context(ear())
+        crowd = await there.enter_async_context(assembled(stack, far_end, *size(broken)))
+        beside = await there.enter_async_context(people(stack, log)) if with_people else None
+        run = Run(stack, crowd, far_end, seed, broken, log, beside)
         if broken:
             await introduce(run)
         await faults.arm(stack, seed, broken, missing=missing)
@@ -120,17 +134,32 @@ async def to_the_end(run: Run, seconds: float, at_least: int = 0) -> Verdict:
     if run.broken:
         await until_stopped(run, run.broken)
         await (behind_a_zombie if run.broken in faults.ZOMBIES else after_a_death)(run, run.broken)
+        run.crowd.ended = True
+        await faults.spare(run.stack)
     else:
-        async with asyncio.TaskGroup() as both:
-            both.create_task(run.crowd.count_aloud(seconds, at_least))
-            both.create_task(faults.from_outside(run.stack, run.seed, seconds, run.log))
-    run.crowd.ended = True
-    await (faults.spare(run.stack) if run.broken else faults.disarm(run.stack))
+        await under_fire(run, seconds, at_least)
     await run.stack.wait_ready()  # On a busy machine a start takes longer than QUIET_SECONDS.
     await settle(run)
     await until_nothing_is_sent(run)
     counted = await counts(run.stack, run.crowd)
-    return judge(run.crowd.accepted, run.far_end.heard, counted, await taken_twice(run.stack, run.crowd))
+    verdict = judge(run.crowd.accepted, run.far_end.heard, counted, await taken_twice(run.stack, run.crowd))
+    if run.people is not None:
+        await run.people.judged(verdict)
+    return verdict
+
+
+async def under_fire(run: Run, seconds: float, at_least: int) -> None:
+    """All count aloud while everything crashes, and people are worked with; what of that has begun then comes to its end in peace."""
+    over = asyncio.Event()
+    async with asyncio.TaskGroup() as beside:
+        if run.people is not None:
+            beside.create_task(run.people.work_until(over))
+        async with asyncio.TaskGroup() as both:
+            both.create_task(run.crowd.count_aloud(seconds, at_least))
+            both.create_task(faults.from_outside(run.stack, run.seed, seconds, run.log))
+        run.crowd.ended = True
+        over.set()
+        await faults.disarm(run.stack)
 
 
 async def until_nothing_is_sent(run: Run) -> None:

@@ -39,11 +39,16 @@ class Verdict:
     """Seconds from somebody's first try to say something to the answer, the longest there was."""
     gone: int = 0
     """What may be missing, and is."""
+    people: int = 0
+    """How many contacts were imported, told of something, taken over and erased meanwhile."""
+    half: int = 0
+    """Of these: done by half."""
     examples: list[str] = field(default_factory=list)
 
     @property
     def sound(self) -> bool:
-        return self.lost == self.reordered == self.applied_twice == self.silent == self.stuck == self.needless == 0
+        wrong = (self.lost, self.reordered, self.applied_twice, self.silent, self.stuck, self.needless, self.half)
+        return not any(wrong)
 
     def found(self, kind: str, count: int, example: str) -> None:
         if count:

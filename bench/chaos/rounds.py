@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import NamedTuple, TypeAlias
 from bench.chaos.attack import LOOK_SECONDS, QUIET_SECONDS, Log, Run, assembled, counts, settle, taken_twice
 from bench.chaos.checker import SentAgain, Verdict, judge
 from bench.chaos.ear import Ear, ear
+from bench.chaos.people import people
 from bench.chaos.readiness import nothing, until
 from bench.chaos.small_disks import Disks
 from bench.chaos.witness import Witness
@@ -36,7 +38,7 @@ PAUSE_SECONDS = 1.0
 class Fault(NamedTuple):
     """What one round is about. `pause`: of each person between two words; what has to wait for minutes is to be sent in
     minutes. `tells_messages`: whether webhooks are told of each. `wide`: on three brokers and two replicas of each service, with
-    more people. `orderly`: nobody is killed, so that nothing may be sent twice."""
+    more people, and with contacts that are imported, told, taken over and erased meanwhile. `orderly`: nobody is killed, so that nothing may be sent twice."""
 
     strike: Strike
     pause: float = PAUSE_SECONDS
@@ -141,9 +143,12 @@ async def endure(
 ) -> Verdict:
     """A whole round. In the end the stack is as it was before. `wide_rate`: events a second, where the fault is `wide`."""
     bots, chats = (WIDE_BOTS, int(wide_rate * fault.pause)) if fault.wide else (BOTS, CHATS)
-    async with ear() as far_end, assembled(stack, far_end, bots, chats) as crowd:
+    async with contextlib.AsyncExitStack() as there:
+        far_end = await there.enter_async_context(ear())
+        crowd = await there.enter_async_context(assembled(stack, far_end, bots, chats))
+        beside = await there.enter_async_context(people(stack, log)) if fault.wide else None
         crowd.pause = fault.pause
-        round = Round(Run(stack, crowd, far_end, 0, None, log), Verdict(), disks)
+        round = Round(Run(stack, crowd, far_end, 0, None, log, beside), Verdict(), disks)
         async with Api(stack.base_url, stack.secrets.admin_token, crowd.project) as api:
             witness = Witness(round.run)
             await witness.prepare(api, tells_messages=fault.tells_messages)
@@ -153,15 +158,19 @@ async def endure(
         await settle(round.run)
         await until_told(round)
         verdict = await round.judged()
+        if beside is not None:
+            await beside.judged(verdict)
         if fault.orderly:
             verdict.found("needless", verdict.wire_duplicates, "sent more than once although nobody was killed")
         return verdict
 
 
 async def speak_while(round: Round, strike: Strike) -> None:
-    """People count from a while before the fault till everything is mended, and then once more."""
-    crowd, over = round.run.crowd, asyncio.Event()
+    """People count from a while before the fault till everything is mended, and then once more; others are worked with meanwhile."""
+    crowd, beside, over = round.run.crowd, round.run.people, asyncio.Event()
     async with asyncio.TaskGroup() as both:
+        if beside is not None:
+            both.create_task(beside.work_until(over))
         both.create_task(crowd.count_until(over))
         try:
             await asyncio.sleep(BEFORE_SECONDS)
