@@ -151,9 +151,9 @@ class TriggerRef(Model):
     """What started the flow."""
 
     id: str | None
-    """The id of the trigger in the flow's document; null where none did (a jump, the API)."""
+    """The id of the trigger in the flow's document; null where none did (a jump, a call, the API)."""
     type: str
-    """Its kind: `command`, `keyword`, `webhook`, …, `api` or `jump`."""
+    """Its kind: `command`, `keyword`, `webhook`, …, `api`, `jump` or `call`."""
 
 
 class LinkRef(Model):

@@ -137,12 +137,15 @@ async def test_a_version_without_the_entry_of_a_live_trigger_is_published_by_for
     await project.post(f"{path}/rollback", {"version": 2, "force": True}, expect=200)
 
 
-async def test_a_version_without_a_node_that_another_flow_jumps_to_is_published_by_force_only(project: Project) -> None:
+@pytest.mark.parametrize("type", ["jump", "call"])
+async def test_a_version_without_a_node_that_another_flow_leads_to_is_published_by_force_only(
+    project: Project, type: str
+) -> None:
     bot = await project.bot()
     nodes = FLOW["nodes"] | {"extra": {"type": "end"}}
     triggers = [*FLOW["triggers"], {"id": "extra", "type": "command", "value": "/extra", "to": "extra"}]
     flow = await project.published_flow(bot, nodes=nodes, triggers=triggers)
-    jump = {"start": "j", "triggers": [], "nodes": {"j": {"type": "jump", "flow": FLOW["slug"], "to": "extra"}}}
+    jump = {"start": "j", "triggers": [], "nodes": {"j": {"type": type, "flow": FLOW["slug"], "to": "extra"}}}
     other = await project.published_flow(bot, slug="other", **jump)
     await project.call("PUT", f"/v1/flows/{flow}/draft", {"document": FLOW})
     refused = await project.post(f"/v1/flows/{flow}/publish", expect=409)

@@ -28,6 +28,16 @@ class Wait:
     data: dict[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A flow that waits for one that it called: its version, the node that called, and its memory."""
+
+    flow_id: str
+    flow_version: int
+    node: str
+    memory: dict[str, Any]
+
+
 @dataclass(slots=True)
 class Session:
     """From a flow's entry to its end, its failure or `expires_at`. Its `memory` lives as long."""
@@ -52,6 +62,8 @@ class Session:
     """`seq` of the first message that may be sent on behalf of `acts_for`."""
     error: dict[str, Any] | None = None
     """{type, detail} of an error that no port took, on behalf of `acts_for`: its callers hear of it."""
+    frames: list[Frame] = field(default_factory=list)
+    """Flows that wait for the one that it is in, which they called, innermost last."""
 
 
 @dataclass(slots=True)
@@ -140,6 +152,7 @@ class Happening:
     reachability {state, before, reason, chat}: whether the bot may write, now and until now ·
     contact_update {changed[]: keys as in PatchContact.set, add_tags[], remove_tags[]}: another program's change, made ·
     message_result {action_id, seq, outcome, provider_message_id, error}: what became of a message of the bot ·
+    returned {port, value}: the flow that the node called has come to its end; the walk makes it of the present event ·
     owner {to: agent | queue | bot, by, agent}: an agent takes the conversation or gives it back; agents are {id, name} ·
     agent_message {text, agent} · agent_read {}
     """

@@ -22,7 +22,7 @@ def build_node(id: str, model: NodeModel, compiler: Compiler) -> GraphNode:
     """A node; what is wrong with it goes to `compiler`."""
     with compiler.at("nodes", id):
         for port in model.ports:
-            if port not in model.PORTS:
+            if port not in model.PORTS and not model.OTHER_PORTS:
                 there_are = f"it has {', '.join(model.PORTS)}" if model.PORTS else "it has none"
                 compiler.problem("unknown-port", f"{model.type} has no port {port!r}; {there_are}", "ports", port)
         return GraphNode(

@@ -61,6 +61,24 @@ class Jump:
 
 
 @dataclass(frozen=True, slots=True)
+class Call:
+    """Go through another flow of the bot, by its slug, with this memory; without a node from its start. When it has come to its
+    end, the node is resumed with `returned`. What failed in it, and no port of it took, leaves the node by `error`."""
+
+    flow: str
+    node: str | None
+    memory: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """The path ends, and this goes back to who called the flow."""
+
+    port: str = "next"
+    value: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class Code:
     """The turn pauses until this code ran."""
 
@@ -73,7 +91,7 @@ class End:
     """The path ends here."""
 
 
-Outcome = Go | To | Rest | Jump | Code | End
+Outcome = Go | To | Rest | Jump | Call | Return | Code | End
 
 
 class Step:
@@ -108,6 +126,8 @@ class NodeModel(DocumentModel):
     """A node in a document."""
 
     PORTS: ClassVar[tuple[str, ...]] = ("next",)
+    OTHER_PORTS: ClassVar[bool] = False
+    """Whether `ports` may have names beside PORTS."""
     WAITS: ClassVar[bool] = False
     """Whether a session rests here until something happens, so that a cycle through it is harmless."""
 

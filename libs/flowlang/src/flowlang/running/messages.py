@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 from flowlang.graph import Graph, GraphNode
 from flowlang.model import Happening, Session
 from flowlang.problems import NodeError
-from flowlang.running import opting, sessions
+from flowlang.running import frames, opting, sessions
 from flowlang.running.payloads import split_payload
 from flowlang.running.run import Run
 from flowlang.running.starts import enter_first
-from flowlang.running.walk import answered, resume, walk
+from flowlang.running.walk import answered, fail_gone, resume, walk
 from flowlang.triggers.base import Arrival
 
 QUEUE_LIMIT = 20
@@ -112,15 +112,16 @@ def resume_with(run: Run, session: Session, happening: Happening) -> None:
 
 
 def graph_of(run: Run, session: Session) -> Graph | None:
-    """The version that a session stands on. When it is gone for ever, so is the session: `flow.failed`."""
+    """The version that a session stands on. When it is gone for ever, the node that called it fails, or the session is over."""
     graph = run.flows.graph(session.flow_id, session.flow_version)
     wait = session.wait
     if graph is not None and (wait is None or wait.node in graph.nodes):
         return graph
-    detail = f"version {session.flow_version} of the flow is gone"
-    run.tell("flow.failed", {"error": NodeError("version-gone", detail).as_dict()})
-    session.error = {"type": "version-gone", "detail": detail}
-    sessions.fail(run)
+    if session.frames:
+        sessions.stop_waiting(run, session)
+        if run.happening.kind == "message":
+            sessions.act_for(run)
+    fail_gone(run)
     return None
 
 
@@ -164,9 +165,10 @@ def _press(run: Run, seq: str, place: dict[str, Any], option: str) -> None:
 
 
 def _lead(run: Run, graph: Graph, node: GraphNode, option: str, target: str) -> None:
-    """Take the session to a button's target from wherever it waits; without one of this flow, begin one there."""
+    """Take the session to a button's target from wherever it waits, also in a flow that this one called; without a session
+    of this flow, begin one there."""
     session = run.conversation.session
-    if session is not None and (session.flow_id, session.flow_version) == (graph.flow_id, graph.version):
+    if session is not None and frames.stand_in(run, graph):
         sessions.stop_waiting(run, session)
         sessions.act_for(run)
     else:

@@ -47,7 +47,7 @@ ROOM = 52
 ROOM_AFTER_ERROR = 56
 """What nodes may use of them, and `on_error` after they did; the rest is for the turn's own events and timers."""
 MEMORY_LIMIT = 40 * 1024
-"""Bytes as JSON. With the queue, the taps and the waits a conversation stays under 64 KiB."""
+"""Bytes as JSON, of a session with all its frames. With the queue, the taps and the waits a conversation stays under 64 KiB."""
 MOST_TAPS = 8
 
 
@@ -336,15 +336,18 @@ class Run:
     def _write_memory(self, written: dict[str, Any]) -> None:
         memory = self._memory()
         if self._memory_size < 0:
-            self._memory_size = json_size(memory)
+            self._memory_size = self._held(memory)
         grown = self._memory_size + json_size(written)
         if grown > MEMORY_LIMIT:
-            grown = json_size({**memory, **written})  # Counted exactly: what is overwritten has gone.
+            grown = self._held({**memory, **written})  # Counted exactly: what is overwritten has gone.
             if grown > MEMORY_LIMIT:
                 raise NodeError("memory-full", f"a session's memory has at most {MEMORY_LIMIT} bytes")
         self._memory_size = grown
         self.session.memory = {name: value for name, value in {**memory, **written}.items() if value is not None}
         self._scopes.pop("memory", None)
+
+    def _held(self, memory: dict[str, Any]) -> int:
+        return json_size(memory) + sum(json_size(frame.memory) for frame in self.session.frames)
 
     def label(self, kind: LabelKind, label: str, *, put: bool) -> None:
         """Put a tag or flag on the person or take it off, and tell when that is a change."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from flowlang.model import Conversation, Session, Wait
+from flowlang.model import Conversation, Frame, Session, Wait
 
 
 def _defaults(model: type) -> dict[str, Any]:
@@ -20,6 +20,7 @@ def _defaults(model: type) -> dict[str, Any]:
 _CONVERSATION = {name: value for name, value in _defaults(Conversation).items() if name != "unfinished"}
 _SESSION = _defaults(Session)
 _WAIT = _defaults(Wait)
+_FRAME = _defaults(Frame)
 
 
 def _packed(value: Any, defaults: dict[str, Any]) -> dict[str, Any]:
@@ -35,6 +36,8 @@ def _packed_session(session: Session) -> dict[str, Any]:
     packed = _packed(session, _SESSION)
     if session.wait is not None:
         packed["wait"] = _packed(session.wait, _WAIT)
+    if session.frames:
+        packed["frames"] = [_packed(frame, _FRAME) for frame in session.frames]
     return packed
 
 
@@ -64,6 +67,10 @@ def _session(data: dict[str, Any]) -> Session:
     known: dict[str, Any] = {name: value for name, value in data.items() if name in _SESSION}
     if known.get("wait") is not None:
         known["wait"] = Wait(**{name: value for name, value in known["wait"].items() if name in _WAIT})
+    if "frames" in known:
+        known["frames"] = [
+            Frame(**{name: value for name, value in frame.items() if name in _FRAME}) for frame in known["frames"]
+        ]
     return Session(**known)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from flowlang.graph import Graph, GraphNode
 from flowlang.model import EmitEvent, Happening
-from flowlang.nodes.base import Code, End, Go, Jump, Outcome, Rest, To
+from flowlang.nodes.base import Call, Code, End, Go, Jump, Outcome, Rest, Return, To
 from flowlang.problems import NodeError
-from flowlang.running import sessions
+from flowlang.running import frames, sessions
 from flowlang.running.run import ERROR_STEPS, ROOM_AFTER_ERROR, Run
 from flowlang.work import MORE_AFTER_AN_ERROR
 
@@ -34,18 +34,22 @@ def resume(run: Run, graph: Graph, happening: Happening) -> None:
     if wait is None:
         raise RuntimeError("nothing is waited for")
     run.node = graph.nodes.made.get(wait.node) or graph.nodes.make(wait.node, run.work)
-    try:
-        if not run.node.step.IS_BOUNDED:
-            run.work.pass_gate()
-        outcome = run.node.step.resume(run, happening)
-    except NodeError as error:
-        outcome = Go("error", error=error)
+    outcome = _resumed(run, happening)
     if not (isinstance(outcome, Rest) and outcome.wait is wait):
         sessions.stop_waiting(run, session)
     step = _note(run, {})
     target = _follow(run, outcome, step)
     if target is not None:
         walk(run, run.graph, target)
+
+
+def _resumed(run: Run, happening: Happening) -> Outcome:
+    try:
+        if not run.node.step.IS_BOUNDED:
+            run.work.pass_gate()
+        return run.node.step.resume(run, happening)
+    except NodeError as error:
+        return Go("error", error=error)
 
 
 def _enter(run: Run, node_id: str) -> tuple[Outcome, dict[str, Any]]:
@@ -107,9 +111,11 @@ def _follow(run: Run, outcome: Outcome, step: dict[str, Any]) -> str | None:
         run.code = outcome.request
         return None
     if isinstance(outcome, End):
-        sessions.end(run)
-        return None
-    return _jump(run, outcome, step)
+        return _path_ends(run, Return())
+    if isinstance(outcome, Return):
+        step["port"] = outcome.port
+        return _path_ends(run, outcome)
+    return _call(run, outcome, step) if isinstance(outcome, Call) else _jump(run, outcome, step)
 
 
 def _leave(run: Run, outcome: Go | To, step: dict[str, Any]) -> str | None:
@@ -127,8 +133,39 @@ def _leave(run: Run, outcome: Go | To, step: dict[str, Any]) -> str | None:
         return _error_way(run, outcome.port, reason, step)
     if (target := run.node.ports.get(outcome.port)) is not None:
         return target
-    sessions.end(run)
-    return None
+    return _path_ends(run, Return())
+
+
+def _path_ends(run: Run, back: Return) -> str | None:
+    """On from the node that called the flow; where none did, the session has come to its end."""
+    if not run.session.frames:
+        sessions.end(run)
+        return None
+    completed = run.graph
+    if not frames.leave(run):
+        fail_gone(run)
+        return None
+    try:
+        run.emit(EmitEvent("flow.completed", {}, None, completed.ref, run.contact))
+    except NodeError as error:
+        return _follow(run, Go("error", error=error), _note(run, {}))
+    data = {"port": back.port, "value": back.value}
+    outcome = _resumed(run, Happening(run.happening.id, "returned", run.now, data))
+    return _follow(run, outcome, _note(run, {}))
+
+
+def fail_gone(run: Run) -> None:
+    """The version that the session stands on is gone for ever: the node that called it fails. Where none did, the session is over."""
+    error = NodeError("version-gone", f"version {run.session.flow_version} of the flow is gone")
+    while run.session.frames:
+        if frames.leave(run):
+            target = _error_way(run, "error", error, _note(run, {}))
+            if target is not None:
+                walk(run, run.graph, target)
+            return
+    run.tell("flow.failed", {"error": error.as_dict()})
+    run.session.error = {"type": error.type, "detail": error.detail}
+    sessions.fail(run)
 
 
 def _error_way(run: Run, port: str, error: NodeError, step: dict[str, Any]) -> str | None:
@@ -142,23 +179,31 @@ def _error_way(run: Run, port: str, error: NodeError, step: dict[str, Any]) -> s
 
 
 def _unhandled(run: Run, error: NodeError, step: dict[str, Any]) -> str | None:
-    """No port took the error: `flow.failed`, and the flow's `on_error`, once a turn and never without a person."""
-    session, graph = run.session, run.graph
-    run.tell("flow.failed", {"error": error.as_dict()}, run.node.id, graph)
+    """No port of the flow took the error: on by `error` of the node that called it. Where none did, `flow.failed`, and the
+    flow's `on_error`, once a turn and never without a person."""
+    session, graph, node_id = run.session, run.graph, run.node.id
+    while session.frames:
+        if frames.leave(run):
+            _note(run, {"port": "error", "error": error.as_dict()})
+            if "unhandled" not in step and (target := run.node.ports.get("error")) is not None:
+                return target
+    run.tell("flow.failed", {"error": error.as_dict()}, node_id, graph)
     tried_already = session.error is not None
     session.error = {"type": error.type, "detail": error.detail}
-    if graph.on_error is None or run.nobody or tried_already:
+    outermost = run.graph
+    is_gone = (outermost.flow_id, outermost.version) != (session.flow_id, session.flow_version)
+    if outermost.on_error is None or is_gone or run.nobody or tried_already:
         sessions.fail(run)
         return None
     run.budget, run.room = max(run.budget, ERROR_STEPS), ROOM_AFTER_ERROR
     run.work.left = max(run.work.left, MORE_AFTER_AN_ERROR)
-    return graph.on_error
+    return outermost.on_error
 
 
 def _jump(run: Run, jump: Jump, step: dict[str, Any]) -> str | None:
     step["port"] = jump.flow
     try:
-        graph, target = _landing(run, jump)
+        graph, target = _landing(run, jump.flow, jump.node)
         run.emit(EmitEvent("flow.launched", {"trigger": {"id": None, "type": "jump"}}, None, graph.ref, run.contact))
     except NodeError as error:
         return _error_way(run, "error", error, step)
@@ -167,11 +212,22 @@ def _jump(run: Run, jump: Jump, step: dict[str, Any]) -> str | None:
     return target
 
 
-def _landing(run: Run, jump: Jump) -> tuple[Graph, str]:
-    graph = run.flows.by_slug(jump.flow)
+def _call(run: Run, call: Call, step: dict[str, Any]) -> str | None:
+    step["port"] = call.flow
+    try:
+        graph, target = _landing(run, call.flow, call.node)
+        frames.enter(run, graph, call.memory)
+    except NodeError as error:
+        return _error_way(run, "error", error, step)
+    return target
+
+
+def _landing(run: Run, slug: str, node: str | None) -> tuple[Graph, str]:
+    graph = run.flows.by_slug(slug)
     if graph is None:
-        raise NodeError("unknown-flow", f"the bot has no published flow {jump.flow!r}")
-    target = jump.node or graph.start
+        raise NodeError("unknown-flow", f"the bot has no published flow {slug!r}")
+    target = node or graph.start
     if target not in graph.nodes:
-        raise NodeError("unknown-flow", f"{jump.flow} has no node {target!r}")
+        raise NodeError("unknown-flow", f"{slug} has no node {target!r}")
+    graph.nodes.used = True
     return graph, target

@@ -94,9 +94,9 @@ def commands(document: Document) -> Iterator[str]:
 
 
 def jumps(document: Document) -> Iterator[tuple[str, str, str | None]]:
-    """(node, slug of the flow, node there) of each jump of a sound document into another flow."""
+    """(node, slug of the flow, node there) of each way of a sound document into another flow: jumps and calls."""
     for id, node in document.get("nodes", {}).items():
-        if node.get("type") == "jump" and node.get("flow"):
+        if node.get("type") in ("call", "jump") and node.get("flow"):
             yield id, node["flow"], node.get("to")
 
 
@@ -113,9 +113,9 @@ class TakenAway(NamedTuple):
             if flow != slug:
                 continue
             if self.slug is not None:
-                return f"node {id!r} jumps to the slug {slug!r}"
+                return f"node {id!r} leads to the slug {slug!r}"
             if to in self.nodes:
-                return f"node {id!r} jumps to {to!r}"
+                return f"node {id!r} leads to {to!r}"
         return None
 
 
