@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from bombs.corpus import Bomb
@@ -31,14 +32,14 @@ BRANCHES = 50
 """A condition has at most so many: the bomb goes off in each."""
 
 
-def flow(bomb: Bomb) -> dict[str, Any]:
+def flow(bomb: Bomb, node: dict[str, Any] | None = None) -> dict[str, Any]:
     """A question, which gives the test a session to fill, and behind it a node that runs the bomb."""
     return {
         "schema": "flow/1", "slug": "bomb", "name": "Bomb", "start": "ask",
         "triggers": [{"id": "go", "type": "command", "value": "/go", "to": "ask"}],
         "nodes": {
             "ask": {"type": "ask", "text": "?", "input": {"type": "text", "max_length": 16_384}, "ports": {"ok": "bomb"}},
-            "bomb": _node(bomb),
+            "bomb": node or _node(bomb),
         },
     }  # fmt: skip
 
@@ -59,6 +60,11 @@ def _node(bomb: Bomb) -> dict[str, Any]:
     return {"type": "call_api", "api": "a", "response": "raw", "save": {"temp.found": bomb.source}, "ports": {}}
 
 
+def _values(bomb: Bomb) -> list[Any]:
+    """The program where a node takes values: texts once, for a value has less room than a message."""
+    return [{"cel": bomb.source}] * BRANCHES if bomb.engine == "cel" else [bomb.source]
+
+
 def publish(bomb: Bomb) -> str:
     """The check of `POST /v1/flows/check`, of drafts and of a publish."""
     return "refused" if any(problem.severity == "error" for problem in check(flow(bomb))) else "done"
@@ -66,11 +72,35 @@ def publish(bomb: Bomb) -> str:
 
 def turn(bomb: Bomb) -> str:
     """The program runs in a turn."""
+    return _turned(bomb, _node(bomb))
+
+
+def request(bomb: Bomb) -> str:
+    """The program is in the body and the query of a request that a flow describes, or reads its answer."""
+    node: dict[str, Any] = {"type": "http_request", "url": "https://api.example.com/", "method": "POST", "ports": {}}
+    if bomb.engine == "jmespath":
+        return _turned(bomb, node | {"save": {"temp.found": bomb.source}})
+    return _turned(bomb, node | {"json": _values(bomb), "query": {"q": _values(bomb)[0]}})
+
+
+def called(bomb: Bomb) -> str:
+    """The program makes what a called flow is given, of the person's variables: what a memory cannot hold no flow is called with."""
+    source, user = bomb.source, {**bomb.values.get("memory", {}), **bomb.values.get("user", {})}
+    for behind in ".[":
+        source = source.replace(f"memory{behind}", f"user{behind}")
+    moved = replace(bomb, source=source, values={**bomb.values, "memory": {}, "user": user})
+    return _turned(
+        moved, {"type": "call", "flow": "bomb", "to": "ask", "params": {"given": _values(moved)}, "ports": {}}
+    )
+
+
+def _turned(bomb: Bomb, node: dict[str, Any]) -> str:
+    document = flow(bomb, node)
     conversation = Conversation("b/c/1", "p", "b", "c", "telegram", "1", "k1", reachable="subscribed", talked=True)
     tools = Tools(lambda kind, payload: "https://bot.example/", {"id": "b", "name": "Bot"}, {"type": "telegram"}, "p")
     try:
         graph = compile_flow(
-            FlowVersion(flow_id="f", project_id="p", bot_id="b", version=1, document=flow(bomb)).encode()
+            FlowVersion(flow_id="f", project_id="p", bot_id="b", version=1, document=document).encode()
         )
     except FlowInvalid:
         return "refused"
@@ -204,14 +234,23 @@ def _event(bomb: Bomb) -> dict[str, Any]:
 
 
 DOORS: dict[str, dict[str, Callable[[Bomb], str]]] = {
-    "liquid": {"publish": publish, "turn": turn, "answer": answer, "endpoint template": endpoint_template},
+    "liquid": {
+        "publish": publish,
+        "turn": turn,
+        "request": request,
+        "called": called,
+        "answer": answer,
+        "endpoint template": endpoint_template,
+    },
     "cel": {
         "publish": publish,
         "turn": turn,
+        "request": request,
+        "called": called,
         "trigger": trigger,
         "endpoint filter": endpoint_filter,
         "segment": segment,
     },
-    "jmespath": {"publish": publish, "turn": turn},
+    "jmespath": {"publish": publish, "turn": turn, "request": request},
     "input": {"publish": publish, "turn": turn},
 }

@@ -21,7 +21,11 @@ from flowlang.language.document import load, parse
 from flowlang.language.schema import document_schema, node_types, trigger_kinds
 
 FLOWS = sorted(EXAMPLES.rglob("*.yaml"))
-KNOWN = KnownNames(flows=frozenset(["welcome"]), api_calls=frozenset(["seats-left", "shipping", "rates"]))
+KNOWN = KnownNames(
+    flows=frozenset(["welcome", "node-return"]),
+    api_calls=frozenset(["seats-left", "shipping", "rates"]),
+    secrets={"crm": ()},
+)
 SHARED_NODE_FIELDS = {"type", "ports", "push_profile", "report"}
 SHARED_TRIGGER_FIELDS = {"type", "id", "to", "when"}
 

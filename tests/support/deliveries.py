@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from contracts.actions import ActionBase, CallApi, MessageContent, PostWebhook, SendMessage
+from contracts.actions import ActionBase, CallApi, HttpRequest, MessageContent, PostWebhook, SendMessage
 from contracts.registry import ENTITY_MODELS, ApiCall, Channel, Endpoint, Project, Sealed, Secret
 from dispatcher.kinds.table import DELIVERY_KINDS
 from dispatcher.model.catalogue import Catalogue
@@ -145,6 +145,11 @@ def say(text: str, *, peer_id: str = "4711", callback_id: str | None = None, **c
 
 def call(**params: Any) -> CallApi:
     return CallApi(**_base(), api_call_id=API_CALL, params=params, wait="wait-1", channel_id=CHANNEL, peer_id="4711")
+
+
+def http_request(**fields: Any) -> HttpRequest:
+    given = {"method": "GET", "url": "https://api.example.com/m", "timeout_seconds": 10, "wait": "wait-1"} | fields
+    return HttpRequest(**_base(), **given)
 
 
 def step_webhook(**fields: Any) -> PostWebhook:

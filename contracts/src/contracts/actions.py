@@ -115,6 +115,31 @@ class CallApi(ActionBase):
     """The API call's own `response` as of then; it comes back with the result."""
 
 
+class HttpRequest(ActionBase):
+    """Make a request that a flow describes. The result goes back to `conversation` as CallResult with the same `wait`.
+
+    `secrets` are headers whose values are the project's secrets: header → name of the secret. The dispatcher puts them in.
+    """
+
+    kind: Literal["http_request"] = "http_request"
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+    url: str
+    query: dict[str, Any] = Field(default_factory=dict)
+    """Added to the URL's own."""
+    headers: dict[str, str] = Field(default_factory=dict)
+    secrets: dict[str, str] = Field(default_factory=dict)
+    body: Any = None
+    encoding: Literal["json", "form"] | None = None
+    """How the body is written; null: there is none. That of a form is an object."""
+    timeout_seconds: int = Field(ge=1, le=30)
+    """How long an attempt may take."""
+    idempotent: bool = False
+    """Whether it may be made again when its answer was lost, or is an error of the server."""
+    answer: bool = False
+    """Whether the answer's JSON is wanted; else any 2xx will do, whatever it has."""
+    wait: str
+
+
 class PostWebhook(ActionBase):
     """A send_webhook step with its URL in the flow: signed with the project's secret, `webhook-id` is `id`."""
 
@@ -153,7 +178,7 @@ class EraseContacts(ActionBase):
 
 
 Action = Annotated[
-    SendMessage | SupersedeMessages | AcknowledgeTap | CallApi | PostWebhook | ChannelCall | EraseContacts,
+    SendMessage | SupersedeMessages | AcknowledgeTap | CallApi | HttpRequest | PostWebhook | ChannelCall | EraseContacts,
     Field(discriminator="kind"),
 ]  # fmt: skip
 ActionAdapter: TypeAdapter[Any] = TypeAdapter(Action)

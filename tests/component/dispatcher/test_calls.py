@@ -95,6 +95,60 @@ async def test_a_call_that_takes_too_long_is_a_timeout(dispatcher: RunningDispat
     assert (await result(dispatcher))["outcome"] == "timeout"
 
 
+async def request(dispatcher: RunningDispatcher, url: str, **fields: Any) -> str:
+    given = {"method": "GET", "url": url, "timeout_seconds": 1, "wait": "w1"}
+    return await dispatcher.act("http_request", **(given | fields))
+
+
+async def test_a_request_that_a_flow_describes_is_made_and_its_answer_goes_back(
+    dispatcher: RunningDispatcher, sink: Receiver
+) -> None:
+    await dispatcher.registry.put(secret("crm", "Bearer s3cr3t-value"))
+    sink.answer("/members", 200, {"data": {"is_member": True}})
+    sink.fail_next("/members", 503)
+    await dispatcher.start()
+    fields = {
+        "method": "PUT",
+        "secrets": {"Authorization": "crm"},
+        "encoding": "json",
+        "body": {"n": 1},
+        "query": {"q": "ä b"},
+    }
+    id = await request(dispatcher, f"{sink.url}/members?v=2", answer=True, idempotent=True, **fields)
+    body = await result(dispatcher)
+    assert (body["kind"], body["wait"], body["outcome"], body["action_id"]) == ("call_result", "w1", "ok", id)
+    assert body["body"] == {"data": {"is_member": True}}
+    for made in sink.requests:
+        assert (made.method, made.query, made.json()) == ("PUT", {"v": "2", "q": "ä b"}, {"n": 1})
+        assert (made.headers["authorization"], made.headers["idempotency-key"]) == ("Bearer s3cr3t-value", id)
+    assert len(sink.requests) == 2
+    for attempt in await dispatcher.pool.fetch("SELECT request FROM attempt"):
+        assert b"s3cr3t-value" not in attempt["request"]
+
+
+async def test_requests_that_come_to_nothing_are_answered_as_what_they_came_to(
+    dispatcher: RunningDispatcher, sink: Receiver
+) -> None:
+    sink.delay("/slow", 5)
+    sink.answer("/broken", 500, {})
+    await dispatcher.start()
+    for path, fields in (("/slow", {}), ("/broken", {}), ("/ok", {"secrets": {"Authorization": "gone"}})):
+        await request(dispatcher, sink.url + path, wait=path, **fields)
+    bodies = await eventually(lambda: _when(dispatcher, 3))
+    outcomes = {body["wait"]: (body["outcome"], body["error"]["type"]) for body in bodies}
+    assert outcomes == {
+        "/slow": ("timeout", "timeout"),
+        "/broken": ("error", "http-500"),
+        "/ok": ("error", "no-secret"),
+    }
+    assert len([made for made in sink.requests if made.path == "/broken"]) == 1
+
+
+async def _when(dispatcher: RunningDispatcher, count: int) -> list[dict[str, Any]]:
+    found = await dispatcher.bodies("inbound")
+    return found if len(found) == count else []
+
+
 async def test_a_test_call_is_answered_to_who_asked(dispatcher: RunningDispatcher, sink: Receiver) -> None:
     await dispatcher.registry.put(api_call("api-1", f"{sink.url}/x"))
     sink.answer("/x", 200, {"responses": ["hi"]})

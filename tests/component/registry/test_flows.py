@@ -237,3 +237,28 @@ async def test_the_last_twenty_versions_can_be_published_again(
     assert refused["errors"][0]["pointer"] == "#/version"
     await project.post(f"/v1/flows/{flow}/rollback", {"version": 3}, expect=200)
     assert (await project.get(f"/v1/flows/{flow}/versions/2"))["version"] == 2
+
+
+def _asking(url: str) -> dict[str, Any]:
+    node = {"type": "http_request", "url": url, "auth": "secret.crm", "headers": {"X-Key": "secret.crm"}}
+    return FLOW | {"start": "r", "triggers": [], "nodes": {"r": node}}
+
+
+async def test_a_secret_goes_where_the_first_published_flow_that_names_it_sends_it(project: Project) -> None:
+    """Who may define flows, but does not know the secret, does not have it sent to himself."""
+    bot = await project.bot()
+    flow = await project.flow(bot, **_asking("https://api.example.com/{{ user.name }}"))
+    codes = [one["code"] for one in (await project.get(f"/v1/flows/{flow}/draft"))["problems"]]
+    assert codes == ["unknown-secret", "unknown-secret"]
+    await project.post(f"/v1/flows/{flow}/publish", expect=422)
+    secret = await project.post("/v1/secrets", {"name": "crm", "value": "planted-value"})
+    await project.post(f"/v1/flows/{flow}/publish", expect=200)
+    assert (await project.get(f"/v1/secrets/{secret['id']}"))["hosts"] == ["https://api.example.com"]
+    refused = await project.call("DELETE", f"/v1/secrets/{secret['id']}", expect=409)
+    assert [(user["kind"], user["id"]) for user in refused["used_by"]] == [("flow", flow)]
+    evil = await project.flow(bot, **_asking("https://evil.example/") | {"slug": "evil"})
+    codes = [one["code"] for one in (await project.get(f"/v1/flows/{evil}/draft"))["problems"]]
+    assert codes == ["secret-elsewhere", "secret-elsewhere"]
+    await project.post(f"/v1/flows/{evil}/publish", expect=422)
+    await project.call("DELETE", f"/v1/flows/{flow}", expect=204)
+    await project.call("DELETE", f"/v1/secrets/{secret['id']}", expect=204)

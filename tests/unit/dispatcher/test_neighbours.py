@@ -12,7 +12,16 @@ import orjson
 import pytest
 from multidict import CIMultiDict
 
-from contracts.actions import AcknowledgeTap, ActionBase, CallApi, ChannelCall, MessageContent, PostWebhook, SendMessage
+from contracts.actions import (
+    AcknowledgeTap,
+    ActionBase,
+    CallApi,
+    ChannelCall,
+    HttpRequest,
+    MessageContent,
+    PostWebhook,
+    SendMessage,
+)
 from contracts.cloudevents import now_text
 from contracts.inbound import ReplyTo
 from contracts.registry import Bot
@@ -183,6 +192,7 @@ async def test_what_one_replica_finds_out_about_a_bot_holds_for_the_other() -> N
         assert len(http.requests) == asked
 
 
+KEY = {"Authorization": "api-key"}
 REPLY = ReplyTo(instance="a", partition=0, request_id="r")
 
 
@@ -194,8 +204,11 @@ REPLY = ReplyTo(instance="a", partition=0, request_id="r")
         lambda: ChannelCall(**base(THEIRS), channel_id=CHANNEL, method="getMe", reply_to=REPLY),
         lambda: CallApi(**base(THEIRS), api_call_id=API_CALL, wait="w", channel_id=CHANNEL, peer_id="1"),
         lambda: post("/x", THEIRS, bot_id=BOT),
+        lambda: HttpRequest(
+            **base(THEIRS) | {"bot_id": BOT}, method="GET", url=HOST, secrets=KEY, timeout_seconds=1, wait="w"
+        ),
     ],
-    ids=["message", "tap", "channel call", "api call", "step webhook"],
+    ids=["message", "tap", "channel call", "api call", "step webhook", "http request"],
 )
 async def test_an_action_of_one_project_sends_nothing_with_anothers_secrets(forged: Callable[[], ActionBase]) -> None:
     http = PlayedHttp(lambda url, _: (200, b"{}"))

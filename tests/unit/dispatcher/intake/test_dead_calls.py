@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from contracts.actions import CallApi, SendMessage, action_type
+from contracts.actions import CallApi, HttpRequest, SendMessage, action_type
 from contracts.cloudevents import headers
 from contracts.inbound import InboundAdapter
 from dispatcher.intake.actions_handler import ActionsHandler
@@ -32,8 +32,9 @@ def record(value: bytes, model: Any = CallApi, key: bytes | None = KEY.encode())
     return Record("actions", 0, 1, 1, key, value, tuple(about))
 
 
-def test_who_waits_for_it_gets_an_error() -> None:
-    (made,) = answer(record(orjson.dumps(CALL)), "It could not be made.")
+@pytest.mark.parametrize("model", [CallApi, HttpRequest])
+def test_who_waits_for_it_gets_an_error(model: Any) -> None:
+    (made,) = answer(record(orjson.dumps(CALL), model), "It could not be made.")
     body = InboundAdapter.validate_json(made.value or b"")
     assert (made.topic, made.key) == ("switchhook.inbound.v1", KEY.encode())
     assert (body.kind, body.outcome, body.wait, body.action_id, body.peer_id, body.hops) == (

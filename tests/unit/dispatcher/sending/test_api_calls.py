@@ -141,7 +141,7 @@ def test_a_value_that_would_break_the_framing_is_not_sent(value: str) -> None:
 
 
 def test_json_in_2xx_is_an_answer() -> None:
-    reading = api_calls.read(api_call(), 200, b'{"seats": 3}', False)
+    reading = api_calls.read(False, 200, b'{"seats": 3}', False)
     assert (reading.verdict, reading.answer) == ("succeeded", {"seats": 3})
 
 
@@ -151,7 +151,7 @@ def test_json_in_2xx_is_an_answer() -> None:
      (b"[" * 300 + b"]" * 300, False, "json-too-deep")],
 )  # fmt: skip
 def test_2xx_without_usable_json_is_none(body: bytes, truncated: bool, code: str) -> None:
-    reading = api_calls.read(api_call(idempotent=True), 200, body, truncated)
+    reading = api_calls.read(True, 200, body, truncated)
     assert (reading.verdict, reading.code) == ("exhausted", code)
 
 
@@ -169,7 +169,7 @@ def test_2xx_without_usable_json_is_none(body: bytes, truncated: bool, code: str
 def test_only_an_idempotent_call_is_tried_again(
     status: int, idempotent: bool, verdict: str, destination_failed: bool
 ) -> None:
-    reading = api_calls.read(api_call(idempotent=idempotent), status, b'{"error": "x"}', False)
+    reading = api_calls.read(idempotent, status, b'{"error": "x"}', False)
     assert (reading.verdict, reading.code, reading.destination_failed) == (
         verdict,
         f"http-{status}",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
+from contracts.web_url import origin_of
 from flowlang.expressions.arguments import Given
 from flowlang.expressions.expression import Expression, may_be_short
 from flowlang.expressions.json_paths import JsonPath
@@ -40,6 +41,8 @@ class KnownNames:
     """Type of each of the bot's channels -> characters of a title that it shows; a longer one is told."""
     segments: Mapping[str, bool] | None = None
     """Of the project, by name: whether flows may ask for it."""
+    secrets: Mapping[str, Collection[str]] | None = None
+    """Of the project, by name: where they may be sent, `https://api.example.com`; none: they go where they are named first."""
     text_limits: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """Type of each of the bot's channels -> how long a text may be, in `characters` or `bytes`."""
 
@@ -154,6 +157,18 @@ class Compiler:
                 " something else"
             )
             self.problem("unknown-segment", message)
+
+    def secret(self, name: str, url: str, *parts: str | int) -> None:
+        """A secret that is sent along in a request to `url`."""
+        known = self.known.secrets
+        if known is None:
+            return
+        if name not in known:
+            self.problem("unknown-secret", f"there is no secret {name!r}: make it, or name one that exists", *parts)
+        elif (hosts := known[name]) and origin_of(url) not in hosts:
+            where = ", ".join(sorted(hosts))
+            message = f"the secret {name!r} goes to {where} only: write it again with the hosts that it is for"
+            self.problem("secret-elsewhere", message, *parts)
 
     def value(self, raw: Any, *parts: str | int) -> Value:
         """A value of texts, expressions and literals."""

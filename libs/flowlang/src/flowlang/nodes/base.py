@@ -161,6 +161,10 @@ class NodeModel(DocumentModel):
         """Names of the API calls that it makes: the API shows which published flows use a call."""
         return ()
 
+    def secrets_sent(self) -> tuple[tuple[str, str], ...]:
+        """(name, URL) of the secrets that it sends along: from the publish on they may go to the host of that URL."""
+        return ()
+
     def report_moments(self) -> tuple[str, ...]:
         """What `report.when` may be here."""
         return ("reached",)

@@ -16,14 +16,11 @@ from flowlang.expressions.values import Place, Value, json_size
 from flowlang.model import CallApi, Happening
 from flowlang.nodes import envelope
 from flowlang.nodes.base import Go, NodeModel, Outcome, Rest, Step
+from flowlang.nodes.calls import LONGEST_WAIT, WhileWaiting, failed, timed_out
 from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
 
 PARAMS_LIMIT = 128 * 1024
-LONGEST_WAIT = timedelta(hours=1)
-"""How long a call without a `timeout` is waited for. Its answer, or that there is none, comes within a minute when
-everything works; what was lost on the way leaves by the port `timeout`."""
-WhileWaiting = Literal["queue", "interrupt", "ignore"]
 
 
 class CallApiModel(NodeModel):
@@ -97,20 +94,13 @@ class CallApiStep(Step):
 
     def resume(self, run: StepContext, happening: Happening) -> Outcome:
         if happening.kind == "timer":
-            return Go("timeout", error=NodeError("timeout", f"{self.api} did not answer in time"))
+            return timed_out(self.api)
         result = happening.data
         if result.get("outcome") != "ok":
-            return self._failed(result)
+            return failed(result, self.api)
         if (self.response or result.get("response")) == "raw":
             for place, path in self.save:
                 run.write(place, path.find(result.get("body"), run.work))
         else:
             envelope.apply(envelope.read(result.get("body"), result.get("status"), run.work), run)
         return Go("ok")
-
-    def _failed(self, result: dict[str, Any]) -> Go:
-        outcome = "timeout" if result.get("outcome") == "timeout" else "error"
-        error = result.get("error") or {}
-        status = error.get("status") or result.get("status")
-        detail = error.get("detail") or f"{self.api} gave no usable answer"
-        return Go(outcome, error=NodeError(error.get("type") or outcome, detail, status))

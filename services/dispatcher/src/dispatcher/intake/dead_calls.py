@@ -8,13 +8,13 @@ import orjson
 from pydantic import ValidationError
 
 from contracts import inbound
-from contracts.actions import CallApi, action_type
+from contracts.actions import CallApi, HttpRequest, action_type
 from contracts.cloudevents import headers, now_text
 from contracts.ids import derived_id, split_conversation_key
 from servicekit.kafka.records import Outgoing, Record
 
 CODE = "dead-letter"
-_TYPE = action_type(CallApi).encode()
+_TYPES = frozenset(action_type(action).encode() for action in (CallApi, HttpRequest))
 
 
 def answer(record: Record, why: str) -> list[Outgoing]:
@@ -22,7 +22,7 @@ def answer(record: Record, why: str) -> list[Outgoing]:
 
     Its event id is that of the call's own answer: should the call be released and made, that comes too late.
     """
-    if dict(record.headers).get("ce_type") != _TYPE:
+    if dict(record.headers).get("ce_type") not in _TYPES:
         return []
     try:
         body, now = orjson.loads(record.value or b""), now_text()

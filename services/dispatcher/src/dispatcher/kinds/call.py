@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
-from contracts import inbound
 from contracts.actions import CallApi
 from contracts.registry import ApiCall
 from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import Delivery, DeliveryKind, Limits, Result, SendContext
-from dispatcher.model.retry_schedule import Schedule
 from dispatcher.requests import Reading, Request
 from dispatcher.results import reports
 from dispatcher.sending import api_calls
@@ -22,7 +18,7 @@ def _target(action: CallApi) -> str:
 
 
 def _limits(target: str, catalogue: Catalogue) -> Limits:
-    return Limits(32)
+    return api_calls.LIMITS
 
 
 def _request(delivery: Delivery, context: SendContext) -> Request:
@@ -35,7 +31,7 @@ def _entity(delivery: Delivery, context: SendContext) -> ApiCall:
 
 
 def _read(delivery: Delivery, request: Request, answer: Answer, context: SendContext) -> Reading:
-    return api_calls.read(_entity(delivery, context), answer.status, answer.body, answer.truncated)
+    return api_calls.read(_entity(delivery, context).idempotent, answer.status, answer.body, answer.truncated)
 
 
 def _repeatable(delivery: Delivery, context: SendContext) -> bool:
@@ -53,23 +49,7 @@ def _report(result: Result, now: str) -> list[Outgoing]:
     action: CallApi = result.delivery.content()
     if action.reply_to is not None:
         return [reports.call_reply(result, action.reply_to)]
-    body = inbound.CallResult(
-        **reports.place(result.delivery, now),
-        action_id=action.id,
-        wait=action.wait,
-        outcome=_outcome(result),
-        status=result.status,
-        body=result.answer,
-        error=None if result.outcome == "succeeded" else reports.failure(result),
-        response=action.response,
-    )
-    return [reports.to_engine(result.delivery, body, now)]
-
-
-def _outcome(result: Result) -> Literal["ok", "timeout", "error"]:
-    if result.outcome == "succeeded":
-        return "ok"
-    return "timeout" if result.code in ("timeout", "expired") else "error"
+    return [reports.call_result(result, now, wait=action.wait, response=action.response)]
 
 
 KIND = DeliveryKind(
@@ -79,7 +59,7 @@ KIND = DeliveryKind(
     target=_target,
     limits=_limits,
     expires=api_calls.expires,
-    schedule=Schedule((0.5, 1, 2, 4, 8), repeat_last=True),
+    schedule=api_calls.SCHEDULE,
     request=_request,
     read=_read,
     repeatable=_repeatable,

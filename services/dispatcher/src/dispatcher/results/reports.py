@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
@@ -107,6 +107,23 @@ def found(type: EventType, delivery: Delivery, data: Mapping[str, Any], now: str
     """An event about the delivery's target: for the outside, and for the registry, which marks the target."""
     told = event(type, delivery, data, now, key=delivery.target)
     return [told, told._replace(topic=findings.TOPIC.name)]
+
+
+def call_result(result: Result, now: str, *, wait: str, response: Literal["envelope", "raw"] | None = None) -> Outgoing:
+    """The answer to the step that waits for it."""
+    succeeded = result.outcome == "succeeded"
+    outcome: Literal["ok", "timeout", "error"] = "timeout" if result.code in ("timeout", "expired") else "error"
+    body = inbound.CallResult(
+        **place(result.delivery, now),
+        action_id=result.delivery.id,
+        wait=wait,
+        outcome="ok" if succeeded else outcome,
+        status=result.status,
+        body=result.answer,
+        error=None if succeeded else failure(result),
+        response=response,
+    )
+    return to_engine(result.delivery, body, now)
 
 
 def failure(result: Result) -> inbound.CallFailure:

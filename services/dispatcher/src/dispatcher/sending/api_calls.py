@@ -11,7 +11,8 @@ import orjson
 from contracts.actions import ActionBase, CallApi
 from contracts.registry import HIDDEN, ApiCall
 from dispatcher.model.catalogue import Catalogue
-from dispatcher.model.delivery import Delivery
+from dispatcher.model.delivery import Delivery, Limits
+from dispatcher.model.retry_schedule import Schedule
 from dispatcher.requests import Reading, Request, checked_headers, checked_url, merged, shown_headers
 from servicekit.web.problems import ProblemError
 from servicekit.web.requests import parse_json
@@ -20,6 +21,9 @@ ANSWER_LIMIT = 64 * 1024
 """Bytes of an answer; the HTTP client reads no more."""
 CALL_SECONDS = 30.0
 """The whole life of what somebody waits for."""
+SCHEDULE = Schedule((0.5, 1, 2, 4, 8), repeat_last=True)
+LIMITS = Limits(32)
+USUAL_HEADERS = {"Accept": "application/json", "User-Agent": "Switchhook/1"}
 _HIDDEN_ENCODED = quote_plus(HIDDEN)
 NOBODY_WAITS = "Whoever asked for it no longer waits."
 """Why a finished call is not made again."""
@@ -35,10 +39,7 @@ def request(delivery: Delivery, catalogue: Catalogue) -> Request:
     action: CallApi = delivery.content()
     call = catalogue.api_call(action.api_call_id, delivery.project_id)
     values = catalogue.sent_values(call)
-    usual = {"Accept": "application/json", "User-Agent": "Switchhook/1"}
-    own = {"Idempotency-Key": delivery.id, "Switchhook-Hops": str(delivery.hops + 1)}
-    if delivery.traceparent:
-        own["traceparent"] = delivery.traceparent
+    usual, own = USUAL_HEADERS, own_headers(delivery)
     if call.method == "POST":
         own["Content-Type"] = "application/json"
     url, body = _target(call.method, values.url, {**values.params, **action.params})
@@ -50,6 +51,12 @@ def request(delivery: Delivery, catalogue: Catalogue) -> Request:
     ), catalogue)  # fmt: skip
 
 
+def own_headers(delivery: Delivery) -> dict[str, str]:
+    """What no configuration sets: every attempt has the same Idempotency-Key."""
+    own = {"Idempotency-Key": delivery.id, "Switchhook-Hops": str(delivery.hops + 1)}
+    return own | ({"traceparent": delivery.traceparent} if delivery.traceparent else {})
+
+
 def _target(method: str, url: str, params: dict[str, Any]) -> tuple[str, bytes | None]:
     """URL and body with the parameters where they belong."""
     return (with_query(url, params), None) if method == "GET" else (url, orjson.dumps(params))
@@ -57,19 +64,24 @@ def _target(method: str, url: str, params: dict[str, Any]) -> tuple[str, bytes |
 
 def with_query(url: str, params: dict[str, Any]) -> str:
     """The URL with the parameters behind its own query; lists repeat their name, objects are JSON, null is left out."""
-    pairs = [(name, _text(item)) for name, value in params.items() for item in _items(value)]
-    if not pairs:
+    added = pairs(params)
+    if not added:
         return url
     parts = urlsplit(url)
-    query = "&".join(filter(None, (parts.query, urlencode(pairs).replace(_HIDDEN_ENCODED, HIDDEN))))
+    query = "&".join(filter(None, (parts.query, urlencode(added).replace(_HIDDEN_ENCODED, HIDDEN))))
     return urlunsplit(parts._replace(query=query))
 
 
-def read(call: ApiCall, status: int, body: bytes, truncated: bool) -> Reading:
-    """What an API's answer means; only 2xx with JSON is one. Server errors may be tried again if the call allows it."""
+def pairs(params: dict[str, Any]) -> list[tuple[str, str]]:
+    """Parameters as a query or a form has them."""
+    return [(name, _text(item)) for name, value in params.items() for item in _items(value)]
+
+
+def read(idempotent: bool, status: int, body: bytes, truncated: bool) -> Reading:
+    """What an API's answer means; only 2xx with JSON is one. Server errors may be tried again where that does no harm."""
     if not 200 <= status < 300:
         broken = status >= 500 or status in (408, 429)
-        verdict: Literal["retry", "exhausted"] = "retry" if broken and call.idempotent else "exhausted"
+        verdict: Literal["retry", "exhausted"] = "retry" if broken and idempotent else "exhausted"
         reading = Reading(verdict, f"http-{status}", f"The API answered {status}.", destination_failed=status >= 500)
         reading.answer = _json(body)[0]
         return reading

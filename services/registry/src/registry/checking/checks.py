@@ -63,6 +63,11 @@ class Checks:
         found: set[str] = await self._made("called_apis", document)
         return found
 
+    async def secrets_sent(self, document: Document) -> set[tuple[str, str]]:
+        """See values.flow_documents.secrets_sent."""
+        found: set[tuple[str, str]] = await self._made("secrets_sent", document)
+        return found
+
     async def segments_asked(self, document: Document) -> set[str]:
         """See values.flow_documents.segments_asked."""
         found: set[str] = await self._made("segments_asked", document)

@@ -1,10 +1,12 @@
-"""The secrets that API calls and endpoints name, each bound to the hosts that it goes to.
+"""The secrets that API calls, endpoints and flows name, each bound to the hosts that it goes to.
 
 The first that names a secret says where it goes; later only who knows its value may. So it is not had by who may define
-API calls or endpoints, and does not know it.
+API calls, endpoints or flows, and does not know it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterable
 
 from contracts.registry import ApiCall, Endpoint, Secret, in_project
 from contracts.web_url import origin_of
@@ -21,6 +23,11 @@ async def of_sender(unit: Unit, entity: ApiCall | Endpoint) -> list[Secret]:
         named[entity.auth_secret] = "/auth"
     host = origin_of(entity.url)
     return [await _bound(unit, name, pointer, host) for name, pointer in sorted(named.items())]
+
+
+async def of_flow(unit: Unit, sent: Iterable[tuple[str, str]]) -> list[Secret]:
+    """The secrets that a flow sends, (name, host), each of which may be sent there from now on. Raises ProblemError 422."""
+    return [await _bound(unit, name, "/document", host) for name, host in sorted(sent)]
 
 
 async def as_it_was(unit: Unit, call: ApiCall) -> None:

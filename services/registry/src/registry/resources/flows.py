@@ -10,10 +10,11 @@ from channels.discovery import Connectors
 from channels.limits import Limits
 from contracts.cloudevents import rfc3339
 from contracts.ids import uuid7
-from contracts.registry import ApiCall, Bot, Channel, Entity, Flow, FlowVersion, Segment, Trigger, in_project
+from contracts.registry import ApiCall, Bot, Channel, Entity, Flow, FlowVersion, Secret, Segment, Trigger, in_project
 from flowlang.building.compiler import KnownNames
 from registry import errors
 from registry.entities import Stored
+from registry.resources import bound_secrets
 from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.resources.segments import IN_FLOWS
@@ -218,6 +219,7 @@ async def _go_live(unit: Unit, entity: Flow, document: Document, extra: dict[str
         segment = await postgres_entities.find_unique(unit.connection, Segment, in_project(entity.project_id, name))
         if segment is not None:
             uses.append(segment.entity)
+    uses += await bound_secrets.of_flow(unit, await unit.site.checks.secrets_sent(document))
     await unit.save(entity, extra=extra | _about(document), uses=uses)
 
 
@@ -270,6 +272,7 @@ async def _known_names(unit: Unit, bot_id: str, flow_id: str | None, slug: str) 
     flows = await postgres_entities.matching(unit.connection, Flow, unit.project, {"bot_id": bot_id})
     segments = await postgres_entities.matching(unit.connection, Segment, unit.project, {})
     channels = await postgres_entities.matching(unit.connection, Channel, unit.project, {"bot_id": bot_id})
+    secrets = await postgres_entities.matching(unit.connection, Secret, unit.project, {})
     limits_of = _limits(unit.site.connectors, {channel.entity.type for channel in channels})
     return KnownNames(
         api_calls=frozenset(call.entity.name for call in calls),
@@ -278,6 +281,7 @@ async def _known_names(unit: Unit, bot_id: str, flow_id: str | None, slug: str) 
             unit, [one for one in flows if flow_id != one.id and (flow_id or one.entity.slug != slug)]
         ),
         title_limits={type: limits.button_title for type, limits in limits_of.items() if limits.button_title},
+        secrets={secret.entity.name: secret.entity.hosts for secret in secrets},
         segments={segment.entity.name: segment.extra[IN_FLOWS] for segment in segments},
         text_limits={type: limits.text[:2] for type, limits in limits_of.items() if limits.text},
     )

@@ -20,6 +20,7 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "read": flow_documents.read,
     "problems": _problems,
     "called_apis": flow_documents.called_apis,
+    "secrets_sent": flow_documents.secrets_sent,
     "segments_asked": flow_documents.segments_asked,
     "webhook_entry": flow_documents.webhook_entry,
     "filter": expressions.wrong_filter,

@@ -9,6 +9,7 @@ import orjson
 from pydantic import TypeAdapter, ValidationError
 
 from contracts.registry import ENTITY_LIMIT
+from contracts.web_url import origin_of
 from flowlang.building.compiler import Compiler, KnownNames
 from flowlang.language import document as flow_document
 from flowlang.language.build import build_all
@@ -70,6 +71,15 @@ def called_apis(document: Document) -> set[str]:
     except FlowInvalid:
         return set()
     return {name for node in nodes.values() for name in node.api_calls()}
+
+
+def secrets_sent(document: Document) -> set[tuple[str, str]]:
+    """(name, host that it goes to) of the secrets that its nodes send; none where it is no sound document."""
+    try:
+        nodes = flow_document.load(document).nodes
+    except FlowInvalid:
+        return set()
+    return {(name, origin_of(url)) for node in nodes.values() for name, url in node.secrets_sent()}
 
 
 def segments_asked(document: Document) -> set[str]:
