@@ -353,7 +353,7 @@ class Tools:
     """What the engine lends to a turn; all of it pure.
 
     `sign_link(kind, payload) -> url`: kind `command` {command, person, content, redirect_to, expires_at, single_use,
-    confirm, jti} or `redirect` {url, node, flow, jti}. `bot` {id, name, variables}, `channel` {id, type, name,
+    confirm, jti} or `redirect` {url, node, flow, expires_at, jti}. `bot` {id, name, variables}, `channel` {id, type, name,
     text_limit: flowlang.running.parts.TextLimit or None}.
     """
 

@@ -108,6 +108,14 @@ def test_urls_are_signed_with_the_link_key_only(view: ViewInMemory) -> None:
     asked = {"command": "/x", "jti": "j"}
     with pytest.raises(ValueError, match="SWITCHHOOK_LINK_KEY"):
         catalogue_on(view).around(CONVERSATION).tools.sign_link("command", asked)
-    tools = catalogue_on(view, keys=LinkKeys("k" * 32)).around(CONVERSATION).tools
+    keys = LinkKeys("k" * 32)
+    tools = catalogue_on(view, keys=keys).around(CONVERSATION).tools
     assert tools.sign_link("command", asked).startswith("http://test/v1/w/")
-    assert tools.sign_link("redirect", {"url": "https://example.com", "jti": "j"}).startswith("http://test/v1/r/")
+    payload = {"url": "https://example.com", "node": "n", "expires_at": "2026-11-28T12:00:00.000Z", "jti": "j"}
+    link = tools.sign_link("redirect", payload)
+    assert link.startswith("http://test/v1/r/")
+    opened = keys.open_link(link.removeprefix("http://test/v1/r/"), "r")
+    assert opened is not None
+    assert {name: opened.payload.get(name) for name in ("url", "node", "expires_at")} == {
+        name: payload[name] for name in ("url", "node", "expires_at")
+    }

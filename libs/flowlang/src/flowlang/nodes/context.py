@@ -87,8 +87,8 @@ class StepContext(Scopes, Protocol):
     def post_webhook(self, title: str, url: str, format: str) -> None:
         """Post to an inline URL. Raises NodeError past the limit of a turn."""
 
-    def redirect(self, url: str) -> str:
-        """A tracked link to `url`."""
+    def redirect(self, url: str, expires_in: timedelta | None = None) -> str:
+        """A tracked link to `url`, which works so long."""
 
     def link(self, kind: Literal["command", "redirect"], payload: dict[str, Any]) -> str:
         """A signed URL, with an id of its own; see `model.Tools.sign_link`."""

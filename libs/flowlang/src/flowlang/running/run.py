@@ -266,10 +266,11 @@ class Run:
         """Post to an inline URL."""
         self.emit(PostWebhook(title, url, format, self.node.id, self.graph.ref, self.contact))
 
-    def redirect(self, url: str) -> str:
+    def redirect(self, url: str, expires_in: timedelta | None = None) -> str:
         """A tracked link to `url`."""
         place = {"node": self.node.id, "flow": self.graph.ref, "conversation": self.conversation.key}
-        return self.link("redirect", {"url": url, **place, "contact_id": self.contact.id or None})
+        until = clock.after(self.now, expires_in) if expires_in else None
+        return self.link("redirect", {"url": url, **place, "contact_id": self.contact.id or None, "expires_at": until})
 
     def link(self, kind: Literal["command", "redirect"], payload: dict[str, Any]) -> str:
         """A signed URL, with an id of its own."""

@@ -54,4 +54,5 @@ def _redirect(bot_id: str, payload: dict[str, Any]) -> RedirectLink:
         url=payload["url"],
         contact_id=payload.get("contact_id"),
         node=payload.get("node"),
+        expires_at=payload.get("expires_at"),
     )
