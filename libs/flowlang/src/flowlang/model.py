@@ -85,7 +85,7 @@ class Conversation:
     next_seq: int = 1
     session: Session | None = None
     stack: list[Session] = field(default_factory=list)
-    """Waiting sessions that the present one interrupted, innermost last; they share its memory."""
+    """Waiting sessions that the present one interrupted, innermost last; they share its memory, and hold none themselves."""
     queued: list[dict[str, Any]] = field(default_factory=list)
     """Events that wait while a call is in flight (`while_waiting: queue`)."""
     reachable: str = "unknown"

@@ -44,6 +44,26 @@ def test_a_trigger_while_a_question_waits_runs_and_the_question_goes_on_with_the
     assert t.texts == ["Got tea, heard"]
 
 
+@pytest.mark.parametrize("ends", ["answer", "expiry"])
+def test_a_full_memory_that_is_shared_is_stored_once_and_is_there_afterwards(talk: Any, ends: str) -> None:
+    """The helper holds the state to its limit after each turn."""
+    input = {"type": "text", "save_to": "memory.answer", "max_length": 16_000}
+    nodes = NODES | {"first": ask("keep", input=input), "keep": {"type": "set", "values": {"memory.pad": "{{ memory.answer }}"}, "ports": {"next": "ask"}}}  # fmt: skip
+    t = talk({"first": nodes.pop("first"), **nodes}, TRIGGERS, session_ttl="PT30M")
+    t.say("/go")
+    t.say("x" * 16_000)
+    t.now = "2026-11-21T12:20:00Z"
+    t.start("call")
+    assert (t.waits_at, len(t.conversation.stack)) == ("call", 1)
+    if ends == "answer":
+        t.api_answers({"memory": {"news": "heard"}})
+    else:
+        session = t.conversation.session
+        session.expires_at, t.conversation.stack[0].expires_at = t.now, "2026-11-22T12:00:00Z"
+        t.start("news")
+    assert (t.waits_at, len(t.memory["pad"]), t.memory["news"]) == ("ask", 16_000, "heard")
+
+
 def test_a_trigger_that_comes_to_a_wait_of_its_own_ends_the_older(talk: Any) -> None:
     t = talk(NODES, TRIGGERS)
     t.say("/go")

@@ -49,7 +49,8 @@ def launch(run: Run, graph: Graph, trigger: str, trigger_type: str) -> None:
 
 
 def _interrupt(run: Run, session: Session) -> None:
-    """Let the session wait below the one that begins."""
+    """Let the session wait below the one that begins, which has its memory: kept twice, a full one would be past a state's limit."""
+    session.memory = {}
     stack = [*run.conversation.stack, session]
     run.conversation.stack = stack[-MOST_INTERRUPTED:]
     for older in stack[:-MOST_INTERRUPTED]:
@@ -110,10 +111,15 @@ def fail(run: Run) -> None:
 def _leave(run: Run, session: Session) -> None:
     stop_waiting(run, session)
     _end_expiry(run, session)
+    _go_back(run, session)
+
+
+def _go_back(run: Run, session: Session) -> None:
+    """The session that this one interrupted waits on, with the memory as it is now."""
     stack = run.conversation.stack
     below = copy_session(stack[-1]) if stack else None
     if below is not None:
-        below.memory = session.memory
+        below.memory = session.frames[0].memory if session.frames else session.memory
         run.conversation.stack = stack[:-1]
     run.stand_in(below)
 
@@ -160,9 +166,7 @@ def expire_overdue(run: Run) -> None:
     session = conversation.session
     if session is not None and clock.moment(session.expires_at) <= now:
         _forget(run, session, "expired")
-        stack = conversation.stack
-        run.stand_in(copy_session(stack[-1]) if stack else None)
-        conversation.stack = stack[:-1]
+        _go_back(run, session)
 
 
 def answer(run: Run, session: Session, status: str, *, goes_on: bool = False) -> None:
