@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 import pytest
 
-from contracts.actions import CallApi, HttpRequest, SendMessage, action_type
+from contracts.actions import CallApi, SendMessage, action_type
 from contracts.cloudevents import headers
 from contracts.inbound import InboundAdapter
 from dispatcher.intake.actions_handler import ActionsHandler
@@ -32,9 +32,11 @@ def record(value: bytes, model: Any = CallApi, key: bytes | None = KEY.encode())
     return Record("actions", 0, 1, 1, key, value, tuple(about))
 
 
-@pytest.mark.parametrize("model", [CallApi, HttpRequest])
-def test_who_waits_for_it_gets_an_error(model: Any) -> None:
-    (made,) = answer(record(orjson.dumps(CALL), model), "It could not be made.")
+@pytest.mark.parametrize("type", ["action.call_api", "action.http_request", "action.of_tomorrow"])
+def test_who_waits_for_it_gets_an_error(type: str) -> None:
+    about = headers(id="a", type=type, source="test", time="now")
+    dead = Record("actions", 0, 1, 1, KEY.encode(), orjson.dumps(CALL), tuple(about))
+    (made,) = answer(dead, "It could not be made.")
     body = InboundAdapter.validate_json(made.value or b"")
     assert (made.topic, made.key) == ("switchhook.inbound.v1", KEY.encode())
     assert (body.kind, body.outcome, body.wait, body.action_id, body.peer_id, body.hops) == (
@@ -46,7 +48,7 @@ def test_who_waits_for_it_gets_an_error(model: Any) -> None:
 @pytest.mark.parametrize(
     "dead",
     [
-        record(orjson.dumps(CALL), SendMessage),
+        record(orjson.dumps({name: value for name, value in CALL.items() if name != "wait"}), SendMessage),
         record(b"not json"),
         record(b"[1]"),
         record(orjson.dumps(CALL | {"wait": 7})),

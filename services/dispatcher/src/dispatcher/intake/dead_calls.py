@@ -1,4 +1,7 @@
-"""A call that becomes no delivery is answered all the same: the conversation that waits for it goes on by its error port."""
+"""A call that becomes no delivery is answered all the same: the conversation that waits for it goes on by its error port.
+
+A call is any action with a `wait`, also one of a kind that this dispatcher does not know.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,11 @@ import orjson
 from pydantic import ValidationError
 
 from contracts import inbound
-from contracts.actions import CallApi, HttpRequest, action_type
 from contracts.cloudevents import headers, now_text
 from contracts.ids import derived_id, split_conversation_key
 from servicekit.kafka.records import Outgoing, Record
 
 CODE = "dead-letter"
-_TYPES = frozenset(action_type(action).encode() for action in (CallApi, HttpRequest))
 
 
 def answer(record: Record, why: str) -> list[Outgoing]:
@@ -22,8 +23,6 @@ def answer(record: Record, why: str) -> list[Outgoing]:
 
     Its event id is that of the call's own answer: should the call be released and made, that comes too late.
     """
-    if dict(record.headers).get("ce_type") not in _TYPES:
-        return []
     try:
         body, now = orjson.loads(record.value or b""), now_text()
         result = _result(body, (record.key or b"").decode(), why, now)
