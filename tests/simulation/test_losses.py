@@ -278,7 +278,7 @@ def a_line_of_an_import_is_not_remembered(patch: pytest.MonkeyPatch) -> None:
         (a_turn_that_is_ready_in_time_costs_patience, BESIDE_SLOW_ONES, 0),
         (turns_queue_behind_their_projects_slow_ones, BESIDE_SLOW_ONES, 0),
         (a_freeze_while_code_runs_is_charged_to_its_project, Profile(freeze=0.006, seconds=12.0, **PROGRAMS), 16),
-        (a_wake_that_is_old_drops_the_turn_that_its_batch_deferred, TURNS_WITHOUT_ANSWER, 3),
+        (a_wake_that_is_old_drops_the_turn_that_its_batch_deferred, TURNS_WITHOUT_ANSWER, 51),
         (a_partition_begins_anew_while_a_batch_of_it_is_in_hand, SHAKEN, 0),
         (a_timer_that_was_held_is_not_known_when_it_is_released, BAD_RELEASE, 4),
         (every_failure_is_a_records_own, BAD_RELEASE, 0),
