@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from contracts.cloudevents import header
-from contracts.ids import NOBODY
+from contracts.ids import NOBODY, split_conversation_key
 from flow_engine.catalogue.port import Retired
 from flow_engine.errors import StaleContact, StaleConversation
 from flow_engine.state import listeners, stored_state
@@ -23,7 +23,7 @@ from flow_engine.state.broadcasts import Recipient, RecipientKey
 from flow_engine.state.ids import as_uuid, conversation_id
 from flow_engine.state.json_text import encode
 from flow_engine.state.rows import LogRow, MessageRow, TimerRow, TurnOf
-from flow_engine.state.work import Erased, LoadedConversation, Outcome, PersonKept, Work
+from flow_engine.state.work import Erased, Erasing, LoadedConversation, Outcome, PersonKept, Work
 from flow_engine.store.erasures import is_named, name_key
 from flow_engine.store.event_log import outcome
 from flow_engine.store.held import ROW_BYTES, digest_of, project_of
@@ -31,6 +31,7 @@ from flow_engine.store.loading import chat_message
 from flow_engine.store.port import (
     BACKLOG_BYTES,
     BACKLOG_LIMIT,
+    EVENT,
     Conversations,
     DueTimers,
     FiredTimer,
@@ -145,16 +146,20 @@ class ConversationsInMemory(ContactsInMemory):
             for kind, value in person.names:
                 self.erased[name_key(erasing.bot_id, kind, value)] = Erased(erasing.before, 0, 1, b"")
         if not erasing.is_repeat:
-            self._erase_key(erasing.key)
+            self._erase_key(erasing)
             self.erased[erasing.key] = Erased(erasing.before, erasing.version, erasing.next_seq, erasing.seen)
         self.erasures.get(erasing.erasure, {}).get(erasing.key, set()).add("flow-engine")
 
-    def _erase_key(self, key: str) -> None:
-        id = conversation_id(key)
+    def _erase_key(self, erasing: Erasing) -> None:
+        key, id = erasing.key, conversation_id(erasing.key)
         for kept in (self.conversations, self.waiting, self.messages):
             kept.pop(id, None)
         self.armed = {timer: one for timer, one in self.armed.items() if one.row.key != key}
-        self.log = {event: row for event, row in self.log.items() if row.conversation != id}
+        events = [event for event, row in self.log.items() if row.conversation == id]
+        if split_conversation_key(key)[1] == NOBODY:
+            marks = (name_key(erasing.bot_id, EVENT, event) for event in events)
+            self.erased.update(dict.fromkeys(marks, Erased(erasing.before, 0, 1, b"")))
+        self.log = {event: row for event, row in self.log.items() if event not in events}
 
     def _stale(self, loaded: LoadedConversation) -> bool:
         """Whether its row is not to be written. Raises StaleConversation when it is not as it was read."""

@@ -12,7 +12,8 @@ from flow_engine.state.pseudonyms import Pseudonyms
 from flow_engine.store import log_partitions
 from servicekit.loop.batches import Connection
 
-PSEUDONYMS = Pseudonyms(SecretStr("k" * 32))
+LINK_KEY = "k" * 32
+PSEUDONYMS = Pseudonyms(SecretStr(LINK_KEY))
 SETTINGS = {"search_path": "flow_engine", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
 _TABLES = "conversation, contact, contact_term, identity, timer, message, event_log, held, outbox, checkpoint, erasure, erasure_key, erased"
 

@@ -40,6 +40,26 @@ async def erase(world: EngineWorld, contact: str) -> dict[str, Any]:
     return told
 
 
+async def imported(
+    world: EngineWorld, *profiles: dict[str, str], file: str | None = None, **when: str
+) -> list[dict[str, Any]]:
+    """What is told of each line; of a `file` that has a key it is known again."""
+    own = file or str(uuid4())
+    digest = {"digest": file} if file else {}
+    lines = [
+        {"line": number, "event_id": derived_id(own, number), "profile": profile, **digest}
+        for number, profile in enumerate(profiles, 1)
+    ]
+    reply = REPLY | {"request_id": str(uuid4())}
+    key = f"{BOT}/-/{own}"
+    await world.send("contact_import", "-", channel="-", key=key, lines=lines, reply_to=reply, **when)
+    return list(world.bodies("replies")[-1]["lines"])
+
+
+def refusals(told: list[dict[str, Any]]) -> list[str | None]:
+    return [one.get("problem", {}).get("type") for one in told]
+
+
 def answer_of(world: EngineWorld, wait: str, **more: Any) -> dict[str, Any]:
     call = world.bodies("actions")[-1]
     return {"action_id": call["id"], "wait": wait, "outcome": "ok", "status": 200, "body": {"left": 3}, **more}
@@ -108,21 +128,60 @@ class ErasingSuite:
     async def test_nothing_older_makes_who_was_erased_anew(self, world: EngineWorld) -> None:
         who = {"external_id": "c-7", "phone": "+371 2000 0000"}
         await erase(world, await make(world, profile=who))
-
-        async def line(number: int, profile: dict[str, str], **when: str) -> dict[str, Any]:
-            reply = REPLY | {"request_id": str(uuid4())}
-            lines = [{"line": number, "event_id": str(uuid4()), "profile": profile}]
-            key = f"{BOT}/-/file-{number}"
-            await world.send("contact_import", "-", channel="-", key=key, lines=lines, reply_to=reply, **when)
-            (told,) = world.bodies("replies")[-1]["lines"]
-            return dict(told)
-
-        for number, profile in enumerate((who, {"phone": who["phone"]})):
+        other = await make(world, profile={"external_id": "c-8"})
+        for profile in (who, {"phone": who["phone"]}):
             refused = await write(world, str(uuid4()), create=True, profile=profile)
             assert (refused["status"], refused["problem"]["type"]) == ("rejected", "contact-not-found")
-            assert (await line(number, profile))["problem"]["type"] == "contact-not-found"
+        told = await imported(world, who, {"phone": who["phone"]}, {"external_id": "c-8", "phone": who["phone"]})
+        assert refusals(told) == ["contact-not-found", "contact-not-found", None]
+        assert told[2]["contact_id"] == other
+        assert len(world.events("contact.created")) == 2
+        assert refusals(await imported(world, who, received_at=AFTER)) == [None]
+
+    async def test_the_first_message_of_another_conversation_that_is_older_begins_nothing(
+        self, world: EngineWorld
+    ) -> None:
+        for place, who in enumerate(({"external_id": "c-7"}, {"phone": "+371 2000 0000"})):
+            vouched: dict[str, Any] = {"profile": who, "verified": list(who)}
+            one, another = f"p{place}", f"q{place}"
+            await world.say("hello?", one, **vouched)
+            await erase(world, (await world.contact(one)).id)
+            await world.say("hello?", another, **vouched)
+            assert (await world.stored(another)).loaded is None
+            await world.say("hello?", another, received_at=AFTER, **vouched)
+            assert (await world.stored(another)).loaded is not None
+
+    async def test_a_file_that_is_sent_again_under_its_key_makes_nobody_who_was_erased(
+        self, world: EngineWorld
+    ) -> None:
+        """Not those whom it made, nor whom it changed, nor who was refused because they had been erased."""
+        known = await make(world, profile={"external_id": "c-1"})
+        lines = ({"external_id": "c-1", "name": "Anna"}, {"external_id": "c-2"}, {"name": "Ben"}, {"name": "Cora"})
+        first = await imported(world, *lines, file="file-1")
+        assert (refusals(first), first[0]["contact_id"]) == ([None] * 4, known)
+        for told in first[:3]:
+            await erase(world, told["contact_id"])
+        late = await imported(world, *lines[:2], file="file-2")
+        assert refusals(late) == ["contact-not-found"] * 2
+        somebody_new = await make(world, profile={"external_id": "c-1"}, received_at=AFTER)
+        made = len(world.events("contact.created"))
+        again = await imported(world, *lines, file="file-1", received_at=AFTER)
+        assert refusals(again) == ["contact-not-found"] * 3 + [None]
+        assert again[3]["contact_id"] == first[3]["contact_id"]
+        assert await imported(world, *lines[:2], file="file-2", received_at=AFTER) == late
+        assert len(world.events("contact.created")) == made
+        async with world.store.reading() as reads:
+            found = await reads.contacts([(BOT, somebody_new)])
+        assert found[somebody_new].contact.profile == {"external_id": "c-1"}
+
+    async def test_a_contact_create_that_comes_again_makes_nobody_who_was_erased(self, world: EngineWorld) -> None:
+        own, event = str(uuid4()), str(uuid4())
+        asked: dict[str, Any] = {"create": True, "profile": {"name": "Ben"}, "id": event, "request_digest": "d"}
+        await erase(world, (await write(world, own, **asked))["contact_id"])
+        for at in ({}, {"received_at": AFTER}):
+            again = await write(world, own, **asked, **at)
+            assert (again["status"], again["problem"]["type"]) == ("rejected", "contact-not-found")
         assert len(world.events("contact.created")) == 1
-        assert "problem" not in await line(9, who, received_at=AFTER)
 
     async def test_a_session_that_waits_goes_with_its_timers(self, world: EngineWorld) -> None:
         await world.say("/later", profile={"name": "Anna"})

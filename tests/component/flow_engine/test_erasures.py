@@ -12,17 +12,21 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from contracts import inbound
 from contracts.ids import derived_id
 from contracts.topics import TOPICS
 from flow_engine.errors import StaleContact
 from flow_engine.state.ids import conversation_id
+from flow_engine.state.pseudonyms import Pseudonyms
+from flow_engine.store import erasures, loading
 from flow_engine.store.erasures import STORES
+from flow_engine.store.port import Name
 from servicekit.kafka.records import Outgoing
 from support.conversation_store_suite import conversation, work_of
 from support.data_api import KafkaOfWorld, data_api, token
-from support.engine_database import PSEUDONYMS, engine_pool
+from support.engine_database import LINK_KEY, PSEUDONYMS, engine_pool
 from support.engine_world import BOT, EngineWorld
 from support.tables_of_people import holding, of_people
 
@@ -48,8 +52,9 @@ async def http(
         yield client
 
 
-async def met(world: EngineWorld, http: httpx.AsyncClient, **more: Any) -> str:
-    await world.say("hello?", profile={"name": "Anna"}, **more)
+async def met(world: EngineWorld, http: httpx.AsyncClient, external_id: str | None = None, **more: Any) -> str:
+    who: dict[str, Any] = {"external_id": external_id} if external_id else {}
+    await world.say("hello?", profile={"name": "Anna", **who}, verified=list(who), **more)
     (anna,) = (await http.get("/v1/contacts", params={"q": "anna"})).json()["items"]
     return str(anna["id"])
 
@@ -172,6 +177,19 @@ async def test_what_is_kept_of_a_key_names_nobody(
     kept = {row["pseudonym"] for row in await pool.fetch("SELECT pseudonym FROM erased")}
     assert PSEUDONYMS.of(f"{BOT}/web-1/peer-of-anna") in kept
     assert await holding(pool, "flow_engine", "peer-of-anna") == set()
+
+
+async def test_a_former_link_key_still_knows_who_was_erased(
+    world: EngineWorld, http: httpx.AsyncClient, pool: asyncpg.Pool[asyncpg.Record]
+) -> None:
+    name = Name(BOT, "external_id", "c-7")
+    await http.delete(f"/v1/contacts/{await met(world, http, external_id=name.value, peer='p7')}")
+    for link_key, is_known in ((f"{'n' * 32},{LINK_KEY}", True), ("n" * 32, False)):
+        pseudonyms = Pseudonyms(SecretStr(link_key))
+        async with pool.acquire() as connection:
+            found = await loading.load(connection, [key := f"{BOT}/web-1/p7"], pseudonyms)
+            assert (found[key].erased is not None) == is_known
+            assert (name in await erasures.names(connection, [name], pseudonyms)) == is_known
 
 
 async def test_every_table_that_knows_people_says_how_they_are_erased(pool: asyncpg.Pool[asyncpg.Record]) -> None:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from contracts.ids import NOBODY, split_conversation_key
 from contracts.inbound import Erase
-from flow_engine.batch.loading import LoadedBatch
-from flow_engine.batch.person_lookup import as_id, is_of_contact, makes_anew, named
+from flow_engine.batch.loading import LoadedBatch, may_make
+from flow_engine.batch.person_lookup import as_event, as_id, makes_anew, named
 from flow_engine.batch.without_turn import outputs_for
 from flow_engine.state.ids import as_uuid
 from flow_engine.state.json_text import encode
@@ -36,7 +36,7 @@ def is_of_before(arrived: Arrived, batch: LoadedBatch) -> bool:
         name = named(arrived)
         erased = batch.erased_names.get(name) if name else None
         return erased is not None and str(body.received_at) < erased.before
-    if is_of_contact(arrived) and body.create and makes_anew(arrived, batch.erased_names):
+    if batch.erased_names and _is_of_erased(arrived, batch):
         return True
     erased = batch.work.erased.get(arrived.key)
     if erased is None or body.kind == "erasure_done":
@@ -45,6 +45,13 @@ def is_of_before(arrived: Arrived, batch: LoadedBatch) -> bool:
         return True
     is_old_message = body.kind == "message_result" and body.seq < erased.next_seq
     return bool(is_old_message or body.received_at < erased.before)
+
+
+def _is_of_erased(arrived: Arrived, batch: LoadedBatch) -> bool:
+    """Whether it would make somebody anew, or has come again since its contact was erased."""
+    if as_event(arrived) in batch.erased_names:
+        return True
+    return may_make(arrived, batch.work) and makes_anew(arrived, batch.erased_names)
 
 
 def erase(arrived: Arrived, batch: LoadedBatch) -> None:

@@ -13,8 +13,10 @@ from typing import Any
 from contracts.ids import NOBODY
 from contracts.inbound import ContactUpdate, ImportedContact
 from contracts.people import identifier
-from flow_engine.batch.person_lookup import as_id, makes_anew
+from flow_engine.batch.person_lookup import as_event, as_id, makes_anew
 from flow_engine.state.ids import as_uuid, conversation_id
+from flow_engine.state.json_text import encode
+from flow_engine.state.rows import LogRow
 from flow_engine.state.seen import fingerprint
 from flow_engine.state.work import Erased, LoadedConversation, Outcome, Work
 from flow_engine.store.port import Name, Reads
@@ -52,6 +54,11 @@ class Line(Arrived):
 def is_line(arrived: Arrived) -> bool:
     """Whether it is a line of an import, and no record."""
     return isinstance(arrived, Line)
+
+
+def names_no_id(arrived: Arrived) -> bool:
+    """Whether it is a line that makes a contact where nobody has its external id."""
+    return isinstance(arrived, Line) and arrived.contact_id is None
 
 
 async def load(reads: Reads, work: Work, arrived: list[Arrived]) -> dict[str, list[Line]]:
@@ -98,14 +105,25 @@ async def _applied(line: Line, work: Work, turns: Turns, erased: Mapping[Name, E
     if first is not None:
         same = first == line.body.request_digest
         return work.outcomes[line.event_id] if same else answers.refusal(_REUSED)
-    if line.contact_id is None and makes_anew(line, erased):
-        return answers.refusal(GONE)
     id = _contact_of(line, work)
+    if as_event(line) in erased or (id is None and makes_anew(line, erased)):
+        return _refused(line, work)
     line.body = line.body.model_copy(update={"create": id is None})
     await turns.apply(line, _own(line, id), fingerprint(line.event_id), here=True)
     if line.body.request_digest is None:  # Nobody can ask for it, or send it again.
         work.log_rows.pop(as_uuid(line.event_id), None)
     return work.outcomes[line.event_id]
+
+
+def _refused(line: Line, work: Work) -> Outcome:
+    """Its person was erased. Sent again under its key it is refused as well, although it is received later then."""
+    body, outcome = line.body, answers.refusal(GONE)
+    if body.request_digest is not None:
+        said = {"problem": outcome.problem, "token_id": body.token_id, "digest": body.request_digest}
+        logged = encode({name: value for name, value in said.items() if value is not None})
+        work.add_log_row(LogRow(as_uuid(line.event_id), body.project_id, None, outcome.status, logged))
+    work.outcomes[line.event_id] = outcome
+    return outcome
 
 
 def _contact_of(line: Line, work: Work) -> str | None:

@@ -11,7 +11,7 @@ from contracts.ids import split_conversation_key
 from flow_engine.batch import importing, parking
 from flow_engine.batch.held_shares import HeldShares
 from flow_engine.batch.parking import AT_ONCE, MOST_HELD, Redriven, redriven
-from flow_engine.batch.person_lookup import as_id, goes_to_contact, is_of_contact, named, told
+from flow_engine.batch.person_lookup import as_event, as_id, goes_to_contact, is_of_contact, named, told
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.seen import contains, fingerprint
 from flow_engine.state.work import Erased, LoadedConversation, PersonKept, Work
@@ -85,9 +85,7 @@ async def load(
     batch.found = await reads.named(names) if names else {}
     batch.own_ids = await _own_ids(reads, batch.found, arrived)
     lines = [line for lines in batch.imported.values() for line in lines]
-    makers = [one for one in arrived if is_of_contact(one) and one.body.create]
-    names += [name for one in [*makers, *(line for line in lines if not line.contact_id)] for name in told(one)]
-    batch.erased_names = await reads.erased_names(sorted(set(names))) if names else {}
+    batch.erased_names = await _erased_names(reads, batch.work, names, [*arrived, *lines])
     await _load_person(reads, batch, arrived[0])
     for one in arrived:
         if one.person_keyed and len(keys := peer_keys(one.body)) > 1:
@@ -97,6 +95,25 @@ async def load(
             batch.backlogs[(one.key, after)] = await reads.backlog(conversation_id(one.key), after)
     await _load_repeats(reads, batch.work, [*arrived, *lines])
     return batch
+
+
+def may_make(one: Arrived, work: Work) -> bool:
+    """Whether it makes a contact, or begins a conversation with somebody whom another one vouches for."""
+    if importing.is_line(one):
+        return importing.names_no_id(one)
+    if one.person_keyed or one.key not in work.conversations:
+        return False
+    if is_of_contact(one):
+        return bool(one.body.create)
+    return bool(getattr(one.body, "verified", ())) and not work.conversations[one.key].conversation.contact_id
+
+
+async def _erased_names(reads: Reads, work: Work, wanted: list[Name], records: list[Arrived]) -> dict[Name, Erased]:
+    """Of those that are `wanted`, and of those by which records would make somebody anew."""
+    makers = [one for one in records if may_make(one, work)]
+    names = {*wanted, *(name for one in makers for name in told(one))}
+    names |= {as_event(one) for one in makers if one.body.request_digest is not None}
+    return await reads.erased_names(sorted(names)) if names else {}
 
 
 async def _load_conversations(reads: Reads, work: Work, arrived: list[Arrived]) -> None:

@@ -12,9 +12,11 @@ from uuid import UUID
 from contracts import inbound
 from contracts.ids import NOBODY, split_conversation_key
 from contracts.people import IDENTIFIERS, Person, identifier
+from flow_engine.state.ids import as_uuid
 from flow_engine.state.work import Erased
-from flow_engine.store.port import Conversations, Name
+from flow_engine.store.port import EVENT, Conversations, Name
 from flow_engine.turn.event import Arrived
+from flow_engine.turn.people import verified
 from flowlang.model import Refused
 from servicekit.kafka.records import Outgoing
 
@@ -40,10 +42,14 @@ def named(arrived: Arrived) -> Name | None:
 
 
 def told(arrived: Arrived) -> list[Name]:
-    """What a record that may make a contact tells of who it is."""
-    profile = arrived.body.profile
-    given = ((kind, getattr(profile, kind)) for kind in IDENTIFIERS)
-    return [Name(arrived.body.bot_id, kind, value) for kind, raw in given if raw and (value := identifier(kind, raw))]
+    """What a record that may make a contact tells of who it is; of a conversation's person only what somebody vouches for."""
+    kinds = IDENTIFIERS if arrived.body.kind == "contact_update" else arrived.body.verified
+    return [Name(arrived.body.bot_id, *one) for one in verified(arrived.body.profile, kinds)]
+
+
+def as_event(arrived: Arrived) -> Name:
+    """By which a request is known that made or changed a contact, once the contact is erased."""
+    return Name(arrived.body.bot_id, EVENT, as_uuid(arrived.event_id))
 
 
 def makes_anew(arrived: Arrived, erased: Mapping[Name, Erased]) -> bool:

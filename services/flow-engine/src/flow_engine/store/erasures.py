@@ -16,7 +16,7 @@ from flow_engine.state.ids import conversation_id
 from flow_engine.state.pseudonyms import Pseudonyms
 from flow_engine.state.work import Erased, Erasing, PersonKept, Work
 from flow_engine.store import recipients
-from flow_engine.store.port import Name
+from flow_engine.store.port import EVENT, Name
 from servicekit.loop.batches import Connection, Infrastructure
 
 KEPT_DAYS = 15
@@ -48,8 +48,8 @@ _OF_KEY = (
     "DELETE FROM conversation WHERE id = $1",
     "DELETE FROM held WHERE conversation = $1",
     "DELETE FROM message WHERE conversation = $1",
-    "DELETE FROM event_log WHERE conversation = $1",
 )
+_LOG = "DELETE FROM event_log WHERE conversation = $1 RETURNING id"
 _TIMERS = "DELETE FROM timer WHERE key = $1"
 _WAIT_BY_NAME = """
 SELECT conversation, position, convert_from(key, 'UTF8') AS key FROM held
@@ -170,6 +170,10 @@ async def _erase_key(erasing: Erasing, connection: Connection, pseudonyms: Pseud
     for statement in _OF_KEY:
         await connection.execute(statement, id)
     await connection.execute(_TIMERS, erasing.key)
+    events = [str(row["id"]) for row in await connection.fetch(_LOG, id)]
+    if split_conversation_key(erasing.key)[1] == NOBODY:  # A conversation knows its events by `seen`.
+        marks = [pseudonyms.of(name_key(erasing.bot_id, EVENT, one)) for one in events]
+        await connection.execute(_MARK, marks, erasing.before, 0, 1, b"", KEPT_DAYS)
     await connection.execute(
         _MARK, [pseudonyms.of(erasing.key)], erasing.before, erasing.version, erasing.next_seq, erasing.seen, KEPT_DAYS
     )

@@ -34,6 +34,10 @@ class StoredConversation(NamedTuple):
     """Of a key that was erased once."""
 
 
+EVENT = "event_id"
+"""In the place of a field: what made or changed a contact that was erased."""
+
+
 class Name(NamedTuple):
     """How a record names a person: `field` is contact_id, or external_id, phone or email as contracts.people.identifier."""
 

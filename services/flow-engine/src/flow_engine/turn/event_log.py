@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from contracts.ids import NOBODY
 from contracts.inbound import StartFlow
-from flow_engine.state.ids import as_uuid
+from flow_engine.state.ids import as_uuid, conversation_id
 from flow_engine.state.rows import LogRow
 from flow_engine.state.work import Outcome, Work
 from flow_engine.turn import answers
@@ -20,7 +21,14 @@ def logged(work: Work, event: InboundEvent, turn: Turn, writer: TurnWriter, outc
     trigger_id = event.body.trigger_id if isinstance(event.body, StartFlow) else None
     asked = answers.Asked(trigger_id, event.body.token_id, event.body.request_digest)
     body = answers.log_body(turn, writer.outputs, writer.said, outcome, asked=asked, in_log=bool(writer.messages))
-    work.add_log_row(LogRow(event.uuid, turn.conversation.project_id, event.loaded.id, outcome.status, body))
+    work.add_log_row(LogRow(event.uuid, turn.conversation.project_id, _place(event, turn), outcome.status, body))
+
+
+def _place(event: InboundEvent, turn: Turn) -> str:
+    """Whose event it is: what makes a contact goes with the contact, and has come under another key."""
+    if event.is_of_contact and turn.contact.id:
+        return conversation_id(f"{turn.conversation.bot_id}/{NOBODY}/{turn.contact.id}")
+    return event.loaded.id
 
 
 def note_ends(work: Work, event: InboundEvent, turn: Turn, writer: TurnWriter) -> None:
