@@ -31,7 +31,7 @@ STORES = {
     "message": "the chat log of the conversation goes",
     "event_log": "the lines of the conversation's events go",
     "outbox": "holds records on their way to Kafka, for milliseconds while Kafka is there",
-    "broadcast_recipient": "holds the contact's id and what became of it; the conversation goes, and who is still to be sent is skipped",
+    "broadcast_recipient": "the contact's rows go; who was not sent to yet is counted as skipped, erased",
     "erasure": "holds the contact's id",
     "erasure_key": "holds keyed hashes",
     "erased": "holds keyed hashes",
@@ -155,6 +155,7 @@ async def _begin(erasing: Erasing, known: PersonKept, connection: Connection, ps
     await connection.execute(_THEIRS + " FOR UPDATE", erasing.bot_id, erasing.contact_id)
     there = await person(connection, erasing.bot_id, erasing.contact_id)
     await connection.execute(_CONTACTS, list(known.contact_ids))
+    await recipients.erase(connection, known.contact_ids)  # Those that a walk has noted until the contacts were locked.
     keys = [row["key"] for row in await connection.fetch(_KEYS, list(known.contact_ids))]
     if there is None or there._replace(keys=tuple(keys)) != known:
         raise StaleContact("there is more of the person than was read")

@@ -11,8 +11,8 @@ from flow_engine.state.work import Work
 from servicekit.columns import Columns
 from servicekit.loop.batches import Connection
 
-WALK = -1
-"""In the place of a partition: what the walk itself has counted."""
+WALK, ERASED = -1, -2
+"""In the place of a partition: what the walk itself has counted, and what erasures have."""
 _READ = """
 SELECT b.id, r.contact, r.outcome, b.state, b.until <= now() AS is_over, now() AS now, b.variables, b.quiet_hours,
        EXISTS (SELECT FROM broadcast_recipient t
@@ -46,23 +46,19 @@ WITH open AS MATERIALIZED (
 SELECT count(*) FROM changed
 """
 
-_SKIP_ERASED = f"""
-WITH changed AS (
-    UPDATE broadcast_recipient SET outcome = 'skipped', reason = 'erased', due = NULL, at = now()
-     WHERE contact = ANY ($1::uuid[]) AND outcome IN ('waiting', 'sending')
- RETURNING broadcast, {WALK} AS part, outcome, reason
+_ERASE = f"""
+WITH gone AS (
+    DELETE FROM broadcast_recipient WHERE contact = ANY ($1::uuid[]) RETURNING broadcast, outcome
+), changed AS (
+    SELECT broadcast, {ERASED} AS part, 'skipped' AS outcome, 'erased' AS reason FROM gone WHERE outcome IN ('waiting', 'sending')
 )
 {COUNT.format(changed="changed")}
 """
-_FORGET_PLACE = (
-    "UPDATE broadcast_recipient SET conversation = NULL WHERE contact = ANY ($1::uuid[]) AND conversation IS NOT NULL"
-)
 
 
 async def erase(connection: Connection, contact_ids: Sequence[str]) -> None:
-    """Nothing more is sent to these contacts, and no row says where it was."""
-    for statement in (_SKIP_ERASED, _FORGET_PLACE):
-        await connection.execute(statement, list(contact_ids))
+    """Nothing more is sent to these contacts, and no row of them is left; how many were not sent to is counted."""
+    await connection.execute(_ERASE, list(contact_ids))
 
 
 async def read(connection: Connection, keys: Sequence[RecipientKey]) -> dict[RecipientKey, Recipient]:
