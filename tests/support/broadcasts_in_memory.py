@@ -183,14 +183,9 @@ class BroadcastsInMemory:
         for key, change in work.recipient_changes.items():
             self._set(key, self.told[key], change.outcome, change.reason, change.due)
 
-    def skip_erased(self, contacts: set[str]) -> None:
+    def forget(self, contacts: set[str]) -> None:
         """As store.recipients.erase."""
-        for key, row in list(self.told.items()):
-            if key.contact in contacts:
-                row = row._replace(conversation=None)
-                self.told[key] = row
-                if row.outcome in OPEN:
-                    self._set(key, row, "skipped", "erased")
+        self.told = {key: row for key, row in self.told.items() if key.contact not in contacts}
 
     def _set(self, key: RecipientKey, row: Told, outcome: str, reason: str | None, due: datetime | None = None) -> None:
         self.told[key] = row._replace(outcome=outcome, reason=reason, due=due, at=self.now())

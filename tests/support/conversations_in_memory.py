@@ -15,23 +15,22 @@ from typing import Any, NamedTuple
 import orjson
 
 from contracts.cloudevents import header
-from contracts.ids import NOBODY, split_conversation_key
+from contracts.ids import NOBODY
 from flow_engine.catalogue.port import Retired
-from flow_engine.errors import StaleContact, StaleConversation
+from flow_engine.errors import StaleConversation
 from flow_engine.state import listeners, stored_state
 from flow_engine.state.broadcasts import Recipient, RecipientKey
 from flow_engine.state.ids import as_uuid, conversation_id
 from flow_engine.state.json_text import encode
 from flow_engine.state.rows import LogRow, MessageRow, TimerRow, TurnOf
-from flow_engine.state.work import Erased, Erasing, LoadedConversation, Outcome, PersonKept, Work
-from flow_engine.store.erasures import is_named, name_key
+from flow_engine.state.work import Erased, LoadedConversation, Outcome, PersonKept, Work
+from flow_engine.store.erasures import name_key
 from flow_engine.store.event_log import outcome
 from flow_engine.store.held import ROW_BYTES, digest_of, project_of
 from flow_engine.store.loading import chat_message
 from flow_engine.store.port import (
     BACKLOG_BYTES,
     BACKLOG_LIMIT,
-    EVENT,
     Conversations,
     DueTimers,
     FiredTimer,
@@ -42,6 +41,7 @@ from flow_engine.store.port import (
     OwnContact,
     Reads,
     StoredConversation,
+    Unfinished,
 )
 from flow_engine.store.retired import STANDING
 from flowlang.model import Contact
@@ -49,6 +49,7 @@ from servicekit.failpoints import broken
 from servicekit.kafka.records import Record
 from support.broadcasts_in_memory import BroadcastsInMemory
 from support.contacts_in_memory import ContactsInMemory
+from support.erasures_in_memory import erase, oldest
 
 
 class Kept(NamedTuple):
@@ -87,6 +88,8 @@ class ConversationsInMemory(ContactsInMemory):
     """By key, and by the keys that stand for names."""
     erasures: dict[str, dict[str, set[str]]] = field(default_factory=dict)
     """By id: the keys that are to be erased, and who has erased each."""
+    asked_at: dict[str, datetime] = field(default_factory=dict)
+    """By the id of an erasure."""
     retired_through: dict[str, Retired] = field(default_factory=dict)
     _positions: int = 0
     _one_batch: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -123,43 +126,7 @@ class ConversationsInMemory(ContactsInMemory):
             self.waiting[conversation] = [
                 one._replace(deferred=True) if one.position == position else one for one in held
             ]
-        self._erase(work)
-
-    def _erase(self, work: Work) -> None:
-        """What store.erasures does."""
-        for id, key in work.erasures_done:
-            self.erasures.get(id, {}).get(key, set()).add("dispatcher")
-        if (erasing := work.erasing) is None:
-            return
-        if (person := erasing.person) is not None:
-            ids = set(person.contact_ids)
-            there = {kept.key for kept in self.conversations.values() if kept.contact_id in ids}
-            if there != set(person.keys) or not ids <= self.contacts.keys():
-                raise StaleContact("there is more of the person than was read")
-            self.forget_contacts(ids)
-            self.broadcasts.skip_erased(ids)
-            self.erasures[erasing.erasure] = {key: set() for key in (erasing.key, *erasing.others)}
-            for id, events in self.waiting.items():
-                begin = f"{erasing.bot_id}/{NOBODY}/"
-                of = [(one.key or b"").decode().removeprefix(begin) for one in events]
-                self.waiting[id] = [one for one, given in zip(events, of, strict=True) if not is_named(given, person)]
-            for kind, value in person.names:
-                self.erased[name_key(erasing.bot_id, kind, value)] = Erased(erasing.before, 0, 1, b"")
-        if not erasing.is_repeat:
-            self._erase_key(erasing)
-            self.erased[erasing.key] = Erased(erasing.before, erasing.version, erasing.next_seq, erasing.seen)
-        self.erasures.get(erasing.erasure, {}).get(erasing.key, set()).add("flow-engine")
-
-    def _erase_key(self, erasing: Erasing) -> None:
-        key, id = erasing.key, conversation_id(erasing.key)
-        for kept in (self.conversations, self.waiting, self.messages):
-            kept.pop(id, None)
-        self.armed = {timer: one for timer, one in self.armed.items() if one.row.key != key}
-        events = [event for event, row in self.log.items() if row.conversation == id]
-        if split_conversation_key(key)[1] == NOBODY:
-            marks = (name_key(erasing.bot_id, EVENT, event) for event in events)
-            self.erased.update(dict.fromkeys(marks, Erased(erasing.before, 0, 1, b"")))
-        self.log = {event: row for event, row in self.log.items() if event not in events}
+        erase(work, self)
 
     def _stale(self, loaded: LoadedConversation) -> bool:
         """Whether its row is not to be written. Raises StaleConversation when it is not as it was read."""
@@ -238,6 +205,9 @@ class ConversationsInMemory(ContactsInMemory):
         """The bot's and agents' messages of a conversation as ChatMessage objects, the oldest first."""
         rows = [row for row in self.messages.get(conversation, []) if row.sender in ("bot", "agent")]
         return [chat_message(row.seq, row.id, row.at, row.content) for row in sorted(rows, key=lambda row: row.seq)]
+
+    async def oldest_erasure(self) -> Unfinished | None:
+        return oldest(self)
 
     async def due_timers(self, parts: list[int]) -> list[DueTimers]:
         found = []

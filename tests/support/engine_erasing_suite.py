@@ -266,6 +266,40 @@ class ErasingSuite:
         async with world.store.reading() as reads:
             assert await reads.contacts([(BOT, left), (BOT, other)]) == {}
 
+    async def test_who_is_merged_before_the_erasure_comes_is_erased_with_who_is_left(self, world: EngineWorld) -> None:
+        """Also where nobody waits for the answer: each of the two jobs ends."""
+        left, other, third = [await make(world, profile={"name": name}) for name in ("Anna", "Annie", "Ann")]
+        for own, merge in ((left, other), (third, left)):
+            world.put("contact_update", "-", channel="-", key=f"{BOT}/-/{own}", merge=merge)
+        request = put_erasure(world, other)
+        await world.settle()
+        (told,) = [one for one in world.bodies("replies") if one["request_id"] == request]
+        assert (told["status"], told["contact_id"]) == ("completed", third)
+        async with world.store.reading() as reads:
+            assert await reads.contacts([(BOT, id) for id in (left, other, third)]) == {}
+            assert [await reads.is_erasure(derived_id("erasure", id)) for id in (left, other, third)] == [True] * 3
+        assert len(world.events("contact.erased")) == 1
+
+    async def test_held_lines_of_imports_and_contacts_to_be_made_tell_nothing_of_the_person(
+        self, world: EngineWorld
+    ) -> None:
+        id = await make(world, profile={"external_id": "c-7"})
+        lines = [
+            {"line": 1, "event_id": str(uuid4()), "profile": {"external_id": "c-7", "name": "Anna"}},
+            {"line": 2, "event_id": str(uuid4()), "contact_id": id, "variables": {"of": "Anna"}},
+            {"line": 3, "event_id": str(uuid4()), "profile": {"name": "Ben"}},
+        ]
+        create: dict[str, Any] = {"create": True, "profile": {"external_id": "c-7", "name": "Anna"}}
+        for kind, more in (("contact_import", {"lines": lines}), ("contact_update", create)):
+            world.handler.bugs[(bad := str(uuid4())).encode()] = RuntimeError("bug")
+            await world.send(kind, "-", channel="-", key=f"{BOT}/-/{kind}", id=bad, **more)
+        await erase(world, id)
+        (held,) = await world.store.held_conversations(None, 10)
+        (event,) = await world.store.held_events(held.conversation, None, 10)
+        assert (b"Anna" in (event.value or b""), b"Ben" in (event.value or b"")) == (False, True)
+        await world.send("redrive", "-", channel="-", key=held.key, received_at=AFTER)
+        assert len(world.events("contact.created")) == 2
+
     async def test_a_merge_of_who_is_erased_is_refused(self, world: EngineWorld) -> None:
         left, other = await make(world, profile={"name": "Anna"}), await make(world, profile={"name": "Ben"})
         await erase(world, other)

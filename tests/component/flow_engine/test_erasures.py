@@ -107,6 +107,25 @@ async def test_who_is_merged_while_the_erasure_is_on_its_way_is_erased_as_the_on
     assert [(await http.get(f"/v1/contacts/{id}")).status_code for id in (left, other)] == [404, 404]
 
 
+async def test_an_erasure_that_a_merge_overtakes_ends_as_that_of_who_is_left(
+    world: EngineWorld, http: httpx.AsyncClient, played: KafkaOfWorld, pool: asyncpg.Pool[asyncpg.Record]
+) -> None:
+    left, other = [(await http.post("/v1/contacts", json={"city": city})).json()["id"] for city in ("Riga", "Tartu")]
+    world.put("contact_update", "-", channel="-", key=f"{BOT}/-/{left}", merge=other)
+    asked = await http.delete(f"/v1/contacts/{other}", headers={"prefer": "respond-async"})
+    assert asked.json()["job"]["status"] == "accepted"
+    await world.settle()
+    job = (await http.get(asked.headers["location"])).json()["job"]
+    assert (job["contact_id"], job["status"]) == (left, "running")
+    oldest = await world.store.oldest_erasure()
+    assert oldest is not None
+    assert oldest.id == job["id"]
+    for key in [one["conversation"] for one in world.bodies("actions") if one["kind"] == "erase"]:
+        await world.send("erasure_done", "-", channel="-", key=key, erasure=job["id"])
+    assert (await http.get(asked.headers["location"])).json()["job"]["status"] == "done"
+    assert await world.store.oldest_erasure() is None
+
+
 async def test_what_remains_is_named_with_its_end(world: EngineWorld, http: httpx.AsyncClient) -> None:
     job = (await http.delete(f"/v1/contacts/{await met(world, http)}")).json()["job"]
     remains = {one["where"]: one["until"] for one in job["remains"]}

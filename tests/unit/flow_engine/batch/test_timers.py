@@ -141,6 +141,19 @@ async def test_an_outage_delays_timers_and_a_bug_ends_the_loop(monkeypatch: pyte
     assert (errors, [line["event"] for line in lines]) == ([], ["timers.held"])
 
 
+async def test_the_oldest_erasure_is_told_and_named_once_it_takes_too_long() -> None:
+    store, level = ConversationsInMemory(now=lambda: NOW), gauge("switchhook_oldest_erasure_seconds")
+    timers = Timers(Loop(0), store)
+    await timers.count_erasures()
+    assert level._value.get() == 0
+    for id, hours in (("new", 1), ("old", 2)):
+        store.erasures[id], store.asked_at[id] = {"key": {"flow-engine"}}, NOW - timedelta(hours=hours)
+    with capture_logs() as lines:
+        await timers.count_erasures()
+    assert level._value.get() == 7200
+    assert [(line["event"], line["erasure"]) for line in lines] == [("erasure.unfinished", "old")]
+
+
 async def test_held_conversations_are_counted() -> None:
     """Seen: an alert on a number that nothing set."""
     store = ConversationsInMemory()

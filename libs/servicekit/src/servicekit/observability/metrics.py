@@ -47,6 +47,7 @@ GaugeName = Literal[
     "switchhook_registry_view_behind_seconds",
     "switchhook_registry_view_entities",
     "switchhook_held_conversations",
+    "switchhook_oldest_erasure_seconds",
     "switchhook_due_timers",
     "switchhook_outbox_rows",
     "switchhook_in_flight",
@@ -96,6 +97,9 @@ MEANINGS: dict[str, Meaning] = {
     "switchhook_registry_view_behind_seconds": Meaning("How long the registry view has been behind its topic"),
     "switchhook_registry_view_entities": Meaning("Entities in the registry view", ("kind",)),
     "switchhook_held_conversations": Meaning("Conversations held after a failure, 1,000 at most"),
+    "switchhook_oldest_erasure_seconds": Meaning(
+        "How long the oldest erasure of a person that is not done is under way"
+    ),
     "switchhook_due_timers": Meaning("Timers that are due and not fired"),
     "switchhook_outbox_rows": Meaning("Outbox rows not yet acknowledged", ("topic",)),
     "switchhook_in_flight": Meaning("Outgoing requests in flight"),

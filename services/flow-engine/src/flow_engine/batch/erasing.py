@@ -9,12 +9,13 @@ from __future__ import annotations
 from contracts.ids import NOBODY, split_conversation_key
 from contracts.inbound import Erase
 from flow_engine.batch.loading import LoadedBatch, may_make
-from flow_engine.batch.person_lookup import as_event, as_id, makes_anew, named
+from flow_engine.batch.person_lookup import as_event, as_id, makes_anew, named, passed_on
 from flow_engine.batch.without_turn import outputs_for
 from flow_engine.state.ids import as_uuid
 from flow_engine.state.json_text import encode
 from flow_engine.state.rows import LogRow
 from flow_engine.state.work import Erasing, LoadedConversation, Outcome, PersonKept
+from flow_engine.store.erasures import job_of
 from flow_engine.turn import answers
 from flow_engine.turn.event import Arrived
 from flow_engine.turn.outputs import Outputs, contact_view
@@ -59,6 +60,11 @@ def erase(arrived: Arrived, batch: LoadedBatch) -> None:
     body = arrived.body
     loaded = batch.work.conversations[arrived.key]
     outputs = outputs_for(arrived, loaded, "erase")
+    if batch.merged_into is not None:
+        left = {"erasure": job_of(batch.merged_into), "contact_ids": (batch.merged_into,)}
+        key = f"{body.bot_id}/{NOBODY}/{batch.merged_into}"
+        batch.work.send(arrived.record, [passed_on(arrived, key, left)])
+        return
     if body.begins and batch.person is None:
         outcome = Outcome("completed", contact_id=body.contact_ids[0]) if batch.begun else answers.refusal(GONE)
         _answer(arrived, outcome, outputs, batch)

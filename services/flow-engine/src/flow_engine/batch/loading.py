@@ -51,6 +51,8 @@ class LoadedBatch:
     """Of the events that were applied under the key that the first record erases."""
     begun: bool = False
     """Whether its erasure was begun before."""
+    merged_into: str | None = None
+    """Who the contact is now that the first record is to erase."""
     erased_names: dict[Name, Erased] = field(default_factory=dict)
     full: set[str] = field(default_factory=set)
     """Keys for whose held events there was no room beside those of others: the batch ends before the first record of one."""
@@ -152,6 +154,8 @@ async def _load_person(reads: Reads, batch: LoadedBatch, first: Arrived) -> None
         id = as_id(body.contact_ids[0]) if body.contact_ids else None
         batch.person = await reads.person(body.bot_id, id) if id else None
         batch.begun = batch.person is None and await reads.is_erasure(body.erasure)
+        if id and batch.person is None and (found := await reads.contacts([(body.bot_id, id)])):
+            batch.merged_into = found[id].contact.id
 
 
 async def _load_own(reads: Reads, work: Work, arrived: list[Arrived]) -> None:

@@ -96,7 +96,7 @@ def on_channel(found: Conversations, channel_id: str | None) -> str | Refused:
 
 def to_contact(arrived: Arrived, contact_id: str) -> Outgoing:
     """The same event, for the contact itself."""
-    return _passed_on(arrived, f"{arrived.body.bot_id}/{NOBODY}/{contact_id}", {"person": None})
+    return passed_on(arrived, f"{arrived.body.bot_id}/{NOBODY}/{contact_id}", {"person": None})
 
 
 def forwarded(arrived: Arrived, key: str, channel_type: str | None) -> Outgoing:
@@ -108,10 +108,11 @@ def forwarded(arrived: Arrived, key: str, channel_type: str | None) -> Outgoing:
         "channel_type": channel_type,
         "person": None,
     }
-    return _passed_on(arrived, key, changed)
+    return passed_on(arrived, key, changed)
 
 
-def _passed_on(arrived: Arrived, key: str, changed: dict[str, Any]) -> Outgoing:
+def passed_on(arrived: Arrived, key: str, changed: dict[str, Any]) -> Outgoing:
+    """The same event under another key, with these fields changed."""
     body = arrived.body.model_copy(update=changed)
     headers = [
         (name, value) for name, value in arrived.record.headers if value is not None and not name.startswith("src-")

@@ -33,6 +33,8 @@ BEHIND, GIVE_WAY_SECONDS = 100, 0.05
 """Records that may wait for this engine while it fires what is due; seconds until it looks again where more do."""
 FEW, FEW_SECONDS = 10, 0.5
 """Timers of each project and partition that are fired meanwhile, and how often, so that nobody's wait for ever."""
+LONGEST_ERASURE = 3600.0
+"""Seconds that an erasure may be under way until the log names it."""
 LOST_SECONDS = 60.0
 """How long a timer must have been fired to count as lost, and how often that is looked at."""
 MOST_COUNTED = 1000
@@ -74,6 +76,8 @@ class Timers:
         self._held = Repeated("timers.held")
         self._fired, self._due = counter("switchhook_timers_fired_total"), gauge("switchhook_due_timers")
         self._held_conversations = gauge("switchhook_held_conversations")
+        self._erasures = gauge("switchhook_oldest_erasure_seconds")
+        self._unfinished = Repeated("erasure.unfinished")
         self._next_look = time.monotonic() + LOST_SECONDS
         self._next_few: dict[int, float] = {}
 
@@ -86,6 +90,7 @@ class Timers:
                     self._next_look = time.monotonic() + LOST_SECONDS
                     await self.fire_lost()
                     await self.count_held()
+                    await self.count_erasures()
             except Exception as error:
                 if not is_infrastructure(error):
                     raise
@@ -96,6 +101,13 @@ class Timers:
     async def count_held(self) -> None:
         """Tell how many conversations are held; beyond some it no longer matters how many."""
         self._held_conversations.set(len(await self._store.held_conversations(None, MOST_COUNTED)))
+
+    async def count_erasures(self) -> None:
+        """Tell how long the oldest erasure has been under way, and which it is where that is too long."""
+        oldest = await self._store.oldest_erasure()
+        self._erasures.set(oldest.seconds if oldest else 0.0)
+        if oldest and oldest.seconds > LONGEST_ERASURE:
+            self._unfinished.warn(erasure=oldest.id, seconds=str(round(oldest.seconds)))
 
     async def fire_due(self) -> float:
         """Fire what is due; seconds until the next look."""

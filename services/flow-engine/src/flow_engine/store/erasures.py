@@ -9,14 +9,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from contracts.ids import NOBODY, split_conversation_key
-from contracts.people import IDENTIFIERS, identifier
+from contracts.ids import NOBODY, derived_id, split_conversation_key
 from flow_engine.errors import StaleContact
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.pseudonyms import Pseudonyms
 from flow_engine.state.work import Erased, Erasing, PersonKept, Work
-from flow_engine.store import recipients
-from flow_engine.store.port import EVENT, Name
+from flow_engine.store import held_of_person, recipients
+from flow_engine.store.port import EVENT, Name, Unfinished
 from servicekit.loop.batches import Connection, Infrastructure
 
 KEPT_DAYS = 15
@@ -27,7 +26,7 @@ STORES = {
     "identity": "goes with the contact's row, by its foreign key",
     "conversation": "the row of each of the contact's keys goes: state, sessions, who listens, ids of events",
     "timer": "those of the key go",
-    "held": "those of the key go, and those that wait for the person under another name",
+    "held": "those of the key go, and those that wait for the person under another name; lines of imports keep number and id",
     "message": "the chat log of the conversation goes",
     "event_log": "the lines of the conversation's events go",
     "outbox": "holds records on their way to Kafka, for milliseconds while Kafka is there",
@@ -52,13 +51,19 @@ _OF_KEY = (
 _LOG = "DELETE FROM event_log WHERE conversation = $1 RETURNING id"
 _TIMERS = "DELETE FROM timer WHERE key = $1"
 _WAIT_BY_NAME = """
-SELECT conversation, position, convert_from(key, 'UTF8') AS key FROM held
- WHERE project = $1 AND position(convert_to($2, 'UTF8') IN key) = 1
+SELECT conversation, position, convert_from(key, 'UTF8') AS key, coalesce(value, '') AS value FROM held
+ WHERE project = $1 AND position(convert_to($2, 'UTF8') IN key) = 1 ORDER BY conversation, position
 """
-_RELEASE = "DELETE FROM held USING unnest($1::uuid[], $2::bigint[]) u(conversation, position) WHERE held.conversation = u.conversation AND held.position = u.position"
+_RELEASE = "DELETE FROM held WHERE conversation = $1 AND position = $2"
+_KEEP_REST = "UPDATE held SET value = $3 WHERE conversation = $1 AND position = $2"
 _BEGIN = """
 INSERT INTO erasure (id, project_id, contact_id, asked_at, until)
 VALUES ($1, $2, $3, $4::text::timestamptz, CURRENT_DATE + $5::int) ON CONFLICT (id) DO NOTHING
+"""
+_BEGIN_MERGED = """
+INSERT INTO erasure (id, project_id, contact_id, asked_at, until, same_as)
+SELECT u.id, e.project_id, u.contact_id, e.asked_at, e.until, e.id
+  FROM erasure e CROSS JOIN unnest($2::uuid[], $3::uuid[]) u(contact_id, id) WHERE e.id = $1 ON CONFLICT (id) DO NOTHING
 """
 _KEY = "INSERT INTO erasure_key (erasure, pseudonym) SELECT $1, * FROM unnest($2::bytea[]) ON CONFLICT DO NOTHING"
 _MARK = """
@@ -75,9 +80,14 @@ UPDATE erasure_key SET delivered_at = coalesce(delivered_at, now()) WHERE erasur
 """
 _FIND = "SELECT pseudonym, before, version, next_seq, seen FROM erased WHERE pseudonym = ANY ($1::bytea[])"
 _PROGRESS = """
-SELECT e.project_id, e.contact_id, e.asked_at, count(*) AS keys, count(k.erased_at) AS erased, count(k.delivered_at) AS delivered,
+SELECT e.id, e.project_id, e.contact_id, e.asked_at, count(*) AS keys, count(k.erased_at) AS erased, count(k.delivered_at) AS delivered,
        max(k.erased_at) AS last_erased
-  FROM erasure e JOIN erasure_key k ON k.erasure = e.id WHERE e.id = $1 GROUP BY e.id
+  FROM erasure asked JOIN erasure e ON e.id = coalesce(asked.same_as, asked.id) JOIN erasure_key k ON k.erasure = e.id
+ WHERE asked.id = $1 GROUP BY e.id
+"""
+_OLDEST = """
+SELECT e.id, extract(epoch FROM now() - e.asked_at)::float8 AS seconds FROM erasure e
+ WHERE e.id IN (SELECT erasure FROM erasure_key WHERE erased_at IS NULL OR delivered_at IS NULL) ORDER BY e.asked_at LIMIT 1
 """
 _FORGET = ("DELETE FROM erased WHERE until < CURRENT_DATE", "DELETE FROM erasure WHERE until < CURRENT_DATE")
 
@@ -85,6 +95,7 @@ _FORGET = ("DELETE FROM erased WHERE until < CURRENT_DATE", "DELETE FROM erasure
 class Progress(NamedTuple):
     """How far an erasure is: of so many keys this service has erased so many, and the dispatcher so many."""
 
+    id: str
     project_id: str
     contact_id: str
     asked_at: datetime
@@ -110,9 +121,15 @@ async def person(connection: Connection, bot_id: str, contact_id: str) -> Person
 
 
 async def progress(connection: Connection, id: str) -> Progress | None:
-    """How far it is; None: there is no such erasure, or none any more."""
+    """How far it is, or the one that it has become a part of; None: there is no such erasure, or none any more."""
     row = await connection.fetchrow(_PROGRESS, id)
-    return None if row is None else Progress(row["project_id"], str(row["contact_id"]), *row[2:])
+    return None if row is None else Progress(str(row["id"]), row["project_id"], str(row["contact_id"]), *row[3:])
+
+
+async def oldest(connection: Connection) -> Unfinished | None:
+    """Which has been under way for longest; None: all are done."""
+    row = await connection.fetchrow(_OLDEST)
+    return None if row is None else Unfinished(str(row["id"]), row["seconds"])
 
 
 async def find(connection: Connection, pseudonyms: dict[bytes, str]) -> dict[str, Erased]:
@@ -160,8 +177,10 @@ async def _begin(erasing: Erasing, known: PersonKept, connection: Connection, ps
     if there is None or there._replace(keys=tuple(keys)) != known:
         raise StaleContact("there is more of the person than was read")
     await connection.execute(_BEGIN, erasing.erasure, erasing.project_id, erasing.contact_id, erasing.before, KEPT_DAYS)
+    merged = [id for id in known.contact_ids if id != erasing.contact_id]
+    await connection.execute(_BEGIN_MERGED, erasing.erasure, merged, [job_of(id) for id in merged])
     await connection.execute(_KEY, erasing.erasure, [pseudonyms.of(key) for key in (erasing.key, *erasing.others)])
-    await _release_by_name(erasing, known, connection)
+    await _erase_held(erasing, known, connection)
     by_name = [pseudonyms.of(name_key(erasing.bot_id, kind, value)) for kind, value in known.names]
     await connection.execute(_MARK, by_name, erasing.before, 0, 1, b"", KEPT_DAYS)
 
@@ -180,24 +199,20 @@ async def _erase_key(erasing: Erasing, connection: Connection, pseudonyms: Pseud
     )
 
 
-async def _release_by_name(erasing: Erasing, known: PersonKept, connection: Connection) -> None:
-    """Events that failed before their conversation was found wait under the name that they came with."""
+async def _erase_held(erasing: Erasing, known: PersonKept, connection: Connection) -> None:
+    """Events of contacts themselves wait under the name that they came with, or a key of their own."""
     begin = f"{erasing.bot_id}/{NOBODY}/"
-    found = await connection.fetch(_WAIT_BY_NAME, erasing.project_id, begin)
-    theirs = [row for row in found if is_named(row["key"].removeprefix(begin), known)]
-    if theirs:
-        places = [row["conversation"] for row in theirs], [row["position"] for row in theirs]
-        await connection.execute(_RELEASE, *places)
+    for row in await connection.fetch(_WAIT_BY_NAME, erasing.project_id, begin):
+        left = held_of_person.without(row["key"].removeprefix(begin), row["value"], known)
+        if left is None:
+            await connection.execute(_RELEASE, row["conversation"], row["position"])
+        elif left != row["value"]:
+            await connection.execute(_KEEP_REST, row["conversation"], row["position"], left)
 
 
-def is_named(given: str, known: PersonKept) -> bool:
-    """Whether `field:value`, as in a record's key, means this person."""
-    field, _, value = given.partition(":")
-    if field == "contact_id":
-        return value.lower() in known.contact_ids
-    if field == "peer_id":
-        return value in {split_conversation_key(key)[2] for key in known.keys}
-    return any(field == kind and (field, identifier(kind, value)) in known.names for kind in IDENTIFIERS)
+def job_of(contact_id: str) -> str:
+    """The id of the erasure of a contact: asked for twice it is one."""
+    return derived_id("erasure", contact_id)
 
 
 def name_key(bot_id: str, field: str, value: str) -> str:

@@ -115,6 +115,13 @@ class FiredTimer(NamedTuple):
     wait: str
 
 
+class Unfinished(NamedTuple):
+    """An erasure that is not done, and for how long it has been under way."""
+
+    id: str
+    seconds: float
+
+
 class Reads(Protocol):
     """What a batch looks up before its first record is applied. Nothing is asked of the database for an empty question."""
 
@@ -226,6 +233,10 @@ class ConversationStore(Protocol):
 
     async def event(self, event_id: str) -> LoggedEvent | None:
         """What the event log says of an event; None when it does not have it (yet)."""
+        ...
+
+    async def oldest_erasure(self) -> Unfinished | None:
+        """Which has been under way for longest; None: all are done."""
         ...
 
     async def due_timers(self, parts: list[int]) -> list[DueTimers]:

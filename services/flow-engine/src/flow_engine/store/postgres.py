@@ -39,6 +39,7 @@ from flow_engine.store.port import (
     OwnContact,
     Reads,
     StoredConversation,
+    Unfinished,
 )
 from flowlang.model import Contact
 from servicekit.checkpoints.transactions import is_lost
@@ -102,6 +103,10 @@ class PostgresConversations:
     async def event(self, event_id: str) -> LoggedEvent | None:
         async with self._pool.acquire() as connection:
             return (await event_log.find(connection, [event_id])).get(event_id)
+
+    async def oldest_erasure(self) -> Unfinished | None:
+        async with self._pool.acquire() as connection:
+            return await erasures.oldest(connection)
 
     async def due_timers(self, parts: list[int]) -> list[DueTimers]:
         async with self._pool.acquire() as connection:

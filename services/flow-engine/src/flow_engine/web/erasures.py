@@ -104,41 +104,37 @@ class ErasureAnswer(BaseModel):
     """How far it is."""
 
 
-MOST_MERGES = 4
-"""So often a contact is looked up anew that was merged into another one between that and its erasure."""
-
-
 def handlers(deps: Deps) -> dict[str, Handler]:
     """By the names of their rows."""
 
     async def erase(request: Request, caller: Caller) -> Response:
-        for _ in range(MOST_MERGES):
-            async with deps.pool.acquire() as connection:
-                known = await contact_lists.find(connection, contact_id_of(request))
-                id = known.contact.id if known else contact_id_of(request)
-                job = derived_id("erasure", id)
-                begun = await erasures.progress(connection, job)
-            of = known.project_id if known else begun.project_id if begun else ""
-            if caller.project not in (of, None) or not of:
-                raise not_found("The contact")
-            if known is None or await begin(request, caller, known, job):
-                break
+        id = contact_id_of(request)
         async with deps.pool.acquire() as connection:
-            begun = await erasures.progress(connection, job)
-        body = {"job": shown(job, id, begun, deps.project(of))}
-        return JSONResponse(body, 202, headers={"location": f"/v1/contacts/erasures/{job}"})
+            known = await contact_lists.find(connection, id)
+            begun = await erasures.progress(connection, erasures.job_of(id))
+        of = known.project_id if known else begun.project_id if begun else ""
+        if caller.project not in (of, None) or not of:
+            raise not_found("The contact")
+        if known is not None:
+            id = known.contact.id
+            await begin(request, caller, known)
+            async with deps.pool.acquire() as connection:
+                begun = await erasures.progress(connection, erasures.job_of(id))
+        job = shown(erasures.job_of(id), id, begun, deps.project(of))
+        return JSONResponse({"job": job}, 202, headers={"location": f"/v1/contacts/erasures/{job['id']}"})
 
-    async def begin(request: Request, caller: Caller, known: Listed, job: str) -> bool:
-        """False: it was not there any more, erased or merged into another contact meanwhile, which has what it had."""
+    async def begin(request: Request, caller: Caller, known: Listed) -> None:
+        """Have it erased, or who it is by then. Raises ProblemError."""
         if not deps.pseudonyms:
             raise unavailable("SWITCHHOOK_LINK_KEY is not set: without it nobody can be erased.")
         id, of = known.contact.id, known.project_id
         asked = writing.asked_by(request, of, await request.body(), caller.token_id)
         asked = asked._replace(event_id=derived_id(asked.event_id, id))
         place = {"project_id": of, "bot_id": known.bot_id, "channel_id": NOBODY, "peer_id": NOBODY}
-        wanted = {"erasure": job, "contact_ids": (id,), "begins": True}
+        wanted = {"erasure": erasures.job_of(id), "contact_ids": (id,), "begins": True}
         reply = await deps.writes.write(asked, f"{known.bot_id}/{NOBODY}/{id}", Erase, place | wanted)
-        return reply is None or reply.problem is None
+        if reply is not None and reply.problem is not None:
+            raise writing.problem_of(reply)
 
     async def show(request: Request, caller: Caller) -> Response:
         try:
@@ -149,17 +145,17 @@ def handlers(deps: Deps) -> dict[str, Handler]:
             found = await erasures.progress(connection, id)
         if found is None or caller.project not in (found.project_id, None):
             raise not_found("The erasure")
-        return JSONResponse({"job": shown(id, found.contact_id, found, deps.project(found.project_id))})
+        return JSONResponse({"job": shown(found.id, found.contact_id, found, deps.project(found.project_id))})
 
     return {ERASE: erase, SHOW: show}
 
 
 def shown(id: str, contact_id: str, begun: Progress | None, project: Project | None) -> dict[str, Any]:
-    """The job as callers see it."""
+    """The job as callers see it; `id` and `contact_id` until it has begun, which may be as another one's."""
     since = (begun.last_erased if begun else None) or datetime.now(UTC)
     return {
-        "id": id,
-        "contact_id": contact_id,
+        "id": begun.id if begun else id,
+        "contact_id": begun.contact_id if begun else contact_id,
         "status": "accepted" if begun is None else "done" if begun.is_done else "running",
         "asked_at": rfc3339(begun.asked_at) if begun else None,
         "stores": [] if begun is None else _stores(begun),

@@ -1,0 +1,26 @@
+"""Erasures that are part of another one, of which the contact was a part; and those that are not done are found by an index."""
+
+from alembic import op
+
+revision = "0026"
+down_revision = "0025"
+branch_labels = None
+depends_on = None
+
+SAME_AS = "ALTER TABLE erasure ADD COLUMN same_as uuid REFERENCES erasure ON DELETE CASCADE"
+MEANING = "COMMENT ON COLUMN erasure.same_as IS 'the contact was merged, and went with this erasure of who was left'"
+UNFINISHED = """
+CREATE INDEX CONCURRENTLY IF NOT EXISTS erasure_key_unfinished ON erasure_key (erasure) WHERE erased_at IS NULL OR delivered_at IS NULL
+"""
+
+
+def upgrade() -> None:
+    op.execute(SAME_AS)
+    op.execute(MEANING)
+    with op.get_context().autocommit_block():
+        op.execute(UNFINISHED)
+
+
+def downgrade() -> None:
+    op.execute("DROP INDEX erasure_key_unfinished")
+    op.execute("ALTER TABLE erasure DROP COLUMN same_as")
