@@ -45,6 +45,7 @@ RUN_BY = {
     "./switchhook lock": "tests/unit/devstack",
     "switchhook-ops checkpoints accept-restore dispatcher": "tests/e2e/test_operating.py",
     "switchhook-ops checkpoints accept-restore dispatcher skip": "tests/e2e/test_operating.py",
+    "switchhook-ops erasures again": "tests/e2e/test_restoring.py",
     "switchhook-ops topics accept-loss dispatcher": "tests/e2e/test_operating.py",
     "switchhook-ops topics accept-loss dispatcher switchhook.actions.v1": "tests/e2e/test_operating.py",
     "switchhook-ops topics accept-loss dispatcher switchhook.actions.v1 0": "tests/e2e/test_operating.py",

@@ -4,12 +4,15 @@ leaves out, counted at the far ends."""
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import asyncpg
 import pytest
 from bench.chaos.attack import assembled, rows_of
 from bench.chaos.ear import GONE, HOOK, Ear, ear
@@ -19,10 +22,11 @@ from bench.chaos.restoring import dump, launch, read_in
 from bench.chaos.workload import Crowd
 
 from contracts import findings
-from devstack.stack import Stack
+from devstack.stack import TOPIC_PREFIX, Stack
 from operations.api import Api
 from operations.restores import Choice
 from support.ground import Ground
+from support.tables_of_people import holding
 from support.waiting import eventually
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.slow, pytest.mark.timeout(240)]
@@ -30,6 +34,7 @@ PEOPLE, BEFORE, SINCE = 12, 3, 2
 """How many say how much before the backup, and how much since."""
 SECONDS = 60
 TAKEN_OVER = "SELECT coalesce(sum(next_offset), 0) AS count FROM checkpoint WHERE topic = $1"
+BOTS_OF = "SELECT DISTINCT bot_id AS bot FROM contact WHERE profile::text LIKE '%\"' || $1 || '\"%'"
 UNFINISHED = "SELECT 1 FROM delivery WHERE project_id = $1 AND finished_at IS NULL LIMIT 1"
 
 
@@ -100,6 +105,56 @@ async def test_a_restored_registry_takes_over_what_was_found_since_or_leaves_it_
 
         await eventually(is_as_far, seconds=SECONDS)
         assert await state_is(state)
+
+
+@pytest.mark.parametrize("choice", ["again", "skip"])
+async def test_who_was_erased_since_the_backup_is_erased_in_what_was_restored(
+    ground: Ground, tmp_path: Path, choice: Choice
+) -> None:
+    """Both services that know the person are restored: with `skip` the page's command erases again."""
+    stack, services = ground.stack, ("flow-engine", "dispatcher")
+    async with people(stack, 1) as (crowd, far_end, api):
+        await say(stack, crowd, far_end, BEFORE)
+        name = f"P{crowd.chats[0]}"
+        (bot,) = {line["bot"] for line in await rows_of(stack, "flow-engine", BOTS_OF, name)}
+        async with Api(stack.base_url, stack.secrets.admin_token) as operator:
+            (person,) = (await operator.get(f"/v1/contacts?bot={bot}"))["items"]
+        for service in services:
+            await dump(stack, service, tmp_path / service)
+        job = (await api.delete(f"/v1/contacts/{person['id']}"))["job"]["id"]
+        await eventually(lambda: is_done(api, job), seconds=SECONDS)
+        for service in services:
+            await restored(stack, service, choice, tmp_path / service)
+        if choice == "skip":
+            assert (await api.get(f"/v1/contacts/{person['id']}"))["name"] == name
+            assert "erased once more" in await operated(stack, "erasures", "again")
+        await eventually(lambda: is_done(api, job), seconds=SECONDS)
+        for service, schema in (("flow-engine", "flow_engine"), ("dispatcher", "dispatcher")):
+            async with asyncpg.create_pool(stack.dsn(service), min_size=1, max_size=1) as pool:
+                assert await holding(pool, schema, name) == set()
+
+
+async def is_done(api: Api, job: str) -> bool:
+    return bool((await api.get(f"/v1/contacts/erasures/{job}"))["job"]["status"] == "done")
+
+
+async def operated(stack: Stack, *words: str) -> str:
+    """What `switchhook-ops` answers, with the settings that docs/reference/settings.md lists."""
+    settings = {
+        "SWITCHHOOK_KAFKA": stack.bootstrap_servers,
+        TOPIC_PREFIX: stack.cluster.topic_prefix,
+        "SWITCHHOOK_ADMIN_TOKEN": stack.secrets.admin_token,
+        "SWITCHHOOK_FLOW_ENGINE_URL": stack.service("flow-engine").base_url,
+        "SWITCHHOOK_DATABASE_FLOW_ENGINE": stack.dsn("flow-engine"),
+        "SWITCHHOOK_DATABASE_DISPATCHER": stack.dsn("dispatcher"),
+    }
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "operations.cli", *words, env=os.environ | settings,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip
+    output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return output.decode()
 
 
 async def findings_taken_over(stack: Stack) -> int:

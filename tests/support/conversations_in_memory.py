@@ -23,7 +23,7 @@ from flow_engine.state.broadcasts import Recipient, RecipientKey
 from flow_engine.state.ids import as_uuid, conversation_id
 from flow_engine.state.json_text import encode
 from flow_engine.state.rows import LogRow, MessageRow, TimerRow, TurnOf
-from flow_engine.state.work import Erased, LoadedConversation, Outcome, PersonKept, Work
+from flow_engine.state.work import Begun, Erased, LoadedConversation, Outcome, PersonKept, Work
 from flow_engine.store.erasures import name_key
 from flow_engine.store.event_log import outcome
 from flow_engine.store.held import ROW_BYTES, digest_of, project_of
@@ -49,7 +49,7 @@ from servicekit.failpoints import broken
 from servicekit.kafka.records import Record
 from support.broadcasts_in_memory import BroadcastsInMemory
 from support.contacts_in_memory import ContactsInMemory
-from support.erasures_in_memory import erase, oldest
+from support.erasures_in_memory import begun, erase, oldest
 
 
 class Kept(NamedTuple):
@@ -88,6 +88,7 @@ class ConversationsInMemory(ContactsInMemory):
     """By key, and by the keys that stand for names."""
     erasures: dict[str, dict[str, set[str]]] = field(default_factory=dict)
     """By id: the keys that are to be erased, and who has erased each."""
+    erased_contacts: dict[str, tuple[str, ...]] = field(default_factory=dict)
     asked_at: dict[str, datetime] = field(default_factory=dict)
     """By the id of an erasure."""
     retired_through: dict[str, Retired] = field(default_factory=dict)
@@ -298,8 +299,8 @@ class ReadsInMemory:
     async def event_ids(self, conversation: str) -> list[str]:
         return [row.id for row in self._store.log.values() if row.conversation == conversation]
 
-    async def is_erasure(self, id: str) -> bool:
-        return id in self._store.erasures
+    async def begun(self, id: str) -> Begun | None:
+        return begun(self._store, id)
 
     async def erased_names(self, names: Sequence[Name]) -> dict[Name, Erased]:
         keys = {name_key(name.bot_id, name.field, name.value): name for name in names}

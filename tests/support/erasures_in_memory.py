@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from contracts.ids import NOBODY, split_conversation_key
 from flow_engine.errors import StaleContact
 from flow_engine.state.ids import conversation_id
-from flow_engine.state.work import Erased, Erasing, PersonKept, Work
+from flow_engine.state.work import Begun, Erased, Erasing, PersonKept, Work
 from flow_engine.store.erasures import job_of, name_key
 from flow_engine.store.held_of_person import without
 from flow_engine.store.port import EVENT, HeldEvent, Unfinished
@@ -21,7 +21,9 @@ _BOTH = {"flow-engine", "dispatcher"}
 def erase(work: Work, store: ConversationsInMemory) -> None:
     """What a batch erases."""
     for id, key in work.erasures_done:
-        store.erasures.get(id, {}).get(key, set()).add("dispatcher")
+        job = store.erasures.get(id, {})
+        for by in job.values() if key is None else [job.get(key, set())]:
+            by.add("dispatcher")
     if (erasing := work.erasing) is None:
         return
     if erasing.person is not None:
@@ -30,6 +32,11 @@ def erase(work: Work, store: ConversationsInMemory) -> None:
         _erase_key(erasing, store)
         store.erased[erasing.key] = Erased(erasing.before, erasing.version, erasing.next_seq, erasing.seen)
     store.erasures.get(erasing.erasure, {}).get(erasing.key, set()).add("flow-engine")
+
+
+def begun(store: ConversationsInMemory, id: str) -> Begun | None:
+    """An erasure that was begun; in memory nothing of it is lost."""
+    return Begun(store.erased_contacts[id], ()) if id in store.erasures else None
 
 
 def oldest(store: ConversationsInMemory) -> Unfinished | None:
@@ -47,6 +54,7 @@ def _begin(erasing: Erasing, person: PersonKept, store: ConversationsInMemory) -
     store.broadcasts.forget(ids)
     job = {key: set[str]() for key in (erasing.key, *erasing.others)}
     store.erasures |= dict.fromkeys(map(job_of, ids), job)
+    store.erased_contacts |= dict.fromkeys(map(job_of, ids), person.contact_ids)
     store.asked_at[erasing.erasure] = store.now()
     begin = f"{erasing.bot_id}/{NOBODY}/"
     for id, events in store.waiting.items():

@@ -170,11 +170,15 @@ class ChannelCall(ActionBase):
 
 
 class EraseContacts(ActionBase):
-    """Forget what is kept of these contacts, and send nothing more for them. The answer is `contracts.inbound.ErasureDone`."""
+    """Forget what is kept of these contacts, and send nothing more for them. The answer is `contracts.inbound.ErasureDone`.
+
+    `again`: it was told before, under each of the person's keys, and may be lost; this one stands for all of them.
+    """
 
     kind: Literal["erase"] = "erase"
     erasure: str
     contact_ids: tuple[str, ...]
+    again: bool = False
 
 
 Action = Annotated[

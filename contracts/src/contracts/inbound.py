@@ -362,10 +362,11 @@ class Erase(InboundBase):
 
 
 class ErasureDone(InboundBase):
-    """The dispatcher has erased what it had of a key: an answer to the action `erase`."""
+    """The dispatcher has erased what it had of a key: an answer to the action `erase`. `again`, as there: of all keys."""
 
     kind: Literal["erasure_done"] = "erasure_done"
     erasure: str
+    again: bool = False
 
 
 Inbound = Annotated[

@@ -107,14 +107,30 @@ async def test_who_is_merged_while_the_erasure_is_on_its_way_is_erased_as_the_on
     assert [(await http.get(f"/v1/contacts/{id}")).status_code for id in (left, other)] == [404, 404]
 
 
+async def test_asked_again_what_was_lost_of_an_erasure_is_done(
+    world: EngineWorld, http: httpx.AsyncClient, pool: asyncpg.Pool[asyncpg.Record]
+) -> None:
+    """The record of a conversation is lost here, and the dispatcher has heard of nothing."""
+    id = await met(world, http)
+    await http.delete(f"/v1/contacts/{id}")
+    await world.say("hello?", peer="p9")
+    await pool.execute("UPDATE conversation SET contact_id = $1", id)
+    answer = await http.delete(f"/v1/contacts/{id}")
+    assert (answer.status_code, answer.json()["job"]["status"]) == (202, "running")
+    assert await pool.fetchval("SELECT count(*) FROM conversation") == 0
+    (told,) = [one for one in world.bodies("actions") if one["kind"] == "erase" and one.get("again")]
+    assert (told["contact_ids"], told["conversation"]) == ([id], f"{BOT}/-/{id}")
+    await world.send("erasure_done", "-", channel="-", key=told["conversation"], erasure=told["erasure"], again=True)
+    assert (await http.get(answer.headers["location"])).json()["job"]["status"] == "done"
+
+
 async def test_an_erasure_that_a_merge_overtakes_ends_as_that_of_who_is_left(
     world: EngineWorld, http: httpx.AsyncClient, played: KafkaOfWorld, pool: asyncpg.Pool[asyncpg.Record]
 ) -> None:
     left, other = [(await http.post("/v1/contacts", json={"city": city})).json()["id"] for city in ("Riga", "Tartu")]
     world.put("contact_update", "-", channel="-", key=f"{BOT}/-/{left}", merge=other)
     asked = await http.delete(f"/v1/contacts/{other}", headers={"prefer": "respond-async"})
-    assert asked.json()["job"]["status"] == "accepted"
-    await world.settle()
+    assert asked.status_code == 202
     job = (await http.get(asked.headers["location"])).json()["job"]
     assert (job["contact_id"], job["status"]) == (left, "running")
     oldest = await world.store.oldest_erasure()

@@ -22,10 +22,16 @@ VERBS = (
     "acls apply", "checkpoints accept-restore dispatcher", "checkpoints accept-restore dispatcher again", "dlq list",
     "dlq show x", "dlq release x", "dlq discard --all", "held list", "held show x", "held release --all",
     "held discard x --all", "project create a", "project list", "project kafka p", "token create t --project p --scope admin",
-    "token list --project p", "token revoke t --project p",
+    "token list --project p", "token revoke t --project p", "erasures again",
 )  # fmt: skip
 BY_KAFKA = tuple(verb for verb in VERBS if verb.split()[0] in ("topics", "acls") and "accept" not in verb)
-BY_DATABASE = (*(verb for verb in VERBS if "accept" in verb), "setup", "migrate", "rotate-kek --current k1")
+BY_DATABASE = (
+    *(verb for verb in VERBS if "accept" in verb),
+    "setup",
+    "migrate",
+    "rotate-kek --current k1",
+    "erasures again",
+)
 BY_API = tuple(verb for verb in VERBS if verb.split()[0] in ("dlq", "held", "project", "token"))
 OTHERS = {"acls show", "top"}
 """Verbs that need no server that answers: they print, or show that none does."""

@@ -57,6 +57,13 @@ class Api:
         """`call` with DELETE."""
         return await self.call("DELETE", path)
 
+    async def delete_if_there(self, path: str) -> bool:
+        """`call` with DELETE; False where it is answered 404."""
+        answer = await self._client.request("DELETE", path)
+        if not answer.is_success and answer.status_code != httpx.codes.NOT_FOUND:
+            raise CommandError(f"DELETE {path} was answered {answer.status_code}: {answer.text[:2000]}")
+        return answer.is_success
+
     async def publish_flow(self, bot: str, document: dict[str, Any] | str) -> dict[str, Any]:
         """Save a flow and publish it: the flow as created. CommandError names the problems that stop it."""
         flow: dict[str, Any] = await self.post("/v1/flows", {"bot": bot, "document": document})

@@ -156,7 +156,7 @@ async def skip(cluster: Cluster, service: str, dsn: str, older: Older) -> None:
             before = {source: tuple(mark) for source, mark in kept.get(behind.part, {}).items()}
             seen = before if older.topic in BY_ID else marks_behind(before, mine)
             last = record_id(mine[-1]) if mine and mine[-1].offset == behind.was - 1 else None
-            count = await _partitions(cluster, older.topic)
+            count = await partitions_of(cluster, older.topic)
             log = older.committed[behind.part].incarnation
             marks = orjson.dumps(seen).decode()
             await connection.execute(
@@ -186,7 +186,8 @@ def ranges(older: Older) -> dict[int, tuple[int, int]]:
     return {behind.part: (behind.at, behind.was) for behind in older.less}
 
 
-async def _partitions(cluster: Cluster, topic: str) -> int:
+async def partitions_of(cluster: Cluster, topic: str) -> int:
+    """How many the topic has."""
     consumer = make_consumer(cluster, client_id="switchhook-operator")
     try:
         await consumer.start()

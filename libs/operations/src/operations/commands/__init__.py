@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from operations.commands import acls, checkpoints, letters, projects, topics
+from operations.commands import acls, checkpoints, erasures, letters, projects, topics
 from operations.commands.keys import rotate_kek
 from operations.commands.migrations import migrate_tables
 from operations.commands.setup import set_up
@@ -32,6 +32,7 @@ def application(name: str, about: str, find: Find) -> typer.Typer:
     app.add_typer(checkpoints.app, name="checkpoints")
     app.add_typer(letters.dlq_app, name="dlq")
     app.add_typer(letters.held_app, name="held")
+    app.add_typer(erasures.app, name="erasures")
     app.add_typer(projects.project_app, name="project")
     app.add_typer(projects.token_app, name="token")
     app.command("setup")(set_up)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
@@ -18,21 +18,35 @@ Ranges = Mapping[int, tuple[int, int]]
 """Partition -> the first offset, and the one before which reading ends."""
 
 
-async def read_between(cluster: Cluster, topic: str, ranges: Ranges) -> list[Record]:
-    """What the log still has of it, in order within each partition. Raises KafkaError, TimeoutError when a partition is not
+def _every(_record: Record) -> bool:
+    return True
+
+
+async def read_between(
+    cluster: Cluster, topic: str, ranges: Ranges, wanted: Callable[[Record], bool] = _every
+) -> list[Record]:
+    """What the log still has of it and is `wanted`, in order within each partition. Raises KafkaError, TimeoutError when a partition is not
     read in time, and with the same words when it loses what is being read."""
     consumer = make_consumer(cluster, client_id="switchhook-operator")
     try:
         await consumer.start()
         return [
-            each for part, wanted in ranges.items() for each in await _read(consumer, cluster, topic, part, *wanted)
+            each
+            for part, range in ranges.items()
+            for each in await _read(consumer, cluster, topic, part, *range, wanted)
         ]
     finally:
         await consumer.stop()
 
 
 async def _read(
-    consumer: AIOKafkaConsumer, cluster: Cluster, topic: str, part: int, first: int, limit: int
+    consumer: AIOKafkaConsumer,
+    cluster: Cluster,
+    topic: str,
+    part: int,
+    first: int,
+    limit: int,
+    wanted: Callable[[Record], bool],
 ) -> list[Record]:
     partition = TopicPartition(cluster.named(topic), part)
     consumer.assign([partition])
@@ -44,7 +58,12 @@ async def _read(
         async with asyncio.timeout(READ_SECONDS + (end - first) / 1000):
             while await consumer.position(partition) < end:
                 fetched = await consumer.getmany(partition, timeout_ms=200)
-                found += [record for records in fetched.values() for record in records if record.offset < limit]
+                found += [
+                    record
+                    for records in fetched.values()
+                    for record in records
+                    if record.offset < limit and wanted(record)
+                ]
     except (TimeoutError, OffsetOutOfRangeError) as error:
         raise TimeoutError(f"{topic}/{part} could not be read from {first} to {limit}.") from error
     return found

@@ -52,7 +52,7 @@ def _done(record: Record, action: EraseContacts) -> Outgoing:
         raise ValueError("the body names another conversation than the key")
     body = inbound.ErasureDone(
         project_id=action.project_id, bot_id=bot_id, channel_id=channel_id, peer_id=peer_id, received_at=now,
-        hops=action.hops, erasure=action.erasure,
+        hops=action.hops, erasure=action.erasure, again=action.again,
     )  # fmt: skip
     about = headers(
         id=derived_id(action.id, cloudevents.header(record.headers, "ce_id") or "", "erased"),

@@ -14,7 +14,7 @@ from flow_engine.batch.without_turn import outputs_for
 from flow_engine.state.ids import as_uuid
 from flow_engine.state.json_text import encode
 from flow_engine.state.rows import LogRow
-from flow_engine.state.work import Erasing, LoadedConversation, Outcome, PersonKept
+from flow_engine.state.work import Begun, Erasing, LoadedConversation, Outcome, PersonKept
 from flow_engine.store.erasures import job_of
 from flow_engine.turn import answers
 from flow_engine.turn.event import Arrived
@@ -66,7 +66,10 @@ def erase(arrived: Arrived, batch: LoadedBatch) -> None:
         batch.work.send(arrived.record, [passed_on(arrived, key, left)])
         return
     if body.begins and batch.person is None:
-        outcome = Outcome("completed", contact_id=body.contact_ids[0]) if batch.begun else answers.refusal(GONE)
+        outcome = answers.refusal(GONE)
+        if batch.begun is not None:
+            outcome = Outcome("completed", contact_id=body.contact_ids[0])
+            _tell_again(arrived, batch.begun, outputs)
         _answer(arrived, outcome, outputs, batch)
         return
     erased = batch.work.erased.get(arrived.key)
@@ -83,7 +86,8 @@ def erase(arrived: Arrived, batch: LoadedBatch) -> None:
     outputs.action(
         outputs.new_id(), "erase", body.bot_id, "", {"erasure": body.erasure, "contact_ids": list(ids)}
     )  # fmt: skip
-    for portion in range(0, 0 if is_repeat else len(batch.event_ids), MOST_IDS):
+    told = 0 if is_repeat else max(len(batch.event_ids), 1 if person else 0)  # Of the contact there is one in any case.
+    for portion in range(0, told, MOST_IDS):
         outputs.finding("contact.erased", body.bot_id, _finding(body, batch.event_ids[portion : portion + MOST_IDS]))
     _release_callers(loaded, outputs)
     if person:
@@ -92,6 +96,14 @@ def erase(arrived: Arrived, batch: LoadedBatch) -> None:
         _answer(arrived, Outcome("completed", contact_id=body.contact_ids[0]), outputs, batch)
     else:
         batch.work.send(arrived.record, outputs.records)
+
+
+def _tell_again(arrived: Arrived, begun: Begun, outputs: Outputs) -> None:
+    """It was begun before: what was lost of it since, by a restore or among dead letters, is done."""
+    for key in begun.keys:
+        outputs.inbound(outputs.new_id(), key, _for_key(arrived, key, begun.contact_ids))
+    wanted = {"erasure": arrived.body.erasure, "contact_ids": list(begun.contact_ids), "again": True}
+    outputs.action(outputs.new_id(), "erase", arrived.body.bot_id, "", wanted)
 
 
 def _others(bot_id: str, contact_id: str, person: PersonKept) -> tuple[str, ...]:

@@ -157,7 +157,7 @@ class EngineHandler:
         elif arrived.body.kind == "webhook_received":
             received(arrived, batch)
         elif arrived.body.kind == "erasure_done":
-            batch.work.erasures_done.append((arrived.body.erasure, arrived.key))
+            batch.work.erasures_done.append((arrived.body.erasure, None if arrived.body.again else arrived.key))
         elif arrived.body.kind == "attach":
             attach(arrived, batch.work.conversations[arrived.key], batch)
         elif (recipient := broadcasts.key_of(arrived)) is not None:

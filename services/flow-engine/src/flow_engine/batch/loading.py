@@ -14,7 +14,7 @@ from flow_engine.batch.parking import AT_ONCE, MOST_HELD, Redriven, redriven
 from flow_engine.batch.person_lookup import as_event, as_id, goes_to_contact, is_of_contact, named, told
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.seen import contains, fingerprint
-from flow_engine.state.work import Erased, LoadedConversation, PersonKept, Work
+from flow_engine.state.work import Begun, Erased, LoadedConversation, PersonKept, Work
 from flow_engine.store.port import Conversations, Name, Reads
 from flow_engine.turn import broadcasts
 from flow_engine.turn.event import Arrived
@@ -49,8 +49,8 @@ class LoadedBatch:
     """Whom the first record erases."""
     event_ids: list[str] = field(default_factory=list)
     """Of the events that were applied under the key that the first record erases."""
-    begun: bool = False
-    """Whether its erasure was begun before."""
+    begun: Begun | None = None
+    """Its erasure, where it was begun before."""
     merged_into: str | None = None
     """Who the contact is now that the first record is to erase."""
     erased_names: dict[Name, Erased] = field(default_factory=dict)
@@ -153,7 +153,7 @@ async def _load_person(reads: Reads, batch: LoadedBatch, first: Arrived) -> None
     if body.kind == "erase" and body.begins:
         id = as_id(body.contact_ids[0]) if body.contact_ids else None
         batch.person = await reads.person(body.bot_id, id) if id else None
-        batch.begun = batch.person is None and await reads.is_erasure(body.erasure)
+        batch.begun = await reads.begun(body.erasure) if batch.person is None else None
         if id and batch.person is None and (found := await reads.contacts([(body.bot_id, id)])):
             batch.merged_into = found[id].contact.id
 

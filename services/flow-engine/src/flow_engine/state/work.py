@@ -96,6 +96,13 @@ class PersonKept(NamedTuple):
     names: tuple[tuple[str, str], ...]
 
 
+class Begun(NamedTuple):
+    """An erasure that was begun before: whose contacts it is about, and under which keys there is something of them still, or again."""
+
+    contact_ids: tuple[str, ...]
+    keys: tuple[str, ...]
+
+
 class Erasing(NamedTuple):
     """What a record has erased: all that is kept under `key`; with `person`, which was read before, also the contact."""
 
@@ -178,8 +185,8 @@ class Work:
     redriven: list[tuple[str, int]] = field(default_factory=list)
     """(conversation id, position) of held rows that this batch applied."""
     erasing: Erasing | None = None
-    erasures_done: list[tuple[str, str]] = field(default_factory=list)
-    """(erasure, key) of which the dispatcher has nothing any more."""
+    erasures_done: list[tuple[str, str | None]] = field(default_factory=list)
+    """(erasure, key) of which the dispatcher has nothing any more; without a key: of all of them."""
     outgoing: list[tuple[Record, list[Outgoing]]] = field(default_factory=list)
     dead: list[DeadRecord] = field(default_factory=list)
 

@@ -13,7 +13,7 @@ from contracts.ids import NOBODY, derived_id, split_conversation_key
 from flow_engine.errors import StaleContact
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.pseudonyms import Pseudonyms
-from flow_engine.state.work import Erased, Erasing, PersonKept, Work
+from flow_engine.state.work import Begun, Erased, Erasing, PersonKept, Work
 from flow_engine.store import held_of_person, recipients
 from flow_engine.store.port import EVENT, Name, Unfinished
 from servicekit.loop.batches import Connection, Infrastructure
@@ -57,12 +57,12 @@ SELECT conversation, position, convert_from(key, 'UTF8') AS key, coalesce(value,
 _RELEASE = "DELETE FROM held WHERE conversation = $1 AND position = $2"
 _KEEP_REST = "UPDATE held SET value = $3 WHERE conversation = $1 AND position = $2"
 _BEGIN = """
-INSERT INTO erasure (id, project_id, contact_id, asked_at, until)
-VALUES ($1, $2, $3, $4::text::timestamptz, CURRENT_DATE + $5::int) ON CONFLICT (id) DO NOTHING
+INSERT INTO erasure (id, project_id, bot_id, contact_id, asked_at, until)
+VALUES ($1, $2, $6, $3, $4::text::timestamptz, CURRENT_DATE + $5::int) ON CONFLICT (id) DO NOTHING
 """
 _BEGIN_MERGED = """
-INSERT INTO erasure (id, project_id, contact_id, asked_at, until, same_as)
-SELECT u.id, e.project_id, u.contact_id, e.asked_at, e.until, e.id
+INSERT INTO erasure (id, project_id, bot_id, contact_id, asked_at, until, same_as)
+SELECT u.id, e.project_id, e.bot_id, u.contact_id, e.asked_at, e.until, e.id
   FROM erasure e CROSS JOIN unnest($2::uuid[], $3::uuid[]) u(contact_id, id) WHERE e.id = $1 ON CONFLICT (id) DO NOTHING
 """
 _KEY = "INSERT INTO erasure_key (erasure, pseudonym) SELECT $1, * FROM unnest($2::bytea[]) ON CONFLICT DO NOTHING"
@@ -80,11 +80,13 @@ UPDATE erasure_key SET delivered_at = coalesce(delivered_at, now()) WHERE erasur
 """
 _FIND = "SELECT pseudonym, before, version, next_seq, seen FROM erased WHERE pseudonym = ANY ($1::bytea[])"
 _PROGRESS = """
-SELECT e.id, e.project_id, e.contact_id, e.asked_at, count(*) AS keys, count(k.erased_at) AS erased, count(k.delivered_at) AS delivered,
+SELECT e.id, e.project_id, e.bot_id, e.contact_id, e.asked_at, count(*) AS keys, count(k.erased_at) AS erased, count(k.delivered_at) AS delivered,
        max(k.erased_at) AS last_erased
   FROM erasure asked JOIN erasure e ON e.id = coalesce(asked.same_as, asked.id) JOIN erasure_key k ON k.erasure = e.id
  WHERE asked.id = $1 GROUP BY e.id
 """
+_DELIVERED_ALL = "UPDATE erasure_key SET delivered_at = coalesce(delivered_at, now()) WHERE erasure = $1"
+_CONTACTS_OF = "SELECT contact_id FROM erasure WHERE id = $1 OR same_as = $1 ORDER BY contact_id"
 _OLDEST = """
 SELECT e.id, extract(epoch FROM now() - e.asked_at)::float8 AS seconds FROM erasure e
  WHERE e.id IN (SELECT erasure FROM erasure_key WHERE erased_at IS NULL OR delivered_at IS NULL) ORDER BY e.asked_at LIMIT 1
@@ -97,6 +99,7 @@ class Progress(NamedTuple):
 
     id: str
     project_id: str
+    bot_id: str | None
     contact_id: str
     asked_at: datetime
     keys: int
@@ -123,7 +126,17 @@ async def person(connection: Connection, bot_id: str, contact_id: str) -> Person
 async def progress(connection: Connection, id: str) -> Progress | None:
     """How far it is, or the one that it has become a part of; None: there is no such erasure, or none any more."""
     row = await connection.fetchrow(_PROGRESS, id)
-    return None if row is None else Progress(str(row["id"]), row["project_id"], str(row["contact_id"]), *row[3:])
+    return (
+        None
+        if row is None
+        else Progress(str(row["id"]), row["project_id"], row["bot_id"], str(row["contact_id"]), *row[4:])
+    )
+
+
+async def begun(connection: Connection, id: str) -> Begun | None:
+    """Whom an erasure is about, and what there still is of them; None: there is no such erasure."""
+    ids = [str(row["contact_id"]) for row in await connection.fetch(_CONTACTS_OF, id)]
+    return Begun(tuple(ids), tuple(row["key"] for row in await connection.fetch(_KEYS, ids))) if ids else None
 
 
 async def oldest(connection: Connection) -> Unfinished | None:
@@ -154,7 +167,10 @@ async def forget(connection: Connection) -> None:
 async def save(work: Work, connection: Connection, pseudonyms: Pseudonyms) -> None:
     """Erase what a batch erases; last in its transaction. Raises StaleContact where there is more than was read."""
     for id, key in work.erasures_done:
-        await connection.execute(_DELIVERED, id, list(pseudonyms.known([key])))
+        if key is None:
+            await connection.execute(_DELIVERED_ALL, id)
+        else:
+            await connection.execute(_DELIVERED, id, list(pseudonyms.known([key])))
     if (erasing := work.erasing) is None:
         return
     if not pseudonyms:
@@ -176,10 +192,13 @@ async def _begin(erasing: Erasing, known: PersonKept, connection: Connection, ps
     keys = [row["key"] for row in await connection.fetch(_KEYS, list(known.contact_ids))]
     if there is None or there._replace(keys=tuple(keys)) != known:
         raise StaleContact("there is more of the person than was read")
-    await connection.execute(_BEGIN, erasing.erasure, erasing.project_id, erasing.contact_id, erasing.before, KEPT_DAYS)
+    job = erasing.erasure
+    await connection.execute(
+        _BEGIN, job, erasing.project_id, erasing.contact_id, erasing.before, KEPT_DAYS, erasing.bot_id
+    )
     merged = [id for id in known.contact_ids if id != erasing.contact_id]
-    await connection.execute(_BEGIN_MERGED, erasing.erasure, merged, [job_of(id) for id in merged])
-    await connection.execute(_KEY, erasing.erasure, [pseudonyms.of(key) for key in (erasing.key, *erasing.others)])
+    await connection.execute(_BEGIN_MERGED, job, merged, [job_of(id) for id in merged])
+    await connection.execute(_KEY, job, [pseudonyms.of(key) for key in (erasing.key, *erasing.others)])
     await _erase_held(erasing, known, connection)
     by_name = [pseudonyms.of(name_key(erasing.bot_id, kind, value)) for kind, value in known.names]
     await connection.execute(_MARK, by_name, erasing.before, 0, 1, b"", KEPT_DAYS)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from flow_engine.catalogue.port import Retired
 from flow_engine.state.broadcasts import Recipient, RecipientKey
 from flow_engine.state.rows import TurnOf
-from flow_engine.state.work import Erased, LoadedConversation, Outcome, PersonKept, Work
+from flow_engine.state.work import Begun, Erased, LoadedConversation, Outcome, PersonKept, Work
 from flowlang.model import Contact
 from servicekit.kafka.records import Headers, Record
 from servicekit.loop.batches import Connection
@@ -153,8 +153,8 @@ class Reads(Protocol):
         """The events of a conversation id that the event log has."""
         ...
 
-    async def is_erasure(self, id: str) -> bool:
-        """Whether there is an erasure with this id, begun or done."""
+    async def begun(self, id: str) -> Begun | None:
+        """The erasure with this id, begun or done; None: there is none."""
         ...
 
     async def erased_names(self, names: Sequence[Name]) -> dict[Name, Erased]:

@@ -13,7 +13,7 @@ from flow_engine.catalogue.port import Retired
 from flow_engine.state.broadcasts import Recipient, RecipientKey
 from flow_engine.state.pseudonyms import Pseudonyms
 from flow_engine.state.rows import TurnOf
-from flow_engine.state.work import Erased, Outcome, PersonKept, Work
+from flow_engine.state.work import Begun, Erased, Outcome, PersonKept, Work
 from flow_engine.store import (
     contacts,
     erasures,
@@ -161,8 +161,8 @@ class PostgresReads:
     async def event_ids(self, conversation: str) -> list[str]:
         return await event_log.of_conversation(self._connection, conversation)
 
-    async def is_erasure(self, id: str) -> bool:
-        return await erasures.progress(self._connection, id) is not None
+    async def begun(self, id: str) -> Begun | None:
+        return await erasures.begun(self._connection, id)
 
     async def erased_names(self, names_: Sequence[Name]) -> dict[Name, Erased]:
         return await erasures.names(self._connection, names_, self._pseudonyms)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 from uuid import UUID
 
 import asyncpg
@@ -20,7 +20,6 @@ from contracts.registry import Project
 from contracts.topic import Topic
 from flow_engine.state.pseudonyms import Pseudonyms
 from flow_engine.store import contact_lists, erasures
-from flow_engine.store.contact_lists import Listed
 from flow_engine.store.erasures import Progress
 from flow_engine.web import writing
 from flow_engine.web.contacts import contact_id_of
@@ -104,6 +103,14 @@ class ErasureAnswer(BaseModel):
     """How far it is."""
 
 
+class Place(NamedTuple):
+    """Whose contact it is."""
+
+    project_id: str
+    bot_id: str
+    contact_id: str
+
+
 def handlers(deps: Deps) -> dict[str, Handler]:
     """By the names of their rows."""
 
@@ -117,22 +124,25 @@ def handlers(deps: Deps) -> dict[str, Handler]:
             raise not_found("The contact")
         if known is not None:
             id = known.contact.id
-            await begin(request, caller, known)
-            async with deps.pool.acquire() as connection:
-                begun = await erasures.progress(connection, erasures.job_of(id))
+            await write(request, caller, Place(of, known.bot_id, id))
+        elif begun is not None and begun.bot_id is not None:
+            id = begun.contact_id
+            await write(request, caller, Place(of, begun.bot_id, id))
+        async with deps.pool.acquire() as connection:
+            begun = await erasures.progress(connection, erasures.job_of(id))
         job = shown(erasures.job_of(id), id, begun, deps.project(of))
         return JSONResponse({"job": job}, 202, headers={"location": f"/v1/contacts/erasures/{job['id']}"})
 
-    async def begin(request: Request, caller: Caller, known: Listed) -> None:
-        """Have it erased, or who it is by then. Raises ProblemError."""
+    async def write(request: Request, caller: Caller, place: Place) -> None:
+        """Have it erased, or who it is by then, and what is lost of that done again. Raises ProblemError."""
         if not deps.pseudonyms:
             raise unavailable("SWITCHHOOK_LINK_KEY is not set: without it nobody can be erased.")
-        id, of = known.contact.id, known.project_id
+        of, bot_id, id = place
         asked = writing.asked_by(request, of, await request.body(), caller.token_id)
         asked = asked._replace(event_id=derived_id(asked.event_id, id))
-        place = {"project_id": of, "bot_id": known.bot_id, "channel_id": NOBODY, "peer_id": NOBODY}
+        key = {"project_id": of, "bot_id": bot_id, "channel_id": NOBODY, "peer_id": NOBODY}
         wanted = {"erasure": erasures.job_of(id), "contact_ids": (id,), "begins": True}
-        reply = await deps.writes.write(asked, f"{known.bot_id}/{NOBODY}/{id}", Erase, place | wanted)
+        reply = await deps.writes.write(asked, f"{bot_id}/{NOBODY}/{id}", Erase, key | wanted)
         if reply is not None and reply.problem is not None:
             raise writing.problem_of(reply)
 

@@ -1,4 +1,5 @@
-"""Erasures that are part of another one, of which the contact was a part; and those that are not done are found by an index."""
+"""Erasures have the bot, so that they can be told once more, and are part of another one where the contact was; those that are not done
+are found by an index."""
 
 from alembic import op
 
@@ -7,7 +8,7 @@ down_revision = "0025"
 branch_labels = None
 depends_on = None
 
-SAME_AS = "ALTER TABLE erasure ADD COLUMN same_as uuid REFERENCES erasure ON DELETE CASCADE"
+COLUMNS = "ALTER TABLE erasure ADD COLUMN bot_id text, ADD COLUMN same_as uuid REFERENCES erasure ON DELETE CASCADE"
 MEANING = "COMMENT ON COLUMN erasure.same_as IS 'the contact was merged, and went with this erasure of who was left'"
 UNFINISHED = """
 CREATE INDEX CONCURRENTLY IF NOT EXISTS erasure_key_unfinished ON erasure_key (erasure) WHERE erased_at IS NULL OR delivered_at IS NULL
@@ -15,7 +16,7 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS erasure_key_unfinished ON erasure_key (e
 
 
 def upgrade() -> None:
-    op.execute(SAME_AS)
+    op.execute(COLUMNS)
     op.execute(MEANING)
     with op.get_context().autocommit_block():
         op.execute(UNFINISHED)
@@ -23,4 +24,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.execute("DROP INDEX erasure_key_unfinished")
-    op.execute("ALTER TABLE erasure DROP COLUMN same_as")
+    op.execute("ALTER TABLE erasure DROP COLUMN same_as, DROP COLUMN bot_id")
