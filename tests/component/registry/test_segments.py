@@ -40,6 +40,8 @@ async def test_a_segment_is_made_changed_and_deleted(project: Project) -> None:
         ("size(contact) > 1", "name one of its fields"),
         ("contact.city", "contact.city is a text"),
         ("3", "true or false"),
+        ("now", "line 1:1: now is a time"),
+        ("!has(contact.city) ||\n now", "line 2:2: now is a time"),
         ("true && " * 300 + "true", "2000"),
     ],
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from registry.values.inputs import Cidr, FutureTime, Headers, SecretRef, event_types, http_url
+from registry.values.inputs import Cidr, FutureTime, Headers, Origin, SecretRef, event_types, http_url
 
 
 @pytest.mark.parametrize(
@@ -114,3 +114,15 @@ def test_auth_names_a_secret() -> None:
 
 def test_a_network_is_normalised() -> None:
     assert TypeAdapter(Cidr).validate_python("203.0.113.7/24") == "203.0.113.0/24"
+
+
+@pytest.mark.parametrize("given", ["https://shop.example", "https://Shop.example/", "HTTPS://shop.example"])
+def test_a_site_is_kept_as_browsers_name_it(given: str) -> None:
+    assert TypeAdapter(Origin).validate_python(given) == "https://shop.example"
+
+
+@pytest.mark.parametrize("given", ["*", "shop.example", "https://shop.example/chat", "https://shop.example?a", "null"])
+def test_what_is_no_site_is_refused(given: str) -> None:
+    """Among them every site at once: whose pages may open a chat is said of each."""
+    with pytest.raises(ValidationError):
+        TypeAdapter(Origin).validate_python(given)

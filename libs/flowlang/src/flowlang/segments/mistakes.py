@@ -93,6 +93,8 @@ class _Reader:
         field = _field(node, bound)
         if field is not None:
             raise self._never(field)
+        if node.kind == "name" and node.value == "now" and "now" not in bound:
+            raise self._fault("now", 'now is a time, and no condition: contact.created_at > now - duration("720h")')
         if (node.kind == "literal" and not isinstance(node.value, bool)) or node.kind in ("unsigned", "list", "map"):
             raise ValueError("a filter is true or false of a contact, and this value is neither")
 

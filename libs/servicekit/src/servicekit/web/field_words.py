@@ -25,7 +25,9 @@ WORDS: dict[str, Word] = {
     "agent_id": Word("The agent who acts by it, by its id", ID),
     "Agent.bots": Word("Whose conversations it sees, by the bots' ids; empty: those of all bots"),
     "allowed_cidrs": Word("The networks from which the token is taken, as CIDR; empty: from anywhere"),
-    "allowed_origins": Word("The origins of the pages that may open this web chat; empty: any"),
+    "allowed_origins": Word(
+        "The sites whose pages may open this web chat, each named by itself; empty: only pages of this installation"
+    ),
     "answer": Word(
         "What the flow made of it: the answer that its `say` steps and its end give", "Your order is on its way."
     ),

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from contracts.contact_fields import Labels, ProfileFields
 from contracts.people import PROFILE_FIELDS
 from contracts.sentences import sentence
+from flow_engine.state.patches import without_nul
 from servicekit.web.problems import ProblemError
 from servicekit.web.requests import parse_json
 
@@ -59,7 +60,7 @@ class Merge(BaseModel):
 def read(body: bytes, model: type[M]) -> M:
     """Raises ProblemError 400 or 422."""
     try:
-        return model.model_validate(parse_json(body))
+        return model.model_validate(without_nul(parse_json(body)))  # Before lengths are looked at.
     except ValidationError as error:
         errors = [{"pointer": _pointer(one["loc"]), "detail": sentence(one)} for one in error.errors()]
         detail = f"{errors[0]['pointer']}: {errors[0]['detail']}"

@@ -98,8 +98,7 @@ class WebChat:
         """
         if origin is None:
             return []
-        allowed = origin in channel.allowed_origins or "*" in channel.allowed_origins or origin == self._own_origin
-        if not allowed:
+        if origin not in (*channel.allowed_origins, self._own_origin):
             raise origin_refused(origin)
         return [(b"access-control-allow-origin", origin.encode("latin-1")), (b"vary", b"Origin")]
 

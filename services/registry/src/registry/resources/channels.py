@@ -22,7 +22,7 @@ from registry.resources.resource import Made, Resource
 from registry.resources.resource import show as show_entity
 from registry.site import Site
 from registry.values import channel_credentials
-from registry.values.inputs import BaseUrl, HttpUrl, Id, Input, Name
+from registry.values.inputs import BaseUrl, Id, Input, Name, Origin
 from registry.writing.unit import Unit
 
 SINCE = "state_since"
@@ -47,8 +47,8 @@ class NewChannel(Input):
     """What the type needs."""
     api_base_url: BaseUrl | None = None
     """Another server of the platform's API."""
-    allowed_origins: tuple[HttpUrl, ...] = Field(default=(), max_length=100)
-    """Web chat: the sites whose pages may call it; `*`: all."""
+    allowed_origins: tuple[Origin, ...] = Field(default=(), max_length=100)
+    """Web chat: the sites whose pages may call it, each as `https://shop.example`; pages of this installation always may."""
     mode: Literal["webhook"] = "webhook"
     """How the platform tells us."""
     set_webhook: bool = True
@@ -68,8 +68,8 @@ class ChannelPatch(Input):
     """What the type needs."""
     api_base_url: BaseUrl | None = None
     """Another server of the platform's API."""
-    allowed_origins: tuple[HttpUrl, ...] = Field(default=(), max_length=100)
-    """Web chat: the sites whose pages may call it; `*`: all."""
+    allowed_origins: tuple[Origin, ...] = Field(default=(), max_length=100)
+    """Web chat: the sites whose pages may call it, each as `https://shop.example`; pages of this installation always may."""
     state: Literal["active", "paused"] = "active"
     """Whether it sends and takes in."""
 

@@ -6,6 +6,7 @@ import re
 from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
@@ -72,6 +73,14 @@ def _params(params: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
+def _origin(url: str) -> str:
+    """As browsers name it: scheme, host and port. Raises ValueError for a page of the site."""
+    parts = urlsplit(url)
+    if parts.path.strip("/") or parts.query or parts.fragment:
+        raise ValueError("names a site, not a page of it: https://shop.example")
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
 def event_types(choices: tuple[str, ...]) -> tuple[str, ...]:
     """The types that are meant: a group such as `flag.*` in full, `*` as it is. Raises ValueError for an unknown one."""
     return tuple(dict.fromkeys(kind for choice in choices for kind in _types_of(choice)))
@@ -105,6 +114,7 @@ Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{
 """A name that flow documents write: of an API call, of a secret."""
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]
+Origin = Annotated[HttpUrl, AfterValidator(_origin)]
 BaseUrl = Annotated[HttpUrl, AfterValidator(base_url)]
 Cidr = Annotated[str, AfterValidator(_cidr)]
 Headers = Annotated[dict[str, str], AfterValidator(_headers)]
