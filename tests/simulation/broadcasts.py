@@ -78,7 +78,7 @@ class Broadcasts:
             return
         before = self._started()
         await asyncio.sleep(PAUSE_SECONDS)
-        self._begun_while_paused = self._started() - before
+        self._begun_while_paused = len(self._started() - before)  # Who is erased meanwhile has no row any more.
         await self._turned("running", "paused")
 
     async def _turned(self, state: str, before: str) -> bool:
@@ -93,8 +93,9 @@ class Broadcasts:
         self._world.trace(f"the broadcast is {broadcasts.sent[self._id].state}")
         return done and bool(self.unfinished())
 
-    def _started(self) -> int:
-        return sum(row.outcome == "started" for row in self._world.conversations.broadcasts.told.values())
+    def _started(self) -> set[RecipientKey]:
+        told = self._world.conversations.broadcasts.told
+        return {key for key, row in told.items() if row.outcome == "started"}
 
     def _contact(self, chat: int) -> str:
         kept = self._world.conversations.conversations.get(conversation_id(self._desk.key(NEWS, chat)))
