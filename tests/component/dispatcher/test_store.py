@@ -21,7 +21,7 @@ from servicekit.database import keep_plans
 from servicekit.migrate import migrate
 from support.delivery_destinations_suite import DestinationsSuite
 from support.delivery_lanes_suite import LanesSuite
-from support.delivery_store_suite import DeliveryStoreSuite, Kept
+from support.delivery_store_suite import TODAY, DeliveryStoreSuite, Kept
 
 SETTINGS = {"search_path": "dispatcher"}
 EMPTY = "".join(
@@ -52,7 +52,7 @@ class TestPostgres(DeliveryStoreSuite, LanesSuite, DestinationsSuite):
         async with asyncpg.create_pool(migrated, min_size=1, max_size=4, server_settings=SETTINGS) as pool:
             store = PostgresDeliveries(pool, DELIVERY_KINDS)
             async with store.session() as session:
-                await session.ensure_days([datetime.now(UTC).date()])
+                await session.ensure_days([TODAY])
             await pool.execute(EMPTY)
 
             @asynccontextmanager

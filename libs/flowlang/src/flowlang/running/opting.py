@@ -40,9 +40,10 @@ def note(run: Run) -> None:
 def _meant(run: Run) -> Literal["leave", "back", "command"] | None:
     """What the message says of the person's subscription."""
     conversation, text = run.conversation, run.happening.data.get("text")
-    if not isinstance(text, str) or conversation.chat != "private":
+    rules = run.tools.opt_out
+    if (rules is None and not conversation.opted_out) or not isinstance(text, str) or conversation.chat != "private":
         return None
-    word, rules = text.strip().casefold(), run.tools.opt_out
+    word = text.strip().casefold()
     if rules is not None and word in _words(rules.words):
         return "leave"
     if not conversation.opted_out:

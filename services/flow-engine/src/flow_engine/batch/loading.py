@@ -176,6 +176,8 @@ async def _load_own(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
 
 async def _own_ids(reads: Reads, found: dict[Name, Conversations], arrived: list[Arrived]) -> dict[Name, str]:
     """The ids of those contacts to which a change that names them goes by their own keys."""
+    if not found:
+        return {}
     names = {name for one in arrived if (name := named(one)) and goes_to_contact(one, found.get(name))}
     ids = {name: name.value for name in names if name.field == "contact_id"}
     others = [name for name in names if name not in ids]

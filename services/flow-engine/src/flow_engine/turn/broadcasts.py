@@ -22,7 +22,9 @@ WITH_PEOPLE_FOR = timedelta(minutes=5)
 
 def key_of(arrived: Arrived) -> RecipientKey | None:
     """Whose row it is; None for what no broadcast has sent."""
-    told: BroadcastRecipient | None = getattr(arrived.body, "broadcast", None)
+    if arrived.body.kind != "start":
+        return None
+    told: BroadcastRecipient | None = arrived.body.broadcast
     return None if told is None else RecipientKey(told.id, told.contact_id)
 
 
