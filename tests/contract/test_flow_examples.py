@@ -10,9 +10,11 @@ import pytest
 from devstack.field_tables import fields_of
 from devstack.reference_flows import (
     EXAMPLES,
+    all_tests,
     examples_of_node,
     examples_of_trigger,
     shown_example,
+    tests_schema,
     whole_example,
 )
 from flowlang.building.compiler import KnownNames
@@ -52,7 +54,8 @@ def test_what_all_nodes_and_triggers_have_and_the_document_itself_have_them_too(
     _complete(node_types()[0]["schema"], own, nodes)
     own = set(trigger_kinds()[0]["schema"]["properties"]) - SHARED_TRIGGER_FIELDS
     _complete(trigger_kinds()[0]["schema"], own, triggers)
-    _complete(document_schema(), {"nodes", "triggers"}, [whole_example()])
+    _complete(document_schema(), {"nodes", "triggers", "tests"}, [whole_example()])
+    _complete(tests_schema(), set(), all_tests())
 
 
 def _complete(schema: dict[str, Any], leave_out: set[str], examples: list[Any]) -> None:

@@ -11,8 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
 
+from contracts.described import Described
 from devstack.field_tables import Field, fields_of, table, value_at
 from devstack.paths import ROOT
+from flowlang.language.cases import Case
 from flowlang.language.document import parse
 from flowlang.language.schema import document_schema, node_types, trigger_kinds
 
@@ -28,6 +30,11 @@ OF_EACH_TRIGGER = (
     "Who writes is taken by the first trigger that wants the message. Each trigger has these fields beside its own:"
 )
 
+OF_TESTS = (
+    "`tests` is a list of cases: what is given, what happens, and what is expected of it. They are part of the draft and of no"
+    " version: what is published has none. Each has these fields:"
+)
+
 
 def page(note: str) -> str:
     """docs/reference/flow-nodes.md. `note`: where it comes from."""
@@ -37,13 +44,15 @@ def page(note: str) -> str:
     shared_by_triggers = _shared(triggers)
     return "".join([
         f"# Flow documents\n{note}{ABOUT}\n## The document\n\n",
-        _rows(fields_of(document, leave_out=("nodes", "triggers")), [whole_example()]),
+        _rows(fields_of(document, leave_out=("nodes", "triggers", "tests")), [whole_example()]),
         f"\n# Nodes\n\n{OF_EACH_NODE}\n\n",
         _rows(_of_all(nodes, shared), _all_nodes()),
         *(_node(each, shared) for each in nodes),
         f"\n# Triggers\n\n{OF_EACH_TRIGGER}\n\n",
         _rows(_of_all(triggers, shared_by_triggers), _all_triggers()),
         *(_trigger(each, shared_by_triggers) for each in triggers),
+        f"\n# Test cases\n\n{OF_TESTS}\n\n",
+        _rows(fields_of(tests_schema()), all_tests()),
     ])  # fmt: skip
 
 
@@ -103,6 +112,16 @@ def flow_in(path: str) -> dict[str, Any]:
 def whole_example() -> dict[str, Any]:
     """A flow that uses all fields of a document."""
     return flow_in("nodes/set.yaml")
+
+
+def tests_schema() -> dict[str, Any]:
+    """The JSON Schema of a test case."""
+    return Case.model_json_schema(by_alias=True, schema_generator=Described)
+
+
+def all_tests() -> list[Any]:
+    """Test cases that use every field together."""
+    return [*flow_in("tests/order.yaml")["tests"], *flow_in("flows/reserve-lecture.yaml")["tests"]]
 
 
 def examples_of_node(type: str) -> list[Any]:

@@ -9,6 +9,7 @@ from functools import lru_cache
 from contracts.cloudevents import rfc3339_ms
 
 LONGEST = timedelta(days=366)
+NO_TIME = timedelta()
 _EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _DURATION = re.compile(r"P(?:(\d{1,4})W)?(?:(\d{1,4})D)?(?:T(?=\d)(?:(\d{1,6})H)?(?:(\d{1,7})M)?(?:(\d{1,9})S)?)?")
 

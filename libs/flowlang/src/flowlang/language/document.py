@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints, ValidationError
 from contracts.sentences import sentence
 from flowlang.building.fields import DocumentModel, Duration, NodeId
 from flowlang.language import yaml_text
+from flowlang.language.cases import MOST_CASES, Case
 from flowlang.nodes.base import NodeModel
 from flowlang.nodes.registry import NODE_TYPES
 from flowlang.problems import FlowInvalid, Problem, pointer
@@ -75,6 +76,13 @@ class Document(Outline):
 
     nodes: dict[NodeId, AnyNode] = Field(min_length=1, max_length=MOST_NODES)
     """The nodes by their names; the fields of each type are below."""
+    tests: tuple[Case, ...] = Field(default=(), max_length=MOST_CASES)
+    """Its test cases; they are no part of what is published. Their fields are below."""
+
+
+def as_published(raw: dict[str, Any]) -> dict[str, Any]:
+    """A document as a version carries it: without its test cases."""
+    return {name: value for name, value in raw.items() if name != "tests"}
 
 
 Loaded = TypeVar("Loaded", bound=Outline)

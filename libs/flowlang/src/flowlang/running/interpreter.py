@@ -168,6 +168,8 @@ _KINDS: dict[str, Callable[[Run], None]] = {
     **dict.fromkeys(_ONLY_FOR_TRIGGERS, _only_for_triggers),
 }
 _QUEUED: dict[str, Callable[[Run], None]] = _KINDS | {"message": messages.take}
+FROM_OUTSIDE = frozenset(_KINDS) - {"call_result", "timer"}
+"""Kinds of Happening that nothing of a conversation has asked for."""
 _CALLED = frozenset(
     ("message", "start", "url", "command", "signal", "owner", "agent_message", "agent_note", "agent_read")
 )

@@ -12,6 +12,7 @@ from contracts.cloudevents import rfc3339
 from contracts.ids import uuid7
 from contracts.registry import ApiCall, Bot, Channel, Entity, Flow, FlowVersion, Secret, Segment, Trigger, in_project
 from flowlang.building.compiler import KnownNames
+from flowlang.language.document import as_published
 from registry import errors
 from registry.entities import Stored
 from registry.resources import bound_secrets
@@ -136,7 +137,11 @@ async def publish(unit: Unit, stored: Stored[Flow], asked: Publish) -> dict[str,
     number = stored.extra.get(VERSIONS, 0) + 1
     entity = stored.entity
     version = FlowVersion(
-        flow_id=entity.id, project_id=entity.project_id, bot_id=entity.bot_id, version=number, document=document
+        flow_id=entity.id,
+        project_id=entity.project_id,
+        bot_id=entity.bot_id,
+        version=number,
+        document=as_published(document),
     )
     await unit.add(version)
     retired = max(entity.retired, number - KEPT_VERSIONS)
