@@ -10,11 +10,11 @@ import pytest
 from devstack.field_tables import fields_of
 from devstack.reference_flows import (
     EXAMPLES,
-    all_tests,
+    all_cases,
+    case_schema,
     examples_of_node,
     examples_of_trigger,
     shown_example,
-    tests_schema,
     whole_example,
 )
 from flowlang.building.compiler import KnownNames
@@ -55,7 +55,7 @@ def test_what_all_nodes_and_triggers_have_and_the_document_itself_have_them_too(
     own = set(trigger_kinds()[0]["schema"]["properties"]) - SHARED_TRIGGER_FIELDS
     _complete(trigger_kinds()[0]["schema"], own, triggers)
     _complete(document_schema(), {"nodes", "triggers", "tests"}, [whole_example()])
-    _complete(tests_schema(), set(), all_tests())
+    _complete(case_schema(), set(), all_cases())
 
 
 def _complete(schema: dict[str, Any], leave_out: set[str], examples: list[Any]) -> None:

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from flow_engine.programs.sandbox import MakeUrl
 from flow_engine.programs.worker import Step, StepWorker
 from flowlang.model import RunCode
+from flowtools.sandbox import MakeUrl
 from servicekit.shares import Places
 from servicekit.workers.forking import TOO_LONG, ForkerGone
 from servicekit.workers.line import Limits
@@ -102,7 +102,7 @@ class _Worker:
 
 
 class Sandbox:
-    """flow_engine.programs.sandbox.RunsCode of one process."""
+    """flowtools.sandbox.RunsCode of one process."""
 
     def __init__(self, world: World) -> None:
         self._world = world

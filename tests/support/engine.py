@@ -26,12 +26,12 @@ from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.main import SERVICE, Engine
 from flow_engine.programs.deferring import Deferring
-from flow_engine.programs.sandbox import Sandbox
 from flow_engine.programs.stepping import Stepping
 from flow_engine.programs.worker import StepWorker
 from flow_engine.settings import Settings
 from flow_engine.state.ids import conversation_id
 from flow_engine.store.postgres import PostgresConversations
+from flowtools.sandbox import Sandbox
 from servicekit.credentials.links import LinkKeys
 from servicekit.kafka.cluster import Cluster
 from servicekit.kafka.records import Record

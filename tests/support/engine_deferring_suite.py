@@ -10,10 +10,10 @@ import pytest
 from contracts.replies import ReplyAdapter
 from flow_engine.batch import held_shares, loading, parking
 from flow_engine.programs.deferring import MOST_TRIES
-from flow_engine.programs.sandbox import MakeUrl
 from flow_engine.state.work import Work
 from flow_engine.store.port import HeldEvent
 from flowlang.model import PatchContact, RunCode
+from flowtools.sandbox import MakeUrl
 from servicekit.kafka.records import Record
 from support.engine_world import PARTITION, EngineWorld, ScriptedSandbox, flow, flow_version
 

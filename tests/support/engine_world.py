@@ -22,7 +22,6 @@ from flow_engine.batch.waking import Waking
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.programs.deferring import PATIENCE, Deferring
-from flow_engine.programs.sandbox import MakeUrl, RunsCode, Sandbox
 from flow_engine.programs.stepping import Stepping
 from flow_engine.programs.worker import StepWorker
 from flow_engine.state.ids import conversation_id
@@ -30,6 +29,7 @@ from flow_engine.store.port import ConversationStore, LoggedEvent, StoredConvers
 from flow_engine.turn.event import Arrived
 from flow_engine.turn.turns import Turns
 from flowlang.model import Contact, RunCode
+from flowtools.sandbox import MakeUrl, RunsCode, Sandbox
 from servicekit.credentials.links import LinkKeys
 from servicekit.kafka.records import Outgoing, Record, dead_letter
 from servicekit.loop.batches import Batch, Commit

@@ -36,6 +36,11 @@ class Limits:
     button_title: int | None = None
     payload: Length | None = None
 
+    @property
+    def shortest_text(self) -> Length | None:
+        """What one message has, with buttons or without."""
+        return min((one for one in (self.text, self.text_with_buttons) if one), default=None)
+
 
 def too_much(content: MessageContent, limits: Limits, title: str) -> Refusal | None:
     """Why the platform `title` would not take that message as it is; None when it would."""

@@ -73,6 +73,14 @@ def run_suite(
 
 
 @app.command(context_settings=PASS_ON)
+def flow(context: typer.Context) -> None:
+    """Check, test and simulate flow documents, with no server: what `switchhook-flow` does. `flow --help` for more."""
+    from flowtools.cli import main as flow_command
+
+    raise typer.Exit(flow_command(context.args, "switchhook flow"))
+
+
+@app.command(context_settings=PASS_ON)
 def bench(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
     """Measure: ingress, engine, dispatch, e2e, latency, gateway, idle, growth, memory, disk, neighbours, broadcast, ordered, revoke or tenant. The last line is JSON."""
     known = sorted(file.stem for file in (ROOT / "bench").glob("*.py") if file.stem in BENCHES)

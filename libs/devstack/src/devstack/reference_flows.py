@@ -31,7 +31,7 @@ OF_EACH_TRIGGER = (
 )
 
 OF_TESTS = (
-    "`tests` is a list of cases: what is given, what happens, and what is expected of it. They are part of the draft and of no"
+    "`tests` is a list of cases, for [`switchhook flow test`](../how-to/test-a-flow.md). They are part of the draft and of no"
     " version: what is published has none. Each has these fields:"
 )
 
@@ -52,7 +52,7 @@ def page(note: str) -> str:
         _rows(_of_all(triggers, shared_by_triggers), _all_triggers()),
         *(_trigger(each, shared_by_triggers) for each in triggers),
         f"\n# Test cases\n\n{OF_TESTS}\n\n",
-        _rows(fields_of(tests_schema()), all_tests()),
+        _rows(fields_of(case_schema()), all_cases()),
     ])  # fmt: skip
 
 
@@ -114,12 +114,12 @@ def whole_example() -> dict[str, Any]:
     return flow_in("nodes/set.yaml")
 
 
-def tests_schema() -> dict[str, Any]:
+def case_schema() -> dict[str, Any]:
     """The JSON Schema of a test case."""
     return Case.model_json_schema(by_alias=True, schema_generator=Described)
 
 
-def all_tests() -> list[Any]:
+def all_cases() -> list[Any]:
     """Test cases that use every field together."""
     return [*flow_in("tests/order.yaml")["tests"], *flow_in("flows/reserve-lecture.yaml")["tests"]]
 

@@ -17,7 +17,6 @@ from flow_engine.catalogue.links import LinkMaker
 from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.programs import worker
 from flow_engine.programs.deferring import Deferring
-from flow_engine.programs.sandbox import Sandbox
 from flow_engine.programs.stepping import Stepping
 from flow_engine.segments import walker
 from flow_engine.segments.members import Segments, segment_of
@@ -29,6 +28,7 @@ from flow_engine.web.inbox_stream import Streams
 from flow_engine.web.routes import make_app
 from flow_engine.web.writing import Writes
 from flowlang.running.bot_flows import BotFlows
+from flowtools.sandbox import Sandbox
 from servicekit.credentials.links import LinkKeys
 from servicekit.database import Database, Pool
 from servicekit.kafka.asker import Asker

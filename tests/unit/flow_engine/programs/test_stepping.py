@@ -9,9 +9,9 @@ import pytest
 
 from flow_engine.catalogue.links import LinkMaker
 from flow_engine.programs import stepping
-from flow_engine.programs.sandbox import MakeUrl
 from flow_engine.programs.worker import MOST_GRAPHS, Learn, Step, StepWorker, Unknown
 from flowlang.model import RunCode
+from flowtools.sandbox import MakeUrl
 from servicekit.credentials.links import LinkKeys
 from servicekit.loop.batches import Infrastructure
 from support.engine_world import EngineWorld, ScriptedSandbox, flow, flow_version

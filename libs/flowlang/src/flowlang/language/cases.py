@@ -202,14 +202,19 @@ class Step(DocumentModel):
 _VERBS = tuple(name for name in Step.model_fields if name != "expect")
 
 
-class Case(DocumentModel):
-    """One test case."""
+class Script(DocumentModel):
+    """What happens in a world that is given."""
 
-    name: str = Field(min_length=1, max_length=200)
-    """What it is about."""
     given: Given = Given()
     """The world before the first step."""
     steps: tuple[Step, ...] = Field(min_length=1, max_length=MOST_STEPS)
     """What happens, one after the other."""
+
+
+class Case(Script):
+    """One test case."""
+
+    name: str = Field(min_length=1, max_length=200)
+    """What it is about."""
     expect: Expected | None = None
     """What is expected of all steps together."""

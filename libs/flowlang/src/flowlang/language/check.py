@@ -68,9 +68,11 @@ def _edges(document: Document) -> dict[str, list[Edge]]:
 def unknown_targets(document: Document) -> Iterator[Problem]:
     """Ways that lead to no node."""
     inner = ((e.to, pointer("nodes", id, *e.place)) for id, edges in _edges(document).items() for e in edges)
+    near = Nearest(document.nodes)
     for to, place in (*_entries(document), *inner):
         if to not in document.nodes:
-            yield Problem(place, "error", "unknown-target", f"there is no node {to!r}: name one that exists or add it")
+            message = f"there is no node {to!r}: name one that exists or add it{_perhaps(near, to)}"
+            yield Problem(place, "error", "unknown-target", message)
 
 
 def _equal_triggers(document: Document) -> Iterator[Problem]:
@@ -86,6 +88,11 @@ def _equal_triggers(document: Document) -> Iterator[Problem]:
             if claim.name in claimed:
                 yield _taken(index, claim, "another trigger of this flow")
             claimed.add(claim.name)
+
+
+def commands_of(document: Document) -> tuple[str, ...]:
+    """What it claims in its bot, as KnownNames.commands has it: `chat /start`."""
+    return tuple(claim.name for trigger in document.triggers for claim in trigger.claims())
 
 
 def _too_many_words(document: Document) -> Iterator[Problem]:
@@ -182,6 +189,11 @@ def _judged(path: Reference, place: str, known: set[Reference], near: Nearest) -
             f"{name} is neither declared in `variables` nor written by a node: it may be empty{_meant(near, name)}"
         )
         yield Problem(place, "warning", "undeclared-variable", message)
+
+
+def _perhaps(near: Nearest, name: str) -> str:
+    found = near.to(name)
+    return f"; the nearest is {found!r}" if found else ""
 
 
 def _meant(near: Nearest, name: str) -> str:

@@ -55,6 +55,7 @@ def compile_flow(data: bytes) -> Graph:
     try:
         version = _versions.decode(data)
         nodes = version.document.pop("nodes", msgspec.Raw(b"{}"))
+        version.document.pop("tests", None)  # No part of what runs; see document.as_published.
         heads, sources = _heads.decode(nodes), _parts.decode(nodes)
         found = {name: msgspec.json.decode(raw) for name, raw in version.document.items()}
     except (msgspec.DecodeError, RecursionError) as error:

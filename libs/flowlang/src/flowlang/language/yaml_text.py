@@ -7,12 +7,15 @@ construct anything else.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.events import AliasEvent
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from flowlang.problems import pointer
 
 LONGEST = 256 * 1024
 DEEPEST = 64
@@ -27,16 +30,42 @@ _FLOAT = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]{1,3
 
 def parse(text: str) -> Any:
     """The value that a YAML text stands for. Raises ValueError with the line and what to do."""
+    return _value(_composed(text), DEEPEST)
+
+
+def lines(text: str) -> dict[str, int]:
+    """JSON pointer -> line, from 1, of all values of a YAML text, of those in an object where their key stands. Raises as
+    `parse` does."""
+    found = {"": 1}
+    waiting: list[tuple[str, Node | None]] = [("", _composed(text))]
+    while waiting:
+        place, node = waiting.pop()
+        for key, mark, inner in _within(node):
+            below = place + pointer(key)
+            found[below] = mark.start_mark.line + 1
+            waiting.append((below, inner))
+    return found
+
+
+def _within(node: Node | None) -> Iterator[tuple[str | int, Node, Node]]:
+    """(key, where it stands, value)."""
+    if isinstance(node, MappingNode):
+        yield from ((str(key.value), key, value) for key, value in node.value)
+    elif isinstance(node, SequenceNode):
+        yield from ((index, item, item) for index, item in enumerate(node.value))
+
+
+def _composed(text: str) -> Node | None:
     if len(text) > LONGEST:
         raise ValueError(f"the document is longer than {LONGEST} characters")
     try:
         _refuse_aliases(text)
-        node = YAML(typ="safe", pure=True).compose(text)
+        node: Node | None = YAML(typ="safe", pure=True).compose(text)
     except YAMLError as error:
         raise ValueError(_sentence(error)) from error
     except RecursionError as error:
         raise ValueError(f"nested more than {DEEPEST} levels deep") from error
-    return _value(node, DEEPEST)
+    return node
 
 
 def _refuse_aliases(text: str) -> None:

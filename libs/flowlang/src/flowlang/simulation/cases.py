@@ -30,7 +30,7 @@ class Told:
         """`{before, steps: [{does, turns, after}], problems: [{pointer, code, detail}]}`."""
         return {
             "before": self.before,
-            "steps": [{"does": one.does, "turns": one.turns, "after": one.after} for one in self.steps],
+            "steps": [one.as_json() for one in self.steps],
             "problems": [{"pointer": "#" + one.pointer, "code": one.code, "detail": one.message} for one in self.problems],
         }  # fmt: skip
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import MISSING, Field, fields, is_dataclass
-from functools import cache
 from typing import Any
 
 from flowlang.model import Contact, Conversation, Effect, Happening, RunEnd, Turn
@@ -57,10 +56,10 @@ def _end(end: RunEnd) -> dict[str, Any]:
 
 def _set_fields(value: Any) -> dict[str, Any]:
     found = {}
-    for name, default in _defaults(type(value)).items():
-        held = getattr(value, name)
-        if held != default:
-            found[name] = _plain(held)
+    for one in fields(value):
+        held = getattr(value, one.name)
+        if held != _default(one):
+            found[one.name] = _plain(held)
     return found
 
 
@@ -74,11 +73,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, (list, tuple, set, frozenset)):
         return [_plain(item) for item in value]
     return value
-
-
-@cache
-def _defaults(model: Any) -> dict[str, Any]:
-    return {one.name: _default(one) for one in fields(model)}
 
 
 def _default(one: Field[Any]) -> Any:

@@ -46,6 +46,10 @@ class Played:
         for turn in self.turns:
             yield from turn["effects"]
 
+    def as_json(self) -> dict[str, Any]:
+        """`{does, turns, after}`."""
+        return {"does": self.does, "turns": self.turns, "after": self.after}
+
 
 class _Wait(NamedTuple):
     node: str

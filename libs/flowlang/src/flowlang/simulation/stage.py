@@ -13,7 +13,6 @@ from contracts.registry import FlowVersion, OptOut
 from flowlang.graph import Graph
 from flowlang.language.cases import Given
 from flowlang.language.compile import compile_flow
-from flowlang.language.document import as_published
 from flowlang.model import Contact, Conversation, Tools
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.parts import TextLimit
@@ -62,7 +61,7 @@ def compiled(document: dict[str, Any]) -> Graph:
         project_id=PROJECT,
         bot_id=BOT,
         version=1,
-        document=as_published(document),
+        document=document,
     )
     return compile_flow(version.encode())
 

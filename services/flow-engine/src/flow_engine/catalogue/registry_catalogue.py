@@ -134,11 +134,9 @@ class RegistryCatalogue:
         return Surroundings(self.flows_of(bot_id), tools, _encoded(shown_bot), _encoded(shown_channel), self._in_house)
 
     def _text_limit(self, channel_type: str) -> TextLimit | None:
-        """What one message has, with buttons or without."""
         connector = self._connectors.get(channel_type)
-        limits = connector.descriptor.limits if connector else None
-        found = [limit for limit in (limits.text, limits.text_with_buttons) if limit] if limits else []
-        return TextLimit(*min(found)[:2]) if found else None
+        limit = connector.descriptor.limits.shortest_text if connector else None
+        return TextLimit(*limit[:2]) if limit else None
 
     def flows_of(self, bot_id: str) -> BotFlows:
         """The published flows of a bot."""

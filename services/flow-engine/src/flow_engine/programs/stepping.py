@@ -15,12 +15,12 @@ import structlog
 
 from flow_engine.catalogue.making import MOST_OF_A_PART
 from flow_engine.catalogue.port import Catalogue, Surroundings
-from flow_engine.programs.sandbox import LONGEST_RUN, MakeUrl, RunsCode
 from flow_engine.programs.worker import Again, Learn, Refusal, Step, Unknown, Version
 from flowlang.model import Contact, Conversation, Happening, RunCode, Tools, Turn
 from flowlang.problems import NodeError
 from flowlang.running.interpreter import step
 from flowlang.work import Elsewhere
+from flowtools.sandbox import LONGEST_RUN, MakeUrl, RunsCode
 from servicekit.loop.batches import Infrastructure
 from servicekit.shares import Places
 from servicekit.workers.allowances import Allowances, AllowanceSpent

@@ -10,7 +10,6 @@ from typing import Any
 
 from flow_engine.catalogue.port import Catalogue, Surroundings
 from flow_engine.programs.deferring import Deferred, MakesTurns
-from flow_engine.programs.sandbox import MakeUrl
 from flow_engine.programs.stepping import MOST_CODE_RUNS, Event, TooMuchCode
 from flow_engine.state.json_text import NotJson
 from flow_engine.state.limits import (
@@ -36,6 +35,7 @@ from flow_engine.turn.outputs import Outputs
 from flow_engine.turn.turn_writer import TurnWriter
 from flow_engine.turn.undo import Undo
 from flowlang.model import Contact, Conversation, Effect, Happening, Refused, Turn
+from flowtools.sandbox import MakeUrl
 from servicekit.observability.telemetry import traced
 from servicekit.workers.allowances import Allowances
 from servicekit.workers.pool import Ended

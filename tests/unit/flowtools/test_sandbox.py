@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from flow_engine.programs.sandbox import Sandbox
 from flowlang.model import RunCode
+from flowtools.sandbox import Sandbox
 
 NOW = "2026-01-02T03:04:05.000Z"
 
