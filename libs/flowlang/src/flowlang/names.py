@@ -27,6 +27,11 @@ class Nearest:
             self._found[name] = max(self._known, key=lambda one: (_likeness(name, one), -len(one)), default="")
         return self._found[name]
 
+    def hint(self, name: str) -> str:
+        """How a sentence ends that says that the name is not known; empty where there is nothing to say."""
+        found = self.to(name)
+        return f"; the nearest is {found!r}" if found else ""
+
 
 def _likeness(name: str, known: str) -> float:
     if known.endswith(f".{name}"):

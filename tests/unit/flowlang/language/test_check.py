@@ -105,7 +105,7 @@ def test_a_long_cycle_behind_other_nodes_is_found_once(story: Any) -> None:
 
 def test_what_the_bot_does_not_have_is_named(story: Any) -> None:
     nodes = {
-        "a": {"type": "call_api", "api": "gone", "ports": {"ok": "b"}},
+        "a": {"type": "call_api", "api": "gone", "ports": {"ok": "b", "error": "b"}},
         "b": {"type": "jump", "flow": "gone"},
     }
     known = KnownNames(api_calls={"seats"}, flows={"other"})

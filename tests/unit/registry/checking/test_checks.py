@@ -16,7 +16,7 @@ FLOW: dict[str, Any] = {
     "schema": "flow/1", "slug": "shop", "name": "Shop", "start": "call",
     "triggers": [{"id": "paid", "type": "webhook", "accept": {"order": "string"}, "to": "call"}],
     "nodes": {
-        "call": {"type": "call_api", "api": "seats", "ports": {"ok": "say"}},
+        "call": {"type": "call_api", "api": "seats", "ports": {"ok": "say", "error": "say"}},
         "say": {"type": "say", "parts": [{"text": "{{ nothing.there }}"}]},
     },
 }  # fmt: skip

@@ -20,6 +20,7 @@ from flowlang.expressions.json_paths import JsonPath
 from flowlang.expressions.operands import Operands
 from flowlang.expressions.templates import Template, is_literal, url_template
 from flowlang.expressions.values import Computed, Items, Literal, Object, Place, Text, Value, place
+from flowlang.names import Nearest
 from flowlang.patterns import Pattern
 from flowlang.problems import Problem, pointer
 
@@ -68,6 +69,7 @@ class Compiler:
         self.segments: set[str] = set()
         """Whose members are asked for."""
         self.writes: set[Reference] = set()
+        self._near: dict[str, Nearest] = {}
         self._path: tuple[str | int, ...] = ()
 
     @contextmanager
@@ -84,6 +86,13 @@ class Compiler:
         """Something is wrong at the present place (and `parts` below it)."""
         level: Any = severity
         self.problems.append(Problem(pointer(*self._path, *parts), level, code, message))
+
+    def refer(self, code: str, kind: str, name: str, known: Collection[str] | None, *parts: str | int) -> None:
+        """The document names something of the bot or project: a problem where that is not among what is known."""
+        if known is None or name in known:
+            return
+        near = self._near.setdefault(code, Nearest(known))
+        self.problem(code, f"there is no {kind} {name!r}: make it, or name another{near.hint(name)}", *parts)
 
     def _try(self, code: str, make: Callable[[str], T], source: str, stand_in: T) -> T:
         try:
@@ -149,9 +158,8 @@ class Compiler:
     def _segment(self, name: str) -> None:
         self.segments.add(name)
         known = self.known.segments
-        if known is not None and name not in known:
-            self.problem("unknown-segment", f"there is no segment {name!r}: make it, or name one that exists")
-        elif known is not None and not known[name]:
+        self.refer("unknown-segment", "segment", name, known)
+        if known is not None and not known.get(name, True):
             message = (
                 f"the segment {name!r} asks for created_at, last_seen_at or channels, which a flow does not know: ask for"
                 " something else"

@@ -12,7 +12,7 @@ from flowlang.expressions.values import NOT_VARIABLES
 from flowlang.language import document as documents
 from flowlang.language.build import build_all
 from flowlang.language.document import Document
-from flowlang.language.meant import open_ends, type_mismatches
+from flowlang.language.meant import open_ends, type_mismatches, unhandled_calls
 from flowlang.names import Nearest
 from flowlang.nodes.base import Edge
 from flowlang.problems import FlowInvalid, Problem, pointer
@@ -35,6 +35,7 @@ def check(raw: Mapping[str, Any] | Document, known: KnownNames | None = None) ->
         *compiler.problems,
         *_structural_problems(loaded),
         *_commands_taken(loaded, compiler.known),
+        *unhandled_calls(loaded),
         *type_mismatches(loaded, compiler),
         *_unwritten_variables(loaded, compiler),
     ]
@@ -71,7 +72,7 @@ def unknown_targets(document: Document) -> Iterator[Problem]:
     near = Nearest(document.nodes)
     for to, place in (*_entries(document), *inner):
         if to not in document.nodes:
-            message = f"there is no node {to!r}: name one that exists or add it{_perhaps(near, to)}"
+            message = f"there is no node {to!r}: name one that exists or add it{near.hint(to)}"
             yield Problem(place, "error", "unknown-target", message)
 
 
@@ -189,11 +190,6 @@ def _judged(path: Reference, place: str, known: set[Reference], near: Nearest) -
             f"{name} is neither declared in `variables` nor written by a node: it may be empty{_meant(near, name)}"
         )
         yield Problem(place, "warning", "undeclared-variable", message)
-
-
-def _perhaps(near: Nearest, name: str) -> str:
-    found = near.to(name)
-    return f"; the nearest is {found!r}" if found else ""
 
 
 def _meant(near: Nearest, name: str) -> str:

@@ -36,6 +36,14 @@ def open_ends(document: Document, reached: Set[str]) -> Iterator[Problem]:
             yield Problem(pointer("nodes", id), "warning", "open-end", message)
 
 
+def unhandled_calls(document: Document) -> Iterator[Problem]:
+    """Nodes that ask another program, and say nowhere what is to be done when it fails."""
+    for id, model in document.nodes.items():
+        if model.CALLS and document.on_error is None and "error" not in model.ports:
+            message = "what it asks may fail, and then the flow ends without a word: draw `error`, or name a node as the flow's `on_error`"
+            yield Problem(pointer("nodes", id), "warning", "unhandled-error", message)
+
+
 def type_mismatches(document: Document, compiler: Compiler) -> Iterator[Problem]:
     """Conditions and functions that take a declared variable, or a literal, for something of another type: they fail, or
     never hold."""

@@ -130,6 +130,8 @@ class NodeModel(DocumentModel):
     """Whether `ports` may have names beside PORTS."""
     WAITS: ClassVar[bool] = False
     """Whether a session rests here until something happens, so that a cycle through it is harmless."""
+    CALLS: ClassVar[bool] = False
+    """Whether it asks another program, which may fail: the author is told where neither the node nor the flow says what then."""
 
     type: str
     """Which node it is."""

@@ -31,6 +31,7 @@ class CallApiModel(NodeModel):
 
     PORTS: ClassVar = ("ok", "error", "timeout")
     WAITS: ClassVar = True
+    CALLS: ClassVar = True
 
     type: Literal["call_api"]
     api: str = Field(min_length=1)
@@ -54,9 +55,7 @@ class CallApiModel(NodeModel):
         return self
 
     def build(self, compiler: Compiler) -> CallApiStep:
-        known = compiler.known.api_calls
-        if known is not None and self.api not in known:
-            compiler.problem("unknown-api-call", f"there is no API call {self.api!r}: define it or name another", "api")
+        compiler.refer("unknown-api-call", "API call", self.api, compiler.known.api_calls, "api")
         params = tuple((name, compiler.value(raw, "params", name)) for name, raw in self.params.items())
         save = tuple(
             (compiler.place(place, "save", place), compiler.json_path(source, "save", place))

@@ -33,9 +33,8 @@ class JumpModel(NodeModel):
         return self
 
     def build(self, compiler: Compiler) -> Jump:
-        known = compiler.known.flows
-        if self.flow and known is not None and self.flow not in known:
-            compiler.problem("unknown-flow", f"the bot has no flow {self.flow!r}", "flow")
+        if self.flow:
+            compiler.refer("unknown-flow", "flow of this bot", self.flow, compiler.known.flows, "flow")
         return Jump(self.flow, self.to)
 
     def edges(self) -> Iterator[Edge]:
