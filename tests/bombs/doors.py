@@ -11,12 +11,16 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import orjson
+
 from bombs.corpus import Bomb
 from contracts.registry import FlowVersion
 from dispatcher.sending import rendering
 from dispatcher.sending.rendering import ProgramFailed
 from flow_engine.segments import walker
+from flow_engine.simulating import worker as simulating
 from flowlang.clock import moment
+from flowlang.language.cases import Script
 from flowlang.language.check import check
 from flowlang.language.compile import compile_flow
 from flowlang.model import Contact, Conversation, Happening, Tools, Turn
@@ -148,6 +152,21 @@ def _ended(made: Turn) -> str:
     return "failed" if any(step.get("error") for step in made.steps) else "done"
 
 
+def simulate(bomb: Bomb) -> str:
+    """The program runs in a simulation, of a draft."""
+    given = {"user": dict(bomb.values.get("user", {}))}
+    if bomb.engine == "jmespath":
+        given |= {"answers": {"bomb": {"body": bomb.values["body"]}}}
+    steps = [{"say": "/go"}, {"message": {"text": "x", **bomb.values.get("event", {})}}]
+    script = Script.model_validate({"given": given, "steps": steps})
+    told = simulating.simulate(simulating.Simulate(flow(bomb), "", (), script, None, {}, None, {}, {}), lambda: None)
+    if isinstance(told, simulating.Unsound):
+        return "refused"
+    assert isinstance(told, bytes)
+    nodes = [node for step in orjson.loads(told)["steps"] for turn in step["turns"] for node in turn["nodes"]]
+    return "failed" if any("error" in node for node in nodes) else "done"
+
+
 def answer(bomb: Bomb) -> str:
     """The program stands in the `responses` of an API's answer."""
     calling = {"type": "call_api", "api": "a", "ports": {}}
@@ -239,6 +258,7 @@ DOORS: dict[str, dict[str, Callable[[Bomb], str]]] = {
         "turn": turn,
         "request": request,
         "called": called,
+        "simulation": simulate,
         "answer": answer,
         "endpoint template": endpoint_template,
     },
@@ -247,10 +267,11 @@ DOORS: dict[str, dict[str, Callable[[Bomb], str]]] = {
         "turn": turn,
         "request": request,
         "called": called,
+        "simulation": simulate,
         "trigger": trigger,
         "endpoint filter": endpoint_filter,
         "segment": segment,
     },
-    "jmespath": {"publish": publish, "turn": turn, "request": request},
+    "jmespath": {"publish": publish, "turn": turn, "simulation": simulate, "request": request},
     "input": {"publish": publish, "turn": turn},
 }

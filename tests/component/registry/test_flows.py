@@ -50,6 +50,16 @@ async def test_a_flow_is_saved_published_and_versioned(project: Project) -> None
     await project.get(f"{path}/versions/3", expect=404)
 
 
+async def test_test_cases_stay_with_the_draft_and_are_no_part_of_a_version(project: Project) -> None:
+    tests = [{"name": "It greets", "steps": [{"say": "/start"}]}]
+    made = await project.post("/v1/flows", {"bot": await project.bot(), "document": FLOW | {"tests": tests}})
+    assert made["problems"] == []
+    path = f"/v1/flows/{made['id']}"
+    await project.post(f"{path}/publish", expect=200)
+    assert (await project.get(f"{path}/versions/1"))["document"] == FLOW
+    assert (await project.get(f"{path}/draft"))["document"]["tests"] == tests
+
+
 async def test_rollback_starts_new_sessions_on_an_earlier_version(project: Project) -> None:
     flow = await project.published_flow(await project.bot())
     await project.post(f"/v1/flows/{flow}/publish", expect=200)

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from contracts.sentences import sentence
 from flowlang.language import yaml_text
-from flowlang.language.cases import Given, Script, Step
+from flowlang.language.cases import Given, Script, ScriptStep
 from flowlang.simulation.cases import play
 from flowlang.simulation.simulation import CannotPlay, Played, Simulation
 from flowtools.files import FlowFile
@@ -78,11 +78,11 @@ def typed_lines(stream: TextIO) -> Iterator[str]:
             yield line.strip()
 
 
-def typed_step(line: str) -> Step:
+def typed_step(line: str) -> ScriptStep:
     """`{wait: PT1H}` is a step; anything else is what the person writes. Raises BadScript."""
     if not line.startswith("{"):
-        return Step(say=line)
-    return _validated(Step, _parsed(line), line)
+        return ScriptStep(say=line)
+    return _validated(ScriptStep, _parsed(line), line)
 
 
 def _script(file: FlowFile) -> Script:

@@ -21,6 +21,8 @@ from flow_engine.programs.stepping import Stepping
 from flow_engine.segments import walker
 from flow_engine.segments.members import Segments, segment_of
 from flow_engine.settings import Settings
+from flow_engine.simulating import worker as simulating
+from flow_engine.simulating.simulator import Simulator
 from flow_engine.state.pseudonyms import Pseudonyms
 from flow_engine.store import log_partitions
 from flow_engine.store.postgres import PostgresConversations
@@ -47,6 +49,7 @@ SCHEMA = "flow_engine"
 UNUSED = ("endpoint", "secret")
 """Kinds of entities that no turn needs."""
 MOST_WALKERS = 2
+MOST_PLAYERS = 2
 
 
 class Engine(Service):
@@ -70,6 +73,8 @@ class Engine(Service):
         self.catalogue = RegistryCatalogue(self.view, self._links, compiled_flows=settings.compiled_flows)
         self._walkers = WorkerPool(walker.TARGET, most=MOST_WALKERS, all_for_one=False)
         self.segments = Segments(self._walkers)
+        self._players = WorkerPool(simulating.TARGET, most=MOST_PLAYERS, all_for_one=False)
+        self.simulator = Simulator(self._players)
         self.app = make_app(self)
 
     @property
@@ -104,6 +109,10 @@ class Engine(Service):
     def segment(self, project_id: str, id_or_name: str) -> Segment | None:
         """A project's segment."""
         return segment_of(self.view, project_id, id_or_name)
+
+    def segments_of(self, project_id: str) -> list[Segment]:
+        """Those of a project."""
+        return self.view.all("segment", project_id)
 
     def agent(self, agent_id: str) -> Agent | None:
         """An agent by id."""
@@ -144,7 +153,7 @@ class Engine(Service):
         logs = log_partitions.logs(settings.chat_log_days, settings.event_log_days)
         most = 2 * settings.parallel_batches
         steps = WorkerPool(worker.TARGET, self._links, most=most, all_for_one=False)
-        async with Sandbox(settings.code_workers) as sandbox, steps, self._walkers:
+        async with Sandbox(settings.code_workers) as sandbox, steps, self._walkers, self._players:
             steps.warm()
             deferring = Deferring(Stepping(sandbox, steps, code_at_once=settings.code_workers))
             handler = EngineHandler(store, self.catalogue, deferring, compute_budget=settings.compute_budget_ms / 1000)
@@ -201,6 +210,7 @@ class Engine(Service):
 
     async def close(self) -> None:
         """Let go of the registry and the database."""
+        await self.simulator.close()
         await self.asker.stop()
         await self.publisher.stop()
         await self.view.stop()

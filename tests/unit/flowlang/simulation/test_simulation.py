@@ -74,6 +74,13 @@ def test_an_answer_of_the_script_lets_the_person_write_meanwhile() -> None:
     assert one.steps[1].after["conversation"]["queued"][0]["data"]["text"] == "hello?"
 
 
+def test_an_answer_may_come_twice_and_late() -> None:
+    answer = {"answer": {"node": "call", "body": {"responses": ["Two"]}}}
+    one = told(CALLS, {"say": "/go"}, answer, answer, {"say": "/go"}, {"wait": "PT2H"}, answer)
+    assert texts(one) == ["Two", "Bye.", "Too late."]
+    assert one.problems == []
+
+
 def test_a_call_that_nobody_answers_leaves_by_its_timeout_and_is_told_when_it_stays_open() -> None:
     assert texts(told(CALLS, {"say": "/go"}, {"wait": "PT2H"})) == ["Too late."]
     assert wrong(told(CALLS, {"say": "/go"})) == [("/steps", "unanswered")]
@@ -157,7 +164,7 @@ def test_a_flow_that_goes_round_for_ever_is_stopped() -> None:
 @pytest.mark.parametrize(
     ("step", "sentence"),
     [
-        ({"answer": {"node": "ask"}}, "the node 'ask' does not wait for an answer: none does"),
+        ({"answer": {"node": "ask"}}, "the node 'ask' has not called anything: of those that did there are none"),
         ({"event": {"kind": "timer"}}, "there is no event 'timer': there are agent_message, "),
         ({"event": {"kind": "owner"}}, "an event 'owner' needs other `data`: KeyError('by')"),
     ],

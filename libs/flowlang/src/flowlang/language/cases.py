@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
@@ -32,7 +32,7 @@ class Answer(DocumentModel):
 
     model_config = ConfigDict(extra="allow", frozen=True)
 
-    status: int | None = None
+    status: int | None = Field(default=None, examples=[200])
     """The HTTP status; left out: 200. From 400 on the node is left by `error`."""
     body: Any = None
     """The body, as JSON."""
@@ -45,13 +45,13 @@ class Answer(DocumentModel):
 class Given(DocumentModel):
     """The world before the first step."""
 
-    now: Moment = STARTS_AT
+    now: Moment = Field(default=STARTS_AT, examples=[STARTS_AT])
     """The time of the first step, RFC 3339."""
     user: dict[str, Any] = Field(default_factory=dict)
     """The person: profile fields and variables by their names, `tags` and `flags` as lists."""
     bot: dict[str, Any] = Field(default_factory=dict)
     """The bot's variables."""
-    channel: str = "telegram"
+    channel: str = Field(default="telegram", examples=["telegram"])
     """The type of the channel: what one message holds follows from it."""
     talked: bool = True
     """Whether the person has written to the bot before."""
@@ -92,7 +92,7 @@ class Command(DocumentModel):
 class Opening(Command):
     """A command that a generated URL runs."""
 
-    content_raw: str = ""
+    content_raw: str = Field(default="", examples=['{"order": 17}'])
     """The body of the request, as text."""
     options: dict[str, Any] = Field(default_factory=dict)
     """`event.options`: method, headers and query of the request."""
@@ -143,7 +143,7 @@ class Expected(DocumentModel):
     """Each is a part of one of its texts."""
     nodes: tuple[str, ...] | None = None
     """All nodes that were visited, in their order."""
-    waits_at: str | None = None
+    waits_at: str | None = Field(default=None, examples=["ask_lecture"])
     """The node where the session waits then; `null`: there is none."""
     user: dict[str, Any] = Field(default_factory=dict)
     """Of the person: profile fields, variables, `tags`, `flags`."""
@@ -157,16 +157,16 @@ class Expected(DocumentModel):
     """Effects that are among all, as `flow simulate` shows them."""
     events: tuple[str, ...] = ()
     """Types of events that are among those told to the outside."""
-    ends: str | None = None
-    """What became of the last event: `waiting`, `completed`, `failed` or `refused`."""
+    ends: Literal["waiting", "completed", "failed", "refused"] | None = None
+    """What became of the last event."""
 
 
-class Step(DocumentModel):
+class ScriptStep(DocumentModel):
     """Something that happens: one of its fields but for `expect`."""
 
-    say: str | None = None
+    say: str | None = Field(default=None, examples=["/start"])
     """The person writes this."""
-    tap: str | None = None
+    tap: str | None = Field(default=None, examples=["Kafka"])
     """The person taps the button or quick reply of this title that was shown last."""
     message: Message | None = None
     """The person sends something else."""
@@ -180,7 +180,7 @@ class Step(DocumentModel):
     """An event that is waited for comes."""
     answer: Reply | None = None
     """A call is answered, where `given.answers` has nothing for its node."""
-    wait: Duration | None = None
+    wait: Duration | None = Field(default=None, examples=["PT1H"])
     """Time passes, and what is due meanwhile happens."""
     event: Other | None = None
     """Something else happens."""
@@ -193,13 +193,13 @@ class Step(DocumentModel):
         return next(name for name in _VERBS if getattr(self, name) is not None)
 
     @model_validator(mode="after")
-    def _one_thing_happens(self) -> Step:
+    def _one_thing_happens(self) -> ScriptStep:
         if sum(getattr(self, name) is not None for name in _VERBS) != 1:
             raise ValueError(f"a step has one of {', '.join(_VERBS)}")
         return self
 
 
-_VERBS = tuple(name for name in Step.model_fields if name != "expect")
+_VERBS = tuple(name for name in ScriptStep.model_fields if name != "expect")
 
 
 class Script(DocumentModel):
@@ -207,7 +207,7 @@ class Script(DocumentModel):
 
     given: Given = Given()
     """The world before the first step."""
-    steps: tuple[Step, ...] = Field(min_length=1, max_length=MOST_STEPS)
+    steps: tuple[ScriptStep, ...] = Field(min_length=1, max_length=MOST_STEPS)
     """What happens, one after the other."""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from flowlang.language.cases import Case, Given, Step
+from flowlang.language.cases import Case, Given, ScriptStep
 from flowlang.model import RunCode
 from flowlang.problems import Problem, pointer
 from flowlang.running.bot_flows import BotFlows
@@ -36,7 +36,7 @@ class Told:
 
 
 def play(
-    flows: BotFlows, slug: str, given: Given, steps: Sequence[Step], around: Surroundings = NOTHING, at: str = ""
+    flows: BotFlows, slug: str, given: Given, steps: Sequence[ScriptStep], around: Surroundings = NOTHING, at: str = ""
 ) -> Runs:
     """The script, with what its steps expect. `slug` is the flow that `start` starts; `at` the pointer of the script."""
     simulation = Simulation(flows, given, around, slug)

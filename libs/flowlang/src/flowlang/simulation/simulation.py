@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from contracts.ids import derived_id
 from flowlang import clock
-from flowlang.language.cases import Answer, Command, Given, Step
+from flowlang.language.cases import Answer, Command, Given, ScriptStep
 from flowlang.model import CancelTimer, Happening, RunCode, RunCommand, Session, StartTimer, Turn
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.interpreter import FROM_OUTSIDE
@@ -69,6 +69,8 @@ class Simulation:
         self._answered: set[str] = set()
         """Tokens of calls that had their answer."""
         self._used: set[str] = set()
+        self._calls: dict[str, str] = {}
+        """Node -> the token of its last call. An answer may come late, or twice."""
         self._commands: deque[Command] = deque()
         self._payloads: dict[str, str] = {}
         self._count = 0
@@ -88,7 +90,7 @@ class Simulation:
         """Nodes that wait for an answer which nobody has given."""
         return [wait.node for wait in self._waiting_calls()]
 
-    def play(self, step: Step) -> Plays:
+    def play(self, step: ScriptStep) -> Plays:
         """A step of the script. Raises CannotPlay."""
         played = Played(step.does)
         if step.wait is not None:
@@ -108,7 +110,7 @@ class Simulation:
 
     # --- what a step is
 
-    def _event_of(self, step: Step) -> tuple[str, dict[str, Any]]:
+    def _event_of(self, step: ScriptStep) -> tuple[str, dict[str, Any]]:
         if step.say is not None:
             return "message", self._message(text=step.say)
         if step.tap is not None:
@@ -116,9 +118,10 @@ class Simulation:
         if step.message is not None:
             return "message", self._message(**step.message.model_dump())
         if step.start is not None:
-            flow = step.start.flow or self._default_flow
+            slug = step.start.flow or self._default_flow
+            flow = self._flows.by_slug(slug)
             return "start", {
-                "flow_id": flow, "entry": step.start.entry, "variables": step.start.variables, "content": None
+                "flow_id": flow.flow_id if flow else slug, "entry": step.start.entry, "variables": step.start.variables, "content": None
             }  # fmt: skip
         if step.signal is not None:
             return "signal", step.signal.model_dump()
@@ -143,11 +146,11 @@ class Simulation:
         return found
 
     def _answer_to(self, node: str, answer: Answer) -> tuple[str, dict[str, Any]]:
-        wait = next((wait for wait in self._waiting_calls() if wait.node == node), None)
-        if wait is None:
-            waiting = ", ".join(self.open_calls) or "none does"
-            raise CannotPlay(f"the node {node!r} does not wait for an answer: {waiting}")
-        return "call_result", self._taken(wait, answer)
+        token = self._calls.get(node)
+        if token is None:
+            asked = ", ".join(map(repr, self._calls)) or "none"
+            raise CannotPlay(f"the node {node!r} has not called anything: of those that did there are {asked}")
+        return "call_result", self._taken(_Wait(node, token), answer)
 
     # --- what follows
 
@@ -221,6 +224,7 @@ class Simulation:
         played.turns.append(shown.turn(happening, turn))
         for effect in turn.effects:
             self._note(effect)
+        self._calls.update((wait.node, wait.token) for wait in self._waiting_calls())
         self._payloads.update(shown_options(played.turns[-1]["effects"]))
 
     def _run_code(self, turn: Turn, happening: Happening) -> Generator[RunCode, dict[str, Any], Turn]:

@@ -9,7 +9,16 @@ from typing import Any, Literal
 from pydantic import BaseModel
 
 from contracts.replies import ChatMessage
-from flow_engine.web import broadcast_models, broadcasts, contact_changes, contacts, erasures, held, inbox_operations
+from flow_engine.web import (
+    broadcast_models,
+    broadcasts,
+    contact_changes,
+    contacts,
+    erasures,
+    held,
+    inbox_operations,
+    simulate,
+)
 from flow_engine.web.contact_models import Accepted, ChatLog, Contact, ContactCount, Contacts
 from flow_engine.web.importing import ImportLine
 from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Problem, Said, Schema, document
@@ -239,6 +248,20 @@ OPERATIONS = {
         {200: Said("The broadcast", broadcast_models.Broadcast)},
         query=PROJECT,
         text="Once this is answered nobody is begun with any more. What has begun goes on.",
+    ),
+    simulate.SIMULATE: Operation(
+        {200: Said("What it would do", simulate.Simulated)},
+        simulate.Simulation,
+        query=PROJECT,
+        refusals={
+            404: "There is no such bot",
+            422: "The script or the flow is wrong (`flow-invalid`), or it costs too much (`simulation-too-costly`)",
+            429: "Too many simulations of the project wait, or they have taken too long (`too-many-requests`)",
+        },
+        text=(
+            "The engine's interpreter with a clock that goes only when a step says so, and answers that the script gives for calls. Code"
+            " runs in the sandbox. A step that could not be played, and an expectation that was not met, is in `problems`."
+        ),
     ),
     SHOW_EVENT: Operation(
         {200: Said("The event", EventShown)},
