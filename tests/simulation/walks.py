@@ -9,7 +9,7 @@ from flow_engine.store.broadcast_walk import Step, Walk
 from simulation.database import Session
 from support.broadcasts_in_memory import BroadcastsInMemory
 
-ALONE = ("lease", "begin", "expire", "close", "complete", "sending", "find_lost", "due", "page", "by_id")
+ALONE = ("lease", "mine", "begin", "expire", "close", "complete", "find_lost", "due", "page", "by_id")
 """Statements that are transactions of their own."""
 
 

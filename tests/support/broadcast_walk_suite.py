@@ -54,7 +54,7 @@ class BroadcastWalkSuite:
             await advanced(walks, walk, ids[1])
         further = await mine(walks, walk.id, "a")
         assert [person.id for person in await walks.ask("page", further, 2)] == ids[2:]
-        assert await walks.ask("sending", walk.id, 40) == 2
+        assert (further.sending, further.has_due) == (2, False)
 
     async def test_nobody_is_noted_who_is_not_there(self, kept: Kept, walks: Walks) -> None:
         walk = await mine(walks, await begun(kept, walks), "a")
@@ -92,6 +92,7 @@ class BroadcastWalkSuite:
         past = datetime.now(UTC) - timedelta(seconds=1)
         await walks.ask("note", walk.id, [step(ann)._replace(outcome="waiting", due=past)])
         await walks.ask("complete", walk.id)
+        assert (await mine(walks, walk.id, "a")).has_due
         assert [person.id for person in await walks.ask("due", walk, 5)] == [ann]
         assert await walks.ask("note", walk.id, [step(ann)._replace(is_new=False)]) == {ann}
         assert await walks.ask("due", walk, 5) == []
@@ -129,7 +130,8 @@ async def begun(kept: Kept, walks: Walks) -> str:
 
 async def mine(walks: Walks, id: str, owner: str) -> Any:
     """The broadcast as this process has it, if it does."""
-    return next((walk for walk in await walks.ask("lease", owner, 50) if walk.id == id), None)
+    await walks.ask("lease", owner, 50)
+    return next((walk for walk in await walks.ask("mine", owner, 40) if walk.id == id), None)
 
 
 async def advanced(walks: Walks, walk: Walk, last: str) -> None:

@@ -67,14 +67,16 @@ class BroadcastsInMemory:
         self.sent[id] = replace(of, state=state, paced_at=paced)
         return True
 
-    def lease(self, owner: str, most: int) -> list[Walk]:
+    def lease(self, owner: str, most: int) -> None:
         now, seconds = self.now(), timedelta(seconds=LEASE_SECONDS)
         free = [one for one in self.sent.values() if self._is_wanted(one) and self._is_free(one, owner)]
         for one in free[:most]:
             self.sent[one.new.id] = replace(one, owner=owner, lease_until=now + seconds)
+
+    def mine(self, owner: str, most_sending: int) -> list[Walk]:
         mine = [one for one in self.sent.values() if one.owner == owner and not one.closed]
-        there = [one for one in mine if one.lease_until and one.lease_until > now]
-        return [self._walk(one) for one in there if one.state not in ("paused", "completed")]
+        there = [one for one in mine if one.lease_until and one.lease_until > self.now()]
+        return [self._walk(one, most_sending) for one in there if one.state not in ("paused", "completed")]
 
     def _is_wanted(self, one: Sent) -> bool:
         begins = one.state == "scheduled" and one.new.starts_at <= self.now()
@@ -84,12 +86,14 @@ class BroadcastsInMemory:
         left = (one.lease_until - self.now()).total_seconds() if one.lease_until else -1.0
         return left < (LEASE_SECONDS / 2 if one.owner == owner else 0.0)
 
-    def _walk(self, one: Sent) -> Walk:
+    def _walk(self, one: Sent, most_sending: int) -> Walk:
         new, now = one.new, self.now()
+        sending, due = min(most_sending, self._sending(new.id)), any(self._due(new.id))
         seconds = (now - one.paced_at).total_seconds() if one.paced_at else 0.0
         return Walk(
             new.id, new.project_id, new.bot_id, new.flow_id, new.entry, new.channel_id, new.filter, new.rate,
             quiet_hours(new.quiet_hours), one.state, new.until <= now, one.bound, one.last, one.walked, seconds, now,
+            sending, due,
         )  # fmt: skip
 
     def begin(self, id: str, bound: str) -> None:
@@ -110,8 +114,8 @@ class BroadcastsInMemory:
         if not any(self._of(id, *OPEN)) and self.sent[id].state == "running":
             self.sent[id] = replace(self.sent[id], state="completed", closed=True, last=None)
 
-    def sending(self, id: str, most: int) -> int:
-        return min(most, sum(not self.kept.waiting.get(row.conversation or "") for _, row in self._of(id, "sending")))
+    def _sending(self, id: str) -> int:
+        return sum(not self.kept.waiting.get(row.conversation or "") for _, row in self._of(id, "sending"))
 
     def find_lost(self, id: str) -> None:
         before = self.now() - timedelta(seconds=LOST_SECONDS)
@@ -120,10 +124,12 @@ class BroadcastsInMemory:
                 self.told[key] = row._replace(outcome="waiting", due=self.now())
 
     def due(self, walk: Walk, most: int) -> list[Person]:
-        rows = [
-            (row.due, key.contact) for key, row in self._of(walk.id, "waiting") if row.due and row.due <= self.now()
-        ]
-        return [self._person(walk, contact) for _, contact in sorted(rows)[:most]]
+        return [self._person(walk, contact) for _, contact in self._due(walk.id)[:most]]
+
+    def _due(self, id: str) -> list[tuple[datetime, str]]:
+        return sorted(
+            (row.due, key.contact) for key, row in self._of(id, "waiting") if row.due and row.due <= self.now()
+        )
 
     def page(self, walk: Walk, most: int) -> list[Person]:
         of_bot = (

@@ -259,6 +259,10 @@ class EngineWorld:
         """As the loop: what waits to be applied."""
         return {PARTITION: len(self.waiting)}
 
+    def waited(self) -> float:
+        """As the loop: nothing waits for long."""
+        return 0.0
+
     async def transact(self, partition: int, save: Save) -> bool:
         """As the loop: what timers ask for."""
         async with self.transaction() as connection:

@@ -53,7 +53,7 @@ async def test_a_step_reads_what_it_takes_along(module_database: str) -> None:
             walks._PAGE: (id, "bot-1", LAST, AT_ONCE),
             walks._DUE: (id, AT_ONCE),
             walks._PLACES: (some, walks.MOST_PLACES),
-            walks._SENDING: (id, AT_ONCE),
+            walks._MINE: ("me", AT_ONCE),
             recipients._READ: ([id] * len(some), some),
             walks._NOTE: (id, *walks.STEPS.arrays(steps)),
             recipients._SETTLE: tuple(recipients.CHANGES.arrays(changes)),

@@ -37,6 +37,23 @@ def test_what_comes_next_is_taken() -> None:
     assert offsets_in(part) == [10, 11, 12]
 
 
+def test_it_is_known_since_when_the_first_record_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter((1.0, 2.0, 3.0))
+    monkeypatch.setattr("servicekit.loop.partitions.time.monotonic", lambda: next(clock))
+    part = begun()
+    assert part.since is None
+    part.receive(records(10, 11))
+    part.receive(records(12))
+    seen = [part.since]
+    for _ in range(3):
+        part.drop(1)
+        seen.append(part.since)
+    assert seen == [1.0, 1.0, 2.0, None]
+    part.receive(records(13))
+    part.again()
+    assert part.since is None
+
+
 def test_what_is_left_from_before_a_seek_is_refused_however_often_it_comes() -> None:
     part = begun()
     for _ in range(3):

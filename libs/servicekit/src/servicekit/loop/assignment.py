@@ -130,6 +130,11 @@ class Assignment:
             and sum(part.waiting_bytes for part in parts) < MAX_WAITING_BYTES
         )
 
+    def waited(self) -> float:
+        """For how long the record has waited that came first, seconds."""
+        since = [part.since for part in self.partitions.values() if part.since is not None]
+        return time.monotonic() - min(since) if since else 0.0
+
     def expecting(self) -> Mapping[int, int]:
         """Partition -> next offset from Kafka, of those that are read."""
         return {number: part.position for number, part in self.partitions.items() if part.state is State.READY}

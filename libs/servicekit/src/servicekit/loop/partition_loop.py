@@ -46,16 +46,7 @@ from servicekit.loop.preparation import Portion, Prepared, Stamps, batch_of, cov
 from servicekit.loop.recovery import Recovery
 from servicekit.loop.upkeep import Fatal, Upkeep
 
-__all__ = [
-    "Batch",
-    "Commit",
-    "Connection",
-    "DeadRecord",
-    "Fatal",
-    "Handler",
-    "Infrastructure",
-    "PartitionLoop",
-]
+__all__ = ["Batch", "Commit", "Connection", "DeadRecord", "Fatal", "Handler", "Infrastructure", "PartitionLoop"]
 
 MAX_RECORDS = 250
 IDLE_SECONDS = 0.05
@@ -154,6 +145,10 @@ class PartitionLoop:
     def lag(self) -> dict[int, int]:
         """Partition -> records not yet applied, as of the last fetch."""
         return self._upkeep.lag()
+
+    def waited(self) -> float:
+        """For how long the record has been here that came first of those not yet applied, seconds; 0 when there are none."""
+        return self._assignment.waited()
 
     @property
     def assigned(self) -> set[int]:

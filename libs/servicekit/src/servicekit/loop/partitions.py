@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Sequence
 from enum import Enum
 from uuid import UUID
@@ -72,6 +73,8 @@ class Partition:
         """The newest leader epoch under which the log is known to hold what was received, and the one to be known next."""
         self._gap: tuple[int, int] | None = None
         self._buffer: list[Record] = []
+        self._came: deque[tuple[int, float]] = deque()
+        """The last offset of each portion that waits, and when it came."""
         self.waiting_bytes = 0
         """Of the records that wait."""
 
@@ -85,9 +88,15 @@ class Partition:
         """Records that have arrived and are not applied."""
         return len(self._buffer)
 
+    @property
+    def since(self) -> float | None:
+        """When the first of these arrived, by the monotonic clock."""
+        return self._came[0][1] if self._came else None
+
     def clear(self) -> None:
         """Forget what has arrived."""
         self._buffer, self._gap, self.waiting_bytes = [], None, 0
+        self._came.clear()
         self._last, self._epoch, self._looks_back = None, -1, False
 
     def begin(self, hold: Hold, log_start: int) -> int:
@@ -151,6 +160,7 @@ class Partition:
             self._last = records[whole - 1]
             self._epoch = max(self._epoch, self._last.leader_epoch)
             self.position = self._last.offset + 1
+            self._came.append((self._last.offset, time.monotonic()))
         if whole == len(records):
             return None
         self._gap = (self.position, records[whole].offset)
@@ -201,7 +211,10 @@ class Partition:
     def drop(self, count: int) -> None:
         """The first `count` records are applied."""
         self.waiting_bytes -= self.size_of_first(count)
+        applied = self._buffer[count - 1].offset
         del self._buffer[:count]
+        while self._came and self._came[0][0] <= applied:
+            self._came.popleft()
         self.delay, self.tries, self.error = 0.0, 0, None
 
     def may_take(self) -> bool:

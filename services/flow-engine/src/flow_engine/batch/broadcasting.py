@@ -3,8 +3,8 @@
 A step is one transaction of a partition that this process holds: the walk's place, the recipients' rows and the records on
 inbound. So a kill leaves all of a step or nothing, and a walk that somebody else goes on with writes to nobody twice.
 
-Starts give way to what comes through the doors. They come at the broadcast's rate, and only so many may be on their way: each
-that waits behind an engine would wait in front of what people write.
+Starts give way to what comes through the doors. They come at the broadcast's rate, in small steps, and hardly any are written while
+a record waits for this engine: each would wait in front of what people write.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 import structlog
@@ -23,6 +23,7 @@ from contracts.cloudevents import Headers, headers, now_text
 from contracts.ids import derived_id, split_conversation_key
 from contracts.registry import Bot
 from flow_engine.batch.channel_windows import window
+from flow_engine.batch.reading_ahead import ReadingAhead
 from flow_engine.batch.timers import HoldsPartitions, Save
 from flow_engine.catalogue.port import Catalogue
 from flow_engine.segments.members import Segments, read_filter
@@ -39,12 +40,16 @@ from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.observability.metrics import counter
 from servicekit.observability.repeats import Repeated
 
+STEP_SECONDS = 0.1
+"""Between two steps of what is walked."""
+AT_ONCE_SECONDS = 0.2
+"""A step has no more starts than the rate allows in so long: each waits in front of what comes after it."""
 MOST_SENDING = 40
 """Starts of a broadcast that may be on inbound and not applied, over all engines."""
-BEHIND = 20
-"""Records that may wait for this engine while it writes starts."""
-AT_ONCE = 100
-"""Starts of one step."""
+WAITED_SECONDS, GIVE_WAY_SECONDS = 0.03, 0.02
+"""Where a record has waited for this engine for so long no starts are written; seconds until it looks again."""
+FEW, FEW_SECONDS = 1, 1.0
+"""Starts of each broadcast that are written meanwhile, and how often, so that none waits for ever."""
 LOOKED_AT, MOST_LOOKED_AT = 20, 100
 """Contacts that a step looks at, and twice as many more as it has room for starts; at most."""
 SAVED_SECONDS = 1.0
@@ -53,8 +58,8 @@ MOST_WALKS = 50
 """Broadcasts that one process walks at once."""
 AFTER_FAILURE = 60.0
 """Seconds until a broadcast is looked at again with which something went wrong that nobody has foreseen."""
-PAUSE, LONGEST_PAUSE = 0.2, 1.0
-"""Seconds between two looks while something is walked, and while nothing is."""
+LONGEST_PAUSE = 1.0
+"""Seconds between two looks while nothing is walked, and between two at what nobody walks."""
 
 log = structlog.get_logger()
 
@@ -74,12 +79,20 @@ class Chosen(NamedTuple):
     walked: bool
 
 
+class KnowsWaits(HoldsPartitions, Protocol):
+    """What broadcasts need of the partition loop."""
+
+    def waited(self) -> float:
+        """For how long the record has been here that came first of those not yet applied, seconds."""
+        ...
+
+
 class Broadcasting:
     """Of one process. `owner`: a name that no other process has."""
 
     def __init__(
         self,
-        loop: HoldsPartitions,
+        loop: KnowsWaits,
         pool: Pool,
         catalogue: Catalogue,
         segments: Segments,
@@ -91,13 +104,15 @@ class Broadcasting:
         self._owner, self._stamp = owner, stamp
         self._held = Repeated("broadcasts.held")
         self._resting: dict[str, float] = {}
+        self._ahead, self._lease_again = ReadingAhead(self._persons), 0.0
+        self._gives_way, self._next_few = False, 0.0
         self._settled = counter("switchhook_broadcast_recipients_total")
 
     async def run(self) -> None:
         """For ever. PostgreSQL or Kafka being away delays broadcasts and has nobody written to twice."""
         while True:
             try:
-                pause = PAUSE if await self.look() else LONGEST_PAUSE
+                pause = self._pause(walked=await self.look())
             except Exception as error:
                 if not is_infrastructure(error):
                     raise
@@ -105,16 +120,36 @@ class Broadcasting:
                 pause = LONGEST_PAUSE
             await asyncio.sleep(pause)
 
+    def _pause(self, *, walked: bool) -> float:
+        """Seconds until the next look."""
+        if not walked:
+            return LONGEST_PAUSE
+        return GIVE_WAY_SECONDS if self._gives_way else STEP_SECONDS
+
     async def look(self) -> bool:
-        """Take each walk a step further; whether there are any."""
+        """Take each walk a step further, unless records wait; whether there are any."""
         if not self._loop.assigned:
             return False
+        if not self._may_walk():
+            return True
         async with self._pool.acquire() as connection:
-            found = await walks.lease(connection, self._owner, MOST_WALKS)
+            if time.monotonic() >= self._lease_again:
+                await walks.lease(connection, self._owner, MOST_WALKS)
+                self._lease_again = time.monotonic() + LONGEST_PAUSE
+            found = await walks.mine(connection, self._owner, MOST_SENDING)
+        self._ahead.keep({walk.id for walk in found})
         for walk in found:
             if self._resting.get(walk.id, 0.0) < time.monotonic():
                 await self._one(walk)
         return bool(found)
+
+    def _may_walk(self) -> bool:
+        """Not while records wait, but for a few starts."""
+        self._gives_way, now = self._loop.waited() > WAITED_SECONDS, time.monotonic()
+        if self._gives_way and now < self._next_few:
+            return False
+        self._next_few = now + FEW_SECONDS
+        return True
 
     async def _one(self, walk: Walk) -> None:
         """What nobody has foreseen of one broadcast stops none of the others, and no engine."""
@@ -135,7 +170,8 @@ class Broadcasting:
             return
         await failpoint("broadcast_chosen")
         try:
-            await self._loop.transact(min(held), self._writing(walk, chosen))
+            if await self._loop.transact(min(held), self._writing(walk, chosen)):
+                self._ahead.went_on(walk, chosen.last)
         except LostWalk:
             log.info("broadcast.walk_lost", broadcast=walk.id)
 
@@ -153,11 +189,10 @@ class Broadcasting:
 
     async def _next(self, walk: Walk) -> Chosen | None:
         """Who is next; None: nobody now."""
-        async with self._pool.acquire() as connection:
-            room = await self._room(connection, walk)
-            if room <= 0:
-                return None
-            recipients = await self._who_waited(connection, walk, room)
+        room = await self._room(walk)
+        if room <= 0:
+            return None
+        recipients = await self._who_waited(walk, room) if walk.has_due else []
         room -= sum(one.key is not None for one in recipients)
         if not walk.walked and room > 0:
             return await self._page(walk, recipients, room)
@@ -172,7 +207,7 @@ class Broadcasting:
 
     async def _page(self, walk: Walk, recipients: list[Recipient], room: int) -> Chosen:
         last, known = walk.last, {one.step.contact for one in recipients}
-        persons, following = await self._persons(walk, min(MOST_LOOKED_AT, LOOKED_AT + 2 * room))
+        persons, following = await self._ahead.next(walk, min(MOST_LOOKED_AT, LOOKED_AT + 2 * room))
         for person in persons:
             if room <= 0:
                 return Chosen(recipients, last, walked=False)
@@ -198,24 +233,26 @@ class Broadcasting:
         self._resting = {id: until for id, until in self._resting.items() if until > time.monotonic()}
         self._resting[walk.id] = time.monotonic() + (LONGEST_PAUSE if seconds is None else seconds)
 
-    async def _room(self, connection: Connection, walk: Walk) -> int:
+    async def _room(self, walk: Walk) -> int:
         """How many may be written to now."""
-        if walk.seconds < 0 or sum(self._loop.lag().values()) >= BEHIND:
+        if walk.seconds < 0:
             return 0
-        by_rate = int(min(walk.seconds, SAVED_SECONDS) * walk.rate) + 1
-        more = MOST_SENDING - await walks.sending(connection, walk.id, MOST_SENDING)
+        more = MOST_SENDING - walk.sending
         if more <= 0:
-            await walks.find_lost(connection, walk.id)
-        return min(by_rate, AT_ONCE, more)
+            async with self._pool.acquire() as connection:
+                await walks.find_lost(connection, walk.id)
+        by_rate = int(min(walk.seconds, SAVED_SECONDS, AT_ONCE_SECONDS) * walk.rate) + 1
+        return min(by_rate, more, FEW) if self._gives_way else min(by_rate, more)
 
-    async def _who_waited(self, connection: Connection, walk: Walk, room: int) -> list[Recipient]:
-        persons = await walks.due(connection, walk, room)
+    async def _who_waited(self, walk: Walk, room: int) -> list[Recipient]:
+        async with self._pool.acquire() as connection:
+            persons = await walks.due(connection, walk, room)
+            merged = [one for one in persons if one.merged_into is not None]
+            into = {one.merged_into for one in merged if one.merged_into is not None}
+            # Who was merged into somebody is reached as that one, who may have a row already.
+            found = await walks.by_id(connection, walk, sorted(into))
         chosen = [self._choose(walk, one, is_new=False) for one in persons if one.merged_into is None]
-        merged = [one for one in persons if one.merged_into is not None]
         chosen += [Recipient(Step(one.id, "skipped", "merged", None, None, is_new=False)) for one in merged]
-        into = {one.merged_into for one in merged if one.merged_into is not None}
-        # Who was merged into somebody is reached as that one, who may have a row already.
-        found = await walks.by_id(connection, walk, sorted(into))
         return chosen + [self._choose(walk, one, is_new=True) for one in found]
 
     def _choose(self, walk: Walk, person: Person, *, is_new: bool) -> Recipient:

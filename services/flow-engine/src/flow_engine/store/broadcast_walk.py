@@ -22,7 +22,11 @@ CLOSED_AT_ONCE = 1000
 
 
 class Walk(NamedTuple):
-    """A broadcast in the hands of this process. `seconds`: since the next recipient was due by the rate."""
+    """A broadcast in the hands of this process. `seconds`: since the next recipient was due by the rate.
+
+    `sending`: how many have a record on inbound that is not applied, or more, those in held conversations not counted; `has_due`:
+    whether somebody was put off until now or before.
+    """
 
     id: str
     project_id: str
@@ -40,6 +44,8 @@ class Walk(NamedTuple):
     walked: bool
     seconds: float
     now: datetime
+    sending: int
+    has_due: bool
 
     @property
     def place(self) -> str:
@@ -86,7 +92,11 @@ UPDATE broadcast_walk w SET owner = $1, lease_until = now() + make_interval(secs
 """
 _MINE = """
 SELECT b.id, b.project_id, b.bot_id, b.flow_id, b.entry, b.channel_id, b.filter, b.rate, b.quiet_hours, b.state, b.until <= now() AS is_over,
-       w.bound, w.last, w.walked, extract(epoch FROM now() - w.paced_at)::float8 AS seconds, now() AS now
+       w.bound, w.last, w.walked, extract(epoch FROM now() - w.paced_at)::float8 AS seconds, now() AS now,
+       (SELECT count(*) FROM (
+            SELECT FROM broadcast_recipient r WHERE r.broadcast = b.id AND r.outcome = 'sending'
+               AND NOT EXISTS (SELECT FROM held h WHERE h.conversation = r.conversation) LIMIT $2) unsettled) AS sending,
+       EXISTS (SELECT FROM broadcast_recipient r WHERE r.broadcast = b.id AND r.outcome = 'waiting' AND r.due <= now()) AS has_due
   FROM broadcast_walk w JOIN broadcast b ON b.id = w.broadcast
  WHERE NOT w.closed AND w.owner = $1 AND w.lease_until > now() AND b.state NOT IN ('paused', 'completed')
  ORDER BY b.id
@@ -98,11 +108,6 @@ WITH begun AS (
 UPDATE broadcast_walk SET paced_at = now(), bound = $2 FROM begun WHERE broadcast = begun.id
 """
 _EXPIRE = "UPDATE broadcast SET state = 'expired', ended_at = now() WHERE id = $1 AND state IN ('scheduled', 'running')"
-_SENDING = """
-SELECT count(*) FROM (
-    SELECT FROM broadcast_recipient r WHERE r.broadcast = $1 AND r.outcome = 'sending'
-       AND NOT EXISTS (SELECT FROM held h WHERE h.conversation = r.conversation) LIMIT $2) unsettled
-"""
 _LOST = """
 UPDATE broadcast_recipient r SET outcome = 'waiting', due = now()
  WHERE r.broadcast = $1 AND r.outcome = 'sending' AND r.at < now() - make_interval(secs => $2)
@@ -139,11 +144,11 @@ SELECT owner, key, last_user_at, state
                  ORDER BY last_user_at DESC NULLS LAST, key LIMIT $2) c ON true
  ORDER BY last_user_at DESC NULLS LAST, key
 """
-_RUNS = "SELECT FROM broadcast WHERE id = $1 AND state = 'running' FOR SHARE"
 _ADVANCE = """
+WITH running AS (SELECT FROM broadcast WHERE id = $1 AND state = 'running' FOR SHARE)
 UPDATE broadcast_walk SET last = $3, walked = $4, paced_at = greatest(paced_at, now() - make_interval(secs => $6))
                                                              + make_interval(secs => $5)
- WHERE broadcast = $1 AND owner = $2 AND last IS NOT DISTINCT FROM $7::uuid
+ WHERE broadcast = $1 AND owner = $2 AND last IS NOT DISTINCT FROM $7::uuid AND EXISTS (SELECT FROM running)
 """
 STEPS = Columns(Step, "uuid text text uuid timestamptz bool")
 _NOTE = f"""
@@ -194,10 +199,14 @@ class _State(msgspec.Struct):
 _states = msgspec.json.Decoder(_State)
 
 
-async def lease(connection: Connection, owner: str, most: int) -> list[Walk]:
-    """The broadcasts that this process walks: those that it has had, and those that nobody has."""
+async def lease(connection: Connection, owner: str, most: int) -> None:
+    """Take broadcasts that nobody walks, and keep those that this process has."""
     await connection.execute(_LEASE, owner, LEASE_SECONDS, most)
-    return [_walk(row) for row in await connection.fetch(_MINE, owner)]
+
+
+async def mine(connection: Connection, owner: str, most_sending: int) -> list[Walk]:
+    """The broadcasts that this process walks. Of those on their way no more are counted than `most_sending`."""
+    return [_walk(row) for row in await connection.fetch(_MINE, owner, most_sending)]
 
 
 async def begin(connection: Connection, id: str, bound: str) -> None:
@@ -221,12 +230,6 @@ async def complete(connection: Connection, id: str) -> None:
     """All have been walked: it is completed when nobody waits any more."""
     if not await connection.fetchval(_IS_OPEN, id):
         await connection.execute(_COMPLETE, id)
-
-
-async def sending(connection: Connection, id: str, most: int) -> int:
-    """How many have a record on inbound that is not applied; those in held conversations are not counted. `most`: or more."""
-    count: int = await connection.fetchval(_SENDING, id, most)
-    return count
 
 
 async def find_lost(connection: Connection, id: str) -> None:
@@ -275,8 +278,6 @@ async def advance(
 
     `spent`: seconds of its rate; what it has saved up beyond `most` seconds is lost.
     """
-    if await connection.fetchrow(_RUNS, walk.id) is None:
-        raise LostWalk
     done = await connection.execute(_ADVANCE, walk.id, owner, last, walked, spent, most, walk.last)
     if done != "UPDATE 1":
         raise LostWalk
