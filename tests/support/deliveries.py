@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from contracts.actions import ActionBase, CallApi, HttpRequest, MessageContent, PostWebhook, SendMessage
+from contracts.actions import ActionBase, AskModel, CallApi, HttpRequest, MessageContent, PostWebhook, SendMessage
 from contracts.registry import ENTITY_MODELS, ApiCall, Channel, Endpoint, Project, Sealed, Secret
 from dispatcher.kinds.table import DELIVERY_KINDS
 from dispatcher.model.catalogue import Catalogue
@@ -150,6 +150,19 @@ def call(**params: Any) -> CallApi:
 def http_request(**fields: Any) -> HttpRequest:
     given = {"method": "GET", "url": "https://api.example.com/m", "timeout_seconds": 10, "wait": "wait-1"} | fields
     return HttpRequest(**_base(), **given)
+
+
+def model(**fields: Any) -> ApiCall:
+    """A language model."""
+    given = {"kind": "model", "name": "main", "method": "POST", "url": "https://llm.example.com/v1/chat/completions"}
+    return ApiCall(id=API_CALL, project_id=PROJECT, **(given | {"model": "small", "timeout_seconds": 20} | fields))
+
+
+def question(**fields: Any) -> AskModel:
+    """A question to it, with one tool."""
+    tools = ({"name": "seats-left", "description": "How many.", "parameters": {"day": "string!", "hall": "integer"}},)
+    given = {"messages": ({"role": "user", "text": "Seats?"},), "tools": tools, "seconds": 60} | fields
+    return AskModel(**_base(), api_call_id=API_CALL, wait="wait-1", channel_id=CHANNEL, peer_id="4711", **given)
 
 
 def step_webhook(**fields: Any) -> PostWebhook:

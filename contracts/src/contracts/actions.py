@@ -140,6 +140,71 @@ class HttpRequest(ActionBase):
     wait: str
 
 
+class ModelTool(Model):
+    """An API call that a model may ask for. `parameters`: name → type, as in contracts.registry.ApiCall."""
+
+    name: str
+    description: str | None = None
+    parameters: dict[str, str] = Field(default_factory=dict)
+
+
+class ToolCall(Model):
+    """What a model asks for. `error`: why it is not made, a sentence for the model; then the arguments are left out."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    error: str | None = None
+
+
+class ModelMessage(Model):
+    """One of those that a model is given: its own `calls` have the role `assistant`, what came of the call `call_id` the role
+    `tool`."""
+
+    role: Literal["system", "user", "assistant", "tool"]
+    text: str | None = None
+    calls: tuple[ToolCall, ...] = ()
+    call_id: str | None = None
+
+
+class ModelTokens(Model):
+    """What a question and its answer came to, as the model's server counts."""
+
+    input: int = 0
+    output: int = 0
+
+
+class ModelAnswer(Model):
+    """`body` of the CallResult of an AskModel that a model answered: a text, a refusal, or calls, as many as a turn may have."""
+
+    text: str | None = None
+    refusal: str | None = None
+    calls: tuple[ToolCall, ...] = ()
+    tokens: ModelTokens = ModelTokens()
+
+
+class AskModel(ActionBase):
+    """Ask a language model that the registry names. The answer goes back to `conversation` as CallResult with the same `wait`.
+
+    `may_call`: whether the answer may be calls of `tools` still. `answer_schema`: the JSON Schema that the text is to follow.
+    `spent`: tokens that the turn of this node has taken so far. After `seconds` nobody waits any more.
+    """
+
+    kind: Literal["ask_model"] = "ask_model"
+    api_call_id: str
+    messages: tuple[ModelMessage, ...]
+    tools: tuple[ModelTool, ...] = ()
+    may_call: bool = True
+    answer_schema: dict[str, Any] | None = None
+    spent: int = 0
+    seconds: float = Field(gt=0)
+    wait: str
+    channel_id: str
+    peer_id: str
+    reply_to: ReplyTo | None = None
+    """A test: the answer goes there, and no conversation hears of it."""
+
+
 class PostWebhook(ActionBase):
     """A send_webhook step with its URL in the flow: signed with the project's secret, `webhook-id` is `id`."""
 
@@ -182,7 +247,7 @@ class EraseContacts(ActionBase):
 
 
 Action = Annotated[
-    SendMessage | SupersedeMessages | AcknowledgeTap | CallApi | HttpRequest | PostWebhook | ChannelCall | EraseContacts,
+    SendMessage | SupersedeMessages | AcknowledgeTap | CallApi | HttpRequest | AskModel | PostWebhook | ChannelCall | EraseContacts,
     Field(discriminator="kind"),
 ]  # fmt: skip
 ActionAdapter: TypeAdapter[Any] = TypeAdapter(Action)

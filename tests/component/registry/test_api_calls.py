@@ -32,6 +32,10 @@ async def test_a_call_is_defined_and_its_name_is_unique(project: Project) -> Non
         {"url": "https://user:pass@api.example.com/"},
         {"url": "file:///etc/passwd"},
         {"timeout_seconds": 31},
+        {"model": "small"},
+        {"max_tokens": 5},
+        {"parameters": {"day": "date"}},
+        {"parameters": {"day of week": "string"}},
         {"name": "no spaces"},
         {"headers": {"Authorization": "Bearer planted"}},
         {"headers": {"X-Y": "a\r\nb"}},
@@ -48,6 +52,43 @@ async def test_a_call_is_defined_and_its_name_is_unique(project: Project) -> Non
 )
 async def test_a_wrong_call_is_refused(project: Project, wrong: dict[str, Any]) -> None:
     await project.post("/v1/api-calls", SEATS | wrong, expect=422)
+
+
+MODEL = {"kind": "model", "name": "main", "url": "https://llm.example.com/v1/chat/completions", "model": "small"}
+
+
+async def test_a_model_is_an_api_call_of_its_own_kind(project: Project) -> None:
+    made = await project.post("/v1/api-calls", MODEL | {"params": {"temperature": 0}, "timeout_seconds": 60})
+    shown = {name: made[name] for name in ("kind", "method", "model", "max_tokens", "turn_tokens", "params")}
+    assert shown == {
+        "kind": "model", "method": "POST", "model": "small", "max_tokens": 1024, "turn_tokens": 50_000,
+        "params": {"temperature": "[hidden]"},
+    }  # fmt: skip
+    path = f"/v1/api-calls/{made['id']}"
+    assert (await project.call("PATCH", path, {"max_tokens": 200}))["max_tokens"] == 200
+    wrong = (
+        {"parameters": {"day": "string"}},
+        {"model": None},
+        {"method": "GET"},
+        {"response": "raw"},
+        {"kind": "http"},
+    )
+    for patch in wrong:
+        [error] = (await project.call("PATCH", path, patch, expect=422))["errors"]
+        assert error["pointer"] == f"#/{next(iter(patch))}"
+    await project.post("/v1/api-calls", {**MODEL, "name": "other", "model": None}, expect=422)
+    tool = await project.post("/v1/api-calls", SEATS | {"parameters": {"day": "string!"}, "description": "Seats."})
+    assert (tool["kind"], tool["parameters"], "model" in tool) == ("http", {"day": "string!"}, False)
+
+
+async def test_a_model_is_tested_with_a_question(project: Project) -> None:
+    dispatcher = project.registry.dispatcher
+    dispatcher.reply = lambda action: answered(request={}, status=200, took_ms=12, body={"text": "Hello."})
+    made = await project.post("/v1/api-calls", MODEL)
+    result = await project.post(f"/v1/api-calls/{made['id']}/test", {"params": {"input": "Hi"}}, expect=200)
+    assert (result["body"], result["problems"]) == ({"text": "Hello."}, [])
+    action = dispatcher.actions[-1]
+    assert (action.kind, action.api_call_id, action.messages[0].text) == ("ask_model", made["id"], "Hi")
 
 
 async def test_the_test_button_asks_the_dispatcher(project: Project) -> None:

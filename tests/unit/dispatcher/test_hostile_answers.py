@@ -13,7 +13,16 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from contracts.actions import AcknowledgeTap, ActionBase, CallApi, ChannelCall, MessageContent, PostWebhook, SendMessage
+from contracts.actions import (
+    AcknowledgeTap,
+    ActionBase,
+    AskModel,
+    CallApi,
+    ChannelCall,
+    MessageContent,
+    PostWebhook,
+    SendMessage,
+)
 from contracts.cloudevents import now_text
 from contracts.inbound import TOPIC as INBOUND
 from contracts.inbound import InboundAdapter, ReplyTo
@@ -24,6 +33,7 @@ from dispatcher.sending.attempt_log import KEPT_HEADERS, shown_answer
 from servicekit.http_client.guarded_http import Answer, Unreachable
 from servicekit.http_client.http1 import Connection, Response
 from support.deliveries import API_CALL, CHANNEL, CONVERSATION, KEYS, PROJECT, Registry, api_call, channel, project
+from support.deliveries import model as model_entity
 from support.deliveries_in_memory import Row
 from support.dispatcher_in_memory import DispatcherInMemory, PlayedHttp, dispatcher_in_memory
 from support.waiting import eventually
@@ -36,6 +46,13 @@ KINDS: dict[str, tuple[type[ActionBase], dict[str, Any]]] = {
     "test call": (
         CallApi,
         {"api_call_id": API_CALL, "wait": "w", "channel_id": CHANNEL, "peer_id": "4711", "reply_to": REPLY},
+    ),
+    "model": (
+        AskModel,
+        {
+            "api_call_id": "model-1", "wait": "w", "channel_id": CHANNEL, "peer_id": "4711", "seconds": 60,
+            "messages": ({"role": "user", "text": "?"},),
+        },
     ),
     "webhook": (PostWebhook, {"url": "https://e.com/x", "title": "t", "timestamp": now_text(), "data": {}}),
     "channel call": (ChannelCall, {"channel_id": CHANNEL, "method": "getMe", "reply_to": REPLY}),
@@ -86,7 +103,8 @@ async def outcome_of(kind: str, raw: bytes) -> tuple[DispatcherInMemory, Row, in
     base = {"id": str(uuid4()), "project_id": PROJECT, "bot_id": "bot-1", "day": now[:10], "created_at": now}
     action = model(**base, conversation=CONVERSATION, **fields)
     http = PlayedHttp(lambda url, body: read(raw))
-    entities = project(), channel(credentials={"token": TOKEN, "secret_token": "s"}), api_call()
+    llm = model_entity().model_copy(update={"id": "model-1"})
+    entities = project(), channel(credentials={"token": TOKEN, "secret_token": "s"}), api_call(), llm
     async with dispatcher_in_memory(http, Registry(*entities), keys=KEYS) as dispatcher:
         await dispatcher.act(action)
         [row] = dispatcher.store.tables.rows.values()

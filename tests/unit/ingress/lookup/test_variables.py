@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from flowlang.triggers.webhook import wrong_variables
+from flowlang.declared_types import wrong_values
 from ingress.lookup.variables import CHECKS, accepts_of
 from servicekit.web.problems import ProblemError
 from support.ingress_fakes import DOCUMENT
@@ -60,7 +60,7 @@ def test_ingress_and_the_language_agree_on_every_type(type, required):
     accept = {"v": type + required}
     checks = accepts_of({"triggers": [{"id": "t", "type": "webhook", "accept": accept}]}, "t")
     for given in [{}, *({"v": value} for value in VALUES)]:
-        wrong = wrong_variables(accept, given)
+        wrong = wrong_values(accept, given)
         try:
             checks.check(given)
             found = []

@@ -40,6 +40,13 @@ WORDS: dict[str, Word] = {
     "DeliveryWithAttempts.attempts": Word("Each attempt, the first one first"),
     "attempts_made": Word("How often it was tried", 3),
     "auth": Word("How a caller proves who it is"),
+    "ApiCall.kind": Word("`http`: an API that flows call; `model`: a language model", "http"),
+    "ApiCall.parameters": Word("What a model may give that has it as a tool: name and type"),
+    "model": Word("Of a language model: its name, as its server knows it", "gpt-4o-mini"),
+    "max_tokens": Word("Of a language model: how long one answer may be, in tokens", 1024),
+    "turn_tokens": Word(
+        "Of a language model: what all questions and answers for one node may come to, in tokens", 50000
+    ),
     "ApiCall.auth": Word("The secret whose value is the Authorization header, by its name", "shop-key"),
     "back_text": Word("What the bot answers to who comes back", "You are subscribed again."),
     "body": Word("The body, any JSON"),

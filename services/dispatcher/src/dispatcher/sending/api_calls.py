@@ -45,7 +45,7 @@ def request(delivery: Delivery, catalogue: Catalogue) -> Request:
     url, body = _target(call.method, values.url, {**values.params, **action.params})
     shown_url, shown_body = _target(call.method, call.url, {**call.params, **action.params})
     shown = shown_headers(merged(usual, call.headers, own))
-    return _authorised(call, Request(
+    return authorised(call, Request(
         call.method, checked_url(url), merged(usual, checked_headers(values.headers), own), body, float(call.timeout_seconds), shown_url, shown,
         shown_body or b"", secrets=values.secrets,
     ), catalogue)  # fmt: skip
@@ -105,7 +105,8 @@ def _json(body: bytes) -> tuple[Any, str]:
         return None, problem.type_slug
 
 
-def _authorised(call: ApiCall, request: Request, catalogue: Catalogue) -> Request:
+def authorised(call: ApiCall, request: Request, catalogue: Catalogue) -> Request:
+    """The request with its Authorization, which is nowhere shown. Raises NoRequest."""
     if call.auth_secret is None:
         return request
     value = catalogue.secret(call.project_id, call.auth_secret, request.url)

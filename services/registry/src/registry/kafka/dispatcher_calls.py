@@ -6,10 +6,10 @@ The registry makes none itself: one service holds the guard against addresses in
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 from contracts import cloudevents
-from contracts.actions import TOPIC, Action, CallApi, ChannelCall
+from contracts.actions import TOPIC, Action, AskModel, CallApi, ChannelCall
 from contracts.ids import NOBODY, uuid7
 from contracts.inbound import ReplyTo
 from contracts.registry import ApiCall, Channel
@@ -22,6 +22,9 @@ SOURCE = "/registry"
 GRACE_SECONDS = 5.0
 """For the way to the dispatcher and back, beside the call's own time-out."""
 PLATFORM_SECONDS = 10.0
+HELLO = "Say hello."
+"""What a model is asked in a test that says nothing else."""
+Call: TypeAlias = type[CallApi] | type[AskModel] | type[ChannelCall]
 
 
 class Asker(Protocol):
@@ -42,16 +45,14 @@ class DispatcherCalls:
         self._asker, self._publisher = asker, publisher
 
     async def test_api_call(self, api_call: ApiCall, params: dict[str, Any]) -> CallReply | None:
-        """Call it once with these parameters; no conversation hears of it."""
-        fields = {
-            "kind": "call_api",
-            "api_call_id": api_call.id,
-            "params": params,
-            "wait": "",
-            "channel_id": NOBODY,
-            "peer_id": NOBODY,
-        }
-        return await self._ask(CallApi, api_call.project_id, NOBODY, fields, api_call.timeout_seconds + GRACE_SECONDS)
+        """Call it once with these parameters, or ask the model `params["input"]`; no conversation hears of it."""
+        place = {"api_call_id": api_call.id, "wait": "", "channel_id": NOBODY, "peer_id": NOBODY}
+        timeout = api_call.timeout_seconds + GRACE_SECONDS
+        if api_call.kind == "model":
+            question = {"role": "user", "text": str(params.get("input") or HELLO)}
+            fields = place | {"messages": [question], "seconds": api_call.timeout_seconds}
+            return await self._ask(AskModel, api_call.project_id, NOBODY, fields, timeout)
+        return await self._ask(CallApi, api_call.project_id, NOBODY, place | {"params": params}, timeout)
 
     async def call_platform(self, channel: Channel, method: str, params: dict[str, Any]) -> CallReply | None:
         """Call a method of the channel's platform with these credentials of the channel, or later ones."""
@@ -63,7 +64,7 @@ class DispatcherCalls:
 
     async def _ask(
         self,
-        action: type[CallApi] | type[ChannelCall],
+        action: Call,
         project_id: str,
         bot_id: str,
         fields: dict[str, Any],
@@ -85,7 +86,7 @@ class DispatcherCalls:
         except (NotAcknowledged, TimeoutError):
             return None
 
-    async def _answer(self, action: type[CallApi] | type[ChannelCall], fields: dict[str, Any]) -> CallReply:
+    async def _answer(self, action: Call, fields: dict[str, Any]) -> CallReply:
         reply_to, answer = self._asker.ask("rest")
         try:
             made = action.model_validate(fields | {"reply_to": reply_to})

@@ -112,6 +112,7 @@ def _secret_name(text: object) -> object:
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 Identifier = Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,63}$")]
 """A name that flow documents write: of an API call, of a secret."""
+ParameterName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 Id = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 HttpUrl = Annotated[str, AfterValidator(http_url)]
 Origin = Annotated[HttpUrl, AfterValidator(_origin)]

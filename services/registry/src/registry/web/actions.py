@@ -208,7 +208,7 @@ def outgoing_handlers(api: Api, calls: DispatcherCalls, checks: ChannelChecks) -
         if reply is None:
             raise errors.no_answer()
         shown = reply.model_dump(mode="json", include={"request", "status", "took_ms", "body", "problems"})
-        if not reply.problems and stored.entity.response == "envelope":
+        if not reply.problems and stored.entity.kind == "http" and stored.entity.response == "envelope":
             async with api.site.checks.turn(stored.entity.project_id):
                 wrong = await api.site.checks.wrong_answer(reply.body, reply.status)
             shown["problems"] = [wrong] if wrong else []
