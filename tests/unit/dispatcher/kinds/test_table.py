@@ -33,6 +33,7 @@ def test_what_each_kind_promises() -> None:
         "message": ("channel", False, False, False, False),
         "acknowledge": ("channel", True, False, False, False),
         "call": ("api", False, True, False, False),
+        "model": ("model", False, True, False, False),
         "channel_call": ("channel-call", False, True, False, False),
         "http_request": ("request", False, False, False, False),
         "webhook": ("host", True, False, True, True),
