@@ -144,6 +144,24 @@ def trigger(bomb: Bomb) -> str:
     return "done" if made.started else "failed"
 
 
+def question(bomb: Bomb) -> str:
+    """The program is what an `ai` node asks."""
+    document = flow(bomb)
+    document["nodes"]["bomb"] = {"type": "ai", "model": "m", "input": f"x{bomb.source}", "say": True, "ports": {}}
+    try:
+        version = FlowVersion(flow_id="f", project_id="p", bot_id="b", version=1, document=document)
+        flows = BotFlows([compile_flow(version.encode())])
+    except FlowInvalid:
+        return "refused"
+    tools = Tools(lambda kind, payload: "", {"id": "b"}, {"type": "telegram"}, "p")
+    conversation = Conversation("b/c/1", "p", "b", "c", "telegram", "1", "k1", reachable="subscribed", talked=True)
+    asked = step(flows, conversation, Contact("k1", {}, dict(bomb.values.get("user", {}))), _message("/go"), tools)
+    assert asked.conversation.session is not None
+    asked.conversation.session.memory = dict(bomb.values.get("memory", {}))
+    event = {"text": "x", **bomb.values.get("event", {})}
+    return _ended(step(flows, asked.conversation, asked.contact, _message(**event), tools))
+
+
 def _message(text: str, **more: Any) -> Happening:
     return Happening("e" + text[:5], "message", NOW, {"type": "text", "message_id": "m", "text": text, **more})
 
@@ -260,6 +278,7 @@ DOORS: dict[str, dict[str, Callable[[Bomb], str]]] = {
         "called": called,
         "simulation": simulate,
         "answer": answer,
+        "question": question,
         "endpoint template": endpoint_template,
     },
     "cel": {

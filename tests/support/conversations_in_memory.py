@@ -27,6 +27,7 @@ from flow_engine.state.work import Begun, Erased, LoadedConversation, Outcome, P
 from flow_engine.store.erasures import name_key
 from flow_engine.store.event_log import outcome
 from flow_engine.store.held import ROW_BYTES, digest_of, project_of
+from flow_engine.store.history import shown
 from flow_engine.store.loading import chat_message
 from flow_engine.store.port import (
     BACKLOG_BYTES,
@@ -336,6 +337,11 @@ class ReadsInMemory:
         sizes = accumulate(len(encode(message["content"])) for message in said)
         fits = [not place or size <= BACKLOG_BYTES for place, size in enumerate(sizes)]
         return list(compress(said, fits))
+
+    async def said(self, conversation: str, limit: int, before: int, without: str) -> list[dict[str, str]]:
+        rows = [row for row in self._store.messages.get(conversation, []) if row.place < before and row.id != without]
+        newest = sorted((row for row in rows if row.sender != "note"), key=lambda row: (row.seq, row.place))[::-1]
+        return shown((row.sender, orjson.loads(row.content)) for row in newest[:limit])
 
     async def outcomes(self, event_ids: list[str]) -> dict[str, Outcome]:
         found = {id: await self._store.event(id) for id in event_ids}

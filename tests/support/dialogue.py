@@ -12,12 +12,14 @@ from contracts.registry import FlowVersion
 from flowlang.graph import Graph
 from flowlang.language.compile import compile_flow
 from flowlang.model import (
+    AskModel,
     CallApi,
     Contact,
     Conversation,
     EmitEvent,
     Happening,
     PostWebhook,
+    ReadHistory,
     Say,
     StartTimer,
     Tools,
@@ -151,6 +153,25 @@ class Dialogue:
     @property
     def calls(self) -> list[Any]:
         return self.effects(CallApi)
+
+    @property
+    def questions(self) -> list[Any]:
+        return self.effects(AskModel)
+
+    @property
+    def histories(self) -> list[Any]:
+        return self.effects(ReadHistory)
+
+    def model_answers(self, text: str | None = None, *calls: tuple[str, str, Any], **more: Any) -> Turn:
+        """A text, or calls of tools (id, name, arguments; a text in their place is what is wrong with them)."""
+        asked = [
+            {"id": id, "name": name, "arguments": {}, "error": given}
+            if isinstance(given, str)
+            else {"id": id, "name": name, "arguments": given}
+            for id, name, given in calls
+        ]
+        body = {"text": text, "calls": asked, "tokens": {"input": 100, "output": 20}, **more}
+        return self.api_answers(body)
 
     @property
     def posts(self) -> list[Any]:

@@ -175,6 +175,17 @@ class CallResult(InboundBase):
     response: Literal["envelope", "raw"] | None = None
 
 
+class ReadHistory(InboundBase):
+    """What was said in a conversation: the newest `limit` messages before the place `before` of the chat log, but for the message
+    `without`, are for the step that waits. The engine writes it, and reads them with it."""
+
+    kind: Literal["read_history"] = "read_history"
+    wait: str
+    limit: int = Field(ge=1, le=100)
+    before: int
+    without: str
+
+
 class MessageResult(InboundBase):
     """What became of a message action: it reached the platform, or it never will."""
 
@@ -370,7 +381,7 @@ class ErasureDone(InboundBase):
 
 
 Inbound = Annotated[
-    MessageReceived | Reachability | StartFlow | UrlOpened | RunCommand | CallResult | MessageResult | TimerFired
+    MessageReceived | Reachability | StartFlow | UrlOpened | RunCommand | CallResult | ReadHistory | MessageResult | TimerFired
     | Signal | LinkFollowed | ContactUpdate | ContactImport | WebhookReceived | OwnerChange | AgentMessage | AgentNote | AgentRead
     | AgentPresence | Attach | Redrive | Erase | ErasureDone,
     Field(discriminator="kind"),

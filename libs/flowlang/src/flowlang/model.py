@@ -206,6 +206,41 @@ class CallApi(Effect):
     api: str
     params: dict[str, Any]
     wait: str
+    goes_on: bool = False
+    """One of several that a node makes one after the other, and bounds: it is no further from the event's first cause."""
+
+
+@dataclass(slots=True)
+class AskModel(Effect):
+    """Ask a model by its name; the answer comes back as call_result with `wait`, `body` as contracts.actions.ModelAnswer.
+
+    `messages` as contracts.actions.ModelMessage; `tools` are names of API calls; the other fields are those of the action.
+    """
+
+    model: str
+    messages: tuple[dict[str, Any], ...]
+    tools: tuple[str, ...]
+    may_call: bool
+    answer_schema: dict[str, Any] | None
+    spent: int
+    seconds: float
+    wait: str
+    goes_on: bool = False
+
+
+@dataclass(slots=True)
+class ReadHistory(Effect):
+    """The newest messages of the chat log so far, at most `limit`; they come back as call_result with `wait`.
+
+    `body` is {messages: [{role, text}], cut}. Without the message that is the event `event`. With the `cut` of an earlier answer:
+    those that were the newest then.
+    """
+
+    limit: int
+    event: str
+    wait: str
+    cut: dict[str, Any] | None = None
+    goes_on: bool = False
 
 
 @dataclass(slots=True)

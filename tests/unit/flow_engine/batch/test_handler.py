@@ -8,6 +8,7 @@ from support.engine_conversation_suite import ConversationSuite
 from support.engine_deferring_suite import DeferringSuite
 from support.engine_erasing_suite import ErasingSuite
 from support.engine_live_chat_suite import LiveChatSuite
+from support.engine_models_suite import ModelsSuite
 from support.engine_own_contacts_suite import OwnContactsSuite
 
 
@@ -36,4 +37,8 @@ class TestLiveChatOnTheTwin(LiveChatSuite):
 
 
 class TestErasingOnTheTwin(ErasingSuite):
+    pass
+
+
+class TestModelsOnTheTwin(ModelsSuite):
     pass

@@ -33,6 +33,9 @@ class KnownNames:
     """What a document may refer to. None: not known here, so not checked."""
 
     api_calls: Collection[str] | None = None
+    """Of the project, models among them."""
+    models: Collection[str] | None = None
+    """Those of the API calls that are language models."""
     flows: Collection[str] | None = None
     """Slugs of the bot's flows."""
     commands: Mapping[str, str] = field(default_factory=dict)

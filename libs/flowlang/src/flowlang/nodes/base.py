@@ -30,11 +30,13 @@ class Report(DocumentModel):
 
 @dataclass(slots=True)  # Made at every step, and never changed; a frozen one takes four times as long to make.
 class Go:
-    """Leave by a port. `answered`: the option that was chosen, or `answered`. `error`: why it is an error's port."""
+    """Leave by a port. `answered`: the option that was chosen, or `answered`. `error`: why it is an error's port. `trace`: what the
+    trace of the turn says beside that."""
 
     port: str = "next"
     answered: str | None = None
     error: NodeError | None = None
+    trace: dict[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -47,9 +49,10 @@ class To:
 
 @dataclass(frozen=True, slots=True)
 class Rest:
-    """The session waits here."""
+    """The session waits here. `trace`: what the trace of the turn says beside that."""
 
     wait: Wait
+    trace: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,8 @@ class CallApiModel(NodeModel):
 
     def build(self, compiler: Compiler) -> CallApiStep:
         compiler.refer("unknown-api-call", "API call", self.api, compiler.known.api_calls, "api")
+        if self.api in (compiler.known.models or ()):
+            compiler.problem("unknown-api-call", f"{self.api!r} is a language model: ask it by an `ai` node", "api")
         params = tuple((name, compiler.value(raw, "params", name)) for name, raw in self.params.items())
         save = tuple(
             (compiler.place(place, "save", place), compiler.json_path(source, "save", place))

@@ -39,6 +39,10 @@ class StepContext(Scopes, Protocol):
         """The node that runs."""
 
     @property
+    def owner_epoch(self) -> int:
+        """How often it has changed who answers the person, the bot or agents."""
+
+    @property
     def next_seq(self) -> int:
         """The number that the bot's next message in this conversation will have."""
 

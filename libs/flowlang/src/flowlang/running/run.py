@@ -131,6 +131,11 @@ class Run:
         return self.node.id
 
     @property
+    def owner_epoch(self) -> int:
+        """How often the conversation's owner has changed."""
+        return self.conversation.owner_epoch
+
+    @property
     def next_seq(self) -> int:
         """The number that the bot's next message will have."""
         return self.conversation.next_seq
@@ -155,10 +160,11 @@ class Run:
             return self._event()
         if name == "bot":
             return {**self.tools.bot.get("variables", {}), **self.tools.bot}
-        if name == "system":
-            channel_names = {"channel": self.tools.channel.get("type"), "channel_id": self.tools.channel.get("id")}
-            return {"now": self.now, "last_message": self.conversation.last_message, **channel_names}
-        return {}
+        return self._system() if name == "system" else {}
+
+    def _system(self) -> dict[str, Any]:
+        channel = {"channel": self.tools.channel.get("type"), "channel_id": self.tools.channel.get("id")}
+        return {"now": self.now, "last_message": self.conversation.last_message, **channel}
 
     def _memory(self) -> dict[str, Any]:
         if self.nobody:

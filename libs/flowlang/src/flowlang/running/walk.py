@@ -12,7 +12,7 @@ from flowlang.running import frames, sessions
 from flowlang.running.run import ERROR_STEPS, ROOM_AFTER_ERROR, Run
 from flowlang.work import MORE_AFTER_AN_ERROR
 
-ERROR_PORTS = frozenset(("error", "timeout", "invalid"))
+ERROR_PORTS = frozenset(("error", "timeout", "invalid", "refused"))
 """Ports that are left by for a reason. One that is not drawn is the `error` port; that one undrawn is `on_error`."""
 
 
@@ -101,6 +101,8 @@ def answered(run: Run, node: GraphNode, name: str) -> None:
 
 def _follow(run: Run, outcome: Outcome, step: dict[str, Any]) -> str | None:
     """The node that comes next; None when the turn of this session is over."""
+    if isinstance(outcome, (Go, Rest)) and outcome.trace:
+        step.update(outcome.trace)
     if isinstance(outcome, (Go, To)):
         return _leave(run, outcome, step)
     if isinstance(outcome, Rest):

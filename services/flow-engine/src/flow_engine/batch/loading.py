@@ -95,6 +95,10 @@ async def load(
         if one.body.kind == "attach":
             after: int = one.body.after
             batch.backlogs[(one.key, after)] = await reads.backlog(conversation_id(one.key), after)
+        if one.body.kind == "read_history":
+            body = one.body
+            said = await reads.said(conversation_id(one.key), body.limit, body.before, body.without)
+            batch.work.histories[one.event_id] = said
     await _load_repeats(reads, batch.work, [*arrived, *lines])
     return batch
 

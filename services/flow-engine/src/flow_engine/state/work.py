@@ -146,6 +146,8 @@ class Work:
     digests: dict[str, str] = field(default_factory=dict)
     """By event id: the `request_digest` that the first one of these outcomes came with."""
 
+    histories: dict[str, list[dict[str, str]]] = field(default_factory=dict)
+    """By the id of an event that asks for it: what was said in its conversation, {role, text}."""
     recipients: dict[RecipientKey, Recipient] = field(default_factory=dict)
     """Of broadcasts, those that this batch's records name."""
 

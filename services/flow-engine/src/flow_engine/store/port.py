@@ -172,6 +172,11 @@ class Reads(Protocol):
         """
         ...
 
+    async def said(self, conversation: str, limit: int, before: int, without: str) -> list[dict[str, str]]:
+        """The newest messages of a conversation id before a place of the chat log, but for the one with the id `without`, and for
+        notes: {role: user | assistant, text}, the oldest first, at most `limit`, and as many as HISTORY_BYTES has."""
+        ...
+
     async def outcomes(self, event_ids: list[str]) -> dict[str, Outcome]:
         """What became of those events that the event log has, by id as given."""
         ...

@@ -19,6 +19,7 @@ from flow_engine.store import (
     erasures,
     event_log,
     held,
+    history,
     identities,
     loading,
     names,
@@ -172,6 +173,9 @@ class PostgresReads:
 
     async def backlog(self, conversation: str, after: int) -> list[dict[str, Any]]:
         return await loading.backlog(self._connection, conversation, after, most_bytes=BACKLOG_BYTES)
+
+    async def said(self, conversation: str, limit: int, before: int, without: str) -> list[dict[str, str]]:
+        return await history.said(self._connection, conversation, limit, before, without)
 
     async def outcomes(self, event_ids: list[str]) -> dict[str, Outcome]:
         found = await event_log.find(self._connection, event_ids)

@@ -11,6 +11,7 @@ from typing import Any
 
 from contracts.ids import NOBODY, conversation_key, derived_id
 from contracts.people import Person, shortly_named
+from flow_engine.state.ids import as_uuid
 from flow_engine.state.limits import MOST_EFFECTS, TooLarge, hops_of_runs
 from flow_engine.turn.failure_log import note_failure
 from flow_engine.turn.outputs import MESSAGE_LIFE
@@ -69,23 +70,61 @@ def call_api(writer: TurnWriter, effect: model.CallApi) -> None:
     """A call of a named API, whose answer comes back as `call_result`."""
     id = writer.outputs.new_id()
     api = writer.find_api(writer.conversation.project_id, effect.api)
-    if api is None:
+    if api is None or api.kind != "http":
         _no_such_api(writer, id, effect)
         return
     fields = {"api_call_id": api.id, "params": effect.params, "wait": effect.wait, "response": api.response}
-    writer.action("call_api", fields | writer.place_of_person(), id=id)
+    writer.action("call_api", fields | writer.place_of_person() | _hops(writer, effect), id=id)
+
+
+def _hops(writer: TurnWriter, effect: model.CallApi | model.AskModel | model.ReadHistory) -> dict[str, int]:
+    """Of one of several that a node makes and bounds itself: as far from the first cause as what brought it here."""
+    return {"hops": writer.event.body.hops} if effect.goes_on else {}
+
+
+def ask_model(writer: TurnWriter, effect: model.AskModel) -> None:
+    """A question to a model, with what the registry says of its tools; the answer comes back as `call_result`."""
+    id, project = writer.outputs.new_id(), writer.conversation.project_id
+    found = writer.find_api(project, effect.model)
+    if found is None or found.kind != "model":
+        _unanswered(writer, id, effect.wait, "unknown-model", f"There is no model named {effect.model[:100]!r}.")
+        return
+    tools = [api for name in effect.tools if (api := writer.find_api(project, name)) is not None and api.kind == "http"]
+    fields: dict[str, Any] = {
+        "api_call_id": found.id,
+        "messages": effect.messages,
+        "tools": [{"name": api.name, "description": api.description, "parameters": api.parameters} for api in tools],
+        "may_call": effect.may_call,
+        "answer_schema": effect.answer_schema,
+        "spent": effect.spent,
+        "seconds": effect.seconds,
+        "wait": effect.wait,
+    }
+    writer.action("ask_model", fields | writer.place_of_person() | _hops(writer, effect), id=id)
+
+
+def read_history(writer: TurnWriter, effect: model.ReadHistory) -> None:
+    """The chat log is read with a record of its own: what it says then is what was saved with this turn."""
+    conversation, id = writer.conversation, writer.outputs.new_id()
+    cut = effect.cut or {"before": writer.next_place, "without": str(as_uuid(effect.event))}
+    body = {"kind": "read_history", "bot_id": conversation.bot_id, "wait": effect.wait, "limit": effect.limit, **cut}
+    writer.outputs.inbound(id, conversation.key, body | writer.place_of_person() | _hops(writer, effect))
 
 
 def _no_such_api(writer: TurnWriter, id: str, effect: model.CallApi) -> None:
+    _unanswered(writer, id, effect.wait, "unknown-api", f"There is no API call named {effect.api[:100]!r}.")
+
+
+def _unanswered(writer: TurnWriter, id: str, wait: str, type: str, detail: str) -> None:
     """The answer that a call without a target gets, by the way that all answers take."""
     body = {
         "kind": "call_result",
         "bot_id": writer.conversation.bot_id,
         **writer.place_of_person(),
         "action_id": id,
-        "wait": effect.wait,
+        "wait": wait,
         "outcome": "error",
-        "error": {"type": "unknown-api", "detail": f"There is no API call named {effect.api[:100]!r}."},
+        "error": {"type": type, "detail": detail},
     }
     writer.outputs.inbound(derived_id(id, "result"), writer.conversation.key, body)
 
@@ -172,6 +211,8 @@ WRITERS: dict[type, Callable[[TurnWriter, Any], None]] = {
     model.Say: say,
     model.SupersedeMessages: supersede_messages,
     model.CallApi: call_api,
+    model.AskModel: ask_model,
+    model.ReadHistory: read_history,
     model.PostWebhook: post_webhook,
     model.RequestAction: request_action,
     model.EmitEvent: emit_event,

@@ -49,6 +49,7 @@ class InboundEvent:
         "body",
         "certain",
         "contact",
+        "history",
         "id",
         "is_of_agent",
         "kind",
@@ -69,6 +70,8 @@ class InboundEvent:
         self.kind: str = arrived.body.kind
         self.uuid = as_uuid(arrived.event_id)
         self.certain = Certain(loaded.conversation, contact, [])
+        self.history: list[dict[str, str]] = []
+        """What was said in the conversation, where the event is about that: {role, text}, the oldest first."""
         self.verified: list[tuple[Identifier, str]] = []
         """What identifies the person from now on."""
         self.reachable_before = loaded.conversation.reachable

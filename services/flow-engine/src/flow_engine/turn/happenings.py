@@ -52,6 +52,14 @@ def call_result(event: InboundEvent) -> dict[str, Any]:
     return {**answer, "response": body.response} if body.response else answer
 
 
+def history(event: InboundEvent) -> dict[str, Any]:
+    """What was said, as an answer to the step that waits for it."""
+    body: inbound.ReadHistory = event.body
+    cut = {"before": body.before, "without": body.without}
+    found = {"messages": event.history, "cut": cut}
+    return {"wait": body.wait, "outcome": "ok", "status": None, "body": found, "error": None}
+
+
 def timer(event: InboundEvent) -> dict[str, Any]:
     body: inbound.TimerFired = event.body
     return {"wait": body.wait}

@@ -72,6 +72,11 @@ def _contact_update(event: InboundEvent, work: Work, catalogue: Catalogue) -> li
     return event.has_done(effects)
 
 
+def _history(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect]:
+    event.history = work.histories.get(event.id, [])
+    return []
+
+
 def _timer(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect] | None:
     if not work.take_timer(event.body.timer_id):
         return None
@@ -108,6 +113,8 @@ class Kind:
     before: Before = _nothing
     asked_about: bool = False
     """Whether it has a row in the event log: somebody outside may ask what became of it."""
+    seen_as: str | None = None
+    """The kind that the interpreter knows it by; None: its own."""
     only_for_triggers: bool = False
     """Whether no session waits for it: unless a trigger took it, no session fails where it does not fit its limits."""
 
@@ -126,6 +133,7 @@ KINDS: dict[str, Kind] = {
     "agent_read": Kind(happenings.agent_only, asked_about=True),
     "agent_presence": Kind(happenings.unseen, _presence, asked_about=True),
     "call_result": Kind(happenings.call_result),
+    "read_history": Kind(happenings.history, _history, seen_as="call_result"),
     "timer": Kind(happenings.timer, _timer),
     "reachability": Kind(happenings.reachability, _reachability, only_for_triggers=True),
     "message_result": Kind(happenings.message_result, _message_result, only_for_triggers=True),
@@ -137,5 +145,6 @@ def happening(event: InboundEvent) -> Happening | None:
     """The event as the interpreter sees it; None where it need not see it."""
     if event.is_of_agent:
         return None
-    data = KINDS[event.kind].data(event)
-    return None if data is None else Happening(event.id, event.kind, event.now, data)
+    kind = KINDS[event.kind]
+    data = kind.data(event)
+    return None if data is None else Happening(event.id, kind.seen_as or event.kind, event.now, data)

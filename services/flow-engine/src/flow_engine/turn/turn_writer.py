@@ -74,8 +74,13 @@ class TurnWriter:
         """What an agent noted after the message `seq`, for the chat log."""
         self._log(seq, "note", self.event.uuid, content)
 
+    @property
+    def next_place(self) -> int:
+        """The place that the next message of this turn would have in the chat log."""
+        return self._place + len(self.messages)
+
     def _log(self, seq: int, sender: str, id: str, content: dict[str, Any]) -> None:
-        place = self._place + len(self.messages)
+        place = self.next_place
         bot = self.conversation.bot_id
         self.messages.append(
             MessageRow(self.event.loaded.id, seq, place, sender, id, self._moment, encode(content), bot)

@@ -281,6 +281,7 @@ async def _known_names(unit: Unit, bot_id: str, flow_id: str | None, slug: str) 
     limits_of = _limits(unit.site.connectors, {channel.entity.type for channel in channels})
     return KnownNames(
         api_calls=frozenset(call.entity.name for call in calls),
+        models=frozenset(call.entity.name for call in calls if call.entity.kind == "model"),
         flows=frozenset(flow.entity.slug for flow in flows),
         commands=await _commands(
             unit, [one for one in flows if flow_id != one.id and (flow_id or one.entity.slug != slug)]
