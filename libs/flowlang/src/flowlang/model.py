@@ -212,10 +212,7 @@ class CallApi(Effect):
 
 @dataclass(slots=True)
 class AskModel(Effect):
-    """Ask a model by its name; the answer comes back as call_result with `wait`, `body` as contracts.actions.ModelAnswer.
-
-    `messages` as contracts.actions.ModelMessage; `tools` are names of API calls; the other fields are those of the action.
-    """
+    """contracts.actions.AskModel, by the names of the model and of API calls; answered as CallApi, `body` as its ModelAnswer."""
 
     model: str
     messages: tuple[dict[str, Any], ...]
@@ -230,11 +227,7 @@ class AskModel(Effect):
 
 @dataclass(slots=True)
 class ReadHistory(Effect):
-    """The newest messages of the chat log so far, at most `limit`; they come back as call_result with `wait`.
-
-    `body` is {messages: [{role, text}], cut}. Without the message that is the event `event`. With the `cut` of an earlier answer:
-    those that were the newest then.
-    """
+    """The newest messages of the chat log but that of `event`, or those of `cut`; answered as CallApi, `body` {messages, cut}."""
 
     limit: int
     event: str

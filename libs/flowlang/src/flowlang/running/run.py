@@ -160,11 +160,10 @@ class Run:
             return self._event()
         if name == "bot":
             return {**self.tools.bot.get("variables", {}), **self.tools.bot}
-        return self._system() if name == "system" else {}
-
-    def _system(self) -> dict[str, Any]:
-        channel = {"channel": self.tools.channel.get("type"), "channel_id": self.tools.channel.get("id")}
-        return {"now": self.now, "last_message": self.conversation.last_message, **channel}
+        if name == "system":
+            channel_names = {"channel": self.tools.channel.get("type"), "channel_id": self.tools.channel.get("id")}
+            return {"now": self.now, "last_message": self.conversation.last_message, **channel_names}
+        return {}
 
     def _memory(self) -> dict[str, Any]:
         if self.nobody:
