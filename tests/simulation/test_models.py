@@ -20,7 +20,7 @@ from support.fake_model import calls, completion
 
 ASKS = 1
 """The tenant whose flow asks."""
-SEEDS = 16
+SEEDS = 10
 SHAKEN = Profile(seconds=15, kill=0.004, unknown=0.03, loses=0.03, ends=2, rebalances=1, people=9)
 SHIPPED_LEASE = 60.0
 """A call that a crash cut off has outlived its 30 seconds when the lease ends, and is not made again."""
@@ -79,7 +79,7 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return came
 
 
-@pytest.mark.seconds(40)
+@pytest.mark.seconds(30)
 def test_a_tool_is_called_once_whatever_is_killed_and_each_turn_ends(called: Counter[str]) -> None:
     wrong = [each for seed in range(SEEDS) for each in _of_run(seed, called)]
     assert wrong == []
