@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from contracts.actions import ActionAdapter
+from contracts.ids import NOBODY
 from contracts.registry import ApiCall
 from support.engine_live_chat_suite import KIM, put, release, take
 from support.engine_world import PROJECT, EngineWorld, flow, flow_version
@@ -26,6 +27,16 @@ HELP: dict[str, Any] = {
             "ports": {"error": "sorry"},
         },
         "sorry": {"type": "say", "parts": [{"text": "{{ temp.error.type }}"}]},
+    },
+}  # fmt: skip
+
+
+OPENED: dict[str, Any] = {
+    "schema": "flow/1", "slug": "opened", "name": "Opened", "start": "look",
+    "triggers": [{"id": "u", "type": "command", "value": "/u", "from": ["url"], "to": "look"}],
+    "nodes": {
+        "look": {"type": "call_api", "api": "book", "params": {}, "response": "raw", "ports": {"ok": "ai"}},
+        "ai": {"type": "ai", "model": "main", "input": "{{ event.status }}", "history": 5, "say": True},
     },
 }  # fmt: skip
 
@@ -121,6 +132,16 @@ class ModelsSuite:
         world.put("call_result", **question)
         await world.settle()
         assert await world.said() == ["Booked."]
+
+    async def test_a_url_that_is_opened_for_nobody_has_its_answers(self, world: EngineWorld) -> None:
+        await helping(world, MAIN, BOOK)
+        world.view.put(flow_version(OPENED, flow="flow-8"), flow("opened", id="flow-8"))
+        waiting = {"instance": "ingress-1", "partition": 1, "request_id": "r"}
+        await world.send("url", "link-1", channel=NOBODY, link_id="link-1", command="/u", reply_to=waiting)
+        for body in ({"booked": True}, {"text": "Good morning."}):
+            await world.send("call_result", "link-1", channel=NOBODY, **answering(asked(world), body))
+        [reply] = world.bodies("replies")
+        assert (reply["status"], reply["answer"]) == ("completed", "Good morning.")
 
     async def test_a_model_that_nobody_has_defined_takes_the_error_way(self, world: EngineWorld) -> None:
         await helping(world, BOOK, MAIN.model_copy(update={"kind": "http"}))

@@ -88,14 +88,18 @@ def _body(record: Record, kind: str) -> Any:
         raise Undecodable(*code_and_reason(error)) from error
 
 
-def is_where_it_belongs(body: Any) -> bool:
-    """A generated URL without a person, the bot's global one, a change of a contact itself or its end, an import, a webhook's title,
-    what is about an agent, or a redrive of theirs."""
-    return bool(
-        body.kind
-        in ("redrive", "contact_import", "webhook_received", "timer", "agent_presence", "erase", "erasure_done")
-        or (body.kind in ("url", "contact_update") and body.person is None)
+_NOBODYS = frozenset(
+    (
+        "redrive", "contact_import", "webhook_received", "timer", "call_result", "read_history", "agent_presence", "erase",
+        "erasure_done",
     )
+)  # fmt: skip
+
+
+def is_where_it_belongs(body: Any) -> bool:
+    """A generated URL without a person, and what its run waits for; the bot's global one, a change of a contact itself or its end, an
+    import, a webhook's title, what is about an agent, or a redrive of theirs."""
+    return bool(body.kind in _NOBODYS or (body.kind in ("url", "contact_update") and body.person is None))
 
 
 def _check_key(key: str, body: InboundBase) -> bool:
