@@ -176,8 +176,7 @@ class CallResult(InboundBase):
 
 
 class ReadHistory(InboundBase):
-    """What was said in a conversation: the newest `limit` messages before the place `before` of the chat log, but for the message
-    `without`, are for the step that waits. The engine writes it, and reads them with it."""
+    """The engine's own: the newest `limit` messages before a place of the chat log, but for one, are read for the step that waits."""
 
     kind: Literal["read_history"] = "read_history"
     wait: str
