@@ -32,6 +32,11 @@ FACTS: dict[str, Callable[[Descriptor], object]] = {
     "buttons, buttons that open a URL, quick replies": lambda one: (
         {"buttons", "url_buttons", "quick_replies"} <= one.capabilities
     ),
+    "pictures, videos, recordings, files, places": lambda one: (
+        {"image", "video", "audio", "file", "location"} <= one.capabilities
+    ),
+    "characters of a caption": lambda one: one.limits.caption and one.limits.caption.most,
+    "cards": lambda one: "cards" in one.capabilities,
     "groups": lambda one: "groups" in one.capabilities,
     "a message that is sent twice is shown once": lambda one: "repeat_safe" in one.capabilities,
 }

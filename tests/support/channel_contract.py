@@ -23,7 +23,7 @@ from channels.port import Account, Connector, Platform
 from channels.reading import Meaning, Reading
 from channels.receiving import InboundCall, NotProven, Taken
 from channels.sending import Plan, Refusal, Request
-from contracts.actions import AcknowledgeTap, Button, MessageContent, SendMessage
+from contracts.actions import AcknowledgeTap, Button, Card, Location, Media, MessageContent, SendMessage
 from contracts.ids import PEER_ID
 from contracts.inbound import InboundAdapter
 from contracts.registry import Channel
@@ -77,6 +77,18 @@ def account_of(connector: Connector, credentials: Mapping[str, str], **fields: A
         "secret_token_sha256": sha256(secret.encode()).hexdigest() if secret else None,
     }  # fmt: skip
     return Account(Channel(**(given | fields)), credentials)
+
+
+FILE = "https://shop.example.com/a.bin"
+MORE = {
+    "image": MessageContent(text="", media=Media(type="image", url=FILE)),
+    "video": MessageContent(text="", media=Media(type="video", url=FILE)),
+    "audio": MessageContent(text="", media=Media(type="audio", url=FILE)),
+    "file": MessageContent(text="", media=Media(type="file", url=FILE)),
+    "location": MessageContent(text="", location=Location(latitude=52.5, longitude=13.4)),
+    "cards": MessageContent(text="", cards=(Card(title="One", image=FILE),)),
+}
+"""By capability: a message that has nothing but this."""
 
 
 def message_of(content: MessageContent, peer_id: str = "4711", callback_id: str | None = None) -> SendMessage:
@@ -258,6 +270,12 @@ class PlatformContract(ChannelContract):
             "url_buttons": MessageContent(text="Which?", buttons=(Button(title="Site", url="https://example.com"),)),
             "quick_replies": MessageContent(text="Which?", quick_replies=(Button(title="One"),)),
         }
+        for name, content in MORE.items():
+            if name in can:
+                made = self.platform.send(self.account(), message_of(content), first=True)
+                assert isinstance(made, Plan)
+                shown = b"".join(request.shown_body for request in self.requests(made))
+                assert b"shop.example.com" in shown or b"52.5" in shown
         for name, content in contents.items():
             if name in can:
                 made = self.platform.send(self.account(), message_of(content), first=True)

@@ -98,6 +98,17 @@ class ConversationSuite:
         assert [event["message"]["seq"] for event in world.events("message.sent")] == [1]
         assert [event["message"]["seq"] for event in world.events("message.failed")] == [2]
 
+    async def test_what_a_platform_cannot_show_comes_in_words_and_a_page_has_it_all(self, world: EngineWorld) -> None:
+        await world.say("/cards", channel=TELEGRAM)
+        await world.say("/cards")
+        actions = [ActionAdapter.validate_python(body) for body in world.bodies("actions")]
+        first, tea, cup = [action.content for action in actions]
+        assert (first.text, first.degraded) == ("Which?", ("cards",))
+        assert (tea.text, tea.media.url, tea.buttons[0].title) == ("Tea", "https://shop.example.com/tea.png", "Buy")
+        assert (cup.text, cup.media) == ("Cup", None)
+        sent = world.events("message.sent")[0]["message"]
+        assert ([card["title"] for card in sent["cards"]], "degraded" in sent) == (["Tea", "Cup"], False)
+
     async def test_a_tap_that_no_message_answers_is_acknowledged(self, world: EngineWorld) -> None:
         await world.say("/seats", channel=TELEGRAM, callback_id="tap-1")
         call, acknowledged = world.bodies("actions")

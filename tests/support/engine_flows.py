@@ -55,6 +55,28 @@ CALL = _flow(
         "failed": {"type": "say", "parts": [{"text": "No answer."}]},
     },
 )
+CARDS = _flow(
+    "cards",
+    [{"id": "cards", "type": "command", "value": "/cards", "to": "show"}],
+    {
+        "show": {
+            "type": "say",
+            "parts": [
+                {
+                    "text": "Which?",
+                    "cards": [
+                        {
+                            "title": "Tea",
+                            "image": "https://shop.example.com/tea.png",
+                            "buttons": [{"id": "tea", "title": "Buy"}],
+                        },
+                        {"title": "Cup"},
+                    ],
+                }
+            ],
+        },
+    },
+)
 DELAY = _flow(
     "later",
     [{"id": "later", "type": "command", "value": "/later", "from": ["chat", "url"], "to": "now"}],

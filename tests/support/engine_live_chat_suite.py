@@ -81,6 +81,10 @@ class LiveChatSuite:
         assert (sent["text"], sent["agent"], sent["seq"]) == ("Hello, I am Kim.", KIM, message["seq"])
         (opened,) = world.events("live_chat.opened")
         assert opened["agent"] == KIM
+        media = {"type": "file", "url": "https://shop.example.com/invoice.pdf", "name": "Invoice"}
+        (message,) = (await ask(world, "agent_message", agent=KIM, text="", media=media))["messages"]
+        assert (message["content"]["text"], message["content"]["media"]) == ("", media)
+        assert world.events("message.sent")[-1]["message"]["media"] == media
 
     async def test_the_bot_is_silent_and_the_persons_words_are_told_meanwhile(self, world: EngineWorld) -> None:
         await world.say("hello?")

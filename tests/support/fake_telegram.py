@@ -108,10 +108,13 @@ class FakeTelegram:
         match method:
             case "getMe":
                 return {"id": self.bot_id, "is_bot": True, "first_name": "Conference", "username": "conference_bot"}
-            case "sendMessage":
+            case (
+                "sendMessage" | "sendPhoto" | "sendVideo" | "sendAudio" | "sendDocument" | "sendLocation" | "sendVenue"
+            ):
                 self._message_ids += 1
                 chat = {"id": body["chat_id"], "type": "private"}
-                return {"message_id": self._message_ids, "date": DATE, "chat": chat, "text": body["text"]}
+                shown = {name: body[name] for name in ("text", "caption") if name in body}
+                return {"message_id": self._message_ids, "date": DATE, "chat": chat, **shown}
             case "setWebhook":
                 self.webhook = body
             case "deleteWebhook":

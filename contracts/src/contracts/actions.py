@@ -14,6 +14,8 @@ from contracts.cloudevents import TYPE_PREFIX
 from contracts.headers import OURS
 from contracts.inbound import ChannelType, ReplyTo
 from contracts.model import Model
+from contracts.shown import Location as Location
+from contracts.shown import Media as Media
 from contracts.topic import Topic
 
 ACTION_LIMIT = 256 * 1024
@@ -28,12 +30,29 @@ class Button(Model):
     url: str | None = None
 
 
+class Card(Model):
+    """One of several cards that stand side by side. `image` is a URL."""
+
+    title: str
+    text: str | None = None
+    image: str | None = None
+    buttons: tuple[Button, ...] = ()
+
+
 class MessageContent(Model):
-    """What a person is shown. `quick_replies` vanish after a tap, `buttons` stay with the message."""
+    """What a person is shown. `quick_replies` vanish after a tap, `buttons` stay with the message.
+
+    It has at most one of `media`, `location` and `cards`, and only what its channel can show (channels.descriptor.Capability); beside one of
+    them the text may be empty. `degraded` names what the channel cannot show, and is said in words instead.
+    """
 
     text: str
     buttons: tuple[Button, ...] = ()
     quick_replies: tuple[Button, ...] = ()
+    media: Media | None = None
+    location: Location | None = None
+    cards: tuple[Card, ...] = ()
+    degraded: tuple[str, ...] = ()
 
 
 class ActionBase(Model):

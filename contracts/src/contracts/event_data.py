@@ -108,6 +108,12 @@ class SentMessage(Model):
     """The buttons under it, on the same channels."""
     quick_replies: tuple[Any, ...] = ()
     """The quick replies under it, on the same channels."""
+    media: Any = None
+    """A picture, video, recording or other file by its URL, on the same channels: `{type, url, name}`."""
+    location: Any = None
+    """A place, on the same channels: `{latitude, longitude, name, address}`."""
+    cards: tuple[Any, ...] = ()
+    """Cards side by side, on the same channels: `{title, text, image, buttons}`."""
 
 
 class Failure(Model):

@@ -51,6 +51,25 @@ async def test_the_engine_hears_that_a_message_was_sent(dispatcher: RunningDispa
     assert telegram.messages == [{"chat_id": 77, "text": "hello"}]
 
 
+async def test_a_picture_a_place_and_a_text_come_in_order_and_what_the_platform_has_not_is_refused(
+    dispatcher: RunningDispatcher, telegram: FakeTelegram
+) -> None:
+    media = {"type": "image", "url": "https://shop.example.com/a.png"}
+    await dispatcher.start()
+    await dispatcher.send("", 1, peer="77", content={"text": "Look", "media": media})
+    await dispatcher.send("", 2, peer="77", content={"text": "", "location": {"latitude": 1.5, "longitude": 2.5}})
+    await dispatcher.send("", 3, peer="77", content={"text": "", "cards": [{"title": "Tea"}]})
+    await dispatcher.send("end", 4, peer="77")
+    results = await eventually(lambda: _results(dispatcher, 4))
+    assert [(call.method, call.body) for call in telegram.calls] == [
+        ("sendPhoto", {"chat_id": 77, "photo": media["url"], "caption": "Look"}),
+        ("sendLocation", {"chat_id": 77, "latitude": 1.5, "longitude": 2.5}),
+        ("sendMessage", {"chat_id": 77, "text": "end"}),
+    ]
+    outcomes = {body["seq"]: (body["outcome"], (body.get("error") or {}).get("type")) for body in results}
+    assert outcomes == {1: ("sent", None), 2: ("sent", None), 3: ("failed", "not-shown"), 4: ("sent", None)}
+
+
 async def test_a_person_who_blocked_the_bot_is_not_tried_again_and_the_engine_hears_of_it(
     dispatcher: RunningDispatcher, telegram: FakeTelegram
 ) -> None:
@@ -58,7 +77,7 @@ async def test_a_person_who_blocked_the_bot_is_not_tried_again_and_the_engine_he
     await dispatcher.start()
     await dispatcher.send("one", 1)
     await dispatcher.send("two", 2)
-    failed, sent = await eventually(lambda: _two(dispatcher))
+    failed, sent = await eventually(lambda: _results(dispatcher))
     assert (failed["outcome"], failed["unreachable"], failed["error"]["type"]) == ("failed", "blocked", "blocked")
     assert sent["outcome"] == "sent"
     assert len(telegram.calls) == 2
@@ -145,7 +164,7 @@ async def test_a_message_whose_flow_says_that_it_comes_too_late_is_not_sent_and_
     await dispatcher.start()
     await dispatcher.send("late", 1, expires="2020-01-01T00:00:00.000Z")
     await dispatcher.send("in time", 2, expires_at="2020-01-01T00:00:00.000Z")
-    failed, sent = await eventually(lambda: _two(dispatcher))
+    failed, sent = await eventually(lambda: _results(dispatcher))
     assert failed["error"]["type"] == "expired"
     assert sent["seq"] == 2
     assert [body["text"] for body in telegram.messages] == ["in time"]
@@ -187,10 +206,10 @@ async def test_no_credential_is_kept_in_the_log(dispatcher: RunningDispatcher, t
     assert b"/bot[hidden]/sendMessage" in kept
 
 
-async def _two(dispatcher: RunningDispatcher) -> list[dict[str, Any]]:
-    """What the engine hears of two messages. Each is published by itself, the later one perhaps first."""
+async def _results(dispatcher: RunningDispatcher, count: int = 2) -> list[dict[str, Any]]:
+    """What the engine hears of so many messages. Each is published by itself, the later one perhaps first."""
     found = await dispatcher.bodies("inbound")
-    assert len(found) == 2
+    assert len(found) == count
     return sorted(found, key=lambda body: int(body["seq"]))
 
 

@@ -11,11 +11,11 @@ from flow_engine.store.postgres import PostgresConversations
 from support.databases import Databases
 from support.engine import RunningEngine, engine_on
 from support.engine_database import PSEUDONYMS, engine_pool, transaction_of
-from support.engine_flows import CALL, CODE, DELAY, HUGE, LECTURE, REPORT
+from support.engine_flows import CALL, CARDS, CODE, DELAY, HUGE, LECTURE, REPORT
 from support.engine_world import ENTITIES, EngineWorld, LazySandbox, published
 from support.registry_in_memory import ViewInMemory
 
-FLOWS = (LECTURE, CALL, DELAY, CODE, REPORT, HUGE)
+FLOWS = (LECTURE, CALL, DELAY, CODE, REPORT, HUGE, CARDS)
 
 
 @pytest.fixture

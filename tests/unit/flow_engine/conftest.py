@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import pytest
 
 from support.conversations_in_memory import ConversationsInMemory
-from support.engine_flows import CALL, CODE, DELAY, HUGE, LECTURE, REPORT
+from support.engine_flows import CALL, CARDS, CODE, DELAY, HUGE, LECTURE, REPORT
 from support.engine_world import ENTITIES, EngineWorld, LazySandbox, published
 from support.registry_in_memory import ViewInMemory
 
@@ -16,7 +16,7 @@ from support.registry_in_memory import ViewInMemory
 @pytest.fixture
 async def world() -> AsyncIterator[EngineWorld]:
     """With all the flows of support.engine_flows."""
-    view, sandbox = ViewInMemory(*ENTITIES, *published(LECTURE, CALL, DELAY, CODE, REPORT, HUGE)), LazySandbox()
+    view, sandbox = ViewInMemory(*ENTITIES, *published(LECTURE, CALL, DELAY, CODE, REPORT, HUGE, CARDS)), LazySandbox()
     world = EngineWorld(ConversationsInMemory(), nullcontext, view, sandbox)
     yield world
     await world.deferring.close()

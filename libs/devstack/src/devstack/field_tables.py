@@ -14,6 +14,8 @@ WORDS = {
     "boolean": "true or false",
     "object": "object",
 }
+SAME_FIELDS = "x-same-fields"
+"""Of a field whose objects have the fields of the object that it is in."""
 DURATION = "duration (ISO 8601: PT30S, P2D)"
 Path = tuple[str, ...]
 
@@ -58,7 +60,8 @@ def _fields(schema: Schema, definitions: Schema, at: Path, of: tuple[tuple[Path,
         path = (*at, name)
         default = "needed" if name in needed else default_in(field)
         yield Field(path, takes(field, definitions), default, field.get("description", ""), of)
-        yield from _within(field, definitions, path, of)
+        if not field.get(SAME_FIELDS):
+            yield from _within(field, definitions, path, of)
 
 
 def _within(field: Schema, definitions: Schema, at: Path, of: tuple[tuple[Path, str], ...]) -> Iterator[Field]:

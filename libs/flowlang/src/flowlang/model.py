@@ -8,12 +8,10 @@ four times as long to make.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from contracts.registry import OptOut
-from flowlang.work import make_at_once, open_gate
+from flowlang.tools import Tools as Tools
 
 
 @dataclass(slots=True)
@@ -154,7 +152,7 @@ class Happening:
     message_result {action_id, seq, outcome, provider_message_id, error}: what became of a message of the bot ·
     returned {port, value}: the flow that the node called has come to its end; the walk makes it of the present event ·
     owner {to: agent | queue | bot, by, agent}: an agent takes the conversation or gives it back; agents are {id, name} ·
-    agent_message {text, agent} · agent_read {}
+    agent_message {text, agent, media?, location?} · agent_read {}
     """
 
     id: str
@@ -192,6 +190,14 @@ class Say(Effect):
     """After that moment it is not worth sending; None: nobody says so."""
     agent: dict[str, str] | None = None
     """{id, name} of the agent who writes it; None: the bot."""
+    media: dict[str, Any] | None = None
+    """{type, url, name?} as contracts.actions.Media"""
+    location: dict[str, Any] | None = None
+    """{latitude, longitude, name?, address?} as contracts.actions.Location"""
+    cards: tuple[dict[str, Any], ...] = ()
+    """{title, text?, image?, buttons?} as contracts.actions.Card"""
+    degraded: tuple[str, ...] = ()
+    """What the channel cannot show, and is said in words: `image`, `cards`, …"""
 
 
 @dataclass(slots=True)
@@ -370,31 +376,3 @@ class Turn:
     rests: list[RunEnd] = field(default_factory=list)
     refused: Refused | None = None
     code: RunCode | None = None
-
-
-def no_segment(name: str, make: Callable[[int], None]) -> None:
-    """There are none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tools:
-    """What the engine lends to a turn; all of it pure.
-
-    `sign_link(kind, payload) -> url`: kind `command` {command, person, content, redirect_to, expires_at, single_use,
-    confirm, jti} or `redirect` {url, node, flow, expires_at, jti}. `bot` {id, name, variables}, `channel` {id, type, name,
-    text_limit: flowlang.running.parts.TextLimit or None}.
-    """
-
-    sign_link: Callable[[str, dict[str, Any]], str]
-    bot: dict[str, Any]
-    channel: dict[str, Any]
-    project_id: str
-    gate: Callable[[], None] = open_gate
-    """What is not cheap by its form passes it first; see flowlang.work."""
-    make: Callable[[int], None] = make_at_once
-    """Is told before a part of a flow is made ready to run; see flowlang.work."""
-    opt_out: OptOut | None = None
-    """The bot's words by which people unsubscribe."""
-    segment: Callable[[str, Callable[[int], None]], Any] = no_segment
-    """From a segment's name to its flowlang.segments.filter.SegmentFilter, None where there is none that can run. It is given
-    `make`, which it asks before it reads a filter."""

@@ -11,7 +11,7 @@ from channels.port import Account
 from channels.sending import HIDDEN, Plan, Refusal, Request
 from channels.telegram import CONNECTOR
 from channels.telegram.platform import Telegram
-from contracts.actions import AcknowledgeTap, Button, MessageContent, SendMessage
+from contracts.actions import AcknowledgeTap, Button, Location, Media, MessageContent, SendMessage
 from support.channel_contract import TAP, account_of, message_of
 
 TOKEN = "104117782:AAF-secret_part"
@@ -89,6 +89,36 @@ def test_buttons_stay_and_quick_replies_vanish() -> None:
         "resize_keyboard": True,
         "one_time_keyboard": True,
     }
+
+
+@pytest.mark.parametrize(
+    ("type", "method", "field"),
+    [
+        ("image", "sendPhoto", "photo"),
+        ("video", "sendVideo", "video"),
+        ("audio", "sendAudio", "audio"),
+        ("file", "sendDocument", "document"),
+    ],
+)
+def test_telegram_fetches_a_file_from_its_address(type: Any, method: str, field: str) -> None:
+    media = Media(type=type, url="https://shop.example.com/a.bin", name="A")
+    action = say("Look", media=media, buttons=(Button(title="Buy", payload="b"),))
+    assert request(action).url.endswith(f"/{method}")
+    assert sent(action) == {
+        "chat_id": 4711, field: media.url, "caption": "Look",
+        "reply_markup": {"inline_keyboard": [[{"text": "Buy", "callback_data": "b"}]]},
+    }  # fmt: skip
+    assert sent(say("", media=media)) == {"chat_id": 4711, field: media.url}
+    assert refused(say("x" * 1025, media=media)).code == "text-length"
+
+
+def test_a_place_is_a_venue_where_it_is_told_what_is_there() -> None:
+    point = {"latitude": 52.5, "longitude": -13.4}
+    assert request(say("", location=Location(**point))).url.endswith("/sendLocation")
+    assert sent(say("", location=Location(**point))) == {"chat_id": 4711, **point}
+    named = say("", location=Location(**point, name="Shop"))
+    assert request(named).url.endswith("/sendVenue")
+    assert sent(named) == {"chat_id": 4711, **point, "title": "Shop", "address": "Shop"}
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from channels.telegram.updates import normalise
 from contracts.ids import derived_id
 from contracts.inbound import MessageReceived, Reachability
 from contracts.registry import Channel
+from support.dialogue import Dialogue, document
 
 CHANNEL = Channel(id="c1", project_id="p1", bot_id="b1", type="telegram", name="tg", url="https://t.me/LectureBot")
 ANN = {"id": 42, "is_bot": False, "first_name": "Ann", "last_name": "Lee", "username": "ann", "language_code": "en"}
@@ -95,6 +96,11 @@ def test_only_the_senders_own_contact_gives_a_phone(user_id, verified, phone):
 def test_a_location():
     record = one(message(location={"latitude": 1.5, "longitude": 2.5}))
     assert (record.type, record.attachments[0]["latitude"]) == ("location", 1.5)
+    venue = {"title": "Shop", "address": "Street 1"}
+    record = one(message(location={"latitude": 1.5, "longitude": 2.5}, venue=venue))
+    assert record.attachments == (
+        {"type": "location", "latitude": 1.5, "longitude": 2.5, "name": "Shop", "address": "Street 1"},
+    )
 
 
 def tap(**more):
@@ -176,3 +182,28 @@ def test_what_concerns_no_conversation_makes_nothing(update):
 def test_what_telegram_never_sends_raises(update):
     with pytest.raises((KeyError, ValueError, TypeError)):
         normalise(update, CHANNEL, AT)
+
+
+@pytest.mark.parametrize(
+    ("input", "sent", "kept"),
+    [
+        ("file", {"photo": [{"file_id": "F1", "width": 9, "height": 9}], "caption": "Door"},
+         {"type": "image", "file_id": "F1", "caption": "Door"}),
+        ("file", {"document": {"file_id": "F2", "file_name": "a.pdf", "mime_type": "application/pdf", "file_size": 7}},
+         {"type": "file", "file_id": "F2", "name": "a.pdf", "mime": "application/pdf", "size": 7}),
+        ("file", {"voice": {"file_id": "F3", "duration": 3}}, {"type": "audio", "file_id": "F3", "duration": 3}),
+        ("location", {"location": {"latitude": 1.5, "longitude": 2.5}}, {"latitude": 1.5, "longitude": 2.5}),
+        ("phone", {"contact": {"phone_number": "4930901820", "first_name": "Ann", "user_id": 42}}, "+4930901820"),
+        ("contact", {"contact": {"phone_number": "4930901820", "first_name": "Ann", "user_id": 42}},
+         {"phone": "+4930901820", "first_name": "Ann", "verified": True}),
+        ("contact", {"contact": {"phone_number": "4930901820", "first_name": "Bob", "user_id": 43}},
+         {"phone": "+4930901820", "first_name": "Bob", "verified": False}),
+    ],
+)  # fmt: skip
+def test_what_a_person_sends_answers_a_question(input, sent, kept):
+    record = one(message(**sent))
+    asked = {"type": "ask", "text": "?", "input": {"type": input, "save_to": "memory.answer"}, "ports": {"ok": "wait"}}
+    talk = Dialogue(document({"ask": asked, "wait": {"type": "delay", "for": "PT1M"}}))
+    talk.say("/go")
+    talk.say(record.text, type=record.type, attachments=list(record.attachments))
+    assert talk.memory["answer"] == kept

@@ -100,7 +100,7 @@ async def test_what_is_not_is_made_in_a_worker_that_learns_the_bots_flows_once(w
     await world.say("loud")
     assert await world.said() == ["one", "LOUD one"]
     learnt = [task.version[0] for task in world.workers.asked if isinstance(task, Learn)]
-    assert sorted(learnt) == ["counted", *(f"flow-{number}" for number in range(1, 7))]
+    assert sorted(learnt) == ["counted", *(f"flow-{number}" for number in range(1, 8))]
     assert len(steps(world)) == 3
 
 

@@ -185,7 +185,8 @@ def test_a_document_of_another_shape_is_told_by_pointer(story: Any, change: Any,
 
 
 def test_an_item_that_is_wrong_is_one_problem(story: Any) -> None:
-    assert found(story({"a": {"type": "say", "parts": [{}]}})) == {"/nodes/a/parts/0/text": "missing"}
+    document = story({"a": {"type": "say", "parts": [{"text": "x", "buttons": [{"id": "b"}]}]}})
+    assert found(document) == {"/nodes/a/parts/0/buttons/0/title": "missing"}
 
 
 YAML = """

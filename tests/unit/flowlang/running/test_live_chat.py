@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contracts.registry import OptOut
-from flowlang.model import CallApi, CancelTimer, StartTimer, SupersedeMessages
+from flowlang.model import CallApi, CancelTimer, Say, StartTimer, SupersedeMessages
 from flowlang.running.bot_flows import BotFlows
 
 KIM, LEE = {"id": "a1", "name": "Kim"}, {"id": "a2", "name": "Lee"}
@@ -288,3 +288,17 @@ def test_nobody_is_handed_to_agents(talk: Any) -> None:
     t.event("url", command="/url", content=None, content_raw="", options={})
     assert t.conversation.owner == "bot"
     assert t.turn.rests[-1].error_type == "no-person"
+
+
+def test_an_agent_sends_files_and_places_as_the_channel_shows_them(t: Any) -> None:
+    media, place = {"type": "image", "url": "https://a.example/b.png"}, {"latitude": 1.5, "longitude": 2.5}
+    t.say("/go")
+    owner(t, "agent", KIM)
+    t.event("agent_message", text="Look", media=media, agent=KIM)
+    (said,) = t.effects(Say)
+    assert (said.text, said.media, said.agent) == ("Look", media, KIM)
+    t.tools.channel["shows"] = frozenset(("image",))
+    t.event("agent_message", text="Here", location=place, agent=KIM)
+    first, second = t.effects(Say)
+    assert (first.text, first.agent, second.agent, second.degraded) == ("Here", KIM, KIM, ("location",))
+    assert second.seq == first.seq + 1

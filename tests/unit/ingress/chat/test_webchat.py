@@ -128,6 +128,56 @@ async def test_taps_and_events(chat, body, type, payload):
     assert (chat.rig.inbound[0]["type"], chat.rig.inbound[0]["payload"]) == (type, payload)
 
 
+FILE = {"type": "image", "url": "https://shop.example.com/a.png", "mime": "image/png", "size": 9}
+PLACE = {"type": "location", "latitude": 52.5, "longitude": 13, "name": "Shop"}
+KNOWN = {"type": "contact", "phone": "+4930901820", "first_name": "Ann"}
+
+
+@pytest.mark.parametrize(
+    ("type", "attachments"), [("media", [FILE, {**FILE, "type": "file"}]), ("location", [PLACE]), ("contact", [KNOWN])]
+)
+async def test_files_a_place_and_a_contact_come_as_attachments(chat, type, attachments):
+    path, _, bearer = await opened(chat)
+    body = {"client_message_id": "1", "type": type, "attachments": attachments, "text": "Look"}
+    for _ in range(2):
+        assert (await chat.rig.call("POST", f"{path}/messages", json=body, headers=bearer)).status == 202
+    record = chat.rig.inbound[0]
+    assert (record["type"], record["text"], record["attachments"]) == (type, "Look", attachments)
+    other = body | {
+        "attachments": [{**attachments[0], "name": "Other"}] if type != "contact" else [{**KNOWN, "phone": "1"}]
+    }
+    await chat.rig.call("POST", f"{path}/messages", json=other, headers=bearer)
+    assert len({one["request_digest"] for one in chat.rig.inbound}) == 2
+
+
+@pytest.mark.parametrize(
+    ("type", "attachments", "pointer"),
+    [
+        ("media", None, "/attachments"),
+        ("media", [], "/attachments"),
+        ("media", [FILE] * 11, "/attachments"),
+        ("media", [PLACE], "/attachments"),
+        ("location", [PLACE, PLACE], "/attachments"),
+        ("contact", [FILE], "/attachments"),
+        ("text", [FILE], "/attachments"),
+        ("media", [{**FILE, "url": "javascript:alert(1)"}], "/attachments/0/url"),
+        ("media", [{**FILE, "url": "https://user:x@shop.example.com/"}], "/attachments/0/url"),
+        ("media", [{**FILE, "size": -1}], "/attachments/0/size"),
+        ("media", [{"type": "poll"}], "/attachments/0"),
+        ("location", [{**PLACE, "latitude": 91}], "/attachments/0/latitude"),
+        ("location", [{**PLACE, "latitude": "north"}], "/attachments/0/latitude"),
+        ("contact", [{**KNOWN, "verified": True}], "/attachments/0/verified"),
+    ],
+)
+async def test_attachments_that_are_none_are_422_at_their_place(chat, type, attachments, pointer):
+    path, _, bearer = await opened(chat)
+    body = {"client_message_id": "1", "type": type, "text": "x", "attachments": attachments}
+    answer = await chat.rig.call("POST", f"{path}/messages", json=body, headers=bearer)
+    assert answer.status == 422, answer.json
+    assert pointer in str(answer.json)
+    assert chat.rig.inbound == []
+
+
 @pytest.mark.parametrize(
     "body",
     [

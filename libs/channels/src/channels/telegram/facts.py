@@ -44,11 +44,14 @@ DESCRIPTOR = Descriptor(
     by_hand="Call inbound_url yourself, with the secret_token in X-Telegram-Bot-Api-Secret-Token.",
     limits=Limits(
         text=Length(4096, least=1),
+        caption=Length(1024),
         button_title=BUTTON_TITLE,
         payload=Length(64, "bytes"),
     ),
     rates=Rates(in_flight=30, bot=Rate(30), chat=Rate(1)),
-    capabilities=frozenset({"buttons", "url_buttons", "quick_replies", "tap_acknowledgement", "groups"}),
+    capabilities=frozenset({
+        "buttons", "url_buttons", "quick_replies", "image", "video", "audio", "file", "location", "tap_acknowledgement", "groups",
+    }),
     sendpulse=SendPulse(
         numeric_id=True,
         message_kinds=(

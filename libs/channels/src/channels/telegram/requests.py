@@ -15,6 +15,12 @@ from contracts.actions import Button, MessageContent, SendMessage
 
 JSON = {"Content-Type": "application/json", "User-Agent": "Switchhook/1"}
 METHOD = re.compile(r"[A-Za-z]{1,64}")
+MEDIA = {
+    "image": ("sendPhoto", "photo"),
+    "video": ("sendVideo", "video"),
+    "audio": ("sendAudio", "audio"),
+    "file": ("sendDocument", "document"),
+}
 _TOKEN = re.compile(TOKEN)
 _CHAT = re.compile(r"-?[0-9]{1,20}")
 _THREAD = re.compile(r"[0-9]{1,20}")
@@ -26,17 +32,31 @@ def has_token(account: Account) -> bool:
 
 
 def message(account: Account, action: SendMessage, *, first: bool) -> Plan:
-    """sendMessage."""
-    body: dict[str, Any] = {"chat_id": _chat_id(action.peer_id), "text": action.content.text}
+    """sendMessage, or the method for what the message has beside its text."""
+    name, shown = _shown(action.content)
+    body: dict[str, Any] = {"chat_id": _chat_id(action.peer_id), **shown}
     if action.thread is not None and _THREAD.fullmatch(action.thread):
         body["message_thread_id"] = int(action.thread)
     if markup := _markup(action.content):
         body["reply_markup"] = markup
-    request = _request(account, "sendMessage", body, body)
+    request = _request(account, name, body, body)
     if not first or not action.callback_id:
-        return single("sendMessage", request)
+        return single(name, request)
     (tap,) = acknowledgement(account, action.callback_id).steps
-    return single("sendMessage", request, tap._replace(role="courtesy"))
+    return single(name, request, tap._replace(role="courtesy"))
+
+
+def _shown(content: MessageContent) -> tuple[str, dict[str, Any]]:
+    """(method, what it shows). Telegram fetches a file from its URL."""
+    if (media := content.media) is not None:
+        name, field = MEDIA[media.type]
+        return name, {field: media.url} | ({"caption": content.text} if content.text else {})
+    if (place := content.location) is not None:
+        point = {"latitude": place.latitude, "longitude": place.longitude}
+        if place.name or place.address:  # A venue has both.
+            return "sendVenue", point | {"title": place.name or place.address, "address": place.address or place.name}
+        return "sendLocation", point
+    return "sendMessage", {"text": content.text}
 
 
 def acknowledgement(account: Account, callback_id: str) -> Plan:

@@ -118,7 +118,9 @@ def _content(message: dict[str, Any], channel: Channel) -> dict[str, Any] | None
         return {"type": "contact", "text": contact.get("phone_number"), "attachments": (_contact(contact, message),)}
     if location := message.get("location"):
         place = {"type": "location", "latitude": location["latitude"], "longitude": location["longitude"]}
-        return {"type": "location", "attachments": (place,)}
+        venue = message.get("venue") or {}
+        told = {name: venue[key] for name, key in (("name", "title"), ("address", "address")) if venue.get(key)}
+        return {"type": "location", "attachments": (place | told,)}
     return None
 
 

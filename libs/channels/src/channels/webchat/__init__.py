@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from channels.descriptor import Descriptor, SendPulse
+from channels.descriptor import SHOWS, Descriptor, SendPulse
 from channels.port import Connector
 
 CONNECTOR = Connector(
@@ -10,7 +10,7 @@ CONNECTOR = Connector(
         type="webchat",
         title="Web chat",
         inbound_path="web/{channel}/sessions",
-        capabilities=frozenset({"buttons", "url_buttons", "quick_replies", "repeat_safe"}),
+        capabilities=SHOWS | {"repeat_safe"},
         sendpulse=SendPulse(
             service="livechat", message_kinds=("text", "payload", "attachments", "location", "contact")
         ),

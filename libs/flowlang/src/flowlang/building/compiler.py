@@ -49,6 +49,8 @@ class KnownNames:
     """Of the project, by name: where they may be sent, `https://api.example.com`; none: they go where they are named first."""
     text_limits: Mapping[str, tuple[int, str]] = field(default_factory=dict)
     """Type of each of the bot's channels -> how long a text may be, in `characters` or `bytes`."""
+    shows: Mapping[str, Collection[str]] = field(default_factory=dict)
+    """Type of each of the bot's channels -> what it can show: `image`, `video`, `audio`, `file`, `location`, `cards`."""
 
 
 class Compiler:

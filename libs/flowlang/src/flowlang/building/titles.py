@@ -1,7 +1,9 @@
-"""How long a title or text may be on each channel: past it the one is shortened, the other sent as several messages. The
-author is told."""
+"""What each channel shows: a title that is too long is shortened, a text sent as several messages, and what it cannot show at all said
+in words. The author is told."""
 
 from __future__ import annotations
+
+from collections.abc import Collection
 
 from flowlang.building.compiler import Compiler
 
@@ -29,3 +31,14 @@ def check_text(compiler: Compiler, text: str, *place: str) -> None:
         if size > most:
             message = f"{channel} takes {most} {unit} of text, this one has {size}: it is sent as several messages"
             compiler.problem("text-too-long", message, *place, severity="warning")
+
+
+_INSTEAD = {"location": "its name and a link to a map are sent", "cards": "each is sent as a message"}
+
+
+def check_shown(compiler: Compiler, kind: str, *, without: Collection[str] = (), only: str | None = None) -> None:
+    """Warn where one of the bot's channels cannot show that kind. `without`: types of channels that have their own message."""
+    for channel, shows in sorted(compiler.known.shows.items()):
+        if kind not in shows and channel not in without and only in (None, channel):
+            message = f"{channel} cannot show this ({kind}): {_INSTEAD.get(kind, 'its link is sent')}; `per_channel` may say otherwise"
+            compiler.problem("not-shown", message, severity="warning")

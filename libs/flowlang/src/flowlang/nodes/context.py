@@ -61,11 +61,13 @@ class StepContext(Scopes, Protocol):
         quick_replies: list[dict[str, Any]] | None = None,
         tap: dict[str, Any] | None = None,
         expires: timedelta | None = None,
+        more: dict[str, Any] | None = None,
     ) -> None:
         """Send a message, unless that takes longer than `expires`. Raises NodeError when the person cannot be written to.
 
         Buttons and quick replies are {title, payload?, url?}. `tap` says what a tap does, `{"wait": token}` for an answer
-        to a question, `{"titles": {option id: title}}` for options that may be taken later.
+        to a question, `{"titles": {option id: title}}` for options that may be taken later. `more`: `media`, `location` or `cards` as
+        in contracts.actions.MessageContent; what the channel cannot show is said in words.
         """
 
     def hand_to_agents(self, queue: str | None, timeout: timedelta | None) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from flowlang.model import Refused, RunEnd, Say
+from flowlang.model import Refused, RunEnd
 from flowlang.running import messages, ownership, sessions, starts
-from flowlang.running.parts import in_parts
 from flowlang.running.reachability import why_unreachable
 from flowlang.running.run import Run
+from flowlang.running.shown import Said, as_shown
 
 
 def change_owner(run: Run) -> None:
@@ -62,8 +62,9 @@ def write(run: Run) -> None:
         conversation.unread = 0
         run.rests.append(RunEnd(run.happening.id, "completed", since_seq=conversation.next_seq))
         run.settled.add(run.happening.id)
-        for part in in_parts(data["text"], run.tools.channel.get("text_limit")):
-            run.emit(Say(conversation.next_seq, part, agent=agent))
+        said = Said(data["text"], media=data.get("media"), location=data.get("location"))
+        for one in as_shown(said, run.tools.channel):
+            run.emit(one.effect(conversation.next_seq, agent=agent))
             conversation.next_seq += 1
 
 

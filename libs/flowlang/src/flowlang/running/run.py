@@ -33,10 +33,10 @@ from flowlang.running import ownership
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.copies import copy_conversation, copy_session
 from flowlang.running.membership import IN_SEGMENT, Membership
-from flowlang.running.parts import in_parts
 from flowlang.running.payloads import payload_of, split_payload
 from flowlang.running.person import Person
 from flowlang.running.reachability import why_unreachable
+from flowlang.running.shown import Said, as_shown, in_words
 from flowlang.work import Work
 
 STEP_BUDGET = 100
@@ -223,20 +223,20 @@ class Run:
         quick_replies: list[dict[str, Any]] | None = None,
         tap: dict[str, Any] | None = None,
         expires: timedelta | None = None,
+        more: dict[str, Any] | None = None,
     ) -> None:
-        """Send a message, or several where the channel takes less text in one. `tap`: where its buttons lead, which the last
+        """Send a message, or several where the channel shows less in one. `tap`: where its buttons lead, which the last
         of them has. Raises NodeError when the person cannot be written to."""
         if not self.nobody and (refused := why_unreachable(self.conversation)):
             raise NodeError(refused.type, refused.detail, refused.status)
         session, seq = self.session, self.conversation.next_seq
         suggested = [{"title": title} for title in session.quick_replies]
         until = clock.after(self.now, expires) if expires else None
-        *before, last = in_parts(text, self.tools.channel.get("text_limit"))
-        for part in before:
-            self._send(Say(self.next_seq, part, expires=until))
-        self._send(Say(self.next_seq, last, tuple(buttons or ()), (*(quick_replies or ()), *suggested), until))
+        said = Said(text, tuple(buttons or ()), (*(quick_replies or ()), *suggested), **(more or {}))
+        for one in as_shown(said, self.tools.channel):
+            self._send(one.effect(self.next_seq, expires=until))
         session.quick_replies = []
-        session.said = text
+        session.said = in_words(said)
         if tap:
             self._remember_taps(seq, tap)
 

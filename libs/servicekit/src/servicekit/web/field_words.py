@@ -22,6 +22,7 @@ WORDS: dict[str, Word] = {
     "acls": Word(
         "What its programs have to be granted: arguments of `kafka-acls.sh --add`; `<user>` stands for their Kafka user"
     ),
+    "address": Word("Where the place is, in words", "Alexanderplatz 1"),
     "agent_id": Word("The agent who acts by it, by its id", ID),
     "Agent.bots": Word("Whose conversations it sees, by the bots' ids; empty: those of all bots"),
     "allowed_cidrs": Word("The networks from which the token is taken, as CIDR; empty: from anywhere"),
@@ -35,6 +36,9 @@ WORDS: dict[str, Word] = {
     "asked_at": Word("When it was asked for, RFC 3339 UTC; null: that is not known yet", MOMENT),
     "at": Word("When, RFC 3339 UTC", MOMENT),
     "attempts": Word("How often it was tried", 3),
+    "cards": Word("Cards that stand side by side"),
+    "degraded": Word("What the channel cannot show, and is said in words: `image`, `cards`, …"),
+    "duration": Word("Its seconds", 12),
     "DeadLetter.id": Word("Its id", "flow-engine-1-17"),
     "DeadLetterShown.id": Word("Its id", "flow-engine-1-17"),
     "DeliveryWithAttempts.attempts": Word("Each attempt, the first one first"),
@@ -111,6 +115,7 @@ WORDS: dict[str, Word] = {
     "hosts": Word("Where the value may be sent; empty: no API call has named it"),
     "id": Word("Its id", ID),
     "idempotent": Word("Whether it may be made once more when its answer was lost"),
+    "image": Word("The URL of its picture", "https://example.com/tea.png"),
     "inbound_url": Word(
         "Where the platform posts what happens; whoever knows it can post there", "https://bots.example.com/v1/in/…"
     ),
@@ -120,7 +125,13 @@ WORDS: dict[str, Word] = {
     "kind": Word("What sort it is", "event"),
     "last_seen_at": Word("When the person last wrote, RFC 3339 UTC", MOMENT),
     "last_seq": Word("The `seq` of the last message: `after` of the next call", 4),
+    "latitude": Word("Degrees north", 52.52),
+    "location": Word("A place beside the text"),
+    "longitude": Word("Degrees east", 13.405),
+    "media": Word("A picture, video, recording or other file beside the text, by its URL"),
+    "mime": Word("Its MIME type", "image/png"),
     "Chat.peer_id": Word("The id that the channel has of it: what a trigger takes as `peer_id`", "-1001489215306"),
+    "size": Word("Its bytes", 48213),
     "Chat.title": Word("What the group, or the person, is called", "Book club"),
     "Conversation.channel_type": Word("`telegram`, `webchat`, `http`, …", "telegram"),
     "Conversation.since": Word("Since when it is in this state, RFC 3339 UTC; null: it was always the bot's", MOMENT),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from channels.limits import not_shown
 from contracts import inbound
 from contracts.actions import SendMessage
 from dispatcher.model.delivery import Delivery, DeliveryKind, Result, SendContext
@@ -18,7 +19,10 @@ MESSAGE_LIFE = timedelta(minutes=5)
 
 def _request(delivery: Delivery, context: SendContext) -> Request:
     platform, account = channel_requests.active(delivery, context)
-    return channel_requests.of_plan(platform.send(account, delivery.content(), first=delivery.attempts == 1))
+    message: SendMessage = delivery.content()
+    descriptor = context.catalogue.connectors[account.channel.type].descriptor
+    refusal = not_shown(message.content, descriptor.capabilities, descriptor.title)
+    return channel_requests.of_plan(refusal or platform.send(account, message, first=delivery.attempts == 1))
 
 
 def _report(result: Result, now: str) -> list[Outgoing]:

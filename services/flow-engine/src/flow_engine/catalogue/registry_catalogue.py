@@ -124,7 +124,7 @@ class RegistryCatalogue:
         tools = Tools(
             self._links.for_bot(project_id, bot_id),
             shown_bot | {"variables": bot.variables if bot else {}},
-            shown_channel | {"name": channel.name if channel else None, "text_limit": self._text_limit(channel_type)},
+            shown_channel | {"name": channel.name if channel else None} | self._facts(channel_type),
             project_id,
             elsewhere,
             partial(self._may_make, project_id),
@@ -133,10 +133,17 @@ class RegistryCatalogue:
         )
         return Surroundings(self.flows_of(bot_id), tools, _encoded(shown_bot), _encoded(shown_channel), self._in_house)
 
-    def _text_limit(self, channel_type: str) -> TextLimit | None:
+    def _facts(self, channel_type: str) -> dict[str, Any]:
+        """What a message of the channel may be; nothing of a type that is not installed here."""
         connector = self._connectors.get(channel_type)
-        limit = connector.descriptor.limits.shortest_text if connector else None
-        return TextLimit(*limit[:2]) if limit else None
+        if connector is None:
+            return {}
+        limits = connector.descriptor.limits
+        return {
+            "text_limit": TextLimit(*limits.shortest_text[:2]) if limits.shortest_text else None,
+            "caption_limit": TextLimit(*limits.caption[:2]) if limits.caption else None,
+            "shows": connector.descriptor.capabilities,
+        }
 
     def flows_of(self, bot_id: str) -> BotFlows:
         """The published flows of a bot."""

@@ -26,8 +26,9 @@ def say(writer: TurnWriter, effect: model.Say) -> None:
     by: dict[str, Any] = {"agent": effect.agent} if effect.agent else {}
     if effect.buttons:
         content["buttons"] = effect.buttons
-    if effect.quick_replies:
-        content["quick_replies"] = effect.quick_replies
+    for name in ("quick_replies", "media", "location", "cards", "degraded"):
+        if value := getattr(effect, name):
+            content[name] = value
     writer.said.append({"seq": effect.seq, "id": id, "at": writer.outputs.now, "content": content, **by})
     if conversation.channel_id == NOBODY:
         return

@@ -77,7 +77,10 @@ def owner(event: InboundEvent) -> dict[str, Any]:
 
 def agent_message(event: InboundEvent) -> dict[str, Any]:
     body: inbound.AgentMessage = event.body
-    return {"text": body.text, "agent": body.agent.model_dump()}
+    shown = {
+        name: value.model_dump(exclude_none=True) for name in ("media", "location") if (value := getattr(body, name))
+    }
+    return {"text": body.text, "agent": body.agent.model_dump(), **shown}
 
 
 def agent_only(event: InboundEvent) -> dict[str, Any]:

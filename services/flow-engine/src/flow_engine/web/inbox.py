@@ -154,8 +154,16 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         asked = await _asked_by(request, caller, at)
         if new.client_message_id is not None:
             named = derived_id(at.found.key, by.id, new.client_message_id)
-            asked = asked._replace(event_id=named, digest=writing.digest_of(new.text.encode()))
-        reply = await _write(deps, asked, at, AgentMessage, {"agent": ref(by), "text": new.text})
+            asked = asked._replace(
+                event_id=named, digest=writing.digest_of(new.model_dump_json(exclude_none=True).encode())
+            )
+        reply = await _write(
+            deps,
+            asked,
+            at,
+            AgentMessage,
+            {"agent": ref(by), **new.model_dump(include={"media", "location"}), "text": new.text or ""},
+        )
         if reply is None:
             return writing.accepted(asked)
         said = [message.model_dump(mode="json", exclude_none=True) for message in reply.messages]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from contracts.inbound import AgentRef
 from contracts.replies import ChatMessage
+from contracts.web_url import WebUrl
 from flow_engine.web.contact_models import ChatLine
 
 LONGEST_TEXT = 16_384
@@ -34,13 +35,50 @@ class Release(Body):
     """`bot`: the bot answers again; `queue`: another agent is waited for."""
 
 
+class NewMedia(Body):
+    """A file that an agent sends."""
+
+    type: Literal["image", "video", "audio", "file"]
+    """What it is shown as."""
+    url: WebUrl
+    """Where it is fetched from."""
+    name: Annotated[str, StringConstraints(min_length=1, max_length=200)] | None = None
+    """What it is called where it cannot be shown."""
+
+
+class NewLocation(Body):
+    """A place that an agent sends."""
+
+    latitude: float = Field(ge=-90, le=90)
+    """Degrees north."""
+    longitude: float = Field(ge=-180, le=180)
+    """Degrees east."""
+    name: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    """What is there."""
+    address: Annotated[str, StringConstraints(max_length=1024)] | None = None
+    """Where that is, in words."""
+
+
 class NewMessage(Body):
     """What the agent says to the person."""
 
-    text: LongText
-    """The text; in several messages where the channel takes less in one."""
+    text: LongText | None = None
+    """The text; in several messages where the channel takes less in one. It may be left out beside a file or a place."""
+    media: NewMedia | None = None
+    """A picture, video, recording or other file by its URL, which the channel's platform, or the page, fetches. What a channel cannot show
+    is said in words."""
+    location: NewLocation | None = None
+    """A place; not beside `media`."""
     client_message_id: Annotated[str, StringConstraints(min_length=1, max_length=255)] | None = None
     """Your own name for it: sent again under the same one, it is not said twice."""
+
+    @model_validator(mode="after")
+    def _has_something(self) -> Self:
+        if self.media and self.location:
+            raise ValueError("a message has a file or a place, not both: send two")
+        if not (self.text or self.media or self.location):
+            raise ValueError("text is needed: 1 to 16384 characters, or a file or place")
+        return self
 
 
 class NewNote(Body):

@@ -9,6 +9,7 @@ from contracts.ids import derived_id
 from contracts.inbound import MessageReceived
 from contracts.people import IDENTIFIERS, PROFILE_FIELDS, Identifier, Profile
 from ingress.chat.attachments import Spot
+from ingress.chat.shared import OF_TYPE, shared_of
 from ingress.intake.publishing import digest_of
 from ingress.wire.problems import invalid
 from servicekit.web.auth import Caller
@@ -16,19 +17,25 @@ from servicekit.web.auth import Caller
 TEXT_LIMIT = 16_384
 PAYLOAD_LIMIT = 1_024
 KEY_LIMIT = 128
+KINDS = ("text", "choice", "event", *OF_TYPE)
 
 
 def message_of(
     body: dict[str, Any], spot: Spot, profile: Profile, hops: int, verified: tuple[Identifier, ...] = ()
 ) -> MessageReceived:
-    """The record of `{client_message_id, type: text|choice|event, text?, payload?, name?}`. Raises ProblemError 422.
+    """The record of `{client_message_id, type, text?, payload?, name?, attachments?}`. Raises ProblemError 422.
 
     `verified`: the fields of the profile that are more than what somebody says of himself. Its id follows from conversation and client_message_id: sent twice, it is one message.
     """
     said = {name: value for name, value in body.items() if name in ("type", "text", "payload", "name")}
     kind = body.get("type", "text")
-    if kind not in ("text", "choice", "event"):
-        raise invalid("/type", "type is text, choice or event.")
+    if kind not in KINDS:
+        raise invalid("/type", f"type is one of {', '.join(KINDS)}.")
+    attachments = shared_of(kind, body.get("attachments")) if kind in OF_TYPE else ()
+    if attachments:
+        said["attachments"] = attachments
+    elif body.get("attachments"):
+        raise invalid("/attachments", f"A message of type {kind} has none: its type is {', '.join(OF_TYPE)}.")
     payload_name = "name" if kind == "event" else "payload"
     return MessageReceived(
         **spot._asdict(),
@@ -37,7 +44,8 @@ def message_of(
         message_id=message_id(body, spot),
         type=kind,
         text=_text(body, "text", TEXT_LIMIT, needed=kind == "text"),
-        payload=_text(body, payload_name, PAYLOAD_LIMIT, needed=kind != "text"),
+        payload=_text(body, payload_name, PAYLOAD_LIMIT, needed=kind in ("choice", "event")),
+        attachments=attachments,
         profile=profile,
         verified=verified,
         provider=said,

@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from contracts.links import HookLink
 from contracts.people import Person, Profile
 from contracts.replies import ChatMessage
+from ingress.chat.shared import MOST_ATTACHMENTS, Shared
 from servicekit.web.openapi import TEXT, WHOLE, Operation, Problem, Said, Schema, document
 
 WAIT: dict[str, Schema] = {
@@ -103,10 +104,12 @@ class Message(BaseModel):
 
     client_message_id: str = Field(min_length=1, max_length=128)
     """Your own name for the message: sent twice, it is one message."""
-    type: Literal["text", "choice", "event"] = "text"
-    """A text, a tap on a button, or an event of your own."""
+    type: Literal["text", "choice", "event", "media", "location", "contact"] = "text"
+    """A text, a tap on a button, an event of your own, or what `attachments` bring: files, a place, a contact."""
     text: str | None = Field(default=None, max_length=16_384)
-    """Of a text: what was written."""
+    """Of a text: what was written; of files: the caption."""
+    attachments: list[Shared] | None = Field(default=None, min_length=1, max_length=MOST_ATTACHMENTS)
+    """Of `media` the files, of `location` and `contact` one of that type."""
     payload: str | None = Field(default=None, max_length=1_024)
     """Of a tap: the button's payload."""
     name: str | None = Field(default=None, max_length=1_024)

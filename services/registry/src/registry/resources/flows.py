@@ -290,6 +290,7 @@ async def _known_names(unit: Unit, bot_id: str, flow_id: str | None, slug: str) 
         secrets={secret.entity.name: secret.entity.hosts for secret in secrets},
         segments={segment.entity.name: segment.extra[IN_FLOWS] for segment in segments},
         text_limits={type: limits.text[:2] for type, limits in limits_of.items() if limits.text},
+        shows={type: unit.site.connectors[type].descriptor.capabilities for type in limits_of},
     )
 
 
