@@ -75,3 +75,17 @@ def test_what_is_not_so_is_told(expect: dict[str, Any], place: str, sentence: st
 
 def test_of_all_steps_it_points_to_the_case() -> None:
     assert [pointer for pointer, _ in problems({"says": []}, of_all=True)] == ["/expect/says"]
+
+
+def test_a_request_is_named_by_its_own_fields() -> None:
+    nodes = {
+        "look": {"type": "http_request", "method": "POST", "url": "https://shop.example.com/orders", "json": {"n": 1}}
+    }
+    expect = {
+        "calls": [
+            {"kind": "http_request", "method": "POST", "url": "https://shop.example.com/orders", "body": {"n": 1}}
+        ]
+    }
+    case = Case.model_validate({"name": "it", "steps": [{"say": "/go", "expect": expect}]})
+    told = to_the_end(play_case(flows_of([document(nodes)]), "story", case), lambda code: {})
+    assert [one for one in told.problems if one.severity == "error"] == []
