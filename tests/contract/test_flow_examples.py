@@ -1,4 +1,4 @@
-"""The examples of flows: each is published as it stands, and the reference has an example of each field of our own types."""
+"""The examples of flows: each is published as it stands, its test cases hold, and the reference has an example of each field of our own types."""
 
 from __future__ import annotations
 
@@ -21,20 +21,37 @@ from flowlang.building.compiler import KnownNames
 from flowlang.language.check import check
 from flowlang.language.document import load, parse
 from flowlang.language.schema import document_schema, node_types, trigger_kinds
+from flowtools.cli import main
 
 FLOWS = sorted(EXAMPLES.rglob("*.yaml"))
+SCENARIOS = sorted((EXAMPLES / "scenarios").glob("*.yaml"))
 KNOWN = KnownNames(
     flows=frozenset(["welcome", "node-return"]),
     api_calls=frozenset(["seats-left", "shipping", "rates"]),
-    secrets={"crm": ()},
+    secrets={"crm": (), "payments": (), "shop": ()},
 )
 SHARED_NODE_FIELDS = {"type", "ports", "push_profile", "report"}
 SHARED_TRIGGER_FIELDS = {"type", "id", "to", "when"}
 
 
-@pytest.mark.parametrize("file", FLOWS, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def shown_id(file: Path) -> str:
+    return f"{file.parent.name}/{file.stem}"
+
+
+@pytest.mark.parametrize("file", FLOWS, ids=shown_id)
 def test_an_example_has_nothing_that_the_checker_minds(file: Path) -> None:
     assert [(each.pointer, each.message) for each in check(load(parse(file.read_text())), KNOWN)] == []
+
+
+@pytest.mark.parametrize("file", [file for file in FLOWS if parse(file.read_text()).get("tests")], ids=shown_id)
+def test_the_cases_of_an_example_hold(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["test", str(file)]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("file", SCENARIOS, ids=shown_id)
+def test_a_scenario_has_cases_and_a_row_in_the_list(file: Path) -> None:
+    assert len(parse(file.read_text())["tests"]) >= 2
+    assert f"({file.relative_to(EXAMPLES)})" in (EXAMPLES / "README.md").read_text()
 
 
 @pytest.mark.parametrize("node", node_types(), ids=lambda node: node["type"])

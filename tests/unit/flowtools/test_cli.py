@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 import orjson
@@ -183,13 +182,3 @@ def test_words_that_it_does_not_know_are_refused(arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(arguments)
     assert ended.value.code == 2
-
-
-def _examples() -> list[Any]:
-    found = sorted((ROOT / "examples").rglob("*.yaml"))
-    return [file for file in found if parse(file.read_text()).get("tests")]
-
-
-@pytest.mark.parametrize("file", _examples(), ids=lambda file: f"{file.parent.name}/{file.stem}")
-def test_the_cases_of_an_example_hold(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["test", str(file)]) == 0, capsys.readouterr().out
