@@ -101,7 +101,7 @@ def _name(file: str, number: int) -> str:
 
 
 def _line(file: str, number: int) -> dict[str, Any]:
-    """contracts.inbound.ImportedContact, always the same."""
+    """contracts.imported.ImportedContact, always the same."""
     name = _name(file, number)
     profile = {"name": name, "external_id": name} if number % 2 else {"name": name}
     return {

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from contracts.headers import OURS
+from contracts.imported import ImportedContact
 from contracts.inbound_base import ChannelType as ChannelType
 from contracts.inbound_base import InboundBase as InboundBase
 from contracts.inbound_base import Problem as Problem
@@ -231,6 +232,15 @@ class Signal(InboundBase):
     data: dict[str, Any] = Field(default_factory=dict)
 
 
+class OwnEvent(InboundBase):
+    """What the bot tells the outside of (contracts.event_types), for its flows; of a webhook given up the dispatcher writes it."""
+
+    kind: Literal["event"] = "event"
+    type: str
+    data: dict[str, Any] = Field(default_factory=dict)
+    person: Person | None = None
+
+
 class LinkFollowed(InboundBase):
     """A tracked link of this conversation was followed; the engine tells it with the contact (`redirect.followed`)."""
 
@@ -263,26 +273,6 @@ class ContactUpdate(InboundBase):
     merge: str | None = None
 
 
-class ImportedContact(Model):
-    """A line of an import: a contact that is made, or changed where `contact_id` or the profile's external_id names one.
-
-    `event_id`: under it the line is applied once. `digest` stands for the line where its id follows from the caller's key. The
-    other fields are those of ContactUpdate.
-    """
-
-    line: int
-    event_id: str
-    digest: str | None = None
-    contact_id: str | None = None
-    profile: Profile = Profile()
-    variables: dict[str, Any] = Field(default_factory=dict)
-    add_tags: tuple[str, ...] = ()
-    remove_tags: tuple[str, ...] = ()
-    add_flags: tuple[str, ...] = ()
-    remove_flags: tuple[str, ...] = ()
-    clear: tuple[ProfileField, ...] = ()
-
-
 class ContactImport(InboundBase):
     """Some lines of an import, in their order, each applied or refused by itself. Key: `bot_id/-/<the import's id>`."""
 
@@ -296,6 +286,7 @@ class WebhookReceived(InboundBase):
     kind: Literal["webhook_received"] = "webhook_received"
     contact_id: str
     title: str
+    conversation: str | None = None  # Whose step sent it, by the key.
 
 
 class Attach(InboundBase):
@@ -342,8 +333,8 @@ class ErasureDone(InboundBase):
 
 
 Inbound = Annotated[
-    MessageReceived | Reachability | StartFlow | UrlOpened | RunCommand | CallResult | ReadHistory | MessageResult | TimerFired
-    | Signal | LinkFollowed | ContactUpdate | ContactImport | WebhookReceived | OwnerChange | AgentMessage | AgentNote | AgentRead
+    MessageReceived | Reachability | StartFlow | UrlOpened | RunCommand | CallResult | ReadHistory | MessageResult | TimerFired | Signal
+    | OwnEvent | LinkFollowed | ContactUpdate | ContactImport | WebhookReceived | OwnerChange | AgentMessage | AgentNote | AgentRead
     | AgentPresence | Attach | Redrive | Erase | ErasureDone,
     Field(discriminator="kind"),
 ]  # fmt: skip

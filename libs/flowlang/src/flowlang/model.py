@@ -62,6 +62,7 @@ class Session:
     """{type, detail} of an error that no port took, on behalf of `acts_for`: its callers hear of it."""
     frames: list[Frame] = field(default_factory=list)
     """Flows that wait for the one that it is in, which they called, innermost last."""
+    unasked: bool = False  # An event began it: it writes to nobody who has unsubscribed.
 
 
 @dataclass(slots=True)
@@ -143,16 +144,16 @@ class Happening:
 
     The engine has met the person before: message.received, bot.subscribed and contact.created are its events.
 
-    `kind` and the keys of `data`:
-    message {text, payload, type, message_id} · start {flow_id, entry, variables, content, broadcast_id?} · url {command, content,
-    content_raw, options} · command {command, content} · call_result {wait, outcome, status, body, error, response?} ·
-    timer {wait} · code_result {wait, ok, value, sent[], runs[], error} · signal {name, data} ·
+    `kind` and the keys of `data`: message {text, payload, type, message_id} · start {flow_id, entry, variables, content, broadcast_id?} · timer {wait} ·
+    url {command, content, content_raw, options} · command {command, content} · signal {name, data} ·
+    call_result {wait, outcome, status, body, error, response?} · code_result {wait, ok, value, sent[], runs[], error} ·
     reachability {state, before, reason, chat}: whether the bot may write, now and until now ·
     contact_update {changed[]: keys as in PatchContact.set, add_tags[], remove_tags[]}: another program's change, made ·
     message_result {action_id, seq, outcome, provider_message_id, error}: what became of a message of the bot ·
     returned {port, value}: the flow that the node called has come to its end; the walk makes it of the present event ·
     owner {to: agent | queue | bot, by, agent}: an agent takes the conversation or gives it back; agents are {id, name} ·
-    agent_message {text, agent, media?, location?} · agent_read {}
+    agent_message {text, agent, media?, location?} · agent_read {} ·
+    event {type, …: what that event has}: the bot has told the outside of it
     """
 
     id: str

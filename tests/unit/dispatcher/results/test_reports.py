@@ -124,8 +124,18 @@ def test_a_receivers_2xx_is_told_to_the_engine_with_the_contact() -> None:
         "c-1",
         "T",
     )
-    step.outcome = "exhausted"
-    assert set(made(step)) == {"delivery.exhausted"}
+    assert body["conversation"] == CONVERSATION
+
+
+def test_a_step_that_is_given_up_is_told_to_the_engine_in_its_conversation() -> None:
+    step = of_step("exhausted", code="http-500", detail="The receiver answered 500.", status=500)
+    step.delivery.parsed = step.delivery.parsed.model_copy(update={"contact_id": "c-1", "tells_engine": True})
+    _, told = reports.of(step, NOW)
+    body = orjson.loads(told.value or b"")
+    assert (told.key, body["kind"], body["type"], body["hops"]) == (
+        CONVERSATION.encode(), "event", "delivery.exhausted", 2,
+    )  # fmt: skip
+    assert (body["data"]["title"], body["data"]["error"]["status"]) == ("T", 500)
 
 
 def test_an_engine_that_does_not_ask_for_it_is_not_told_of_a_2xx() -> None:

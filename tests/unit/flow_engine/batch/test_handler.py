@@ -7,6 +7,7 @@ from support.engine_callers_suite import CallersSuite
 from support.engine_conversation_suite import ConversationSuite
 from support.engine_deferring_suite import DeferringSuite
 from support.engine_erasing_suite import ErasingSuite
+from support.engine_events_suite import EventsSuite
 from support.engine_live_chat_suite import LiveChatSuite
 from support.engine_models_suite import ModelsSuite
 from support.engine_own_contacts_suite import OwnContactsSuite
@@ -41,4 +42,8 @@ class TestErasingOnTheTwin(ErasingSuite):
 
 
 class TestModelsOnTheTwin(ModelsSuite):
+    pass
+
+
+class TestEventsOnTheTwin(EventsSuite):
     pass

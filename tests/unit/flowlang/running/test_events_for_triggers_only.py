@@ -11,6 +11,7 @@ from flowlang.running import state
 EVENTS: dict[str, dict[str, Any]] = {
     "reachability": {"state": "blocked", "before": "subscribed", "reason": None, "chat": "private"},
     "contact_update": {"changed": ["profile.city"], "add_tags": ["vip"], "remove_tags": []},
+    "event": {"type": "tag.added", "tag": "vip"},
     "message_result": {"action_id": "a", "seq": 1, "outcome": "sent", "provider_message_id": "9", "error": None},
 }
 NODES = {

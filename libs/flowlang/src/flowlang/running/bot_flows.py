@@ -106,9 +106,11 @@ class BotFlows:
             return current
         return self._look_up(flow_id, version) if self._look_up else None
 
-    def listen_to(self, kind: str) -> bool:
-        """Whether a trigger may take events of this kind of Happening."""
-        return kind in self._first or kind in self._then
+    def listen_to(self, kind: str, name: str | None = None) -> bool:
+        """Whether a trigger may take events of this kind of Happening; `name`: by that name."""
+        if name is None:
+            return kind in self._first or kind in self._then
+        return any(name in way.by_name for way in (*self._first.get(kind, ()), *self._then.get(kind, ())))
 
     def before_what_waits(self, arrival: Arrival) -> Iterable[Entry]:
         """Entries for an event that go before a question of the session: commands."""

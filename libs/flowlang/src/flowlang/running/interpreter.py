@@ -27,7 +27,7 @@ def step(flows: BotFlows, conversation: Conversation, contact: Contact, happenin
     A turn with `code` is unfinished: run the code and step again, from the turn's conversation and contact, with
     `code_result`; the turn that comes then holds everything.
 
-    Events that no session waits for and no program starts (reachability, contact_update, message_result) do something
+    Events that no session waits for and no program starts (reachability, contact_update, message_result, event) do something
     only where a flow of the bot has a trigger that takes them; else the turn is empty.
     """
     if happening.kind in _ONLY_FOR_TRIGGERS and (with_people(conversation) or not flows.listen_to(happening.kind)):
@@ -152,7 +152,7 @@ def _has_to_wait(run: Run, queued: dict[str, Any]) -> bool:
     return any(older.wait is not None and older.wait.token == token for older in stack)
 
 
-_ONLY_FOR_TRIGGERS = frozenset(("reachability", "contact_update", "message_result"))
+_ONLY_FOR_TRIGGERS = frozenset(("reachability", "contact_update", "message_result", "event"))
 _KINDS: dict[str, Callable[[Run], None]] = {
     "message": messages.receive,
     "start": starts.start,
@@ -166,6 +166,7 @@ _KINDS: dict[str, Callable[[Run], None]] = {
     "agent_note": live_chat.note,
     "agent_read": live_chat.have_read,
     **dict.fromkeys(_ONLY_FOR_TRIGGERS, _only_for_triggers),
+    "event": starts.take_event,
 }
 _QUEUED: dict[str, Callable[[Run], None]] = _KINDS | {"message": messages.take}
 FROM_OUTSIDE = frozenset(_KINDS) - {"call_result", "timer"}

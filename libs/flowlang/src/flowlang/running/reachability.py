@@ -45,6 +45,11 @@ def why_unreachable(conversation: Conversation) -> Refused | None:
     return Refused("peer-not-reachable", 409, detail, reason)
 
 
+def why_not_written(conversation: Conversation, *, unasked: bool) -> Refused | None:
+    """Why a flow may not write here; `unasked`: neither the person nor a program has begun it."""
+    return why_not_begun(conversation) if unasked else why_unreachable(conversation)
+
+
 def why_not_begun(conversation: Conversation) -> Refused | None:
     """Why nobody but the person may begin something here: the bot may not write, or they have unsubscribed."""
     return why_unreachable(conversation) or (_OPTED_OUT if conversation.opted_out else None)

@@ -35,7 +35,7 @@ from flowlang.running.copies import copy_conversation, copy_session
 from flowlang.running.membership import IN_SEGMENT, Membership
 from flowlang.running.payloads import payload_of, split_payload
 from flowlang.running.person import Person
-from flowlang.running.reachability import why_unreachable
+from flowlang.running.reachability import why_not_written
 from flowlang.running.shown import Said, as_shown, in_words
 from flowlang.work import Work
 
@@ -227,7 +227,7 @@ class Run:
     ) -> None:
         """Send a message, or several where the channel shows less in one. `tap`: where its buttons lead, which the last
         of them has. Raises NodeError when the person cannot be written to."""
-        if not self.nobody and (refused := why_unreachable(self.conversation)):
+        if not self.nobody and (refused := why_not_written(self.conversation, unasked=self.session.unasked)):
             raise NodeError(refused.type, refused.detail, refused.status)
         session, seq = self.session, self.conversation.next_seq
         suggested = [{"title": title} for title in session.quick_replies]

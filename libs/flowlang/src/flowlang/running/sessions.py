@@ -37,6 +37,7 @@ def launch(run: Run, graph: Graph, trigger: str, trigger_type: str) -> None:
         started_at=run.now,
         expires_at=clock.after(run.now, graph.session_ttl),
         since_seq=run.conversation.next_seq,
+        unasked=run.happening.kind == "event",
     )
     if interrupted is not None:
         session.memory = interrupted.memory

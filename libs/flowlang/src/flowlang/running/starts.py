@@ -59,6 +59,15 @@ def offer(run: Run) -> bool:
     return enter_first(run, run.flows.takers(arrival), arrival)
 
 
+def take_event(run: Run) -> None:
+    """`event`: what became of a flow, or of its session, is not told to the flow itself, which would begin for ever."""
+    data = run.happening.data
+    arrival, about = Arrival(run.happening, work=run.work), data.get("flow") or {}
+    own = about.get("id") if data["type"].startswith(("flow.", "session.")) else None
+    entries = (entry for entry in run.flows.takers(arrival) if own is None or entry.graph.flow_id != own)
+    enter_first(run, entries, arrival)
+
+
 def start(run: Run) -> None:
     """`start`: refused with the reason when it may not begin, and then nothing has been sent."""
     data = run.happening.data

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from contracts.actions import PostWebhook
-from contracts.ids import NOBODY
-from contracts.inbound import WebhookReceived
+from contracts.ids import NOBODY, split_conversation_key
+from contracts.inbound import OwnEvent, WebhookReceived
 from dispatcher.model.catalogue import Catalogue
 from dispatcher.model.delivery import Delivery, DeliveryKind, Limits, Result, SendContext
 from dispatcher.model.retry_schedule import WEBHOOKS
@@ -45,7 +45,22 @@ def _report(result: Result, now: str) -> list[Outgoing]:
     if result.outcome == "succeeded":
         data = {**action.data, "title": action.title, "delivery": {"id": result.delivery.id}}
         return [reports.event("webhook.sent", result.delivery, data, now), *_title_of_contact(action, result, now)]
-    return [reports.exhausted(result, {"title": action.title}, now)] if result.outcome == "exhausted" else []
+    return _given_up(action, result, now) if result.outcome == "exhausted" else []
+
+
+def _given_up(action: PostWebhook, result: Result, now: str) -> list[Outgoing]:
+    """For subscribers, and for the engine: a flow of the bot may listen to it."""
+    told = [reports.exhausted(result, {"title": action.title}, now)]
+    place = reports.place(result.delivery, now)
+    if not action.tells_engine or place["channel_id"] == NOBODY:
+        return told
+    data = {
+        "title": action.title,
+        "delivery": {"id": result.delivery.id},
+        "error": reports.failure(result).model_dump(),
+    }
+    body = OwnEvent(**place, type="delivery.exhausted", data=data)
+    return [*told, reports.to_engine(result.delivery, body, now)]
 
 
 def _title_of_contact(action: PostWebhook, result: Result, now: str) -> list[Outgoing]:
@@ -56,6 +71,7 @@ def _title_of_contact(action: PostWebhook, result: Result, now: str) -> list[Out
     body = WebhookReceived(
         project_id=action.project_id, bot_id=action.bot_id, channel_id=NOBODY, peer_id=NOBODY, received_at=now,
         hops=result.delivery.hops, contact_id=action.contact_id, title=action.title,
+        conversation=action.conversation if split_conversation_key(action.conversation)[1] != NOBODY else None,
     )  # fmt: skip
     return [reports.to_engine(result.delivery, body, now, key=own)]
 

@@ -155,7 +155,7 @@ class EngineHandler:
             await importing.apply(arrived, lines, batch.work, turns, batch.erased_names)
             batch.turns["contact_update"] += len(lines)
         elif arrived.body.kind == "webhook_received":
-            received(arrived, batch)
+            received(arrived, batch, self._catalogue)
         elif arrived.body.kind == "erasure_done":
             batch.work.erasures_done.append((arrived.body.erasure, None if arrived.body.again else arrived.key))
         elif arrived.body.kind == "attach":

@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from contracts.ids import NOBODY
-from contracts.inbound import ContactUpdate, ImportedContact
+from contracts.imported import ImportedContact
+from contracts.inbound import ContactUpdate
 from contracts.people import identifier
 from flow_engine.batch.person_lookup import as_event, as_id, makes_anew
 from flow_engine.state.ids import as_uuid, conversation_id
@@ -47,7 +48,7 @@ class Line(Arrived):
             variables=line.variables, add_tags=line.add_tags, remove_tags=line.remove_tags, add_flags=line.add_flags,
             remove_flags=line.remove_flags, clear=line.clear,
         )  # fmt: skip
-        super().__init__(whole.record, line.event_id, whole.key, body, False, whole.stamp, whole.traceparent)
+        super().__init__(whole.record, line.event_id, whole.key, body, False, whole.stamp, whole.traceparent, True)
         self.number, self.contact_id = line.line, line.contact_id
 
 

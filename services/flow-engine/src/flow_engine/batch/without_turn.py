@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from contracts.cloudevents import rfc3339_ms
+from contracts.ids import split_conversation_key
 from flow_engine.batch.loading import LoadedBatch
 from flow_engine.batch.person_lookup import as_id
+from flow_engine.catalogue.port import Catalogue
 from flow_engine.state.ids import as_uuid
 from flow_engine.state.json_text import encode
 from flow_engine.state.rows import LogRow
 from flow_engine.state.work import LoadedConversation, Outcome
-from flow_engine.turn import answers
+from flow_engine.turn import answers, own_events
 from flow_engine.turn.event import Arrived
 from flow_engine.turn.outputs import Outputs, in_portions
 from flow_engine.turn.people import refused_events
@@ -57,11 +59,18 @@ def attach(arrived: Arrived, loaded: LoadedConversation, batch: LoadedBatch) -> 
     work.send(arrived.record, outputs.records)
 
 
-def received(arrived: Arrived, batch: LoadedBatch) -> None:
+def received(arrived: Arrived, batch: LoadedBatch, catalogue: Catalogue) -> None:
     """A webhook about a contact was received: its title is the contact's. A repeat adds nothing."""
-    id = as_id(arrived.body.contact_id)
-    if id and arrived.body.title:
-        batch.work.webhook_titles.add((id, arrived.body.title))
+    body, id = arrived.body, as_id(arrived.body.contact_id)
+    if id and body.title:
+        batch.work.webhook_titles.add((id, body.title))
+    if body.conversation is not None:
+        flows = catalogue.around(batch.work.conversations[arrived.key].conversation).flows
+        bot_id, channel_id, peer_id = split_conversation_key(body.conversation)
+        place = {"bot_id": bot_id, "channel_id": channel_id, "peer_id": peer_id}
+        outputs = outputs_for(arrived)
+        own_events.of_delivery(flows, outputs, body.conversation, place, "webhook.sent", {"title": body.title})
+        batch.work.send(arrived.record, outputs.records)
 
 
 def answer_repeat(arrived: Arrived, loaded: LoadedConversation, batch: LoadedBatch) -> None:

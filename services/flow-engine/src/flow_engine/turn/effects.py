@@ -13,6 +13,7 @@ from contracts.ids import NOBODY, conversation_key, derived_id
 from contracts.people import Person, shortly_named
 from flow_engine.state.ids import as_uuid
 from flow_engine.state.limits import MOST_EFFECTS, TooLarge, hops_of_runs
+from flow_engine.turn import own_events
 from flow_engine.turn.failure_log import note_failure
 from flow_engine.turn.outputs import MESSAGE_LIFE
 from flow_engine.turn.turn_writer import TurnWriter
@@ -159,6 +160,7 @@ def emit_event(writer: TurnWriter, effect: model.EmitEvent) -> None:
     if effect.node:
         data["node"] = effect.node
     writer.event_for_outside(effect.type, data, effect.contact)
+    own_events.note(writer, effect.type, data)
 
 
 def patch_contact(writer: TurnWriter, effect: model.PatchContact) -> None:
@@ -240,6 +242,7 @@ def write(turn: model.Turn, writer: TurnWriter) -> None:
         WRITERS[type(effect)](writer, effect)
     if writer.tap:
         _acknowledge(writer, writer.tap)
+    own_events.write(writer)
 
 
 def _check_count(effects: list[model.Effect]) -> None:

@@ -70,6 +70,11 @@ def signal(event: InboundEvent) -> dict[str, Any]:
     return {"name": body.name, "data": body.data}
 
 
+def own_event(event: InboundEvent) -> dict[str, Any]:
+    body: inbound.OwnEvent = event.body
+    return {**body.data, "type": body.type}
+
+
 def owner(event: InboundEvent) -> dict[str, Any]:
     body: inbound.OwnerChange = event.body
     return {"to": body.to, "by": body.by.model_dump(), "agent": body.agent.model_dump() if body.agent else None}

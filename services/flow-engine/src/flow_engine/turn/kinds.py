@@ -132,6 +132,7 @@ KINDS: dict[str, Kind] = {
     "agent_note": Kind(happenings.agent_only, asked_about=True),
     "agent_read": Kind(happenings.agent_only, asked_about=True),
     "agent_presence": Kind(happenings.unseen, _presence, asked_about=True),
+    "event": Kind(happenings.own_event, only_for_triggers=True),
     "call_result": Kind(happenings.call_result),
     "read_history": Kind(happenings.history, _history, seen_as="call_result"),
     "timer": Kind(happenings.timer, _timer),

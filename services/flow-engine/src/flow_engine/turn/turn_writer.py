@@ -31,7 +31,8 @@ class TurnWriter:
 
     `said` are the messages to the person as contracts.replies.ChatMessage; `messages`, `timers`, `ended_timers` and `patches`
     are what Work takes; `outputs` has the records. `tap` is the platform's id of a tap that nothing has answered yet; `runs` is
-    how many commands the turn runs, and `run_hops` how far these are from their first cause.
+    how many commands the turn runs, and `run_hops` how far these are from their first cause. `own_events` are what it tells and
+    flows of the bot listen to: {type, data}.
     """
 
     def __init__(self, event: InboundEvent, outputs: Outputs, contact: Contact, find_api: FindApi) -> None:
@@ -42,6 +43,8 @@ class TurnWriter:
         self.timers: dict[str, TimerRow] = {}
         self.ended_timers: set[str] = set()
         self.patches: list[PatchContact] = []
+        self.person = contact
+        self.own_events: list[dict[str, Any]] = []
         self.tap: str | None = getattr(event.body, "callback_id", None)
         self.runs, self.run_hops = 0, outputs.hops
         self._moment: datetime = moment(outputs.now)

@@ -93,7 +93,7 @@ class Chunk:
 
 
 def _checked(line: Line, asked: Asked, about: str) -> dict[str, Any]:
-    """The fields of contracts.inbound.ImportedContact. Raises ProblemError."""
+    """The fields of contracts.imported.ImportedContact. Raises ProblemError."""
     if line.text is None:
         raise ProblemError("too-large", 413, "Line too long", f"A line has {LONGEST_LINE} bytes at most.")
     given = contact_changes.read(line.text, ImportLine)

@@ -132,7 +132,7 @@ class Writes:
         return reply
 
     async def apply_lines(self, asked: Asked, bot: Bot, own: str, lines: list[dict[str, Any]]) -> ImportReply:
-        """The engine's word on these lines of an import (contracts.inbound.ImportedContact), for who holds one of the
+        """The engine's word on these lines of an import (contracts.imported.ImportedContact), for who holds one of the
         `records_of_lines`. Raises ProblemError 503."""
         if not self._asker.ready:
             raise unavailable("The engine's answers cannot be read yet; send the lines again.")
