@@ -69,14 +69,14 @@ class BroadcastRecipient(Model):
 
 
 class StartFlow(InboundBase):
-    """Another program starts a scenario (POST /v1/run, commands.v1), or a broadcast does. `entry` is the id of a trigger of the
+    """Another program starts a scenario (POST /v1/run, commands.v1), or a broadcast does, or a schedule of the flow. `entry` is the id of a trigger of the
     flow; None: its start.
 
-    The engine writes those of a broadcast, and knows their variables itself.
+    The engine writes those of a broadcast, and knows their variables itself; what a schedule makes is a broadcast, too.
     """
 
     kind: Literal["start"] = "start"
-    source: Literal["trigger", "command", "broadcast"]
+    source: Literal["trigger", "command", "broadcast", "schedule"]
     broadcast: BroadcastRecipient | None = None
     trigger_id: str | None = None
     flow_id: str

@@ -68,6 +68,21 @@ async def test_rollback_starts_new_sessions_on_an_earlier_version(project: Proje
     await project.post(f"/v1/flows/{flow}/rollback", {"version": 9}, expect=404)
 
 
+async def test_a_flow_says_when_it_is_scheduled_since_it_was_published(project: Project) -> None:
+    daily = {"id": "daily", "type": "schedule", "cron": "0 9 * * *", "timezone": "Europe/Riga", "to": "hello"}
+    flow = await project.published_flow(await project.bot(), triggers=[daily])
+    first = await project.get(f"/v1/flows/{flow}")
+    assert [one["trigger"] for one in first["schedules"]] == ["daily"]
+    await project.call("PUT", f"/v1/flows/{flow}/draft", {"document": FLOW})
+    assert (await project.get(f"/v1/flows/{flow}"))["schedules"] == first["schedules"]
+    await project.post(f"/v1/flows/{flow}/publish", expect=200)
+    second = await project.get(f"/v1/flows/{flow}")
+    await project.post(f"/v1/flows/{flow}/rollback", {"version": 1}, expect=200)
+    third = await project.get(f"/v1/flows/{flow}")
+    assert (second["schedules"], third["schedules"]) == ([], first["schedules"])
+    assert first["published_at"] < second["published_at"] < third["published_at"]
+
+
 async def test_yaml_is_taken_too(project: Project) -> None:
     made = await project.post("/v1/flows", {"bot": await project.bot(), "document": YAML})
     assert (made["slug"], made["problems"]) == ("from-yaml", [])

@@ -13,7 +13,7 @@ from contracts.registry.bot import Bot, OptOut
 from contracts.registry.channel import Channel
 from contracts.registry.endpoint import PROJECT_WEBHOOK, Endpoint
 from contracts.registry.entity import HIDDEN, Entity, Owned, Sealed, in_project
-from contracts.registry.flow import Flow, FlowVersion
+from contracts.registry.flow import Flow, FlowVersion, Schedule
 from contracts.registry.hook_url import HookUrl
 from contracts.registry.project import Project
 from contracts.registry.records import (
@@ -54,6 +54,7 @@ __all__ = [
     "OptOut",
     "Owned",
     "Project",
+    "Schedule",
     "Scope",
     "Sealed",
     "Secret",

@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+from contracts.model import Model
 from contracts.registry.entity import Entity, Indexes, Owned
+
+
+class Schedule(Model):
+    """A trigger `schedule` of a flow's published version. `grace` is a duration as ISO 8601 has it; `segment`: by its name."""
+
+    trigger: str
+    cron: str
+    timezone: str
+    segment: str | None = None
+    grace: str
+    rate: float
 
 
 class Flow(Owned):
@@ -21,6 +33,10 @@ class Flow(Owned):
     name: str
     published: int | None = None
     retired: int = 0
+    schedules: tuple[Schedule, ...] = ()
+    """Of the published version."""
+    published_at: str | None = None
+    """When it was published, or published again, RFC 3339: its schedules hold from then on."""
 
     @property
     def unique_name(self) -> str:

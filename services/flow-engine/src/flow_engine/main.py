@@ -11,6 +11,7 @@ from contracts.registry import Agent, Bot, Channel, Project, Segment, Trigger
 from flow_engine.batch.broadcasting import Broadcasting
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.retiring import Retiring
+from flow_engine.batch.scheduling import Scheduling
 from flow_engine.batch.timers import Timers
 from flow_engine.batch.waking import Waking
 from flow_engine.catalogue.links import LinkMaker
@@ -197,6 +198,7 @@ class Engine(Service):
             tasks.create_task(
                 Broadcasting(loop, pool, self.catalogue, self.segments, owner, lambda: self.view.stamp.headers()).run()
             )
+            tasks.create_task(Scheduling(loop, pool, self.view, self.catalogue).run())
             tasks.create_task(Retiring(loop, store, self.catalogue, self.publisher).run())
 
     def stopping(self) -> None:

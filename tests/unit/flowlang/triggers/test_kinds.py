@@ -28,7 +28,17 @@ def matcher(**trigger: Any) -> Any:
 
 def test_the_precedence_of_the_kinds_is_fixed() -> None:
     ordered = sorted(TRIGGER_KINDS, key=lambda kind: TRIGGER_KINDS[kind].PRECEDENCE)
-    assert ordered == ["command", "button", "keyword", "event", "webhook", "first_message", "any_message", "no_match"]
+    assert ordered == [
+        "command",
+        "button",
+        "keyword",
+        "event",
+        "schedule",
+        "webhook",
+        "first_message",
+        "any_message",
+        "no_match",
+    ]
     assert [place.name for place in Precedence] == [
         "COMMAND", "BUTTON", "KEYWORD", "EVENT", "FIRST_MESSAGE", "ANY_MESSAGE", "NO_MATCH",
     ]  # fmt: skip

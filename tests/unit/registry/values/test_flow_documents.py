@@ -63,6 +63,17 @@ def test_only_unconditional_commands_and_payloads_are_taken() -> None:
     assert list(flow_documents.commands(FLOW)) == ["chat /start", "url /hook", "chat /hook", "button Buy"]
 
 
+def test_schedules_are_found_with_what_is_left_out_of_them() -> None:
+    daily = {"id": "daily", "type": "schedule", "cron": "0 9 * * *", "to": "ask"}
+    (found,) = flow_documents.schedules(FLOW | {"triggers": [*FLOW["triggers"], daily]})
+    assert found.model_dump() == {
+        "trigger": "daily", "cron": "0 9 * * *", "timezone": "UTC", "segment": None, "grace": "PT1H", "rate": 20.0,
+    }  # fmt: skip
+    assert flow_documents.schedules(FLOW) == ()
+    asked = FLOW | {"triggers": [daily | {"segment": "students"}]}
+    assert flow_documents.segments_asked(asked) == {"students"}
+
+
 def test_api_calls_are_found_by_name() -> None:
     assert flow_documents.called_apis(FLOW) == {"seats"}
 

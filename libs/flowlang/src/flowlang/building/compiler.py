@@ -183,6 +183,12 @@ class Compiler:
             message = f"the secret {name!r} goes to {where} only: write it again with the hosts that it is for"
             self.problem("secret-elsewhere", message, *parts)
 
+    def members(self, name: str, *parts: str | int) -> None:
+        """A segment whose members are walked, of whom all is known."""
+        self.segments.add(name)
+        if self.known.segments is not None and name not in self.known.segments:
+            self.problem("unknown-segment", f"there is no segment {name!r}: make it, or name one that exists", *parts)
+
     def value(self, raw: Any, *parts: str | int) -> Value:
         """A value of texts, expressions and literals."""
         if not isinstance(raw, (str, dict, list)) or (isinstance(raw, str) and is_literal(raw)):

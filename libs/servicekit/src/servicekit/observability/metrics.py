@@ -27,6 +27,7 @@ CounterName = Literal[
     "switchhook_turns_deferred_total",
     "switchhook_timers_fired_total",
     "switchhook_broadcast_recipients_total",
+    "switchhook_schedule_moments_total",
     "switchhook_attempts_total",
     "switchhook_deliveries_total",
     "switchhook_registry_relayed_total",
@@ -81,6 +82,9 @@ MEANINGS: dict[str, Meaning] = {
     "switchhook_turns_deferred_total": Meaning("Times that a turn was left to be made apart from its batch"),
     "switchhook_timers_fired_total": Meaning("Timers fired"),
     "switchhook_broadcast_recipients_total": Meaning("Recipients of broadcasts, by outcome", ("outcome",)),
+    "switchhook_schedule_moments_total": Meaning(
+        "Moments of flows' schedules, by outcome: run or skipped", ("outcome",)
+    ),
     "switchhook_attempts_total": Meaning("Outgoing attempts", ("kind", "outcome")),
     "switchhook_deliveries_total": Meaning("Deliveries that reached a final state", ("kind", "state")),
     "switchhook_registry_relayed_total": Meaning("Registry records published"),

@@ -170,6 +170,9 @@ WORDS: dict[str, Word] = {
     "CallShown.problems": Word("What is wrong with the answer, as sentences"),
     "project_id": Word("The project, by its id", ID),
     "published": Word("The version that new sessions start on; left out: none", 3),
+    "published_at": Word(
+        "When it was published, or published again, RFC 3339 UTC: its schedules hold from then on", MOMENT
+    ),
     "VersionShown.published": Word("Whether new sessions start on it"),
     "VersionWithDocument.published": Word("Whether new sessions start on it"),
     "quick_replies": Word("Answers to choose from, shown below the chat"),
@@ -184,6 +187,13 @@ WORDS: dict[str, Word] = {
     "ApiCall.response": Word("How the answer is read: `envelope` with messages and variables, or `raw`"),
     "retired": Word("Versions up to this one cannot be published again; they stay for who stands on them", 0),
     "schedule": Word("After how many seconds it is tried again, attempt by attempt"),
+    "schedules": Word("The triggers of the published version that the clock fires"),
+    "Schedule.cron": Word("When, as a cron expression", "0 9 * * MON-FRI"),
+    "Schedule.grace": Word("How late it may begin with somebody, ISO 8601", "PT1H"),
+    "Schedule.rate": Word("People a second, at most", 20.0),
+    "Schedule.segment": Word("With whom: the segment, by its name; null: all contacts", "students"),
+    "Schedule.timezone": Word("In which time zone", "Europe/Riga"),
+    "Schedule.trigger": Word("The trigger, by its id", "mornings"),
     "scheme": Word("`token`: a token is sent along; `url`: whoever knows the URL may call it"),
     "scopes": Word("What the token may do"),
     "secret": Word("The signing secret, shown this once", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),

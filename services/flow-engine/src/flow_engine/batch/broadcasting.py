@@ -301,7 +301,7 @@ class Broadcasting:
             peer_id=peer_id,
             channel_type=self._catalogue.channel_type(key),
             received_at=now,
-            source="broadcast",
+            source="broadcast" if walk.moment is None else "schedule",
             flow_id=walk.flow_id,
             entry=walk.entry,
             broadcast=inbound.BroadcastRecipient(id=walk.id, contact_id=contact),

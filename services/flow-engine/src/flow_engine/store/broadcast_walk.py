@@ -25,7 +25,7 @@ class Walk(NamedTuple):
     """A broadcast in the hands of this process. `seconds`: since the next recipient was due by the rate.
 
     `sending`: how many have a record on inbound that is not applied, or more, those in held conversations not counted; `has_due`:
-    whether somebody was put off until now or before.
+    whether somebody was put off until now or before. `moment`: of the schedule that made it.
     """
 
     id: str
@@ -46,6 +46,7 @@ class Walk(NamedTuple):
     now: datetime
     sending: int
     has_due: bool
+    moment: datetime | None = None
 
     @property
     def place(self) -> str:
@@ -96,7 +97,8 @@ SELECT b.id, b.project_id, b.bot_id, b.flow_id, b.entry, b.channel_id, b.filter,
        (SELECT count(*) FROM (
             SELECT FROM broadcast_recipient r WHERE r.broadcast = b.id AND r.outcome = 'sending'
                AND NOT EXISTS (SELECT FROM held h WHERE h.conversation = r.conversation) LIMIT $2) unsettled) AS sending,
-       EXISTS (SELECT FROM broadcast_recipient r WHERE r.broadcast = b.id AND r.outcome = 'waiting' AND r.due <= now()) AS has_due
+       EXISTS (SELECT FROM broadcast_recipient r WHERE r.broadcast = b.id AND r.outcome = 'waiting' AND r.due <= now()) AS has_due,
+       b.moment
   FROM broadcast_walk w JOIN broadcast b ON b.id = w.broadcast
  WHERE NOT w.closed AND w.owner = $1 AND w.lease_until > now() AND b.state NOT IN ('paused', 'completed')
  ORDER BY b.id

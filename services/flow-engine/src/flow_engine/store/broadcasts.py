@@ -14,7 +14,8 @@ ENDED = ("completed", "cancelled", "expired")
 
 
 class NewBroadcast(NamedTuple):
-    """`variables` and `quiet_hours` are JSON; `digest` stands for the request, where the id follows from a key."""
+    """`variables` and `quiet_hours` are JSON; `digest` stands for the request, where the id follows from a key; `moment` is of the
+    schedule that `entry` is, where that made it."""
 
     id: str
     project_id: str
@@ -30,6 +31,7 @@ class NewBroadcast(NamedTuple):
     starts_at: datetime
     until: datetime
     digest: str | None
+    moment: datetime | None = None
 
 
 class Shown(NamedTuple):
@@ -51,6 +53,7 @@ class Shown(NamedTuple):
     created_at: datetime
     started_at: datetime | None
     ended_at: datetime | None
+    moment: datetime | None
     walked: bool
     recipients: int
     sending: int
@@ -72,7 +75,7 @@ class RecipientShown(NamedTuple):
 
 
 _NEW = Columns(
-    NewBroadcast, "uuid text text text text bytea text text text float8 bytea timestamptz timestamptz text"
+    NewBroadcast, "uuid text text text text bytea text text text float8 bytea timestamptz timestamptz text timestamptz"
 )  # fmt: skip
 _MAKE = f"""
 WITH made AS ({_NEW.insert("broadcast")} ON CONFLICT (id) DO NOTHING RETURNING id)

@@ -27,7 +27,7 @@ def message(event: InboundEvent) -> dict[str, Any]:
 def start(event: InboundEvent) -> dict[str, Any]:
     body: inbound.StartFlow = event.body
     data = {"flow_id": body.flow_id, "entry": body.entry, "variables": body.variables, "content": body.content}
-    return data if body.broadcast is None else data | {"broadcast_id": body.broadcast.id}
+    return data | {"broadcast_id": body.broadcast.id} if body.broadcast and body.source == "broadcast" else data
 
 
 def url(event: InboundEvent) -> dict[str, Any]:

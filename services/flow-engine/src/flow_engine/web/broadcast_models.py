@@ -129,6 +129,8 @@ class Broadcast(BaseModel):
     started_at: str | None
     ended_at: Annotated[str | None, Field(examples=["2026-11-21T01:01:00.000Z"])]
     """When it was completed or cancelled, or its time was over."""
+    moment: Annotated[str | None, Field(examples=[None])]
+    """Of which moment it is, where the trigger `entry` is a schedule and has made it; null: a program did."""
     walked: bool
     """Whether all contacts have been looked at."""
     counts: Counts

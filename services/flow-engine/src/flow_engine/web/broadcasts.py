@@ -226,6 +226,7 @@ def shown(found: Shown) -> dict[str, Any]:
         "created_at": rfc3339(found.created_at),
         "started_at": rfc3339(found.started_at) if found.started_at else None,
         "ended_at": rfc3339(found.ended_at) if found.ended_at else None,
+        "moment": rfc3339(found.moment) if found.moment else None,
         "walked": found.walked,
         "counts": counts | {"reasons": reasons},
     }

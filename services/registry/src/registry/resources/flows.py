@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from channels.discovery import Connectors
 from channels.limits import Limits
-from contracts.cloudevents import rfc3339
+from contracts.cloudevents import now_text, rfc3339
 from contracts.ids import uuid7
 from contracts.registry import ApiCall, Bot, Channel, Entity, Flow, FlowVersion, Secret, Segment, Trigger, in_project
 from flowlang.building.compiler import KnownNames
@@ -225,7 +225,8 @@ async def _go_live(unit: Unit, entity: Flow, document: Document, extra: dict[str
         if segment is not None:
             uses.append(segment.entity)
     uses += await bound_secrets.of_flow(unit, await unit.site.checks.secrets_sent(document))
-    await unit.save(entity, extra=extra | _about(document), uses=uses)
+    live = {"schedules": flow_documents.schedules(document), "published_at": now_text()}
+    await unit.save(entity.model_copy(update=live), extra=extra | _about(document), uses=uses)
 
 
 def _about(document: Document) -> dict[str, Any]:

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 import orjson
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.registry import ENTITY_LIMIT
+from contracts.registry import ENTITY_LIMIT, Schedule
 from contracts.web_url import origin_of
 from flowlang.building.compiler import Compiler, KnownNames
 from flowlang.language import document as flow_document
 from flowlang.language.build import build_all
 from flowlang.language.check import check
 from flowlang.problems import FlowInvalid, Problem
+from flowlang.triggers.schedule import ScheduleTrigger
 from flowlang.triggers.webhook import WebhookTrigger
 from registry import errors
 
@@ -101,6 +102,17 @@ def commands(document: Document) -> Iterator[str]:
         if trigger["type"] == "command" and not trigger.get("when"):
             for origin in trigger.get("from", ("chat",)):
                 yield f"{origin} {trigger['value']}"
+
+
+def schedules(document: Document) -> tuple[Schedule, ...]:
+    """The schedules of a sound document."""
+    given = (trigger for trigger in document.get("triggers", ()) if trigger["type"] == "schedule")
+    return tuple(
+        Schedule(
+            trigger=one.id, cron=one.cron, timezone=one.timezone, segment=one.segment, grace=one.grace, rate=one.rate
+        )
+        for one in map(ScheduleTrigger.model_validate, given)
+    )
 
 
 def jumps(document: Document) -> Iterator[tuple[str, str, str | None]]:
