@@ -96,6 +96,7 @@ async def data_api(
         segments=Segments(WorkersInMemory(lambda: walker.ask)),
         streams=Streams(),
         agent=lambda id: world.view.get("agent", id),
+        tokens_of=lambda id: world.view.find_all("token", "agent", id),
         project=lambda id: world.view.get("project", id),
         pseudonyms=PSEUDONYMS,
         channel=lambda id: world.view.get("channel", id),

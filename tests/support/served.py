@@ -121,6 +121,7 @@ def engine_app(view: FakeView, pool: Any) -> ASGIApp:
         bot=lambda id: view.get("bot", id),
         bots=lambda project: view.all("bot", project),
         agent=lambda id: view.get("agent", id),
+        tokens_of=lambda id: [],
         channel=lambda id: view.get("channel", id),
         segment=lambda project, name: segment_of(found, project, name),
         segments=Segments(WorkersInMemory(lambda: walker.ask)),

@@ -175,6 +175,8 @@ class OwnerChange(InboundBase):
     by: AgentRef
     agent: AgentRef | None = None
     """Who has it then, where `to` is `agent`; None: `by`."""
+    instead_of: str | None = None
+    """The id of an agent who cannot act any more: what this one has may be taken by `by`."""
 
 
 class AgentMessage(InboundBase):

@@ -117,7 +117,8 @@ async def test_who_comes_second_hears_who_came_first(
     world: EngineWorld, http: httpx.AsyncClient, kim: Headers, lee: Headers
 ) -> None:
     id = await met(world, http, kim)
-    both = await asyncio.gather(*(http.post(f"{ALL}/{id}/takeover", headers=by) for by in (kim, lee)))
+    key = {"idempotency-key": f"take-{id}"}
+    both = await asyncio.gather(*(http.post(f"{ALL}/{id}/takeover", headers=by | key) for by in (kim, lee)))
     (won,) = [answer.json() for answer in both if answer.status_code == 200]
     (lost,) = [answer.json() for answer in both if answer.status_code == 409]
     assert lost["type"].endswith("/already-taken")
@@ -241,14 +242,17 @@ async def test_admin_and_a_token_of_nobody_act_as_no_agent(
         assert (await http.get(f"{ALL}?agent=me", headers=nobody)).status_code == 403
 
 
-async def test_what_a_deleted_agent_had_can_be_taken_over(
-    world: EngineWorld, http: httpx.AsyncClient, kim: Headers
+@pytest.mark.parametrize(("kind", "id"), [("agent", "agent-mia"), ("token", "t-agent-mia")])
+async def test_what_an_agent_had_who_cannot_act_any_more_can_be_taken_over(
+    world: EngineWorld, http: httpx.AsyncClient, kim: Headers, kind: str, id: str
 ) -> None:
-    id = await met(world, http, kim)
-    await post(http, an_agent(world, "Mia"), id, "takeover")
-    await post(http, kim, id, "takeover", 409)
-    world.view.delete("agent", "agent-mia", PROJECT)
-    assert (await post(http, kim, id, "takeover"))["agent"]["name"] == "Kim"
+    at = await met(world, http, kim, queued=True)
+    mia = an_agent(world, "Mia")
+    await post(http, kim, at, "assign", agent="agent-mia")
+    await post(http, kim, at, "takeover", 409)
+    world.view.delete(kind, id, PROJECT)
+    assert (await post(http, kim, at, "takeover"))["agent"]["name"] == "Kim"
+    assert (await http.post(f"{ALL}/{at}/release", headers=mia)).status_code == 401 + 3 * (kind == "agent")
 
 
 async def test_a_deleted_agents_token_acts_as_nobody(world: EngineWorld, http: httpx.AsyncClient, kim: Headers) -> None:

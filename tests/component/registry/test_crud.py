@@ -34,7 +34,9 @@ async def test_a_bots_opt_out_words_are_those_it_is_given_or_the_usual_ones_and_
     assert (usual["words"], usual["back"]) == (["stop", "unsubscribe"], ["subscribe"])
     own = {"words": ["basta", "stop"], "text": "Bye.", "back": ["again"], "back_text": "Hello."}
     assert (await project.call("PATCH", path, {"opt_out": own}))["opt_out"] == own
-    for wrong in ({"words": []}, {"words": ["Stop", "stop"]}, {"words": ["again"], "back": ["Again"]}, {"text": ""}):
+    twice, no_way_back = {"words": ["caf\u00e9", "cafe\u0301"]}, {"words": ["stop", "/Start"]}
+    both = {"words": ["again"], "back": ["Again"]}
+    for wrong in ({"words": []}, {"words": ["Stop", "stop"]}, both, {"text": ""}, twice, no_way_back):
         await project.call("PATCH", path, {"opt_out": wrong}, expect=422)
     assert "opt_out" not in await project.call("PATCH", path, {"opt_out": None})
 

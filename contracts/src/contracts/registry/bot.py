@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from typing import Any
+from unicodedata import normalize
 
 from pydantic import Field
 
 from contracts.model import Model
 from contracts.registry.entity import Owned
+
+COMES_BACK = "/start"
+"""Who writes it is subscribed again, whatever words a bot has."""
+
+
+def opt_out_word(text: str) -> str:
+    """As words are compared: in any case, and however keyboards put letters together."""
+    return normalize("NFKC", normalize("NFKC", text).casefold())
 
 
 class OptOut(Model):

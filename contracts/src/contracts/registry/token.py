@@ -19,7 +19,7 @@ class Token(Owned):
     """
 
     KIND = "token"
-    INDEXES: ClassVar[Indexes] = {"sha256": ("sha256",)}
+    INDEXES: ClassVar[Indexes] = {"sha256": ("sha256",), "agent": ("agent_id",)}
 
     name: str
     sha256: str

@@ -7,7 +7,7 @@ import asyncio
 from contracts import dlq
 from contracts.groups import GROUPS
 from contracts.ids import new_id
-from contracts.registry import Agent, Bot, Channel, Project, Segment, Trigger
+from contracts.registry import Agent, Bot, Channel, Project, Segment, Token, Trigger
 from flow_engine.batch.broadcasting import Broadcasting
 from flow_engine.batch.handler import EngineHandler
 from flow_engine.batch.retiring import Retiring
@@ -119,6 +119,10 @@ class Engine(Service):
         """An agent by id."""
         found: Agent | None = self.view.get("agent", agent_id)
         return found
+
+    def tokens_of(self, agent_id: str) -> list[Token]:
+        """By which the agent acts."""
+        return self.view.find_all("token", "agent", agent_id)
 
     def channel(self, channel_id: str) -> Channel | None:
         """A channel by id."""

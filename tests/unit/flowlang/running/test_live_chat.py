@@ -238,6 +238,16 @@ def test_an_agent_gives_it_to_another_one(t: Any) -> None:
     assert refused(t) == ("already-taken", 409, "a2")
 
 
+def test_who_takes_it_from_an_agent_who_cannot_act_any_more_has_it_for_as_long_as_it_takes(t: Any) -> None:
+    t.say("/go")
+    owner(t, "agent", KIM, LEE)
+    t.say("Is anybody there?")
+    t.event("owner", to="agent", by=KIM, agent=None, instead_of="somebody else")
+    assert refused(t) == ("already-taken", 409, "a2")
+    t.event("owner", to="agent", by=KIM, agent=None, instead_of="a2")
+    assert (t.conversation.owner, t.conversation.unread, len(t.effects(CancelTimer))) == ("a1", 0, 1)
+
+
 def test_a_note_and_having_read_leave_the_bot_its_conversation(t: Any) -> None:
     t.say("/question")
     t.event("agent_note")

@@ -13,7 +13,7 @@ def change_owner(run: Run) -> None:
     """`owner`: taken over, assigned, or given back; refused where it is another agent's."""
     data, conversation = run.happening.data, run.conversation
     by = data["by"]
-    if ownership.has_agent(conversation) and conversation.owner != by["id"]:
+    if ownership.has_agent(conversation) and conversation.owner not in (by["id"], data.get("instead_of")):
         starts.refuse(run, _taken(conversation.owner, conversation.owner_name))
     elif data["to"] == "agent":
         _give(run, by, data.get("agent") or by)

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from contracts.registry.bot import COMES_BACK, opt_out_word
 from flowlang.model import RunEnd, Say
 from flowlang.running import sessions
 from flowlang.running.parts import in_parts
 from flowlang.running.run import Run
-
-COMES_BACK = "/start"
-
 
 def took(run: Run) -> bool:
     """Whether the message was such a word, and is thereby answered. In a group nobody speaks for the others."""
@@ -43,7 +41,7 @@ def _meant(run: Run) -> Literal["leave", "back", "command"] | None:
     rules = run.tools.opt_out
     if (rules is None and not conversation.opted_out) or not isinstance(text, str) or conversation.chat != "private":
         return None
-    word = text.strip().casefold()
+    word = opt_out_word(text.strip())
     if rules is not None and word in _words(rules.words):
         return "leave"
     if not conversation.opted_out:
@@ -55,7 +53,7 @@ def _meant(run: Run) -> Literal["leave", "back", "command"] | None:
 
 
 def _words(words: tuple[str, ...]) -> set[str]:
-    return {word.casefold() for word in words}
+    return set(map(opt_out_word, words))
 
 
 def _leave(run: Run, text: str) -> None:

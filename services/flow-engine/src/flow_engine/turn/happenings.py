@@ -77,7 +77,8 @@ def own_event(event: InboundEvent) -> dict[str, Any]:
 
 def owner(event: InboundEvent) -> dict[str, Any]:
     body: inbound.OwnerChange = event.body
-    return {"to": body.to, "by": body.by.model_dump(), "agent": body.agent.model_dump() if body.agent else None}
+    agent = body.agent.model_dump() if body.agent else None
+    return {"to": body.to, "by": body.by.model_dump(), "agent": agent, "instead_of": body.instead_of}
 
 
 def agent_message(event: InboundEvent) -> dict[str, Any]:

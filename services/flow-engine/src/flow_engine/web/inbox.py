@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, Response
 from contracts.cloudevents import now_text, rfc3339
 from contracts.ids import NOBODY, derived_id, split_conversation_key
 from contracts.inbound import AgentMessage, AgentNote, AgentPresence, AgentRead, AgentRef, InboundBase, OwnerChange
-from contracts.registry import Agent, Bot
+from contracts.registry import Agent, Bot, Token
 from contracts.replies import RunReply
 from contracts.routes import ROWS
 from flow_engine.state.ids import as_uuid
@@ -32,7 +32,7 @@ from flow_engine.web.writing import Asked
 from flowlang.clock import after
 from flowlang.running.ownership import BOT, QUEUED
 from servicekit.storable import moment_of
-from servicekit.web.auth import Authoriser, Caller
+from servicekit.web.auth import Authoriser, Caller, expired
 from servicekit.web.pagination import NO_CURSOR, decode_cursor, encode_cursor, page, page_limit
 from servicekit.web.problems import ProblemError, not_found
 from servicekit.web.requests import invalid_query
@@ -69,6 +69,10 @@ class Deps(contacts.Deps, Protocol):
 
     def agent(self, agent_id: str) -> Agent | None:
         """An agent by id."""
+        ...
+
+    def tokens_of(self, agent_id: str) -> list[Token]:
+        """By which the agent acts."""
         ...
 
 
@@ -128,12 +132,10 @@ def handlers(deps: Deps) -> dict[str, Handler]:
 
     async def take_over(request: Request, caller: Caller) -> Response:
         at = await here(request, caller, deps)
-        owner = at.found.state
-        if _state(owner.owner) == "with_agent" and not _may_answer(deps.agent(owner.owner), at.bot):
-            # Nobody else could give it away.
-            gone = AgentRef(id=owner.owner, name=owner.owner_name or "")
-            return await _changed(deps, request, caller, at, lambda by: {"to": "agent", "by": gone, "agent": ref(by)})
-        return await _changed(deps, request, caller, at, lambda by: {"to": "agent"})
+        owner = at.found.state.owner
+        # Of who cannot give it away.
+        gone = owner if _state(owner) == "with_agent" and not _can_answer(owner, at.bot, deps) else None
+        return await _changed(deps, request, caller, at, lambda by: {"to": "agent", "instead_of": gone})
 
     async def assign(request: Request, caller: Caller) -> Response:
         to, at = contact_changes.read(await request.body(), Assign).agent, await here(request, caller, deps)
@@ -151,7 +153,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
     async def say(request: Request, caller: Caller) -> Response:
         new = contact_changes.read(await request.body(), NewMessage)
         by, at = agent_of(caller, deps), await here(request, caller, deps)
-        asked = await _asked_by(request, caller, at)
+        asked = await _asked_by(request, caller, at.bot.project_id)
         if new.client_message_id is not None:
             named = derived_id(at.found.key, by.id, new.client_message_id)
             asked = asked._replace(
@@ -172,20 +174,20 @@ def handlers(deps: Deps) -> dict[str, Handler]:
     async def note(request: Request, caller: Caller) -> Response:
         text = contact_changes.read(await request.body(), NewNote).text
         by, at = agent_of(caller, deps), await here(request, caller, deps)
-        asked = await _asked_by(request, caller, at)
+        asked = await _asked_by(request, caller, at.bot.project_id)
         reply = await _write(deps, asked, at, AgentNote, {"agent": ref(by), "text": text})
         return writing.accepted(asked) if reply is None else JSONResponse({"id": as_uuid(asked.event_id)}, 201)
 
     async def read(request: Request, caller: Caller) -> Response:
         by, at = agent_of(caller, deps), await here(request, caller, deps)
-        asked = await _asked_by(request, caller, at)
+        asked = await _asked_by(request, caller, at.bot.project_id)
         reply = await _write(deps, asked, at, AgentRead, {"agent": ref(by)})
         return await _now(deps, asked, reply, at)
 
     async def be_there(request: Request, caller: Caller) -> Response:
         said = contact_changes.read(await request.body(), Presence).state
         by = agent_of(caller, deps)
-        asked = writing.asked_by(request, by.project_id, await request.body(), caller.token_id)
+        asked = await _asked_by(request, caller, by.project_id)
         until = None if said == "offline" else after(now_text(), timedelta(seconds=PRESENCE_SECONDS))
         place = {"project_id": by.project_id, "bot_id": by.project_id, "channel_id": NOBODY, "peer_id": NOBODY}
         fields = {"agent": ref(by), "state": said, "until_seconds": PRESENCE_SECONDS}
@@ -242,6 +244,12 @@ def _may_answer(agent: Agent | None, bot: Bot) -> bool:
     return agent is not None and (not agent.bots or bot.id in agent.bots)
 
 
+def _can_answer(agent_id: str, bot: Bot, deps: Deps) -> bool:
+    """Whether it sees the bot's conversations and has a token to act by."""
+    acts = any(not expired(token.expires_at) for token in deps.tokens_of(agent_id))
+    return acts and _may_answer(deps.agent(agent_id), bot)
+
+
 def _colleague(deps: Deps, by: Agent, bot: Bot, id: str) -> Agent:
     agent = deps.agent(id)
     if agent is None or agent.project_id != by.project_id:
@@ -283,13 +291,15 @@ Change = Callable[[Agent], dict[str, Any]]
 async def _changed(deps: Deps, request: Request, caller: Caller, at: Here, change: Change) -> Response:
     """Another owner, as the partition decides."""
     by = agent_of(caller, deps)
-    asked = await _asked_by(request, caller, at)
+    asked = await _asked_by(request, caller, at.bot.project_id)
     reply = await _write(deps, asked, at, OwnerChange, {"by": ref(by)} | change(by))
     return await _now(deps, asked, reply, at)
 
 
-async def _asked_by(request: Request, caller: Caller, at: Here) -> Asked:
-    return writing.asked_by(request, at.bot.project_id, await request.body(), caller.token_id)
+async def _asked_by(request: Request, caller: Caller, project_id: str) -> Asked:
+    """An Idempotency-Key is the agent's own: the same key of another one is another write."""
+    asked = writing.asked_by(request, project_id, await request.body(), caller.token_id)
+    return asked if asked.digest is None else asked._replace(event_id=derived_id(asked.event_id, caller.agent_id or ""))
 
 
 async def _write(

@@ -70,7 +70,7 @@ async def change(unit: Unit, stored: Stored[Agent], patch: AgentPatch) -> Stored
 
 
 async def remove(unit: Unit, stored: Stored[Agent]) -> None:
-    """Its tokens are revoked with it. Conversations that it has stay its, until another agent is given them."""
+    """Its tokens are revoked with it. Conversations that it has stay its, until another agent takes them over."""
     for token in await postgres_entities.matching(unit.connection, Token, stored.project_id, {"agent_id": stored.id}):
         await unit.drop(token.entity)
     await unit.remove(stored.entity)

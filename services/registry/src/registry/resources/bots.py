@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, field_validator, model_validator
 
 from contracts.ids import uuid7
 from contracts.registry import Bot, OptOut
+from contracts.registry.bot import COMES_BACK, opt_out_word
 from registry.entities import Stored
 from registry.resources.resource import Made, Resource
 from registry.values.inputs import HttpUrl, Input, Name
@@ -17,7 +18,7 @@ MOST_WORDS, LONGEST_WORD, LONGEST_ANSWER = 20, 64, 1000
 
 
 def _different(words: tuple[str, ...]) -> tuple[str, ...]:
-    if len({word.casefold() for word in words}) < len(words):
+    if len(set(map(opt_out_word, words))) < len(words):
         raise ValueError("each word once, in whatever case")
     return words
 
@@ -42,9 +43,16 @@ class OptOutWords(Input):
 
     @model_validator(mode="after")
     def _apart(self) -> Self:
-        if both := {word.casefold() for word in self.words} & {word.casefold() for word in self.back}:
+        if both := set(map(opt_out_word, self.words)) & set(map(opt_out_word, self.back)):
             raise ValueError(f"{min(both)!r} stands in words and in back: it can mean one of them")
         return self
+
+    @field_validator("words")
+    @classmethod
+    def _leaves_the_way_back(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        if COMES_BACK in map(opt_out_word, words):
+            raise ValueError(f"not {COMES_BACK}, which subscribes again")
+        return words
 
 
 class NewBot(Input):
