@@ -22,7 +22,8 @@ from flow_engine.state import listeners, stored_state
 from flow_engine.state.broadcasts import Recipient, RecipientKey
 from flow_engine.state.ids import as_uuid, conversation_id
 from flow_engine.state.json_text import encode
-from flow_engine.state.rows import LogRow, MessageRow, TimerRow, TurnOf
+from flow_engine.state.rows import LogRow, MessageRow, TimerRow, TraceRow, TurnOf
+from flow_engine.state.traces import steps_of
 from flow_engine.state.work import Begun, Erased, LoadedConversation, Outcome, PersonKept, Work
 from flow_engine.store.erasures import name_key
 from flow_engine.store.event_log import outcome
@@ -82,6 +83,7 @@ class ConversationsInMemory(ContactsInMemory):
     armed: dict[str, Armed] = field(default_factory=dict)
     messages: dict[str, list[MessageRow]] = field(default_factory=dict)
     log: dict[str, LogRow] = field(default_factory=dict)
+    traces: dict[str, list[TraceRow]] = field(default_factory=dict)
     waiting: dict[str, list[HeldEvent]] = field(default_factory=dict)
     parts: dict[int, int] = field(default_factory=dict)
     """By the position of a held event: its partition."""
@@ -117,6 +119,8 @@ class ConversationsInMemory(ContactsInMemory):
         self.broadcasts.settle(work)
         for message in work.messages:
             self.messages.setdefault(message.conversation, []).append(message)
+        for trace in work.traces:
+            self.traces.setdefault(trace.conversation, []).append(trace)
         self._save_timers_and_log(work)
         for key, records in work.held.items():
             for place, record in enumerate(records):
@@ -195,6 +199,10 @@ class ConversationsInMemory(ContactsInMemory):
         if row is None:
             return None
         parts = [orjson.loads(line) for line in row.body.splitlines()]
+        for part in parts:
+            found = [one.body for one in self.traces.get(row.conversation or "", []) if one.turn == part.get("turn")]
+            if found:
+                part["steps"] = steps_of(found[0])
         said = {message["seq"]: message for part in parts for message in self._said(row.conversation, part)}
         return LoggedEvent(row.project_id, row.conversation, row.status, parts, list(said.values()))
 

@@ -71,7 +71,7 @@ def _left_of(held: HeldEvent, begin: str, person: PersonKept) -> bytes | None:
 
 def _erase_key(erasing: Erasing, store: ConversationsInMemory) -> None:
     key, id = erasing.key, conversation_id(erasing.key)
-    for kept in (store.conversations, store.waiting, store.messages):
+    for kept in (store.conversations, store.waiting, store.messages, store.traces):
         kept.pop(id, None)
     store.armed = {timer: one for timer, one in store.armed.items() if one.row.key != key}
     events = [event for event, row in store.log.items() if row.conversation == id]

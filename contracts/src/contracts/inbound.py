@@ -133,6 +133,8 @@ class CallResult(InboundBase):
     body: Any = None
     error: CallFailure | None = None
     response: Literal["envelope", "raw"] | None = None
+    took_ms: int | None = None
+    """How long the last attempt took."""
 
 
 class ReadHistory(InboundBase):

@@ -153,6 +153,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/conversations/chats", "flow-engine", "List the chats that a channel has seen", "agents:chat"),
     Route("GET", _CHAT, "flow-engine", "Show a conversation", "agents:chat"),
     Route("GET", f"{_CHAT}/messages", "flow-engine", "What was said in it, the newest first", "agents:chat"),
+    Route("GET", f"{_CHAT}/trace", "flow-engine", "What happened in it, turn after turn", "agents:chat"),
     Route("POST", f"{_CHAT}/messages", "flow-engine", "Say something as the agent who has it", "agents:chat"),
     Route("POST", f"{_CHAT}/takeover", "flow-engine", "Take it over", "agents:chat"),
     Route("POST", f"{_CHAT}/assign", "flow-engine", "Give it to an agent", "agents:chat"),

@@ -377,3 +377,5 @@ class Turn:
     rests: list[RunEnd] = field(default_factory=list)
     refused: Refused | None = None
     code: RunCode | None = None
+    memory_changes: dict[tuple[str, str], tuple[Any, Any]] = field(default_factory=dict)
+    """(flow id, name) of what was written to a session's memory -> its values before and after; None: it had none."""

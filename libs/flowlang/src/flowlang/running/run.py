@@ -9,7 +9,7 @@ from uuid import UUID
 from contracts.ids import NOBODY, derived_id
 from flowlang import clock
 from flowlang.expressions import values
-from flowlang.expressions.values import MOST_LEVELS, is_too_deep, json_size
+from flowlang.expressions.values import MOST_LEVELS, is_too_deep
 from flowlang.graph import Graph, GraphNode
 from flowlang.model import (
     Contact,
@@ -33,6 +33,7 @@ from flowlang.running import ownership
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.copies import copy_conversation, copy_session
 from flowlang.running.membership import IN_SEGMENT, Membership
+from flowlang.running.memory import note, size_with
 from flowlang.running.payloads import payload_of, split_payload
 from flowlang.running.person import Person
 from flowlang.running.reachability import why_not_written
@@ -46,8 +47,6 @@ MOST_EFFECTS = 64
 ROOM = 52
 ROOM_AFTER_ERROR = 56
 """What nodes may use of them, and `on_error` after they did; the rest is for the turn's own events and timers."""
-MEMORY_LIMIT = 40 * 1024
-"""Bytes as JSON, of a session with all its frames. With the queue, the taps and the waits a conversation stays under 64 KiB."""
 MOST_TAPS = 8
 
 
@@ -56,7 +55,7 @@ class Run:
 
     __slots__ = (
         "_memory_size", "_person", "_scopes", "_waits", "budget", "code", "conversation", "effects", "flows",
-        "fresh", "graph", "happening", "missing_names", "nobody", "node", "refused", "rests", "room", "settled",
+        "fresh", "graph", "happening", "memory_changes", "missing_names", "nobody", "node", "refused", "rests", "room", "settled",
         "started", "steps", "temp", "tools", "version", "work",
     )  # fmt: skip
 
@@ -86,6 +85,7 @@ class Run:
         self.settled: set[str] = set()
         """Event ids that are accounted for: answered, refused, queued, or with a session that goes on."""
         self.missing_names: list[str] = []
+        self.memory_changes: dict[tuple[str, str], tuple[Any, Any]] = {}
         self._scopes: dict[str, Any] = {}
         self._memory_size = -1
         self._waits = 0
@@ -99,6 +99,7 @@ class Run:
             setattr(run, name, list(getattr(self, name)))
         for name in ("fresh", "settled"):
             setattr(run, name, set(getattr(self, name)))
+        run.memory_changes = dict(self.memory_changes)
         for name in ("temp", "budget", "room", "refused", "started", "version", "_waits"):
             setattr(run, name, getattr(self, name))
         run.work.left = self.work.left
@@ -340,20 +341,11 @@ class Run:
             self._scopes.pop("temp", None)
 
     def _write_memory(self, written: dict[str, Any]) -> None:
-        memory = self._memory()
-        if self._memory_size < 0:
-            self._memory_size = self._held(memory)
-        grown = self._memory_size + json_size(written)
-        if grown > MEMORY_LIMIT:
-            grown = self._held({**memory, **written})  # Counted exactly: what is overwritten has gone.
-            if grown > MEMORY_LIMIT:
-                raise NodeError("memory-full", f"a session's memory has at most {MEMORY_LIMIT} bytes")
-        self._memory_size = grown
-        self.session.memory = {name: value for name, value in {**memory, **written}.items() if value is not None}
+        memory, session = self._memory(), self.session
+        self._memory_size = size_with(session, written, self._memory_size)
+        note(self.memory_changes, session, written)
+        session.memory = {name: value for name, value in {**memory, **written}.items() if value is not None}
         self._scopes.pop("memory", None)
-
-    def _held(self, memory: dict[str, Any]) -> int:
-        return json_size(memory) + sum(json_size(frame.memory) for frame in self.session.frames)
 
     def label(self, kind: LabelKind, label: str, *, put: bool) -> None:
         """Put a tag or flag on the person or take it off, and tell when that is a change."""
@@ -389,8 +381,9 @@ class Run:
             conversation.last_at = self.now
             self._tell_of_contact()
         return Turn(
-            conversation, self.contact, self.effects, self.steps, self.started, self.rests, self.refused, self.code
-        )
+            conversation, self.contact, self.effects, self.steps, self.started, self.rests, self.refused, self.code,
+            self.memory_changes,
+        )  # fmt: skip
 
     def _tell_of_contact(self) -> None:
         patch = self._person.patch()

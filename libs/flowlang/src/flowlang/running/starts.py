@@ -10,6 +10,7 @@ from flowlang.model import Refused
 from flowlang.problems import NodeError
 from flowlang.running import sessions
 from flowlang.running.bot_flows import Entry
+from flowlang.running.memory import note
 from flowlang.running.reachability import why_not_begun
 from flowlang.running.run import Run
 from flowlang.running.walk import walk
@@ -118,6 +119,7 @@ def _launch(run: Run, graph: Graph, trigger: CompiledTrigger | None, variables: 
     run.graph = graph
     declared = {name: value for name, value in variables.items() if name in graph.memory_names}
     session = run.session
+    note(run.memory_changes, session, declared)
     session.memory = {**session.memory, **declared}
     run.stand_in(session)
     walk(run, graph, trigger.to if trigger else graph.start)

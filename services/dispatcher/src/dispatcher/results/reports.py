@@ -122,6 +122,7 @@ def call_result(result: Result, now: str, *, wait: str, response: Literal["envel
         body=result.answer,
         error=None if succeeded else failure(result),
         response=response,
+        took_ms=result.took_ms or None,
     )
     return to_engine(result.delivery, body, now)
 

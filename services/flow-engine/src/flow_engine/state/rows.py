@@ -65,6 +65,14 @@ class LogRow(NamedTuple):
     body: bytes
 
 
+class TraceRow(NamedTuple):
+    """A turn of a conversation, as `state.traces` packs it. `turn` is the conversation's version after it."""
+
+    conversation: str
+    turn: int
+    body: bytes
+
+
 class LogChange(NamedTuple):
     """What a later turn made of an earlier event: its new status, and what is appended to its body."""
 

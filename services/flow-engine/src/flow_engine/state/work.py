@@ -12,7 +12,7 @@ from flow_engine.state.broadcasts import Recipient, RecipientChange, RecipientKe
 from flow_engine.state.limits import encoded_state
 from flow_engine.state.listeners import Listeners
 from flow_engine.state.patches import Patch
-from flow_engine.state.rows import Identity, LogChange, LogRow, MessageRow, TimerRow
+from flow_engine.state.rows import Identity, LogChange, LogRow, MessageRow, TimerRow, TraceRow
 from flowlang.model import Contact, Conversation, PatchContact
 from servicekit.kafka.records import Outgoing, Record
 from servicekit.loop.batches import DeadRecord
@@ -173,6 +173,7 @@ class Work:
     timers: dict[str, TimerRow] = field(default_factory=dict)
     ended_timers: set[str] = field(default_factory=set)
     messages: list[MessageRow] = field(default_factory=list)
+    traces: list[TraceRow] = field(default_factory=list)
     log_rows: dict[str, LogRow] = field(default_factory=dict)
     log_changes: dict[str, LogChange] = field(default_factory=dict)
     """By event id."""

@@ -29,6 +29,7 @@ STORES = {
     "held": "those of the key go, and those that wait for the person under another name; lines of imports keep number and id",
     "message": "the chat log of the conversation goes",
     "event_log": "the lines of the conversation's events go",
+    "trace": "the conversation's turns go",
     "outbox": "holds records on their way to Kafka, for milliseconds while Kafka is there",
     "broadcast_recipient": "the contact's rows go; who was not sent to yet is counted as skipped, erased",
     "erasure": "holds the contact's id",
@@ -47,6 +48,7 @@ _OF_KEY = (
     "DELETE FROM conversation WHERE id = $1",
     "DELETE FROM held WHERE conversation = $1",
     "DELETE FROM message WHERE conversation = $1",
+    "DELETE FROM trace WHERE conversation = $1",
 )
 _LOG = "DELETE FROM event_log WHERE conversation = $1 RETURNING id"
 _TIMERS = "DELETE FROM timer WHERE key = $1"

@@ -13,6 +13,7 @@ import orjson
 from flow_engine.state.ids import as_uuid
 from flow_engine.state.rows import LogRow
 from flow_engine.state.work import Outcome
+from flow_engine.store import traces
 from flow_engine.store.loading import backlog
 from flow_engine.store.port import LoggedEvent
 from servicekit.columns import Columns
@@ -53,6 +54,8 @@ async def _logged(connection: Connection, row: Any) -> LoggedEvent:
     parts = [orjson.loads(line) for line in row["body"].splitlines()]
     said: list[dict[str, Any]] = []
     for part in parts:
+        if (turn := part.get("turn")) is not None:
+            part["steps"] = await traces.steps(connection, conversation, turn)
         said += part.get("messages", [])
         if seqs := part.get("seqs"):
             said += await backlog(connection, conversation, seqs[0] - 1, seqs[1])

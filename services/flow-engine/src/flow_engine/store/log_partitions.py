@@ -1,4 +1,4 @@
-"""The partitions of the two logs: made ahead of time, dropped when their time is over. So a purge costs nothing."""
+"""The partitions of the logs: made ahead of time, dropped when their time is over. So a purge costs nothing."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Log:
 
 
 def logs(chat_days: int | None, event_days: int) -> tuple[Log, ...]:
-    """The two logs with their retention."""
-    return Log("message", True, chat_days), Log("event_log", False, event_days)
+    """The logs with their retention: what happened in conversations is kept as long as what became of events."""
+    return Log("message", True, chat_days), Log("event_log", False, event_days), Log("trace", False, event_days)
 
 
 def _start(day: date, monthly: bool) -> date:

@@ -12,7 +12,17 @@ from flow_engine.state import listeners
 from flow_engine.state.pseudonyms import Pseudonyms
 from flow_engine.state.rows import MessageRow
 from flow_engine.state.work import LoadedConversation, Work
-from flow_engine.store import contacts, erasures, event_log, held, identities, recipients, timers, webhook_titles
+from flow_engine.store import (
+    contacts,
+    erasures,
+    event_log,
+    held,
+    identities,
+    recipients,
+    timers,
+    traces,
+    webhook_titles,
+)
 from flowlang.clock import moment
 from flowlang.model import Conversation
 from flowlang.running.ownership import with_people
@@ -67,6 +77,8 @@ WITH saved AS (
     ON CONFLICT DO NOTHING
 ), said AS (
     {SAID.insert("message", after=len(CHANGED) + len(event_log.LOGGED))}
+), traced AS (
+    {traces.TRACED.insert("trace", after=len(CHANGED) + len(event_log.LOGGED) + len(SAID))}
 )
 SELECT count(*) FROM saved
 """
@@ -100,7 +112,7 @@ async def save(work: Work, connection: Connection, pseudonyms: Pseudonyms) -> No
 
 
 async def _save_known(work: Work, changed: list[LoadedConversation], connection: Connection) -> None:
-    if not (changed or work.log_rows or work.messages):
+    if not (changed or work.log_rows or work.messages or work.traces):
         return
     rows = [_row(loaded) for loaded in changed]
     saved = await connection.fetchval(
@@ -108,6 +120,7 @@ async def _save_known(work: Work, changed: list[LoadedConversation], connection:
         *CHANGED.arrays(rows),
         *event_log.LOGGED.arrays(work.log_rows.values()),
         *SAID.arrays(work.messages),
+        *traces.TRACED.arrays(work.traces),
     )
     if saved != len(rows) and not broken("fence"):
         raise StaleConversation(f"{len(rows) - saved} of {len(rows)} conversations changed since they were read")

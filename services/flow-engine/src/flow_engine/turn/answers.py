@@ -125,13 +125,20 @@ class Asked(NamedTuple):
 
 
 def log_body(
-    turn: Turn, outputs: Outputs, said: list[dict[str, Any]], outcome: Outcome, *, asked: Asked | None, in_log: bool
+    turn: Turn,
+    outputs: Outputs,
+    said: list[dict[str, Any]],
+    outcome: Outcome,
+    *,
+    asked: Asked | None,
+    in_log: bool,
+    traced: int | None,
 ) -> bytes:
-    """A line of the event log: what is not empty of {problem, answer, contact_id, trigger_id, token_id, digest, steps,
-    seqs, messages, deliveries}.
+    """A line of the event log: what is not empty of {problem, answer, contact_id, trigger_id, token_id, digest, turn,
+    steps, seqs, messages, deliveries}.
 
     `asked` is None in the lines of later turns; `seqs` are (first, last) of its messages in the chat log, which holds them
-    unless `in_log` is False.
+    unless `in_log` is False. `turn` is the one whose trace has the steps (`traced`); they are here where there is none.
     """
     body: dict[str, Any] = {
         "problem": outcome.problem,
@@ -140,7 +147,8 @@ def log_body(
         "trigger_id": asked.trigger_id if asked else None,
         "token_id": asked.token_id if asked else None,
         "digest": asked.digest if asked else None,
-        "steps": turn.steps,
+        "turn": traced if turn.steps else None,
+        "steps": turn.steps if traced is None else None,
         "deliveries": outputs.effects,
     }
     if said and in_log:

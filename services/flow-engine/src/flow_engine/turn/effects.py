@@ -71,6 +71,7 @@ def supersede_messages(writer: TurnWriter, effect: model.SupersedeMessages) -> N
 def call_api(writer: TurnWriter, effect: model.CallApi) -> None:
     """A call of a named API, whose answer comes back as `call_result`."""
     id = writer.outputs.new_id()
+    writer.calls.append((id, "call_api", effect.api))
     api = writer.find_api(writer.conversation.project_id, effect.api)
     if api is None or api.kind != "http":
         _no_such_api(writer, id, effect)
@@ -142,12 +143,16 @@ def post_webhook(writer: TurnWriter, effect: model.PostWebhook) -> None:
         "data": {**writer.outputs.shared, "contact": contact, "flow": effect.flow, "node": effect.node},
         "tells_engine": True,
     }
-    writer.action("post_webhook", fields)
+    id = writer.outputs.new_id()
+    writer.calls.append((id, "post_webhook", effect.title))
+    writer.action("post_webhook", fields, id=id)
 
 
 def request_action(writer: TurnWriter, effect: model.RequestAction) -> None:
     """An action as the node wants it: a new kind of action needs no row of its own here."""
-    writer.action(effect.kind, effect.fields)
+    id = writer.outputs.new_id()
+    writer.calls.append((id, effect.kind, None))
+    writer.action(effect.kind, effect.fields, id=id)
 
 
 def emit_event(writer: TurnWriter, effect: model.EmitEvent) -> None:

@@ -99,7 +99,8 @@ class InboundEvent:
 
 
 class Before(NamedTuple):
-    """What is kept of a conversation as it was before a turn."""
+    """What is kept of a conversation, and of the person, as they were before a turn."""
 
     version: int
     next_seq: int
+    contact: Contact

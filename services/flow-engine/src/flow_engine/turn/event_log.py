@@ -14,13 +14,17 @@ from flow_engine.turn.turn_writer import TurnWriter
 from flowlang.model import Turn
 
 
-def logged(work: Work, event: InboundEvent, turn: Turn, writer: TurnWriter, outcome: Outcome) -> None:
-    """Note the event's own turn."""
+def logged(
+    work: Work, event: InboundEvent, turn: Turn, writer: TurnWriter, outcome: Outcome, traced: int | None
+) -> None:
+    """Note the event's own turn. `traced`: the number under which the trace has it."""
     if not KINDS[event.kind].asked_about:
         return
     trigger_id = event.body.trigger_id if isinstance(event.body, StartFlow) else None
     asked = answers.Asked(trigger_id, event.body.token_id, event.body.request_digest)
-    body = answers.log_body(turn, writer.outputs, writer.said, outcome, asked=asked, in_log=bool(writer.messages))
+    body = answers.log_body(
+        turn, writer.outputs, writer.said, outcome, asked=asked, in_log=bool(writer.messages), traced=traced
+    )
     work.add_log_row(LogRow(event.uuid, turn.conversation.project_id, _place(event, turn), outcome.status, body))
 
 
@@ -31,7 +35,7 @@ def _place(event: InboundEvent, turn: Turn) -> str:
     return event.loaded.id
 
 
-def note_ends(work: Work, event: InboundEvent, turn: Turn, writer: TurnWriter) -> None:
+def note_ends(work: Work, event: InboundEvent, turn: Turn, writer: TurnWriter, traced: int | None) -> None:
     """Note what became of earlier events whose runs came to rest in this turn.
 
     That a person's answer brought a waiting run to its next question is not news about the event that began it.
@@ -41,6 +45,8 @@ def note_ends(work: Work, event: InboundEvent, turn: Turn, writer: TurnWriter) -
         if end.cause == event.id or (asked and end.status == "waiting"):
             continue
         outcome = answers.ending(end, writer.said, is_url=False)
-        part = answers.log_body(turn, writer.outputs, writer.said, outcome, asked=None, in_log=bool(writer.messages))
+        part = answers.log_body(
+            turn, writer.outputs, writer.said, outcome, asked=None, in_log=bool(writer.messages), traced=traced
+        )
         work.change_log(as_uuid(end.cause), outcome.status, part)
         work.outcomes[end.cause] = outcome

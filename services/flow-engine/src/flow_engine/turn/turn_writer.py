@@ -30,9 +30,9 @@ class TurnWriter:
     """Collects what one turn makes; `turn.effects` has a writer for each type of effect, which calls these methods.
 
     `said` are the messages to the person as contracts.replies.ChatMessage; `messages`, `timers`, `ended_timers` and `patches`
-    are what Work takes; `outputs` has the records. `tap` is the platform's id of a tap that nothing has answered yet; `runs` is
-    how many commands the turn runs, and `run_hops` how far these are from their first cause. `own_events` are what it tells and
-    flows of the bot listen to: {type, data}.
+    are what Work takes; `outputs` has the records. `calls` are (id, kind, name) of requests to others. `tap` is the platform's
+    id of a tap that nothing has answered yet; `runs` is how many commands the turn runs, and `run_hops` how far these are from
+    their first cause. `own_events` are what it tells and flows of the bot listen to: {type, data}.
     """
 
     def __init__(self, event: InboundEvent, outputs: Outputs, contact: Contact, find_api: FindApi) -> None:
@@ -45,6 +45,7 @@ class TurnWriter:
         self.patches: list[PatchContact] = []
         self.person = contact
         self.own_events: list[dict[str, Any]] = []
+        self.calls: list[tuple[str, str, str | None]] = []
         self.tap: str | None = getattr(event.body, "callback_id", None)
         self.runs, self.run_hops = 0, outputs.hops
         self._moment: datetime = moment(outputs.now)

@@ -22,7 +22,7 @@ from flow_engine.state.limits import (
     encoded_state,
 )
 from flow_engine.state.patches import is_same
-from flow_engine.state.rows import Identity, TurnOf
+from flow_engine.state.rows import Identity, TraceRow, TurnOf
 from flow_engine.state.seen import remember
 from flow_engine.state.work import LoadedConversation, Outcome, Work
 from flow_engine.turn import answers, own_contacts, people
@@ -32,6 +32,7 @@ from flow_engine.turn.event_log import logged, note_ends
 from flow_engine.turn.failed_turns import failed_turn, too_many_hops
 from flow_engine.turn.kinds import KINDS, happening
 from flow_engine.turn.outputs import Outputs
+from flow_engine.turn.tracing import traced as noted
 from flow_engine.turn.turn_writer import TurnWriter
 from flow_engine.turn.undo import Undo
 from flowlang.model import Contact, Conversation, Effect, Happening, Refused, Turn
@@ -74,7 +75,7 @@ class Turns:
 
     async def _apply(self, event: InboundEvent, traceparent: str | None, *, here: bool) -> None:
         conversation = event.loaded.conversation
-        before = Before(conversation.version, conversation.next_seq)
+        before = Before(conversation.version, conversation.next_seq, event.contact)
         ran = False
         try:
             turn = await self._turn(event, here=here)
@@ -129,11 +130,12 @@ class Turns:
         loaded.conversation = turn.conversation
         writer = self._written(event, before, turn, outputs)
         encoded = encoded_state(turn.conversation, event.now)
+        trace = None if leaves_nothing else noted(event, before, turn, writer)
         outcome = answers.outcome_of(turn, event.id, writer.said, is_url=event.is_url)
         if (event.is_of_contact or event.is_of_agent) and turn.refused is None:
             outcome = Outcome("completed", contact_id=turn.contact.id or None)
         self._answer(event, turn, writer, outcome)
-        self._add(event, turn, writer, outcome)
+        self._add(event, turn, writer, outcome, trace)
         if not leaves_nothing:
             loaded.state, loaded.seen = encoded, remember(loaded.seen, event.mark, event.arrived.record.timestamp)
 
@@ -173,7 +175,9 @@ class Turns:
         answers.answer_callers(outputs, listeners, turn, writer.said, event.id)
         answers.copy_to_attached(outputs, listeners, turn.conversation.key, writer.said)
 
-    def _add(self, event: InboundEvent, turn: Turn, writer: TurnWriter, outcome: Outcome) -> None:
+    def _add(
+        self, event: InboundEvent, turn: Turn, writer: TurnWriter, outcome: Outcome, trace: TraceRow | None
+    ) -> None:
         work, contact = self._work, turn.contact
         if contact.id:
             before, work.contacts[contact.id] = work.contacts.get(contact.id), contact
@@ -190,8 +194,11 @@ class Turns:
         work.outcomes[event.id] = outcome
         if event.body.request_digest is not None:
             work.digests.setdefault(event.id, event.body.request_digest)
-        logged(work, event, turn, writer, outcome)
-        note_ends(work, event, turn, writer)
+        if trace is not None:
+            work.traces.append(trace)
+        number = trace.turn if trace is not None else None
+        logged(work, event, turn, writer, outcome, number)
+        note_ends(work, event, turn, writer, number)
         work.send(event.arrived.record, writer.outputs.records)
 
 

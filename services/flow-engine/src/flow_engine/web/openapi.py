@@ -18,6 +18,7 @@ from flow_engine.web import (
     held,
     inbox_operations,
     simulate,
+    traces,
 )
 from flow_engine.web.contact_models import Accepted, ChatLog, Contact, ContactCount, Contacts
 from flow_engine.web.importing import ImportLine
@@ -220,6 +221,7 @@ OPERATIONS = {
         text="Of a bot in the order of time; of a contact one conversation after the other, each in its order.",
     ),
     **inbox_operations.OPERATIONS,
+    **traces.OPERATIONS,
     broadcasts.LIST: Operation(
         {200: Said("The broadcasts", broadcast_models.Broadcasts)},
         query=PAGE | {"bot": FILTERS["bot"]} | PROJECT,

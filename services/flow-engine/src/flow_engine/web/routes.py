@@ -1,5 +1,5 @@
 """`GET /v1/events/{event_id}`, what became of an event, with the routes of `web.contacts`, `web.erasures`, `web.inbox`, `web.chats`,
-`web.broadcasts`, `web.simulate` and `web.held`."""
+`web.broadcasts`, `web.simulate`, `web.traces` and `web.held`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from contracts.registry import Trigger
 from contracts.routes import ROWS, STREAMED
 from flow_engine.store.port import LoggedEvent
-from flow_engine.web import broadcasts, chats, contacts, erasures, held, inbox, simulate
+from flow_engine.web import broadcasts, chats, contacts, erasures, held, inbox, simulate, traces
 from flow_engine.web.openapi import OPERATIONS, SHOW_EVENT
 from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.problems import not_found
@@ -49,6 +49,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         **erasures.handlers(deps),
         **inbox.handlers(deps),
         **chats.handlers(deps),
+        **traces.handlers(deps),
         **broadcasts.handlers(deps),
         **simulate.handlers(deps),
         **held.handlers(deps),

@@ -1,0 +1,115 @@
+"""What happened in a turn, packed for its row and shown from it. Pure.
+
+A row's body is JSON: `[event id, kind, time, flows, more]`. `flows` has `[flow id, version, nodes]` for each stretch of nodes of one
+version, a node being `[id, type, port, more]` without what it lacks at its end. `more` has, of the turn, what is there of:
+`memory` and `user` ([flow id, name, before, after]), `calls` ([id, kind, name]), `answer`, `refused`, `failed`, `cut`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from flow_engine.state.json_text import encode
+
+LIMIT = 16 * 1024
+"""Bytes of a row's body. One that would be larger keeps its nodes and their ports."""
+VALUE_LIMIT = 1024
+"""Bytes of a value, as JSON, in a body that would be larger."""
+_OF_FLOW = frozenset(("flow_id", "flow_version", "node", "type", "port"))
+Change = tuple[str | None, str, Any, Any]
+"""(flow id, name, before, after)"""
+
+
+def packed(
+    event: tuple[str, str, str], steps: list[dict[str, Any]], changes: dict[str, list[Change]], more: dict[str, Any]
+) -> bytes:
+    """The body. `event` is (id, kind, time), `steps` are those of the Turn. Raises NotJson."""
+    body = encode([*event, _flows(steps), {**changes, **more}])
+    if len(body) > LIMIT:
+        short = {scope: [_short(change) for change in made] for scope, made in changes.items()}
+        body = encode([*event, _flows(steps), {**short, **more, "cut": True}])
+    if len(body) > LIMIT:
+        body = encode([*event, _flows(steps, whole=False), {"cut": True}])
+    return body
+
+
+def _flows(steps: list[dict[str, Any]], *, whole: bool = True) -> list[list[Any]]:
+    flows: list[list[Any]] = []
+    nodes: list[Any] = []
+    flow, version = "", -1
+    for step in steps:
+        of, number = step.get("flow_id"), step.get("flow_version")
+        if of != flow or number != version or not flows:
+            nodes = []
+            flows.append([of, number, nodes])
+            flow, version = of, number  # type: ignore[assignment]  # a step without a flow is a stretch of its own
+        node = [step["node"], step["type"]]
+        if "port" in step:
+            node.append(step["port"])
+        if whole and ("missing" in step or "error" in step):
+            found = {name: value for name, value in step.items() if name not in _OF_FLOW}
+            node += [found] if len(node) == 3 else [None, found]
+        nodes.append(node)
+    return flows
+
+
+def _short(change: Change) -> Change:
+    flow, name, before, after = change
+    return flow, name, _short_value(before), _short_value(after)
+
+
+def _short_value(value: Any) -> Any:
+    text = encode(value)
+    return value if len(text) <= VALUE_LIMIT else text[: VALUE_LIMIT // 2].decode("utf-8", "ignore") + "…"
+
+
+def steps_of(body: bytes) -> list[dict[str, Any]]:
+    """The nodes, as the Turn had them."""
+    nodes = [_node(flow, version, *node) for flow, version, nodes in orjson.loads(body)[3] for node in nodes]
+    return [
+        {name: value for name, value in node.items() if value not in (None, []) or name == "node"} for node in nodes
+    ]
+
+
+def shown(turn: int, body: bytes) -> dict[str, Any]:
+    """A turn as the API shows it."""
+    event_id, kind, at, flows, more = orjson.loads(body)
+    changes = [("memory", change) for change in more.get("memory", ())]
+    changes += [("user", change) for change in more.get("user", ())]
+    return {
+        "turn": turn,
+        "at": at,
+        "event": {"id": event_id, "kind": kind},
+        "nodes": [_node(flow, version, *node) for flow, version, nodes in flows for node in nodes],
+        "variables": [_change(scope, *change) for scope, change in changes],
+        "calls": [{"id": id, "kind": kind, "name": name} for id, kind, name in more.get("calls", ())],
+        "answer": more.get("answer"),
+        "refused": more.get("refused"),
+        "failed": more.get("failed"),
+        "cut": more.get("cut", False),
+    }
+
+
+def _node(
+    flow: str | None, version: int | None, node: str | None, type: str, port: str | None = None, more: Any = None
+) -> dict[str, Any]:
+    return {
+        "flow_id": flow,
+        "flow_version": version,
+        "node": node,
+        "type": type,
+        "port": port,
+        "missing": (more or {}).get("missing", []),
+        "error": (more or {}).get("error"),
+    }
+
+
+def _change(scope: str, flow: str | None, name: str, before: Any, after: Any) -> dict[str, Any]:
+    return {"name": f"{scope}.{name}", "flow_id": flow, "before": before, "after": after}
+
+
+def of_memory(changes: dict[tuple[str, str], tuple[Any, Any]]) -> list[Change]:
+    """Those that are changes."""
+    return [(flow, name, *both) for (flow, name), both in changes.items() if both[0] != both[1]]
