@@ -72,6 +72,22 @@ def run_suite(
     raise typer.Exit(run_tests([which, *context.args] if which else [], contained=containers))
 
 
+@app.command("apply", context_settings=PASS_ON)
+def apply_bots(context: typer.Context) -> None:
+    """Bring a project's bots to what the files of a folder say: what `switchhook-bots apply` does. `apply --help` for more."""
+    from botfiles.cli import main as bots_command
+
+    raise typer.Exit(bots_command(["apply", *context.args], "switchhook"))
+
+
+@app.command("export", context_settings=PASS_ON)
+def export_bots(context: typer.Context) -> None:
+    """Write a project's bots into the files of a folder: what `switchhook-bots export` does. `export --help` for more."""
+    from botfiles.cli import main as bots_command
+
+    raise typer.Exit(bots_command(["export", *context.args], "switchhook"))
+
+
 @app.command(context_settings=PASS_ON)
 def flow(context: typer.Context) -> None:
     """Check, test and simulate flow documents, with no server: what `switchhook-flow` does. `flow --help` for more."""
