@@ -7,7 +7,7 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from botfiles.api import ATTEMPTS, Api, Refused
+from botfiles.api import ATTEMPTS, Api, ApiRefusal
 from botfiles.errors import CannotGoOn
 
 OK = httpx.Response(201, json={"id": "1"}, headers={"etag": '"1"'})
@@ -61,6 +61,6 @@ async def test_a_refusal_names_the_fields() -> None:
     problem = {"detail": "Not so.", "errors": [{"pointer": "/url", "detail": "begin with https"}]}
     api, requests, _ = api_over(lambda request, number: httpx.Response(422, json=problem))
     async with api:
-        with pytest.raises(Refused, match=r"422 Not so.; /url: begin with https"):
+        with pytest.raises(ApiRefusal, match=r"422 Not so.; /url: begin with https"):
             await api.change("PATCH", "/v1/endpoints/1", {}, etag='"3"')
     assert requests[0].headers["if-match"] == '"3"'

@@ -18,7 +18,7 @@ LONGEST_WAIT = 30.0
 TIMEOUT = 30.0
 
 
-class Refused(Exception):
+class ApiRefusal(Exception):
     """The API refused one thing; the text is what it said."""
 
     def __init__(self, status: int, said: str) -> None:
@@ -63,7 +63,7 @@ class Api:
         await self._client.aclose()
 
     async def get(self, path: str, **query: str) -> Answer:
-        """Raises Refused, and CannotGoOn when nobody answers or the token is not good."""
+        """Raises ApiRefusal, and CannotGoOn when nobody answers or the token is not good."""
         return await self._call("GET", path, None, {}, query)
 
     async def post(self, path: str, body: Any = None, *, etag: str = "") -> Answer:
@@ -71,7 +71,7 @@ class Api:
         return await self._call("POST", path, body, {"idempotency-key": str(uuid4()), **_if_match(etag)}, {})
 
     async def change(self, method: str, path: str, body: Any = None, *, etag: str) -> Answer:
-        """PUT, PATCH or DELETE of what still has this ETag. As `get`; Refused 412 when it has another one."""
+        """PUT, PATCH or DELETE of what still has this ETag. As `get`; ApiRefusal 412 when it has another one."""
         return await self._call(method, path, body, _if_match(etag), {})
 
     async def items(self, path: str, **query: str) -> list[Any]:
@@ -119,7 +119,7 @@ def _read(answer: httpx.Response) -> Answer:
         raise CannotGoOn(f"the token was refused: {said}")
     if answer.status_code in AGAIN:
         raise CannotGoOn(f"the registry is not ready: {said}")
-    raise Refused(answer.status_code, said)
+    raise ApiRefusal(answer.status_code, said)
 
 
 def _said(answer: httpx.Response) -> str:

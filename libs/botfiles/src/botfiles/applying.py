@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from botfiles.api import Api, Refused
+from botfiles.api import Api, ApiRefusal
 from botfiles.kinds import API_CALL, BOT, ENDPOINT, FLOW, SEGMENT, TRIGGER, Content, Kind
 from botfiles.planning import Step
 from botfiles.project import Project, found_of
@@ -57,7 +57,7 @@ class Applying:
     async def _try(self, step: Step, work: Callable[[Step], Any], *, last: bool = True) -> bool:
         try:
             await work(step)
-        except Refused as refused:
+        except ApiRefusal as refused:
             if last:
                 self.refused += 1
                 why = STALE if refused.status == 412 else str(refused)
@@ -113,7 +113,7 @@ class Applying:
     def _id(self, kind: Kind, name: str) -> str:
         id = self._project.ids.get((kind.word, name))
         if id is None:
-            raise Refused(422, f"there is no {kind.word} {name!r}")
+            raise ApiRefusal(422, f"there is no {kind.word} {name!r}")
         return id
 
     async def _save_draft(self, step: Step, mine: Wanted) -> None:
@@ -144,11 +144,11 @@ class Applying:
         path = f"/v1/flows/{self._id(FLOW, mine.name)}"
         flow, draft = await self._api.get(path), await self._api.get(f"{path}/draft")
         if draft.body["document"] != mine.content:
-            raise Refused(412, STALE)
+            raise ApiRefusal(412, STALE)
         version = (await self._api.post(f"{path}/publish", etag=flow.etag)).body["version"]
         published = as_published((await self._api.get(f"{path}/versions/{version}")).body["document"])
         if published != mine.parts[PUBLISHED]:
-            raise Refused(412, STALE)
+            raise ApiRefusal(412, STALE)
         self._remembered.keep(mine, self._id(FLOW, mine.name), PUBLISHED, published)
         self._say(f"{'published':8} {mine.kind.word} {mine.name}: version {version}")
 

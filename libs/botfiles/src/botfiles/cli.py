@@ -16,7 +16,7 @@ from pathlib import Path
 
 import httpx
 
-from botfiles.api import Api, Refused
+from botfiles.api import Api, ApiRefusal
 from botfiles.applying import WRITES, Applying
 from botfiles.errors import CannotGoOn
 from botfiles.exporting import export
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None, name: str = "switchhook-bots") 
     given = _parser(name).parse_args(arguments)
     try:
         code: int = asyncio.run(given.run(given))
-    except (CannotGoOn, Refused) as error:
+    except (CannotGoOn, ApiRefusal) as error:
         for line in str(error).splitlines():
             print(f"{name}: {line}", file=sys.stderr)
         return UNUSABLE
@@ -96,7 +96,7 @@ async def _export(given: argparse.Namespace) -> int:
 async def apply(
     api: Api, folder: Path, *, dry_run: bool = False, yes: bool = False, overwrite: bool = False, prune: bool = False
 ) -> int:
-    """The exit code. Raises CannotGoOn, Refused."""
+    """The exit code. Raises CannotGoOn, ApiRefusal."""
     wanted = read_folder(folder)
     project = await read_project(api)
     remembered = read_remembered(folder, project.id)

@@ -15,7 +15,7 @@ from botfiles.things import DRAFT, PUBLISHED, Found, Wanted, as_published, shown
 
 
 async def export(api: Api, folder: Path, say: Callable[[str], None]) -> None:
-    """`say` prints a line. Raises CannotGoOn, Refused."""
+    """`say` prints a line. Raises CannotGoOn, ApiRefusal."""
     there = read_folder(folder, must_be=False)
     project = await read_project(api)
     remembered = read_remembered(folder, project.id)
