@@ -36,7 +36,9 @@ def talking(talk: Any, words: OptOut | None = OptOut(), **options: Any) -> Any: 
     return t
 
 
-@pytest.mark.parametrize("word", ["stop", " STOP ", "Unsubscribe", "cafe\u0301", "Du\u031b\u0300ng", "\uff53\uff54\uff4f\uff50"])
+@pytest.mark.parametrize(
+    "word", ["stop", " STOP ", "Unsubscribe", "cafe\u0301", "Du\u031b\u0300ng", "\uff53\uff54\uff4f\uff50"]
+)
 def test_a_word_unsubscribes_before_a_command_and_the_question_that_waits(talk: Any, word: str) -> None:
     t = talking(talk, OptOut(words=(*OptOut().words, "caf\u00e9", "d\u1eebng")))
     t.say("/go")

@@ -14,6 +14,7 @@ from flowlang.running import sessions
 from flowlang.running.parts import in_parts
 from flowlang.running.run import Run
 
+
 def took(run: Run) -> bool:
     """Whether the message was such a word, and is thereby answered. In a group nobody speaks for the others."""
     meant, rules = _meant(run), run.tools.opt_out
