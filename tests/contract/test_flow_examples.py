@@ -27,7 +27,7 @@ FLOWS = sorted(EXAMPLES.rglob("*.yaml"))
 SCENARIOS = sorted((EXAMPLES / "scenarios").glob("*.yaml"))
 KNOWN = KnownNames(
     flows=frozenset(["welcome", "node-return"]),
-    api_calls=frozenset(["seats-left", "shipping", "rates"]),
+    api_calls=frozenset(["seats-left", "shipping", "rates", "stock", "main"]),
     secrets={"crm": (), "payments": (), "shop": ()},
 )
 SHARED_NODE_FIELDS = {"type", "ports", "push_profile", "report"}

@@ -36,7 +36,7 @@ RULES = (
     "strict",
     "start-refused",
 )
-BUILT_BESIDE = {"ai", "event", "schedule"}
+BUILT_BESIDE = {"event", "schedule"}
 """Types that are being built: each leaves this list with its history."""
 RECORD = "record one: PYTHONPATH=tests .venv/bin/python -m histories.record NAME.yaml (docs/how-to/extend/node.md)"
 

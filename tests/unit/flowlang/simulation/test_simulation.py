@@ -192,3 +192,14 @@ def test_a_script_alone_is_played_too() -> None:
     case = Case.model_validate({"name": "it", "steps": [{"start": {}}]})
     one = to_the_end(play(flows_of(documents), "story", case.given, case.steps), run_code)
     assert texts(one) == ["Bye."]
+
+
+def test_a_language_model_is_shown_what_the_script_has_said() -> None:
+    ai = {"type": "ai", "model": "main", "system": "Be short.", "history": 3, "say": True}
+    answers = {"ask": {"body": {"text": "Yes."}}}
+    one = told({"ask": ai}, {"say": "/go"}, {"say": "/go now"}, given={"answers": answers})
+    asked = [effect for step in one.steps for effect in step.effects if effect["effect"] == "ask_model"]
+    assert [(line["role"], line["text"]) for line in asked[1]["messages"]] == [
+        ("system", "Be short."), ("user", "/go"), ("assistant", "Yes."), ("user", "/go now"),
+    ]  # fmt: skip
+    assert wrong(one) == []

@@ -152,7 +152,8 @@ class Expected(DocumentModel):
     webhooks: tuple[dict[str, Any], ...] | None = None
     """All webhooks: `title`, `url`, `format`, `node` and `contact`, of which the body is made."""
     calls: tuple[dict[str, Any], ...] | None = None
-    """All calls: `api` and `params`; of `http_request` its `kind`, `method`, `url`, `query`, `headers` and `body`."""
+    """All calls: `api` and `params`; of `http_request` its `kind`, `method`, `url`, `query`, `headers` and `body`; of `ai` each
+    question with its `model`, `messages` and `tools`, and the calls of tools."""
     effects: tuple[dict[str, Any], ...] = ()
     """Effects that are among all, as `flow simulate` shows them."""
     events: tuple[str, ...] = ()

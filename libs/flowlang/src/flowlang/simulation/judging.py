@@ -8,6 +8,9 @@ from typing import Any
 from flowlang.language.cases import Expected
 from flowlang.simulation.simulation import Played
 
+CALLS = ("call_api", "request_action", "ask_model")
+"""Effects that a case's `calls` are about."""
+
 
 def misses(expected: Expected, played: Sequence[Played]) -> Iterator[tuple[str, str]]:
     """(field, sentence) of each thing that these steps have not done; the last one's state counts."""
@@ -37,7 +40,7 @@ def misses(expected: Expected, played: Sequence[Played]) -> Iterator[tuple[str, 
     if expected.webhooks is not None:
         yield from _all_fit("webhooks", expected.webhooks, _of(effects, "post_webhook"))
     if expected.calls is not None:
-        yield from _all_fit("calls", expected.calls, [_call(one) for one in _of(effects, "call_api", "request_action")])
+        yield from _all_fit("calls", expected.calls, [_call(one) for one in _of(effects, *CALLS)])
     for wanted in expected.effects:
         if not any(_fits(wanted, effect) for effect in effects):
             yield "effects", f"there is no {wanted}"

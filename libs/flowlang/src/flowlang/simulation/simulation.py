@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from contracts.ids import derived_id
 from flowlang import clock
 from flowlang.language.cases import Answer, Command, Given, ScriptStep
-from flowlang.model import CancelTimer, Happening, RunCode, RunCommand, Session, StartTimer, Turn
+from flowlang.model import CancelTimer, Happening, ReadHistory, RunCode, RunCommand, Say, Session, StartTimer, Turn
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.interpreter import FROM_OUTSIDE
 from flowlang.running.interpreter import step as interpret
@@ -73,6 +73,9 @@ class Simulation:
         """Node -> the token of its last call. An answer may come late, or twice."""
         self._commands: deque[Command] = deque()
         self._payloads: dict[str, str] = {}
+        self._reads: deque[ReadHistory] = deque()
+        self._chat_log: list[tuple[str, dict[str, str]]] = []
+        """(event, `{role, text}`), as an `ai` node is shown them."""
         self._count = 0
 
     @property
@@ -159,6 +162,8 @@ class Simulation:
         while True:
             if self._commands:
                 yield from self._happen(played, "command", self._commands.popleft().model_dump())
+            elif self._reads:
+                yield from self._happen(played, "call_result", self._history(self._reads.popleft()))
             elif (given := self._given_answer()) is not None:
                 yield from self._happen(played, "call_result", given)
             elif (due := self._next_due(self._now)) is not None:
@@ -201,6 +206,16 @@ class Simulation:
         outcome = given.get("outcome") or ("ok" if status < 400 else "error")
         return {"body": None, "error": None, **given, "wait": wait.token, "status": status, "outcome": outcome}
 
+    def _history(self, read: ReadHistory) -> dict[str, Any]:
+        """As the engine answers it: the chat log up to the first reading, without the message that began the turn."""
+        self._answered.add(read.wait)
+        cut = read.cut or {"before": len(self._chat_log), "without": read.event}
+        said = [
+            line for event, line in self._chat_log[: cut["before"]] if (event, line["role"]) != (cut["without"], "user")
+        ]
+        found = {"messages": said[-read.limit :], "cut": cut}
+        return {"wait": read.wait, "outcome": "ok", "status": None, "body": found, "error": None}
+
     def _waiting_calls(self) -> list[_Wait]:
         conversation = self._conversation
         sessions: list[Session | None] = [conversation.session, *reversed(conversation.stack)]
@@ -218,12 +233,14 @@ class Simulation:
             raise CannotPlay(f"it makes more than {MOST_TURNS} turns: let less time pass")
         self._count += 1
         happening = Happening(derived_id("simulation", "event", self._count), kind, self._now, data)
+        if kind == "message" and data["text"]:
+            self._chat_log.append((happening.id, {"role": "user", "text": data["text"]}))
         turn = interpret(self._flows, self._conversation, self._contact, happening, self._tools)
         turn = yield from self._run_code(turn, happening)
         self._conversation, self._contact = turn.conversation, turn.contact
         played.turns.append(shown.turn(happening, turn))
         for effect in turn.effects:
-            self._note(effect)
+            self._note(effect, happening.id)
         self._calls.update((wait.node, wait.token) for wait in self._waiting_calls())
         self._payloads.update(shown_options(played.turns[-1]["effects"]))
 
@@ -241,13 +258,17 @@ class Simulation:
             turn = interpret(self._flows, turn.conversation, turn.contact, happened, self._tools)
         return turn
 
-    def _note(self, effect: Any) -> None:
+    def _note(self, effect: Any, event: str) -> None:
         if isinstance(effect, StartTimer):
             self._timers[effect.wait] = effect.due
         elif isinstance(effect, CancelTimer):
             self._timers.pop(effect.wait, None)
         elif isinstance(effect, RunCommand) and effect.person == {"contact_id": CONTACT}:
             self._commands.append(Command(command=effect.command, content=effect.content))
+        elif isinstance(effect, ReadHistory):
+            self._reads.append(effect)
+        elif isinstance(effect, Say) and effect.text:
+            self._chat_log.append((event, {"role": "assistant", "text": effect.text}))
 
 
 def shown_options(value: Any) -> dict[str, str]:
