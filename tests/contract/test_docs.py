@@ -15,6 +15,7 @@ from devstack.reference_docs import FOLDER, pages
 from flowlang.language.document import load, parse
 
 ROOT = Path(__file__).parents[2]
+PAGES = pages()
 DOCS = sorted(
     [
         ROOT / "README.md",
@@ -76,9 +77,9 @@ def shown_in(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("name", sorted(pages()))
+@pytest.mark.parametrize("name", sorted(PAGES))
 def test_generated_pages_are_those_of_the_code(name: str) -> None:
-    assert (FOLDER / name).read_text() == pages()[name], "run ./switchhook schemas and commit what it writes"
+    assert (FOLDER / name).read_text() == PAGES[name], "run ./switchhook schemas and commit what it writes"
 
 
 @pytest.mark.parametrize("page", DOCS, ids=shown_in)

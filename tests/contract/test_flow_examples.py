@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from devstack.field_tables import fields_of
+from devstack.reference_docs import FOLDER as REFERENCE
 from devstack.reference_flows import (
     EXAMPLES,
     all_cases,
@@ -62,6 +63,16 @@ def test_each_field_of_a_node_has_a_meaning_and_an_example(node: dict[str, Any])
 @pytest.mark.parametrize("trigger", trigger_kinds(), ids=lambda trigger: trigger["type"])
 def test_each_field_of_a_trigger_has_a_meaning_and_an_example(trigger: dict[str, Any]) -> None:
     _complete(trigger["schema"], SHARED_TRIGGER_FIELDS, examples_of_trigger(trigger["type"]))
+
+
+@pytest.mark.parametrize(("folder", "types"), [("nodes", node_types()), ("triggers", trigger_kinds())])
+def test_each_node_and_trigger_has_a_page_with_a_flow_in_which_it_stands(
+    folder: str, types: list[dict[str, Any]]
+) -> None:
+    named = sorted(each["type"] for each in types)
+    assert sorted(file.stem for file in (REFERENCE / folder).iterdir()) == named
+    found = examples_of_node if folder == "nodes" else examples_of_trigger
+    assert [name for name in named if not found(name)] == []
 
 
 def test_what_all_nodes_and_triggers_have_and_the_document_itself_have_them_too() -> None:

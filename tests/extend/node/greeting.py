@@ -28,7 +28,7 @@ def main() -> None:
         "problems": {name: check(raw) for name, raw in (("good", GOOD), ("bad", BAD), ("worse", WORSE))},
         "schema": document_schema(),
         "described": [one for one in node_types() if one["type"] == "greet"],
-        "page": pages()["flow-nodes.md"],
+        "page": pages()["nodes/greet.md"],
         "texts": dialogue.texts,
         "path": dialogue.path,
     }

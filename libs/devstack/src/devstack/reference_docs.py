@@ -44,15 +44,15 @@ def pages() -> dict[str, str]:
         "metrics.md": metrics(),
         "settings.md": settings(),
         "operator-commands.md": reference_commands.page(NOTE),
-        "flow-nodes.md": reference_flows.page(NOTE),
+        **reference_flows.pages(NOTE),
         "flow.schema.json": json.dumps(document_schema(), indent=1) + "\n",
     }
 
 
 def write() -> None:
     """Bring the committed pages up to date."""
-    FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
+        (FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
         (FOLDER / name).write_text(text)
 
 

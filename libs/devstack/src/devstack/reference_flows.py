@@ -7,6 +7,7 @@ is its example. A test holds them to the checker, and each field of our own type
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any
@@ -19,16 +20,18 @@ from flowlang.language.document import parse
 from flowlang.language.schema import document_schema, node_types, trigger_kinds
 
 EXAMPLES = ROOT / "examples"
+LINK = re.compile(r"\]\((?!https?:)")
+"""To another page: docstrings name it as it is found from docs/reference."""
 HEAD = ("field", "takes", "else", "meaning", "example")
 ABOUT = """
 A flow is a YAML or JSON document. [Merge tags and conditions](expressions.md) say what may stand in `{{ … }}` and in `if`.
-`POST /v1/flows/check` says what is wrong with a document, `GET /v1/node-types` has this page for programs, and
+`POST /v1/flows/check` says what is wrong with a document, `GET /v1/node-types` has these pages for programs, and
 [flow.schema.json](flow.schema.json) is the JSON Schema for editors. *Else*: what holds where a field is left out.
 """
-OF_EACH_NODE = "Each node has these fields beside its own:"
-OF_EACH_TRIGGER = (
-    "Who writes is taken by the first trigger that wants the message. Each trigger has these fields beside its own:"
+OF_EACH_NODE = (
+    "Each node has a page with its fields and a whole flow in which it stands. It has these fields beside its own:"
 )
+OF_EACH_TRIGGER = "Who writes is taken by the first trigger that wants the message. Each trigger has a page, and these fields beside its own:"
 
 OF_TESTS = (
     "`tests` is a list of cases, for [`switchhook flow test`](../how-to/test-a-flow.md). They are part of the draft and of no"
@@ -36,24 +39,40 @@ OF_TESTS = (
 )
 
 
-def page(note: str) -> str:
-    """docs/reference/flow-nodes.md. `note`: where it comes from."""
+def pages(note: str) -> dict[str, str]:
+    """File name -> text: flow-nodes.md, and a page for each node and each trigger. `note`: where it comes from."""
     nodes, triggers = node_types(), trigger_kinds()
-    document = document_schema()
-    shared = _shared(nodes)
-    shared_by_triggers = _shared(triggers)
+    return {
+        "flow-nodes.md": _overview(note, nodes, triggers),
+        **{f"nodes/{each['type']}.md": _node(note, each, _shared(nodes)) for each in nodes},
+        **{f"triggers/{each['type']}.md": _trigger(note, each, _shared(triggers)) for each in triggers},
+    }
+
+
+def _overview(note: str, nodes: Sequence[dict[str, Any]], triggers: Sequence[dict[str, Any]]) -> str:
     return "".join([
         f"# Flow documents\n{note}{ABOUT}\n## The document\n\n",
-        _rows(fields_of(document, leave_out=("nodes", "triggers", "tests")), [whole_example()]),
-        f"\n# Nodes\n\n{OF_EACH_NODE}\n\n",
-        _rows(_of_all(nodes, shared), _all_nodes()),
-        *(_node(each, shared) for each in nodes),
-        f"\n# Triggers\n\n{OF_EACH_TRIGGER}\n\n",
-        _rows(_of_all(triggers, shared_by_triggers), _all_triggers()),
-        *(_trigger(each, shared_by_triggers) for each in triggers),
-        f"\n# Test cases\n\n{OF_TESTS}\n\n",
+        _rows(fields_of(document_schema(), leave_out=("nodes", "triggers", "tests")), [whole_example()]),
+        f"\n## Nodes\n\n{_list('nodes', nodes)}\n{OF_EACH_NODE}\n\n",
+        _rows(_of_all(nodes, _shared(nodes)), _all_nodes()),
+        f"\n## Triggers\n\n{_list('triggers', triggers)}\n{OF_EACH_TRIGGER}\n\n",
+        _rows(_of_all(triggers, _shared(triggers)), _all_triggers()),
+        f"\n## Test cases\n\n{OF_TESTS}\n\n",
         _rows(fields_of(case_schema()), all_cases()),
     ])  # fmt: skip
+
+
+def _list(folder: str, types: Sequence[dict[str, Any]]) -> str:
+    rows = ((f"[`{each['type']}`]({folder}/{each['type']}.md)", _first_sentence(_about(each))) for each in types)
+    return table(("type", "what it does"), rows)
+
+
+def _first_sentence(text: str) -> str:
+    return text.partition(". ")[0].removesuffix(".") + "."
+
+
+def _about(one: dict[str, Any]) -> str:
+    return " ".join(one["description"].split())
 
 
 def _of_all(types: Sequence[dict[str, Any]], shared: set[str]) -> Iterator[Field]:
@@ -64,22 +83,32 @@ def _of_all(types: Sequence[dict[str, Any]], shared: set[str]) -> Iterator[Field
             yield field
 
 
-def _node(node: dict[str, Any], shared: set[str]) -> str:
+def _node(note: str, node: dict[str, Any], shared: set[str]) -> str:
     ports = ", ".join(f"`{port}`" for port in node["ports"]) or "none"
-    about = " ".join(node["description"].split()) + (" It waits." if node["waits"] else "") + f" Ports: {ports}."
-    return _section("nodes", node, shared, about, examples_of_node(node["type"]))
+    about = _about(node) + (" It waits." if node["waits"] else "") + f" Ports: {ports}."
+    return _page(note, "nodes", node, shared, about, examples_of_node(node["type"]))
 
 
-def _trigger(trigger: dict[str, Any], shared: set[str]) -> str:
-    return _section("triggers", trigger, shared, trigger["description"], examples_of_trigger(trigger["type"]))
+def _trigger(note: str, trigger: dict[str, Any], shared: set[str]) -> str:
+    return _page(note, "triggers", trigger, shared, _about(trigger), examples_of_trigger(trigger["type"]))
 
 
-def _section(folder: str, one: dict[str, Any], shared: set[str], about: str, examples: Sequence[Any]) -> str:
-    type, file = one["type"], EXAMPLES / folder / f"{one['type']}.yaml"
-    shown = f" In a flow: [{type}.yaml](../../examples/{folder}/{type}.yaml)." if file.exists() else ""
+def _page(note: str, folder: str, one: dict[str, Any], shared: set[str], about: str, examples: Sequence[Any]) -> str:
+    type, what = one["type"], folder.removesuffix("s")
     fields = list(fields_of(one["schema"], leave_out=shared))
-    own = f"\n{_rows(fields, examples)}" if fields else ""
-    return f"\n## `{type}`\n\n{about}{shown}\n{own}"
+    others = f"[the fields that each {what} has](flow-nodes.md#{folder})"
+    own = f"{_rows(fields, examples)}\nBeside these it has {others}.\n" if fields else f"It has {others}.\n"
+    told = LINK.sub("](../", f"{about}\n\n{own}")
+    return f"# The {what} `{type}`\n{note}\n{told}{_in_a_flow(folder, type)}"
+
+
+def _in_a_flow(folder: str, type: str) -> str:
+    """Its example as it stands; nothing for a type of another package."""
+    file = EXAMPLES / folder / f"{type}.yaml"
+    if not file.exists():
+        return ""
+    link = f"[examples/{folder}/{type}.yaml](../../../examples/{folder}/{type}.yaml)"
+    return f"\n## In a flow\n\n{link}:\n\n```yaml\n{file.read_text()}```\n"
 
 
 def _rows(fields: Iterable[Field], examples: Sequence[Any]) -> str:
