@@ -1,4 +1,4 @@
-"""The `switchhook-flow` command of who writes flows: check, test, simulate, with no server. `./switchhook flow` is the same.
+"""The `switchhook-flow` command of who writes flows: check, test, simulate, import, with no server. `./switchhook flow` is the same.
 
 Exit codes: 0, all is well; 1, an error was found or a case failed; 2, the command cannot be carried out.
 """
@@ -14,6 +14,8 @@ from pathlib import Path
 from flowtools import junit
 from flowtools.checking import problems_of
 from flowtools.files import CannotRead, FlowFile, read
+from flowtools.importing.exports import Refused
+from flowtools.importing.importer import BUILDERS, import_file
 from flowtools.simulating import BadScript, simulate, typed_lines
 from flowtools.testing import run_cases
 
@@ -27,14 +29,14 @@ def main(arguments: Sequence[str] | None = None, name: str = "switchhook-flow") 
     given = _parser(name).parse_args(arguments)
     try:
         code: int = given.run(given)
-    except (CannotRead, BadScript) as error:
+    except (CannotRead, BadScript, Refused) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return UNUSABLE
     return code
 
 
 def _parser(name: str) -> argparse.ArgumentParser:
-    about = "Check, test and simulate flow documents, with no server."
+    about = "Check, test, simulate and import flow documents, with no server."
     whole = argparse.ArgumentParser(prog=name, description=about, epilog=EXIT_CODES)
     verbs = whole.add_subparsers(required=True, metavar="VERB")
 
@@ -54,6 +56,16 @@ def _parser(name: str) -> argparse.ArgumentParser:
     )
     simulated.add_argument("--json", action="store_true", help="print all of each step: nodes, effects and state")
     simulated.set_defaults(run=_simulate)
+
+    imported = verbs.add_parser("import", help="make a flow of another builder's export", epilog=EXIT_CODES)
+    imported.add_argument(
+        "file", metavar="FILE", help="Typebot's JSON, or a flow.json in the folder of a Botpress 12 bot"
+    )
+    imported.add_argument("--from", dest="builder", required=True, choices=sorted(BUILDERS), help="what exported it")
+    imported.add_argument(
+        "--report", metavar="OUT", help="write there what was not taken over as it was, not to stderr"
+    )
+    imported.set_defaults(run=_import)
 
     for verb in (check, test, simulated):
         verb.add_argument("--beside", action="append", default=[], metavar="FILE", help=BESIDE)
@@ -94,6 +106,20 @@ def _simulate(given: argparse.Namespace) -> int:
     script = read(given.script) if given.script else None
     lines = None if script else typed_lines(sys.stdin)
     return WELL if asyncio.run(simulate(file, beside, script, lines, as_json=given.json)) else WRONG
+
+
+def _import(given: argparse.Namespace) -> int:
+    try:
+        imported = import_file(Path(given.file), given.builder)
+    except OSError as error:
+        raise CannotRead(f"{given.file}: {error.strerror}") from error
+    print(imported.text, end="")
+    lines = "".join(f"{finding.line()}\n" for finding in imported.findings)
+    if given.report:
+        _write(given.report, lines)
+    else:
+        print(lines, end="", file=sys.stderr)
+    return WRONG if imported.errors else WELL
 
 
 def _read_all(names: Sequence[str]) -> list[FlowFile]:
