@@ -33,6 +33,7 @@ class Finding:
     to_do: str
 
     def line(self) -> str:
+        """It as one line of the report."""
         where = f"block {printable(self.block)}" if self.block else "the flow"
         return f"{where}: {printable(self.what)}: {self.instead}; {self.to_do}"
 
@@ -75,6 +76,7 @@ class Draft:
         self.add(id, block, {"type": LEFT_OUT, "ports": {"next": following}})
 
     def report(self, block: str, what: str, instead: str, to_do: str) -> None:
+        """Note it, once."""
         found = Finding(block, what, instead, to_do)
         if found not in self.findings:
             self.findings.append(found)
@@ -190,6 +192,7 @@ def identifier(source: str, otherwise: str) -> str:
 
 
 def slug(source: str) -> str:
+    """A flow's slug that is like `source`."""
     return identifier(source, "flow").replace("_", "-").lower()
 
 
