@@ -49,6 +49,12 @@ GOOD: list[tuple[dict[str, Any], str, Any]] = [
     ({"type": "yes_no"}, "YES", True),
     ({"type": "yes_no"}, "2", False),
     ({"type": "yes_no", "yes": {"title": "Да", "synonyms": ["конечно"]}}, "Конечно", True),
+    ({"type": "time"}, "9pm", "21:00"),
+    ({"type": "time"}, "9:30pm", "21:30"),
+    ({"type": "email"}, "\u200eann@example.com\u2069", "ann@example.com"),
+    ({"type": "number"}, "\u200f12", 12),
+    ({"type": "yes_no"}, "yes\u200b", True),
+    ({"type": "text"}, "\U0001f3f4\U000e0067\U000e0062\U000e007f", "\U0001f3f4\U000e0067\U000e0062\U000e007f"),
 ]  # fmt: skip
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"type": "text", "mask": "AA-9999"}, "AB-123"),
@@ -79,6 +85,9 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"type": "time", "min": "09:00"}, "08:59"),
     ({"type": "location"}, "91, 0"),
     ({"type": "location"}, "here"),
+    ({"type": "location"}, "12"),
+    ({"type": "location"}, "13.13.2026"),
+    ({"type": "text"}, "\u200b\u2060"),
     ({"type": "file"}, "a text"),
     ({"type": "contact"}, "+4930901820"),
     ({"type": "yes_no"}, "perhaps"),

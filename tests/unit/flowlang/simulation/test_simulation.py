@@ -175,6 +175,32 @@ def test_a_step_that_cannot_be_says_why(step: dict[str, Any], sentence: str) -> 
     assert one.problems[0].message.startswith(sentence)
 
 
+def test_a_message_that_no_channel_has_says_so() -> None:
+    nodes = {"ask": {**ASK, "input": {"type": "location", "save_to": "user.where"}}}
+    huge = {"attachments": [{"type": "location", "latitude": 10**400, "longitude": 0}]}
+    one = told(nodes, {"say": "/go"}, {"message": huge})
+    assert [problem.message.partition(":")[0] for problem in one.problems] == ["a message needs other fields"]
+
+
+AI = {"type": "ai", "model": "main", "input": "Well?", "say": True}
+CODE = {"type": "code", "source": "1"}
+
+
+@pytest.mark.parametrize(
+    ("node", "answer"),
+    [(AI, {"body": "Hello."}), (AI, {"body": {"calls": [5]}}), (CODE, {"sent": 5}), (CODE, {"runs": [5]})],
+)
+def test_an_answer_of_another_shape_says_so(node: dict[str, Any], answer: dict[str, Any]) -> None:
+    one = told({"node": node}, {"say": "/go"}, given={"answers": {"node": answer}})
+    assert wrong(one) == [("/steps/0/say", "cannot-play")]
+    assert one.problems[0].message.startswith("an answer needs another shape: ")
+
+
+def test_an_answer_whose_status_is_null_is_a_good_one() -> None:
+    one = told(CALLS, {"say": "/go"}, given={"answers": {"call": {"status": None, "body": {"responses": ["Hi"]}}}})
+    assert (texts(one), wrong(one)) == (["Hi", "Bye."], [])
+
+
 @pytest.mark.parametrize("step", [{}, {"say": "a", "tap": "b"}, {"expect": {}}, {"wait": "soon"}])
 def test_a_step_is_one_thing(step: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):

@@ -12,6 +12,9 @@ from flowlang.building.compiler import Compiler
 from flowlang.building.fields import DocumentModel
 from flowlang.expressions.scopes import Scopes
 
+_MARKS = "\u00ad\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
+"""The soft hyphen, marks of direction, and what has no width; not the joiners, which belong to the sign before them."""
+_UNSEEN = _MARKS + "".join(filter(str.isspace, map(chr, range(0x3001))))
 LONGEST_WORD = 512
 """Characters of an answer that is compared with words of the author."""
 
@@ -77,11 +80,17 @@ class Input(DocumentModel):
 def text_of(message: dict[str, Any], most: int | None = None) -> str:
     """What the person wrote, without space around it. Raises Invalid without any, or when it has more than `most` characters."""
     text = message.get("text")
-    if not isinstance(text, str) or not (text := text.strip()):
+    if not isinstance(text, str) or not (text := shorn(text)):
         raise Invalid("a text is expected")
     if most is not None and len(text) > most:
         raise Invalid(f"at most {most} characters are expected")
     return text
+
+
+def shorn(text: str) -> str:
+    """Without the space around it, and without what is not seen there: marks of direction, which come along when a number or an
+    address is copied, and what has no width."""
+    return text.strip(_UNSEEN)
 
 
 def attachment_of(message: dict[str, Any], *types: str) -> dict[str, Any] | None:

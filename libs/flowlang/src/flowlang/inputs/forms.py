@@ -1,6 +1,6 @@
 """How dates and times are written: forms such as `DD.MM.YYYY` and `HH:mm`, made of fields and of what stands between them.
 
-A field before another one has all its digits; before anything else one digit is enough, where it has two.
+A field right before another field of digits has all its digits; before anything else one digit is enough, where it has two.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Form:
         if not names or len({*names}) < len(names) or not fields.issuperset(names):
             raise ValueError(f"a form has {', '.join(sorted(fields))}, each at most once, and what stands between them")
         for one, after in zip(found, [*found[1:], None], strict=True):
-            adjacent = after is not None and after.start() == one.end()
+            adjacent = after is not None and after.start() == one.end() and after[0] != "A"
             pattern += re.escape(source[at : one.start()]) + _field(one[0], adjacent=adjacent)
             at = one.end()
         self._pattern = re.compile(pattern + re.escape(source[at:]), re.IGNORECASE)

@@ -12,7 +12,7 @@ from flowlang.expressions.scopes import Scopes
 from flowlang.inputs.base import Answer, Free, Input, Invalid, Reader, attachment_of, text_of
 
 LONGEST = 64
-_WRITTEN = re.compile(r"([-+]?\d{1,3}(?:\.\d{1,15})?)[,;]? ?([-+]?\d{1,3}(?:\.\d{1,15})?)")
+_WRITTEN = re.compile(r"([-+]?\d{1,3}(?:\.\d{1,15})?)(?:[,;] ?| )([-+]?\d{1,3}(?:\.\d{1,15})?)")
 
 
 class LocationInput(Input):

@@ -147,7 +147,7 @@ class AiStep(Step):
             return self._with_history(run, data, exchange, result)
         if data["at"] == "model":
             return self._model_answered(run, data, exchange, result)
-        exchange.tool_answered(data["at"], result)
+        exchange.tool_answered(data["call"], result)
         return self._next(run, data, exchange)
 
     # Asking.
@@ -186,7 +186,9 @@ class AiStep(Step):
         ))  # fmt: skip
         return outcome
 
-    def _wait(self, run: StepContext, data: dict[str, Any], exchange: Exchange, at: str) -> tuple[str, Rest]:
+    def _wait(
+        self, run: StepContext, data: dict[str, Any], exchange: Exchange, at: Literal["history", "model", "tool"]
+    ) -> tuple[str, Rest]:
         wait = run.wait(
             "call", max(timedelta(seconds=1), _left(run, data)), {**data, "at": at, "exchange": exchange.as_dict()}
         )
@@ -219,7 +221,7 @@ class AiStep(Step):
         if call is None:
             return self._ask(run, data, exchange)
         exchange.trace["tool"] = call["name"]
-        token, outcome = self._wait(run, data, exchange, call["id"])
+        token, outcome = self._wait(run, {**data, "call": call["id"]}, exchange, "tool")
         run.emit(CallApi(call["name"], call["arguments"], token, goes_on=True))
         return outcome
 

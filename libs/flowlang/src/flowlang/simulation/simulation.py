@@ -21,7 +21,7 @@ MOST_TURNS = 1000
 """Of a simulation: a flow may go round through its delays for ever."""
 MOST_CODE_RUNS = 8
 """Code nodes in one turn, as in the engine."""
-_MISSHAPEN = (KeyError, TypeError, AttributeError, ValueError)
+_MISSHAPEN = (KeyError, TypeError, AttributeError, ValueError, OverflowError)
 """What the interpreter ends with where an event has not the fields of its kind: nobody checks those that a script makes up."""
 
 Plays = Generator[RunCode, dict[str, Any], "Played"]
@@ -96,20 +96,26 @@ class Simulation:
     def play(self, step: ScriptStep) -> Plays:
         """A step of the script. Raises CannotPlay."""
         played = Played(step.does)
-        if step.wait is not None:
-            until = clock.after(self._now, clock.duration(step.wait))
-            yield from self._let_pass(played, until)
-        else:
-            kind, data = self._event_of(step)
-            try:
-                yield from self._happen(played, kind, data)
-            except _MISSHAPEN as error:
-                if step.event is None:
-                    raise
-                raise CannotPlay(f"an event {kind!r} needs other `data`: {error!r}") from error
-            yield from self._settle(played)
+        try:
+            if step.wait is not None:
+                yield from self._let_pass(played, clock.after(self._now, clock.duration(step.wait)))
+            else:
+                yield from self._happen(played, *self._event_of(step))
+                yield from self._settle(played)
+        except _MISSHAPEN as error:
+            if (wrong := self._made_up(step)) is None:
+                raise
+            raise CannotPlay(f"{wrong}: {error!r}") from error
         played.after = self.state
         return played
+
+    def _made_up(self, step: ScriptStep) -> str | None:
+        """What the script may have given in a shape that no server has; None where it gave only texts."""
+        if step.event is not None:
+            return f"an event {step.event.kind!r} needs other `data`"
+        if step.message is not None:
+            return "a message needs other fields"
+        return "an answer needs another shape" if self._answers or step.answer is not None else None
 
     # --- what a step is
 
@@ -202,7 +208,7 @@ class Simulation:
     def _taken(self, wait: _Wait, answer: Answer) -> dict[str, Any]:
         self._answered.add(wait.token)
         given = answer.model_dump(exclude={"node"}, exclude_unset=True)
-        status = given.get("status", 200)
+        status = given.get("status") or 200
         outcome = given.get("outcome") or ("ok" if status < 400 else "error")
         return {"body": None, "error": None, **given, "wait": wait.token, "status": status, "outcome": outcome}
 
