@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
 import pytest
 
 
@@ -128,3 +129,25 @@ def test_two_quick_messages_are_two_turns(talk_of: Any, story: Any) -> None:
     t.say("two")
     assert t.conversation.version == 2
     assert first != t.turn.effects
+
+
+def test_long_titles_leave_room_for_the_rest_of_a_conversation(talk: Any) -> None:
+    """Past its limit a conversation would refuse each turn that adds to it."""
+    buttons = [{"id": f"b{place}", "title": "{{ memory.title }}{{ event.text }}"} for place in range(20)]
+    nodes = {
+        "go": {"type": "ask", "text": "?", "input": {"type": "text", "save_to": "memory.title"}, "ports": {"ok": "show"}},
+        "show": {"type": "say", "parts": [{"text": "Choose", "buttons": buttons}], "ports": {"next": "again", "error": "long"}},
+        "again": {"type": "ask", "text": "Well?", "input": {"type": "text"}, "ports": {"ok": "show"}},
+        "long": {"type": "say", "parts": [{"text": "{{ temp.error.type }}"}]},
+    }  # fmt: skip
+    t = talk(nodes)
+    t.say("/go")
+    t.say("x" * 150)
+    for place in range(4):
+        t.say(f"{place} {'y' * 100}")
+        assert t.waits_at == "again"
+        assert len(orjson.dumps(t.conversation.taps)) <= 16 * 1024
+    assert len(t.conversation.taps) > 1
+    kept = len(t.conversation.taps)
+    t.say("z" * 1000)
+    assert (t.texts, len(t.conversation.taps)) == (["buttons-too-large"], kept)

@@ -34,7 +34,7 @@ from flowlang.running.bot_flows import BotFlows
 from flowlang.running.copies import copy_conversation, copy_session
 from flowlang.running.membership import IN_SEGMENT, Membership
 from flowlang.running.memory import note, size_with
-from flowlang.running.payloads import payload_of, split_payload
+from flowlang.running.payloads import newest_taps, payload_of, split_payload
 from flowlang.running.person import Person
 from flowlang.running.reachability import why_not_written
 from flowlang.running.shown import Said, as_shown, in_words
@@ -47,7 +47,6 @@ MOST_EFFECTS = 64
 ROOM = 52
 ROOM_AFTER_ERROR = 56
 """What nodes may use of them, and `on_error` after they did; the rest is for the turn's own events and timers."""
-MOST_TAPS = 8
 
 
 class Run:
@@ -227,19 +226,19 @@ class Run:
         more: dict[str, Any] | None = None,
     ) -> None:
         """Send a message, or several where the channel shows less in one. `tap`: where its buttons lead, which the last
-        of them has. Raises NodeError when the person cannot be written to."""
+        of them has. Raises NodeError when the person cannot be written to, and for buttons that are too much to remember."""
         if not self.nobody and (refused := why_not_written(self.conversation, unasked=self.session.unasked)):
             raise NodeError(refused.type, refused.detail, refused.status)
         session, seq = self.session, self.conversation.next_seq
         suggested = [{"title": title} for title in session.quick_replies]
         until = clock.after(self.now, expires) if expires else None
+        taps = self._taps_with(seq, tap) if tap else self.conversation.taps
         said = Said(text, tuple(buttons or ()), (*(quick_replies or ()), *suggested), **(more or {}))
         for one in as_shown(said, self.tools.channel):
             self._send(one.effect(self.next_seq, expires=until))
         session.quick_replies = []
         session.said = in_words(said)
-        if tap:
-            self._remember_taps(seq, tap)
+        self.conversation.taps = taps
 
     def _send(self, message: Say) -> None:
         self.emit(message)
@@ -247,12 +246,10 @@ class Run:
 
     hand_to_agents = ownership.to_queue
 
-    def _remember_taps(self, seq: int, tap: dict[str, Any]) -> None:
+    def _taps_with(self, seq: int, tap: dict[str, Any]) -> dict[str, Any]:
         place = {"flow_id": self.graph.flow_id, "flow_version": self.graph.version, "node": self.node.id}
         taps = {**self.conversation.taps, str(seq): {**place, **tap}}
-        while len(taps) > MOST_TAPS:
-            del taps[next(iter(taps))]
-        self.conversation.taps = taps
+        return newest_taps(taps)
 
     def suggest(self, titles: tuple[str, ...]) -> None:
         """Show these quick replies with the next message."""
