@@ -7,6 +7,7 @@ other fields in the place of these on one type of channel.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
@@ -348,7 +349,18 @@ def _button(option: Option, titles: dict[str, str], run: StepContext) -> dict[st
 def _openable(url: str, option: Option, run: StepContext) -> str:
     if not url.startswith(OPENABLE) or any(ord(character) <= 32 for character in url):
         raise NodeError("button-url", f"the button {option.id!r} has no address that can be opened: {url[:100]!r}")
-    return run.redirect(url) if option.track else url
+    return run.redirect(_trackable(url, option)) if option.track else url
+
+
+def _trackable(url: str, option: Option) -> str:
+    """Our own link leads there, so it has to lead where it reads as leading. A generated URL has a longer path than `web_url` takes."""
+    try:
+        if url.startswith("http"):
+            web_url(re.split(r"(?<![:/])[/?#]", url, maxsplit=1)[0])
+    except ValueError as error:
+        detail = f"the button {option.id!r} cannot lead to {url[:100]!r}: {error}"
+        raise NodeError("button-url", detail) from error
+    return url
 
 
 def _fetchable(url: str) -> str:
