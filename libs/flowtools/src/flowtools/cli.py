@@ -14,7 +14,7 @@ from pathlib import Path
 from flowtools import junit
 from flowtools.checking import problems_of
 from flowtools.files import CannotRead, FlowFile, read
-from flowtools.importing.exports import Refused
+from flowtools.importing.exports import NotImported
 from flowtools.importing.importer import BUILDERS, import_file
 from flowtools.simulating import BadScript, simulate, typed_lines
 from flowtools.testing import run_cases
@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None, name: str = "switchhook-flow") 
     given = _parser(name).parse_args(arguments)
     try:
         code: int = given.run(given)
-    except (CannotRead, BadScript, Refused) as error:
+    except (CannotRead, BadScript, NotImported) as error:
         print(f"{name}: {error}", file=sys.stderr)
         return UNUSABLE
     return code

@@ -97,31 +97,6 @@ def test_the_address_of_a_button_is_encoded_and_can_be_tracked(talk: Any) -> Non
     assert t.turn.effects[1].buttons[0]["url"] == f"https://bot.example/redirect/{payload['jti']}"
 
 
-@pytest.mark.parametrize(
-    ("address", "leads"),
-    [
-        ("https://shop.example\\@evil.example/", False),
-        ("https://shop.example@evil.example/", False),
-        ("https://[::1", False),
-        ("https://shop.example/a@b?c=\\#d", True),
-        ("https://shop.example/" + "x" * 4000, True),
-        ("mailto:ann@example.com", True),
-    ],
-)
-def test_a_tracked_button_leads_where_it_reads_as_leading(talk: Any, address: str, leads: bool) -> None:
-    button = {"id": "go", "title": "Go", "url": "{{ event.text }}", "track": True}
-    nodes = {
-        "a": {"type": "ask", "text": "?", "input": {"type": "text"}, "ports": {"ok": "b"}},
-        "b": {"type": "say", "parts": [{"text": "x", "buttons": [button]}], "ports": {"error": "c"}},
-        "c": say("{{ temp.error.type }}"),
-    }
-    t = talk(nodes)
-    t.say("/go")
-    t.say(address)
-    assert t.texts == (["x"] if leads else ["button-url"])
-    assert {payload["url"] for _, payload in t.links} == ({address} if leads else set())
-
-
 @pytest.mark.parametrize("address", ["javascript:alert(1)", "", "//x", "https://x /y"])
 def test_a_button_that_opens_no_address_is_an_error_not_a_dead_button(talk: Any, address: str) -> None:
     button = {"id": "go", "title": "Go", "url": "{{ memory.url }}"}

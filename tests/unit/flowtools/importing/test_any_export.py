@@ -14,7 +14,7 @@ from flowlang.language.check import check
 from flowlang.language.yaml_text import LONGEST, parse
 from flowtools.cli import main
 from flowtools.importing import typebot_blocks
-from flowtools.importing.exports import LONGEST_EXPORT, Refused
+from flowtools.importing.exports import LONGEST_EXPORT, NotImported
 from flowtools.importing.importer import imported
 from support.exports import EXPORTS
 
@@ -58,7 +58,7 @@ def judged(export: Any, builder: str) -> None:
     """It is refused, or a document comes out whose errors are all in the report and whose text is read as it is."""
     try:
         found = imported(export, builder, {"content-elements/a.json": export}, "any.flow.json")
-    except Refused:
+    except NotImported:
         return
     errors = [problem for problem in check(found.document) if problem.severity == "error"]
     assert len(errors) == found.errors
@@ -92,13 +92,13 @@ def test_depth_circles_and_size_are_bounded() -> None:
     judged({"groups": [{"id": "g", "blocks": round_about}], "edges": [{"id": "e", "to": {"groupId": "g"}}]}, "typebot")
     many = [{"id": f"b{index}", "type": "Wait"} for index in range(600)]
     groups = [{"id": "g", "blocks": [{"type": "start", "outgoingEdgeId": "e"}]}, {"id": "h", "blocks": many}]
-    with pytest.raises(Refused, match="600 nodes"):
+    with pytest.raises(NotImported, match="600 nodes"):
         imported({"groups": groups, "edges": [{"id": "e", "to": {"groupId": "h"}}]}, "typebot", {}, "x.json")
-    with pytest.raises(Refused, match="2000 blocks"):
+    with pytest.raises(NotImported, match="2000 blocks"):
         imported({"groups": [{"id": "g", "blocks": many * 4}]}, "typebot", {}, "x.json")
     long = {"id": "b", "type": "text", "content": {"plainText": "x" * (LONGEST + 1)}}
     groups[1] = {"id": "h", "blocks": [long]}
-    with pytest.raises(Refused, match="characters"):
+    with pytest.raises(NotImported, match="characters"):
         imported({"groups": groups, "edges": [{"id": "e", "to": {"groupId": "h"}}]}, "typebot", {}, "x.json")
 
 

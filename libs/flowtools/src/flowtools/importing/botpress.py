@@ -13,7 +13,7 @@ import orjson
 
 from flowtools.importing.botpress_conditions import TRUE, condition, place_of
 from flowtools.importing.draft import LONGEST_TITLE, Draft, slug
-from flowtools.importing.exports import Refused, at, number, objects, text
+from flowtools.importing.exports import NotImported, at, number, objects, text
 from flowtools.importing.texts import template
 
 MOST_PARTS = 10
@@ -28,7 +28,7 @@ SKILLS = "skills that are not `choice` are not taken over: build it of nodes tha
 
 
 def imported(export: dict[str, Any], beside: Mapping[str, Any], name: str) -> tuple[dict[str, Any], Draft]:
-    """(flow document, what was reported). `beside`: the other files of the bot, parsed, by their path in its folder. Raises Refused."""
+    """(flow document, what was reported). `beside`: the other files of the bot, parsed, by their path in its folder. Raises NotImported."""
     flow = _Flow(export, beside, name)
     return flow.document(), flow.draft
 
@@ -37,7 +37,7 @@ class _Flow:
     def __init__(self, export: dict[str, Any], beside: Mapping[str, Any], name: str) -> None:
         self._nodes = [node for node in objects(export, "nodes") if text(node, "name")]
         if not self._nodes:
-            raise Refused("there are no nodes with a name in it: is it a flow.json of Botpress 12?")
+            raise NotImported("there are no nodes with a name in it: is it a flow.json of Botpress 12?")
         self.draft = Draft(name)
         self._export = export
         self._skills = {path: value for path, value in beside.items() if path.startswith("flows/")}
@@ -48,7 +48,7 @@ class _Flow:
             self._ids.setdefault(text(node, "name"), self.draft.new_id(text(node, "name")))
 
     def document(self) -> dict[str, Any]:
-        """The flow. Raises Refused."""
+        """The flow. Raises NotImported."""
         seen = set()
         for node in self._nodes:
             if text(node, "name") in seen:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flowlang.language.document import MOST_NODES, SCHEMA
-from flowtools.importing.exports import Refused
+from flowtools.importing.exports import NotImported
 
 MOST_VARIABLES = 200
 MOST_BLOCKS = 2000
@@ -60,7 +60,7 @@ class Draft:
     def new_id(self, hint: str) -> str:
         """An id that no node has yet, like `hint`."""
         if len(self._ids) >= MOST_BLOCKS:
-            raise Refused(f"an export has at most {MOST_BLOCKS} blocks: import it in parts")
+            raise NotImported(f"an export has at most {MOST_BLOCKS} blocks: import it in parts")
         return _unique(identifier(hint, "node"), self._ids)
 
     def add(self, id: str, block: str, node: dict[str, Any]) -> None:
@@ -85,7 +85,7 @@ class Draft:
         """Where a variable of the export is kept here."""
         if (scope, name) not in self._places:
             if len(self._places) >= MOST_VARIABLES:
-                raise Refused(f"a flow has at most {MOST_VARIABLES} variables: import it in parts")
+                raise NotImported(f"a flow has at most {MOST_VARIABLES} variables: import it in parts")
             taken = {place.partition(".")[2] for place in self._places.values()} | {"id", "tags", "flags"}
             taken |= {"last_message", "external_id"}
             self._places[scope, name] = f"{scope}.{_unique(identifier(name, 'value').lower(), taken)}"
@@ -96,7 +96,7 @@ class Draft:
         self._types[place] = type
 
     def document(self, start: str | None) -> dict[str, Any]:
-        """The flow. Raises Refused."""
+        """The flow. Raises NotImported."""
         start = self._beyond(start) or self.end
         if start == self.end:
             self.report("", "the start", "it leads nowhere, so the flow ends at once", "draw where it begins")
@@ -107,7 +107,7 @@ class Draft:
             self.report(block, "nothing leads to it", "left out", "nothing, or draw a way to it before you export")
         nodes = {id: node for id, node in nodes.items() if id in reached}
         if len(nodes) > MOST_NODES:
-            raise Refused(f"it makes {len(nodes)} nodes, and a flow has at most {MOST_NODES}: import it in parts")
+            raise NotImported(f"it makes {len(nodes)} nodes, and a flow has at most {MOST_NODES}: import it in parts")
         entry = {"id": "start", "type": "command", "value": "/start", "to": start}
         return {
             "schema": SCHEMA,

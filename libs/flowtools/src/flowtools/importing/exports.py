@@ -11,18 +11,18 @@ LONGEST_EXPORT = 4 * 1024 * 1024
 """Bytes of a file of an export."""
 
 
-class Refused(Exception):
+class NotImported(Exception):
     """Nothing can be made of it; the text says why."""
 
 
 def parsed(content: bytes, name: str) -> Any:
-    """The JSON of a file. Raises Refused."""
+    """The JSON of a file. Raises NotImported."""
     if len(content) > LONGEST_EXPORT:
-        raise Refused(f"{name}: an export has at most {LONGEST_EXPORT} bytes")
+        raise NotImported(f"{name}: an export has at most {LONGEST_EXPORT} bytes")
     try:
         return orjson.loads(content)
     except orjson.JSONDecodeError as error:
-        raise Refused(f"{name}: not JSON: {error}") from error
+        raise NotImported(f"{name}: not JSON: {error}") from error
 
 
 def at(value: Any, *path: str) -> Any:

@@ -12,7 +12,7 @@ from flowlang.language.yaml_text import LONGEST
 from flowlang.problems import Problem
 from flowtools.importing import botpress, typebot
 from flowtools.importing.draft import Draft, Finding
-from flowtools.importing.exports import LONGEST_EXPORT, Refused, parsed
+from flowtools.importing.exports import LONGEST_EXPORT, NotImported, parsed
 from flowtools.importing.writing import as_yaml
 
 MOST_FILES = 500
@@ -31,7 +31,7 @@ class Imported:
 
 
 def import_file(path: Path, builder: str) -> Imported:
-    """The flow of an export. Raises Refused, OSError."""
+    """The flow of an export. Raises NotImported, OSError."""
     export = parsed(_content(path), path.name)
     flows = next((folder for folder in path.resolve().parents if folder.name == "flows"), None)
     if builder != "botpress" or flows is None:
@@ -40,13 +40,13 @@ def import_file(path: Path, builder: str) -> Imported:
 
 
 def imported(export: Any, builder: str, beside: Mapping[str, Any], name: str) -> Imported:
-    """The flow of an export that is parsed. `beside`: the other files of its bot. Raises Refused."""
+    """The flow of an export that is parsed. `beside`: the other files of its bot. Raises NotImported."""
     if not isinstance(export, dict):
-        raise Refused(f"{name}: an export is a JSON object")
+        raise NotImported(f"{name}: an export is a JSON object")
     document, draft = BUILDERS[builder](export, beside, name)
     written = as_yaml(document)
     if len(written) > LONGEST:
-        raise Refused(
+        raise NotImported(
             f"{name}: it makes {len(written)} characters, and a flow has at most {LONGEST}: import it in parts"
         )
     errors = [_error(problem, draft) for problem in check(document) if problem.severity == "error"]
@@ -75,11 +75,11 @@ def _content(path: Path) -> bytes:
 
 
 def _beside(bot: Path) -> dict[str, Any]:
-    """The content and the skills of a bot, by their path in its folder. Raises Refused, OSError."""
+    """The content and the skills of a bot, by their path in its folder. Raises NotImported, OSError."""
     found: dict[str, Any] = {}
     for file in _files(bot):
         if len(found) == MOST_FILES:
-            raise Refused(f"{bot.name}: a bot has at most {MOST_FILES} files of content and skills")
+            raise NotImported(f"{bot.name}: a bot has at most {MOST_FILES} files of content and skills")
         found[file.relative_to(bot).as_posix()] = parsed(_content(file), file.name)
     return found
 

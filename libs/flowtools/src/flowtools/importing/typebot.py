@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from flowtools.importing.draft import LONGEST_TITLE, Draft
-from flowtools.importing.exports import Refused, objects, text
+from flowtools.importing.exports import NotImported, objects, text
 from flowtools.importing.texts import template
 from flowtools.importing.typebot_blocks import BUBBLES, BUILT, INPUTS, held, leave_out
 from flowtools.importing.typebot_flow import Unit
@@ -23,9 +23,9 @@ _COMMAND = re.compile(r"/?[^\s/@][^\s@]{0,60}")
 
 
 def imported(export: dict[str, Any]) -> tuple[dict[str, Any], Draft]:
-    """(flow document, what was reported). Raises Refused."""
+    """(flow document, what was reported). Raises NotImported."""
     if not any(True for group in objects(export, "groups") for _ in objects(group, "blocks")):
-        raise Refused("there are no groups with blocks in it: is it a flow that Typebot 2 or 3 exported?")
+        raise NotImported("there are no groups with blocks in it: is it a flow that Typebot 2 or 3 exported?")
     flow = _Flow(export)
     return flow.document(), flow.draft
 
@@ -50,7 +50,7 @@ class _Flow:
             self._read(group)
 
     def document(self) -> dict[str, Any]:
-        """The flow. Raises Refused."""
+        """The flow. Raises NotImported."""
         for unit in self._units:
             BUILT.get(unit.type, leave_out)(self, unit)
         for event in self._events:
