@@ -197,6 +197,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/flows/{id}/draft", "registry", "Show a flow's draft", "admin"),
     Route("POST", "/v1/flows/{id}/publish", "registry", "Publish a flow's draft as its next version", "admin"),
     Route("POST", "/v1/flows/{id}/rollback", "registry", "Publish an earlier version again", "admin"),
+    Route("GET", "/v1/flows/{id}/diff", "registry", "What differs between two of a flow's versions", "admin"),
     Route("GET", "/v1/flows/{id}/versions", "registry", "List a flow's versions", "admin"),
     Route("GET", "/v1/flows/{id}/versions/{version}", "registry", "Show a version with its document", "admin"),
     *crud("triggers", "a trigger"),

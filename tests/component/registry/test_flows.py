@@ -48,6 +48,12 @@ async def test_a_flow_is_saved_published_and_versioned(project: Project) -> None
     assert [(one["version"], one["published"]) for one in listed] == [(2, True), (1, False)]
     assert (await project.get(f"{path}/versions/1"))["document"]["name"] == "Greeting"
     await project.get(f"{path}/versions/3", expect=404)
+    found = await project.get(f"{path}/diff?from=1&to=2")
+    assert (found["from"], found["to"], found["nodes"]["changed"]) == (1, 2, [])
+    assert found["changes"] == [{"pointer": "#/name", "kind": "changed", "before": "Greeting", "after": "Second"}]
+    await project.get(f"{path}/diff?from=1&to=3", expect=404)
+    for wrong in ("from=1", "from=1&to=x"):
+        await project.get(f"{path}/diff?{wrong}", expect=422)
 
 
 async def test_test_cases_stay_with_the_draft_and_are_no_part_of_a_version(project: Project) -> None:

@@ -24,6 +24,12 @@ WORDS: dict[str, Word] = {
     ),
     "address": Word("Where the place is, in words", "Alexanderplatz 1"),
     "agent_id": Word("The agent who acts by it, by its id", ID),
+    "FlowDiff.from": Word("The number of one version", 1),
+    "FlowDiff.to": Word("The number of the other one", 2),
+    "FlowDiff.nodes": Word("Of the nodes, what differs"),
+    "FlowDiff.triggers": Word("Of the triggers, what differs"),
+    "FlowDiff.variables": Word("Of the variables, what differs"),
+    "FlowDiff.changes": Word("Each value that differs, in the order of the pointers"),
     "Agent.bots": Word("Whose conversations it sees, by the bots' ids; empty: those of all bots"),
     "allowed_cidrs": Word("The networks from which the token is taken, as CIDR; empty: from anywhere"),
     "allowed_origins": Word(

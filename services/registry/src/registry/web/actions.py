@@ -20,10 +20,12 @@ from registry.resources.flows import Check, Draft, Publish, Rollback
 from registry.resources.projects import RateLimits
 from registry.resources.tokens import Rotation
 from registry.store import postgres_trigger_requests
+from registry.values.flow_diff import difference
 from registry.web.api import Api, Handler
 from registry.web.crud import load_to_change, made_answer, shown_answer
 from registry.writing.answers import Answer
 from registry.writing.unit import Unit
+from servicekit.web.requests import invalid_query
 
 Result = Callable[[Unit], Awaitable[dict[str, Any]]]
 
@@ -182,11 +184,29 @@ def _flow_reads(api: Api) -> dict[str, Handler]:
         shown = flows.show_version(found, stored.entity.published)
         return JSONResponse(shown | {"document": found.entity.document})
 
+    async def diff(request: Request, id: str) -> Response:
+        numbers = _version_number(request, "from"), _version_number(request, "to")
+        async with api.reading(request) as unit:
+            stored = await unit.load(Flow, id)
+            before, after = [(await flows.version_of(unit, stored, number)).entity for number in numbers]
+        return JSONResponse(
+            dict(zip(("from", "to"), numbers, strict=True)) | difference(before.document, after.document)
+        )
+
     return {
+        "GET /v1/flows/{id}/diff": diff,
         "GET /v1/flows/{id}/draft": draft,
         "GET /v1/flows/{id}/versions": versions,
         "GET /v1/flows/{id}/versions/{version}": show_version,
     }
+
+
+def _version_number(request: Request, name: str) -> int:
+    """Raises ProblemError 422."""
+    given = request.query_params.get(name, "")
+    if not (given.isascii() and given.isdigit() and len(given) < 10):
+        raise invalid_query(name, "the number of a version.")
+    return int(given)
 
 
 def trigger_handlers(api: Api) -> dict[str, Handler]:

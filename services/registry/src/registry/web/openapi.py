@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from pydantic import BaseModel, create_model
+from pydantic import BaseModel, Field, create_model
 
 from registry.resources import agents, api_calls, endpoints, flows, project_topics, projects, tokens
 from registry.resources.kinds import RESOURCES
@@ -86,6 +86,41 @@ class VersionWithDocument(VersionShown):
     """A version never changes."""
 
     document: dict[str, Any]
+
+
+class NamesThatDiffer(BaseModel):
+    """Of nodes, triggers or variables, by their names."""
+
+    added: list[str]
+    """Those that only the later version has."""
+    removed: list[str]
+    """Those that only the earlier version has."""
+    changed: list[str]
+    """Those that both have, and not the same."""
+
+
+class FlowChange(BaseModel):
+    """One thing that differs."""
+
+    pointer: str
+    """A JSON pointer into the version `to`; of what was removed, into `from`."""
+    kind: Literal["added", "removed", "changed", "moved"]
+    """`moved`: triggers stand in another order."""
+    before: Any
+    """What it was; null: it was not there."""
+    after: Any
+    """What it is; null: it is not there any more."""
+
+
+class FlowDiff(BaseModel):
+    """What differs between two versions."""
+
+    from_: int = Field(alias="from")
+    to: int
+    nodes: NamesThatDiffer
+    triggers: NamesThatDiffer
+    variables: NamesThatDiffer
+    changes: list[FlowChange]
 
 
 class Versions(BaseModel):
@@ -260,6 +295,14 @@ ACTIONS: dict[str, Operation] = {
     ),
     "POST /v1/flows/{id}/rollback": Operation(
         {200: Said("Published again", Published)}, flows.Rollback, PROJECT, MATCH | KEY, PENDING
+    ),
+    "GET /v1/flows/{id}/diff": Operation(
+        {200: Said("What differs", FlowDiff)},
+        query={
+            "from": {"type": "integer", "description": "The number of one version"},
+            "to": {"type": "integer", "description": "The number of the other one"},
+        }
+        | PROJECT,
     ),
     "GET /v1/flows/{id}/versions": Operation({200: Said("The versions", Versions)}, query=PROJECT),
     "GET /v1/flows/{id}/versions/{version}": Operation({200: Said("The version", VersionWithDocument)}, query=PROJECT),
