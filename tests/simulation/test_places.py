@@ -26,9 +26,10 @@ NOT_RUN = (
     "/accept_restore.py",
     "/migrat",
     "/copies/",
+    "/batch/scheduling",
 )
 """Parts that take no part in a run: HTTP, logs, the registry's own reader, processes for programs, the operator's commands,
-copies for projects with topics of their own."""
+copies for projects with topics of their own, moments of schedules."""
 CLOCK = re.compile(r"\bdatetime\.(now|utcnow|today)\(|\bdate\.today\(")
 BY_NAME = re.compile(
     r"^from (time|random|os|uuid) import .*\b(monotonic|time|time_ns|perf_counter|random|urandom|uuid1)\b", re.M

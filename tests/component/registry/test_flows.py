@@ -272,7 +272,7 @@ async def test_the_last_twenty_versions_can_be_published_again(
 
 def _asking(url: str) -> dict[str, Any]:
     node = {"type": "http_request", "url": url, "auth": "secret.crm", "headers": {"X-Key": "secret.crm"}}
-    return FLOW | {"start": "r", "triggers": [], "nodes": {"r": node}}
+    return FLOW | {"start": "r", "triggers": [], "nodes": {"r": node, "end": {"type": "end"}}, "on_error": "end"}
 
 
 async def test_a_secret_goes_where_the_first_published_flow_that_names_it_sends_it(project: Project) -> None:
