@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import asyncpg
 import httpx
-import pytest
 
 from contracts.registry import Agent
-from support.data_api import KafkaOfWorld, data_api, token
-from support.engine_database import engine_pool
+from support.data_api import token
 from support.engine_world import PROJECT, EngineWorld
 
 ALL = "/v1/conversations"
 SOMEWHERE_ELSE = ("another-bot",)
-
-
-@pytest.fixture
-async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    async with engine_pool(module_database) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def http(world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[httpx.AsyncClient]:
-    async with data_api(world, pool, KafkaOfWorld(world)) as client:
-        yield client
 
 
 def an_agent(world: EngineWorld, id: str, bots: tuple[str, ...] = ()) -> dict[str, str]:

@@ -2,40 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Any
-
-import asyncpg
-import httpx
 import pytest
 
 from flow_engine.batch import broadcasting
-from support.broadcasts import Sender, bot_of, outcomes
-from support.data_api import KafkaOfWorld, data_api
-from support.engine_database import engine_pool
-from support.engine_world import EngineWorld
-
-
-@pytest.fixture(autouse=True)
-def without_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broadcasting, "LONGEST_PAUSE", 0.0)
-
-
-@pytest.fixture
-async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    async with engine_pool(module_database) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def http(world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[httpx.AsyncClient]:
-    async with data_api(world, pool, KafkaOfWorld(world)) as client:
-        yield client
-
-
-@pytest.fixture
-async def sender(world: EngineWorld, pool: Any, http: httpx.AsyncClient) -> Sender:
-    return Sender(world, pool, http, bot_of(world))
+from support.broadcasts import Sender, outcomes
 
 
 async def test_the_rate_is_kept_evenly_and_nothing_is_made_up_for(sender: Sender) -> None:

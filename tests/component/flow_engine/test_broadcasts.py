@@ -4,43 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
-import asyncpg
-import httpx
 import pytest
 
 from contracts.registry import Bot, Segment
 from flow_engine.batch import broadcasting, reading_ahead
 from flow_engine.errors import StaleConversation
-from support.broadcasts import Sender, bot_of, outcomes
-from support.data_api import KafkaOfWorld, data_api
-from support.engine_database import engine_pool
-from support.engine_world import PROJECT, EngineWorld, flow
-
-
-@pytest.fixture(autouse=True)
-def without_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broadcasting, "LONGEST_PAUSE", 0.0)
-
-
-@pytest.fixture
-async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    async with engine_pool(module_database) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def http(world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[httpx.AsyncClient]:
-    async with data_api(world, pool, KafkaOfWorld(world)) as client:
-        yield client
-
-
-@pytest.fixture
-async def sender(world: EngineWorld, pool: Any, http: httpx.AsyncClient) -> Sender:
-    return Sender(world, pool, http, bot_of(world))
+from support.broadcasts import Sender, outcomes
+from support.engine_world import PROJECT, flow
 
 
 async def test_everybody_is_told_once_and_counted(sender: Sender) -> None:

@@ -3,42 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 
-import asyncpg
-import httpx
-import pytest
-
-from flow_engine.batch import broadcasting
 from flow_engine.store import broadcast_walk
 from flow_engine.store.broadcast_walk import Step
-from support.broadcasts import Sender, bot_of, outcomes
-from support.data_api import KafkaOfWorld, data_api
-from support.engine_database import engine_pool
-from support.engine_world import EngineWorld
+from support.broadcasts import Sender, outcomes
 from support.waiting import eventually
-
-
-@pytest.fixture(autouse=True)
-def without_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broadcasting, "LONGEST_PAUSE", 0.0)
-
-
-@pytest.fixture
-async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    async with engine_pool(module_database) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def http(world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[httpx.AsyncClient]:
-    async with data_api(world, pool, KafkaOfWorld(world)) as client:
-        yield client
-
-
-@pytest.fixture
-async def sender(world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record], http: httpx.AsyncClient) -> Sender:
-    return Sender(world, pool, http, bot_of(world))
 
 
 async def test_who_is_erased_is_not_told_and_leaves_a_number(sender: Sender) -> None:

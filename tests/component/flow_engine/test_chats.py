@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -12,24 +11,11 @@ import pytest
 from contracts.registry import Agent, Bot, Channel
 from flow_engine.store import chats
 from flow_engine.store.inbox import FIRST
-from support.data_api import KafkaOfWorld, data_api, token
-from support.engine_database import engine_pool
+from support.data_api import token
 from support.engine_world import BOT, PROJECT, TELEGRAM, WEB, EngineWorld
 
 Headers = dict[str, str]
 CHATS = "/v1/conversations/chats"
-
-
-@pytest.fixture
-async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    async with engine_pool(module_database) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def http(world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[httpx.AsyncClient]:
-    async with data_api(world, pool, KafkaOfWorld(world)) as client:
-        yield client
 
 
 @pytest.fixture

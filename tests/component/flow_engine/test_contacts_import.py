@@ -17,18 +17,11 @@ from flow_engine.web import importing
 from servicekit.kafka.records import Outgoing
 from servicekit.web.requests import ClientGone
 from support.data_api import KafkaOfWorld, data_api, token
-from support.engine_database import engine_pool
 from support.engine_world import BOT, EngineWorld
 from support.waiting import eventually
 
 PATH = "/v1/contacts/import"
 KEY = {"idempotency-key": "file-1"}
-
-
-@pytest.fixture
-async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    async with engine_pool(module_database) as pool:
-        yield pool
 
 
 @pytest.fixture

@@ -18,16 +18,9 @@ from contracts.registry import Bot, OptOut
 from flow_engine.store import chat_log, contact_lists
 from flow_engine.store.contact_lists import Filter
 from support.data_api import KafkaOfWorld, data_api, token
-from support.engine_database import engine_pool
 from support.engine_world import BOT, PROJECT, TELEGRAM, EngineWorld
 
 OTHER_BOT = "bot-of-another-project"
-
-
-@pytest.fixture
-async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    async with engine_pool(module_database) as pool:
-        yield pool
 
 
 @pytest.fixture

@@ -13,16 +13,9 @@ import pytest
 
 from contracts.registry import Bot
 from support.data_api import KafkaOfWorld, data_api, token
-from support.engine_database import engine_pool
 from support.engine_world import BOT, PROJECT, EngineWorld
 
 ANNA = {"name": "Anna", "email": "anna@example.com", "variables": {"points": 3}, "tags": ["vip"], "flags": ["paid"]}
-
-
-@pytest.fixture
-async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    async with engine_pool(module_database) as pool:
-        yield pool
 
 
 @pytest.fixture

@@ -26,17 +26,11 @@ from flow_engine.store.port import Name
 from servicekit.kafka.records import Outgoing
 from support.conversation_store_suite import conversation, work_of
 from support.data_api import KafkaOfWorld, data_api, token
-from support.engine_database import LINK_KEY, PSEUDONYMS, engine_pool
+from support.engine_database import LINK_KEY, PSEUDONYMS
 from support.engine_world import BOT, EngineWorld
 from support.tables_of_people import holding, of_people
 
 GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "erase-a-person.md"
-
-
-@pytest.fixture
-async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    async with engine_pool(module_database) as pool:
-        yield pool
 
 
 @pytest.fixture

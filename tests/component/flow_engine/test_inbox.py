@@ -19,26 +19,13 @@ from flow_engine.store import inbox
 from flow_engine.web import inbox_stream
 from flow_engine.web.inbox import shown
 from servicekit.web.problems import ProblemError
-from support.data_api import KafkaOfWorld, data_api, token
-from support.engine_database import engine_pool
+from support.data_api import token
 from support.engine_live_chat_suite import DESK
 from support.engine_world import BOT, PROJECT, TELEGRAM, WEB, EngineWorld, flow, flow_version
 
 Headers = dict[str, str]
 ALL = "/v1/conversations"
 GUIDE = Path(__file__).parents[3] / "docs/how-to/live-chat.md"
-
-
-@pytest.fixture
-async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    async with engine_pool(module_database) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def http(world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[httpx.AsyncClient]:
-    async with data_api(world, pool, KafkaOfWorld(world)) as client:
-        yield client
 
 
 def an_agent(world: EngineWorld, name: str, *, bots: tuple[str, ...] = (), project: str = PROJECT) -> Headers:

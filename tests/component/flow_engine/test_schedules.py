@@ -3,44 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 
 from contracts.cloudevents import rfc3339
 from contracts.registry import Flow, Schedule, Segment
-from flow_engine.batch import broadcasting, scheduling
+from flow_engine.batch import scheduling
 from flow_engine.batch.scheduling import Scheduling
 from flow_engine.store import schedules
 from servicekit.failpoints import failpoint
 from support.broadcasts import NEWS, Sender, bot_of, outcomes
-from support.data_api import KafkaOfWorld, data_api
-from support.engine_database import engine_pool
 from support.engine_world import PROJECT, EngineWorld, flow_version
 
 TRIGGER = {"id": "often", "type": "schedule", "cron": "* * * * *", "to": "tell"}
 """What is in the flow; when it is due, the registry says with the flow."""
-
-
-@pytest.fixture(autouse=True)
-def without_rests(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(broadcasting, "LONGEST_PAUSE", 0.0)
-
-
-@pytest.fixture
-async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    async with engine_pool(module_database) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def http(world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[httpx.AsyncClient]:
-    async with data_api(world, pool, KafkaOfWorld(world)) as client:
-        yield client
 
 
 class Scheduled(Sender):
@@ -77,7 +56,7 @@ class Scheduled(Sender):
 
 
 @pytest.fixture
-async def sender(world: EngineWorld, pool: Any, http: httpx.AsyncClient) -> Scheduled:
+def sender(world: EngineWorld, pool: Any, http: httpx.AsyncClient, without_rests: None) -> Scheduled:
     return Scheduled(world, pool, http, bot_of(world))
 
 

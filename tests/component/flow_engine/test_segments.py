@@ -17,7 +17,6 @@ from flow_engine.segments import members, walker
 from flow_engine.segments.members import Segments, evaluated, read_filter
 from flow_engine.store import contact_lists
 from support.data_api import KafkaOfWorld, data_api, token
-from support.engine_database import engine_pool
 from support.engine_world import BOT, PROJECT, EngineWorld, flow, flow_version
 from support.workers_in_memory import WorkersInMemory
 
@@ -30,12 +29,6 @@ WALKED = Segment(
 REACHED = Segment(
     id="segment-4", project_id=PROJECT, name="reached", filter='contact.channels.exists(c, c.state == "active")'
 )
-
-
-@pytest.fixture
-async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    async with engine_pool(module_database) as pool:
-        yield pool
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,24 +13,11 @@ import pytest
 
 from contracts.registry import Agent
 from flow_engine.state.ids import conversation_id
-from support.data_api import KafkaOfWorld, data_api, token
-from support.engine_database import engine_pool
+from support.data_api import token
 from support.engine_world import BOT, FLOW, PROJECT, WEB, EngineWorld
 from support.tables_of_people import holding
 
 GUIDE = Path(__file__).parents[3] / "docs/how-to/trace.md"
-
-
-@pytest.fixture
-async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    async with engine_pool(module_database) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def http(world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[httpx.AsyncClient]:
-    async with data_api(world, pool, KafkaOfWorld(world)) as client:
-        yield client
 
 
 @pytest.fixture
