@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from contracts.actions import CallApi
 from contracts.registry import ApiCall
-from dispatcher.model.catalogue import Catalogue
-from dispatcher.model.delivery import Delivery, DeliveryKind, Limits, Result, SendContext
+from dispatcher.model.delivery import Delivery, DeliveryKind, Result, SendContext
 from dispatcher.requests import Reading, Request
 from dispatcher.results import reports
 from dispatcher.sending import api_calls
@@ -15,10 +14,6 @@ from servicekit.kafka.records import Outgoing
 
 def _target(action: CallApi) -> str:
     return action.api_call_id
-
-
-def _limits(target: str, catalogue: Catalogue) -> Limits:
-    return api_calls.LIMITS
 
 
 def _request(delivery: Delivery, context: SendContext) -> Request:
@@ -38,12 +33,6 @@ def _repeatable(delivery: Delivery, context: SendContext) -> bool:
     return _entity(delivery, context).idempotent
 
 
-def _own_delays(delivery: Delivery, context: SendContext) -> tuple[int, ...] | None:
-    """A test call is made once: who tests it wants to see what the first attempt came to."""
-    action: CallApi = delivery.content()
-    return () if action.reply_to is not None else None
-
-
 def _report(result: Result, now: str) -> list[Outgoing]:
     """The answer goes back to the conversation, or to who tests it."""
     action: CallApi = result.delivery.content()
@@ -57,13 +46,13 @@ KIND = DeliveryKind(
     action=CallApi,
     prefix="api",
     target=_target,
-    limits=_limits,
+    limits=api_calls.limits,
     expires=api_calls.expires,
     schedule=api_calls.SCHEDULE,
     request=_request,
     read=_read,
     repeatable=_repeatable,
-    own_delays=_own_delays,
+    own_delays=api_calls.own_delays,
     answered=True,
     report=_report,
     not_replayable=api_calls.NOBODY_WAITS,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from contracts.actions import HttpRequest
-from dispatcher.model.catalogue import Catalogue
-from dispatcher.model.delivery import Delivery, DeliveryKind, Limits, Result, SendContext
+from dispatcher.model.delivery import Delivery, DeliveryKind, Result, SendContext
 from dispatcher.requests import Reading, Request
 from dispatcher.results import reports
 from dispatcher.sending import api_calls, http_requests
@@ -16,10 +15,6 @@ from servicekit.kafka.records import Outgoing
 def _target(action: HttpRequest) -> str:
     """The project's own view of a host, apart from the webhooks to it: these may be many, and nobody waits for them."""
     return f"{action.project_id}/{host_of(action.url)}"
-
-
-def _limits(target: str, catalogue: Catalogue) -> Limits:
-    return api_calls.LIMITS
 
 
 def _request(delivery: Delivery, context: SendContext) -> Request:
@@ -45,7 +40,7 @@ KIND = DeliveryKind(
     action=HttpRequest,
     prefix="request",
     target=_target,
-    limits=_limits,
+    limits=api_calls.limits,
     expires=api_calls.expires,
     schedule=api_calls.SCHEDULE,
     request=_request,

@@ -6,8 +6,7 @@ import time
 from datetime import datetime, timedelta
 
 from contracts.actions import AskModel
-from dispatcher.model.catalogue import Catalogue
-from dispatcher.model.delivery import Delivery, DeliveryKind, Limits, Result, SendContext
+from dispatcher.model.delivery import Delivery, DeliveryKind, Result, SendContext
 from dispatcher.model.retry_schedule import Schedule
 from dispatcher.requests import Reading, Request, without
 from dispatcher.results import reports
@@ -18,10 +17,6 @@ from servicekit.kafka.records import Outgoing
 
 def _target(action: AskModel) -> str:
     return action.api_call_id
-
-
-def _limits(target: str, catalogue: Catalogue) -> Limits:
-    return api_calls.LIMITS
 
 
 def _expires(action: AskModel, now: datetime) -> datetime:
@@ -40,12 +35,6 @@ def _read(delivery: Delivery, request: Request, answer: Answer, context: SendCon
     return reading
 
 
-def _own_delays(delivery: Delivery, context: SendContext) -> tuple[int, ...] | None:
-    """A test is made once, as that of any API call."""
-    action: AskModel = delivery.content()
-    return () if action.reply_to is not None else None
-
-
 def _report(result: Result, now: str) -> list[Outgoing]:
     action: AskModel = result.delivery.content()
     if action.reply_to is not None:
@@ -58,13 +47,13 @@ KIND = DeliveryKind(
     action=AskModel,
     prefix="model",
     target=_target,
-    limits=_limits,
+    limits=api_calls.limits,
     expires=_expires,
     schedule=Schedule((1, 2, 4, 8), repeat_last=True, jitter=0.2),
     request=_request,
     body_of=models.shown_body,
     read=_read,
-    own_delays=_own_delays,
+    own_delays=api_calls.own_delays,
     answered=True,
     report=_report,
     not_replayable=api_calls.NOBODY_WAITS,

@@ -8,10 +8,10 @@ from urllib.parse import quote_plus, urlencode, urlsplit, urlunsplit
 
 import orjson
 
-from contracts.actions import ActionBase, CallApi
+from contracts.actions import ActionBase, AskModel, CallApi
 from contracts.registry import HIDDEN, ApiCall
 from dispatcher.model.catalogue import Catalogue
-from dispatcher.model.delivery import Delivery, Limits
+from dispatcher.model.delivery import Delivery, Limits, SendContext
 from dispatcher.model.retry_schedule import Schedule
 from dispatcher.requests import Reading, Request, checked_headers, checked_url, merged, shown_headers
 from servicekit.web.problems import ProblemError
@@ -22,7 +22,7 @@ ANSWER_LIMIT = 64 * 1024
 CALL_SECONDS = 30.0
 """The whole life of what somebody waits for."""
 SCHEDULE = Schedule((0.5, 1, 2, 4, 8), repeat_last=True)
-LIMITS = Limits(32)
+_LIMITS = Limits(32)
 USUAL_HEADERS = {"Accept": "application/json", "User-Agent": "Switchhook/1"}
 _HIDDEN_ENCODED = quote_plus(HIDDEN)
 NOBODY_WAITS = "Whoever asked for it no longer waits."
@@ -32,6 +32,17 @@ NOBODY_WAITS = "Whoever asked for it no longer waits."
 def expires(action: ActionBase, now: datetime) -> datetime:
     """When a call is given up. Its time begins when it is taken over: after an outage old calls come with old times."""
     return now + timedelta(seconds=CALL_SECONDS)
+
+
+def limits(target: str, catalogue: Catalogue) -> Limits:
+    """How many calls of one target are made at once."""
+    return _LIMITS
+
+
+def own_delays(delivery: Delivery, context: SendContext) -> tuple[int, ...] | None:
+    """A test is made once: who tests a call wants to see what the first attempt came to."""
+    action: CallApi | AskModel = delivery.content()
+    return () if action.reply_to is not None else None
 
 
 def request(delivery: Delivery, catalogue: Catalogue) -> Request:
@@ -114,8 +125,13 @@ def authorised(call: ApiCall, request: Request, catalogue: Catalogue) -> Request
     shown = {**request.shown_headers, "Authorization": HIDDEN}
     return Request(
         request.method, request.url, headers, request.body, request.timeout, request.shown_url, shown,
-        request.shown_body, secrets=(value, value.partition(" ")[2] or value, *request.secrets),
+        request.shown_body, secrets=(*secret_forms(value), *request.secrets),
     )  # fmt: skip
+
+
+def secret_forms(value: str) -> tuple[str, str]:
+    """What is looked for in an answer: the whole value, and what stands behind the word before it (`Bearer`)."""
+    return value, value.partition(" ")[2] or value
 
 
 def _items(value: Any) -> list[Any]:

@@ -23,11 +23,12 @@ def request(delivery: Delivery, catalogue: Catalogue) -> Request:
     url = checked_url(api_calls.with_query(action.url, action.query))
     usual = api_calls.USUAL_HEADERS | ({"Content-Type": CONTENT_TYPES[action.encoding]} if action.encoding else {})
     headers = merged(usual, checked_headers(action.headers), api_calls.own_headers(delivery))
+    body = _body(action)
     values = {name: catalogue.secret(delivery.project_id, secret, url) for name, secret in action.secrets.items()}
     return Request(
-        action.method, url, merged(headers, checked_headers(values)), _body(action), float(action.timeout_seconds), url,
-        merged(shown_headers(headers), dict.fromkeys(values, HIDDEN)), _body(action) or b"",
-        secrets=tuple(form for value in values.values() for form in (value, value.partition(" ")[2] or value)),
+        action.method, url, merged(headers, checked_headers(values)), body, float(action.timeout_seconds), url,
+        merged(shown_headers(headers), dict.fromkeys(values, HIDDEN)), body or b"",
+        secrets=tuple(form for value in values.values() for form in api_calls.secret_forms(value)),
     )  # fmt: skip
 
 
