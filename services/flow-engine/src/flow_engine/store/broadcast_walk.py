@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from flow_engine.state.broadcasts import Place, QuietHours, quiet_hours
+from flow_engine.store.contact_lists import CONVERSATIONS
 from flow_engine.store.recipients import COUNT, WALK
 from servicekit.columns import Columns
 from servicekit.loop.batches import Connection
@@ -138,14 +139,6 @@ SELECT waiting.contact AS id, {_PERSON} FROM (
 ) waiting LEFT JOIN contact c ON c.id = waiting.contact
 """
 _BY_ID = f"SELECT c.id, {_PERSON} FROM contact c WHERE c.id = ANY ($2::uuid[])"
-_PLACES = """
-SELECT owner, key, last_user_at, state
-  FROM (SELECT id AS owner, id FROM unnest($1::uuid[]) id
-         UNION ALL SELECT merged_into, id FROM contact WHERE merged_into = ANY ($1)) theirs
-  JOIN LATERAL (SELECT key, last_user_at, state FROM conversation WHERE contact_id = theirs.id
-                 ORDER BY last_user_at DESC NULLS LAST, key LIMIT $2) c ON true
- ORDER BY last_user_at DESC NULLS LAST, key
-"""
 _ADVANCE = """
 WITH running AS (SELECT FROM broadcast WHERE id = $1 AND state = 'running' FOR SHARE)
 UPDATE broadcast_walk SET last = $3, walked = $4, paced_at = greatest(paced_at, now() - make_interval(secs => $6))
@@ -259,7 +252,7 @@ async def by_id(connection: Connection, walk: Walk, ids: Sequence[str]) -> list[
 
 async def _persons(connection: Connection, rows: Sequence[Any]) -> list[Person]:
     places: dict[Any, list[Place]] = {row["id"]: [] for row in rows}
-    for row in await connection.fetch(_PLACES, list(places), MOST_PLACES) if places else ():
+    for row in await connection.fetch(CONVERSATIONS, list(places), MOST_PLACES) if places else ():
         state = _states.decode(row["state"])
         places[row["owner"]].append(
             Place(row["key"], state.reachable, state.opted_out, state.chat, row["last_user_at"])

@@ -61,7 +61,7 @@ _ONE = f"""
 SELECT {_COLUMNS} FROM contact asked JOIN contact c ON c.id = coalesce(asked.merged_into, asked.id) WHERE asked.id = $1
 """
 _LOWER = "SELECT array_agg(left(lower(word COLLATE pg_c_utf8), 256)) FROM unnest($1::text[]) word"
-_CHANNELS = """
+CONVERSATIONS = """
 SELECT owner, key, last_user_at, state
   FROM (SELECT id AS owner, id FROM unnest($1::uuid[]) id
          UNION ALL SELECT merged_into, id FROM contact WHERE merged_into = ANY ($1)) theirs
@@ -69,6 +69,7 @@ SELECT owner, key, last_user_at, state
                  ORDER BY last_user_at DESC NULLS LAST, key LIMIT $2) c ON true
  ORDER BY last_user_at DESC NULLS LAST, key
 """
+"""Of contacts and of who was merged into them: at most $2 of each, the last used first."""
 FIRST, LAST = "00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
@@ -225,7 +226,7 @@ async def find(connection: Connection, contact_id: str) -> Listed | None:
 
 async def _with_channels(connection: Connection, rows: Sequence[Any]) -> list[Listed]:
     theirs: dict[Any, list[ChannelOf]] = {row["id"]: [] for row in rows}
-    for row in await connection.fetch(_CHANNELS, list(theirs), MOST_CHANNELS) if theirs else ():
+    for row in await connection.fetch(CONVERSATIONS, list(theirs), MOST_CHANNELS) if theirs else ():
         if len(theirs[row["owner"]]) < MOST_CHANNELS:
             theirs[row["owner"]].append(_channel(row))
     return [
