@@ -60,7 +60,7 @@ def _in_parts(said: Said, limit: TextLimit | None) -> Iterator[Said]:
     *before, last = [said.text] if said.media else in_parts(said.text, limit)  # A caption has its own limit.
     for text in before:
         yield Said(text, degraded=said.degraded)
-    yield replace(said, text=last)
+    yield said if last == said.text else replace(said, text=last)
 
 
 def _media(said: Said, shows: frozenset[str] | None, limit: TextLimit | None) -> Iterator[Said]:
