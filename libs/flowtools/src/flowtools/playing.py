@@ -7,11 +7,10 @@ from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 from channels.discovery import installed
-from contracts.ids import derived_id
 from flowlang.model import RunCode
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.parts import TextLimit
-from flowlang.simulation.stage import Surroundings, flows_of, link
+from flowlang.simulation.stage import Surroundings, flows_of, links_of
 from flowtools.files import FlowFile
 from flowtools.sandbox import Sandbox
 
@@ -54,14 +53,7 @@ class CodeRunner:
         """The data of its `code_result`."""
         if self._sandbox is None:
             self._sandbox = await self._stack.enter_async_context(Sandbox(1, seconds=SECONDS_OF_CODE))
-        made = 0
-
-        def make_url(asked: dict[str, Any]) -> str:
-            nonlocal made
-            made += 1
-            return link("command", {**asked, "jti": derived_id("link", code.wait, made)})
-
-        return await self._sandbox.run(code, make_url)
+        return await self._sandbox.run(code, links_of(code))
 
     async def to_the_end(self, play: Generator[RunCode, dict[str, Any], Result]) -> Result:
         """What it comes to."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from contracts.ids import derived_id
@@ -13,7 +14,7 @@ from contracts.registry import FlowVersion, OptOut
 from flowlang.graph import Graph
 from flowlang.language.cases import Given
 from flowlang.language.compile import compile_flow
-from flowlang.model import Contact, Conversation, Tools
+from flowlang.model import Contact, Conversation, RunCode, Tools
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.parts import TextLimit
 from flowlang.segments.kept import KeptFilters
@@ -100,6 +101,12 @@ def tools(given: Given, around: Surroundings) -> Tools:
 def link(kind: str, payload: dict[str, Any]) -> str:
     """A URL in place of a signed one: it opens nothing."""
     return f"{LINKS}/{kind}/{payload['jti']}"
+
+
+def links_of(code: RunCode) -> Callable[[dict[str, Any]], str]:
+    """What makes the generated URLs that a run of code asks for, each with an id of its own."""
+    numbers = count(1)
+    return lambda asked: link("command", {**asked, "jti": derived_id("link", code.wait, next(numbers))})
 
 
 def conversation_of(given: Given) -> Conversation:

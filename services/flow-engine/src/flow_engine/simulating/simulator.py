@@ -6,10 +6,9 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import Any
 
-from contracts.ids import derived_id
 from flow_engine.simulating.worker import MOST_ANSWERED, Simulate, TooMuch, Unsound
 from flowlang.model import RunCode
-from flowlang.simulation.stage import link
+from flowlang.simulation.stage import links_of
 from flowtools.sandbox import Sandbox
 from servicekit.shares import Shares
 from servicekit.web.problems import ProblemError, unavailable
@@ -83,14 +82,7 @@ class Simulator:
         async with self._starting:
             if self._sandbox is None:
                 self._sandbox = await self._stack.enter_async_context(Sandbox(1))
-        made = 0
-
-        def make_url(asked: dict[str, Any]) -> str:
-            nonlocal made
-            made += 1
-            return link("command", {**asked, "jti": derived_id("link", code.wait, made)})
-
-        return await self._sandbox.run(code, make_url)
+        return await self._sandbox.run(code, links_of(code))
 
 
 def _later(detail: str) -> ProblemError:
