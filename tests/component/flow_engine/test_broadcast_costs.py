@@ -13,14 +13,14 @@ from flow_engine.state.broadcasts import RecipientChange
 from flow_engine.store import broadcast_walk as walks
 from flow_engine.store import recipients
 from flow_engine.store.broadcast_walk import Step
-from flow_engine.store.contact_lists import LAST
+from flow_engine.store.contact_lists import CONVERSATIONS, LAST
 from support.engine_database import engine_pool
 
 PEOPLE, REACHED, AT_ONCE = 20_000, 5_000, 20
-CONTACTS = """
+MAKE_CONTACTS = """
 INSERT INTO contact (id, project_id, bot_id) SELECT gen_random_uuid(), 'p', 'bot-' || i % 2 FROM generate_series(1, $1::int) i
 """
-CONVERSATIONS = """
+MAKE_CONVERSATIONS = """
 INSERT INTO conversation (id, key, contact_id, version, state, seen)
 SELECT gen_random_uuid(), 'b/c/' || id, id, 1, '{}', '' FROM contact
 """
@@ -39,8 +39,8 @@ SELECT $1, id, CASE WHEN row_number() OVER () <= $3 THEN 'sending' ELSE 'started
 async def test_a_step_reads_what_it_takes_along(module_database: str) -> None:
     id = str(uuid4())
     async with engine_pool(module_database) as pool, pool.acquire() as connection:
-        await connection.execute(CONTACTS, PEOPLE)
-        await connection.execute(CONVERSATIONS)
+        await connection.execute(MAKE_CONTACTS, PEOPLE)
+        await connection.execute(MAKE_CONVERSATIONS)
         await connection.execute("ANALYZE contact, conversation")
         await connection.execute(BROADCAST, id)
         await connection.execute(WALK, id)
@@ -52,7 +52,7 @@ async def test_a_step_reads_what_it_takes_along(module_database: str) -> None:
         statements: dict[str, tuple[Any, ...]] = {
             walks._PAGE: (id, "bot-1", LAST, AT_ONCE),
             walks._DUE: (id, AT_ONCE),
-            walks._PLACES: (some, walks.MOST_PLACES),
+            CONVERSATIONS: (some, walks.MOST_PLACES),
             walks._MINE: ("me", AT_ONCE),
             recipients._READ: ([id] * len(some), some),
             walks._NOTE: (id, *walks.STEPS.arrays(steps)),
