@@ -50,6 +50,8 @@ class Stream:
 
     def __init__(self) -> None:
         self.body, self.changed, self.gone, self.ended = b"", asyncio.Event(), asyncio.Event(), False
+        self.room = 10**9
+        """Bytes that it reads; whoever sends more waits."""
 
     async def open(self, app: Any, path: str, headers: dict[str, str]) -> None:
         """Request it; returns when it is over."""
@@ -74,6 +76,8 @@ class Stream:
         return {"type": "http.disconnect"}
 
     async def send(self, message: dict[str, Any]) -> None:
+        if len(self.body) > self.room:
+            await asyncio.Event().wait()
         self.body += message.get("body", b"")
         self.ended = message["type"] == "http.response.body" and not message.get("more_body", False)
         self.changed.set()

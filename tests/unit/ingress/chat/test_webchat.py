@@ -291,6 +291,20 @@ async def test_listeners_of_a_project_leave_room_and_who_only_looks_is_none(chat
     assert chat.rig.ingress.attachments.listeners._shares.used == 0
 
 
+@pytest.mark.parametrize("room", [-1, 0], ids=["nothing", "the beginning"])
+async def test_a_stream_that_is_not_read_gives_its_place_back(chat, monkeypatch, room):
+    monkeypatch.setattr(listening, "STREAM_SECONDS", 0.05)
+    monkeypatch.setattr(listening, "END_SECONDS", 0.05)
+    monkeypatch.setattr(listening, "HEARTBEAT_SECONDS", 0.01)
+    path, _, bearer = await opened(chat)
+    chat.log = said(1)
+    stream = Stream()
+    stream.room = room
+    async with asyncio.timeout(5):
+        await stream.open(chat.rig.ingress.app, f"{path}/events", bearer)
+    assert (stream.ended, chat.rig.ingress.attachments.listeners._shares.used) == (False, 0)
+
+
 async def test_a_stream_ends_at_the_heartbeat_after_its_session(chat, monkeypatch):
     monkeypatch.setattr(listening, "HEARTBEAT_SECONDS", 0.01)
     path, key, bearer = await opened(chat)

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from flow_engine.store import inbox
 from flow_engine.store.inbox import Asked, Found
@@ -57,26 +58,20 @@ class Streams:
                 f"{MOST_STREAMS} streams may be open at once, those of one project as many as are left. Come again.",
                 headers={"Retry-After": "5"},
             )  # fmt: skip
-        return StreamingResponse(
-            self._told(project_id, Watch(pool, asked, show), ask_again), media_type=MEDIA_TYPE, headers=_HEADERS
-        )
+        return _Stream(self._told(Watch(pool, asked, show), ask_again), self._shares, project_id)
 
-    async def _told(self, project_id: str, watch: Watch, ask_again: AskAgain) -> AsyncIterator[bytes]:
-        self._shares.take(project_id)
-        try:
-            until, heard = time.monotonic() + STREAM_SECONDS, time.monotonic()
-            yield b": attached\n\n"
-            while time.monotonic() < until and not self._closing.is_set():
-                if chunk := await watch.changes():
-                    yield chunk
-                if time.monotonic() - heard >= HEARTBEAT_SECONDS:
-                    if not await _may_hear(ask_again):
-                        return  # The client comes again, and hears why not.
-                    heard = time.monotonic()
-                    yield b": beat\n\n"
-                await self._pause()
-        finally:
-            self._shares.give(project_id)
+    async def _told(self, watch: Watch, ask_again: AskAgain) -> AsyncIterator[bytes]:
+        until, heard = time.monotonic() + STREAM_SECONDS, time.monotonic()
+        yield b": attached\n\n"
+        while time.monotonic() < until and not self._closing.is_set():
+            if chunk := await watch.changes():
+                yield chunk
+            if time.monotonic() - heard >= HEARTBEAT_SECONDS:
+                if not await _may_hear(ask_again):
+                    return  # The client comes again, and hears why not.
+                heard = time.monotonic()
+                yield b": beat\n\n"
+            await self._pause()
 
     async def _pause(self) -> None:
         try:
@@ -84,6 +79,24 @@ class Streams:
                 await self._closing.wait()
         except TimeoutError:
             return
+
+
+class _Stream(StreamingResponse):
+    """Has its place as long as it is answered. A client that reads nothing keeps who sends waiting, so it ends all the same."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], shares: Shares, project_id: str) -> None:
+        super().__init__(chunks, media_type=MEDIA_TYPE, headers=_HEADERS)
+        self._shares, self._project_id = shares, project_id
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._shares.take(self._project_id)
+        try:
+            async with asyncio.timeout(STREAM_SECONDS + HEARTBEAT_SECONDS):
+                await super().__call__(scope, receive, send)
+        except TimeoutError:
+            return  # An answer without its end: the connection is closed.
+        finally:
+            self._shares.give(self._project_id)
 
 
 async def _may_hear(ask_again: AskAgain) -> bool:

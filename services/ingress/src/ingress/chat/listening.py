@@ -20,6 +20,8 @@ HEARTBEAT_SECONDS = 15.0
 """A comment at least this often, so that proxies keep the stream and a dead client is noticed."""
 STREAM_SECONDS = 3_600.0
 """A stream ends then, and its client comes again with Last-Event-ID: load spreads over new replicas."""
+END_SECONDS = 1.0
+"""So long a client may take to make room for the end of its stream; then the connection ends without it."""
 NO_STORE = (b"cache-control", b"no-store")
 STREAM_HEADERS: Headers = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -92,13 +94,11 @@ class _Stream:
 
     def __init__(self, request: Request, attachments: Attachments, spot: Spot, after: int, ask_again: AskAgain) -> None:
         self._request, self._attachments, self._spot, self._after = request, attachments, spot, after
-        self._ask_again = ask_again
+        self._ask_again, self._began = ask_again, False
 
     async def run(self, first: list[ChatMessage]) -> None:
-        headers = [*STREAM_HEADERS, *self._request.always]
-        await self._request.send({"type": "http.response.start", "status": 200, "headers": headers})
-        await self._write(b": attached\n\n", first)
-        telling = asyncio.create_task(self._tell())
+        """Return when it is over. All that is sent is bounded in time: a client that reads nothing keeps who sends waiting."""
+        telling = asyncio.create_task(self._tell(first))
         gone = asyncio.create_task(self._gone())
         try:
             await asyncio.wait({telling, gone}, return_when=asyncio.FIRST_COMPLETED, timeout=STREAM_SECONDS)
@@ -106,10 +106,16 @@ class _Stream:
             for task in (telling, gone):
                 task.cancel()
             await asyncio.gather(telling, gone, return_exceptions=True)
-        with contextlib.suppress(OSError):
-            await self._request.send({"type": "http.response.body", "body": b""})
+        if self._began:
+            with contextlib.suppress(OSError, TimeoutError):
+                async with asyncio.timeout(END_SECONDS):
+                    await self._request.send({"type": "http.response.body", "body": b""})
 
-    async def _tell(self) -> None:
+    async def _tell(self, first: list[ChatMessage]) -> None:
+        headers = [*STREAM_HEADERS, *self._request.always]
+        await self._request.send({"type": "http.response.start", "status": 200, "headers": headers})
+        self._began = True
+        await self._write(b": attached\n\n", first)
         while not self._attachments.closing:
             try:
                 messages = await self._attachments.after(self._spot, self._after, HEARTBEAT_SECONDS)
