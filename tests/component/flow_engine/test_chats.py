@@ -65,6 +65,27 @@ async def test_pages_have_each_once(world: EngineWorld, http: httpx.AsyncClient,
     assert sorted(found) == peers
 
 
+async def test_only_groups_or_only_people_are_listed_however_far_they_lie_apart(
+    world: EngineWorld, http: httpx.AsyncClient, admin: Headers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chats, "CANDIDATES", 3)
+    kinds = {f"{number}": "group" if number % 4 == 0 else "private" for number in range(9)}
+    for peer, kind in kinds.items():
+        await world.say("hello?", peer, channel=TELEGRAM, chat=kind)
+    for wanted in ("group", "private"):
+        found: list[Any] = []
+        query: dict[str, Any] = {"limit": 2, "type": wanted}
+        while True:
+            page = await listed(http, admin, **query)
+            assert len(page["items"]) <= 2
+            found += page["items"]
+            if page["next"] is None:
+                break
+            query["cursor"] = page["next"]
+        assert {one["type"] for one in found} == {wanted}
+        assert sorted(one["peer_id"] for one in found) == [peer for peer, kind in kinds.items() if kind == wanted]
+
+
 async def test_agents_see_the_chats_of_their_bots_and_other_projects_none(
     world: EngineWorld, http: httpx.AsyncClient
 ) -> None:
@@ -86,7 +107,13 @@ async def test_agents_see_the_chats_of_their_bots_and_other_projects_none(
 
 @pytest.mark.parametrize(
     ("query", "status"),
-    [("", 422), ("channel=none", 404), (f"channel={WEB}&cursor=x", 422), (f"channel={WEB}&limit=0", 422)],
+    [
+        ("", 422),
+        ("channel=none", 404),
+        (f"channel={WEB}&cursor=x", 422),
+        (f"channel={WEB}&limit=0", 422),
+        (f"channel={WEB}&type=channel", 422),
+    ],
 )
 async def test_a_wrong_query_is_told(http: httpx.AsyncClient, admin: Headers, query: str, status: int) -> None:
     assert (await http.get(f"{CHATS}?{query}", headers=admin)).status_code == status

@@ -9,6 +9,9 @@ from flow_engine.store.inbox import FIRST
 from flowlang.model import Conversation
 from servicekit.loop.batches import Connection
 
+CANDIDATES = 500
+"""How many chats one page looks at where only those of a type are asked for: no index knows it, so a page may hold fewer
+than were asked for, or none, and go on."""
 PAGE = """
 SELECT c.id, c.key, c.state, c.version, s.profile ->> 'name' AS title
   FROM (SELECT id, key, state, version, contact_id FROM conversation
@@ -27,13 +30,28 @@ class Chat(NamedTuple):
     title: str | None
 
 
-async def page(connection: Connection, bot_id: str, channel_id: str, after: str | None, limit: int) -> list[Chat]:
-    """At most `limit`, from the one behind `after`."""
-    return [
+class ChatPage(NamedTuple):
+    """`next`: the id that the following page begins behind; None: there is none."""
+
+    items: list[Chat]
+    next: str | None
+
+
+async def page(
+    connection: Connection, bot_id: str, channel_id: str, type: str | None, after: str | None, limit: int
+) -> ChatPage:
+    """At most `limit`, from the one behind `after`; of a `type`, private or group, or of both."""
+    most = max(CANDIDATES, limit) if type else limit
+    rows = await connection.fetch(PAGE, bot_id, channel_id, after or FIRST, most + 1)
+    seen = [
         Chat(
             str(row["id"]),
             stored_state.decode(row["state"], key=row["key"], contact_id="", version=row["version"]),
             row["title"],
         )
-        for row in await connection.fetch(PAGE, bot_id, channel_id, after or FIRST, limit)
+        for row in rows[:most]
     ]
+    fitting = [one for one in seen if type in (None, one.conversation.chat)]
+    shown = fitting[:limit]
+    last = shown[-1] if len(fitting) > limit else seen[-1] if len(rows) > most else None
+    return ChatPage(shown, last.id if last else None)

@@ -14,12 +14,13 @@ from flow_engine.store.chats import Chat
 from flow_engine.web import inbox
 from flowlang.running.reachability import why_not_begun
 from servicekit.web.auth import Caller
-from servicekit.web.pagination import NO_CURSOR, decode_cursor, page, page_limit
+from servicekit.web.pagination import NO_CURSOR, decode_cursor, encode_cursor, page_limit
 from servicekit.web.problems import not_found
 from servicekit.web.requests import invalid_query
 from servicekit.web.routes import Handler
 
 LIST = "GET /v1/conversations/chats"
+TYPES = ("private", "group")
 
 
 class Deps(inbox.Deps, Protocol):
@@ -36,11 +37,13 @@ def handlers(deps: Deps) -> dict[str, Handler]:
     async def list_chats(request: Request, caller: Caller) -> Response:
         query = request.query_params
         channel, limit = channel_of(query.get("channel"), caller, deps), page_limit(query.get("limit"))
-        after = _place(query.get("cursor"))
+        type, after = query.get("type"), _place(query.get("cursor"))
+        if type not in (None, *TYPES):
+            raise invalid_query("type", "private or group.")
         async with deps.pool.acquire() as connection:
-            found = await chats.page(connection, channel.bot_id, channel.id, after, limit + 1)
-        listed, following = page(found, limit, lambda one: (one.id,))
-        return JSONResponse({"items": [shown(one) for one in listed], "next": following})
+            found = await chats.page(connection, channel.bot_id, channel.id, type, after, limit)
+        following = encode_cursor(found.next) if found.next else None
+        return JSONResponse({"items": [shown(one) for one in found.items], "next": following})
 
     return {LIST: list_chats}
 

@@ -16,6 +16,10 @@ FILTERS: dict[str, Schema] = {
     "channel": {**TEXT, "description": "Only those on this channel, by its id"},
     "q": {**TEXT, "description": "Only those with people of whose name or identifiers words begin so"},
 }
+CHATS_OF: dict[str, Schema] = {
+    "channel": {**TEXT, "description": "Which channel's, by its id"},
+    "type": {**TEXT, "enum": list(chats.TYPES), "description": "Only people, or only groups; left out: both"},
+}
 _CHANGED = Said("The conversation as it is now", models.Conversation)
 _TAKEN = "409 `already-taken` names the agent who has it; of two at once the conversation's partition decides."
 OPERATIONS: dict[str, Operation] = {
@@ -29,8 +33,9 @@ OPERATIONS: dict[str, Operation] = {
     ),
     chats.LIST: Operation(
         {200: Said("The chats", models.Chats)},
-        query=PAGE | {"channel": {**TEXT, "description": "Which channel's, by its id"}} | PROJECT,
-        text="People and groups, in an order that stays. Whom a channel never heard of is not there.",
+        query=PAGE | CHATS_OF | PROJECT,
+        text="People and groups, in an order that stays. Whom a channel never heard of is not there. With `type` a page may hold fewer than"
+        " were asked for, or none, and go on: `next` says so.",
     ),
     inbox.SHOW: Operation({200: Said("The conversation", models.Conversation)}, query=PROJECT),
     inbox.MESSAGES: Operation({200: Said("What was said", models.Messages)}, query=PAGE | PROJECT),
