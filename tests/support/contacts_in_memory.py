@@ -119,6 +119,7 @@ def _patched(contact: Contact, patch: dict[str, Any]) -> Contact:
         _without(contact.variables | patch.get("variables", {}), patch.get("variables_cleared", [])),
         _members(contact.tags, patch, "tags"),
         _members(contact.flags, patch, "flags"),
+        contact.webhook_titles,
     )
 
 

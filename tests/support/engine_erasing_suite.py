@@ -10,7 +10,7 @@ import orjson
 from contracts import actions
 from contracts.ids import derived_id
 from flow_engine.store.port import Name
-from support.engine_own_contacts_suite import REPLY, make, write
+from support.engine_own_contacts_suite import NOTHING_KNOWN, REPLY, make, write
 from support.engine_world import BOT, PROJECT, TELEGRAM, EngineWorld
 
 BEFORE, AFTER = "2026-11-21T00:01:30.000Z", "2026-11-21T00:02:00.000Z"
@@ -86,7 +86,7 @@ class ErasingSuite:
         findings = [orjson.loads(one.value or b"")["data"] for one in world.written["switchhook.findings.v1"]]
         assert [one["event_ids"] for one in findings] == [[], [said]]
         (event,) = world.events("contact.erased")
-        assert event["contact"] == {"id": id, "variables": {}, "tags": [], "flags": []}
+        assert event["contact"] == NOTHING_KNOWN | {"id": id}
 
     async def test_who_writes_again_is_somebody_new_and_no_number_comes_twice(self, world: EngineWorld) -> None:
         await world.say("/start", profile={"name": "Anna"})

@@ -135,5 +135,7 @@ class ContactView(Profile):
     """Labels for people to sort by."""
     flags: tuple[str, ...] = ()
     """Labels for other systems."""
+    webhook_titles: tuple[str, ...] = ()
+    """Of webhooks about the person, sent by steps of flows, that their receivers took."""
     last_message: str | None = None
     """The last text that the person wrote in this conversation."""

@@ -220,3 +220,18 @@ async def test_a_contact_has_the_titles_of_webhooks_that_were_received_once(
     assert await listed(webhook_title="Order lost") == [anna]
     exported = (await http.get("/v1/contacts/export", params={"webhook_title": "Order lost"})).json()
     assert exported["webhook_titles"] == ["Order paid", "Order sent", "Order lost"]
+
+
+async def test_events_show_the_titles_with_the_contact(world: EngineWorld, http: httpx.AsyncClient) -> None:
+    await world.say("hello")
+    id = world.events("message.received")[-1]["contact"]["id"]
+    assert world.events("message.received")[-1]["contact"]["webhook_titles"] == []
+    long = "x" * 300
+    for title in ("Order paid", long):
+        await world.send("webhook_received", "-", channel="-", key=f"{BOT}/-/{id}", contact_id=id, title=title)
+    await world.say("hello")
+    assert world.events("message.received")[-1]["contact"]["webhook_titles"] == ["Order paid", long[:256]]
+    await http.patch(f"/v1/contacts/{id}", json={"name": "Anna"})
+    assert world.events("contact.updated")[-1]["contact"]["webhook_titles"] == ["Order paid", long[:256]]
+    found = (await http.get("/v1/contacts", params={"webhook_title": long})).json()["items"]
+    assert [one["id"] for one in found] == [id]

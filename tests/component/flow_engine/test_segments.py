@@ -223,7 +223,12 @@ async def test_a_flow_asks_for_the_segment_as_it_is_now(world: EngineWorld, loop
     assert await answer() == "out"
     world.view.put(VIPS.model_copy(update={"filter": wanted}))
     assert await answer() == "in"
-    for unknown in ("has(contact.created_at)", '!("Order paid" in contact.webhook_titles)'):
+    world.view.put(VIPS.model_copy(update={"filter": '"Order paid" in contact.webhook_titles'}))
+    assert await answer() == "out"
+    id = world.events("message.received")[-1]["contact"]["id"]
+    await world.send("webhook_received", "-", channel="-", key=f"{BOT}/-/{id}", contact_id=id, title="Order paid")
+    assert await answer() == "in"
+    for unknown in ("has(contact.created_at)", "has(contact.channels)"):
         world.view.put(VIPS.model_copy(update={"filter": wanted}))
         assert await answer() == "in"
         world.view.put(VIPS.model_copy(update={"filter": unknown}))

@@ -136,6 +136,8 @@ class Contact:
     variables: dict[str, Any] = field(default_factory=dict)
     tags: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
+    webhook_titles: list[str] = field(default_factory=list)
+    """Of webhooks about the person that their receivers took; nothing in a turn changes them."""
 
 
 @dataclass(slots=True)

@@ -42,7 +42,7 @@ def test_an_event_has_what_all_share_and_its_own() -> None:
     first, second = (orjson.loads(record.value or b"") for record in made.records)
     assert events.Event.model_validate(first).type == "flow.launched"
     assert first["data"]["contact"] == {
-        "id": "c1", "name": "Anna", "variables": {}, "tags": [], "flags": [], "last_message": "hi"
+        "id": "c1", "name": "Anna", "variables": {}, "tags": [], "flags": [], "webhook_titles": [], "last_message": "hi"
     }  # fmt: skip
     assert (first["data"]["event_id"], first["data"]["trigger"]) == ("e1", {"id": "t"})
     assert second["data"]["contact"]["id"] == "c2"

@@ -45,7 +45,10 @@ class Person:
                 kept.pop(name, None)
             else:
                 kept[name] = value
-        self._become(Contact(contact.id, profile, variables, contact.tags, contact.flags), json_size(patch))
+        self._become(
+            Contact(contact.id, profile, variables, contact.tags, contact.flags, contact.webhook_titles),
+            json_size(patch),
+        )
         self._patch.update(patch)
 
     def has(self, kind: LabelKind, label: str) -> bool:
@@ -57,7 +60,7 @@ class Person:
         old = self.someone()
         labels = [one for one in getattr(old, kind) if one != label] + ([label] if put else [])
         tags, flags = (labels, old.flags) if kind == "tags" else (old.tags, labels)
-        self._become(Contact(old.id, old.profile, old.variables, tags, flags), len(label) + 3)
+        self._become(Contact(old.id, old.profile, old.variables, tags, flags, old.webhook_titles), len(label) + 3)
         self._labels[kind, label] = put
 
     def someone(self) -> Contact:

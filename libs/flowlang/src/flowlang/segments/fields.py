@@ -25,7 +25,7 @@ FIELDS: Mapping[str, Kind] = {
 """Name -> what it holds. `channels`: objects {channel_id, peer_id, state, last_user_message_at?}, the last used first."""
 OF_CONVERSATIONS = frozenset(("last_seen_at", "channels"))
 """What is known of a contact's conversations alone."""
-IN_TURNS = frozenset(FIELDS) - OF_CONVERSATIONS - {"created_at", "webhook_titles"}
+IN_TURNS = frozenset(FIELDS) - OF_CONVERSATIONS - {"created_at"}
 """What a turn knows of its contact."""
 
 
@@ -47,6 +47,7 @@ def of_contact(contact: Contact, bot_id: str) -> dict[str, Any]:
         "variables": contact.variables,
         "tags": contact.tags,
         "flags": contact.flags,
+        "webhook_titles": contact.webhook_titles,
     }
 
 

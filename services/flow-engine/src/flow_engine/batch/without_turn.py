@@ -9,6 +9,7 @@ from flow_engine.batch.person_lookup import as_id
 from flow_engine.catalogue.port import Catalogue
 from flow_engine.state.ids import as_uuid
 from flow_engine.state.json_text import encode
+from flow_engine.state.limits import LONGEST_TITLE
 from flow_engine.state.rows import LogRow
 from flow_engine.state.work import LoadedConversation, Outcome
 from flow_engine.turn import answers, own_events
@@ -63,7 +64,7 @@ def received(arrived: Arrived, batch: LoadedBatch, catalogue: Catalogue) -> None
     """A webhook about a contact was received: its title is the contact's. A repeat adds nothing."""
     body, id = arrived.body, as_id(arrived.body.contact_id)
     if id and body.title:
-        batch.work.webhook_titles.add((id, body.title))
+        batch.work.add_title(id, body.title[:LONGEST_TITLE])
     if body.conversation is not None:
         flows = catalogue.around(batch.work.conversations[arrived.key].conversation).flows
         bot_id, channel_id, peer_id = split_conversation_key(body.conversation)

@@ -18,7 +18,6 @@ def person(listed: Listed) -> dict[str, Any]:
     seen = [channel.last_user_at for channel in listed.channels if channel.last_user_at]
     return {
         **of_contact(listed.contact, listed.bot_id),
-        "webhook_titles": listed.webhook_titles,
         "created_at": listed.created_at,
         **({"last_seen_at": max(seen)} if seen else {}),
         "channels": [

@@ -22,6 +22,13 @@ TURN_LIMIT = 2 * 1024 * 1024
 MOST_EFFECTS = 64
 """Effects of one turn that leave it; timers and the change of the person make rows only."""
 
+MOST_TITLES = 200
+"""Titles of webhooks that are kept of one contact; templates may make any number."""
+LONGEST_TITLE = 256
+"""Characters of each that are kept."""
+TITLES_SHOWN = 16 * 1024
+"""Characters of all of them together that events show."""
+
 EVENT_FRAME = 4096
 """More than an event's value has beside the contact and its own data, bytes."""
 
@@ -75,10 +82,20 @@ def check_told(contact: Contact, effects: Sequence[Effect]) -> None:
     told = [effect for effect in effects if isinstance(effect, EmitEvent)]
     if len(told) > MOST_EFFECTS:
         raise TooLarge(f"{len(told)} events would tell of it, more than {MOST_EFFECTS}: fewer tags and flags at a time")
-    each = _size_of(contact) + EVENT_FRAME
+    each = _size_of(contact) + len(json_text.encode(titles_shown(contact))) + EVENT_FRAME
     sizes = [each + len(json_text.encode(effect.data)) for effect in told]
     if max(sizes, default=0) > VALUE_LIMIT or sum(sizes) > TURN_LIMIT:
         raise TooLarge(f"the events that tell of it would have {sum(sizes)} bytes: fewer changes at a time")
+
+
+def titles_shown(contact: Contact) -> list[str]:
+    """The titles of webhooks received that events show: those kept first, as many as fit."""
+    titles = contact.webhook_titles
+    size = 0
+    for place, title in enumerate(titles):
+        if (size := size + len(title)) > TITLES_SHOWN:
+            return titles[:place]
+    return titles
 
 
 def _size_of(contact: Contact) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts.people import PROFILE_FIELDS, Profile
 from flow_engine.state.json_text import encode
-from flow_engine.state.limits import TooLarge, check_contact
+from flow_engine.state.limits import MOST_TITLES, TooLarge, check_contact
 from flowlang.model import Contact, PatchContact
 
 COLUMNS = ("external_id", "phone", "email")
@@ -82,6 +82,7 @@ def patched(contact: Contact, change: PatchContact) -> Contact:
         variables,
         _members(contact.tags, change.add_tags, change.remove_tags),
         _members(contact.flags, change.add_flags, change.remove_flags),
+        contact.webhook_titles,
     )
 
 
@@ -120,6 +121,7 @@ def joined(survivor: Contact, merged: Contact) -> Contact:
         merged.variables | survivor.variables,
         _members(survivor.tags, merged.tags, ()),
         _members(survivor.flags, merged.flags, ()),
+        _members(survivor.webhook_titles, merged.webhook_titles, ())[:MOST_TITLES],
     )
     try:
         check_contact(whole)

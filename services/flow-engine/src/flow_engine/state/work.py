@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from flow_engine.state.broadcasts import Recipient, RecipientChange, RecipientKey
-from flow_engine.state.limits import encoded_state
+from flow_engine.state.limits import MOST_TITLES, encoded_state
 from flow_engine.state.listeners import Listeners
 from flow_engine.state.patches import Patch
 from flow_engine.state.rows import Identity, LogChange, LogRow, MessageRow, TimerRow, TraceRow
@@ -239,6 +239,13 @@ class Work:
             self.timers[id] = state.row
         if not state.has_ended:
             self.ended_timers.discard(id)
+
+    def add_title(self, contact_id: str, title: str) -> None:
+        """A webhook of this title was received about the contact, as turns of this batch see it from now on."""
+        self.webhook_titles.add((contact_id, title))
+        known = self.contacts.get(self.merges.get(contact_id, contact_id))
+        if known is not None and title not in known.webhook_titles and len(known.webhook_titles) < MOST_TITLES:
+            self.contacts[known.id] = replace(known, webhook_titles=[*known.webhook_titles, title])
 
     def change_log(self, event_id: str, status: str, part: bytes) -> None:
         """A later turn decides what became of an earlier event."""

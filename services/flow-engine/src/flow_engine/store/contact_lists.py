@@ -123,7 +123,6 @@ class Listed(NamedTuple):
     version: int
     created_at: datetime
     channels: list[ChannelOf]
-    webhook_titles: Sequence[str] = ()
 
 
 class ContactPage(NamedTuple):
@@ -230,12 +229,9 @@ async def _with_channels(connection: Connection, rows: Sequence[Any]) -> list[Li
         if len(theirs[row["owner"]]) < MOST_CHANNELS:
             theirs[row["owner"]].append(_channel(row))
     return [
-        Listed(
-            row["project_id"], row["bot_id"], contact_of(row), row["version"], row["created_at"], theirs[row["id"]],
-            row["webhook_titles"],
-        )
+        Listed(row["project_id"], row["bot_id"], contact_of(row), row["version"], row["created_at"], theirs[row["id"]])
         for row in rows
-    ]  # fmt: skip
+    ]
 
 
 def _channel(row: Any) -> ChannelOf:

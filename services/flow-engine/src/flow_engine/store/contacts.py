@@ -74,7 +74,8 @@ they were read before."""
 STAY = "SELECT count(*) FROM (SELECT FROM contact WHERE id = ANY ($1::uuid[]) ORDER BY id FOR KEY SHARE) there"
 """How many of these there are; they cannot be erased before the transaction ends, and who erases them then sees what it saved."""
 BY_ID = """
-SELECT m.id AS asked, c.id AS contact_id, c.version, c.external_id, c.phone, c.email, c.profile, c.variables, c.tags, c.flags
+SELECT m.id AS asked, c.id AS contact_id, c.version, c.external_id, c.phone, c.email, c.profile, c.variables, c.tags, c.flags,
+       c.webhook_titles
   FROM unnest($1::text[], $2::uuid[]) u(bot_id, id) JOIN contact m USING (bot_id, id)
   JOIN contact c ON c.id = coalesce(m.merged_into, m.id)
 """

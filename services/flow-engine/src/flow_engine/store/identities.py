@@ -36,7 +36,7 @@ INSERT INTO identity (bot_id, kind, value, contact_id) VALUES ($1, $2, $3, $4)
 ON CONFLICT (bot_id, kind, value) DO UPDATE SET contact_id = EXCLUDED.contact_id
 """
 _BOTH = """
-SELECT id AS contact_id, external_id, phone, email, profile, variables, tags, flags
+SELECT id AS contact_id, external_id, phone, email, profile, variables, tags, flags, webhook_titles
   FROM contact WHERE id = ANY ($1::uuid[]) ORDER BY id FOR NO KEY UPDATE
 """
 _JOIN = f"""
@@ -51,7 +51,8 @@ SELECT count(*) FROM (
 _POINT = "UPDATE contact SET merged_into = $2 WHERE id = $1 OR merged_into = $1"
 _HAND_OVER = "UPDATE identity SET contact_id = $2 WHERE contact_id = $1"
 _HOLDERS = """
-SELECT i.bot_id, i.kind, i.value, p.id AS contact_id, p.external_id, p.phone, p.email, p.profile, p.variables, p.tags, p.flags
+SELECT i.bot_id, i.kind, i.value, p.id AS contact_id, p.external_id, p.phone, p.email, p.profile, p.variables, p.tags, p.flags,
+       p.webhook_titles
   FROM unnest($1::text[], $2::text[], $3::text[]) u(bot_id, kind, value)
   JOIN identity i USING (bot_id, kind, value) JOIN contact p ON p.id = i.contact_id
 """

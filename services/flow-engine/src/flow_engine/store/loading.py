@@ -19,7 +19,7 @@ from servicekit.loop.batches import Connection
 
 LOAD = """
 SELECT u.id, c.version, c.state, c.seen, c.listeners, c.last_user_at, c.contact_id,
-       p.external_id, p.phone, p.email, p.profile, p.variables, p.tags, p.flags, p.merged_into,
+       p.external_id, p.phone, p.email, p.profile, p.variables, p.tags, p.flags, p.webhook_titles, p.merged_into,
        (SELECT true FROM held h WHERE h.conversation = u.id LIMIT 1) IS NOT NULL AS held,
        e.before, e.version AS erased_version, e.next_seq, e.seen AS erased_seen
   FROM unnest($1::uuid[], $2::bytea[]) u(id, pseudonym)
@@ -28,7 +28,7 @@ SELECT u.id, c.version, c.state, c.seen, c.listeners, c.last_user_at, c.contact_
   LEFT JOIN erased e ON e.pseudonym = u.pseudonym
 """
 SURVIVORS = """
-SELECT id AS contact_id, external_id, phone, email, profile, variables, tags, flags FROM contact WHERE id = ANY ($1::uuid[])
+SELECT id AS contact_id, external_id, phone, email, profile, variables, tags, flags, webhook_titles FROM contact WHERE id = ANY ($1::uuid[])
 """
 BACKLOG = """
 SELECT seq, id, at, content
@@ -82,7 +82,8 @@ def contact_of(row: Any) -> Contact:
     for name in ("external_id", "phone", "email"):
         if row[name] is not None:
             profile[name] = row[name]
-    return Contact(str(row["contact_id"]), profile, orjson.loads(row["variables"]), row["tags"], row["flags"])
+    variables = orjson.loads(row["variables"])
+    return Contact(str(row["contact_id"]), profile, variables, row["tags"], row["flags"], row["webhook_titles"])
 
 
 async def backlog(

@@ -17,7 +17,7 @@ from contracts import actions, events, findings, inbound, replies
 from contracts.cloudevents import HOPS, PROJECT, TYPE_PREFIX
 from contracts.ids import derived_id, effect_ids
 from flow_engine.state.json_text import encode
-from flow_engine.state.limits import TURN_LIMIT, VALUE_LIMIT, TooLarge
+from flow_engine.state.limits import TURN_LIMIT, VALUE_LIMIT, TooLarge, titles_shown
 from flowlang.model import Contact
 from servicekit.kafka.records import Outgoing
 
@@ -44,6 +44,7 @@ def contact_view(contact: Contact, last_message: str | None) -> orjson.Fragment:
         "variables": contact.variables,
         "tags": contact.tags,
         "flags": contact.flags,
+        "webhook_titles": titles_shown(contact),
     }
     if last_message is not None:
         view["last_message"] = last_message

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from contracts.registry import Bot, Segment
 from contracts.replies import RunReply
 from flow_engine.segments.members import Segments, evaluated, read_filter
+from flow_engine.state.limits import LONGEST_TITLE
 from flow_engine.store import chat_log, contact_lists
 from flow_engine.store.chat_log import Line, LinePlace
 from flow_engine.store.contact_lists import ContactPage, Filter, Listed, Place
@@ -199,7 +200,8 @@ def asked_of(query: QueryParams, caller: Caller, deps: Deps) -> AskedFor:
             raise invalid_query(name, f"a text of 1 to {LONGEST_FILTER} characters.")
     bot = bot_of(query.get("bot"), caller, deps)
     asked = Filter(bot.id, query.get("tag"), query.get("flag"), words_of(query.get("q")))
-    asked = asked._replace(webhook_title=query.get("webhook_title"))
+    if (title := query.get("webhook_title")) is not None:
+        asked = asked._replace(webhook_title=title[:LONGEST_TITLE])
     return AskedFor(bot.project_id, asked, segment_of(query.get("segment"), bot.project_id, deps))
 
 

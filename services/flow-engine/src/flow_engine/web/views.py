@@ -25,7 +25,7 @@ def contact(listed: Listed) -> dict[str, Any]:
         "variables": known.variables,
         "tags": known.tags,
         "flags": known.flags,
-        "webhook_titles": list(listed.webhook_titles),
+        "webhook_titles": known.webhook_titles,
         "channels": [_shown(channel_of(channel)) for channel in listed.channels],
         "created_at": rfc3339(listed.created_at),
         "last_seen_at": rfc3339(max(seen)) if seen else None,
