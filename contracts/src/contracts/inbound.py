@@ -336,10 +336,19 @@ class ErasureDone(InboundBase):
     again: bool = False
 
 
+class Migrate(InboundBase):
+    """The engine's own: whoever is in another version of a flow goes on in this one. `migration` is the job's id."""
+
+    kind: Literal["migrate"] = "migrate"
+    migration: str
+    flow_id: str
+    to: int
+
+
 Inbound = Annotated[
     MessageReceived | Reachability | StartFlow | UrlOpened | RunCommand | CallResult | ReadHistory | MessageResult | TimerFired | Signal
     | OwnEvent | LinkFollowed | ContactUpdate | ContactImport | WebhookReceived | OwnerChange | AgentMessage | AgentNote | AgentRead
-    | AgentPresence | Attach | Redrive | Erase | ErasureDone,
+    | AgentPresence | Attach | Redrive | Erase | ErasureDone | Migrate,
     Field(discriminator="kind"),
 ]  # fmt: skip
 InboundAdapter: TypeAdapter[Any] = TypeAdapter(Inbound)

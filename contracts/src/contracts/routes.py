@@ -167,6 +167,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_BROADCAST}/pause", "flow-engine", "Pause a broadcast", "admin"),
     Route("POST", f"{_BROADCAST}/resume", "flow-engine", "Go on with a broadcast", "admin"),
     Route("POST", f"{_BROADCAST}/cancel", "flow-engine", "Cancel a broadcast", "admin"),
+    Route("POST", "/v1/flow-migrations", "flow-engine", "Take conversations to a flow's published version", "admin"),
+    Route("GET", "/v1/flow-migrations/{migration}", "flow-engine", "How far a flow migration is", "admin"),
     Route("POST", "/v1/simulate", "flow-engine", "Play a script on a flow; nothing is kept or sent", "admin"),
     Route("GET", "/v1/held", "flow-engine", "List conversations that a failed event holds", "admin", "operator"),
     Route("GET", _HELD, "flow-engine", "Show what waits in a held conversation", "admin", "operator"),

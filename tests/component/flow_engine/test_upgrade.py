@@ -13,7 +13,7 @@ from contracts.cloudevents import PROJECT
 from flow_engine.state import stored_state
 from flow_engine.store import contact_lists, held, log_partitions
 from flow_engine.store.contact_lists import Filter
-from flowlang.model import Conversation
+from flowlang.model import Conversation, Frame, Session, Wait
 from servicekit.kafka.records import Record
 from servicekit.migrate import migrate_async
 from support.databases import Databases
@@ -98,5 +98,33 @@ async def test_what_was_held_by_the_release_before_waits_on_and_is_counted_for_n
         record = Record("inbound", 0, 2, 2, b"b/c/q", b"x" * 100, ((PROJECT, b"p"),))
         await connection.execute(held.HOLD, *held.HELD.arrays([held.row(record, "b/c/q")]))
         assert await held.size(connection, "p") == 100 + held.ROW_BYTES
+    finally:
+        await connection.close()
+
+
+async def test_where_a_conversation_waits_is_noted_of_those_that_the_release_before_has_kept(database: str) -> None:
+    await migrate_async("flow_engine", database, "0028")
+    connection = await asyncpg.connect(database, server_settings={"search_path": "flow_engine"})
+    try:
+        frames = [Frame("shop", 4, "call", {}), Frame("cart", 2, "call", {}), Frame("shop", 4, "again", {})]
+        called = Session("address", 7, "e", "e", "now", "then", wait=Wait("t", "answer", "street"), frames=frames)
+        asked = Session("shop", 4, "e", "e", "now", "then", wait=Wait("t", "answer", "which"))
+        for name, session in {"asked": asked, "called": called, "idle": None}.items():
+            kept = stored_state.encode(
+                Conversation(f"{BOT}/c/{name}", "p", BOT, "c", "http", name, "", session=session)
+            )
+            await connection.execute(
+                "INSERT INTO conversation (id, key, version, state, seen) VALUES (gen_random_uuid(), $1, 1, $2, '')",
+                name, kept,
+            )  # fmt: skip
+        await migrate_async("flow_engine", database)
+        rows = await connection.fetch(
+            "SELECT key, flow_id, flow_version, node, called_from FROM conversation ORDER BY key"
+        )
+        assert [tuple(row) for row in rows] == [
+            ("asked", "shop", 4, "which", None),
+            ("called", "address", 7, "street", "cart shop"),
+            ("idle", None, None, None, None),
+        ]
     finally:
         await connection.close()

@@ -68,6 +68,10 @@ class Nodes:
     def __contains__(self, id: object) -> bool:
         return id in self._sources
 
+    def source(self, id: str) -> bytes | None:
+        """The node's JSON; None where there is none."""
+        return self._sources.get(id)
+
     def make(self, id: str, work: Work) -> GraphNode:
         """The node, made ready to run. One that is not there is a node that fails."""
         source = self._sources.get(id, b"")

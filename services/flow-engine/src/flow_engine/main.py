@@ -10,6 +10,7 @@ from contracts.ids import new_id
 from contracts.registry import Agent, Bot, Channel, Project, Segment, Token, Trigger
 from flow_engine.batch.broadcasting import Broadcasting
 from flow_engine.batch.handler import EngineHandler
+from flow_engine.batch.migrating import Migrating
 from flow_engine.batch.retiring import Retiring
 from flow_engine.batch.scheduling import Scheduling
 from flow_engine.batch.timers import Timers
@@ -202,6 +203,7 @@ class Engine(Service):
             tasks.create_task(
                 Broadcasting(loop, pool, self.catalogue, self.segments, owner, lambda: self.view.stamp.headers()).run()
             )
+            tasks.create_task(Migrating(loop, pool, self.catalogue, lambda: self.view.stamp.headers()).run())
             tasks.create_task(Scheduling(loop, pool, self.view, self.catalogue).run())
             tasks.create_task(Retiring(loop, store, self.catalogue, self.publisher).run())
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -83,6 +83,12 @@ class AskModel(NodeModel):
 
     def report_moments(self) -> tuple[str, ...]:
         return answer_names(self.input.named())
+
+    def lost_in(self, newer: Self) -> str | None:
+        if self.input.type != newer.input.type:
+            return "other-answer"
+        shown, now = ([named.id for named in node.input.named()] for node in (self, newer))
+        return None if shown == now[: len(shown)] else "other-options"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -173,6 +173,11 @@ class NodeModel(DocumentModel):
     def report_moments(self) -> tuple[str, ...]:
         """What `report.when` may be here."""
         return ("reached",)
+
+    def lost_in(self, newer: Self) -> str | None:
+        """What somebody who waits at this node, or has its buttons before them, would lose if `newer` stood in its place, a node of
+        the same type in another version of the flow; None: nothing. See `flowlang.running.migration.REASONS`."""
+        return None if self.later_targets().keys() <= newer.later_targets().keys() else "other-options"
 
 
 def answer_names(options: Any) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -69,6 +69,9 @@ class CallApiModel(NodeModel):
 
     def api_calls(self) -> tuple[str, ...]:
         return (self.api,)
+
+    def lost_in(self, newer: Self) -> str | None:
+        return None if self.api == newer.api else "other-call"
 
 
 @dataclass(frozen=True, slots=True)

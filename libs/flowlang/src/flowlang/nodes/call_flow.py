@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -54,6 +54,9 @@ class CallModel(NodeModel):
         """It is not known here whether the called flow waits."""
         for port, to in self.ports.items():
             yield Edge(to, ("ports", port), same_turn=False)
+
+    def lost_in(self, newer: Self) -> str | None:
+        return None if self.flow == newer.flow else "other-call"
 
 
 @dataclass(frozen=True, slots=True)

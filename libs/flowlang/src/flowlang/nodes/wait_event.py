@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -35,6 +35,9 @@ class WaitEventModel(NodeModel):
     def build(self, compiler: Compiler) -> WaitEvent:
         save_to = compiler.place(self.save_to, "save_to") if self.save_to else None
         return WaitEvent(self.name, clock.duration(self.timeout) if self.timeout else None, save_to)
+
+    def lost_in(self, newer: Self) -> str | None:
+        return None if self.name == newer.name else "other-event"
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ PARAMETERS = {
     "cursor": "The `next` of the page before; left out: the first page",
     "endpoint": "Only of this endpoint, by its id",
     "erasure": "The id of an erasure, as DELETE of the contact answered",
+    "migration": "The id of a flow migration",
     "event": "Only of this event, by its id",
     "event_id": "The id that the call which caused the event was answered",
     "flow": "Only of this flow, by its id",

@@ -96,6 +96,18 @@ class PersonKept(NamedTuple):
     names: tuple[tuple[str, str], ...]
 
 
+class Migrated(NamedTuple):
+    """What became of a conversation in a flow migration, and where it was. `outcome`: moved | skipped (by `reason`) | gone (it was nowhere
+    in another version any more). `part`: the conversation's partition."""
+
+    migration: str
+    part: int
+    outcome: str
+    version: int
+    node: str
+    reason: str
+
+
 class Begun(NamedTuple):
     """An erasure that was begun before: whose contacts it is about, and under which keys there is something of them still, or again."""
 
@@ -170,6 +182,8 @@ class Work:
     recipient_changes: dict[RecipientKey, RecipientChange] = field(default_factory=dict)
     begun: set[str] = field(default_factory=set)
     """Broadcasts that began somewhere in this batch: they have to run still when it is saved."""
+    migrated: Counter[Migrated] = field(default_factory=Counter)
+    """Conversations that flow migrations came to, by what became of them."""
     timers: dict[str, TimerRow] = field(default_factory=dict)
     ended_timers: set[str] = field(default_factory=set)
     messages: list[MessageRow] = field(default_factory=list)

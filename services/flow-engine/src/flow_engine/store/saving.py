@@ -16,6 +16,7 @@ from flow_engine.store import (
     contacts,
     erasures,
     event_log,
+    flow_migrations,
     held,
     identities,
     recipients,
@@ -44,6 +45,10 @@ class ConversationRow(NamedTuple):
     last_user_at: datetime | None
     owner: str | None
     owner_since: datetime | None
+    flow_id: str | None
+    flow_version: int | None
+    node: str | None
+    called_from: str | None
 
 
 class NewConversationRow(NamedTuple):
@@ -59,16 +64,25 @@ class NewConversationRow(NamedTuple):
     last_user_at: datetime | None
     owner: str | None
     owner_since: datetime | None
+    flow_id: str | None
+    flow_version: int | None
+    node: str | None
+    called_from: str | None
 
 
-CHANGED = Columns(ConversationRow, "uuid bigint bigint bytea bytea bytea uuid timestamptz text timestamptz")
-NEW = Columns(NewConversationRow, "uuid text bigint bytea bytea bytea uuid timestamptz text timestamptz")
+CHANGED = Columns(
+    ConversationRow, "uuid bigint bigint bytea bytea bytea uuid timestamptz text timestamptz text int text text"
+)
+NEW = Columns(
+    NewConversationRow, "uuid text bigint bytea bytea bytea uuid timestamptz text timestamptz text int text text"
+)
 SAID = Columns(MessageRow, "uuid int bigint text uuid timestamptz bytea text")
 SAVE = f"""
 WITH saved AS (
     UPDATE conversation c
        SET version = u.version, state = u.state, seen = u.seen, listeners = u.listeners, contact_id = u.contact_id,
-           last_user_at = u.last_user_at, owner = u.owner, owner_since = u.owner_since
+           last_user_at = u.last_user_at, owner = u.owner, owner_since = u.owner_since,
+           flow_id = u.flow_id, flow_version = u.flow_version, node = u.node, called_from = u.called_from
       FROM {CHANGED.unnest()}
      WHERE c.id = u.id AND {"true" if broken("fence") else "c.version = u.read_version"}
  RETURNING 1
@@ -108,6 +122,7 @@ async def save(work: Work, connection: Connection, pseudonyms: Pseudonyms) -> No
     await _rows(connection, held.HOLD, held.HELD, held.rows(work))
     await _rows(connection, held.RELEASE, held.RELEASED, work.redriven)
     await _rows(connection, held.DEFER, held.RELEASED, work.deferrals)
+    await flow_migrations.save(work, connection)
     await erasures.save(work, connection, pseudonyms)
 
 
@@ -130,7 +145,7 @@ def _row(loaded: LoadedConversation) -> ConversationRow:
     conversation = loaded.conversation
     return ConversationRow(
         loaded.id, loaded.read_version, conversation.version, loaded.state, loaded.seen,
-        listeners.dump(loaded.listeners), _person_of(conversation), loaded.last_user_at, *_owner_of(conversation),
+        listeners.dump(loaded.listeners), _person_of(conversation), loaded.last_user_at, *_found_by(conversation),
     )  # fmt: skip
 
 
@@ -146,6 +161,26 @@ def _owner_of(conversation: Conversation) -> tuple[str | None, datetime | None]:
     return conversation.owner, moment(conversation.owner_since)
 
 
+def _found_by(
+    conversation: Conversation,
+) -> tuple[str | None, datetime | None, str | None, int | None, str | None, str | None]:
+    """What lists find it by."""
+    return *_owner_of(conversation), *_place_of(conversation)
+
+
+def _place_of(conversation: Conversation) -> tuple[str | None, int | None, str | None, str | None]:
+    """The flow, its version, the node where it waits, and the flows that wait for that one; none where no session is."""
+    session = conversation.session
+    if session is None:
+        return None, None, None, None
+    called_from = None
+    if session.frames or conversation.stack:
+        others = [frame.flow_id for one in (session, *conversation.stack) for frame in one.frames]
+        others += [one.flow_id for one in conversation.stack]
+        called_from = " ".join(sorted(set(others)))
+    return session.flow_id, session.flow_version, session.wait.node if session.wait else None, called_from
+
+
 async def _create(new: list[LoadedConversation], connection: Connection) -> None:
     if not new:
         return
@@ -159,7 +194,7 @@ def _new_row(loaded: LoadedConversation) -> NewConversationRow:
     conversation = loaded.conversation
     return NewConversationRow(
         loaded.id, conversation.key, conversation.version, loaded.state, loaded.seen,
-        listeners.dump(loaded.listeners), _person_of(conversation), loaded.last_user_at, *_owner_of(conversation),
+        listeners.dump(loaded.listeners), _person_of(conversation), loaded.last_user_at, *_found_by(conversation),
     )  # fmt: skip
 
 

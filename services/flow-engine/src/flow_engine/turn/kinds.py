@@ -10,7 +10,7 @@ from flow_engine.catalogue.port import Catalogue
 from flow_engine.state.limits import check_contact, check_told
 from flow_engine.state.patches import news, patched
 from flow_engine.state.work import Work
-from flow_engine.turn import happenings, own_contacts, people, presence
+from flow_engine.turn import happenings, migrating, own_contacts, people, presence
 from flow_engine.turn.event import InboundEvent
 from flow_engine.turn.happenings import Data
 from flowlang.clock import moment
@@ -87,6 +87,10 @@ def _presence(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Eff
     return presence.change(event)
 
 
+def _migrate(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect] | None:
+    return migrating.migrate(event, work)
+
+
 def _link_followed(event: InboundEvent, work: Work, catalogue: Catalogue) -> list[Effect]:
     body: inbound.LinkFollowed = event.body
     link = {"id": body.link_id, "url": body.url, "node": body.node}
@@ -138,6 +142,7 @@ KINDS: dict[str, Kind] = {
     "timer": Kind(happenings.timer, _timer),
     "reachability": Kind(happenings.reachability, _reachability, only_for_triggers=True),
     "message_result": Kind(happenings.message_result, _message_result, only_for_triggers=True),
+    "migrate": Kind(happenings.unseen, _migrate),
 }
 """By `kind` of contracts.inbound. `attach` and `redrive` make no turn."""
 

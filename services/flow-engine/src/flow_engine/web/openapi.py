@@ -15,6 +15,7 @@ from flow_engine.web import (
     contact_changes,
     contacts,
     erasures,
+    flow_migrations,
     held,
     inbox_operations,
     simulate,
@@ -251,6 +252,7 @@ OPERATIONS = {
         query=PROJECT,
         text="Once this is answered nobody is begun with any more. What has begun goes on.",
     ),
+    **flow_migrations.OPERATIONS,
     simulate.SIMULATE: Operation(
         {200: Said("What it would do", simulate.Simulated)},
         simulate.Simulation,

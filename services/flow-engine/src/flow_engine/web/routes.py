@@ -1,5 +1,5 @@
 """`GET /v1/events/{event_id}`, what became of an event, with the routes of `web.contacts`, `web.erasures`, `web.inbox`, `web.chats`,
-`web.broadcasts`, `web.simulate`, `web.traces` and `web.held`."""
+`web.broadcasts`, `web.flow_migrations`, `web.simulate`, `web.traces` and `web.held`."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from starlette.types import ASGIApp
 from contracts.registry import Trigger
 from contracts.routes import ROWS, STREAMED
 from flow_engine.store.port import LoggedEvent
-from flow_engine.web import broadcasts, chats, contacts, erasures, held, inbox, simulate, traces
+from flow_engine.web import broadcasts, chats, contacts, erasures, flow_migrations, held, inbox, simulate, traces
 from flow_engine.web.openapi import OPERATIONS, SHOW_EVENT
 from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.problems import not_found
 from servicekit.web.routes import Handler, api
 
 
-class Deps(held.Deps, chats.Deps, erasures.Deps, broadcasts.Deps, simulate.Deps, Protocol):
+class Deps(held.Deps, chats.Deps, erasures.Deps, broadcasts.Deps, flow_migrations.Deps, simulate.Deps, Protocol):
     """What the routes need."""
 
     @property
@@ -51,6 +51,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         **chats.handlers(deps),
         **traces.handlers(deps),
         **broadcasts.handlers(deps),
+        **flow_migrations.handlers(deps),
         **simulate.handlers(deps),
         **held.handlers(deps),
     }
