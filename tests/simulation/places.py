@@ -134,6 +134,7 @@ def _clients(loop: VirtualLoop, clients: Any) -> Iterator[tuple[Any, str, Any]]:
         yield module, "installed", lambda: CONNECTORS
     yield publisher, "REFUSED", RefusedWrites()
     yield failure_log, "_known", {}
+    yield failure_log, "_missing", set()
 
 
 @contextlib.contextmanager

@@ -31,7 +31,7 @@ A flow is a YAML or JSON document. [Merge tags and conditions](expressions.md) s
 OF_EACH_NODE = (
     "Each node has a page with its fields and a whole flow in which it stands. It has these fields beside its own:"
 )
-OF_EACH_TRIGGER = "Who writes is taken by the first trigger that wants the message. Each trigger has a page, and these fields beside its own:"
+OF_EACH_TRIGGER = "Who writes is taken by the first trigger that wants the message ([in which order](turns.md)). Each trigger has a page, and these fields beside its own:"
 
 OF_TESTS = (
     "`tests` is a list of cases, for [`switchhook flow test`](../how-to/test-a-flow.md). They are part of the draft and of no"

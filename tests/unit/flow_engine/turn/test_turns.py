@@ -136,6 +136,26 @@ async def test_a_failing_flow_is_in_the_log_with_node_and_reason_once_a_minute(
     assert "no money" in failed[1]["detail"]
 
 
+async def test_a_name_without_a_value_is_in_the_log_once_for_each_version_of_the_flow(
+    world: EngineWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(failure_log, "_missing", set())
+    go = [{"id": "asks", "type": "command", "value": "/asks", "to": "say"}]
+    nodes = {"say": {"type": "say", "parts": [{"text": "Hi {{ user.nickname }}{{ user.nickname }}{{ memory.x }}"}]}}
+    asks = {"schema": "flow/1", "slug": "asks", "name": "Asks", "start": "say", "triggers": go, "nodes": nodes}
+    with capture_logs() as logs:
+        for version in (1, 2):
+            published = flow_version(asks, flow="asks").model_copy(update={"version": version})
+            current = flow("asks", id="asks").model_copy(update={"published": version})
+            world.view.put(published, current)
+            for _ in range(2):
+                await world.say("/asks")
+    missing = [line for line in logs if line["event"] == "flow.missing_value"]
+    assert [(one["version"], one["node"], one["name"]) for one in missing] == [
+        (version, "say", name) for version in (1, 2) for name in ("user.nickname", "memory.x")
+    ]
+
+
 def keeping(place: str, first: dict[str, object]) -> dict[str, object]:
     """A flow whose first step writes to `place`, which is then said and sent along."""
     nodes = {

@@ -30,6 +30,7 @@ from flow_engine.turn.effects import write
 from flow_engine.turn.event import Arrived, Before, InboundEvent
 from flow_engine.turn.event_log import logged, note_ends
 from flow_engine.turn.failed_turns import failed_turn, too_many_hops
+from flow_engine.turn.failure_log import note_missing
 from flow_engine.turn.kinds import KINDS, happening
 from flow_engine.turn.outputs import Outputs
 from flow_engine.turn.tracing import traced as noted
@@ -130,6 +131,7 @@ class Turns:
         loaded.conversation = turn.conversation
         writer = self._written(event, before, turn, outputs)
         encoded = encoded_state(turn.conversation, event.now)
+        note_missing(turn.steps)
         trace = None if leaves_nothing else noted(event, before, turn, writer)
         outcome = answers.outcome_of(turn, event.id, writer.said, is_url=event.is_url)
         if (event.is_of_contact or event.is_of_agent) and turn.refused is None:
