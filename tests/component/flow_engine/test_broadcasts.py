@@ -166,6 +166,32 @@ async def test_a_segment_is_told_as_it_was_when_the_broadcast_was_made(sender: S
     assert [len(await sender.heard(peer)) for peer in ("Ann", "Ben", "Cle", "Without age")] == [1, 0, 1, 0]
 
 
+async def test_who_joins_or_leaves_the_segment_meanwhile_is_judged_when_the_walk_comes_to_them(
+    sender: Sender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(broadcasting, "MOST_LOOKED_AT", 1)
+    monkeypatch.setattr(reading_ahead, "READ_AT_ONCE", 1)
+    for peer in ("Joins", "Leaves", "Second", "Joins too late", "First"):
+        await sender.says(peer)
+        if peer in ("Leaves", "Second", "First"):
+            await sender.event("contact_update", peer, add_tags=["vip"])
+        sender.world.at_ms += 1000
+    segment = Segment(id=f"s-{sender.bot}", project_id=PROJECT, name="vips", filter='"vip" in contact.tags')
+    sender.world.view.put(segment)
+    made = await sender.make(segment=segment.id)
+    while not await sender.heard("Second"):
+        await sender.walker.look()
+        await sender.world.settle()
+    for peer in ("Joins", "Joins too late"):
+        await sender.event("contact_update", peer, add_tags=["vip"])
+    for peer in ("Leaves", "First"):
+        await sender.event("contact_update", peer, remove_tags=["vip"])
+    done = await sender.until(made)
+    assert (done["counts"]["recipients"], outcomes(done)) == (3, {"started": 3})
+    told = [len(await sender.heard(peer)) for peer in ("First", "Joins too late", "Second", "Leaves", "Joins")]
+    assert told == [1, 0, 1, 0, 1]
+
+
 async def test_who_talks_with_an_agent_is_told_afterwards(sender: Sender) -> None:
     await sender.says("Ann")
     agent = {"id": "agent-1", "name": "Kim"}
