@@ -37,6 +37,7 @@ FACTS: dict[str, Callable[[Descriptor], object]] = {
     ),
     "characters of a caption": lambda one: one.limits.caption and one.limits.caption.most,
     "cards": lambda one: "cards" in one.capabilities,
+    "a button that shares a contact or a place": lambda one: {"share_contact", "share_location"} <= one.capabilities,
     "groups": lambda one: "groups" in one.capabilities,
     "a message that is sent twice is shown once": lambda one: "repeat_safe" in one.capabilities,
 }

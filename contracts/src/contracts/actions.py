@@ -23,11 +23,15 @@ WebhookFormat = Literal["switchhook", "sendpulse", "sendpulse_legacy", "template
 
 
 class Button(Model):
-    """One button. A tap sends `payload` back, or opens `url`; with neither, the title comes back as a text message."""
+    """One button. A tap sends `payload` back, or opens `url`; with neither, the title comes back as a text message.
+
+    With `shares`, of a quick reply only, it has the person's own contact or place shared, by whatever the channel has for that.
+    """
 
     title: str
     payload: str | None = None
     url: str | None = None
+    shares: Literal["contact", "location"] | None = None
 
 
 class Card(Model):
@@ -43,7 +47,8 @@ class MessageContent(Model):
     """What a person is shown. `quick_replies` vanish after a tap, `buttons` stay with the message.
 
     It has at most one of `media`, `location` and `cards`, and only what its channel can show (channels.descriptor.Capability); beside one of
-    them the text may be empty. `degraded` names what the channel cannot show, and is said in words instead.
+    them the text may be empty. `degraded` names what the channel cannot show, and is said in words instead. `hides_replies`: quick replies
+    of an earlier message, which are still there on some channels, vanish now.
     """
 
     text: str
@@ -53,6 +58,7 @@ class MessageContent(Model):
     location: Location | None = None
     cards: tuple[Card, ...] = ()
     degraded: tuple[str, ...] = ()
+    hides_replies: bool | None = None
 
 
 class ActionBase(Model):

@@ -114,6 +114,10 @@ class SentMessage(Model):
     """A place, on the same channels: `{latitude, longitude, name, address}`."""
     cards: tuple[Any, ...] = ()
     """Cards side by side, on the same channels: `{title, text, image, buttons}`."""
+    degraded: tuple[str, ...] = ()
+    """What the channel cannot show and is said in words, on the same channels: `image`, `cards`, …"""
+    hides_replies: bool | None = None
+    """Whether quick replies of an earlier message vanish with it, on the same channels."""
 
 
 class Failure(Model):

@@ -13,14 +13,27 @@ TYPE = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 """What a type is called in the API, in records and as the name of its entry point."""
 
 Capability = Literal[
-    "buttons", "url_buttons", "quick_replies", "image", "video", "audio", "file", "location", "cards", "tap_acknowledgement",
-    "groups", "repeat_safe",
+    "buttons", "url_buttons", "quick_replies", "image", "video", "audio", "file", "location", "cards", "share_contact",
+    "share_location", "tap_acknowledgement", "groups", "repeat_safe",
 ]  # fmt: skip
-"""image to cards: what of a message (contracts.actions.MessageContent) it shows; the rest comes in words. tap_acknowledgement: a
+"""image to cards: what of a message (contracts.actions.MessageContent) it shows; the rest comes in words. share_contact, share_location: a
+quick reply by which the person shares it. tap_acknowledgement: a
 tap is to be answered. repeat_safe: a message sent twice under one id is shown once."""
 
 SHOWS: frozenset[Capability] = frozenset(
-    ("buttons", "url_buttons", "quick_replies", "image", "video", "audio", "file", "location", "cards")
+    (
+        "buttons",
+        "url_buttons",
+        "quick_replies",
+        "image",
+        "video",
+        "audio",
+        "file",
+        "location",
+        "cards",
+        "share_contact",
+        "share_location",
+    )
 )
 """What a channel shows of whose messages a program of ours tells all, and leaves to its reader how they look."""
 

@@ -119,6 +119,8 @@ class Conversation:
     """`now` of the last turn: the conversation's time never goes back."""
     taps: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Where the buttons of the last messages lead, by `seq`: {flow_id, flow_version, node, wait?}; a used one is gone."""
+    sharing: bool = False
+    """Whether the person still sees a button by which they were to share something: it vanishes with the next message."""
     unfinished: Any = None
     """Between a turn with `code` and the step that answers it; never stored."""
 
@@ -187,7 +189,7 @@ class Say(Effect):
     seq: int
     text: str
     buttons: tuple[dict[str, Any], ...] = ()
-    """{title, payload?, url?} as contracts.actions.Button"""
+    """{title, payload?, url?, shares?} as contracts.actions.Button"""
     quick_replies: tuple[dict[str, Any], ...] = ()
     expires: str | None = None
     """After that moment it is not worth sending; None: nobody says so."""
@@ -201,6 +203,8 @@ class Say(Effect):
     """{title, text?, image?, buttons?} as contracts.actions.Card"""
     degraded: tuple[str, ...] = ()
     """What the channel cannot show, and is said in words: `image`, `cards`, …"""
+    hides_replies: bool | None = None
+    """Quick replies that are still shown vanish with it."""
 
 
 @dataclass(slots=True)

@@ -91,6 +91,17 @@ def test_buttons_stay_and_quick_replies_vanish() -> None:
     }
 
 
+def test_what_shares_a_contact_or_a_place_is_a_key_and_vanishes_with_the_next_message() -> None:
+    replies = (Button(title="My number", shares="contact"), Button(title="My place", shares="location"))
+    assert sent(say("Where?", quick_replies=replies))["reply_markup"]["keyboard"] == [
+        [{"text": "My number", "request_contact": True}],
+        [{"text": "My place", "request_location": True}],
+    ]
+    beside = sent(say("Where?", quick_replies=(replies[0], Button(title="y" * 65))))["reply_markup"]["keyboard"]
+    assert beside == [[{"text": "My number", "request_contact": True}], [{"text": "y" * 65}]]
+    assert sent(say("Thanks", hides_replies=True))["reply_markup"] == {"remove_keyboard": True}
+
+
 @pytest.mark.parametrize(
     ("type", "method", "field"),
     [

@@ -6,6 +6,11 @@ from typing import Any
 
 import pytest
 
+from flowlang.building.compiler import KnownNames
+from flowlang.language.check import check
+from flowlang.model import Say
+from support.dialogue import document
+
 
 def asking(input: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {
@@ -150,3 +155,48 @@ def test_a_rendered_title_can_be_typed(talk: Any) -> None:
     t.say("/go")
     t.say("ann")
     assert t.path == ["ask", "good"]
+
+
+SHARED = {"type": "contact", "phone": "4930901820", "verified": True}
+NUMBER = {"type": "phone", "button": "My number, {{ user.name }}", "save_to": "user.phone"}
+
+
+def shown(t: Any) -> list[tuple[str, Any, bool | None]]:
+    """(text, quick replies, hides_replies) of each message of the turn."""
+    return [(say.text, list(say.quick_replies), say.hides_replies) for say in t.effects(Say)]
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["shared", "written"])
+def test_a_button_shares_the_answer_and_vanishes_after_it_used_or_not(talk: Any, written: bool) -> None:
+    t = talk({**asking(NUMBER), "good": {"type": "say", "parts": [{"text": "Thanks"}, {"text": "Bye"}]}})
+    button = {"title": "My number, Ann", "shares": "contact"}
+    t.say("/go")
+    assert shown(t) == [("Well?", [button], None)]
+    t.say("none of it")
+    assert shown(t) == [("Well?", [button], None)]
+    t.say("+49 30 901820" if written else None, attachments=[] if written else [SHARED])
+    assert (t.contact.profile["phone"], shown(t)) == ("+4930901820", [("Thanks", [], True), ("Bye", [], None)])
+
+
+def test_a_button_that_shares_is_for_private_chats(talk: Any) -> None:
+    t = talk(asking(NUMBER))
+    t.conversation.chat = "group"
+    t.say("/go")
+    assert shown(t) == [("Well?", [], None)]
+
+
+def test_a_channel_without_such_a_button_has_the_question_alone(talk: Any) -> None:
+    t = talk(asking({"type": "location", "button": "Here"}))
+    t.tools.channel["shows"] = frozenset({"quick_replies", "share_contact"})
+    t.say("/go")
+    assert (shown(t), t.effects(Say)[0].degraded) == ([("Well?", [], None)], ("share_location",))
+    t.say("52.52, 13.405")
+    assert shown(t)[-1][2] is None
+
+
+def test_the_checker_warns_where_a_channel_has_no_such_button() -> None:
+    known = KnownNames(shows={"plain": frozenset({"quick_replies"}), "telegram": frozenset({"share_contact"})})
+    [problem] = [one for one in check(document(asking(NUMBER)), known) if one.code == "not-shown"]
+    assert (problem.severity, problem.pointer) == ("warning", "/nodes/ask/input")
+    assert "plain" in problem.message
+    assert "its text has to say what to send" in problem.message

@@ -27,7 +27,7 @@ def full() -> Conversation:
     made = conversation()
     made.session, made.stack = session, [Session("g", 1, "e0", "e0", "x", "y", {}, Wait("t0", "call", "n"))]
     made.version, made.next_seq, made.reachable, made.talked = 7, 9, "subscribed", True
-    made.opted_out = True
+    made.opted_out = made.sharing = True
     made.queued, made.taps = [{"id": "e", "kind": "message", "data": {"text": "x"}}], {"3": {"node": "n"}}
     return made
 

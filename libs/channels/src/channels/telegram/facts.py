@@ -50,7 +50,8 @@ DESCRIPTOR = Descriptor(
     ),
     rates=Rates(in_flight=30, bot=Rate(30), chat=Rate(1)),
     capabilities=frozenset({
-        "buttons", "url_buttons", "quick_replies", "image", "video", "audio", "file", "location", "tap_acknowledgement", "groups",
+        "buttons", "url_buttons", "quick_replies", "image", "video", "audio", "file", "location", "share_contact", "share_location",
+        "tap_acknowledgement", "groups",
     }),
     sendpulse=SendPulse(
         numeric_id=True,

@@ -90,15 +90,20 @@ def _request(account: Account, name: str, params: Mapping[str, Any], shown: Mapp
 def _markup(content: MessageContent) -> dict[str, Any] | None:
     """Buttons under the message; quick replies as a reply keyboard, which a message has only without buttons.
 
-    Beside buttons, or with a title that a reply keyboard would cut, and so send back cut, they are buttons too.
+    Beside buttons, or with a title that a reply keyboard would cut, and so send back cut, they are buttons too. What shares a contact or a
+    place can be in a reply keyboard only.
     """
-    too_long = any(len(reply.title) > BUTTON_TITLE for reply in content.quick_replies)
-    if content.buttons or too_long:
-        return {"inline_keyboard": [[_inline(button)] for button in (*content.buttons, *content.quick_replies)]}
-    if content.quick_replies:
-        rows = [[{"text": button.title}] for button in content.quick_replies]
-        return {"keyboard": rows, "resize_keyboard": True, "one_time_keyboard": True}
-    return None
+    replies = content.quick_replies
+    too_long = any(len(reply.title) > BUTTON_TITLE for reply in replies)
+    if content.buttons or (too_long and not any(reply.shares for reply in replies)):
+        return {"inline_keyboard": [[_inline(button)] for button in (*content.buttons, *replies)]}
+    if replies:
+        return {"keyboard": [[_key(reply)] for reply in replies], "resize_keyboard": True, "one_time_keyboard": True}
+    return {"remove_keyboard": True} if content.hides_replies else None
+
+
+def _key(reply: Button) -> dict[str, Any]:
+    return {"text": reply.title} | ({f"request_{reply.shares}": True} if reply.shares else {})
 
 
 def _inline(button: Button) -> dict[str, str]:

@@ -33,12 +33,19 @@ def check_text(compiler: Compiler, text: str, *place: str) -> None:
             compiler.problem("text-too-long", message, *place, severity="warning")
 
 
-_INSTEAD = {"location": "its name and a link to a map are sent", "cards": "each is sent as a message"}
+_OTHERWISE = "`per_channel` may say otherwise"
+_WITHOUT_BUTTON = "the question goes without this button, so its text has to say what to send"
+_INSTEAD = {
+    "location": f"its name and a link to a map are sent; {_OTHERWISE}",
+    "cards": f"each is sent as a message; {_OTHERWISE}",
+    "share_contact": _WITHOUT_BUTTON,
+    "share_location": _WITHOUT_BUTTON,
+}
 
 
 def check_shown(compiler: Compiler, kind: str, *, without: Collection[str] = (), only: str | None = None) -> None:
     """Warn where one of the bot's channels cannot show that kind. `without`: types of channels that have their own message."""
     for channel, shows in sorted(compiler.known.shows.items()):
         if kind not in shows and channel not in without and only in (None, channel):
-            message = f"{channel} cannot show this ({kind}): {_INSTEAD.get(kind, 'its link is sent')}; `per_channel` may say otherwise"
+            message = f"{channel} cannot show this ({kind}): {_INSTEAD.get(kind, f'its link is sent; {_OTHERWISE}')}"
             compiler.problem("not-shown", message, severity="warning")

@@ -6,11 +6,15 @@ import re
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+
+from pydantic import Field
 
 from flowlang.building.compiler import Compiler
 from flowlang.building.fields import DocumentModel
+from flowlang.building.titles import check_shown
 from flowlang.expressions.scopes import Scopes
+from flowlang.expressions.templates import Template
 
 _MARKS = "\u00ad\u061c\u200b\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 """The soft hyphen, marks of direction, and what has no width; not the joiners, which belong to the sign before them."""
@@ -60,6 +64,13 @@ class Free:
         return iter(())
 
 
+class Share(NamedTuple):
+    """A button by which the person shares the answer, where the channel has one: `what`, and its title."""
+
+    what: Literal["contact", "location"]
+    title: Template
+
+
 class Input(DocumentModel):
     """How the answer is read and where it is kept."""
 
@@ -72,9 +83,29 @@ class Input(DocumentModel):
         """What reads the answers; what is wrong goes to the compiler."""
         raise NotImplementedError
 
+    def share(self, compiler: Compiler) -> Share | None:
+        """The button that shares the answer, if the input has one."""
+        return None
+
     def named(self) -> Iterator[Named]:
         """Answers that may lead to a node of their own, and that a report may be about."""
         return iter(())
+
+
+class Shared(Input):
+    """An input whose answer the person may share with a tap."""
+
+    SHARES: ClassVar[Literal["contact", "location"]]
+
+    button: str | None = Field(default=None, min_length=1, max_length=64)
+    """Title of a button that shares it with one tap, in private chats of channels that have such a button; may have merge tags.
+    Left out: none is shown."""
+
+    def share(self, compiler: Compiler) -> Share | None:
+        if self.button is None:
+            return None
+        check_shown(compiler, f"share_{self.SHARES}")
+        return Share(self.SHARES, compiler.template(self.button, "button"))
 
 
 def text_of(message: dict[str, Any], most: int | None = None) -> str:

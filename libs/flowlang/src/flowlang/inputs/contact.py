@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from flowlang.building.compiler import Compiler
 from flowlang.expressions.scopes import Scopes
-from flowlang.inputs.base import Answer, Free, Input, Invalid, Reader, attachment_of
+from flowlang.inputs.base import Answer, Free, Invalid, Reader, Shared, attachment_of
 from flowlang.inputs.phone import e164
 
 _NAMES = ("first_name", "last_name")
 
 
-class ContactInput(Input):
+class ContactInput(Shared):
     """A shared contact. Keeps `{phone (E.164), first_name, last_name, verified}`, without what is not told; `verified`: the
     platform vouches that it is the person's own."""
+
+    SHARES: ClassVar = "contact"
 
     type: Literal["contact"]
     """A contact that the person shares; `{phone, first_name, last_name, verified}` is kept, as far as it is told."""

@@ -5,18 +5,20 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from flowlang.building.compiler import Compiler
 from flowlang.expressions.scopes import Scopes
-from flowlang.inputs.base import Answer, Free, Input, Invalid, Reader, attachment_of, text_of
+from flowlang.inputs.base import Answer, Free, Invalid, Reader, Shared, attachment_of, text_of
 
 LONGEST = 64
 _WRITTEN = re.compile(r"([-+]?\d{1,3}(?:\.\d{1,15})?)(?:[,;] ?| )([-+]?\d{1,3}(?:\.\d{1,15})?)")
 
 
-class LocationInput(Input):
+class LocationInput(Shared):
     """A place, shared or written: `52.52, 13.405`. Keeps `{latitude, longitude}`, and `name` and `address` if they are told."""
+
+    SHARES: ClassVar = "location"
 
     type: Literal["location"]
     """A place, shared or written (`52.52, 13.405`); `{latitude, longitude}` is kept, with `name` and `address` if they are

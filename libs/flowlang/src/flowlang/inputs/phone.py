@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import phonenumbers
 from pydantic import Field
 
 from flowlang.building.compiler import Compiler
 from flowlang.expressions.scopes import Scopes
-from flowlang.inputs.base import Answer, Free, Input, Invalid, Reader, attachment_of, text_of
+from flowlang.inputs.base import Answer, Free, Invalid, Reader, Shared, attachment_of, text_of
 
 LONGEST = 64
 
 
-class PhoneInput(Input):
+class PhoneInput(Shared):
     """A phone number, written or as a shared contact. Keeps it in E.164: `+4930901820`."""
+
+    SHARES: ClassVar = "contact"
 
     type: Literal["phone"]
     """A phone number of any country, written or as a shared contact; it is kept in E.164: `+4930901820`."""

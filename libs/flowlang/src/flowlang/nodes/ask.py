@@ -17,7 +17,7 @@ from flowlang.building.fields import DocumentModel, Duration
 from flowlang.building.titles import check_text
 from flowlang.expressions.templates import Template
 from flowlang.expressions.values import Place
-from flowlang.inputs.base import Input, Invalid, Reader
+from flowlang.inputs.base import Input, Invalid, Reader, Share
 from flowlang.inputs.registry import INPUT_KINDS
 from flowlang.model import Happening
 from flowlang.nodes.base import Edge, Go, NodeModel, Outcome, Rest, Step, To, answer_names
@@ -65,10 +65,11 @@ class AskModel(NodeModel):
         with compiler.at("input"):
             reader = self.input.build(compiler)
             save_to = compiler.place(self.input.save_to, "save_to") if self.input.save_to else None
+            share = self.input.share(compiler)
         retry = compiler.template(self.retry.text, "retry", "text") if self.retry.text else text
         timeout = clock.duration(self.timeout) if self.timeout else None
         expires = clock.duration(self.expires) if self.expires else None
-        return Ask(text, retry, self.retry.max, reader, save_to, timeout, expires)
+        return Ask(text, retry, self.retry.max, reader, save_to, timeout, expires, share)
 
     def edges(self) -> Iterator[Edge]:
         yield from super().edges()
@@ -104,6 +105,7 @@ class Ask(Step):
     save_to: Place | None
     timeout: timedelta | None
     expires: timedelta | None
+    share: Share | None = None
 
     def enter(self, run: StepContext) -> Outcome:
         if run.nobody:
@@ -138,4 +140,6 @@ class Ask(Step):
             {"title": title, "payload": run.payload(seq, id)} for id, title in self.reader.shown(run)
         ]
         tap = {"wait": token} if options else None
+        if self.share is not None and run.is_private:
+            options.append({"title": self.share.title.render(run), "shares": self.share.what})
         run.say(template.render(run), [], options, tap=tap, expires=self.expires)

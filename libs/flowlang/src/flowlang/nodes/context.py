@@ -31,6 +31,10 @@ class StepContext(Scopes, Protocol):
         """Whether a generated URL runs without a person: nobody can be asked, and there is no memory."""
 
     @property
+    def is_private(self) -> bool:
+        """Whether it is a chat with one person, and no group."""
+
+    @property
     def session(self) -> Session:
         """The session that moves. There is one whenever a node runs."""
 
@@ -65,7 +69,7 @@ class StepContext(Scopes, Protocol):
     ) -> None:
         """Send a message, unless that takes longer than `expires`. Raises NodeError when the person cannot be written to.
 
-        Buttons and quick replies are {title, payload?, url?}. `tap` says what a tap does, `{"wait": token}` for an answer
+        Buttons and quick replies are {title, payload?, url?, shares?}. `tap` says what a tap does, `{"wait": token}` for an answer
         to a question, `{"titles": {option id: title}}` for options that may be taken later. `more`: `media`, `location` or `cards` as
         in contracts.actions.MessageContent; what the channel cannot show is said in words.
         """

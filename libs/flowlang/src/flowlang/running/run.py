@@ -37,7 +37,7 @@ from flowlang.running.memory import note, size_with
 from flowlang.running.payloads import newest_taps, payload_of, split_payload
 from flowlang.running.person import Person
 from flowlang.running.reachability import why_not_written
-from flowlang.running.shown import Said, as_shown, in_words
+from flowlang.running.shown import Said, as_shown, hides, in_words
 from flowlang.work import Work
 
 STEP_BUDGET = 100
@@ -116,6 +116,11 @@ class Run:
     def contact(self) -> Contact:
         """The person as of now."""
         return self._person.contact
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it is a chat with one person."""
+        return self.conversation.chat == "private"
 
     @property
     def session(self) -> Session:
@@ -235,7 +240,7 @@ class Run:
         taps = self._taps_with(seq, tap) if tap else self.conversation.taps
         said = Said(text, tuple(buttons or ()), (*(quick_replies or ()), *suggested), **(more or {}))
         for one in as_shown(said, self.tools.channel):
-            self._send(one.effect(self.next_seq, expires=until))
+            self._send(one.effect(self.next_seq, expires=until, hides=hides(one, self.conversation)))
         session.quick_replies = []
         session.said = in_words(said)
         self.conversation.taps = taps

@@ -11,9 +11,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from flowlang.model import Say
+from flowlang.model import Conversation, Say
 from flowlang.running.parts import TextLimit, in_parts
 
+_SHARES = frozenset(("share_contact", "share_location"))
 MAP = "https://www.openstreetmap.org/?mlat={latitude}&mlon={longitude}"
 
 
@@ -29,15 +30,20 @@ class Said:
     cards: tuple[dict[str, Any], ...] = ()
     degraded: tuple[str, ...] = ()
 
-    def effect(self, seq: int, *, expires: str | None = None, agent: dict[str, str] | None = None) -> Say:
+    def effect(
+        self, seq: int, *, expires: str | None = None, agent: dict[str, str] | None = None, hides: bool | None = None
+    ) -> Say:
         """The effect that sends it."""
         return Say(
-            seq, self.text, self.buttons, self.quick_replies, expires, agent, self.media, self.location, self.cards, self.degraded
+            seq, self.text, self.buttons, self.quick_replies, expires, agent, self.media, self.location, self.cards, self.degraded,
+            hides,
         )  # fmt: skip
 
 
 def as_shown(said: Said, channel: Mapping[str, Any]) -> list[Said]:
     """The messages, at least one. `channel`: flowlang.model.Tools.channel; the last message has the buttons."""
+    if said.quick_replies:
+        said = _with_known_shares(said, channel.get("shows"))
     if said.media is None and said.location is None and not said.cards:
         return [*_in_parts(said, channel.get("text_limit"))]
     shows = channel.get("shows")
@@ -47,6 +53,17 @@ def as_shown(said: Said, channel: Mapping[str, Any]) -> list[Said]:
     return [part for one in found for part in _in_parts(one, channel.get("text_limit"))]
 
 
+def hides(said: Said, conversation: Conversation) -> bool | None:
+    """Whether it has the button vanish by which something was to be shared, used or not, and note in the conversation that it is
+    still there. Under a message with buttons it cannot."""
+    if said.quick_replies:
+        conversation.sharing = any(reply.get("shares") for reply in said.quick_replies)
+    elif conversation.sharing and not said.buttons:
+        conversation.sharing = False
+        return True
+    return None
+
+
 def in_words(said: Said) -> str:
     """Its text, or what stands for it where there is none."""
     if said.text:
@@ -54,6 +71,19 @@ def in_words(said: Said) -> str:
     if said.cards:
         return "\n\n".join(_words(card) for card in said.cards)
     return _link(said.media) if said.media else _words_of_place(said.location) if said.location else ""
+
+
+def _with_known_shares(said: Said, shows: frozenset[str] | None) -> Said:
+    """Without the buttons that share what the channel has no button for: the question says what to send."""
+    unknown = [
+        kind
+        for one in said.quick_replies
+        if (kind := f"share_{one.get('shares')}") in _SHARES and kind not in (_SHARES if shows is None else shows)
+    ]
+    if not unknown:
+        return said
+    kept = tuple(one for one in said.quick_replies if f"share_{one.get('shares')}" not in unknown)
+    return replace(said, quick_replies=kept, degraded=(*said.degraded, *unknown))
 
 
 def _in_parts(said: Said, limit: TextLimit | None) -> Iterator[Said]:

@@ -44,6 +44,8 @@ WORDS: dict[str, Word] = {
     "attempts": Word("How often it was tried", 3),
     "cards": Word("Cards that stand side by side"),
     "degraded": Word("What the channel cannot show, and is said in words: `image`, `cards`, …"),
+    "hides_replies": Word("Whether quick replies of an earlier message vanish with it", True),
+    "shares": Word("Of a quick reply by which the person shares something: `contact` or `location`", "contact"),
     "duration": Word("Its seconds", 12),
     "DeadLetter.id": Word("Its id", "flow-engine-1-17"),
     "DeadLetterShown.id": Word("Its id", "flow-engine-1-17"),

@@ -27,7 +27,7 @@ def say(writer: TurnWriter, effect: model.Say) -> None:
     by: dict[str, Any] = {"agent": effect.agent} if effect.agent else {}
     if effect.buttons:
         content["buttons"] = effect.buttons
-    for name in ("quick_replies", "media", "location", "cards", "degraded"):
+    for name in ("quick_replies", "media", "location", "cards", "degraded", "hides_replies"):
         if value := getattr(effect, name):
             content[name] = value
     writer.said.append({"seq": effect.seq, "id": id, "at": writer.outputs.now, "content": content, **by})
