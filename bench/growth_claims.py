@@ -44,7 +44,7 @@ class Measured:
         holdings = Holdings(Pulse(60), 60, list)
         self.claims = Claims(
             PostgresDeliveries(pool, DELIVERY_KINDS), self.destinations, holdings, Outcomes(1),
-            due=asyncio.Event(), sweep_results=self._nothing, lease_seconds=60,
+            cut_off=lambda one: None, due=asyncio.Event(), sweep_results=self._nothing, lease_seconds=60,
         )  # fmt: skip
 
     async def _nothing(self, age: timedelta) -> None:

@@ -11,7 +11,7 @@ from multidict import CIMultiDict
 
 from contracts.registry import ApiCall, FlowVersion
 from servicekit.http_client.guarded_http import Answer
-from simulation import machines, receivers, world
+from simulation import receivers, world
 from simulation.faults import Profile
 from simulation.receivers import Heard, Receivers
 from simulation.run import simulate
@@ -22,8 +22,6 @@ ASKS = 1
 """The tenant whose flow asks."""
 SEEDS = 10
 SHAKEN = Profile(seconds=15, kill=0.004, unknown=0.03, loses=0.03, ends=2, rebalances=1, people=9)
-SHIPPED_LEASE = 60.0
-"""A call that a crash cut off has outlived its 30 seconds when the lease ends, and is not made again."""
 ASKING = _with(
     "ask",
     {
@@ -72,8 +70,6 @@ def called(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     monkeypatch.setattr(receivers, "_answer", answer)
     monkeypatch.setattr(Receivers, "_arrived", note)
-    lasting = machines.SETTINGS.model_copy(update={"lease_seconds": SHIPPED_LEASE})
-    monkeypatch.setattr(machines, "SETTINGS", lasting)
     view = world.UnchangingView(MODEL, *map(_entity, entities()))
     monkeypatch.setattr(world, "VIEW", view)
     return came

@@ -164,9 +164,11 @@ class DeliveriesInMemory(ErasingInMemory):
             if size < CLAIMED_BYTES:
                 chosen.append(row)
             size += len(row.new.payload)
+        cut_off = [row.state == "in_flight" for row in chosen]
         for row in chosen:
             self._grant(row, lease)
-        return [self._delivery_of(row, lease) for row in chosen]
+        claimed = [self._delivery_of(row, lease) for row in chosen]
+        return [replace(one, cut_off=cut) for one, cut in zip(claimed, cut_off, strict=True)]
 
     async def unblock(self, lanes: Mapping[str, int], lease: Lease) -> list[Delivery]:
         heads = list[Delivery]()

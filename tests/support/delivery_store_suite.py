@@ -212,6 +212,7 @@ class DeliveryStoreSuite:
             "lease": claimed.lease,
             "lease_ends": claimed.lease_ends,
             "created_at": claimed.created_at,
+            "cut_off": True,
         }
         assert claimed == replace(one, **fresh)
 
@@ -220,6 +221,13 @@ class DeliveryStoreSuite:
         claimed = await kept.claim(given[0], limit=2)
         assert [each.key for each in claimed] == [each.key for each in given[:2]]
         assert [each.key for each in await kept.claim(given[0])] == [given[2].key]
+
+    async def test_what_nobody_has_said_the_outcome_of_is_claimed_as_cut_off(self, kept: Kept) -> None:
+        waiting, leased = await kept.leased(state="pending"), await kept.leased(seconds=0)
+        tried = await kept.leased(seconds=0)
+        await kept.record(ended(tried, "retry", delay=0.0))
+        claimed = await kept.claim(waiting)
+        assert {each.key: each.cut_off for each in claimed} == {waiting.key: False, leased.key: True, tried.key: False}
 
     async def test_a_lanes_rows_are_found_by_their_partitions_owner_only(self, kept: Kept) -> None:
         await kept.leased(lane=LANE, seq=1, state="pending")

@@ -46,11 +46,14 @@ class FakeModel:
         """What it answers where there is no programme."""
         self.seconds = 0.0
         """What an answer takes."""
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.questions.append(await request.json())
         self.headers.append({name.lower(): value for name, value in request.headers.items()})
         answer = self.answers.pop(0) if self.answers else self.for_ever or completion("OK")
+        await self.may_answer.wait()
         await asyncio.sleep(self.seconds)
         if isinstance(answer, bytes):
             assert request.transport is not None

@@ -42,6 +42,7 @@ class _Programme:
     """(how many requests of each webhook-id fail, status)"""
     seen: Counter[str] = field(default_factory=Counter)
     delay: float = 0.0
+    gate: asyncio.Event | None = None
 
 
 class Receiver:
@@ -69,6 +70,11 @@ class Receiver:
         """Answer so much later from now on."""
         self._programme(path).delay = seconds
 
+    def hold(self, path: str) -> asyncio.Event:
+        """Answer once the event is set."""
+        gate = self._programme(path).gate = asyncio.Event()
+        return gate
+
     def forget(self) -> None:
         """Forget the requests, keep the programmes."""
         self.requests.clear()
@@ -94,6 +100,8 @@ class Receiver:
         names = {name.lower(): value for name, value in request.headers.items()}
         status, headers = self._outcome(programme, names.get("webhook-id", ""))
         self.requests.append(Request(request.method, request.path, dict(request.query), names, body, status, at))
+        if programme.gate is not None:
+            await programme.gate.wait()
         if programme.delay:
             await asyncio.sleep(programme.delay)
         if status == programme.status and programme.body is not None:

@@ -56,7 +56,7 @@ def assemble(
     recorder = Recorder(store, publisher, outcomes, destinations, holds=holdings.holds, lease_seconds=lease)
     claims = Claims(
         store, destinations, holdings, outcomes,
-        due=due, sweep_results=recorder.sweep, lease_seconds=lease,
+        cut_off=sender.cut_off, due=due, sweep_results=recorder.sweep, lease_seconds=lease,
     )  # fmt: skip
     takeover = Takeover(
         store, destinations, holdings, outcomes.look_after,

@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from dispatcher.model.delivery import Delivery, Limits, Result
+from dispatcher.results import conclusions
 from dispatcher.results.outcomes import Outcomes
 from dispatcher.scheduling import claims as module
 from dispatcher.scheduling.claims import UNPUBLISHED_AGE, Claims
@@ -33,8 +34,9 @@ class World:
             self.attempt, lambda result: None, lambda name: Limits(2), most=100, starved=self.due.set
         )
         self.holdings = Holdings(Pulse(60), 60, list)
+        self.outcomes = Outcomes(1)
         self.claims = Claims(
-            self.store, self.destinations, self.holdings, Outcomes(1),
+            self.store, self.destinations, self.holdings, self.outcomes, cut_off=self.cut_off,
             due=self.due, sweep_results=self.sweep, lease_seconds=60,
         )  # fmt: skip
 
@@ -42,6 +44,11 @@ class World:
         self.begun.append(one)
         await self.ends.wait()
         return attempted(one)
+
+    @staticmethod
+    def cut_off(one: Delivery) -> Result | None:
+        """As of a kind that may not be sent twice."""
+        return conclusions.cut_off(one) if one.cut_off else None
 
     async def sweep(self, age: timedelta) -> None:
         self.swept.append(age)
@@ -72,6 +79,14 @@ async def test_what_is_due_is_sent_and_its_queue_looked_at_when_the_next_is_due(
     assert not await world.claims.once()
     await eventually(lambda: world.keys() == [one.key], seconds=2)
     assert await world.store.due_queues([]) == []
+
+
+async def test_what_was_cut_off_and_may_not_be_sent_twice_is_ended(world: World) -> None:
+    first, second = await leased(world.store, seconds=0), await leased(world.store, state="pending")
+    await world.claims.once()
+    await eventually(lambda: world.keys() == [second.key], seconds=2)
+    [ended] = world.outcomes.batch(10).results
+    assert (ended.delivery.key, ended.outcome, ended.code) == (first.key, "exhausted", "interrupted")
 
 
 async def test_no_more_is_leased_than_a_destination_takes(world: World) -> None:

@@ -57,6 +57,8 @@ class Delivery:
     error: str | None = None
     superseded: bool = False
     """It is not to be sent any more."""
+    cut_off: bool = False
+    """Whoever had it before has not said what came of it: it may have been sent."""
     following: tuple[Delivery, ...] = ()
     """The rest of its stretch: what of its lane is sent right behind it, under the same lease, while it succeeds."""
     text_id: str = ""

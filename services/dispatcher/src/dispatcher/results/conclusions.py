@@ -84,3 +84,9 @@ def expired(delivery: Delivery, now: datetime) -> Result | None:
     if left is None or left > 0:
         return None
     return Result(delivery, "exhausted", code="expired", detail="It could not be delivered in the time it had.")
+
+
+def cut_off(delivery: Delivery) -> Result:
+    """The end of a delivery that may have been sent, and may not be sent twice."""
+    detail = "Who may have sent it ended before it had an answer, and it is not idempotent: it is not sent again."
+    return Result(delivery, "exhausted", code="interrupted", detail=detail)

@@ -17,6 +17,8 @@ from dispatcher.requests import without
 from servicekit.kafka.records import Outgoing
 
 SOURCE = "switchhook/dispatcher"
+WITHOUT_ANSWER = ("timeout", "expired", "interrupted")
+"""Codes of calls whose node is left by `timeout`."""
 DAY, HOUR = len("2026-11-21"), len("2026-11-21T00")
 """Of a moment as RFC 3339: what is the same on one day, and in one hour."""
 
@@ -112,7 +114,7 @@ def found(type: EventType, delivery: Delivery, data: Mapping[str, Any], now: str
 def call_result(result: Result, now: str, *, wait: str, response: Literal["envelope", "raw"] | None = None) -> Outgoing:
     """The answer to the step that waits for it."""
     succeeded = result.outcome == "succeeded"
-    outcome: Literal["ok", "timeout", "error"] = "timeout" if result.code in ("timeout", "expired") else "error"
+    outcome: Literal["ok", "timeout", "error"] = "timeout" if result.code in WITHOUT_ANSWER else "error"
     body = inbound.CallResult(
         **place(result.delivery, now),
         action_id=result.delivery.id,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine
 from datetime import timedelta
 from typing import Any
 
+from dispatcher.model.delivery import Delivery, Result
 from dispatcher.results.outcomes import Outcomes
 from dispatcher.scheduling.destination import LONGEST_WAIT
 from dispatcher.scheduling.destinations import Destinations
@@ -32,7 +33,8 @@ UNPUBLISHED_AGE = timedelta(seconds=20)
 class Claims:
     """Looks when `due` is set (by a destination that has room again, or a replay), otherwise every half second.
 
-    `sweep_results(age)`: publish the results that a crash left unpublished for longer than `age`.
+    `cut_off(delivery)`: the end of one that was cut off and may not be sent twice, else None. `sweep_results(age)`:
+    publish the results that a crash left unpublished for longer than `age`.
     """
 
     def __init__(
@@ -42,6 +44,7 @@ class Claims:
         holdings: Holdings,
         outcomes: Outcomes,
         *,
+        cut_off: Callable[[Delivery], Result | None],
         due: asyncio.Event,
         sweep_results: Callable[[timedelta], Coroutine[Any, Any, None]],
         lease_seconds: float,
@@ -49,6 +52,7 @@ class Claims:
         self._store, self._destinations, self._holdings = store, destinations, holdings
         self._outcomes, self._was_away, self._resumes_at = outcomes, False, 0.0
         self._due, self._sweep_results, self._lease_seconds = due, sweep_results, lease_seconds
+        self._cut_off = cut_off
         self._held = Repeated("claims.held")
         self._results: asyncio.Task[None] | None = None
 
@@ -112,7 +116,11 @@ class Claims:
             await session.look_again(queue)
         else:
             self._destinations.left_behind(name)
-        self._destinations.offer(claimed)
+        ended = [(one, self._cut_off(one)) for one in claimed]
+        for _, result in ended:
+            if result is not None:
+                self._outcomes.add(result)
+        self._destinations.offer([one for one, result in ended if result is None])
         return len(claimed) == room
 
     async def _sweep(self, *, first: bool) -> None:

@@ -72,6 +72,12 @@ class Sender:
         self._attempts: dict[tuple[str, str], Any] = {}
         self._seconds: dict[str, Any] = {}
 
+    def cut_off(self, delivery: Delivery) -> Result | None:
+        """The end of one that was cut off, where it may not be sent twice; else None."""
+        if not delivery.cut_off or self._repeatable(delivery):
+            return None
+        return conclusions.cut_off(delivery)
+
     async def attempt(self, delivery: Delivery) -> Result:
         """Make one attempt. Never raises; a fault of ours is logged and tried again later, as any failed attempt, but not
         where a request has left that may not be sent twice."""

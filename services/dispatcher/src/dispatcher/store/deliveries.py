@@ -76,15 +76,15 @@ UPDATE delivery d
 would fall behind further."""
 _CLAIM = f"""
 WITH found AS (
-    SELECT id, day, due, octet_length(payload) AS size FROM delivery
+    SELECT id, day, due, state, octet_length(payload) AS size FROM delivery
      WHERE queue_id = $1 AND due <= now() ORDER BY due LIMIT $2 FOR UPDATE SKIP LOCKED
 ), picked AS (
-    SELECT id, day FROM (SELECT *, sum(size) OVER (ORDER BY due, id) - size AS before FROM found) sized
+    SELECT id, day, state FROM (SELECT *, sum(size) OVER (ORDER BY due, id) - size AS before FROM found) sized
      WHERE before < {CLAIMED_BYTES}
 )
 UPDATE delivery d SET state = 'in_flight', attempts = d.attempts + 1, due = now() + $3::interval, lease = $4
   FROM picked WHERE d.id = picked.id AND d.day = picked.day
-{_ROW}
+{_ROW}, picked.state = 'in_flight' AS cut_off
 """
 _DISCARD = f"""
 WITH old AS (SELECT id FROM delivery WHERE day = $1 AND finished_at IS NULL LIMIT $3)
@@ -175,7 +175,10 @@ class DeliveryRows(QueueRows):
 
     async def claim(self, queue: Queue, limit: int, lease: Lease) -> list[Delivery]:
         rows = await self._connection.fetch(_CLAIM, queue.id, limit, lease.interval, lease.id)
-        return [self._delivery_of(row, queue.destination, lease) for row in rows]
+        claimed = [self._delivery_of(row, queue.destination, lease) for row in rows]
+        for row, one in zip(rows, claimed, strict=True):
+            one.cut_off = row["cut_off"]
+        return claimed
 
     async def unblock(self, lanes: Mapping[str, int], lease: Lease) -> list[Delivery]:
         names = sorted(lanes)

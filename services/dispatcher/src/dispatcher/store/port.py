@@ -124,7 +124,7 @@ class Session(Protocol):
 
     async def claim(self, queue: Queue, limit: int, lease: Lease) -> list[Delivery]:
         """Lease at most `limit` due deliveries of a queue, or CLAIMED_BYTES of them, the longest due first; each counts one
-        attempt more."""
+        attempt more. One whose lease has run out is `cut_off`."""
         ...
 
     async def look_again(self, queue: Queue) -> None:
