@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flow_engine.state.traces import LIMIT, VALUE_LIMIT, Change, packed, shown
+from flow_engine.state.traces import LIMIT, VALUE_LIMIT, Change, packed, shown, steps_of
 
 EVENT = ("e1", "message", "2026-11-21T00:01:00.000Z")
 
@@ -26,6 +26,16 @@ def test_nodes_come_back_as_they_ran() -> None:
     ]  # fmt: skip
     assert [one["missing"] for one in found["nodes"]] == [[], ["user.name"], [], [], []]
     assert [one["error"] for one in found["nodes"]] == [None, None, None, error, None]
+
+
+def test_what_a_language_model_took_and_wants_made_is_shown() -> None:
+    tokens = {"input": 100, "output": 20}
+    steps = [step("ask", tokens=tokens, tool="book"), step("ask", port="ok", tokens=tokens), step("bye")]
+    found = shown(1, packed(EVENT, steps, {}, {}))["nodes"]
+    assert [(one["tool"], one["tokens"], one["port"]) for one in found] == [
+        ("book", tokens, None), (None, tokens, "ok"), (None, None, None),
+    ]  # fmt: skip
+    assert steps_of(packed(EVENT, steps, {}, {})) == steps
 
 
 def test_a_turn_of_three_nodes_takes_under_two_hundred_bytes() -> None:

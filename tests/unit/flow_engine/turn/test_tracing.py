@@ -7,6 +7,7 @@ from typing import Any
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.traces import shown
 from support.conversations_in_memory import ConversationsInMemory
+from support.engine_models_suite import BOOK, MAIN, answering, asked, calls, helping
 from support.engine_world import BOT, WEB, EngineWorld, ScriptedSandbox, flow, flow_version
 
 NOTES: dict[str, Any] = {
@@ -97,6 +98,22 @@ async def test_a_call_is_named_where_it_is_made_and_its_answer_where_it_comes(wo
     assert (node["node"], node["port"], node["error"]["status"]) == ("call", "error", 500)
     await world.send("call_result", **answer)
     assert [(one["node"], one["port"]) for one in traces(world)[-1]["nodes"]] == [(None, "late")]
+
+
+async def test_what_a_language_model_was_asked_wants_made_and_took_is_there(world: EngineWorld) -> None:
+    await helping(world, MAIN, BOOK)
+    await world.say("Book")
+    tokens = {"input": 100, "output": 20}
+    asking = calls("c1") | {"tokens": tokens}
+    await world.send("call_result", **answering(asked(world), asking))
+    await world.send("call_result", **answering(asked(world), {"booked": True}))
+    await world.send("call_result", **answering(asked(world), {"text": "Booked.", "tokens": tokens}))
+    turns = traces(world)
+    made = [(call["kind"], call["name"]) for turn in turns for call in turn["calls"]]
+    assert made == [("ask_model", "main"), ("call_api", "book"), ("ask_model", "main")]
+    assert [call["id"] for turn in turns for call in turn["calls"]] == [body["id"] for body in world.bodies("actions")]
+    told = [(node["port"], node["tool"], node["tokens"]) for turn in turns for node in turn["nodes"] if node["tokens"]]
+    assert told == [(None, "book", tokens), ("ok", None, tokens)]
 
 
 async def test_webhooks_are_named_by_their_titles(world: EngineWorld) -> None:

@@ -48,7 +48,7 @@ def _flows(steps: list[dict[str, Any]], *, whole: bool = True) -> list[list[Any]
         node = [step["node"], step["type"]]
         if "port" in step:
             node.append(step["port"])
-        if whole and ("missing" in step or "error" in step):
+        if whole and not step.keys() <= _OF_FLOW:
             found = {name: value for name, value in step.items() if name not in _OF_FLOW}
             node += [found] if len(node) == 3 else [None, found]
         nodes.append(node)
@@ -103,6 +103,8 @@ def _node(
         "port": port,
         "missing": (more or {}).get("missing", []),
         "error": (more or {}).get("error"),
+        "tool": (more or {}).get("tool"),
+        "tokens": (more or {}).get("tokens"),
     }
 
 

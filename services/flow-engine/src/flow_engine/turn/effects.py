@@ -88,6 +88,7 @@ def _hops(writer: TurnWriter, effect: model.CallApi | model.AskModel | model.Rea
 def ask_model(writer: TurnWriter, effect: model.AskModel) -> None:
     """A question to a model, with what the registry says of its tools; the answer comes back as `call_result`."""
     id, project = writer.outputs.new_id(), writer.conversation.project_id
+    writer.calls.append((id, "ask_model", effect.model))
     found = writer.find_api(project, effect.model)
     if found is None or found.kind != "model":
         _unanswered(writer, id, effect.wait, "unknown-model", f"There is no model named {effect.model[:100]!r}.")

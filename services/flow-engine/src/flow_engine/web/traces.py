@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
@@ -29,6 +29,15 @@ class TracedEvent(BaseModel):
     """`message`, `call_result`, `timer`, …"""
 
 
+class TracedTokens(BaseModel):
+    """What an answer of a language model took."""
+
+    input: int = Field(examples=[640])
+    """Tokens of what it was shown."""
+    output: int = Field(examples=[52])
+    """Tokens of what it said."""
+
+
 class TracedNode(BaseModel):
     """One node that ran, or went on."""
 
@@ -43,6 +52,10 @@ class TracedNode(BaseModel):
     """What was read there and has no value."""
     error: dict[str, Any] | None
     """Why it left by an error port."""
+    tool: str | None = Field(examples=["seats-left"])
+    """Of a node that asked a language model: the API call that the model wants made next."""
+    tokens: TracedTokens | None
+    """Of such a node, where the model has just answered."""
 
 
 class TracedVariable(BaseModel):
@@ -64,7 +77,7 @@ class TracedCall(BaseModel):
     id: str
     kind: str
     name: str | None
-    """Of the API call, or the title of the webhook."""
+    """Of the API call or the model, or the title of the webhook."""
 
 
 class TracedAnswer(BaseModel):
