@@ -1,4 +1,4 @@
-"""An engine's process is killed at the steps of an erasure, a takeover and a broadcast: it goes on, nothing twice, nothing half."""
+"""An engine's process is killed at the steps of an erasure, a takeover, a broadcast and a schedule: it goes on, nothing twice, nothing half."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from uuid import uuid4
 
 import pytest
 
+from contracts.cloudevents import rfc3339
 from contracts.ids import derived_id
+from contracts.registry import Schedule
 from flow_engine.store import broadcasts
 from flow_engine.store.broadcasts import NewBroadcast
 from support.engine import RunningEngine, engine_on
 from support.engine_flows import LECTURE
-from support.engine_world import BOT, FLOW, PROJECT
+from support.engine_world import BOT, FLOW, PROJECT, flow, flow_version
 from support.waiting import eventually
 
 BEFORE = "2026-11-21T00:01:30.000Z"
@@ -126,6 +128,52 @@ async def test_whom_an_engine_tells_of_a_broadcast_that_is_killed_is_told_once(e
         event["event_id"] for event in await engine.events("flow.launched") if event["trigger"]["type"] == "broadcast"
     }
     assert len(launched) == PEOPLE
+
+
+@pytest.mark.seconds(60)
+async def test_whom_an_engine_tells_at_a_moment_of_a_schedule_that_is_killed_is_told_once(
+    engine: RunningEngine,
+) -> None:
+    """It dies before the moment is settled, and right after; nine moments are missed by more than the grace."""
+    peers = [f"p{number}" for number in range(3)]
+    for peer in peers:
+        await engine.say("hello?", peer)
+    await engine.start()
+    await eventually(lambda: all_said(engine, peers, "Sorry."), seconds=30)
+    await eventually(lambda: is_quiet(engine))
+    await engine.stop()
+    moment = await schedule(engine)
+    await engine.killed("schedule_made")
+    assert (await count(engine, "broadcast"), await count(engine, "schedule")) == (0, 0)
+    await killed_and_let_go(engine, "broadcast_chosen")
+    assert (await count(engine, "broadcast"), await count(engine, "schedule")) == (1, 1)
+    assert await outcomes(engine) == {}
+    with engine.process(""):
+        await eventually(lambda: all_said(engine, peers, "Sorry.", f"It is {moment}."), seconds=30)
+        await eventually(lambda: is_quiet(engine))
+        await eventually(lambda: all_are(engine, "completed"), seconds=30)
+    assert await outcomes(engine) == {"started": len(peers)}
+    assert [tuple(row) for row in await engine.pool.fetch("SELECT skipped FROM schedule")] == [(9,)]
+    launched = [one for one in await engine.events("flow.launched") if one["trigger"]["type"] == "schedule"]
+    assert len({one["event_id"] for one in launched}) == len(peers)
+
+
+async def schedule(engine: RunningEngine) -> str:
+    """The flow was published ten hours ago and is due once an hour, last five minutes ago; when that was."""
+    moment = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(minutes=5)
+    trigger = {"id": "hourly", "type": "schedule", "cron": f"{moment.minute} * * * *", "to": "tell"}
+    nodes = LECTURE["nodes"] | {"tell": {"type": "say", "parts": [{"text": "It is {{ event.variables.moment }}."}]}}
+    document = LECTURE | {"triggers": [*LECTURE["triggers"], trigger], "nodes": nodes}
+    due = Schedule(trigger="hourly", cron=trigger["cron"], timezone="UTC", grace="PT1H", rate=500.0)
+    published = flow(LECTURE["slug"], published=2).model_copy(
+        update={"schedules": (due,), "published_at": rfc3339(moment - timedelta(hours=9, minutes=30))}
+    )
+    await engine.registry.put(flow_version(document, version=2), published)
+    return rfc3339(moment)
+
+
+async def all_are(engine: RunningEngine, state: str) -> bool:
+    return bool(await engine.pool.fetchval("SELECT bool_and(state = $1) FROM broadcast", state))
 
 
 async def killed_and_let_go(engine: RunningEngine, point: str) -> None:
