@@ -256,8 +256,9 @@ class Story:
         return {"flow": flow, "entry": "bought", "new_token": {"name": "shop"}, "channel_id": channel}
 
     def _flow_document(self) -> str:
-        """The example flow, its webhook pointed to the local receiver."""
-        return FLOW.read_text().replace("https://crm.example.com", self._receiver.url)
+        """The example flow, its webhook pointed to the local receiver; without its test cases, which the release before refuses."""
+        document = FLOW.read_text().partition("\ntests:\n")[0]
+        return document.replace("https://crm.example.com", self._receiver.url)
 
     async def _post_trigger(self, variables: dict[str, Any], headers: dict[str, str] | None = None) -> httpx.Response:
         """POST as a careful shop does: an unknown outcome is asked for again under the same key."""
