@@ -15,6 +15,7 @@ from flowlang.graph import Graph, GraphNode
 from flowlang.model import Happening, Session
 from flowlang.problems import NodeError
 from flowlang.running import frames, opting, sessions
+from flowlang.running.memory import has_room
 from flowlang.running.payloads import split_payload
 from flowlang.running.run import Run
 from flowlang.running.starts import enter_first
@@ -23,6 +24,15 @@ from flowlang.triggers.base import Arrival
 
 QUEUE_LIMIT = 20
 QUEUE_BYTES = 8 * 1024
+_NO_ROOM: dict[str, Any] = {
+    "outcome": "error",
+    "body": None,
+    "error": {
+        "type": "state-full",
+        "detail": "the conversation had no room for the answer until the node could take it",
+    },
+}
+"""In place of an answer that is too large to wait."""
 KEPT_TEXT = 4096
 """Characters of the last message that are remembered."""
 
@@ -69,11 +79,19 @@ def _while_in_flight(run: Run, manner: str, first: bool) -> None:
 
 
 def enqueue(run: Run) -> bool:
-    """Keep the event until the call in flight has ended. False when there is no room."""
+    """Keep the event until the call in flight has ended. False when there is no room for it; of a call's answer without room the
+    node that waits for it hears that."""
     happening, queued = run.happening, run.conversation.queued
     kept = {"id": happening.id, "kind": happening.kind, "data": happening.data}
-    size = sum(len(str(one["data"])) for one in queued) + len(str(happening.data))
-    if happening.kind == "message" and (len(queued) >= QUEUE_LIMIT or size > QUEUE_BYTES):
+    fits = has_room(run.conversation, run.conversation.stack, kept)
+    if happening.kind == "message":
+        size = sum(len(str(one["data"])) for one in queued) + len(str(happening.data))
+        if len(queued) >= QUEUE_LIMIT or size > QUEUE_BYTES or not fits:
+            return False
+    elif not fits and happening.kind == "call_result":
+        kept["data"] = {**happening.data, **_NO_ROOM}
+    elif not fits and happening.kind == "signal":
+        run.steps.append({"node": None, "type": happening.kind, "port": "ignored"})
         return False
     run.conversation.queued = [*queued, kept]
     return True

@@ -344,7 +344,7 @@ class Run:
 
     def _write_memory(self, written: dict[str, Any]) -> None:
         memory, session = self._memory(), self.session
-        self._memory_size = size_with(session, written, self._memory_size)
+        self._memory_size = size_with(self.conversation, session, written, self._memory_size)
         note(self.memory_changes, session, written)
         session.memory = {name: value for name, value in {**memory, **written}.items() if value is not None}
         self._scopes.pop("memory", None)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from flowlang.graph import Graph, GraphNode
-from flowlang.model import EmitEvent, Happening
+from flowlang.model import EmitEvent, Happening, Wait
 from flowlang.nodes.base import Call, Code, End, Go, Jump, Outcome, Rest, Return, To
 from flowlang.problems import NodeError
 from flowlang.running import frames, sessions
+from flowlang.running.memory import RESTING_LIMIT, has_room
 from flowlang.running.run import ERROR_STEPS, ROOM_AFTER_ERROR, Run
 from flowlang.work import MORE_AFTER_AN_ERROR
 
@@ -106,8 +107,7 @@ def _follow(run: Run, outcome: Outcome, step: dict[str, Any]) -> str | None:
     if isinstance(outcome, (Go, To)):
         return _leave(run, outcome, step)
     if isinstance(outcome, Rest):
-        sessions.rest(run, outcome.wait)
-        return None
+        return _rest(run, outcome.wait, step)
     if isinstance(outcome, Code):
         run.session.wait = outcome.wait
         run.code = outcome.request
@@ -118,6 +118,17 @@ def _follow(run: Run, outcome: Outcome, step: dict[str, Any]) -> str | None:
         step["port"] = outcome.port
         return _path_ends(run, outcome)
     return _call(run, outcome, step) if isinstance(outcome, Call) else _jump(run, outcome, step)
+
+
+def _rest(run: Run, wait: Wait, step: dict[str, Any]) -> str | None:
+    """The session waits, where there is room for all that the conversation keeps meanwhile. What the node has sent already is sent:
+    its answer comes late, as after any other way out."""
+    interrupted = run.conversation.stack if wait.kind in sessions.IN_FLIGHT else []
+    if run.session.wait is not wait and not has_room(run.conversation, interrupted, wait, RESTING_LIMIT):
+        error = NodeError("state-full", f"between two events a conversation keeps at most {RESTING_LIMIT} bytes")
+        return _leave(run, Go("error", error=error), step)
+    sessions.rest(run, wait)
+    return None
 
 
 def _leave(run: Run, outcome: Go | To, step: dict[str, Any]) -> str | None:
