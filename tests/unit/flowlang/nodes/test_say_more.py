@@ -86,6 +86,7 @@ def test_cards_are_one_message_or_a_message_each_and_can_be_tapped_in_both() -> 
     talk.tap("Take tea")
     assert talk.texts == ["There"]
     assert told(on({"shows": frozenset()}, {"cards": CARDS}))[0]["text"] == f"Tea\nGreen\n{URL}"
+    assert told(on({}, {"cards": [{"title": "Tea"}]})) == [{"cards": ({"title": "Tea"},)}]
 
 
 def test_a_type_of_channel_may_have_its_own_message() -> None:

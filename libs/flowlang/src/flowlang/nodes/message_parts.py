@@ -284,7 +284,7 @@ def say_part(shown: Shown, run: StepContext, **how: Any) -> None:
     """Send it, unless there is nothing to show: the trace names what was missing. Raises NodeError."""
     text = shown.text.render(run) if shown.text else ""
     more = _more(shown, run)
-    if not text.strip() and not more and not any(shown.options()):
+    if not (text.strip() or more or shown.cards or any(shown.options())):
         return
     titles: dict[str, str] = {}
     if shown.cards:
