@@ -142,6 +142,16 @@ def test_code_runs_in_the_sandbox(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 @pytest.mark.usefixtures("folder")
+def test_cards_are_said_as_the_channel_shows_them(capsys: pytest.CaptureFixture[str]) -> None:
+    cards = FLOW.replace('[{text: "Hello, {{ user.nick }}."}]', "[{cards: [{title: Hall A, text: Big}]}]")
+    seen = "".join(
+        f"  - {{name: {channel}, given: {{channel: {channel}}}, steps: [{{say: /go}}, {{say: Ann, expect: {{says: {says}}}}}]}}\n"
+        for channel, says in (("telegram", r'["Hall A\nBig"]'), ("webchat", '[""]'))
+    )
+    assert main(["test", write("seats.yaml", f"{cards}tests:\n{seen}")]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("folder")
 def test_a_script_is_played_and_shown_whole(capsys: pytest.CaptureFixture[str]) -> None:
     flow = write("seats.yaml", FLOW)
     script = write("script.yaml", "given: {user: {name: Ann}}\nsteps:\n  - {say: /go}\n  - {tap: Yes}\n")

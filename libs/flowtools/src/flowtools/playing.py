@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 from channels.discovery import installed
 from flowlang.model import RunCode
 from flowlang.running.bot_flows import BotFlows
-from flowlang.running.parts import TextLimit
 from flowlang.simulation.stage import Surroundings, flows_of, links_of
+from flowtools.channel_facts import facts
 from flowtools.files import FlowFile
 from flowtools.sandbox import Sandbox
 
@@ -25,15 +25,8 @@ def bot_of(file: FlowFile, beside: Sequence[FlowFile] = ()) -> BotFlows:
 
 
 def surroundings() -> Surroundings:
-    """Of a bot that is known by its files alone: the limits of channels that are installed."""
-    connectors = installed()
-
-    def text_limit(channel: str) -> TextLimit | None:
-        connector = connectors.get(channel)
-        limit = connector.descriptor.limits.shortest_text if connector else None
-        return TextLimit(*limit[:2]) if limit else None
-
-    return Surroundings({}, text_limit=text_limit)
+    """Of a bot that is known by its files alone: the channels that are installed."""
+    return Surroundings({}, channels=facts(installed()))
 
 
 class CodeRunner:

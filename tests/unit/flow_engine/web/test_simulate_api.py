@@ -114,6 +114,25 @@ nodes:
     assert texts((await http.post("/v1/simulate", json=asked)).json()) == ["3 seats"]
 
 
+@pytest.mark.parametrize(
+    ("channel", "said"),
+    [
+        ("telegram", [("Hall A\nBig", ["cards"]), ("", []), ("x" * 1025, [])]),
+        ("webchat", [("", []), ("x" * 1025, [])]),
+    ],
+)
+async def test_what_a_channel_cannot_show_is_said_as_there(
+    channel: str, said: list[tuple[str, list[str]]], http: httpx.AsyncClient
+) -> None:
+    cards = {"cards": [{"title": "Hall A", "text": "Big"}]}
+    picture = {"image": "https://cdn.example.com/a.png", "text": "x" * 1025}  # Longer than a caption of Telegram.
+    flow = document({"say": {"type": "say", "parts": [cards, picture]}})
+    body = {"document": flow, "given": {"channel": channel}, "steps": [{"say": "/go"}]}
+    told = (await http.post("/v1/simulate", json=body)).json()
+    effects = [effect for turn in told["steps"][0]["turns"] for effect in turn["effects"] if effect["effect"] == "say"]
+    assert [(effect["text"], effect.get("degraded", [])) for effect in effects] == said
+
+
 async def test_what_is_not_as_expected_is_a_problem_of_the_answer(http: httpx.AsyncClient) -> None:
     steps = [{"say": "/go", "expect": {"says": ["Where?"]}}, {"tap": "Yes"}]
     told = (await http.post("/v1/simulate", json={"document": FLOW, "steps": steps})).json()

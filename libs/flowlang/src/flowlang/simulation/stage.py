@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -16,7 +16,6 @@ from flowlang.language.cases import Given
 from flowlang.language.compile import compile_flow
 from flowlang.model import Contact, Conversation, RunCode, Tools
 from flowlang.running.bot_flows import BotFlows
-from flowlang.running.parts import TextLimit
 from flowlang.segments.kept import KeptFilters
 from flowlang.work import Work
 
@@ -35,8 +34,8 @@ class Surroundings:
     opt_out: OptOut | None = None
     segment: Callable[[str], str | None] = lambda name: None
     """From a segment's name to its filter."""
-    text_limit: Callable[[str], TextLimit | None] = lambda channel: None
-    """From the type of a channel to what one message has."""
+    channels: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Type of a channel -> what a message may be there: `text_limit`, `caption_limit`, `shows` of flowlang.model.Tools.channel."""
 
 
 NOTHING = Surroundings({})
@@ -90,7 +89,7 @@ def tools(given: Given, around: Surroundings) -> Tools:
             "id": CHANNEL,
             "type": given.channel,
             "name": given.channel,
-            "text_limit": around.text_limit(given.channel),
+            **around.channels.get(given.channel, {}),
         },
         project_id=PROJECT,
         opt_out=around.opt_out,

@@ -25,10 +25,10 @@ from flowlang.language.compile import compile_flow
 from flowlang.model import Conversation, Tools
 from flowlang.problems import FlowInvalid
 from flowlang.running.bot_flows import BotFlows
-from flowlang.running.parts import TextLimit
 from flowlang.segments.filter import SegmentFilter
 from flowlang.segments.kept import KeptFilters
 from flowlang.work import elsewhere
+from flowtools.channel_facts import NOTHING, facts_of
 from servicekit.loop.batches import Infrastructure
 from servicekit.registry_view.stamps import Stamp
 from servicekit.registry_view.view import RegistryView
@@ -124,7 +124,7 @@ class RegistryCatalogue:
         tools = Tools(
             self._links.for_bot(project_id, bot_id),
             shown_bot | {"variables": bot.variables if bot else {}},
-            shown_channel | {"name": channel.name if channel else None} | self._facts(channel_type),
+            {**shown_channel, "name": channel.name if channel else None, **self._facts(channel_type)},
             project_id,
             elsewhere,
             partial(self._may_make, project_id),
@@ -133,17 +133,10 @@ class RegistryCatalogue:
         )
         return Surroundings(self.flows_of(bot_id), tools, _encoded(shown_bot), _encoded(shown_channel), self._in_house)
 
-    def _facts(self, channel_type: str) -> dict[str, Any]:
-        """What a message of the channel may be; nothing of a type that is not installed here."""
+    def _facts(self, channel_type: str) -> Mapping[str, Any]:
+        """What a message of the channel may be."""
         connector = self._connectors.get(channel_type)
-        if connector is None:
-            return {}
-        limits = connector.descriptor.limits
-        return {
-            "text_limit": TextLimit(*limits.shortest_text[:2]) if limits.shortest_text else None,
-            "caption_limit": TextLimit(*limits.caption[:2]) if limits.caption else None,
-            "shows": connector.descriptor.capabilities,
-        }
+        return facts_of(connector) if connector is not None else NOTHING
 
     def flows_of(self, bot_id: str) -> BotFlows:
         """The published flows of a bot."""

@@ -20,7 +20,6 @@ from flowlang.language.document import load, parse
 from flowlang.model import RunCode
 from flowlang.problems import FlowInvalid, Problem
 from flowlang.running.bot_flows import BotFlows
-from flowlang.running.parts import TextLimit
 from flowlang.simulation.cases import play
 from flowlang.simulation.stage import Surroundings, compiled
 
@@ -42,8 +41,8 @@ class Simulate(NamedTuple):
     opt_out: OptOut | None
     segments: Mapping[str, str]
     """Name -> filter."""
-    text_limits: Mapping[str, TextLimit]
-    """Type of a channel -> what one message has."""
+    channels: Mapping[str, Mapping[str, Any]]
+    """Type of a channel -> what a message may be there, as flowtools.channel_facts has it."""
     results: tuple[dict[str, Any], ...] = ()
     """Of the code nodes that the script comes to, in their order."""
 
@@ -73,9 +72,7 @@ def simulate(task: Simulate, progress: Callable[[], None]) -> Answer:
         flows, slug = _flows(task)
     except FlowInvalid as error:
         return Unsound([_shown(problem) for problem in error.problems if problem.severity == "error"])
-    around = Surroundings(
-        task.variables, task.bot_name, task.opt_out, task.segments.get, task.text_limits.get
-    )  # fmt: skip
+    around = Surroundings(task.variables, task.bot_name, task.opt_out, task.segments.get, task.channels)
     playing, results = play(flows, slug, task.script.given, task.script.steps, around), iter(task.results)
     try:
         code = next(playing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -16,7 +17,7 @@ from flow_engine.simulating.worker import Simulate
 from flow_engine.web import contact_changes, contacts
 from flowlang.language.cases import Script
 from flowlang.running.bot_flows import BotFlows
-from flowlang.running.parts import TextLimit
+from flowtools.channel_facts import facts
 from servicekit.web.auth import Caller
 from servicekit.web.problems import ProblemError
 from servicekit.web.routes import Handler
@@ -97,22 +98,20 @@ class Deps(contacts.Deps, Protocol):
 
 def handlers(deps: Deps) -> dict[str, Handler]:
     """By the names of their rows."""
-    connectors = installed()
-    limits = {name: connector.descriptor.limits.shortest_text for name, connector in connectors.items()}
-    text_limits = {name: TextLimit(*limit[:2]) for name, limit in limits.items() if limit}
+    channels = facts(installed())
 
     async def simulate(request: Request, caller: Caller) -> Response:
         asked = contact_changes.read(await request.body(), Simulation)
         if (asked.document is None) is (asked.flow is None):
             raise _invalid("#/document", "give either `document` or `flow`.")
         bot = contacts.bot_of(asked.bot, caller, deps, pointer="#/bot")
-        task = _task(asked, bot, deps, text_limits)
+        task = _task(asked, bot, deps, channels)
         return Response(await deps.simulator.simulate(bot.project_id, task), media_type="application/json")
 
     return {SIMULATE: simulate}
 
 
-def _task(asked: Simulation, bot: Bot, deps: Deps, text_limits: dict[str, TextLimit]) -> Simulate:
+def _task(asked: Simulation, bot: Bot, deps: Deps, channels: Mapping[str, Mapping[str, Any]]) -> Simulate:
     """Raises ProblemError 422."""
     flows = deps.flows_of(bot.id)
     slug = ""
@@ -135,7 +134,7 @@ def _task(asked: Simulation, bot: Bot, deps: Deps, text_limits: dict[str, TextLi
         variables=bot.variables,
         opt_out=bot.opt_out,
         segments={segment.name: segment.filter for segment in deps.segments_of(bot.project_id)},
-        text_limits=text_limits,
+        channels=channels,
     )
 
 
