@@ -12,6 +12,7 @@ from flowlang.expressions.values import NOT_VARIABLES
 from flowlang.language import document as documents
 from flowlang.language.build import build_all
 from flowlang.language.document import Document
+from flowlang.language.events import stale_events
 from flowlang.language.meant import open_ends, type_mismatches, unhandled_calls
 from flowlang.names import Nearest
 from flowlang.nodes.base import Edge
@@ -37,6 +38,7 @@ def check(raw: Mapping[str, Any] | Document, known: KnownNames | None = None) ->
         *_commands_taken(loaded, compiler.known),
         *unhandled_calls(loaded),
         *type_mismatches(loaded, compiler),
+        *stale_events(loaded, compiler, [node for node, _ in _entries(loaded)]),
         *_unwritten_variables(loaded, compiler),
     ]
     return sorted(dict.fromkeys(found), key=lambda problem: (problem.severity, problem.pointer))

@@ -50,6 +50,7 @@ class AiModel(NodeModel):
 
     PORTS: ClassVar = ("ok", "refused", "error", "timeout")
     WAITS: ClassVar = True
+    WAITS_FOR: ClassVar = {"": "call_result"}
 
     type: Literal["ai"]
     model: str = Field(min_length=1)

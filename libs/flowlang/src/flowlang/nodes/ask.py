@@ -44,6 +44,7 @@ class AskModel(NodeModel):
 
     PORTS: ClassVar = ("ok", "invalid", "timeout", "error")
     WAITS: ClassVar = True
+    WAITS_FOR: ClassVar = {"": "message", "timeout": "timer"}
 
     type: Literal["ask"]
     text: str = Field(min_length=1)
@@ -75,7 +76,7 @@ class AskModel(NodeModel):
         yield from super().edges()
         for named in self.input.named():
             if named.to:
-                yield Edge(named.to, ("input", *named.place))
+                yield Edge(named.to, ("input", *named.place), events=self.events_behind())
 
     def needs_port(self) -> str | None:
         leads = [named.to for named in self.input.named()]

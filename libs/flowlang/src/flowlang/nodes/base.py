@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -116,6 +116,9 @@ class Step:
         raise NodeError("not-waiting", "this node waits for nothing")
 
 
+SAME, ANY = "same", "any"
+
+
 @dataclass(frozen=True, slots=True)
 class Edge:
     """A way to a node: where it stands in the node, and whether the same turn may take it."""
@@ -123,6 +126,8 @@ class Edge:
     to: str
     place: tuple[str | int, ...]
     same_turn: bool = True
+    events: tuple[str, ...] = (SAME,)
+    """What `event` may be behind it: kinds of happenings (flowlang.model.Happening), SAME as before, or ANY."""
 
 
 class NodeModel(DocumentModel):
@@ -133,6 +138,9 @@ class NodeModel(DocumentModel):
     """Whether `ports` may have names beside PORTS."""
     WAITS: ClassVar[bool] = False
     """Whether a session rests here until something happens, so that a cycle through it is harmless."""
+    WAITS_FOR: ClassVar[Mapping[str, str]] = {}
+    """Of one that waits: port → kind of the happening by which it is left there, "" for all other ports. The author is told where
+    something behind it reads what an earlier event had. Empty: not known."""
     CALLS: ClassVar[bool] = False
     """Whether it asks another program, which may fail: the author is told where neither the node nor the flow says what then."""
 
@@ -152,7 +160,14 @@ class NodeModel(DocumentModel):
     def edges(self) -> Iterator[Edge]:
         """All ways out of the node."""
         for port, to in self.ports.items():
-            yield Edge(to, ("ports", port))
+            yield Edge(to, ("ports", port), events=self.events_behind(port))
+
+    def events_behind(self, port: str = "") -> tuple[str, ...]:
+        """What `event` may be where the node is left by this port. An `error` may come before anything is waited for."""
+        if not self.WAITS:
+            return (SAME,)
+        kind = self.WAITS_FOR.get(port) or self.WAITS_FOR.get("", ANY)
+        return (SAME, kind) if port == "error" else (kind,)
 
     def later_targets(self) -> dict[str, str]:
         """Button id to node: where a later tap leads."""

@@ -31,6 +31,7 @@ class CallApiModel(NodeModel):
 
     PORTS: ClassVar = ("ok", "error", "timeout")
     WAITS: ClassVar = True
+    WAITS_FOR: ClassVar = {"": "call_result"}
     CALLS: ClassVar = True
 
     type: Literal["call_api"]

@@ -12,7 +12,7 @@ from flowlang.building.compiler import Compiler
 from flowlang.building.fields import NodeId
 from flowlang.expressions.values import LONGEST_NAME, Place, Value
 from flowlang.model import Happening
-from flowlang.nodes.base import Call, Edge, Go, NodeModel, Outcome, Step
+from flowlang.nodes.base import ANY, Call, Edge, Go, NodeModel, Outcome, Step
 from flowlang.nodes.context import StepContext
 
 
@@ -53,7 +53,7 @@ class CallModel(NodeModel):
     def edges(self) -> Iterator[Edge]:
         """It is not known here whether the called flow waits."""
         for port, to in self.ports.items():
-            yield Edge(to, ("ports", port), same_turn=False)
+            yield Edge(to, ("ports", port), same_turn=False, events=(ANY,))
 
     def lost_in(self, newer: Self) -> str | None:
         return None if self.flow == newer.flow else "other-call"

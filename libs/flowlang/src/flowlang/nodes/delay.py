@@ -20,6 +20,7 @@ class DelayModel(NodeModel):
     """Go on after `for`, an ISO 8601 duration."""
 
     WAITS = True
+    WAITS_FOR: ClassVar = {"": "timer"}
 
     type: Literal["delay"]
     length: Duration = Field(alias="for")

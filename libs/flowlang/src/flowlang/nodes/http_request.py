@@ -48,6 +48,7 @@ class HttpRequestModel(NodeModel):
 
     PORTS: ClassVar = ("ok", "error", "timeout")
     WAITS: ClassVar = True
+    WAITS_FOR: ClassVar = {"": "call_result"}
     CALLS: ClassVar = True
 
     type: Literal["http_request"]

@@ -58,7 +58,7 @@ class SayModel(NodeModel):
         yield from super().edges()
         for place, option in self._options():
             if option.to:
-                yield Edge(option.to, (*place, "to"), same_turn=False)
+                yield Edge(option.to, (*place, "to"), same_turn=False, events=("message",))
 
     def report_moments(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(answer_names(option for _, option in self._options())))

@@ -23,6 +23,7 @@ class WaitEventModel(NodeModel):
 
     PORTS: ClassVar = ("event", "timeout", "error")
     WAITS: ClassVar = True
+    WAITS_FOR: ClassVar = {"": "signal", "timeout": "timer"}
 
     type: Literal["wait_event"]
     name: str = Field(min_length=1, max_length=100)
