@@ -107,7 +107,7 @@ def test_the_command_prints_the_flow_and_the_report(tmp_path: Path, capsys: pyte
     assert main(["import", lead, "--from", "typebot"]) == 0
     printed = capsys.readouterr()
     assert parse(printed.out)["slug"] == "workshop-sign-up"
-    assert printed.err.splitlines()[1].startswith("block b8: block Code: left out; scripts are not taken over")
+    assert printed.err.splitlines()[0].startswith("block b8: block Code: left out; scripts are not taken over")
     report = tmp_path / "report.txt"
     assert main(["import", lead, "--from", "typebot", "--report", str(report)]) == 0
     assert (capsys.readouterr().err, report.read_text()) == ("", printed.err)

@@ -46,6 +46,7 @@ def test_the_report_names_what_was_left_out() -> None:
     assert [(one.block, one.what[:40]) for one in found.findings] == [
         ("n2", "action shop/look_up"),
         ("n3", "transition to orders.flow.json"),
+        ("n3", "choice black coffee"),
         ("n4", "content builtin_text-gone"),
         ("n4", "transition: session.drink.length > 2 && "),
         ("", "transition of the whole flow: event.nlu."),
@@ -86,6 +87,8 @@ def places(scope: str, name: str) -> str:
         ("user.name !== undefined", "has(user.name) && user.name != null"),
         ("!session.greeted", "!has(memory.greeted) || memory.greeted == null"),
         ("session.done === true", "memory.done == true"),
+        ("temp['skill-choice-ret-x1'] == \"tea\"", 'memory.skill-choice-ret-x1 == "tea"'),
+        ("temp['a'].b", None),
         ("user.name.length > 3", None),
         ("evil() || true", None),
         ("event.nlu.intent.name === 'help'", None),
@@ -93,6 +96,28 @@ def places(scope: str, name: str) -> str:
 )  # fmt: skip
 def test_a_condition_is_a_variable_and_a_literal_or_left_out(source: str, expression: str | None) -> None:
     assert condition(source, places) == expression
+
+
+def test_what_was_chosen_is_kept_and_a_later_condition_reads_it() -> None:
+    """Seen: the choice was kept nowhere, and nothing said so."""
+    contents = [
+        {"id": "c", "formData": {"text": "Drink?", "choices": [{"title": "Tea", "value": "tea"}, {"title": "Two", "value": "a b"}]}},
+        {"id": "builtin_text-t", "formData": {"text": "Tea it is"}},
+    ]  # fmt: skip
+    skill = {"skillData": {"randomId": "x1", "contentId": "c", "keywords": {}}}
+    nodes = [
+        {"name": "entry", "type": "skill-call", "skill": "choice", "flow": "skills/c.flow.json",
+         "next": [{"condition": "temp['skill-choice-ret-x1'] == \"tea\"", "node": "which"}]},
+        {"name": "which", "next": [{"condition": "temp['skill-choice-ret-x1'] === \"tea\"", "node": "tea"}]},
+        {"name": "tea", "onEnter": ["say #!builtin_text-t"]},
+    ]  # fmt: skip
+    beside = {"content-elements/c.json": contents, "flows/skills/c.flow.json": skill}
+    found = imported({"startNode": "entry", "nodes": nodes}, "botpress", beside, "main.flow.json")
+    asked = found.document["nodes"]["entry"]["input"]
+    assert [option["id"] for option in asked["options"]] == ["tea", "option-2"]
+    assert asked["save_to"] == "memory.skill_choice_ret_x1"
+    assert found.document["nodes"]["which"]["branches"] == [{"if": 'memory.skill_choice_ret_x1 == "tea"', "to": "tea"}]
+    assert [(one.what, one.instead) for one in found.findings] == [("choice a b", "kept as 'option-2'")]
 
 
 def test_a_node_that_waits_asks_its_last_message() -> None:

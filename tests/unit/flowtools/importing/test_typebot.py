@@ -90,8 +90,18 @@ def test_a_choice_keeps_its_title() -> None:
     [
         ({"type": "text", "content": {"plainText": "Hi {{Full name}}"}},
          {"type": "say", "parts": [{"text": "Hi {{ memory.full_name }}"}]}),
-        ({"type": "video", "content": {"url": "https://v.example.com"}},
+        ({"type": "image", "content": {"url": "https://v.example.com/{{Full name}}.png"}},
+         {"type": "say", "parts": [{"image": "https://v.example.com/{{ memory.full_name }}.png"}]}),
+        ({"type": "video", "content": {"url": "https://v.example.com/a.mp4", "type": "url"}},
+         {"type": "say", "parts": [{"video": "https://v.example.com/a.mp4"}]}),
+        ({"type": "audio", "content": {"url": "{{Full name}}"}},
+         {"type": "say", "parts": [{"audio": "{{ memory.full_name }}"}]}),
+        ({"type": "video", "content": {"url": "https://v.example.com", "type": "youtube"}},
          {"type": "say", "parts": [{"text": "https://v.example.com"}]}),
+        ({"type": "embed", "content": {"url": "https://v.example.com"}},
+         {"type": "say", "parts": [{"text": "https://v.example.com"}]}),
+        ({"type": "image", "content": {"url": "/room.png"}},
+         {"type": "say", "parts": [{"text": "/room.png"}]}),
         ({"type": "Redirect", "options": {"url": "https://r.example.com"}},
          {"type": "say", "parts": [{"text": "https://r.example.com"}]}),
         ({"type": "Wait", "options": {"secondsToWaitFor": "2.5"}}, {"type": "delay", "for": "PT3S"}),
@@ -209,7 +219,7 @@ def test_a_circle_that_never_waits_is_an_error_of_the_report() -> None:
         (
             "lead.json",
             """
-    - {say: /start, expect: {says: [Good morning., "https://cdn.example.com/room.png", Who are you?]}}
+    - {say: /start, expect: {says: [Good morning., "", Who are you?], effects: [{media: {type: image, url: "https://cdn.example.com/room.png"}}]}}
     - {say: Ann, expect: {says: ["How many seats, Ann?"]}}
     - {say: "12"}
     - {say: "7", expect: {says: [That is a group., Which day?]}}
@@ -240,7 +250,7 @@ def test_a_whole_flow_is_checked_and_played(name: str, steps: str) -> None:
 def test_what_nothing_leads_to_is_left_out_and_named() -> None:
     found = import_file(EXPORTS / "lead.json", "typebot")
     assert "Unused" not in found.text
-    assert [finding.block for finding in found.findings] == ["b2", "b8", "b12", "b16"]
+    assert [finding.block for finding in found.findings] == ["b8", "b12", "b16"]
     assert b"12345" in (EXPORTS / "lead.json").read_bytes()
     nothing_executable(found.text, "12345", "alert")
     assert orjson.loads((EXPORTS / "lead.json").read_bytes())["version"] == "6.1"

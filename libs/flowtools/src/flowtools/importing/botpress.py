@@ -6,7 +6,8 @@ A node says what `onEnter` names; where it has `onReceive` it waits for a messag
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Set
 from typing import Any
 
 import orjson
@@ -22,8 +23,9 @@ _SAY = re.compile(r"say #!([A-Za-z0-9_-]{1,128})(?:\s.*)?", re.DOTALL)
 _ACTION = re.compile(r"(\S{1,200})(?:\s+(\{.*\}))?\s*", re.DOTALL)
 _TAG = re.compile(r"\{\{\{?\s*([^{}]{1,200}?)\s*\}?\}\}")
 _ANSWER = re.compile(r"\{\{\{?\s*event\.(?:payload\.text|preview)\s*\}?\}\}")
+_OPTION_NUMBER = re.compile(r"option-[0-9]+")
 _OPTION_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
-_CHOSEN = re.compile(r"""temp\['skill-choice-ret[\w-]*'\]\s*===?\s*("(?:[^"\\]|\\.)*")""")
+_CHOSEN = re.compile(r"""temp\['skill-choice-ret-?(?P<id>[\w-]*)'\]\s*===?\s*(?P<value>"(?:[^"\\]|\\.)*")""")
 SKILLS = "skills that are not `choice` are not taken over: build it of nodes that there are"
 
 
@@ -203,7 +205,14 @@ class _Flow:
         ways = {value: text(one, "node") for one in objects(node, "next") if (value := _chosen(text(one, "condition")))}
         if len(choices) > MOST_OPTIONS:
             self.draft.report(block, f"{len(choices)} choices", f"the first {MOST_OPTIONS}", "ask in two steps")
-        options = [self._option(one, index, data, ways, block) for index, one in enumerate(choices[:MOST_OPTIONS], 1)]
+        values = [text(one, "value") for one in choices]
+        once = {value for value, count in Counter(values).items() if count == 1 and not _OPTION_NUMBER.fullmatch(value)}
+        numbered = enumerate(choices[:MOST_OPTIONS], 1)
+        options = [self._option(one, index, data, ways, block, once) for index, one in numbered]
+        for option, value in zip(options, values, strict=False):
+            if option["id"] != value:
+                what, instead = f"choice {value}", f"kept as {option['id']!r}"
+                self.draft.report(block, what, instead, "compare with that where a condition asks for it")
         retries = number(data, "config", "nbMaxRetries")
         retry: dict[str, Any] = {"max": min(20, max(0, int(3 if retries is None else retries)))}
         if said := _shown(self._contents.get(text(data, "invalidContentId")), "text"):
@@ -212,21 +221,30 @@ class _Flow:
         made = {
             "type": "ask",
             "text": question if question.strip() else "?",
-            "input": {"type": "choice", "options": options},
+            "input": {"type": "choice", "options": options, **self._kept(node, data)},
             "retry": retry,
             "ports": {"ok": self.draft.end, "invalid": otherwise},
         }
         self.draft.add(id, block, made)
 
+    def _kept(self, node: dict[str, Any], data: Any) -> dict[str, str]:
+        """Where the chosen value is kept: under the name that Botpress has for it."""
+        named = (_CHOSEN.fullmatch(text(one, "condition").strip()) for one in objects(node, "next"))
+        suffix = text(data, "randomId") or next((found["id"] for found in named if found), "")
+        place = self._place("temp", f"skill-choice-ret-{suffix}") if suffix else None
+        if place is None:
+            self.draft.report(_block(node), "the chosen value", "not kept", "write `save_to` where something reads it")
+        return {"save_to": place} if place else {}
+
     def _option(
-        self, choice: dict[str, Any], index: int, data: Any, ways: Mapping[str, str], block: str
+        self, choice: dict[str, Any], index: int, data: Any, ways: Mapping[str, str], block: str, once: Set[str]
     ) -> dict[str, Any]:
         value, title = text(choice, "value"), text(choice, "title")
         shown = self._template(title[:LONGEST_TITLE], block)
         synonyms = [word[:LONGEST_TITLE] for word in _texts(at(data, "keywords", value)) if word not in (title, "")]
         to = self._target(ways[value], block) or self.draft.end if value in ways else None
         return {
-            "id": f"{index}-{value}" if _OPTION_ID.fullmatch(f"{index}-{value}") else f"option-{index}",
+            "id": value if _OPTION_ID.fullmatch(value) and value in once else f"option-{index}",
             "title": shown if shown.strip() and len(shown) <= LONGEST_TITLE else f"Option {index}",
             **({"synonyms": synonyms} if synonyms else {}),
             **({"to": to} if to else {}),
@@ -267,7 +285,7 @@ def _chosen(source: str) -> str:
     """The choice that a transition of a `choice` is for."""
     found = _CHOSEN.fullmatch(source.strip())
     try:
-        return text(orjson.loads(found[1])) if found else ""
+        return text(orjson.loads(found["value"])) if found else ""
     except orjson.JSONDecodeError:
         return ""
 

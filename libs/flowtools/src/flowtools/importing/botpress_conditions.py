@@ -11,10 +11,12 @@ TRUE = "true"
 LONGEST = 500
 _SCOPES = {"user": "user", "session": "memory", "temp": "memory", "state": "memory"}
 _NAME = re.compile(r"[\w$-]{1,64}")
+_VARIABLE = r"""(user|session|temp|state)(?:\.([\w$]{1,64})|\[['"]([\w$-]{1,64})['"]\])"""
 _COMPARED = re.compile(
-    r"""(user|session|temp|state)\.([\w$]{1,64})\s*(===?|!==?|>=?|<=?)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,9})?|true|false|null|undefined|"[^"\\]*"|'[^'\\]*')"""
+    _VARIABLE
+    + r"""\s*(===?|!==?|>=?|<=?)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,9})?|true|false|null|undefined|"[^"\\]*"|'[^'\\]*')"""
 )
-_SET = re.compile(r"(!?)(user|session|temp|state)\.([\w$]{1,64})")
+_SET = re.compile("(!?)" + _VARIABLE)
 
 Places = Callable[[str, str], str]
 
@@ -34,12 +36,12 @@ def condition(source: str, places: Places) -> str | None:
     if len(source) > LONGEST:
         return None
     if found := _SET.fullmatch(source):
-        place = place_of(found[2], found[3], places)
+        place = place_of(found[2], found[3] or found[4], places)
         return f"!has({place}) || {place} == null" if found[1] else f"has({place}) && {place} != null"
     found = _COMPARED.fullmatch(source)
     if not found:
         return None
-    place, operator, literal = place_of(found[1], found[2], places), found[3], found[4]
+    place, operator, literal = place_of(found[1], found[2] or found[3], places), found[4], found[5]
     if literal in ("null", "undefined"):
         if operator[0] not in "!=":
             return None

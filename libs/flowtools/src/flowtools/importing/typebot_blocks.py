@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from math import ceil
 from typing import Any
 
+from flowlang.expressions.templates import url_template
 from flowtools.importing.draft import slug
 from flowtools.importing.exports import at, number, objects, text
 from flowtools.importing.typebot_conditions import branches
@@ -19,7 +20,10 @@ MOST_OPTIONS = 40
 RETRIES = 20
 """Typebot asks again without end; this is as often as it can be here."""
 LONGEST_DELAY = 30 * 24 * 3600
+FILES = frozenset(("image", "video", "audio"))
+"""Bubbles that are files, which a message holds by their address."""
 _OPTION_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
+_TAG_ALONE = re.compile(r"\{\{ [\w.]{1,100} \}\}")
 
 
 def leave_out(flow: Flow, unit: Unit) -> None:
@@ -42,19 +46,36 @@ def held(block: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _say(flow: Flow, unit: Unit) -> None:
-    parts = []
-    for block in unit.blocks:
-        kind, id = text(block, "type"), text(block, "id")
-        shown = plain(block) if kind == "text" else text(block, "content", "url")
-        if kind != "text":
-            flow.draft.report(id, f"bubble {kind}", "its address as a text", "show it as the channel can")
-        made = flow.template(shown, id)
-        if made.strip():
-            parts.append({"text": made})
+    parts = [part for block in unit.blocks if (part := _part(flow, block)) is not None]
     if parts:
         flow.draft.add(unit.id, unit.block, {"type": "say", "parts": parts, "ports": {"next": flow.following(unit)}})
     else:
         flow.draft.leave_out(unit.id, unit.block, flow.following(unit))
+
+
+def _part(flow: Flow, block: dict[str, Any]) -> dict[str, str] | None:
+    """A bubble as a part of a message. A file is one by its address; a player of another site, or a page, is not."""
+    kind, id = text(block, "type"), text(block, "id")
+    made = flow.template(plain(block) if kind == "text" else text(block, "content", "url"), id).strip()
+    if not made:
+        if kind != "text":
+            flow.draft.report(id, f"bubble {kind} without an address", "left out", "write the message")
+        return None
+    if kind == "text":
+        return {"text": made}
+    if kind in FILES and text(block, "content", "type") in ("", "url") and _is_address(made):
+        return {kind: made}
+    flow.draft.report(id, f"bubble {kind}", "its address as a text", "show it as the channel can")
+    return {"text": made}
+
+
+def _is_address(made: str) -> bool:
+    """Whether a template can be the address of a file: a variable alone, or scheme and host written out."""
+    try:
+        url_template(made)
+    except ValueError:
+        return _TAG_ALONE.fullmatch(made) is not None
+    return True
 
 
 def _question(flow: Flow, unit: Unit) -> str:
