@@ -196,3 +196,11 @@ def test_whatever_is_gone_over_is_charged(source: str, memory: dict[str, Any], l
     values = Values(memory=memory)
     Expression(source).evaluate(values)
     assert least <= Work().left - values.work.left < 2 * least
+
+
+@pytest.mark.parametrize("source", ["1.0 / 0.0", "-1.0 / 0.0", "double('nan')", "[{'a': 1e308 * 10.0}]"])
+def test_a_number_that_json_has_not_is_an_error_and_not_null(source: str) -> None:
+    """Seen: it was kept as null, as if nothing were there."""
+    with pytest.raises(NodeError, match="no number of JSON"):
+        Expression(source).evaluate(Values())
+    assert Expression("1.0 / 0.0 > 1.0").evaluate(Values()) is True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
+from math import isfinite
 from typing import Any
 
 from flowlang.cel.functions import FUNCTIONS, METHODS
@@ -46,7 +47,11 @@ def nodes_outside_loops(node: Node) -> int:
 def plain(value: Any, work: Work) -> Any:
     """CEL's value as JSON has it. Raises CelError for what has no JSON form, TooCostly."""
     kind = type(value)
-    if value is None or kind in (bool, int, float):
+    if value is None or kind in (bool, int):
+        return value
+    if kind is float:
+        if not isfinite(value):
+            raise CelError(f"the result is {value}, which is no number of JSON")
         return value
     if kind is str:
         work.charge(1 + len(value) // CHARACTERS)
