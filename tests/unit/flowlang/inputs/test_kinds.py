@@ -11,6 +11,8 @@ OWN = {"type": "contact", "phone": "4930901820", "first_name": "Ann", "verified"
 GOOD: list[tuple[dict[str, Any], str, Any]] = [
     ({"type": "text", "mask": "AA-9999"}, "ab1234", "ab-1234"),
     ({"type": "text", "mask": "AA-9999"}, "AB-1234", "AB-1234"),
+    ({"type": "text", "mask": "AA-9999"}, "éß-٣１२4", "éß-3124"),
+    ({"type": "text", "mask": "**"}, "é٣", "é3"),
     ({"type": "text", "mask": "+7 (999) *"}, "912x", "+7 (912) x"),
     ({"type": "number", "multiple_of": 0.1}, "0,3", 0.3),
     ({"type": "number", "multiple_of": 25, "max": 100}, "75", 75),
@@ -58,6 +60,8 @@ GOOD: list[tuple[dict[str, Any], str, Any]] = [
 ]  # fmt: skip
 WRONG: list[tuple[dict[str, Any], str]] = [
     ({"type": "text", "mask": "AA-9999"}, "AB-123"),
+    ({"type": "text", "mask": "9*"}, "1²"),
+    ({"type": "text", "mask": "9*"}, "1½"),
     ({"type": "text", "mask": "AA-9999"}, "AB-12345"),
     ({"type": "text", "mask": "AA-9999"}, "A1-1234"),
     ({"type": "number", "multiple_of": 25}, "30"),

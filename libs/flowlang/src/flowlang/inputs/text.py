@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,7 +16,7 @@ from flowlang.work import TooCostly, Work
 
 LONGEST_TEXT = 16_384
 LONGEST_MASK = 64
-_CLASSES = {"9": str.isdecimal, "A": str.isalpha, "*": str.isalnum}
+_PLACES = frozenset("9A*")
 
 
 class TextInput(Input):
@@ -31,13 +32,13 @@ class TextInput(Input):
     """An RE2 expression that the whole answer must match."""
     mask: str | None = Field(default=None, min_length=1, max_length=LONGEST_MASK)
     """A form to fill in: `9` is a digit, `A` a letter, `*` either; all else stands for itself, may be left out by the person, and
-    is kept."""
+    is kept. Digits of other scripts count, and are kept as 0 to 9; letters are of any alphabet, and stay as they are."""
 
     def build(self, compiler: Compiler) -> Reader:
         if self.min_length > self.max_length:
             message = "`min_length` is above `max_length`: nothing is accepted"
             compiler.problem("limits", message, "min_length", severity="warning")
-        if self.mask and not any(each in _CLASSES for each in self.mask):
+        if self.mask and _PLACES.isdisjoint(self.mask):
             compiler.problem("mask", "a mask has a 9, A or * at least: else there is nothing to fill in", "mask")
         pattern = compiler.pattern(self.pattern, "pattern") if self.pattern else None
         return _TextReader(self.min_length, self.max_length, pattern, self.mask)
@@ -65,19 +66,27 @@ def _filled_in(mask: str, text: str) -> str:
     """The mask with what the person wrote in it. Raises Invalid."""
     at, made = 0, []
     for place in mask:
-        fits = _CLASSES.get(place)
         written = text[at : at + 1]
-        if fits is None:
+        if place not in _PLACES:
             at += written == place
             made.append(place)
-        elif written and fits(written):
-            at += 1
-            made.append(written)
-        else:
+            continue
+        found = _fitting(place, written)
+        if found is None:
             raise Invalid(f"the form {mask} is expected")
+        at += 1
+        made.append(found)
     if at < len(text):
         raise Invalid(f"the form {mask} is expected")
     return "".join(made)
+
+
+def _fitting(place: str, written: str) -> str | None:
+    """A character as it is kept in that place of a mask; None where it is none for it."""
+    if written.isalpha():
+        return written if place != "9" else None
+    digit = unicodedata.decimal(written, None) if written else None
+    return str(digit) if digit is not None and place != "A" else None
 
 
 def _has_form(text: str, pattern: Pattern, work: Work) -> bool:
