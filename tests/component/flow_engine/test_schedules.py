@@ -175,6 +175,19 @@ async def test_what_one_schedule_fails_with_stops_no_other(
     assert (len(await sender.made()), len(await other.made())) == (0, 1)
 
 
+async def test_the_row_of_a_deleted_flow_goes_and_that_of_a_living_one_stays(sender: Scheduled) -> None:
+    sender.publish(HOUR)
+    await sender.scheduler().look()
+    yesterday = "UPDATE schedule SET last = now() - interval '25 hours' WHERE flow_id = $1"
+    await sender.pool.execute(yesterday, f"flow-{sender.bot}")
+    await sender.scheduler().look()
+    assert await sender.row() is not None
+    await sender.pool.execute(yesterday, f"flow-{sender.bot}")
+    sender.world.view.delete("flow", f"flow-{sender.bot}", PROJECT)
+    await sender.scheduler().look()
+    assert await sender.row() is None
+
+
 async def test_its_broadcasts_are_deleted_when_they_are_long_over(
     sender: Scheduled, monkeypatch: pytest.MonkeyPatch
 ) -> None:

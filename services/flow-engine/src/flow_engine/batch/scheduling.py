@@ -166,6 +166,7 @@ class Scheduling:
         if time.monotonic() < self._forget_at:
             return
         self._forget_at = time.monotonic() + FORGET_EVERY
+        await schedules.forget_flows(connection, lambda flow: self._view.data("flow", flow) is not None)
         for _ in range(MOST_FORGOTTEN):
             if not await schedules.forget_one(connection):
                 return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from flow_engine.state.schedules import Plan
@@ -15,6 +16,8 @@ INSERT INTO schedule (flow_id, trigger, project_id, bot_id, last) VALUES ($1, $2
 """
 _HOLD = "SELECT last FROM schedule WHERE flow_id = $1 AND trigger = $2 FOR UPDATE"
 _ADVANCE = "UPDATE schedule SET last = $3, skipped = skipped + $4 WHERE flow_id = $1 AND trigger = $2"
+_LONG_SETTLED = "SELECT DISTINCT flow_id FROM schedule WHERE last < now() - make_interval(days => 1)"
+_FORGET_FLOWS = "DELETE FROM schedule WHERE flow_id = ANY ($1) AND last < now() - make_interval(days => 1)"
 _OVER = """
 SELECT b.id FROM broadcast b JOIN broadcast_walk w ON w.broadcast = b.id
  WHERE b.moment IS NOT NULL AND b.ended_at < now() - make_interval(days => $1) AND w.closed
@@ -48,6 +51,14 @@ async def hold(connection: Connection, plan: Plan) -> datetime:
 async def advance(connection: Connection, plan: Plan, last: datetime, skipped: int) -> None:
     """It is settled up to there."""
     await connection.execute(_ADVANCE, *plan.key, last, skipped)
+
+
+async def forget_flows(connection: Connection, is_known: Callable[[str], bool]) -> None:
+    """Delete what is kept of flows that nobody knows any more. A day is longer than any view is behind the registry."""
+    rows = await connection.fetch(_LONG_SETTLED)
+    gone = [row["flow_id"] for row in rows if not is_known(row["flow_id"])]
+    if gone:
+        await connection.execute(_FORGET_FLOWS, gone)
 
 
 async def forget_one(connection: Connection) -> bool:
