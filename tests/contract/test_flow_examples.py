@@ -25,6 +25,9 @@ from flowlang.language.schema import document_schema, node_types, trigger_kinds
 from flowtools.cli import main
 
 FLOWS = sorted(EXAMPLES.rglob("*.yaml"))
+SHOWN = sorted(file for folder in ("nodes", "triggers") for file in (EXAMPLES / folder).glob("*.yaml"))
+BESIDE = {"nodes/call": "nodes/return.yaml", "nodes/jump": "flows/welcome.yaml"}
+"""The other flow of the bot to which an example leads."""
 SCENARIOS = sorted((EXAMPLES / "scenarios").glob("*.yaml"))
 KNOWN = KnownNames(
     flows=frozenset(["welcome", "node-return"]),
@@ -46,7 +49,14 @@ def test_an_example_has_nothing_that_the_checker_minds(file: Path) -> None:
 
 @pytest.mark.parametrize("file", [file for file in FLOWS if parse(file.read_text()).get("tests")], ids=shown_id)
 def test_the_cases_of_an_example_hold(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["test", str(file)]) == 0, capsys.readouterr().out
+    other = BESIDE.get(shown_id(file))
+    beside = ["--beside", str(EXAMPLES / other)] if other else []
+    assert main(["test", str(file), *beside]) == 0, capsys.readouterr().out
+
+
+@pytest.mark.parametrize("file", SHOWN, ids=shown_id)
+def test_what_a_page_shows_is_proven_by_a_case(file: Path) -> None:
+    assert parse(file.read_text()).get("tests")
 
 
 @pytest.mark.parametrize("file", SCENARIOS, ids=shown_id)
