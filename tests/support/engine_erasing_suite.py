@@ -151,6 +151,21 @@ class ErasingSuite:
             await world.say("hello?", another, received_at=AFTER, **vouched)
             assert (await world.stored(another)).loaded is not None
 
+    async def test_an_older_message_tells_a_known_contact_nothing_of_who_was_erased(self, world: EngineWorld) -> None:
+        who = {"external_id": "c-7", "phone": "+371 2000 0000"}
+        vouched: dict[str, Any] = {"profile": {"name": "Ben", **who}, "verified": list(who)}
+        await world.say("hello?", profile=who, verified=list(who))
+        await world.say("hello?", "q1", profile={"name": "Bo"}, verified=[])
+        await erase(world, (await world.contact()).id)
+        await world.say("late", "q1", **vouched)
+        other = await world.contact("q1")
+        assert other.profile == {"name": "Ben"}
+        named = {"channel": "-", "key": f"{BOT}/-/external_id:c-7", "person": {"external_id": "c-7"}}
+        await world.send("contact_update", "-", variables={"points": 3}, received_at=AFTER, **named)
+        assert (await world.contact("q1")).variables == {}
+        await world.say("now", "q1", received_at=AFTER, **vouched)
+        assert (await world.contact("q1")).profile == {"name": "Ben", **who}
+
     async def test_a_file_that_is_sent_again_under_its_key_makes_nobody_who_was_erased(
         self, world: EngineWorld
     ) -> None:

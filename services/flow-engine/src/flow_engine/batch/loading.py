@@ -11,7 +11,7 @@ from contracts.ids import split_conversation_key
 from flow_engine.batch import importing, parking
 from flow_engine.batch.held_shares import HeldShares
 from flow_engine.batch.parking import AT_ONCE, MOST_HELD, Redriven, redriven
-from flow_engine.batch.person_lookup import as_event, as_id, goes_to_contact, is_of_contact, named, told
+from flow_engine.batch.person_lookup import as_event, as_id, goes_to_contact, is_of_contact, is_older, named, told
 from flow_engine.state.ids import conversation_id
 from flow_engine.state.seen import contains, fingerprint
 from flow_engine.state.work import Begun, Erased, LoadedConversation, PersonKept, Work
@@ -88,6 +88,7 @@ async def load(
     batch.own_ids = await _own_ids(reads, batch.found, arrived)
     lines = [line for lines in batch.imported.values() for line in lines]
     batch.erased_names = await _erased_names(reads, batch.work, names, [*arrived, *lines])
+    batch.work.not_theirs = _not_theirs(arrived, batch)
     await _load_person(reads, batch, arrived[0])
     for one in arrived:
         if one.person_keyed and len(keys := peer_keys(one.body)) > 1:
@@ -114,10 +115,32 @@ def may_make(one: Arrived, work: Work) -> bool:
     return bool(getattr(one.body, "verified", ())) and not work.conversations[one.key].conversation.contact_id
 
 
+def _vouches(one: Arrived, work: Work) -> bool:
+    """Whether somebody vouches by it for who a conversation's contact is."""
+    is_known = not one.person_keyed and one.key in work.conversations
+    return (
+        is_known
+        and bool(getattr(one.body, "verified", ()))
+        and bool(work.conversations[one.key].conversation.contact_id)
+    )
+
+
+def _not_theirs(arrived: list[Arrived], batch: LoadedBatch) -> dict[str, frozenset[str]]:
+    if not batch.erased_names:
+        return {}
+    found = {
+        one.event_id: frozenset(name.field for name in told(one) if is_older(one, name, batch.erased_names))
+        for one in arrived
+        if _vouches(one, batch.work)
+    }
+    return {id: fields for id, fields in found.items() if fields}
+
+
 async def _erased_names(reads: Reads, work: Work, wanted: list[Name], records: list[Arrived]) -> dict[Name, Erased]:
-    """Of those that are `wanted`, and of those by which records would make somebody anew."""
+    """Of those that are `wanted`, of those by which records would make somebody anew, and of those that they vouch for."""
     makers = [one for one in records if may_make(one, work)]
-    names = {*wanted, *(name for one in makers for name in told(one))}
+    tellers = [one for one in records if _vouches(one, work)]
+    names = {*wanted, *(name for one in (*makers, *tellers) for name in told(one))}
     names |= {as_event(one) for one in makers if one.body.request_digest is not None}
     return await reads.erased_names(sorted(names)) if names else {}
 

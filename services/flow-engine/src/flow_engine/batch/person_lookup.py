@@ -54,7 +54,12 @@ def as_event(arrived: Arrived) -> Name:
 
 def makes_anew(arrived: Arrived, erased: Mapping[Name, Erased]) -> bool:
     """Whether it would make somebody again who was erased since it was received."""
-    return any(name in erased and str(arrived.body.received_at) < erased[name].before for name in told(arrived))
+    return any(is_older(arrived, name, erased) for name in told(arrived))
+
+
+def is_older(arrived: Arrived, name: Name, erased: Mapping[Name, Erased]) -> bool:
+    """Whether it was received before somebody of that name was erased."""
+    return name in erased and str(arrived.body.received_at) < erased[name].before
 
 
 def is_of_contact(arrived: Arrived) -> bool:

@@ -151,6 +151,8 @@ class Work:
     """By contact id: how often this batch has changed it so far."""
     erased: dict[str, Erased] = field(default_factory=dict)
     """By key, of those that this batch's records have and that were erased once."""
+    not_theirs: dict[str, frozenset[str]] = field(default_factory=dict)
+    """By event id: identifiers that it tells of its person, and that were somebody else's who was erased since it was received."""
     timers_found: set[str] = field(default_factory=set)
     """Of the timers that this batch's records name, those that still have a row."""
     outcomes: dict[str, Outcome] = field(default_factory=dict)

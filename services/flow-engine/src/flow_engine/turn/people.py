@@ -40,8 +40,9 @@ def meet(work: Work, event: InboundEvent, *, subscribed: bool) -> list[Effect]:
     """
     body, conversation = event.body, event.loaded.conversation
     effects: list[Effect] = []
-    told = _told(body.profile)
-    event.verified = verified(body.profile, body.verified)
+    not_theirs = work.not_theirs.get(event.id, frozenset())
+    told = {name: value for name, value in _told(body.profile).items() if name not in not_theirs}
+    event.verified = [one for one in verified(body.profile, body.verified) if one[0] not in not_theirs]
     if not conversation.contact_id:
         _recognise(work, event)
     if not conversation.contact_id:
