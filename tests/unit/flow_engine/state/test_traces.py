@@ -71,3 +71,17 @@ def test_what_is_too_much_even_so_keeps_its_nodes() -> None:
     assert len(body) < LIMIT
     assert [one["node"] for one in found["nodes"]] == [f"n{number}" for number in range(110)]
     assert (found["variables"], found["cut"]) == ([], True)
+
+
+def test_what_is_cut_to_its_nodes_keeps_their_errors_and_why_the_turn_failed() -> None:
+    error = {"type": "memory-full", "detail": "x" * 1000}
+    steps = [step(f"n{number}", port="error", error=error) for number in range(110)]
+    more = {"failed": {"type": "too-large", "detail": "y" * LIMIT}, "calls": [("id", "call", "z" * 200)] * 60}
+    body = packed(EVENT, steps, {}, more)
+    found = shown(1, body)
+    assert len(body) < LIMIT
+    errors = [one["error"] for one in found["nodes"]]
+    assert [one["type"] for one in errors if one] == ["memory-full"] * 20
+    assert (errors[0], errors[-1]["detail"]) == (None, "x" * 100 + "…")
+    assert (found["failed"]["type"], found["failed"]["detail"]) == ("too-large", "y" * 100 + "…")
+    assert (found["calls"], found["cut"]) == ([], True)

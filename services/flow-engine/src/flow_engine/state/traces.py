@@ -14,9 +14,13 @@ import orjson
 from flow_engine.state.json_text import encode
 
 LIMIT = 16 * 1024
-"""Bytes of a row's body. One that would be larger keeps its nodes and their ports."""
+"""Bytes of a row's body. One that would be larger keeps its nodes, their ports and errors, and why the turn failed or was refused."""
 VALUE_LIMIT = 1024
 """Bytes of a value, as JSON, in a body that would be larger."""
+DETAIL_LIMIT = 100
+"""Characters of an error's detail, where more was left out."""
+MOST_ERRORS = 20
+"""Nodes whose errors are kept then, the last ones."""
 _OF_FLOW = frozenset(("flow_id", "flow_version", "node", "type", "port"))
 Change = tuple[str | None, str, Any, Any]
 """(flow id, name, before, after)"""
@@ -31,11 +35,26 @@ def packed(
         short = {scope: [_short(change) for change in made] for scope, made in changes.items()}
         body = encode([*event, _flows(steps), {**short, **more, "cut": True}])
     if len(body) > LIMIT:
-        body = encode([*event, _flows(steps, whole=False), {"cut": True}])
+        ends = {name: _short_error(more[name]) for name in ("refused", "failed") if name in more}
+        body = encode([*event, _flows(_without_values(steps)), {**ends, "cut": True}])
     return body
 
 
-def _flows(steps: list[dict[str, Any]], *, whole: bool = True) -> list[list[Any]]:
+def _without_values(steps: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The steps with their last errors, shortened, and nothing else beside nodes and ports."""
+    failed = [place for place, step in enumerate(steps) if "error" in step][-MOST_ERRORS:]
+    kept = [{name: value for name, value in step.items() if name in _OF_FLOW} for step in steps]
+    for place in failed:
+        kept[place]["error"] = _short_error(steps[place]["error"])
+    return kept
+
+
+def _short_error(error: dict[str, Any]) -> dict[str, Any]:
+    detail = error.get("detail")
+    return {**error, "detail": detail[:DETAIL_LIMIT] + "…"} if detail and len(detail) > DETAIL_LIMIT else error
+
+
+def _flows(steps: list[dict[str, Any]]) -> list[list[Any]]:
     flows: list[list[Any]] = []
     nodes: list[Any] = []
     flow, version = "", -1
@@ -48,7 +67,7 @@ def _flows(steps: list[dict[str, Any]], *, whole: bool = True) -> list[list[Any]
         node = [step["node"], step["type"]]
         if "port" in step:
             node.append(step["port"])
-        if whole and not step.keys() <= _OF_FLOW:
+        if not step.keys() <= _OF_FLOW:
             found = {name: value for name, value in step.items() if name not in _OF_FLOW}
             node += [found] if len(node) == 3 else [None, found]
         nodes.append(node)
