@@ -132,7 +132,8 @@ class ServiceSettings(KafkaSettings):
     session_timeout_seconds: float = Field(default=30, gt=0)
     """A consumer not heard of for this long loses its partitions."""
     lease_seconds: float = Field(default=60, gt=0)
-    """How long a claimed delivery belongs to its claimer."""
+    """How long a claimed delivery belongs to its claimer. After a crash it is sent again when that ends, or ends itself where it may not
+    be sent twice, however short this is."""
     drain_seconds: int = Field(default=20, gt=0)
     """How long requests in flight may finish after SIGTERM; keep it below the pod's grace period."""
     trace_sample: float = Field(default=0.01, ge=0, le=1)
