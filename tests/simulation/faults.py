@@ -145,7 +145,8 @@ class Faults:
         self.chance, self.over = world.chance, False
         self.neighbours: set[int] = set()
         """Tenants who have nothing to do with what happens, and must not feel it."""
-        self._back_at = 0.0
+        self._back_at, self._off = 0.0, list[Process]()
+        """Until when which processes are switched off."""
         self._favourite = self.chance.choice(POINTS)
 
     def begin(self) -> None:
@@ -255,7 +256,12 @@ class Faults:
     def _stop_one(self) -> None:
         process = self.chance.choice(self.processes)
         process.stop()
-        self.world.loop.later(self.chance.uniform(1, 15), process.start)
+        self.world.loop.later(self.chance.uniform(1, 15), self._back, process)
+
+    def _back(self, process: Process) -> None:
+        """Unless it is switched off for longer."""
+        if process not in self._off or self.world.loop.time() >= self._back_at:
+            process.start()
 
     def _end_one(self) -> None:
         self.world.loop.create_task(self._anew(self.chance.choice(self.processes)))
@@ -269,7 +275,7 @@ class Faults:
     async def _anew(self, process: Process) -> None:
         await process.end()
         await asyncio.sleep(self.chance.uniform(0.1, 2))
-        process.start()
+        self._back(process)
 
     def _freeze_one(self) -> None:
         self.chance.choice(self.processes).freeze(self.chance.uniform(0.5, 2) * BEYOND)
@@ -281,13 +287,13 @@ class Faults:
             return
         hours = () if self.profile.bad_receivers else (400.0, 7200.0)  # A message for a dead host expires meanwhile.
         seconds = self.chance.choice((5.0, 60.0, *hours))
-        off = self.processes if seconds < SHORT_SECONDS else self.processes[:ENGINES]
+        off = self._off = list(self.processes if seconds < SHORT_SECONDS else self.processes[:ENGINES])
         self.world.trace(f"{', '.join(each.name for each in off)} are off for {seconds:.0f} s")
         self._back_at = self.world.loop.time() + seconds + 1.0
         for process in off:
             process.stop()
             self.world.loop.later(seconds + self.chance.random(), process.start)
-        if off != self.processes:
+        if seconds >= SHORT_SECONDS:
             self.world.loop.later(IDLE_SECONDS, self._idle_ones_off, self._back_at - IDLE_SECONDS)
 
     def _idle_ones_off(self, until: float) -> None:

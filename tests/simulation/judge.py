@@ -14,7 +14,7 @@ from dispatcher.store.rows import NewRow
 from servicekit.kafka.records import Record
 from simulation.machines import Process
 from simulation.people import Crowd
-from simulation.tenants import QUICK, QUICK_CHATS, TENANTS, line_of
+from simulation.tenants import GREETING, QUICK, QUICK_CHATS, TENANTS, line_of
 from simulation.world import World
 from support.deliveries_in_memory import Row
 
@@ -51,6 +51,25 @@ def felt(crowd: Crowd, neighbours: set[int]) -> list[str]:
         for (chat, number), waited in crowd.waited.items()
         if int(chat) % TENANTS in neighbours and waited > NEIGHBOUR_SECONDS
     ]
+
+
+def of_flows(world: World, *, repeated: bool, lost: bool) -> list[str]:
+    """What flows did otherwise than their nodes and triggers say. `repeated`: an operator had something done again; `lost`: an
+    event may be among what a log has lost."""
+    kept = world.conversations
+    twice = {what: count for what, count in world.receivers.once.items() if count > 1 and not repeated}
+    found = [f"{what!r} was asked for {count} times" for what, count in twice.items()]
+    for row in kept.conversations.values():
+        said = kept.contacts[row.contact_id][1].variables if row.contact_id else {}
+        bot, _, chat = row.key.split("/")
+        greeted = said.get("greeted", 0)
+        if said.get("way") == "moved":
+            found.append(f"chat {chat} went another way of a split than before")
+        if said.get("astray"):
+            found.append(f"what a called flow gave back to chat {chat} is not what it was called with")
+        if bot in GREETING and "count" in said and greeted != 1 and (greeted > 1 or not lost):
+            found.append(f"that chat {chat} came began {greeted} flows")
+    return found
 
 
 def disordered(world: World) -> list[str]:

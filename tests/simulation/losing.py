@@ -8,12 +8,14 @@ from random import Random
 import orjson
 
 from contracts import actions, inbound
-from contracts.actions import CallApi, action_type
+from contracts.actions import CallApi, HttpRequest, action_type
 from contracts.cloudevents import TYPE_PREFIX
 from simulation.world import World
 from support.log_in_memory import Written
 
-CALL, TIMER = action_type(CallApi).encode(), f"{TYPE_PREFIX}inbound.timer".encode()
+CALLS = {action_type(CallApi).encode(): "api_call_id", action_type(HttpRequest).encode(): "url"}
+"""Kinds of calls -> what one of them cannot be read without."""
+TIMER = f"{TYPE_PREFIX}inbound.timer".encode()
 
 
 class Losing:
@@ -26,7 +28,9 @@ class Losing:
 
     def __call__(self, topic: str, written: Sequence[Written]) -> Sequence[Written]:
         kinds = {dict(headers).get("ce_type") for _, _, headers in written}
-        if (topic, kinds) not in ((inbound.TOPIC.name, {TIMER}), (actions.TOPIC.name, {CALL})):
+        if not (
+            kinds == {TIMER} if topic == inbound.TOPIC.name else topic == actions.TOPIC.name and kinds <= CALLS.keys()
+        ):
             return written
         if self._chance.random() < self._gone:
             self._world.trace(f"{len(written)} records of {topic} are gone")
@@ -35,11 +39,11 @@ class Losing:
             return []
         if topic == actions.TOPIC.name and self._chance.random() < self._garbled:
             self._world.trace(f"{len(written)} calls are garbled")
-            return [(key, _without_its_api(value), headers) for key, value, headers in written]
+            return [(key, _unreadable(value, dict(headers)), headers) for key, value, headers in written]
         return written
 
 
-def _without_its_api(value: bytes | None) -> bytes:
+def _unreadable(value: bytes | None, about: dict[str, bytes | None]) -> bytes:
     body = orjson.loads(value or b"{}")
-    del body["api_call_id"]
+    del body[CALLS[about["ce_type"] or b""]]
     return orjson.dumps(body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,8 @@ from simulation.network import Network
 
 BOTS = "bots-"
 """So the hosts of their Bot APIs begin."""
+ONCE = "once"
+"""A request with this in its body may not be made twice."""
 
 
 @dataclass
@@ -51,6 +54,8 @@ class Receivers:
     network: Network
     hosts: dict[str, Host] = field(default_factory=dict)
     heard: list[Heard] = field(default_factory=list)
+    once: Counter[str] = field(default_factory=Counter)
+    """How often each request came that may not be made twice, whatever came of it."""
 
     def host(self, name: str) -> Host:
         """One that answers at once, until somebody makes it otherwise."""
@@ -86,6 +91,8 @@ class Receivers:
 
     def _arrived(self, host: Host, heard: Heard, answer: asyncio.Future[Answer]) -> None:
         heard.at = self.network.loop.time()
+        if isinstance(heard.body, dict) and ONCE in heard.body:
+            self.once[heard.body[ONCE]] += 1
         failing = host.fails and self.network.happens(host.fails)
         self.network.trace(f"{heard.host}{heard.path} {'503' if failing else '200'} {_short(heard)}")
         if not failing:

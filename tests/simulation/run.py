@@ -93,6 +93,7 @@ async def _run(world: World, profile: Profile) -> Report:
     verdict, wrong = judge.judge_all(world, crowd, processes, settled=settled, again=again)
     wrong += unwaited + unstopped + [each for part in beside for each in part.wrong()]
     wrong += judge.disordered(world) if not profile.log else []  # A place in a lane is one in a log.
+    wrong += judge.of_flows(world, repeated=profile.restored is not None, lost=bool(profile.log))
     wrong += judge.felt(crowd, faults.neighbours)
     wrong += judge.repeated(verdict) if profile == BLINKS else []
     wrong += judge.quick_ones(world, crowd) if profile == BESIDE_SLOW_ONES else []

@@ -9,7 +9,7 @@ from bench.chaos.workload import counting
 
 from contracts.registry import ApiCall, Bot, Channel, Endpoint, Flow, FlowVersion, Project
 from servicekit.credentials.sealing import KeyRing
-from simulation.receivers import BOTS
+from simulation.receivers import BOTS, ONCE
 
 KEK = "k1:" + "A" * 43 + "="
 KEYS = KeyRing(KEK)
@@ -35,7 +35,23 @@ def _with(name: str, node: dict[str, Any]) -> dict[str, Any]:
     return COUNTING | {"nodes": nodes | {"count": count, name: node}}
 
 
-ANSWERED = dict.fromkeys(("ok", "error", "timeout"), "answer")
+def _answered(by: str) -> dict[str, str]:
+    """The ports of a call, all to one node."""
+    return dict.fromkeys(("ok", "error", "timeout"), by)
+
+
+def _with_all(nodes: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """The counting flow with these between counting and answering, the first of them first."""
+    made = _with(*next(iter(nodes.items())))
+    return made | {"nodes": made["nodes"] | nodes}
+
+
+def _way(name: str) -> dict[str, Any]:
+    """Of a split: who went another way before is noted as `moved`."""
+    kept = {"cel": f"has(user.way) && user.way != '{name}' ? 'moved' : '{name}'"}
+    return {"type": "set", "values": {"user.way": kept}, "ports": {"next": "link"}}
+
+
 COUNT_IN_CODE, COUNT_AGAIN = "(user.get('count') or 0) + 1", "1 + (user.get('count') or 0)"
 """Two sources for the same: the second one is run where the first one has failed."""
 COUNTING_IN_CODE = COUNTING | {
@@ -47,12 +63,37 @@ COUNTING_IN_CODE = COUNTING | {
         "again": {"type": "code", "source": COUNT_AGAIN, "save_to": "user.count", "ports": {"next": "answer"}},
     }
 }  # fmt: skip
+GREETED = COUNTING | {
+    "triggers": [*COUNTING["triggers"], {"id": "came", "type": "event", "name": "bot.subscribed", "to": "greet"}],
+    "nodes": COUNTING["nodes"]
+    | {"greet": {"type": "set", "values": {"user.greeted": {"cel": "has(user.greeted) ? user.greeted + 1 : 1"}}}},
+}
+"""What has happened begins a flow: whoever has come is counted."""
 FLOWS = (
-    COUNTING,
-    _with("call", {"type": "call_api", "api": "look-up", "ports": ANSWERED}),
-    _with("wait", {"type": "delay", "for": "PT2S", "ports": {"next": "answer"}}),
-)
-"""By tenant."""
+    GREETED,
+    _with_all({
+        "call": {"type": "call_api", "api": "look-up", "ports": _answered("ways")},
+        "ways": {"type": "split", "branches": [{"weight": 1, "to": "one"}, {"weight": 1, "to": "other"}]},
+        "one": _way("one"),
+        "other": _way("other"),
+        "link": {"type": "redirect", "url": "https://shop.example.com/", "save_to": "memory.link", "ports": {"next": "answer"}},
+    }),
+    _with_all({
+        "errand": {
+            "type": "call", "flow": "errand", "params": {"n": "{{ system.last_message }}"}, "save_to": "memory.told",
+            "ports": {"next": "compare"},
+        },
+        "compare": {
+            "type": "set", "values": {"user.astray": {"cel": "has(memory.told) && memory.told == system.last_message ? 0 : 1"}},
+            "ports": {"next": "answer"},
+        },
+    }),
+)  # fmt: skip
+"""By tenant. The second one's people go one of two ways, always the same; the third one's flow calls another."""
+
+
+GREETING = ("bot-0", f"bot-{OTHERS}")
+"""Bots that have the first flow."""
 
 
 def _sealed(value: str, project: str, entity: str, field: str) -> Any:
@@ -72,6 +113,24 @@ def hook_host(tenant: int) -> str:
 def api_host(tenant: int) -> str:
     """Where the API is that its flow calls."""
     return f"api-{tenant}.test"
+
+
+def _errand(tenant: int) -> dict[str, Any]:
+    """A flow that waits, makes a request that may not be made twice, and returns what it was called with."""
+    request = {
+        "type": "http_request",
+        "method": "POST",
+        "url": f"http://{api_host(tenant)}/",
+        "ports": _answered("back"),
+    }
+    return {
+        "schema": "flow/1", "slug": "errand", "name": "Errand", "start": "wait", "triggers": [],
+        "nodes": {
+            "wait": {"type": "delay", "for": "PT2S", "ports": {"next": "request"}},
+            "request": request | {"json": {ONCE: "{{ user.id }} {{ memory.n }}"}},
+            "back": {"type": "return", "value": "{{ memory.n }}"},
+        },
+    }  # fmt: skip
 
 
 def is_patient(chat: str) -> bool:
@@ -98,6 +157,8 @@ def _of(tenant: int) -> list[Any]:
     return [
         Project(id=project, name=project, slug=project, signing_secret=secret),
         *_bot(tenant, "", FLOWS[tenant % TENANTS]),
+        FlowVersion(flow_id=f"errand-{tenant}", project_id=project, bot_id=f"bot-{tenant}", version=1, document=_errand(tenant)),
+        Flow(id=f"errand-{tenant}", project_id=project, bot_id=f"bot-{tenant}", slug="errand", name="Errand", published=1),
         ApiCall(id=f"api-{tenant}", project_id=project, name="look-up", method="POST", url=f"http://{api_host(tenant)}/"),
         Endpoint(
             id=f"endpoint-{tenant}", project_id=project, name="all", url=f"http://{hook_host(tenant)}/hook", events=("message.sent",),

@@ -46,7 +46,7 @@ def what_a_session_waits_for_is_not_kept(patch: pytest.MonkeyPatch) -> None:
     ("loss", "profile", "known"),
     [
         (what_is_older_than_an_erasure_is_applied, Profile(people=1, erased=2), 0),
-        (a_turn_does_not_ask_whether_its_broadcast_runs, Profile(people=1, told=12, late=0.5), 45),
+        (a_turn_does_not_ask_whether_its_broadcast_runs, Profile(people=1, told=12, late=0.5), 38),
         (whoever_comes_later_has_the_conversation, Profile(people=1, agents=1), 0),
         (what_a_session_waits_for_is_not_kept, Profile(people=1, agents=2), 0),
     ],

@@ -20,7 +20,7 @@ from support.fake_model import calls, completion
 
 ASKS = 1
 """The tenant whose flow asks."""
-SEEDS = 10
+SEEDS = 6
 SHAKEN = Profile(seconds=15, kill=0.004, unknown=0.03, loses=0.03, ends=2, rebalances=1, people=9)
 ASKING = _with(
     "ask",
