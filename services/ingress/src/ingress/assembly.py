@@ -18,7 +18,6 @@ from ingress.doors.signals import Signals
 from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Limiter
 from ingress.intake.request_log import RequestLog
-from ingress.intake.waiting import WaitingCallers
 from ingress.lookup.accounts import Accounts
 from ingress.lookup.catalogue import Catalogue
 from ingress.ports import Asking, Publishing, View
@@ -29,6 +28,7 @@ from ingress.web.routes import Doors, places
 from ingress.wire.http import json_answer
 from servicekit.credentials.links import LinkKeys
 from servicekit.credentials.sealing import KeyRing
+from servicekit.web.asking import WaitingCallers
 from servicekit.web.auth import Authoriser
 from servicekit.web.openapi import document, document_path
 
@@ -49,8 +49,9 @@ def build(settings: Settings, view: View, asker: Asking, publisher: Publishing) 
     connectors = installed()
     catalogue, authoriser = Catalogue(view, connectors), Authoriser(view, settings.admin_token)
     keys, limiter = LinkKeys(settings.link_key), Limiter(lambda: asker.instances)
-    intake = Intake(publisher, asker, view, WaitingCallers(settings.waiting_callers))
-    listeners = WaitingCallers(settings.waiting_callers, "or ask without wait, and not for a stream.")
+    most, setting = settings.waiting_callers, "SWITCHHOOK_WAITING_CALLERS"
+    intake = Intake(publisher, asker, view, WaitingCallers(most, setting=setting))
+    listeners = WaitingCallers(most, "or ask without wait, and not for a stream.", setting=setting)
     attachments = Attachments(intake, asker, settings.attaches_per_second, listeners)
     closed = ClosedSessions(publisher)
     accounts = Accounts(view, KeyRing(settings.kek) if settings.kek else None)

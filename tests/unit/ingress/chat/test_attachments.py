@@ -7,7 +7,7 @@ from contracts.ids import new_id
 from contracts.replies import ChatMessage, MessagesReply
 from ingress.chat import attachments as module
 from ingress.chat.attachments import Attachments, Spot
-from ingress.intake.waiting import WaitingCallers
+from servicekit.web.asking import WaitingCallers
 from servicekit.web.problems import ProblemError
 from support.ingress_fakes import FakeAsker
 

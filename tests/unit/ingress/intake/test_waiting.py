@@ -5,13 +5,13 @@ import contextlib
 
 import pytest
 
-from ingress.intake.waiting import WaitingCallers
+from servicekit.web.asking import WaitingCallers
 from servicekit.web.problems import ProblemError
 from support.waiting import eventually
 
 
 def test_a_project_has_as_many_as_are_left():
-    callers, waiting = WaitingCallers(4), contextlib.ExitStack()
+    callers, waiting = WaitingCallers(4, setting="SWITCHHOOK_WAITING_CALLERS"), contextlib.ExitStack()
     with waiting:
         for project in ("a", "a", "b"):
             waiting.enter_context(callers.one_of(project))

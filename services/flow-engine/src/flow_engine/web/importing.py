@@ -132,7 +132,7 @@ class Import(Response):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Raises ClientGone where the client went away: what was sent until then is applied."""
         take_its_time(scope)
-        with self._writes.one_of(self._bot.project_id):
+        with self._writes.callers.one_of(self._bot.project_id):
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             helpers = [asyncio.create_task(self._read(receive)), asyncio.create_task(self._send_chunks(scope))]
             try:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -14,14 +12,15 @@ from starlette.responses import JSONResponse, Response
 
 from contracts import inbound
 from contracts.cloudevents import headers, now_text
-from contracts.ids import NOBODY, derived_id, new_id
+from contracts.ids import NOBODY, new_id
 from contracts.inbound import ContactUpdate, InboundBase, ReplyTo
 from contracts.registry import Bot
 from contracts.replies import ImportReply, RunReply
 from servicekit.kafka.publisher import NotAcknowledged, Publisher
 from servicekit.kafka.records import Outgoing
 from servicekit.registry_view.stamps import Stamp
-from servicekit.shares import Places, Shares
+from servicekit.shares import Places
+from servicekit.web.asking import Question, WaitingCallers, event_id_of
 from servicekit.web.problems import ProblemError, unavailable
 
 SOURCE = "switchhook/data-api"
@@ -81,11 +80,8 @@ class Asked(NamedTuple):
 def asked_by(request: Request, project_id: str, body: bytes, token_id: str | None) -> Asked:
     """Raises ProblemError 400 for an Idempotency-Key that is none."""
     key = request.headers.get("idempotency-key")
-    if key is not None and not 0 < len(key) <= 255:
-        raise ProblemError(
-            "bad-idempotency-key", 400, "Bad Idempotency-Key", "Idempotency-Key has 1 to 255 characters."
-        )
-    event_id = new_id() if key is None else derived_id(project_id, f"{request.method} {request.url.path}", key)
+    keyed = None if key is None else key.encode("latin-1")
+    event_id = event_id_of(keyed, project_id, f"{request.method} {request.url.path}")
     digest = digest_of(body + request.headers.get("if-match", "").encode()) if key else None
     hops = request.headers.get("switchhook-hops", "0")
     is_async = "respond-async" in request.headers.get("prefer", "").lower()
@@ -97,7 +93,7 @@ class Writes:
 
     def __init__(self, publisher: Publisher, asker: Asking, view: Stamped) -> None:
         self._publisher, self._asker, self._view = publisher, asker, view
-        self._waiting = Shares(MOST_WAITING)
+        self.callers = WaitingCallers(MOST_WAITING)
         self.records_of_lines = Places(MOST_RECORDS_OF_LINES)
         """Places of projects' records for `apply_lines`."""
 
@@ -119,17 +115,9 @@ class Writes:
             return None
         if not self._asker.ready:
             raise unavailable("The engine's answers cannot be read yet; send the request again.")
-        with self.one_of(project_id):
-            reply_to, future = self._asker.ask()
-            try:
-                await self._publish(asked, key, model, fields, reply_to)
-                async with asyncio.timeout(WAIT_SECONDS):
-                    reply: RunReply = await future
-            except TimeoutError:
-                return None
-            finally:
-                future.cancel()
-        return reply
+        with self.callers.one_of(project_id), Question(*self._asker.ask()) as question:
+            await self._publish(asked, key, model, fields, question.reply_to)
+            return await question.answer(WAIT_SECONDS)
 
     async def apply_lines(self, asked: Asked, bot: Bot, own: str, lines: list[dict[str, Any]]) -> ImportReply:
         """The engine's word on these lines of an import (contracts.imported.ImportedContact), for who holds one of the
@@ -180,22 +168,6 @@ class Writes:
             await self._publisher.publish(Outgoing(inbound.TOPIC.name, key.encode(), body.encode(), made))
         except NotAcknowledged as error:
             raise unavailable(UNKNOWN) from error
-
-    @contextmanager
-    def one_of(self, project_id: str) -> Iterator[None]:
-        """A place among those who wait. Raises ProblemError 429."""
-        if not self._waiting.may_take(project_id):
-            raise ProblemError(
-                "too-many-requests", 429, "Too many callers wait",
-                f"{MOST_WAITING} callers may wait at once, those of one project as many as are left. Come again, or do not wait: "
-                "Prefer: respond-async.",
-                headers={"Retry-After": "1"},
-            )  # fmt: skip
-        self._waiting.take(project_id)
-        try:
-            yield
-        finally:
-            self._waiting.give(project_id)
 
 
 def _about(project_id: str, bot_id: str) -> dict[str, Any]:

@@ -21,10 +21,10 @@ from contracts.replies import ChatMessage, MessagesReply
 from ingress.chat.feeds import Feed
 from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Buckets, Rate
-from ingress.intake.waiting import WaitingCallers
 from ingress.ports import Asking
 from servicekit.boot_clock import boot_seconds
 from servicekit.observability.telemetry import traced
+from servicekit.web.asking import WaitingCallers
 from servicekit.web.problems import unavailable
 
 LEASE_SECONDS = 300.0

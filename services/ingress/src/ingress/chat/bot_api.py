@@ -23,7 +23,7 @@ from ingress.chat.chat_messages import message_of, profile_of, vouched_for
 from ingress.chat.closed_sessions import ClosedSessions
 from ingress.chat.listening import listen, wish_of
 from ingress.doors.runs import at_rest
-from ingress.intake.publishing import Intake, digest_of, event_id_of
+from ingress.intake.publishing import Intake, digest_of
 from ingress.intake.rate_limits import Limiter
 from ingress.lookup.catalogue import Catalogue
 from ingress.lookup.people import parse_person
@@ -32,6 +32,7 @@ from ingress.wire.preferences import ASYNC, CallerWait, wait_of
 from ingress.wire.problems import invalid, of_reply, refuse_paused
 from servicekit.credentials.links import LinkKeys
 from servicekit.observability.telemetry import traced
+from servicekit.web.asking import event_id_of
 from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.problems import not_found
 

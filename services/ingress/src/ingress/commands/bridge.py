@@ -26,7 +26,7 @@ from contracts.ids import derived_id
 from contracts.replies import RunReply
 from ingress.commands.command_intake import Accepted, CommandIntake, Rejected, Who
 from ingress.commands.verdicts import Verdicts
-from ingress.intake.publishing import Intake, Question
+from ingress.intake.publishing import Intake
 from ingress.ports import Publishing
 from ingress.wire.problems import as_body, of_reply
 from servicekit.kafka.clients import make_consumer
@@ -38,6 +38,7 @@ from servicekit.kafka.records import Outgoing, Record, dead_letter
 from servicekit.kafka.undisturbed import undisturbed
 from servicekit.observability.metrics import counter
 from servicekit.observability.repeats import Repeated
+from servicekit.web.asking import Question
 from servicekit.web.problems import ProblemError
 
 BATCH = 250

@@ -11,7 +11,7 @@ from contracts.ids import derived_id
 from contracts.project_topics import slug_of
 from contracts.registry import Project, Token
 from ingress.commands.command_plans import JUDGED_BY_ENGINE, Planner
-from ingress.intake.publishing import Intake, Question, digest_of
+from ingress.intake.publishing import Intake, digest_of
 from ingress.intake.rate_limits import Limiter
 from ingress.lookup.catalogue import Catalogue
 from ingress.wire.http import hops_told
@@ -19,6 +19,7 @@ from ingress.wire.problems import invalid_model
 from servicekit.credentials.tokens import digest
 from servicekit.kafka.records import Outgoing, Record, bad_header
 from servicekit.observability.telemetry import traced
+from servicekit.web.asking import Question
 from servicekit.web.auth import Authoriser, Caller, bearer
 from servicekit.web.problems import ProblemError, not_found
 from servicekit.web.requests import BODY_LIMIT, parse_json

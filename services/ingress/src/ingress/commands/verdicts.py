@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Callable
 
 from contracts.replies import RunReply
-from ingress.intake.publishing import Question
 from ingress.ports import Publishing
 from ingress.wire.preferences import VERDICT_SECONDS
 from servicekit.kafka.publisher import NotAcknowledged
 from servicekit.kafka.records import Outgoing
 from servicekit.observability.repeats import Repeated
+from servicekit.web.asking import Question
 
 WAITING_PER_PROJECT = 500
 """Commands of one project whose verdict is waited for. Who has more is told `accepted` for the others at once."""

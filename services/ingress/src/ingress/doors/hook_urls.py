@@ -12,7 +12,7 @@ from contracts.links import HookLink
 from contracts.people import shortly_named
 from contracts.replies import RunReply
 from ingress.doors.url_content import Content, content_of, options_of
-from ingress.intake.publishing import Intake, digest_of, event_id_of
+from ingress.intake.publishing import Intake, digest_of
 from ingress.intake.rate_limits import Limiter
 from ingress.lookup.catalogue import Catalogue
 from ingress.lookup.people import Address, address_of
@@ -20,6 +20,7 @@ from ingress.wire.http import Answer, Headers, Request, json_answer
 from ingress.wire.problems import link_not_found, of_reply, too_many_hops
 from servicekit.credentials.links import LinkKeys
 from servicekit.observability.telemetry import traced
+from servicekit.web.asking import event_id_of
 from servicekit.web.auth import expired
 from servicekit.web.problems import ProblemError
 

@@ -13,7 +13,7 @@ from contracts.inbound import ReplyTo
 from contracts.people import Person
 from contracts.registry import Token, Trigger
 from contracts.replies import RunReply
-from ingress.intake.publishing import Encoded, Intake, digest_of, event_id_of
+from ingress.intake.publishing import Encoded, Intake, digest_of
 from ingress.intake.rate_limits import Limiter, Limits
 from ingress.intake.request_log import RequestLog
 from ingress.lookup.catalogue import Bound, Catalogue, Remembered
@@ -30,6 +30,7 @@ from ingress.wire.problems import (
 )
 from servicekit.credentials import tokens
 from servicekit.observability.telemetry import traced
+from servicekit.web.asking import event_id_of
 from servicekit.web.auth import Authoriser, unauthorised
 from servicekit.web.problems import ProblemError, not_found
 

@@ -6,13 +6,14 @@ from pydantic import ValidationError
 
 from contracts.commands import SendSignal
 from ingress.commands.command_plans import Planner
-from ingress.intake.publishing import Intake, event_id_of
+from ingress.intake.publishing import Intake
 from ingress.intake.rate_limits import Limiter
 from ingress.lookup.catalogue import Catalogue
 from ingress.lookup.people import parse_person
 from ingress.wire.http import Answer, Request, json_answer
 from ingress.wire.problems import invalid_model
 from servicekit.observability.telemetry import traced
+from servicekit.web.asking import event_id_of
 
 
 class Signals:

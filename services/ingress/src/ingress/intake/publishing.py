@@ -12,14 +12,12 @@ import structlog
 from contracts import cloudevents, events, inbound
 from contracts.event_types import EventType
 from contracts.events import Event
-from contracts.ids import derived_id, new_id
-from contracts.inbound import InboundBase, ReplyTo
-from contracts.replies import RunReply
-from ingress.intake.waiting import WaitingCallers
+from contracts.inbound import InboundBase
 from ingress.ports import Asking, Publishing, View
 from servicekit.kafka.publisher import NotAcknowledged
 from servicekit.kafka.records import Outgoing
-from servicekit.observability.metrics import counter, gauge, histogram
+from servicekit.observability.metrics import counter
+from servicekit.web.asking import Question, WaitingCallers
 from servicekit.web.problems import ProblemError, unavailable
 
 RECORD_LIMIT = 1_400_000
@@ -31,29 +29,6 @@ UNKNOWN = (
 )
 
 log = structlog.get_logger()
-
-
-class Question:
-    """An answer to come, and the address that the record must carry for it. Over when its `with` block is left."""
-
-    def __init__(self, reply_to: ReplyTo, future: asyncio.Future[Any]) -> None:
-        self.reply_to, self._future = reply_to, future
-
-    async def answer(self, seconds: float) -> RunReply | None:
-        """The engine's word, None when there was none in time."""
-        with gauge("switchhook_waiting_callers").track_inprogress(), histogram("switchhook_wait_seconds").time():
-            try:
-                async with asyncio.timeout(seconds):
-                    reply: RunReply = await self._future
-            except TimeoutError:
-                return None
-            return reply
-
-    def __enter__(self) -> Question:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._future.cancel()
 
 
 class Encoded(NamedTuple):
@@ -155,17 +130,6 @@ class Intake:
             await self._publisher.publish(record)
         except NotAcknowledged:
             log.warning("event.lost", topic=record.topic, ce_id=dict(record.headers)["ce_id"].decode())
-
-
-def event_id_of(idempotency_key: bytes | None, project_id: str, path: str) -> str:
-    """The event id of a request: the same for the same project, path and Idempotency-Key, else a new one."""
-    if idempotency_key is None:
-        return new_id()
-    if not 0 < len(idempotency_key) <= 255:
-        raise ProblemError(
-            "bad-idempotency-key", 400, "Bad Idempotency-Key", "Idempotency-Key has 1 to 255 characters."
-        )
-    return derived_id(project_id, path, idempotency_key.decode("latin-1"))
 
 
 def digest_of(asked: Any) -> str:
