@@ -1,7 +1,8 @@
 """The inbox as a stream of server-sent events: what the list shows, then each conversation as it changes.
 
 It is looked for in PostgreSQL once a second, by ids and versions, so that any replica tells of it and none remembers it: who comes
-again begins with the list. Whoever is listed is bounded, and a connection is held only while it is looked.
+again begins with the list. Whoever is listed is bounded, and a connection is held only while it is looked. Those who listen to the same
+share a look: of a large desk each one costs what it tells, and not what it lists.
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ class Streams:
 
     def __init__(self) -> None:
         self._shares, self._closing = Shares(MOST_STREAMS), asyncio.Event()
+        self._looks = Looks(EVERY_SECONDS / 2)
 
     def close(self) -> None:
         """Their clients come again, elsewhere."""
@@ -58,7 +60,7 @@ class Streams:
                 f"{MOST_STREAMS} streams may be open at once, those of one project as many as are left. Come again.",
                 headers={"Retry-After": "5"},
             )  # fmt: skip
-        return _Stream(self._told(Watch(pool, asked, show), ask_again), self._shares, project_id)
+        return _Stream(self._told(Watch(pool, asked, show, self._looks), ask_again), self._shares, project_id)
 
     async def _told(self, watch: Watch, ask_again: AskAgain) -> AsyncIterator[bytes]:
         until, heard = time.monotonic() + STREAM_SECONDS, time.monotonic()
@@ -107,20 +109,50 @@ async def _may_hear(ask_again: AskAgain) -> bool:
     return True
 
 
+class Looks:
+    """The versions that the database told last, by what was asked. They are told again for `seconds`."""
+
+    def __init__(self, seconds: float = 0.0) -> None:
+        self._seconds = seconds
+        self._last: dict[Asked, tuple[float, asyncio.Task[dict[str, int]]]] = {}
+
+    async def versions(self, pool: FindPool, asked: Asked) -> dict[str, int]:
+        """As inbox.versions has them; not to be changed. Raises what it raises."""
+        now = time.monotonic()
+        self._last = {one: last for one, last in self._last.items() if now < last[0] + self._seconds}
+        if asked not in self._last:
+            self._last[asked] = now, (look := asyncio.create_task(_versions(pool, asked)))
+            look.add_done_callback(
+                lambda done: done.cancelled() or done.exception()
+            )  # Nobody may be left who waits for it.
+        return await asyncio.shield(self._last[asked][1])
+
+
+async def _versions(pool: FindPool, asked: Asked) -> dict[str, int]:
+    async with pool().acquire() as connection:
+        return await inbox.versions(connection, asked)
+
+
 class Watch:
     """What a listener has been told."""
 
-    def __init__(self, pool: FindPool, asked: Asked, show: Show) -> None:
-        self._pool, self._asked, self._show = pool, asked, show
+    def __init__(self, pool: FindPool, asked: Asked, show: Show, looks: Looks | None = None) -> None:
+        """`looks`: those that listeners of this process share; None: its own."""
+        self._pool, self._asked, self._show, self._looks = pool, asked, show, looks or Looks()
         self._known: dict[str, int] = {}
 
     async def changes(self) -> bytes:
         """What is new since the last look, as events; nothing while the database is away."""
         try:
+            now = await self._looks.versions(self._pool, self._asked)
+            if now is self._known:
+                return b""
+            fresh = [id for id, version in now.items() if self._known.get(id) != version]
+            gone = [id for id in self._known if id not in now]
+            if not (fresh or gone):
+                self._known = now
+                return b""
             async with self._pool().acquire() as connection:
-                now = await inbox.versions(connection, self._asked)
-                fresh = [id for id, version in now.items() if self._known.get(id) != version]
-                gone = [id for id in self._known if id not in now]
                 found = await inbox.find_all(connection, [*fresh, *gone])
         except ProblemError:
             return b""
