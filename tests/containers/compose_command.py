@@ -6,18 +6,16 @@ import json
 import os
 import shutil
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from containers.podman import Failed, podman_settings, run
-from devstack.paths import cache_dir
+from containers.go_programs import go, kept
+from containers.podman import podman_settings
 
 MODULE = "github.com/docker/compose/v2@v2.39.4"
 """The last line of releases that talks to podman 4 as well."""
-BUILD_SECONDS = 1800
 SOCKET_SECONDS = 10
 DOCKER = """\
 #!/bin/sh
@@ -31,27 +29,18 @@ exec podman "$@"
 
 
 def compose_binary() -> Path:
-    """docker's compose; it is built where it is not there yet, which takes some minutes, once."""
-    file = cache_dir() / f"docker-compose-{MODULE.rpartition('@')[2]}"
-    if not file.exists():
-        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".compose-") as scratch:
-            made = build(Path(scratch))
-            made.replace(file)
-    return file
+    """docker's compose; it is built where it is not there yet."""
+    return kept(f"docker-compose-{MODULE.rpartition('@')[2]}", build)
 
 
 def build(scratch: Path) -> Path:
     """From a copy of the module's source: `go install` refuses a module that leaves versions out."""
-    go = shutil.which("go", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/local/go/bin"]))
-    if go is None:
-        raise Failed("docker's compose is built with Go, which is not here: install it (Debian: golang-go).")
-    source = json.loads(run(go, "mod", "download", "-json", MODULE, cwd=scratch))["Dir"]
+    source = json.loads(go("mod", "download", "-json", MODULE, cwd=scratch))["Dir"]
     copy, made = scratch / "source", scratch / "docker-compose"
     shutil.copytree(source, copy)
     for folder, _, _ in os.walk(copy):
         Path(folder).chmod(0o755)
-    words = (go, "build", "-trimpath", "-ldflags=-s -w", "-o", str(made), "./cmd")
-    run(*words, cwd=copy, env={"CGO_ENABLED": "0"}, seconds=BUILD_SECONDS)
+    go("build", "-trimpath", "-ldflags=-s -w", "-o", str(made), "./cmd", cwd=copy)
     return made
 
 

@@ -11,6 +11,7 @@ import pytest
 from containers.bases import have_all
 from containers.composed import Composed, composed
 from containers.page import commands
+from containers.podman import Failed
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +31,11 @@ def bases() -> None:
 def installation(bases: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     with composed(tmp_path_factory.mktemp("compose"), "switchhook-test") as made:
         begun = time.monotonic()
-        print(made.sh(commands("Start it"), folder=made.checkout, seconds=1800))
+        try:
+            print(made.sh(commands("Start it"), folder=made.checkout, seconds=1800))
+        except Failed:
+            print(made.compose("logs --no-color setup"))
+            raise
         print(f"built and up after {time.monotonic() - begun:.0f} s")
         yield made
         made.sh(commands("Stop it"))

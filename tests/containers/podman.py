@@ -35,11 +35,12 @@ def podman(*words: str, cwd: Path | None = None, seconds: float = 900) -> str:
     return run("podman", *words, cwd=cwd, seconds=seconds)
 
 
-def build(folder: Path, tag: str, file: Path) -> None:
-    """Build an image from a folder. On the host's network: a build has none of its own where bridges cannot be made."""
+def build(folder: Path, tag: str, file: Path, label: str) -> None:
+    """Build an image with a label from a folder. On the host's network: a build has none of its own where bridges cannot be made."""
     limits = ("--ulimit", f"nofile={NO_MORE_FILES_THAN}:{NO_MORE_FILES_THAN}")
     processes = ("--ulimit", f"nproc={NO_MORE_PROCESSES_THAN}:{NO_MORE_PROCESSES_THAN}")
-    podman("build", "--network", "host", *limits, *processes, "--file", str(file), "--tag", tag, str(folder))
+    words = ("--network", "host", *limits, *processes, "--label", label, "--file", str(file), "--tag", tag)
+    podman("build", *words, str(folder))
 
 
 def has_image(name: str) -> bool:

@@ -13,6 +13,7 @@ import pytest
 
 from containers.composed import Composed
 from operations.api import Api
+from support.importing import import_by_turns
 from support.reached import Reached
 from support.story import FLOW
 
@@ -86,6 +87,16 @@ async def test_a_stream_arrives_event_by_event(installation: Composed) -> None:
             lines = stream.aiter_lines()
             data = [line async for line in until_data(lines)]
     assert json.loads(data[-1].removeprefix("data:"))
+
+
+async def test_an_import_is_answered_while_it_is_sent(installation: Composed) -> None:
+    place = installation.reached()
+    async with Api(place.base_url, place.admin_token, tls=place.tls) as operator:
+        project = (await operator.post("/v1/projects", {"name": "Imports"}))["id"]
+    async with Api(place.base_url, place.admin_token, project, tls=place.tls) as api:
+        await api.post("/v1/bots", {"name": "Imports"})
+        token = (await api.post("/v1/tokens", {"name": "crm", "scopes": ["data:write"]}))["token"]
+    await import_by_turns(place.base_url, {"authorization": f"Bearer {token}"}, place.tls)
 
 
 async def until_data(lines: AsyncIterator[str]) -> AsyncIterator[str]:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
-import aiohttp
 import httpx
-import orjson
 import pytest
 
 from operations.api import Api
 from support.ground import Ground
+from support.importing import import_by_turns
 from support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="package")
@@ -134,28 +131,9 @@ async def test_another_program_keeps_people_whom_the_bot_has_not_met_and_reads_w
         ]
         assert [one.status_code for one in refused] == [403, 403, 403]
         assert ["data:write" in refused[0].text, *("data:read" in one.text for one in refused[1:])] == [True] * 3
-        await _import_by_turns(f"{stack.base_url}/v1/contacts/import", writer)
+        await import_by_turns(stack.base_url, writer)
 
 
 async def _token(api: Api, scope: str) -> dict[str, str]:
     made = await api.post("/v1/tokens", {"name": scope, "scopes": [scope]})
     return {"authorization": f"Bearer {made['token']}"}
-
-
-async def _import_by_turns(url: str, writer: dict[str, str]) -> None:
-    """Each line is sent when the one before it has been reported: both streams are open at once, through the gateway."""
-    reports = asyncio.Queue[dict[str, Any]]()
-    told: list[dict[str, Any]] = []
-
-    async def lines() -> AsyncIterator[bytes]:
-        for points in range(3):
-            yield orjson.dumps({"external_id": "4712", "variables": {"points": points}}) + b"\n"
-            async with asyncio.timeout(10):
-                told.append(await reports.get())
-
-    async with aiohttp.ClientSession(headers=writer) as session, session.post(url, data=lines()) as answer:
-        async for line in answer.content:
-            reports.put_nowait(orjson.loads(line))
-    assert [one["line"] for one in told] == [1, 2, 3]
-    assert len({one["id"] for one in told}) == 1
-    assert reports.get_nowait() == {"lines": 3, "failed": 0}

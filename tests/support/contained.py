@@ -102,7 +102,7 @@ def docker_socket() -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="switchhook-podman-") as made:
         socket = Path(made) / "podman.sock"
         os.environ["DOCKER_HOST"] = f"unix://{socket}"
-        have_all(print)
+        have_all(print, ("kafka", "postgres"))
         service = subprocess.Popen(
             ["podman", "system", "service", "--time=0", os.environ["DOCKER_HOST"]], env=os.environ | podman_settings()
         )

@@ -38,6 +38,8 @@ def test_what_one_process_compiles_is_there_for_the_next(monkeypatch: pytest.Mon
 
 
 def test_what_containers_need_is_named_where_it_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.which", lambda program, path: None if program in ("runc", "netavark") else program)
-    with pytest.raises(StackError, match="apt-get install runc netavark"):
+    monkeypatch.setattr(
+        "shutil.which", lambda program, path: None if program in ("runc", "netavark", "go") else program
+    )
+    with pytest.raises(StackError, match="apt-get install runc netavark golang-go"):
         run_tests(["containers"])

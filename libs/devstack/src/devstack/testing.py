@@ -25,10 +25,17 @@ CONTAINERS = ("tests/containers", "--capture=no", "--timeout=2400")
 """Sizes, times and what the story tells are to be seen."""
 CONTAINER_PROGRAMS = {
     "podman": "podman", "runc": "runc", "netavark": "netavark", "aardvark-dns": "aardvark-dns", "iptables": "iptables",
-    "openssl": "openssl", "curl": "curl",
+    "openssl": "openssl", "curl": "curl", "go": "golang-go",
 }  # fmt: skip
 """Program -> the Debian package that has it."""
-HELPERS = ("/usr/lib/podman", "/usr/libexec/podman", "/usr/local/libexec/podman", "/usr/sbin", "/sbin")
+HELPERS = (
+    "/usr/lib/podman",
+    "/usr/libexec/podman",
+    "/usr/local/libexec/podman",
+    "/usr/sbin",
+    "/sbin",
+    "/usr/local/go/bin",
+)
 """Where programs lie that are not on everybody's PATH."""
 LIMIT = "--limit-seconds=15"
 """For a test that does not say how long it may take."""
