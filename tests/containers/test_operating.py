@@ -29,7 +29,7 @@ GRACE_SECONDS = 40
 VERBS = (
     "setup", "migrate", "rotate-kek", "top --times 1", "topics plan", "topics create", "topics alter", "acls show", "acls apply",
     "checkpoints accept-restore registry", "checkpoints accept-restore flow-engine", "checkpoints accept-restore dispatcher",
-    "dlq list", "held list", "project create Verbs", "project list", "doctor",
+    "dlq list", "held list", "erasures again", "project create Verbs", "project list", "doctor",
 )  # fmt: skip
 """Those that change nothing of an installation that is well."""
 ORDERS_A_SECOND = 5
@@ -93,13 +93,14 @@ async def test_a_database_of_yesterday_is_restored(installation: Composed) -> No
     """What came after the backup is decided as the page says; after that all is well, and orders are told once."""
     async with storyteller(installation) as story:
         await begin(story)
-        backup, restore, decide = sections()["Back up, restore"]
+        backup, restore, decide, erase = sections()["Back up, restore"]
         await asyncio.to_thread(installation.sh, backup)
         await tell_of(story, ["B-1", "B-2"])
         said = await asyncio.to_thread(installation.sh, restore)
         print(said)
         await asyncio.to_thread(installation.sh, decide)
         await asyncio.to_thread(installation.sh, "./smoke.sh")
+        assert "people are erased once more" in await asyncio.to_thread(installation.sh, erase)
         await tell_of(story, ["B-3"])
         assert {each: count for each, count in told(story).items() if count > 1} == {}
 
