@@ -1,25 +1,30 @@
 """What an image holds is enough for what it runs."""
 
+import re
 import subprocess
 import sys
 
+import pytest
+
+from devstack.images import IMAGES
 from devstack.paths import ROOT
 
-OPERATIONS = ROOT / "deploy/images/requirements/operations.lock"
+LOCKS = ROOT / "deploy/images/requirements"
+DOCKERFILE = (ROOT / "deploy/images/Dockerfile").read_text()
 IMPORT_ALL = """
 import ast, importlib, importlib.metadata, pkgutil, re, sys
 from pathlib import Path
 
-locked = set(re.findall(r"(?m)^([a-z0-9-]+)==", Path(sys.argv[1]).read_text()))
+held, packages = set(sys.argv[1].split()), sys.argv[2].split()
 
 
-class OnlyLocked:
+class OnlyHeld:
     def __init__(self):
-        self.packages = importlib.metadata.packages_distributions()
+        self.owners = importlib.metadata.packages_distributions()
 
     def find_spec(self, name, path=None, target=None):
-        owners = {re.sub("[._]", "-", each.lower()) for each in self.packages.get(name, ())}
-        if path is None and owners and not any(each in locked or each.startswith("switchhook-") for each in owners):
+        owners = {re.sub("[._]", "-", each.lower()) for each in self.owners.get(name, ())}
+        if path is None and owners and not owners & held:
             raise ModuleNotFoundError(f"{name} is not in the image", name=name)
 
 
@@ -31,25 +36,47 @@ def imported_in(module):
             yield node.module
 
 
-sys.meta_path.insert(0, OnlyLocked())
-import operations
-from operations.restores import BESIDE
-from operations.services import OWNERS
+sys.meta_path.insert(0, OnlyHeld())
+names = []
+for package in map(importlib.import_module, packages):
+    names += [each.name for each in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+if "operations" in packages:
+    from operations.restores import BESIDE
+    from operations.services import OWNERS
 
-names = [each.name for each in pkgutil.walk_packages(operations.__path__, "operations.")] + list(BESIDE.values())
-names += [f"{each}.migrations" for each in OWNERS.values()]
+    names += [*BESIDE.values(), *(f"{each}.migrations" for each in OWNERS.values())]
 for name in names:
+    if name.endswith(".__main__"):
+        continue
     module = importlib.import_module(name)
     if getattr(module, "__file__", None):
         for inner in imported_in(module):
             importlib.import_module(inner)
 print(len(names))
 """
-"""Imports every module of the operator's verbs, also what a function of theirs imports, and whatever they run."""
+"""Imports every module of what an image runs, also what a function of theirs imports."""
+RUNS = {
+    "ingress": ("ingress", "channels", "contracts"),
+    "flow-engine": ("flow_engine", "flowlang", "flowtools", "channels", "contracts"),
+    "dispatcher": ("dispatcher", "flowlang", "channels", "contracts"),
+    "registry": ("registry", "flowlang", "channels", "contracts"),
+    "operations": ("operations", "botfiles"),
+}
+"""Image -> the packages of this repository that its processes import whole, by plug-ins too."""
 
 
-def test_the_operators_image_has_what_its_verbs_import() -> None:
-    command = [sys.executable, "-c", IMPORT_ALL, str(OPERATIONS)]
-    made = subprocess.run(command, capture_output=True, text=True, check=False)
+def members(image: str) -> set[str]:
+    """Packages of this repository that an image holds."""
+    line = rf"FROM packages-{image} AS build-{image}\nCOPY \. \.\nRUN \S+members\.sh ((?:[^\n]|(?<=\\)\n)+)"
+    found = re.search(line, DOCKERFILE)
+    assert found
+    return {f"switchhook-{each.rpartition('/')[2]}" for each in found[1].replace("\\", " ").split()}
+
+
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_has_what_its_processes_import(image: str) -> None:
+    locked = set(re.findall(r"(?m)^([a-z0-9-]+)==", (LOCKS / f"{image}.lock").read_text()))
+    words = (" ".join(locked | members(image)), " ".join(RUNS[image]))
+    made = subprocess.run([sys.executable, "-c", IMPORT_ALL, *words], capture_output=True, text=True, check=False)
     assert made.returncode == 0, made.stderr[-2000:]
     assert int(made.stdout) > 20
