@@ -151,13 +151,17 @@ class Shown:
     buttons: tuple[Option, ...] = ()
     quick_replies: tuple[Option, ...] = ()
 
+    def is_text(self) -> bool:
+        """Whether there is nothing beside its text, as of most."""
+        return not (self.media or self.location or self.cards or self.buttons or self.quick_replies)
+
     def is_of_one_kind(self) -> bool:
         """Whether it has no more than one thing beside its text."""
         return sum(map(bool, (self.media, self.location, self.cards))) <= 1
 
     def is_nothing(self) -> bool:
         """Whether there is nothing in it that could be shown."""
-        return not (self.text or self.media or self.location or self.cards or self.buttons or self.quick_replies)
+        return not self.text and self.is_text()
 
     def options(self) -> Iterator[Option]:
         """All that can be tapped."""
@@ -283,6 +287,10 @@ def _built_option(option: QuickReply, compiler: Compiler) -> Option:
 def say_part(shown: Shown, run: StepContext, **how: Any) -> None:
     """Send it, unless there is nothing to show: the trace names what was missing. Raises NodeError."""
     text = shown.text.render(run) if shown.text else ""
+    if shown.is_text():
+        if text.strip():
+            run.say(text, **how)
+        return
     more = _more(shown, run)
     if not (text.strip() or more or shown.cards or any(shown.options())):
         return

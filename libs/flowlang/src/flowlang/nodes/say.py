@@ -74,7 +74,7 @@ class Say(Step):
     expires: timedelta | None
 
     def enter(self, run: StepContext) -> Outcome:
-        channel = run.scope("system").get("channel")
         for part, own in self.parts:
-            say_part(own.get(channel, part), run, expires=self.expires)
+            shown = own.get(run.scope("system").get("channel"), part) if own else part
+            say_part(shown, run, expires=self.expires)
         return Go()

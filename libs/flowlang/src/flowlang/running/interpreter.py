@@ -41,7 +41,7 @@ def step(flows: BotFlows, conversation: Conversation, contact: Contact, happenin
         else:
             sessions.expire_overdue(run)
             _KINDS[happening.kind](run)
-    while run.code is None and not with_people(run.conversation) and _take_queued(run):
+    while run.conversation.queued and run.code is None and not with_people(run.conversation) and _take_queued(run):
         pass
     if run.code is None and happening.kind in _CALLED:
         sessions.answer_idle(run, happening.id)
@@ -117,8 +117,8 @@ def _only_for_triggers(run: Run) -> None:
 
 
 def _take_queued(run: Run) -> bool:
-    """Take the first queued event that can be taken now. False when there is none, or no room for more in this turn."""
-    if run.conversation.queued and len(run.effects) > ROOM_FOR_QUEUED:
+    """Take the first queued event that can be taken now. False when none can, or there is no room for more in this turn."""
+    if len(run.effects) > ROOM_FOR_QUEUED:
         run.effects.append(StartTimer(derived_id("queue", run.conversation.key, run.version), run.now))
         return False
     for index, queued in enumerate(run.conversation.queued):

@@ -15,6 +15,8 @@ from flowlang.work import MORE_AFTER_AN_ERROR
 
 ERROR_PORTS = frozenset(("error", "timeout", "invalid", "refused"))
 """Ports that are left by for a reason. One that is not drawn is the `error` port; that one undrawn is `on_error`."""
+_NOTHING = Return()
+"""What a path gives back that ends without a `return`."""
 
 
 def walk(run: Run, graph: Graph, node_id: str) -> None:
@@ -113,7 +115,7 @@ def _follow(run: Run, outcome: Outcome, step: dict[str, Any]) -> str | None:
         run.code = outcome.request
         return None
     if isinstance(outcome, End):
-        return _path_ends(run, Return())
+        return _path_ends(run, _NOTHING)
     if isinstance(outcome, Return):
         step["port"] = outcome.port
         return _path_ends(run, outcome)
@@ -146,7 +148,7 @@ def _leave(run: Run, outcome: Go | To, step: dict[str, Any]) -> str | None:
         return _error_way(run, outcome.port, reason, step)
     if (target := run.node.ports.get(outcome.port)) is not None:
         return target
-    return _path_ends(run, Return())
+    return _path_ends(run, _NOTHING)
 
 
 def _path_ends(run: Run, back: Return) -> str | None:
