@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 
@@ -15,7 +15,7 @@ class Array:
 
     __slots__ = ("_asked", "_values")
 
-    def __init__(self, values: tuple[Any, ...]) -> None:
+    def __init__(self, values: Sequence[Any]) -> None:
         self._values, self._asked = values, False
 
     def __len__(self) -> int:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from contracts.ids import derived_id
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 
+@lru_cache(maxsize=4096)  # Who writes to a bot writes again within minutes.
 def conversation_id(key: str) -> str:
     """The id that a conversation's key gives it: its primary key, and what the outside sees."""
     return derived_id("conversation", key)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
+from functools import lru_cache
 
 from pydantic import SecretStr
 
 _PURPOSE = b"switchhook erased key"
 SIZE = 16
 """Bytes of a pseudonym."""
+MOST_KEPT = 4096
+"""Pseudonyms of conversations that are kept: who writes to a bot writes again within minutes."""
 
 
 class Pseudonyms:
@@ -22,6 +25,8 @@ class Pseudonyms:
         text = link_key.get_secret_value() if link_key else ""
         secrets = [part.strip().encode() for part in text.split(",") if part.strip()]
         self._keys = [hmac.digest(secret, _PURPOSE, "sha256") for secret in secrets]
+        self.of_conversation = lru_cache(maxsize=MOST_KEPT)(self.of)
+        """`of` a conversation's key: each batch asks for those of its conversations."""
 
     def __bool__(self) -> bool:
         """Whether there is a key to make them with."""

@@ -15,6 +15,7 @@ from flow_engine.state.work import Erased, LoadedConversation
 from flow_engine.store import erasures
 from flow_engine.store.port import BACKLOG_LIMIT, StoredConversation
 from flowlang.model import Contact
+from servicekit.columns import Array
 from servicekit.loop.batches import Connection
 
 LOAD = """
@@ -44,7 +45,8 @@ async def load(connection: Connection, keys: Iterable[str], pseudonyms: Pseudony
     """By conversation key, for each of `keys`."""
     ids = {conversation_id(key): key for key in keys}
     wanted = sorted(ids)
-    rows = await connection.fetch(LOAD, wanted, [pseudonyms.of(ids[id]) for id in wanted]) if ids else []
+    arrays = Array(wanted), Array([pseudonyms.of_conversation(ids[id]) for id in wanted])
+    rows = await connection.fetch(LOAD, *arrays) if ids else []
     before = await erasures.find(connection, pseudonyms.known(ids.values())) if pseudonyms.has_former else {}
     found = {str(row["id"]): row for row in rows}
     merged = {row["merged_into"] for row in rows} - {None}
