@@ -76,21 +76,26 @@ async def load(
         if one.body.kind == "redrive" and one.key not in batch.redriven and _has_room(batch, one, arrived[0]):
             batch.redriven[one.key] = await redriven(reads, one)
     arrived = [*arrived, *batch.waiting()]
+    rare = [one for one in arrived if not _is_plain(one)]
     await _load_conversations(reads, batch.work, arrived)
-    batch.imported = await importing.load(reads, batch.work, arrived)
+    await _load_own(reads, batch.work, [one for one in rare if one.key in batch.work.conversations])
+    await _load_holders(reads, batch.work, rare)
+    batch.imported = await importing.load(reads, batch.work, rare)
     await _load_held(reads, batch, arrived)
     shares.note(one.conversation.project_id for one in batch.work.conversations.values() if one.held)
-    arrived += [event for event in batch.waiting() if event.key in batch.crowded]
-    batch.work.timers_found = await reads.timers([a.body.timer_id for a in arrived if a.body.kind == "timer"])
-    batch.work.recipients = await reads.recipients([key for a in arrived if (key := broadcasts.key_of(a))])
-    names = [name for a in arrived if a.person_keyed and (name := named(a))]
+    crowded = [event for event in batch.waiting() if event.key in batch.crowded]
+    arrived += crowded
+    rare += [one for one in crowded if not _is_plain(one)]
+    batch.work.timers_found = await reads.timers([a.body.timer_id for a in rare if a.body.kind == "timer"])
+    batch.work.recipients = await reads.recipients([key for a in rare if (key := broadcasts.key_of(a))])
+    names = [name for a in rare if a.person_keyed and (name := named(a))]
     batch.found = await reads.named(names) if names else {}
-    batch.own_ids = await _own_ids(reads, batch.found, arrived)
+    batch.own_ids = await _own_ids(reads, batch.found, rare)
     lines = [line for lines in batch.imported.values() for line in lines]
-    batch.erased_names = await _erased_names(reads, batch.work, names, [*arrived, *lines])
-    batch.work.not_theirs = _not_theirs(arrived, batch)
+    batch.erased_names = await _erased_names(reads, batch.work, names, [*rare, *lines])
+    batch.work.not_theirs = _not_theirs(rare, batch)
     await _load_person(reads, batch, arrived[0])
-    for one in arrived:
+    for one in rare:
         if one.person_keyed and len(keys := peer_keys(one.body)) > 1:
             batch.peers[one.key] = await _known(reads, keys)
         if one.body.kind == "attach":
@@ -104,6 +109,11 @@ async def load(
     return batch
 
 
+def _is_plain(one: Arrived) -> bool:
+    """Whether it is what most records are, a message that says of nobody who they are: all that it needs is its conversation."""
+    return one.body.kind == "message" and not one.body.verified and not one.person_keyed
+
+
 def may_make(one: Arrived, work: Work) -> bool:
     """Whether it makes a contact, or begins a conversation with somebody whom another one vouches for."""
     if importing.is_line(one):
@@ -112,17 +122,18 @@ def may_make(one: Arrived, work: Work) -> bool:
         return False
     if is_of_contact(one):
         return bool(one.body.create)
-    return bool(getattr(one.body, "verified", ())) and not work.conversations[one.key].conversation.contact_id
+    return bool(_vouched(one)) and not work.conversations[one.key].conversation.contact_id
+
+
+def _vouched(one: Arrived) -> tuple[str, ...]:
+    """What of the person somebody vouches for. A Pydantic model takes as long as all the rest to say that it has no such field."""
+    return one.body.verified if one.body.kind in ("message", "reachability") else ()
 
 
 def _vouches(one: Arrived, work: Work) -> bool:
     """Whether somebody vouches by it for who a conversation's contact is."""
     is_known = not one.person_keyed and one.key in work.conversations
-    return (
-        is_known
-        and bool(getattr(one.body, "verified", ()))
-        and bool(work.conversations[one.key].conversation.contact_id)
-    )
+    return is_known and bool(_vouched(one)) and bool(work.conversations[one.key].conversation.contact_id)
 
 
 def _not_theirs(arrived: list[Arrived], batch: LoadedBatch) -> dict[str, frozenset[str]]:
@@ -161,8 +172,6 @@ async def _load_conversations(reads: Reads, work: Work, arrived: list[Arrived]) 
         work.conversations[key] = loaded
         if stored.contact is not None:
             work.contacts.setdefault(stored.contact.id, stored.contact)
-    await _load_own(reads, work, [one for one in arrived if one.key in work.conversations])
-    await _load_holders(reads, work, arrived)
 
 
 def _go_on_from(loaded: LoadedConversation, erased: Erased) -> None:
@@ -232,8 +241,9 @@ async def _load_holders(reads: Reads, work: Work, arrived: list[Arrived]) -> Non
 
 def _begins_as(one: Arrived, work: Work) -> bool:
     """Whether it matters who has the external id that it tells."""
-    vouched = "external_id" in getattr(one.body, "verified", ())
-    return is_of_contact(one) or (vouched and not work.conversations[one.key].conversation.contact_id)
+    if "external_id" in _vouched(one):
+        return not work.conversations[one.key].conversation.contact_id
+    return is_of_contact(one)
 
 
 def _unknown(arrived: Arrived) -> Conversation:
@@ -293,9 +303,10 @@ async def _load_repeats(reads: Reads, work: Work, arrived: list[Arrived]) -> Non
 def _asks_for_the_first(one: Arrived, work: Work) -> bool:
     """A key may have been used in another conversation; a chat message's id is of one conversation."""
     body = one.body
+    if body.reply_to is None and body.request_digest is None:
+        return False
     if body.request_digest is not None and body.kind != "message":
         return True
     if body.kind == "contact_import" or importing.is_line(one):
         return False
-    wants = body.reply_to is not None or body.request_digest is not None
-    return wants and contains(work.conversations[one.key].seen, fingerprint(one.event_id))
+    return contains(work.conversations[one.key].seen, fingerprint(one.event_id))
