@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from contracts.cloudevents import REGISTRY_INCARNATION, REGISTRY_OFFSET, Headers
@@ -26,8 +27,12 @@ class Stamp(NamedTuple):
 
 def stamp_of(headers: Mapping[str, str]) -> Stamp:
     """The stamp in a record's headers; one of nothing when there is none. Raises ValueError when it is no number."""
-    text = headers.get(REGISTRY_OFFSET, "-1")
+    return _stamp(headers.get(REGISTRY_OFFSET, "-1"), headers.get(REGISTRY_INCARNATION))
+
+
+@lru_cache(maxsize=64)  # The records of a batch say the same.
+def _stamp(text: str, incarnation: str | None) -> Stamp:
     digits = text.removeprefix("-")
     if not (digits.isascii() and digits.isdecimal() and len(digits) <= DIGITS):
         raise ValueError(f"{REGISTRY_OFFSET} is not a number")
-    return Stamp(int(text), headers.get(REGISTRY_INCARNATION))
+    return Stamp(int(text), incarnation)
