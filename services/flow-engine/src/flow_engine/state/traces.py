@@ -57,13 +57,12 @@ def _short_error(error: dict[str, Any]) -> dict[str, Any]:
 def _flows(steps: list[dict[str, Any]]) -> list[list[Any]]:
     flows: list[list[Any]] = []
     nodes: list[Any] = []
-    flow, version = "", -1
+    last: Any = None
     for step in steps:
-        of, number = step.get("flow_id"), step.get("flow_version")
-        if of != flow or number != version or not flows:
-            nodes = []
-            flows.append([of, number, nodes])
-            flow, version = of, number  # type: ignore[assignment]  # a step without a flow is a stretch of its own
+        version = step.get("flow_id"), step.get("flow_version")
+        if version != last:
+            last, nodes = version, []
+            flows.append([*version, nodes])
         node = [step["node"], step["type"]]
         if "port" in step:
             node.append(step["port"])

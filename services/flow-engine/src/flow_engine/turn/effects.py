@@ -166,7 +166,8 @@ def emit_event(writer: TurnWriter, effect: model.EmitEvent) -> None:
     if effect.node:
         data["node"] = effect.node
     writer.event_for_outside(effect.type, data, effect.contact)
-    own_events.note(writer, effect.type, data)
+    if writer.flows_listen:
+        own_events.note(writer, effect.type, data)
 
 
 def patch_contact(writer: TurnWriter, effect: model.PatchContact) -> None:
@@ -248,7 +249,8 @@ def write(turn: model.Turn, writer: TurnWriter) -> None:
         WRITERS[type(effect)](writer, effect)
     if writer.tap:
         _acknowledge(writer, writer.tap)
-    own_events.write(writer)
+    if writer.own_events:
+        own_events.write(writer)
 
 
 def _check_count(effects: list[model.Effect]) -> None:

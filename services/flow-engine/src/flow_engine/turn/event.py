@@ -54,6 +54,7 @@ class InboundEvent:
         "history",
         "id",
         "is_of_agent",
+        "is_of_contact",
         "kind",
         "loaded",
         "mark",
@@ -77,6 +78,8 @@ class InboundEvent:
         self.verified: list[tuple[Identifier, str]] = []
         """What identifies the person from now on."""
         self.reachable_before = loaded.conversation.reachable
+        self.is_of_contact = self.kind == "contact_update" and loaded.conversation.channel_id == NOBODY
+        """Whether it changes or makes a contact itself, under a key that is no conversation's."""
         self.is_of_agent = self.kind == "agent_presence" or (
             loaded.conversation.channel_id == NOBODY and loaded.conversation.peer_id.startswith(OF_AGENT)
         )
@@ -87,11 +90,6 @@ class InboundEvent:
         """The engine has changed the conversation and `contact`, with these effects: that holds even if a flow fails."""
         self.certain = Certain(self.loaded.conversation, self.contact, list(effects))
         return effects
-
-    @property
-    def is_of_contact(self) -> bool:
-        """Whether it changes or makes a contact itself, under a key that is no conversation's."""
-        return self.kind == "contact_update" and self.loaded.conversation.channel_id == NOBODY
 
     @property
     def is_url(self) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contracts.ids import NOBODY
-from contracts.inbound import StartFlow
 from flow_engine.state.ids import as_uuid, conversation_id
 from flow_engine.state.rows import LogRow
 from flow_engine.state.work import Outcome, Work
@@ -20,7 +19,7 @@ def logged(
     """Note the event's own turn. `traced`: the number under which the trace has it."""
     if not KINDS[event.kind].asked_about:
         return
-    trigger_id = event.body.trigger_id if isinstance(event.body, StartFlow) else None
+    trigger_id = event.body.trigger_id if event.kind == "start" else None
     asked = answers.Asked(trigger_id, event.body.token_id, event.body.request_digest)
     body = answers.log_body(
         turn, writer.outputs, writer.said, outcome, asked=asked, in_log=bool(writer.messages), traced=traced

@@ -18,10 +18,7 @@ KIND = "event"
 
 def note(writer: TurnWriter, type: str, data: dict[str, Any]) -> None:
     """Keep what is told, if a flow listens to it and there is a person with whom it could begin."""
-    event = writer.event
-    if not event.around.flows.listen_to(KIND) or not writer.person.id or event.arrived.is_import:
-        return
-    if event.around.flows.listen_to(KIND, type):
+    if writer.person.id and not writer.event.arrived.is_import and writer.event.around.flows.listen_to(KIND, type):
         writer.own_events.append({"type": type, "data": data})
 
 
@@ -31,8 +28,6 @@ def write(writer: TurnWriter) -> None:
     Of several, each is further from the first cause, as of commands. What would be too far is left out, and `flow.failed` tells of it.
     """
     told, outputs = writer.own_events, writer.outputs
-    if not told:
-        return
     hops = outputs.hops + 2 * (len(told) - 1).bit_length()
     if hops > MOST_HOPS:
         types = ", ".join(sorted({one["type"] for one in told}))

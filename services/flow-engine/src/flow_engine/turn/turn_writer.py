@@ -32,7 +32,8 @@ class TurnWriter:
     `said` are the messages to the person as contracts.replies.ChatMessage; `messages`, `timers`, `ended_timers` and `patches`
     are what Work takes; `outputs` has the records. `calls` are (id, kind, name) of requests to others. `tap` is the platform's
     id of a tap that nothing has answered yet; `runs` is how many commands the turn runs, and `run_hops` how far these are from
-    their first cause. `own_events` are what it tells and flows of the bot listen to: {type, data}.
+    their first cause. `own_events` are what it tells and flows of the bot listen to: {type, data}; `flows_listen` says
+    whether they listen to anything of it.
     """
 
     def __init__(self, event: InboundEvent, outputs: Outputs, contact: Contact, find_api: FindApi) -> None:
@@ -45,8 +46,9 @@ class TurnWriter:
         self.patches: list[PatchContact] = []
         self.person = contact
         self.own_events: list[dict[str, Any]] = []
+        self.flows_listen: bool = event.around.flows.listen_to("event")
         self.calls: list[tuple[str, str, str | None]] = []
-        self.tap: str | None = getattr(event.body, "callback_id", None)
+        self.tap: str | None = event.body.callback_id if event.kind == "message" else None
         self.runs, self.run_hops = 0, outputs.hops
         self._moment: datetime = moment(outputs.now)
         self._place = self.conversation.version << 8
@@ -55,8 +57,8 @@ class TurnWriter:
         shared: dict[str, Any] = {"event_id": event.id}
         if not event.is_of_agent:
             shared["bot"] = event.around.bot
-        if not (event.is_of_contact or event.is_of_agent):
-            shared |= {"channel": event.around.channel, "conversation_id": event.loaded.id}
+            if not event.is_of_contact:
+                shared["channel"], shared["conversation_id"] = event.around.channel, event.loaded.id
         outputs.share(shared, self.contact_view(contact) if contact.id else None)
 
     def person_said(self, body: MessageReceived, seq: int) -> None:

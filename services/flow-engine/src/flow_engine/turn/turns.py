@@ -191,8 +191,9 @@ class Turns:
         work.messages.extend(writer.messages)
         if writer.said:
             work.said.setdefault(event.loaded.id, []).extend(writer.said)
-        work.start_timers(writer.timers.values())
-        work.end_timers(writer.ended_timers)
+        if writer.timers or writer.ended_timers:
+            work.start_timers(writer.timers.values())
+            work.end_timers(writer.ended_timers)
         work.outcomes[event.id] = outcome
         if event.body.request_digest is not None:
             work.digests.setdefault(event.id, event.body.request_digest)
