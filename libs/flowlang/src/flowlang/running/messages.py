@@ -103,7 +103,8 @@ def take(run: Run, *, first: bool = False) -> None:
         _tap(run)
         return
     typed = None if run.happening.data.get("payload") else run.happening.data.get("text")
-    _report_title(run, typed)
+    if run.conversation.taps:
+        _report_title(run, typed)
     arrival = Arrival(run.happening, first, run.work)
     if enter_first(run, run.flows.before_what_waits(arrival), arrival):
         return

@@ -7,6 +7,7 @@ version, a node being `[id, type, port, more]` without what it lacks at its end.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -22,6 +23,7 @@ DETAIL_LIMIT = 100
 MOST_ERRORS = 20
 """Nodes whose errors are kept then, the last ones."""
 _OF_FLOW = frozenset(("flow_id", "flow_version", "node", "type", "port"))
+_plain = itemgetter("node", "type", "port")
 Change = tuple[str | None, str, Any, Any]
 """(flow id, name, before, after)"""
 
@@ -30,7 +32,7 @@ def packed(
     event: tuple[str, str, str], steps: list[dict[str, Any]], changes: dict[str, list[Change]], more: dict[str, Any]
 ) -> bytes:
     """The body. `event` is (id, kind, time), `steps` are those of the Turn. Raises NotJson."""
-    body = encode([*event, _flows(steps), {**changes, **more}])
+    body = encode((*event, _flows(steps), changes | more if more else changes))
     if len(body) > LIMIT:
         short = {scope: [_short(change) for change in made] for scope, made in changes.items()}
         body = encode([*event, _flows(steps), {**short, **more, "cut": True}])
@@ -63,6 +65,9 @@ def _flows(steps: list[dict[str, Any]]) -> list[list[Any]]:
         if version != last:
             last, nodes = version, []
             flows.append([*version, nodes])
+        if step.keys() == _OF_FLOW:
+            nodes.append(_plain(step))
+            continue
         node = [step["node"], step["type"]]
         if "port" in step:
             node.append(step["port"])

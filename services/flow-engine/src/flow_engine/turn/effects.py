@@ -7,6 +7,7 @@ become an action of a new kind has its effect already, RequestAction.
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any
 
 from contracts.ids import NOBODY, conversation_key, derived_id
@@ -19,21 +20,21 @@ from flow_engine.turn.outputs import MESSAGE_LIFE
 from flow_engine.turn.turn_writer import TurnWriter
 from flowlang import clock, model
 
+_BESIDE_TEXT = ("buttons", "quick_replies", "media", "location", "cards", "degraded", "hides_replies")
+_beside_text = attrgetter(*_BESIDE_TEXT)
+
 
 def say(writer: TurnWriter, effect: model.Say) -> None:
     """A message: to the chat log and its listeners, and through the dispatcher unless the channel is in house."""
     id, conversation = writer.outputs.new_id(), writer.conversation
     content: dict[str, Any] = {"text": effect.text}
     by: dict[str, Any] = {"agent": effect.agent} if effect.agent else {}
-    if effect.buttons:
-        content["buttons"] = effect.buttons
-    for name in ("quick_replies", "media", "location", "cards", "degraded", "hides_replies"):
-        if value := getattr(effect, name):
-            content[name] = value
+    if any(beside := _beside_text(effect)):
+        content |= {name: value for name, value in zip(_BESIDE_TEXT, beside, strict=True) if value}
     writer.said.append({"seq": effect.seq, "id": id, "at": writer.outputs.now, "content": content, **by})
     if conversation.channel_id == NOBODY:
         return
-    writer.said_to_person(effect.seq, id, content | by, "agent" if by else "bot")
+    writer.said_to_person(effect.seq, id, content | by if by else content, "agent" if by else "bot")
     if conversation.channel_type in writer.event.around.in_house:
         writer.event_for_outside("message.sent", {"message": {"id": id, "seq": effect.seq, **content, **by}})
     else:
@@ -49,9 +50,12 @@ def _send(writer: TurnWriter, id: str, effect: model.Say, content: dict[str, Any
         "content": content,
         "expires_at": clock.after(writer.outputs.now, MESSAGE_LIFE),
     }
-    more: dict[str, Any] = {"callback_id": tap, "expires": effect.expires, "thread": writer.conversation.thread}
-    more |= {"owner_epoch": writer.conversation.owner_epoch, "agent_id": effect.agent and effect.agent["id"]}
-    writer.action("send_message", fields | {name: value for name, value in more.items() if value}, id=id)
+    more = (
+        ("callback_id", tap), ("expires", effect.expires), ("thread", writer.conversation.thread),
+        ("owner_epoch", writer.conversation.owner_epoch), ("agent_id", effect.agent and effect.agent["id"]),
+    )  # fmt: skip
+    fields |= {name: value for name, value in more if value}
+    writer.action("send_message", fields, id=id)
 
 
 def _acknowledge(writer: TurnWriter, tap: str) -> None:

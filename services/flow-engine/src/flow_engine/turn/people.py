@@ -40,9 +40,11 @@ def meet(work: Work, event: InboundEvent, *, subscribed: bool) -> list[Effect]:
     """
     body, conversation = event.body, event.loaded.conversation
     effects: list[Effect] = []
-    not_theirs = work.not_theirs.get(event.id, frozenset())
-    told = {name: value for name, value in _told(body.profile).items() if name not in not_theirs}
-    event.verified = [one for one in verified(body.profile, body.verified) if one[0] not in not_theirs]
+    told = _told(body.profile)
+    if body.verified:
+        not_theirs = work.not_theirs.get(event.id, frozenset())
+        told = {name: value for name, value in told.items() if name not in not_theirs}
+        event.verified = [one for one in verified(body.profile, body.verified) if one[0] not in not_theirs]
     if not conversation.contact_id:
         _recognise(work, event)
     if not conversation.contact_id:
@@ -52,7 +54,7 @@ def meet(work: Work, event: InboundEvent, *, subscribed: bool) -> list[Effect]:
             conversation.project_id, conversation.bot_id, moment(event.now)
         )
         effects.append(EmitEvent("contact.created", {}))
-    elif change := profile_change(event.contact, told):
+    elif told and (change := profile_change(event.contact, told)):
         event.contact = patched(event.contact, change)
         effects += [change, *update_events(event.contact, change)]
     conversation.chat = body.chat
@@ -71,8 +73,8 @@ def _recognise(work: Work, event: InboundEvent) -> None:
 
 
 def _told(profile: Any) -> dict[str, Any]:
-    told = {name: getattr(profile, name) for name in profile.model_fields_set}
-    return {name: value[:LONGEST_FIELD] for name, value in told.items() if value is not None}
+    named = profile.model_fields_set
+    return {name: value[:LONGEST_FIELD] for name in named if (value := getattr(profile, name)) is not None}
 
 
 def verified(profile: Profile, names: Iterable[Identifier] = IDENTIFIERS) -> list[tuple[Identifier, str]]:

@@ -86,8 +86,7 @@ class TurnWriter:
         return self._place + len(self.messages)
 
     def _log(self, seq: int, sender: str, id: str, content: dict[str, Any]) -> None:
-        place = self.next_place
-        bot = self.conversation.bot_id
+        place, bot = self._place + len(self.messages), self.conversation.bot_id
         self.messages.append(
             MessageRow(self.event.loaded.id, seq, place, sender, id, self._moment, encode(content), bot)
         )
