@@ -67,6 +67,7 @@ BENCHES = (
     "memory",
     "broadcast",
     "neighbours",
+    "nodes",
     "ordered",
     "revoke",
     "tenant",

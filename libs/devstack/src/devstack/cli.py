@@ -98,7 +98,7 @@ def flow(context: typer.Context) -> None:
 
 @app.command(context_settings=PASS_ON)
 def bench(context: typer.Context, name: Annotated[str, typer.Argument(metavar="NAME")]) -> None:
-    """Measure: ingress, engine, dispatch, e2e, latency, gateway, idle, growth, memory, disk, neighbours, broadcast, ordered, revoke or tenant. The last line is JSON."""
+    """Measure: ingress, engine, dispatch, e2e, latency, gateway, idle, growth, memory, disk, nodes, neighbours, broadcast, ordered, revoke or tenant. The last line is JSON."""
     known = sorted(file.stem for file in (ROOT / "bench").glob("*.py") if file.stem in BENCHES)
     if name not in known:
         raise StackError(f"There is no bench {name}: choose one of {', '.join(known)}.")
@@ -189,6 +189,7 @@ BENCHES = frozenset(
         "latency",
         "memory",
         "neighbours",
+        "nodes",
         "ordered",
         "revoke",
         "tenant",
