@@ -32,6 +32,17 @@ def described() -> dict[str, Any]:
     return schema((FOLDER / "values.yaml").read_text())
 
 
+@pytest.mark.parametrize("name", ["everything", "ingress"])
+def test_what_was_read_of_the_chart_has_every_route(name: str) -> None:
+    """The golden files are compared by `test helm` alone, which not everybody can run who adds a route."""
+    golden = (Path(__file__).parents[1] / "helm" / "golden" / f"{name}.yaml").read_text()
+    table = json.loads((FOLDER / "files" / "routes.json").read_text())["routes"]
+    paths = {each["path"] for row in table for each in row["paths"]}
+    assert paths - set(re.findall(r"(?:value|path): (/[^\s}]*)", golden)) == set(), (
+        "PYTHONPATH=tests .venv/bin/python -m helm.chart"
+    )
+
+
 def objects(node: Any, name: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Each object of a schema with the name of its property; `[]` for the items of a list."""
     if node.get("type") == "object":
