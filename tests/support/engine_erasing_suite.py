@@ -166,6 +166,17 @@ class ErasingSuite:
         await world.say("now", "q1", received_at=AFTER, **vouched)
         assert (await world.contact("q1")).profile == {"name": "Ben", **who}
 
+    async def test_an_older_message_tells_nothing_of_who_was_erased_to_whom_the_record_before_it_has_made(
+        self, world: EngineWorld
+    ) -> None:
+        who = {"external_id": "c-7", "phone": "+371 2000 0000"}
+        await world.say("hello?", profile=who, verified=list(who))
+        await erase(world, (await world.contact()).id)
+        world.put("message", "q1", message_id="m1", text="hello?")
+        world.put("message", "q1", message_id="m2", text="late", profile={"name": "Ben", **who}, verified=list(who))
+        await world.settle()  # Both in one batch.
+        assert (await world.contact("q1")).profile == {"name": "Ben"}
+
     async def test_a_file_that_is_sent_again_under_its_key_makes_nobody_who_was_erased(
         self, world: EngineWorld
     ) -> None:

@@ -131,9 +131,8 @@ def _vouched(one: Arrived) -> tuple[str, ...]:
 
 
 def _vouches(one: Arrived, work: Work) -> bool:
-    """Whether somebody vouches by it for who a conversation's contact is."""
-    is_known = not one.person_keyed and one.key in work.conversations
-    return is_known and bool(_vouched(one)) and bool(work.conversations[one.key].conversation.contact_id)
+    """Whether somebody vouches by it for who a conversation's contact is, or will be: a record before it may make them."""
+    return not one.person_keyed and one.key in work.conversations and bool(_vouched(one))
 
 
 def _not_theirs(arrived: list[Arrived], batch: LoadedBatch) -> dict[str, frozenset[str]]:
