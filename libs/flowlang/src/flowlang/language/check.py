@@ -13,7 +13,7 @@ from flowlang.language import document as documents
 from flowlang.language.build import build_all
 from flowlang.language.document import Document
 from flowlang.language.events import stale_events
-from flowlang.language.meant import open_ends, type_mismatches, unhandled_calls
+from flowlang.language.meant import open_ends, type_mismatches, unhandled_calls, waits_past_the_end
 from flowlang.names import Nearest
 from flowlang.nodes.base import Edge
 from flowlang.problems import FlowInvalid, Problem, pointer
@@ -37,6 +37,7 @@ def check(raw: Mapping[str, Any] | Document, known: KnownNames | None = None) ->
         *_structural_problems(loaded),
         *_commands_taken(loaded, compiler.known),
         *unhandled_calls(loaded),
+        *waits_past_the_end(loaded),
         *type_mismatches(loaded, compiler),
         *stale_events(loaded, compiler, [node for node, _ in _entries(loaded)]),
         *_unwritten_variables(loaded, compiler),

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Set
 
 from contracts.people import PROFILE_FIELDS
+from flowlang import clock
 from flowlang.building.compiler import Compiler
 from flowlang.expressions.arguments import Given
 from flowlang.expressions.operands import Operands
 from flowlang.language.document import Document
 from flowlang.problems import Problem, pointer
 
+_TIMES = (("timeout", "timeout"), ("length", "for"))
+"""Fields that say how long a node waits, and what documents call them."""
+_KEPT_BY_OTHERS = frozenset(("live_chat",))
+"""Nodes whose time is the conversation's, and goes on after the session."""
 _ALIKE = {"integer": "number"}
 _SHOWN = {
     "string": "a text",
@@ -42,6 +47,20 @@ def unhandled_calls(document: Document) -> Iterator[Problem]:
         if model.CALLS and document.on_error is None and "error" not in model.ports:
             message = "what it asks may fail, and then the flow ends without a word: draw `error`, or name a node as the flow's `on_error`"
             yield Problem(pointer("nodes", id), "warning", "unhandled-error", message)
+
+
+def waits_past_the_end(document: Document) -> Iterator[Problem]:
+    """Nodes whose own time is not over before the session's is, which ends the session wherever it waits."""
+    whole = clock.duration(document.session_ttl)
+    for id, model in document.nodes.items():
+        for field, alias in _TIMES:
+            given = getattr(model, field, None)
+            if model.type not in _KEPT_BY_OTHERS and given is not None and clock.duration(given) >= whole:
+                message = (
+                    f"the session ends {document.session_ttl} after it began, so this is never over before: raise `session_ttl`, "
+                    "or let another flow that has a longer one `call` this flow"
+                )
+                yield Problem(pointer("nodes", id, alias), "warning", "session-ends-first", message)
 
 
 def type_mismatches(document: Document, compiler: Compiler) -> Iterator[Problem]:
