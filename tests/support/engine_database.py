@@ -15,7 +15,7 @@ from servicekit.loop.batches import Connection
 LINK_KEY = "k" * 32
 PSEUDONYMS = Pseudonyms(SecretStr(LINK_KEY))
 SETTINGS = {"search_path": "flow_engine", "lock_timeout": "2s", "idle_in_transaction_session_timeout": "10s"}
-_TABLES = "conversation, contact, contact_term, identity, timer, message, event_log, trace, held, outbox, checkpoint, erasure, erasure_key, erased, flow_migration, flow_migration_count"
+_TABLES = "conversation, contact, contact_term, identity, timer, message, event_log, trace, held, outbox, checkpoint, erasure, erasure_key, erased, flow_migration, flow_migration_count, node_count"
 
 
 @contextlib.asynccontextmanager

@@ -151,6 +151,7 @@ ROUTES: tuple[Route, ...] = (
     Route("GET", "/v1/conversations", "flow-engine", "List conversations by who answers", "agents:chat"),
     Route("POST", "/v1/conversations/presence", "flow-engine", "Say that an agent is there", "agents:chat"),
     Route("GET", "/v1/conversations/chats", "flow-engine", "List the chats that a channel has seen", "agents:chat"),
+    Route("GET", "/v1/conversations/counts", "flow-engine", "How often a flow's nodes were reached and left", "admin"),
     Route("GET", _CHAT, "flow-engine", "Show a conversation", "agents:chat"),
     Route("GET", f"{_CHAT}/messages", "flow-engine", "What was said in it, the newest first", "agents:chat"),
     Route("GET", f"{_CHAT}/trace", "flow-engine", "What happened in it, turn after turn", "agents:chat"),

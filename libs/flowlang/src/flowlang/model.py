@@ -385,3 +385,5 @@ class Turn:
     code: RunCode | None = None
     memory_changes: dict[tuple[str, str], tuple[Any, Any]] = field(default_factory=dict)
     """(flow id, name) of what was written to a session's memory -> its values before and after; None: it had none."""
+    reached: list[int] = field(default_factory=list)
+    """Places among the steps of those in which the session came to the node; in the others the node went on."""

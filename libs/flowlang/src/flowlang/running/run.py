@@ -54,7 +54,7 @@ class Run:
 
     __slots__ = (
         "_memory_size", "_person", "_scopes", "_waits", "budget", "code", "conversation", "effects", "flows",
-        "fresh", "graph", "happening", "memory_changes", "missing_names", "nobody", "node", "refused", "rests", "room", "settled",
+        "fresh", "graph", "happening", "memory_changes", "missing_names", "nobody", "node", "reached", "refused", "rests", "room", "settled",
         "started", "steps", "temp", "tools", "version", "work",
     )  # fmt: skip
 
@@ -71,6 +71,7 @@ class Run:
         self.nobody = conversation.channel_id == NOBODY
         self.effects: list[Effect] = []
         self.steps: list[dict[str, Any]] = []
+        self.reached: list[int] = []
         self.rests: list[RunEnd] = []
         self.temp: dict[str, Any] = {}
         self.budget = STEP_BUDGET
@@ -94,7 +95,7 @@ class Run:
     def forked(self, conversation: Conversation, contact: Contact) -> Run:
         """This run in the state of an unfinished turn, to go on with; the original can be gone on with again."""
         run = Run(self.flows, conversation, contact, self.happening, self.tools)
-        for name in ("effects", "steps", "rests", "missing_names"):
+        for name in ("effects", "steps", "reached", "rests", "missing_names"):
             setattr(run, name, list(getattr(self, name)))
         for name in ("fresh", "settled"):
             setattr(run, name, set(getattr(self, name)))
@@ -384,7 +385,7 @@ class Run:
             self._tell_of_contact()
         return Turn(
             conversation, self.contact, self.effects, self.steps, self.started, self.rests, self.refused, self.code,
-            self.memory_changes,
+            self.memory_changes, self.reached,
         )  # fmt: skip
 
     def _tell_of_contact(self) -> None:

@@ -69,6 +69,7 @@ def _enter(run: Run, node_id: str) -> tuple[Outcome, dict[str, Any]]:
         _tell_reached(run, node)
     except NodeError as error:
         outcome = Go("error", error=error)
+    run.reached.append(len(run.steps))
     return outcome, _note(run, {})
 
 

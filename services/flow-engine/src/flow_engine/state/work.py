@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -190,6 +190,14 @@ class Work:
     ended_timers: set[str] = field(default_factory=set)
     messages: list[MessageRow] = field(default_factory=list)
     traces: list[TraceRow] = field(default_factory=list)
+    node_counts: defaultdict[tuple[str, int, str, str | None, bool], int] = field(
+        default_factory=lambda: defaultdict(int)
+    )
+    """(flow, version, node, port by which it was left, whether it was reached) -> how often; see `turn.counting`."""
+    node_tokens: defaultdict[tuple[str, int, str], Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    """(flow, version, node) -> `input` and `output` tokens of language models."""
+    counting_part: int = 0
+    """One of the batch's partitions."""
     log_rows: dict[str, LogRow] = field(default_factory=dict)
     log_changes: dict[str, LogChange] = field(default_factory=dict)
     """By event id."""

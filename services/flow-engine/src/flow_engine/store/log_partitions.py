@@ -10,7 +10,7 @@ from datetime import date, timedelta
 import asyncpg
 import structlog
 
-from flow_engine.store import erasures
+from flow_engine.store import erasures, node_counts
 from servicekit import dated_partitions
 from servicekit.loop.batches import Connection
 
@@ -37,7 +37,12 @@ class Log:
 
 def logs(chat_days: int | None, event_days: int) -> tuple[Log, ...]:
     """The logs with their retention: what happened in conversations is kept as long as what became of events."""
-    return Log("message", True, chat_days), Log("event_log", False, event_days), Log("trace", False, event_days)
+    return (
+        Log("message", True, chat_days),
+        Log("event_log", False, event_days),
+        Log("trace", False, event_days),
+        Log("node_count", True, node_counts.KEPT_DAYS),
+    )
 
 
 def _start(day: date, monthly: bool) -> date:

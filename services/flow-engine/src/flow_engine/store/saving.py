@@ -19,6 +19,7 @@ from flow_engine.store import (
     flow_migrations,
     held,
     identities,
+    node_counts,
     recipients,
     timers,
     traces,
@@ -93,6 +94,9 @@ WITH saved AS (
     {SAID.insert("message", after=len(CHANGED) + len(event_log.LOGGED))}
 ), traced AS (
     {traces.TRACED.insert("trace", after=len(CHANGED) + len(event_log.LOGGED) + len(SAID))}
+), counted AS (
+    {node_counts.COUNTED.insert("node_count", after=len(CHANGED) + len(event_log.LOGGED) + len(SAID) + len(traces.TRACED))}
+    {node_counts.ADDED}
 )
 SELECT count(*) FROM saved
 """
@@ -127,7 +131,7 @@ async def save(work: Work, connection: Connection, pseudonyms: Pseudonyms) -> No
 
 
 async def _save_known(work: Work, changed: list[LoadedConversation], connection: Connection) -> None:
-    if not (changed or work.log_rows or work.messages or work.traces):
+    if not (changed or work.log_rows or work.messages or work.traces or work.node_counts):
         return
     rows = [_row(loaded) for loaded in changed]
     saved = await connection.fetchval(
@@ -136,6 +140,7 @@ async def _save_known(work: Work, changed: list[LoadedConversation], connection:
         *event_log.LOGGED.arrays(work.log_rows.values()),
         *SAID.arrays(work.messages),
         *traces.TRACED.arrays(work.traces),
+        *node_counts.COUNTED.arrays(node_counts.rows(work)),
     )
     if saved != len(rows) and not broken("fence"):
         raise StaleConversation(f"{len(rows) - saved} of {len(rows)} conversations changed since they were read")

@@ -26,6 +26,7 @@ from flow_engine.state.rows import Identity, TraceRow, TurnOf
 from flow_engine.state.seen import remember
 from flow_engine.state.work import LoadedConversation, Outcome, Work
 from flow_engine.turn import answers, own_contacts, people
+from flow_engine.turn.counting import count
 from flow_engine.turn.effects import write
 from flow_engine.turn.event import Arrived, Before, InboundEvent
 from flow_engine.turn.event_log import logged, note_ends
@@ -199,6 +200,8 @@ class Turns:
             work.digests.setdefault(event.id, event.body.request_digest)
         if trace is not None:
             work.traces.append(trace)
+        if turn.steps:
+            count(work, turn, event.arrived.record.partition)
         number = trace.turn if trace is not None else None
         logged(work, event, turn, writer, outcome, number)
         note_ends(work, event, turn, writer, number)

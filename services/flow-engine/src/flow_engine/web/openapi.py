@@ -18,6 +18,7 @@ from flow_engine.web import (
     flow_migrations,
     held,
     inbox_operations,
+    node_counts,
     simulate,
     traces,
 )
@@ -253,6 +254,7 @@ OPERATIONS = {
         text="Once this is answered nobody is begun with any more. What has begun goes on.",
     ),
     **flow_migrations.OPERATIONS,
+    **node_counts.OPERATIONS,
     simulate.SIMULATE: Operation(
         {200: Said("What it would do", simulate.Simulated)},
         simulate.Simulation,

@@ -1,5 +1,6 @@
 """`GET /v1/events/{event_id}`, what became of an event, with the routes of `web.contacts`, `web.erasures`, `web.inbox`, `web.chats`,
-`web.broadcasts`, `web.flow_migrations`, `web.simulate`, `web.traces` and `web.held`."""
+`web.broadcasts`, `web.flow_migrations`, `web.node_counts`,
+`web.simulate`, `web.traces` and `web.held`."""
 
 from __future__ import annotations
 
@@ -12,7 +13,18 @@ from starlette.types import ASGIApp
 from contracts.registry import Trigger
 from contracts.routes import ROWS, STREAMED
 from flow_engine.store.port import LoggedEvent
-from flow_engine.web import broadcasts, chats, contacts, erasures, flow_migrations, held, inbox, simulate, traces
+from flow_engine.web import (
+    broadcasts,
+    chats,
+    contacts,
+    erasures,
+    flow_migrations,
+    held,
+    inbox,
+    node_counts,
+    simulate,
+    traces,
+)
 from flow_engine.web.openapi import OPERATIONS, SHOW_EVENT
 from servicekit.web.auth import Authoriser, Caller
 from servicekit.web.problems import not_found
@@ -52,6 +64,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         **traces.handlers(deps),
         **broadcasts.handlers(deps),
         **flow_migrations.handlers(deps),
+        **node_counts.handlers(deps),
         **simulate.handlers(deps),
         **held.handlers(deps),
     }
