@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from flowlang.problems import FlowInvalid
 from flowlang.running.bot_flows import BotFlows
 from flowlang.running.migration import Moved, Place, Stays, moved
 from support.dialogue import Dialogue, compiled, document
@@ -166,3 +167,14 @@ def test_who_stands_on_a_version_that_was_deleted_stays() -> None:
     talk.say("/go")
     newer = compiled(document({"which": ask(), "done": say("New")}), version=2)
     assert moved(talk.conversation, newer, lambda flow, number: None) == Stays(Place(1, "which"), "version-gone")
+
+
+def test_who_stands_on_a_version_that_this_release_does_not_run_stays() -> None:
+    talk = Dialogue(document({"which": ask(), "done": say("Old")}))
+    talk.say("/go")
+    newer = compiled(document({"which": ask(), "done": say("New")}), version=2)
+
+    def refused(flow: str, number: int) -> None:
+        raise FlowInvalid([])
+
+    assert moved(talk.conversation, newer, refused) == Stays(Place(1, "which"), "version-gone")

@@ -18,6 +18,7 @@ from flowlang.graph import Graph
 from flowlang.model import Conversation, Session
 from flowlang.nodes.base import NodeModel
 from flowlang.nodes.registry import NODE_TYPES
+from flowlang.problems import FlowInvalid
 from flowlang.running.copies import copy_conversation, copy_session
 
 REASONS = {
@@ -28,12 +29,13 @@ REASONS = {
     "other-event": "the node waits for another event",
     "other-call": "the node calls another API or flow, and the answer is on its way",
     "node-invalid": "the node cannot be read by this release",
-    "version-gone": "the version that the conversation stands on was deleted",
+    "version-gone": "the version that the conversation stands on was deleted, or cannot be read by this release",
     "not-published": "another version was published meanwhile",
 }
 """Why a conversation stays on its version."""
 
 LookUp = Callable[[str, int], Graph | None]
+"""(flow id, version) -> the version; None: it is gone for ever. May raise FlowInvalid: this release does not run it."""
 
 
 class Place(NamedTuple):
@@ -61,7 +63,7 @@ def moved(conversation: Conversation, to: Graph, look_up: LookUp) -> Moved | Sta
     """What becomes of it; None: it is nowhere in another version of the flow."""
     places = list(_places(conversation, to))
     for place in places:
-        if reason := why_not(to, look_up(to.flow_id, place.version), place.node):
+        if reason := why_not(to, place, look_up):
             return Stays(place, reason)
     return Moved(_moved(conversation, to, look_up), places[0]) if places else None
 
@@ -79,11 +81,15 @@ def _is_before(place: Any, to: Graph) -> bool:
     return bool(place.flow_id == to.flow_id and place.flow_version != to.version)
 
 
-def why_not(to: Graph, before: Graph | None, node: str) -> str | None:
-    """Why nobody who waits at this node of `before` can wait at that of `to`; None: they can."""
+def why_not(to: Graph, place: Place, look_up: LookUp) -> str | None:
+    """Why nobody who waits at this place can wait at the node of this id in `to`; None: they can."""
+    try:
+        before = look_up(to.flow_id, place.version)
+    except FlowInvalid:
+        before = None
     if before is None:
         return "version-gone"
-    old, new = before.nodes.source(node), to.nodes.source(node)
+    old, new = before.nodes.source(place.node), to.nodes.source(place.node)
     if old is None or new is None:
         return "node-gone"
     try:
@@ -119,7 +125,7 @@ def _session(session: Session, to: Graph) -> Session:
 
 def _tap(tap: dict[str, Any], to: Graph, look_up: LookUp) -> dict[str, Any]:
     """Where buttons of an earlier message lead: into the new version too, unless it has not all of them."""
-    number = tap["flow_version"]
-    if tap["flow_id"] != to.flow_id or number == to.version or why_not(to, look_up(to.flow_id, number), tap["node"]):
+    place = Place(tap["flow_version"], tap["node"])
+    if tap["flow_id"] != to.flow_id or place.version == to.version or why_not(to, place, look_up):
         return tap
     return {**tap, "flow_version": to.version}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
@@ -12,12 +13,13 @@ from starlette.responses import JSONResponse, Response
 
 from contracts.cloudevents import rfc3339
 from contracts.ids import new_id
+from flow_engine.errors import UnknownVersion
 from flow_engine.store import flow_migrations as migrations
 from flow_engine.store.flow_migrations import Counted, Shown
 from flow_engine.web import contact_changes, contacts
 from flowlang.graph import Graph
 from flowlang.running.bot_flows import BotFlows
-from flowlang.running.migration import REASONS, Stays, moved, why_not
+from flowlang.running.migration import REASONS, Place, Stays, moved, why_not
 from servicekit.loop.batches import Connection
 from servicekit.web.auth import Caller
 from servicekit.web.openapi import PROJECT, Operation, Said
@@ -51,7 +53,7 @@ class NewMigration(BaseModel):
     """Only count what it would do."""
 
 
-class Place(BaseModel):
+class PlaceCount(BaseModel):
     """Conversations that are, or were, at one node of one version."""
 
     version: Annotated[int, Field(examples=[4])]
@@ -96,7 +98,7 @@ class FlowMigration(BaseModel):
     """When all had been found, and what waited had moved or was waited for no more."""
     counts: Counts
     """How many conversations."""
-    places: list[Place]
+    places: list[PlaceCount]
     """Where they were, and what became of them."""
 
 
@@ -158,15 +160,24 @@ def _invalid(pointer: str, detail: str) -> ProblemError:
 async def _plan(connection: Connection, to: Graph, flows: BotFlows) -> list[Counted]:
     """What became of all if it happened now."""
     counts: Counter[tuple[str, int, str, str]] = Counter()
+    look_up = partial(_known, flows)
     for version, node, conversations in await migrations.standing(connection, to.flow_id, to.version):
-        reason = why_not(to, flows.graph(to.flow_id, version), node)
+        reason = why_not(to, Place(version, node), look_up)
         counts["skipped" if reason else "moved", version, node, reason or ""] += conversations
     for conversation in await migrations.callers(connection, to.flow_id):
-        found = moved(conversation, to, flows.graph)
+        found = moved(conversation, to, look_up)
         if found is not None:
             reason = found.reason if isinstance(found, Stays) else None
             counts["skipped" if reason else "moved", *found.place, reason or ""] += 1
     return [Counted(*place, conversations) for place, conversations in sorted(counts.items())]
+
+
+def _known(flows: BotFlows, flow_id: str, version: int) -> Graph | None:
+    """A version that the registry does not show here is as good as gone for a count."""
+    try:
+        return flows.graph(flow_id, version)
+    except UnknownVersion:
+        return None
 
 
 async def _found(deps: Deps, caller: Caller, id: str) -> Shown:
