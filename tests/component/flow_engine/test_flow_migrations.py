@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 from collections.abc import AsyncIterator
 from typing import Any
@@ -11,7 +12,9 @@ import httpx
 import pytest
 
 from flow_engine.batch.migrating import Migrating
-from support.data_api import KafkaOfWorld, data_api, token
+from flowlang.running.migration import moved
+from support.conversation_store_suite import BOT
+from support.data_api import OPERATOR, KafkaOfWorld, data_api, token
 from support.engine_database import engine_pool
 from support.engine_flows import LECTURE
 from support.engine_world import EngineWorld, flow, flow_version
@@ -183,6 +186,74 @@ async def test_a_flow_that_waits_for_one_that_it_called_moves(run: Migrations) -
     assert (planned["places"], done["places"]) == ([place], [place])
     await run.world.say("1", "ann")
     assert (await run.world.said("ann"))[-1] == "New"
+
+
+async def test_a_dry_run_reads_conversations_that_have_called_another_flow_a_few_at_a_time(
+    run: Migrations, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("flow_engine.store.flow_migrations.AT_ONCE", 1)
+    others, looks = 0, []
+
+    async def work() -> None:
+        nonlocal others
+        while True:
+            await asyncio.sleep(0)
+            others += 1
+
+    def look(*about: Any) -> Any:
+        looks.append(others)
+        return moved(*about)
+
+    monkeypatch.setattr("flow_engine.web.flow_migrations.moved", look)
+    run.publish(CALLING, 1, "flow-9")
+    for peer in ("ann", "ben", "cleo"):
+        await run.world.say("/order", peer)
+    run.publish(CALLING, 2, "flow-9")
+    beside = asyncio.create_task(work())
+    planned = await run.post(2, 200, flow="calling", dry_run=True)
+    beside.cancel()
+    assert planned["counts"]["moved"] == 3
+    assert len(set(looks)) == 3
+
+
+async def test_who_stays_or_is_gone_is_counted_once_when_the_record_comes_again(run: Migrations) -> None:
+    for peer in ("ann", "ben"):
+        await run.world.say("/start", peer)
+    run.publish(changed(LECTURE, "ask", input={"type": "number"}), 2)
+    made = await run.post(2)
+    await run.walker.look()
+    records = [*run.world.waiting]
+    run.world.waiting.clear()
+    await run.world.say("1", "ben")
+    for record in records * 2:
+        run.world.lay(record.value, (record.key or b"").decode(), list(record.headers))
+        await run.world.settle()
+    counts = (await run.until_over(made))["counts"]
+    assert counts == {"found": 2, "moved": 0, "skipped": 1, "gone": 1, "waiting": 0}
+
+
+async def test_who_has_called_another_flow_meanwhile_is_not_waited_for(run: Migrations) -> None:
+    asking = changed(CALLING, "sub")
+    asking["nodes"]["sure"] = {"type": "ask", "text": "Sure?", "input": {"type": "text"}, "ports": {"ok": "sub"}}
+    asking["triggers"][0]["to"] = "sure"
+    run.publish(asking, 1, "flow-9")
+    await run.world.say("/order", "ann")
+    run.publish(asking, 2, "flow-9")
+    made = await run.post(2, flow="calling")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("flow_engine.batch.migrating.MOST_SENDING", 1)
+        await run.walker.look()  # It is found where it is asked, and more may follow.
+    await run.world.settle()
+    await run.world.say("Yes", "ann")
+    done = await run.until_over(made)
+    assert done["counts"] == {"found": 2, "moved": 1, "skipped": 0, "gone": 1, "waiting": 0}
+
+
+async def test_the_operator_who_names_the_bot_need_not_name_its_project(run: Migrations) -> None:
+    run.publish(LECTURE, 2)
+    headers = {"authorization": f"Bearer {OPERATOR}"}
+    answer = await run.http.post("/v1/flow-migrations", json={"bot": BOT, "flow": "lecture", "to": 2}, headers=headers)
+    assert answer.status_code == 201, answer.text
 
 
 async def test_only_to_the_published_version_and_of_the_callers_project(run: Migrations) -> None:

@@ -144,7 +144,7 @@ class Migrating:
         return False
 
     def _record(self, job: Job, found: Found) -> Outgoing:
-        """Its id follows from the migration and the conversation."""
+        """Its id follows from the migration, the conversation and where it was found: a flow that it calls meanwhile is another place."""
         now = now_text()
         bot_id, channel_id, peer_id = split_conversation_key(found.key)
         body = inbound.Migrate(
@@ -159,7 +159,7 @@ class Migrating:
             to=job.to_version,
         )
         about = headers(
-            id=derived_id("flow-migration", job.id, found.id),
+            id=derived_id("flow-migration", job.id, found.id, found.flow_version),
             type="inbound.migrate",
             source="switchhook/flow-engine",
             time=now,

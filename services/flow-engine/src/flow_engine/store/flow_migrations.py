@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -19,6 +19,8 @@ NOBODY = UUID(int=0)
 """In the place of a conversation: no name of one stays when a migration is over."""
 MOST_CALLERS = 10_000
 """Of these so many are looked at to count them beforehand."""
+AT_ONCE = 50
+"""So many of them in one piece: to read one and look whether it fits takes 40 µs, of a large state more."""
 _CALLS = "string_to_array(called_from, ' ') @> ARRAY[$1::text]"
 _STANDING = f"""
 SELECT id, key, flow_version FROM conversation
@@ -159,12 +161,10 @@ async def standing(connection: Connection, flow_id: str, to: int) -> list[Standi
     return [Standing(*row) for row in await connection.fetch(_COUNT, flow_id, to)]
 
 
-async def callers(connection: Connection, flow_id: str) -> list[Conversation]:
-    """Conversations in which the flow waits for another one, MOST_CALLERS at most."""
-    rows = await connection.fetch(_CALLERS, flow_id, MOST_CALLERS)
-    return [
-        stored_state.decode(row["state"], key=row["key"], contact_id="", version=row["version"]) for row in rows
-    ]  # fmt: skip
+async def callers(connection: Connection, flow_id: str) -> AsyncIterator[Conversation]:
+    """Conversations in which the flow waits for another one, MOST_CALLERS at most, a few at a time. In a transaction."""
+    async for row in connection.cursor(_CALLERS, flow_id, MOST_CALLERS, prefetch=AT_ONCE):
+        yield stored_state.decode(row["state"], key=row["key"], contact_id="", version=row["version"])
 
 
 async def make(connection: Connection, id: str, project_id: str, bot_id: str, flow_id: str, to: int) -> str:

@@ -12,20 +12,18 @@ NOWHERE = Place(0, "")
 
 
 def migrate(event: InboundEvent, work: Work) -> list[Effect] | None:
-    """None: the conversation stays as it is."""
+    """None: there is no conversation. One that stays as it is remembers the record all the same: it may come again, and counts once."""
     body: inbound.Migrate = event.body
     flows, part = event.around.flows, event.arrived.record.partition
     graph = flows.current(body.flow_id)
     if graph is None or graph.version != body.to:
-        work.migrated[Migrated(body.migration, part, "skipped", *NOWHERE, "not-published")] += 1
-        return None
-    found = moved(event.loaded.conversation, graph, flows.graph)
-    if found is None:
-        work.migrated[Migrated(body.migration, part, "gone", *NOWHERE, "")] += 1
-        return None
-    if isinstance(found, Stays):
-        work.migrated[Migrated(body.migration, part, "skipped", *found.place, found.reason)] += 1
-        return None
-    work.migrated[Migrated(body.migration, part, "moved", *found.place, "")] += 1
-    event.loaded.conversation = found.conversation
-    return []
+        outcome, place, reason = "skipped", NOWHERE, "not-published"
+    elif (found := moved(event.loaded.conversation, graph, flows.graph)) is None:
+        outcome, place, reason = "gone", NOWHERE, ""
+    elif isinstance(found, Stays):
+        outcome, place, reason = "skipped", found.place, found.reason
+    else:
+        outcome, place, reason = "moved", found.place, ""
+        event.loaded.conversation = found.conversation
+    work.migrated[Migrated(body.migration, part, outcome, *place, reason)] += 1
+    return None if event.loaded.is_unknown else []

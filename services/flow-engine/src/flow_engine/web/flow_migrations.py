@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from functools import partial
 from typing import Annotated, Any, Literal, Protocol
@@ -129,7 +130,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
             if new.dry_run:
                 return JSONResponse(_planned(graph, await _plan(connection, graph, flows)))
             id = await migrations.make(connection, new_id(), bot.project_id, bot.id, graph.flow_id, graph.version)
-        found = await _found(deps, caller, id)
+        found = await _found(deps, bot.project_id, id)
         return JSONResponse(shown(found), 201, headers={"location": f"/v1/flow-migrations/{id}"})
 
     async def show(request: Request, caller: Caller) -> Response:
@@ -137,7 +138,7 @@ def handlers(deps: Deps) -> dict[str, Handler]:
             id = str(UUID(request.path_params["migration"]))
         except ValueError:
             raise not_found("The migration") from None
-        return JSONResponse(shown(await _found(deps, caller, id)))
+        return JSONResponse(shown(await _found(deps, caller.project_id, id)))
 
     return {MAKE: make, SHOW: show}
 
@@ -164,11 +165,13 @@ async def _plan(connection: Connection, to: Graph, flows: BotFlows) -> list[Coun
     for version, node, conversations in await migrations.standing(connection, to.flow_id, to.version):
         reason = why_not(to, Place(version, node), look_up)
         counts["skipped" if reason else "moved", version, node, reason or ""] += conversations
-    for conversation in await migrations.callers(connection, to.flow_id):
-        found = moved(conversation, to, look_up)
-        if found is not None:
-            reason = found.reason if isinstance(found, Stays) else None
-            counts["skipped" if reason else "moved", *found.place, reason or ""] += 1
+        await asyncio.sleep(0)  # There may be as many as versions have nodes.
+    async with connection.transaction(readonly=True):
+        async for conversation in migrations.callers(connection, to.flow_id):
+            found = moved(conversation, to, look_up)
+            if found is not None:
+                reason = found.reason if isinstance(found, Stays) else None
+                counts["skipped" if reason else "moved", *found.place, reason or ""] += 1
     return [Counted(*place, conversations) for place, conversations in sorted(counts.items())]
 
 
@@ -180,10 +183,10 @@ def _known(flows: BotFlows, flow_id: str, version: int) -> Graph | None:
         return None
 
 
-async def _found(deps: Deps, caller: Caller, id: str) -> Shown:
+async def _found(deps: Deps, project_id: str, id: str) -> Shown:
     """Raises ProblemError 404."""
     async with deps.pool.acquire() as connection:
-        found = await migrations.find(connection, caller.project_id, id)
+        found = await migrations.find(connection, project_id, id)
     if found is None:
         raise not_found("The migration")
     return found
