@@ -110,7 +110,8 @@ async def test_where_a_conversation_waits_is_noted_of_those_that_the_release_bef
     try:
         frames = [Frame("shop", 4, "call", {}), Frame("cart", 2, "call", {}), Frame("shop", 4, "again", {})]
         called = Session("address", 7, "e", "e", "now", "then", wait=Wait("t", "answer", "street"), frames=frames)
-        asked = Session("shop", 4, "e", "e", "now", "then", wait=Wait("t", "answer", "which"))
+        nul = {"a": "\0\0", "b\0": "\\u0000", "c": "\\\0"}
+        asked = Session("shop", 4, "e", "e", "now", "then", wait=Wait("t", "answer", "which"), memory=nul)
         for name, session in {"asked": asked, "called": called, "idle": None}.items():
             kept = stored_state.encode(
                 Conversation(f"{BOT}/c/{name}", "p", BOT, "c", "http", name, "", session=session)
