@@ -185,6 +185,12 @@ def test_a_button_that_shares_is_for_private_chats(talk: Any) -> None:
     assert shown(t) == [("Well?", [], None)]
 
 
+def test_a_button_whose_title_comes_to_nothing_is_not_shown(talk: Any) -> None:
+    t = talk(asking(NUMBER | {"button": "{{ user.nothing }} "}))
+    t.say("/go")
+    assert shown(t) == [("Well?", [], None)]
+
+
 def test_a_channel_without_such_a_button_has_the_question_alone(talk: Any) -> None:
     t = talk(asking({"type": "location", "button": "Here"}))
     t.tools.channel["shows"] = frozenset({"quick_replies", "share_contact"})

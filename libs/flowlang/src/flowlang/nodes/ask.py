@@ -141,6 +141,7 @@ class Ask(Step):
             {"title": title, "payload": run.payload(seq, id)} for id, title in self.reader.shown(run)
         ]
         tap = {"wait": token} if options else None
-        if self.share is not None and run.is_private:
-            options.append({"title": self.share.title.render(run), "shares": self.share.what})
+        # A channel refuses a message that has a button without words.
+        if self.share is not None and run.is_private and (title := self.share.title.render(run).strip()):
+            options.append({"title": title, "shares": self.share.what})
         run.say(template.render(run), [], options, tap=tap, expires=self.expires)
