@@ -206,3 +206,14 @@ def test_the_checker_warns_where_a_channel_has_no_such_button() -> None:
     assert (problem.severity, problem.pointer) == ("warning", "/nodes/ask/input")
     assert "plain" in problem.message
     assert "its text has to say what to send" in problem.message
+
+
+def test_an_option_whose_title_comes_to_nothing_shows_its_id_and_is_no_answer_without_words(talk: Any) -> None:
+    t = talk(
+        asking({**LECTURES, "options": [{"id": "k", "title": "{{ memory.nothing }}"}, {"id": "w", "title": "Web"}]})
+    )
+    t.say("/go")
+    [question] = t.effects(Say)
+    assert [one["title"] for one in question.quick_replies] == ["k", "Web"]
+    t.say("")
+    assert t.path[-1] == "ask"

@@ -151,3 +151,12 @@ def test_the_author_is_told_what_a_channel_cannot_show() -> None:
         if one.code == "not-shown"
     ]
     assert found == [("/nodes/a/parts/0", "telegram"), ("/nodes/a/parts/0", "toy")]
+
+
+def test_a_button_whose_title_comes_to_nothing_shows_its_id() -> None:
+    buttons = [
+        {"id": "pay", "title": "{{ memory.nothing }} ", "to": "b"},
+        {"id": "shop", "title": "{{ memory.nothing }}", "url": URL},
+    ]
+    [said] = told(on({}, {"text": "Well?", "buttons": buttons}))
+    assert [one["title"] for one in said["buttons"]] == ["pay", "shop"]

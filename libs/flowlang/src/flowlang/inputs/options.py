@@ -20,7 +20,7 @@ class Shown(DocumentModel):
     """An answer on a button. `to` makes it a port of its own; `synonyms` are other words for it."""
 
     title: str = Field(min_length=1, max_length=200)
-    """What is on the button; may have merge tags."""
+    """What is on the button; may have merge tags. Its id is shown where they come to nothing."""
     to: NodeId | None = None
     """A node of its own for this answer; left out: the port `ok`."""
     synonyms: tuple[str, ...] = ()
@@ -45,6 +45,12 @@ def option(id: str, value: Any, shown: Shown, compiler: Compiler, *more: str) ->
     return Option(id, value, compiler.template(shown.title, "title"), shown.to, words)
 
 
+def title_of(id: str, title: Template, scopes: Scopes) -> str:
+    """What is shown of an option or button; its id where the title comes to nothing, since no platform takes a button without one."""
+    shown = title.render(scopes)
+    return shown if shown.strip() else id
+
+
 @dataclass(frozen=True, slots=True)
 class OptionsReader:
     """Understands one of several options."""
@@ -61,7 +67,7 @@ class OptionsReader:
     def shown(self, scopes: Scopes) -> Iterator[tuple[str, str]]:
         """(id, title) of all options."""
         for one in self.options:
-            yield one.id, one.title.render(scopes)
+            yield one.id, title_of(one.id, one.title, scopes)
 
     def _of_id(self, id: str) -> Option | None:
         return next((one for one in self.options if one.id == id), None)
@@ -75,7 +81,7 @@ class OptionsReader:
 
     def _meant(self, text: str, scopes: Scopes) -> Option | None:
         """By its title as it stands, else by a word or title in another case or without its accents."""
-        titles = [(one, one.title.render(scopes).strip()) for one in self.options]
+        titles = [(one, title_of(one.id, one.title, scopes).strip()) for one in self.options]
         same = [one for one, title in titles if title == text]
         word = folded(text)
         alike = (one for one, title in titles if word and (word in one.words or word == folded(title)))

@@ -19,6 +19,7 @@ from flowlang.building.compiler import Compiler
 from flowlang.building.fields import LONGEST_PAYLOAD, PAYLOAD_MARK, DocumentModel, NodeId, OptionId, Payload
 from flowlang.building.titles import check_shown, check_text, check_title
 from flowlang.expressions.templates import Template
+from flowlang.inputs.options import title_of
 from flowlang.nodes.context import StepContext
 from flowlang.problems import NodeError
 
@@ -36,7 +37,7 @@ class QuickReply(DocumentModel):
     id: OptionId
     """Its name within the node."""
     title: str = Field(min_length=1, max_length=200)
-    """What is on it; may have merge tags."""
+    """What is on it; may have merge tags. Its id is shown where they come to nothing."""
     to: NodeId | None = None
     """The node that a tap leads to, now or later."""
     payload: Payload | None = None
@@ -347,7 +348,7 @@ def _card(
 
 def _button(option: Option, titles: dict[str, str], run: StepContext) -> dict[str, Any]:
     """What is shown of it; `titles` gets the title of one that does not open a URL."""
-    title = option.title.render(run)
+    title = title_of(option.id, option.title, run)
     if option.url is not None:
         return {"title": title, "url": _openable(option.url.render(run), option, run)}
     titles[option.id] = title

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import asyncio
+from typing import Any, NamedTuple
 
 from flow_engine.state import stored_state
 from flow_engine.store.inbox import FIRST
@@ -12,6 +13,8 @@ from servicekit.loop.batches import Connection
 CANDIDATES = 500
 """How many chats one page looks at where only those of a type are asked for: no index knows it, so a page may hold fewer
 than were asked for, or none, and go on."""
+READ_AT_ONCE = 50
+"""States, of at most 64 KiB each, that are read before something else may go on."""
 PAGE = """
 SELECT c.id, c.key, c.state, c.version, s.profile ->> 'name' AS title
   FROM (SELECT id, key, state, version, contact_id FROM conversation
@@ -43,15 +46,20 @@ async def page(
     """At most `limit`, from the one behind `after`; of a `type`, private or group, or of both."""
     most = max(CANDIDATES, limit) if type else limit
     rows = await connection.fetch(PAGE, bot_id, channel_id, after or FIRST, most + 1)
-    seen = [
-        Chat(
-            str(row["id"]),
-            stored_state.decode(row["state"], key=row["key"], contact_id="", version=row["version"]),
-            row["title"],
-        )
-        for row in rows[:most]
-    ]
-    fitting = [one for one in seen if type in (None, one.conversation.chat)]
-    shown = fitting[:limit]
-    last = shown[-1] if len(fitting) > limit else seen[-1] if len(rows) > most else None
-    return ChatPage(shown, last.id if last else None)
+    fitting: list[Chat] = []
+    behind: str | None = None
+    for number, row in enumerate(rows[:most], start=1):
+        one = _chat(row)
+        behind = one.id
+        if type in (None, one.conversation.chat):
+            fitting.append(one)
+            if len(fitting) > limit:
+                return ChatPage(fitting[:limit], fitting[limit - 1].id)
+        if number % READ_AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return ChatPage(fitting, behind if len(rows) > most else None)
+
+
+def _chat(row: Any) -> Chat:
+    read = stored_state.decode(row["state"], key=row["key"], contact_id="", version=row["version"])
+    return Chat(str(row["id"]), read, row["title"])
