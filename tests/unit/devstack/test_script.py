@@ -57,7 +57,7 @@ class Checkout:
         file.write_text(script)
         file.chmod(0o755)
 
-    def run(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: str, folder: Path = Path("/"), **env: str) -> subprocess.CompletedProcess[str]:
         known = {
             "PATH": str(self.path),
             "HOME": str(self.stubs),
@@ -65,7 +65,7 @@ class Checkout:
             "STUBS": str(self.stubs),
         }
         command = [str(self.root / "switchhook"), *arguments]
-        return subprocess.run(command, env=known | env, cwd="/", capture_output=True, text=True, check=False)
+        return subprocess.run(command, env=known | env, cwd=folder, capture_output=True, text=True, check=False)
 
     def calls(self) -> list[str]:
         file = self.stubs / "calls"
@@ -96,6 +96,16 @@ def test_a_second_start_installs_nothing(checkout: Checkout) -> None:
     before = checkout.calls()
     assert checkout.run().stdout == "ran -m devstack\n"
     assert checkout.calls() == before
+
+
+@pytest.mark.parametrize("verb", ["apply", "export", "flow"])
+def test_verbs_that_take_files_run_where_they_were_called(checkout: Checkout, tmp_path: Path, verb: str) -> None:
+    checkout.write(checkout.path / "uv", UV)
+    checkout.write(checkout.stubs / "venv-python", '#!/bin/sh\necho "ran $* in $PWD"\n')
+    caller = tmp_path / "my bots"
+    caller.mkdir()
+    assert checkout.run(verb, "x", folder=caller).stdout == f"ran -P -m devstack {verb} x in {caller.resolve()}\n"
+    assert checkout.run("dev", folder=caller).stdout == f"ran -m devstack dev in {checkout.root.resolve()}\n"
 
 
 @pytest.mark.parametrize("changed", ["requirements.lock", "libs/kit/pyproject.toml"])
