@@ -210,9 +210,9 @@ async def test_a_simulation_says_what_would_be_done_and_does_nothing(shop: Shop)
     assert told["problems"] == []
     shown, bought = [[each for turn in step["turns"] for each in turn["effects"]] for step in told["steps"]]
     said = [each for each in shown if each["effect"] == "say"]
-    assert [each.get("text") for each in said] == ["All", "One?"]
+    assert [each.get("text") for each in said] == ["All", "One?", "Tea"]  # Telegram shows a card as a message.
     assert "https://shop.example.com/all.png" in str(said[0])
-    assert "https://shop.example.com/tea.png" in str(said[1])
+    assert "https://shop.example.com/tea.png" in str(said[2])
     (call,) = [each for each in bought if each["effect"] == "call_api"]
     assert (call["api"], call["params"]) == ("stock", {"book": "17"})
     for wrong, pointer in (
@@ -223,7 +223,7 @@ async def test_a_simulation_says_what_would_be_done_and_does_nothing(shop: Shop)
         refused = await shop.http.post("/v1/simulate", json=wrong)
         assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, pointer), refused.text
     assert len(shop.stock.requests) == before
-    assert not [body for body in shop.telegram.messages if body["text"] in ("One?", "Bye.")]
+    assert not [body for body in shop.telegram.messages if body["text"] in ("One?", "Tea", "Bye.")]
 
 
 async def test_a_moment_of_a_schedule_reaches_each_contact_once(shop: Shop) -> None:

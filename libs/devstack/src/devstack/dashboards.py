@@ -64,7 +64,14 @@ PATH = (
         "Time in a batch's transaction, p99", "s", [(share("switchhook_commit_seconds", 0.99, "topic"), "{{topic}}")]
     ),
     Panel("Outbox rows not acknowledged", "short", [(total("switchhook_outbox_rows", "topic"), "{{topic}}")]),
-    Panel("Turns, by result", "reqps", [(rate("switchhook_turns_total", "result"), "{{result}}")]),
+    Panel(
+        "Turns, by the kind of event",
+        "reqps",
+        [
+            (rate("switchhook_turns_total", "result"), "{{result}}"),
+            (rate("switchhook_flow_failures_total"), "flows that failed"),
+        ],
+    ),
     Panel(
         "Turns deferred, timers",
         "reqps",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from flow_engine.state.limits import MOST_COMMANDS, hops_of_runs
@@ -16,6 +17,7 @@ from flow_engine.turn.turns import MOST_CODE_RUNS
 from support.engine_flows import CODE
 from support.engine_world import BOT, EngineWorld, ScriptedSandbox, flow, flow_version
 
+FAILURES = "switchhook_flow_failures_total"
 REPLY = {"instance": "ingress-1", "partition": 1, "request_id": "r1"}
 
 
@@ -121,10 +123,11 @@ async def test_an_effect_is_one_row(world: EngineWorld, monkeypatch: pytest.Monk
     assert (await world.logged(event)).parts[0]["deliveries"] == [{"id": action["id"], "kind": "remember"}]
 
 
-async def test_a_failing_flow_is_in_the_log_with_node_and_reason_once_a_minute(
+async def test_a_failing_flow_is_counted_and_in_the_log_with_node_and_reason_once_a_minute(
     world: EngineWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(failure_log, "_known", {})
+    counted = REGISTRY.get_sample_value(FAILURES) or 0
     with capture_logs() as logs:
         for _ in range(2):
             await world.say("/huge")
@@ -134,6 +137,7 @@ async def test_a_failing_flow_is_in_the_log_with_node_and_reason_once_a_minute(
         ("", "", "too-large"), ("code", "run", "code")
     ]  # fmt: skip
     assert "no money" in failed[1]["detail"]
+    assert REGISTRY.get_sample_value(FAILURES) == counted + 3
 
 
 async def test_a_name_without_a_value_is_in_the_log_once_for_each_version_of_the_flow(

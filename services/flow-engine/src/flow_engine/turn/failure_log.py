@@ -9,6 +9,7 @@ from typing import Any
 import structlog
 
 from flowlang.model import Conversation, EmitEvent
+from servicekit.observability.metrics import counter
 
 AGAIN_SECONDS = 60.0
 """A flow that fails at one node in one way is logged this often at most; between, it is counted."""
@@ -21,7 +22,8 @@ _missing: set[tuple[str, int, str, str]] = set()
 
 
 def note_failure(failed: EmitEvent, conversation: Conversation) -> None:
-    """Log a `flow.failed`, unless the same was logged a short time ago."""
+    """Count a `flow.failed`, and log it unless the same was logged a short time ago."""
+    counter("switchhook_flow_failures_total").inc()
     flow, error = failed.flow or {}, failed.data.get("error") or {}
     name, node, type = str(flow.get("slug") or flow.get("id") or ""), failed.node or "", str(error.get("type"))
     logged, since = _known.get((name, node, type), (float("-inf"), 0))
