@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from flow_engine.batch import broadcasting
+from flow_engine.batch import broadcasting, walking
 from support.broadcasts import Sender, outcomes
 
 
@@ -29,7 +29,7 @@ async def test_so_many_starts_are_on_the_way_and_few_while_others_wait(
     sender: Sender, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(broadcasting, "MOST_SENDING", 3)
-    monkeypatch.setattr(broadcasting, "FEW_SECONDS", 0.0)
+    monkeypatch.setattr(walking, "FEW_SECONDS", 0.0)
     for number in range(8):
         await sender.says(f"p{number}")
     made = await sender.make()
@@ -40,7 +40,7 @@ async def test_so_many_starts_are_on_the_way_and_few_while_others_wait(
     monkeypatch.setattr(sender.world, "waited", lambda: 10.0)
     await sender.walker.look()
     assert len(sender.world.waiting) == 1
-    monkeypatch.setattr(broadcasting, "FEW_SECONDS", 60.0)
+    monkeypatch.setattr(walking, "FEW_SECONDS", 60.0)
     await sender.walker.look()
     for _ in range(6):
         await sender.walker.look()

@@ -9,11 +9,10 @@ a record waits for this engine: each would wait in front of what people write.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -24,7 +23,8 @@ from contracts.ids import derived_id, split_conversation_key
 from contracts.registry import Bot
 from flow_engine.batch.channel_windows import window
 from flow_engine.batch.reading_ahead import ReadingAhead
-from flow_engine.batch.timers import HoldsPartitions, Save
+from flow_engine.batch.timers import Save
+from flow_engine.batch.walking import FEW, LONGEST_PAUSE, MOST_SENDING, KnowsWaits, Pace, Resting
 from flow_engine.catalogue.port import Catalogue
 from flow_engine.segments.members import Segments, read_filter
 from flow_engine.state.broadcasts import OPEN, Skipped, choose, quiet_until
@@ -40,26 +40,14 @@ from servicekit.loop.infrastructure import is_infrastructure
 from servicekit.observability.metrics import counter
 from servicekit.observability.repeats import Repeated
 
-STEP_SECONDS = 0.1
-"""Between two steps of what is walked."""
 AT_ONCE_SECONDS = 0.2
 """A step has no more starts than the rate allows in so long: each waits in front of what comes after it."""
-MOST_SENDING = 40
-"""Starts of a broadcast that may be on inbound and not applied, over all engines."""
-WAITED_SECONDS, GIVE_WAY_SECONDS = 0.03, 0.02
-"""Where a record has waited for this engine for so long no starts are written; seconds until it looks again."""
-FEW, FEW_SECONDS = 1, 1.0
-"""Starts of each broadcast that are written meanwhile, and how often, so that none waits for ever."""
 LOOKED_AT, MOST_LOOKED_AT = 20, 100
 """Contacts that a step looks at, and twice as many more as it has room for starts; at most."""
 SAVED_SECONDS = 1.0
 """What the rate has allowed and was not used is kept for so long: after an outage nothing comes in a rush."""
 MOST_WALKS = 50
 """Broadcasts that one process walks at once."""
-AFTER_FAILURE = 60.0
-"""Seconds until a broadcast is looked at again with which something went wrong that nobody has foreseen."""
-LONGEST_PAUSE = 1.0
-"""Seconds between two looks while nothing is walked, and between two at what nobody walks."""
 
 log = structlog.get_logger()
 
@@ -79,14 +67,6 @@ class Chosen(NamedTuple):
     walked: bool
 
 
-class KnowsWaits(HoldsPartitions, Protocol):
-    """What broadcasts need of the partition loop."""
-
-    def waited(self) -> float:
-        """For how long the record has been here that came first of those not yet applied, seconds."""
-        ...
-
-
 class Broadcasting:
     """Of one process. `owner`: a name that no other process has."""
 
@@ -103,34 +83,20 @@ class Broadcasting:
         self._loop, self._pool, self._catalogue, self._segments = loop, pool, catalogue, segments
         self._owner, self._stamp = owner, stamp
         self._held = Repeated("broadcasts.held")
-        self._resting: dict[str, float] = {}
+        self._resting: Resting[str] = Resting()
         self._ahead, self._lease_again = ReadingAhead(self._persons), 0.0
-        self._gives_way, self._next_few = False, 0.0
+        self._pace = Pace(loop)
         self._settled = counter("switchhook_broadcast_recipients_total")
 
     async def run(self) -> None:
         """For ever. PostgreSQL or Kafka being away delays broadcasts and has nobody written to twice."""
-        while True:
-            try:
-                pause = self._pause(walked=await self.look())
-            except Exception as error:
-                if not is_infrastructure(error):
-                    raise
-                self._held.warn(error=repr(error))
-                pause = LONGEST_PAUSE
-            await asyncio.sleep(pause)
-
-    def _pause(self, *, walked: bool) -> float:
-        """Seconds until the next look."""
-        if not walked:
-            return LONGEST_PAUSE
-        return GIVE_WAY_SECONDS if self._gives_way else STEP_SECONDS
+        await self._pace.keep(self.look, self._held)
 
     async def look(self) -> bool:
         """Take each walk a step further, unless records wait; whether there are any."""
         if not self._loop.assigned:
             return False
-        if not self._may_walk():
+        if not self._pace.may_walk():
             return True
         async with self._pool.acquire() as connection:
             if time.monotonic() >= self._lease_again:
@@ -139,17 +105,9 @@ class Broadcasting:
             found = await walks.mine(connection, self._owner, MOST_SENDING)
         self._ahead.keep({walk.id for walk in found})
         for walk in found:
-            if self._resting.get(walk.id, 0.0) < time.monotonic():
+            if not self._resting.rests(walk.id):
                 await self._one(walk)
         return bool(found)
-
-    def _may_walk(self) -> bool:
-        """Not while records wait, but for a few starts."""
-        self._gives_way, now = self._loop.waited() > WAITED_SECONDS, time.monotonic()
-        if self._gives_way and now < self._next_few:
-            return False
-        self._next_few = now + FEW_SECONDS
-        return True
 
     async def _one(self, walk: Walk) -> None:
         """What nobody has foreseen of one broadcast stops none of the others, and no engine."""
@@ -159,7 +117,7 @@ class Broadcasting:
             if is_infrastructure(error):
                 raise
             log.exception("broadcast.failed", broadcast=walk.id)
-            self._rest(walk, AFTER_FAILURE)
+            self._resting.rest(walk.id)
 
     async def _further(self, walk: Walk) -> None:
         if walk.state != "running" or walk.is_over:
@@ -228,10 +186,9 @@ class Broadcasting:
         async with self._pool.acquire() as connection:
             return await walks.by_id(connection, walk, found.items), found.next and found.next.id
 
-    def _rest(self, walk: Walk, seconds: float | None = None) -> None:
+    def _rest(self, walk: Walk) -> None:
         """Who is left waits for something else: it need not be looked at all the time."""
-        self._resting = {id: until for id, until in self._resting.items() if until > time.monotonic()}
-        self._resting[walk.id] = time.monotonic() + (LONGEST_PAUSE if seconds is None else seconds)
+        self._resting.rest(walk.id, LONGEST_PAUSE)
 
     async def _room(self, walk: Walk) -> int:
         """How many may be written to now."""
@@ -242,7 +199,7 @@ class Broadcasting:
             async with self._pool.acquire() as connection:
                 await walks.find_lost(connection, walk.id)
         by_rate = int(min(walk.seconds, SAVED_SECONDS, AT_ONCE_SECONDS) * walk.rate) + 1
-        return min(by_rate, more, FEW) if self._gives_way else min(by_rate, more)
+        return min(by_rate, more, FEW) if self._pace.gives_way else min(by_rate, more)
 
     async def _who_waited(self, walk: Walk, room: int) -> list[Recipient]:
         async with self._pool.acquire() as connection:

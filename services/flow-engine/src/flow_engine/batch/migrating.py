@@ -7,8 +7,6 @@ way to what comes through the doors, as the starts of broadcasts do (ADR-0060).
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Callable
 from typing import Protocol
 
@@ -17,17 +15,8 @@ import structlog
 from contracts import inbound
 from contracts.cloudevents import Headers, headers, now_text
 from contracts.ids import derived_id, split_conversation_key
-from flow_engine.batch.broadcasting import (
-    FEW,
-    FEW_SECONDS,
-    GIVE_WAY_SECONDS,
-    LONGEST_PAUSE,
-    MOST_SENDING,
-    STEP_SECONDS,
-    WAITED_SECONDS,
-    KnowsWaits,
-)
 from flow_engine.batch.timers import Save
+from flow_engine.batch.walking import FEW, MOST_SENDING, KnowsWaits, Pace, Resting
 from flow_engine.catalogue.port import Catalogue
 from flow_engine.store import flow_migrations as migrations
 from flow_engine.store.flow_migrations import Found, Job
@@ -43,8 +32,6 @@ LONGEST_WAIT = 30.0
 """Seconds after which the records of a step are waited for no more: their conversations are held, or an operator has accepted their loss."""
 KNOWN_SECONDS = 60.0
 """So long the registry's view may be behind the one of the engine that made the migration."""
-AFTER_FAILURE = 60.0
-"""Seconds until a migration is looked at again with which something went wrong that nobody has foreseen."""
 
 log = structlog.get_logger()
 
@@ -64,42 +51,25 @@ class Migrating:
         """`stamp`: headers that say how far the registry is known here."""
         self._loop, self._pool, self._flows, self._stamp = loop, pool, flows, stamp
         self._held = Repeated("flow_migrations.held")
-        self._resting: dict[str, float] = {}
-        self._gives_way, self._next_few = False, 0.0
+        self._resting: Resting[str] = Resting()
+        self._pace = Pace(loop)
 
     async def run(self) -> None:
         """For ever. PostgreSQL or Kafka being away delays migrations."""
-        while True:
-            try:
-                pause = LONGEST_PAUSE
-                if await self.look():
-                    pause = GIVE_WAY_SECONDS if self._gives_way else STEP_SECONDS
-            except Exception as error:
-                if not is_infrastructure(error):
-                    raise
-                self._held.warn(error=repr(error))
-            await asyncio.sleep(pause)
+        await self._pace.keep(self.look, self._held)
 
     async def look(self) -> bool:
         """Take each migration a step further, unless records wait; whether there are any."""
         if not self._loop.assigned:
             return False
-        if not self._may_walk():
+        if not self._pace.may_walk():
             return True
         async with self._pool.acquire() as connection:
             ids = await migrations.running(connection)
         for id in ids:
-            if self._resting.get(id, 0.0) < time.monotonic():
+            if not self._resting.rests(id):
                 await self._one(id)
         return bool(ids)
-
-    def _may_walk(self) -> bool:
-        """Not while records wait, but for a few."""
-        self._gives_way, now = self._loop.waited() > WAITED_SECONDS, time.monotonic()
-        if self._gives_way and now < self._next_few:
-            return False
-        self._next_few = now + FEW_SECONDS
-        return True
 
     async def _one(self, id: str) -> None:
         """What nobody has foreseen of one migration stops none of the others, and no engine."""
@@ -111,7 +81,7 @@ class Migrating:
             if is_infrastructure(error):
                 raise
             log.exception("flow_migration.failed", migration=id)
-            self._resting[id] = time.monotonic() + AFTER_FAILURE
+            self._resting.rest(id)
 
     def _step(self, id: str) -> Save:
         async def save(connection: Connection) -> list[Outgoing]:
@@ -126,7 +96,7 @@ class Migrating:
                 if job.walked and job.on_the_way <= 0:
                     await migrations.end(connection, id, "completed")
                 return []
-            room = min(room, FEW) if self._gives_way else room
+            room = min(room, FEW) if self._pace.gives_way else room
             found = await migrations.following(connection, job, room)
             await migrations.advance(connection, job, found, walked=len(found) < room)
             await failpoint("migration_noted")

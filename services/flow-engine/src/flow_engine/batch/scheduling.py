@@ -19,6 +19,7 @@ import structlog
 from contracts.cloudevents import rfc3339
 from contracts.registry import Flow
 from flow_engine.batch.timers import HoldsPartitions
+from flow_engine.batch.walking import Resting
 from flow_engine.catalogue.port import Catalogue
 from flow_engine.state.schedules import Due, Plan, due, following, plans_of
 from flow_engine.store import broadcasts, schedules
@@ -36,8 +37,6 @@ FORGET_EVERY = 60.0
 """Seconds between two looks for broadcasts that are to be deleted."""
 MOST_FORGOTTEN = 20
 """Portions of them that are deleted at a time."""
-AFTER_FAILURE = 60.0
-"""Seconds until a schedule is looked at again with which something went wrong that nobody has foreseen."""
 _SCHEDULED = b'"schedules":[{'
 
 log = structlog.get_logger()
@@ -70,7 +69,7 @@ class Scheduling:
         """By the flow's id."""
         self._next: dict[tuple[str, str], datetime] = {}
         """By the key of a plan: when it is due."""
-        self._resting: dict[tuple[str, str], float] = {}
+        self._resting: Resting[tuple[str, str]] = Resting()
         self._forget_at = 0.0
         view.on_change(self._changed)
         self._to_read = set(view.ids("flow"))
@@ -129,7 +128,7 @@ class Scheduling:
 
     async def _one(self, connection: Connection, plan: Plan, now: datetime) -> None:
         """What nobody has foreseen of one schedule stops none of the others, and no engine."""
-        if self._resting.get(plan.key, 0.0) > time.monotonic():
+        if self._resting.rests(plan.key):
             return
         try:
             settled = await self._settle(connection, plan, now)
@@ -137,9 +136,8 @@ class Scheduling:
             if is_infrastructure(error):
                 raise
             log.exception("schedule.failed", flow=plan.flow.id, trigger=plan.schedule.trigger)
-            self._resting[plan.key] = time.monotonic() + AFTER_FAILURE
+            self._resting.rest(plan.key)
             return
-        self._resting.pop(plan.key, None)
         self._goes_on(plan, settled.last)
         self._moments.labels("run").inc(len(settled.run))
         if settled.skipped:
