@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator
 from typing import Any
 
 import asyncpg
@@ -14,8 +13,7 @@ import pytest
 from flow_engine.batch.migrating import Migrating
 from flowlang.running.migration import moved
 from support.conversation_store_suite import BOT
-from support.data_api import OPERATOR, KafkaOfWorld, data_api, token
-from support.engine_database import engine_pool
+from support.data_api import OPERATOR, token
 from support.engine_flows import LECTURE
 from support.engine_world import EngineWorld, flow, flow_version
 
@@ -81,15 +79,8 @@ class Migrations:
 
 
 @pytest.fixture
-async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    async with engine_pool(module_database) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def run(world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[Migrations]:
-    async with data_api(world, pool, KafkaOfWorld(world)) as http:
-        yield Migrations(world, pool, http)
+def run(world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record], http: httpx.AsyncClient) -> Migrations:
+    return Migrations(world, pool, http)
 
 
 async def test_a_dry_run_counts_what_the_real_one_then_does(run: Migrations) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +12,11 @@ import pytest
 
 from flow_engine.errors import StaleConversation
 from flow_engine.store import saving
-from support.data_api import KafkaOfWorld, data_api
-from support.engine_database import engine_pool
 from support.engine_flows import LECTURE
 from support.engine_models_suite import MAIN, answering, asked, helping
 from support.engine_world import EngineWorld, flow, flow_version
 
 GUIDE = Path(__file__).parents[3] / "docs/how-to/drop-outs.md"
-
-
-@pytest.fixture
-async def pool(module_database: str) -> AsyncIterator[asyncpg.Pool[asyncpg.Record]]:
-    async with engine_pool(module_database) as pool:
-        yield pool
-
-
-@pytest.fixture
-async def http(world: EngineWorld, pool: asyncpg.Pool[asyncpg.Record]) -> AsyncIterator[httpx.AsyncClient]:
-    async with data_api(world, pool, KafkaOfWorld(world)) as client:
-        yield client
 
 
 async def counts(http: httpx.AsyncClient, expect: int = 200, **query: Any) -> dict[str, Any]:

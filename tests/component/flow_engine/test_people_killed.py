@@ -102,12 +102,7 @@ async def test_a_person_whom_an_engine_erases_that_is_killed_is_erased_whole(eng
 async def test_whom_an_engine_tells_of_a_broadcast_that_is_killed_is_told_once(engine: RunningEngine) -> None:
     """It dies in the walk's step and after it, and in the turns that the starts make and after them."""
     peers = [f"p{number}" for number in range(PEOPLE)]
-    for peer in peers:
-        await engine.say("hello?", peer)
-    await engine.start()
-    await eventually(lambda: all_said(engine, peers, "Sorry."), seconds=30)
-    await eventually(lambda: is_quiet(engine))
-    await engine.stop()
+    await all_greeted(engine, peers)
     id = await broadcast(engine)
     await killed_and_let_go(engine, "broadcast_noted")
     assert await count(engine, "broadcast_recipient") == 0
@@ -136,12 +131,7 @@ async def test_whom_an_engine_tells_at_a_moment_of_a_schedule_that_is_killed_is_
 ) -> None:
     """It dies before the moment is settled, and right after; nine moments are missed by more than the grace."""
     peers = [f"p{number}" for number in range(3)]
-    for peer in peers:
-        await engine.say("hello?", peer)
-    await engine.start()
-    await eventually(lambda: all_said(engine, peers, "Sorry."), seconds=30)
-    await eventually(lambda: is_quiet(engine))
-    await engine.stop()
+    await all_greeted(engine, peers)
     moment = await schedule(engine)
     await engine.killed("schedule_made")
     assert (await count(engine, "broadcast"), await count(engine, "schedule")) == (0, 0)
@@ -216,6 +206,16 @@ async def is_quiet(engine: RunningEngine) -> bool:
 
 async def said(engine: RunningEngine, *expected: str, peer: str = "p1") -> bool:
     return list(expected) == await engine.said(peer)
+
+
+async def all_greeted(engine: RunningEngine, peers: list[str]) -> None:
+    """Everybody has written and was answered, and the engine is stopped."""
+    for peer in peers:
+        await engine.say("hello?", peer)
+    await engine.start()
+    await eventually(lambda: all_said(engine, peers, "Sorry."), seconds=30)
+    await eventually(lambda: is_quiet(engine))
+    await engine.stop()
 
 
 async def all_said(engine: RunningEngine, peers: list[str], *expected: str) -> bool:
