@@ -76,12 +76,11 @@ class Shop:
     """A bot on Telegram, and what it asks."""
 
     http: httpx.AsyncClient
+    api: Api
     telegram: FakeTelegram
     llm: FakeModel
     stock: Receiver
     channel: dict[str, Any]
-    clock: str
-    """The flow that tells the time."""
     registry: str
     """The DSN of its tables."""
     updates: int = 0
@@ -140,12 +139,10 @@ async def shop(started: Ground) -> AsyncIterator[Shop]:
         await api.post("/v1/api-calls", main)
         look = {"name": "stock", "method": "GET", "url": f"{stock.url}/stock", "parameters": {"book": "string!"}}
         await api.post("/v1/api-calls", look)
-        clock = (await api.publish_flow(bot, CLOCK))["id"]
         await api.publish_flow(bot, SHOP)
         token = await api.post("/v1/tokens", {"name": "author", "scopes": ["admin", "data:read"]})
         http.headers["authorization"] = f"Bearer {token['token']}"
-        yield Shop(http, telegram, llm, stock, channel, clock, stack.dsn("registry"))
-        await api.delete(f"/v1/flows/{clock}")
+        yield Shop(http, api, telegram, llm, stock, channel, stack.dsn("registry"))
 
 
 async def test_taps_and_what_has_happened_begin_flows(shop: Shop) -> None:
@@ -229,25 +226,28 @@ async def test_a_simulation_says_what_would_be_done_and_does_nothing(shop: Shop)
 async def test_a_moment_of_a_schedule_reaches_each_contact_once(shop: Shop) -> None:
     await shop.say(3, "/menu")
     await eventually(lambda: "What may it be?" in shop.told(3))
-    await _published_a_minute_ago(shop)
+    # Not before the person is there: a moment between the two would be settled without them.
+    clock = (await shop.api.publish_flow(shop.channel["bot_id"], CLOCK))["id"]
+    await _published_a_minute_ago(shop, clock)
     first = await eventually(lambda: next((text for person, text in shop.moments() if person == 3), None))
     moment = first.removeprefix("It is ")
     assert datetime.fromisoformat(moment).second == 0
     listed = (await shop.http.get("/v1/broadcasts", params={"limit": 100})).json()["items"]
     assert [one["state"] for one in listed if one["moment"] == moment] in (["running"], ["completed"])
     assert set(Counter(shop.moments()).values()) == {1}
+    await shop.api.delete(f"/v1/flows/{clock}")
 
 
-async def _published_a_minute_ago(shop: Shop) -> None:
-    """The flow of the clock: its first moment is over then, and need not be waited for."""
+async def _published_a_minute_ago(shop: Shop, flow: str) -> None:
+    """That flow: its first moment is over then, and need not be waited for."""
     connection = await asyncpg.connect(shop.registry)
     try:
         async with connection.transaction():
             ago = rfc3339(datetime.now(UTC) - timedelta(minutes=1))
-            project, version, data = await connection.fetchrow(PUBLISHED, shop.clock, ago)
+            project, version, data = await connection.fetchrow(PUBLISHED, flow, ago)
             generation = await publications.generation(connection)
             record = EntityRecord(
-                kind="flow", id=shop.clock, project_id=project, generation=generation, version=version, data=orjson.loads(data)
+                kind="flow", id=flow, project_id=project, generation=generation, version=version, data=orjson.loads(data)
             )  # fmt: skip
             await publications.add_record(connection, record)
     finally:
