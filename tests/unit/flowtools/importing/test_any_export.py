@@ -14,6 +14,7 @@ from flowlang.language.check import check
 from flowlang.language.yaml_text import LONGEST, parse
 from flowtools.cli import main
 from flowtools.importing import typebot_blocks
+from flowtools.importing.draft import MOST_FINDINGS
 from flowtools.importing.exports import LONGEST_EXPORT, NotImported
 from flowtools.importing.importer import imported
 from support.exports import EXPORTS
@@ -100,6 +101,14 @@ def test_depth_circles_and_size_are_bounded() -> None:
     groups[1] = {"id": "h", "blocks": [long]}
     with pytest.raises(NotImported, match="characters"):
         imported({"groups": groups, "edges": [{"id": "e", "to": {"groupId": "h"}}]}, "typebot", {}, "x.json")
+
+
+def test_a_report_has_room_for_a_thousand_lines() -> None:
+    unknown = "".join(f"{{{{tag {number}}}}}" for number in range(MOST_FINDINGS + 10))
+    block = {"id": "b", "type": "text", "content": {"plainText": f"{unknown}{{{{tag 1}}}}."}}
+    found = imported({"groups": [{"id": "g", "blocks": [block]}]}, "typebot", {}, "x.json").findings
+    assert len(found) == MOST_FINDINGS + 1
+    assert found[-1].what == "more than the report has room for"
 
 
 def test_the_command_prints_the_flow_and_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,8 @@ MOST_VARIABLES = 200
 MOST_BLOCKS = 2000
 LONGEST_ID = 48
 LONGEST_TITLE = 200
+MOST_FINDINGS = 1000
+"""Lines of a report; where there were more, one says so."""
 SHOWN = 60
 """Characters of an export that a line of the report quotes."""
 _WITH_TARGETS = frozenset(("branches", "input", "options"))
@@ -46,7 +48,8 @@ class Draft:
     nodes: dict[str, dict[str, Any]] = field(default_factory=dict)
     blocks: dict[str, str] = field(default_factory=dict)
     """Node → the block that it was."""
-    findings: list[Finding] = field(default_factory=list)
+    findings: dict[Finding, None] = field(default_factory=dict)
+    """Each once, in their order."""
     triggers: list[dict[str, Any]] = field(default_factory=list)
     _ids: set[str] = field(default_factory=set)
     _places: dict[tuple[str, str], str] = field(default_factory=dict)
@@ -78,8 +81,9 @@ class Draft:
     def report(self, block: str, what: str, instead: str, to_do: str) -> None:
         """Note it, once."""
         found = Finding(block, what, instead, to_do)
-        if found not in self.findings:
-            self.findings.append(found)
+        if found not in self.findings and len(self.findings) >= MOST_FINDINGS:
+            found = Finding("", "more than the report has room for", "not listed", "import it in parts")
+        self.findings[found] = None
 
     def place(self, scope: str, name: str) -> str:
         """Where a variable of the export is kept here."""
