@@ -116,7 +116,7 @@ def test_what_the_charts_tests_run_is_named_where_it_is_missing(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("SWITCHHOOK_TOOLS", raising=False)
-    for name in ("helm", "go"):
+    for name in ("helm", "kube-score", "go"):
         (tmp_path / name).touch(mode=0o755)
     with pytest.raises(StackError, match=r"need kubectl-validate on PATH"):
         pytest_arguments(["helm"])

@@ -7,6 +7,7 @@ from helm.chart import TOOLS, tool
 
 @pytest.fixture(autouse=True)
 def _programs(request: pytest.FixtureRequest) -> None:
-    names = ["helm", *(["kubectl-validate", "go"] if "schema_folder" in request.fixturenames else [])]
+    names = ["kube-score"] if request.path.stem == "test_score" else ["helm"]
+    names += ["kubectl-validate", "go"] if "schema_folder" in request.fixturenames else []
     if missing := [name for name in names if tool(name) is None]:
         pytest.skip(f"{', '.join(missing)} is not on PATH, nor in the folder of {TOOLS}")

@@ -11,7 +11,7 @@ from devstack.paths import ROOT
 
 FAST = ("tests/checks", "tests/unit", "tests/contract", "tests/bombs")
 COMPONENT = "tests/component"
-HELM_TOOLS = ("helm", "kubectl-validate", "go")
+HELM_TOOLS = ("helm", "kubectl-validate", "kube-score", "go")
 NOT_SLOW = ("-m", "not slow")
 OPT_IN = ("--ignore=tests/containers", "--ignore=tests/observability")
 """What runs only when it is named: it needs programs that a checkout does not bring."""
