@@ -205,7 +205,8 @@ async def test_a_list_that_each_event_puts_into_itself_ends_at_the_node(world: E
 async def test_a_command_for_somebody_of_an_endless_name_is_told_and_not_sent(world: EngineWorld, name: str) -> None:
     world.sandbox = ScriptedSandbox(runs=[{"command": "/start", "user_id": name, "content": None}])
     world.restart(compute_budget=10)
-    key = f"{BOT}/-/link"
+    key, counted = f"{BOT}/-/link", REGISTRY.get_sample_value(FAILURES) or 0
     await world.send("url", "link", channel="-", key=key, link_id="link", command="/code", content="x")
     assert world.bodies("inbound") == []
     assert [event["error"]["type"] for event in world.events("flow.failed")] == ["person-not-understood"]
+    assert REGISTRY.get_sample_value(FAILURES) == counted + 1

@@ -80,7 +80,7 @@ MEANINGS: dict[str, Meaning] = {
     "switchhook_published_total": Meaning("Records acknowledged by Kafka", ("topic",)),
     "switchhook_publish_failures_total": Meaning("Records Kafka did not acknowledge", ("topic",)),
     "switchhook_turns_total": Meaning("Conversation turns, by the kind of event", ("result",)),
-    "switchhook_flow_failures_total": Meaning("Turns that ended with a flow that failed (`flow.failed`)"),
+    "switchhook_flow_failures_total": Meaning("Flows that failed (`flow.failed`)"),
     "switchhook_turns_deferred_total": Meaning("Times that a turn was left to be made apart from its batch"),
     "switchhook_timers_fired_total": Meaning("Timers fired"),
     "switchhook_broadcast_recipients_total": Meaning("Recipients of broadcasts, by outcome", ("outcome",)),

@@ -199,7 +199,7 @@ def run_command(writer: TurnWriter, effect: model.RunCommand) -> None:
         key, named = addressed(conversation, effect.person)
     except ValueError as error:
         problem = {"type": "person-not-understood", "detail": str(error)[:500], "command": effect.command[:200]}
-        writer.event_for_outside("flow.failed", {"error": problem})
+        emit_event(writer, model.EmitEvent("flow.failed", {"error": problem}))
         return
     writer.outputs.inbound(id, key, body | named | {"hops": writer.run_hops})
 

@@ -9,8 +9,10 @@ from typing import Any
 
 from contracts.ids import NOBODY, derived_id
 from flow_engine.state.limits import MOST_HOPS
+from flow_engine.turn.failure_log import note_failure
 from flow_engine.turn.outputs import Outputs
 from flow_engine.turn.turn_writer import TurnWriter
+from flowlang.model import EmitEvent
 from flowlang.running.bot_flows import BotFlows
 
 KIND = "event"
@@ -32,7 +34,9 @@ def write(writer: TurnWriter) -> None:
     if hops > MOST_HOPS:
         types = ", ".join(sorted({one["type"] for one in told}))
         detail = f"flows that listen to events ({types}) have caused each other {hops} times over"
-        writer.event_for_outside("flow.failed", {"error": {"type": "too-many-hops", "detail": detail}})
+        failed = EmitEvent("flow.failed", {"error": {"type": "too-many-hops", "detail": detail}})
+        note_failure(failed, writer.conversation)
+        writer.event_for_outside(failed.type, failed.data)
         return
     conversation = writer.conversation
     place: dict[str, Any] = writer.place_of_person() | {"channel_type": conversation.channel_type or None}
