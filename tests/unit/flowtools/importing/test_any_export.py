@@ -111,6 +111,15 @@ def test_a_report_has_room_for_a_thousand_lines() -> None:
     assert found[-1].what == "more than the report has room for"
 
 
+def test_the_time_grows_with_the_file_and_no_faster() -> None:
+    """Each would take minutes, if what is looked at for a part of it were all of it."""
+    many: dict[str, Any] = {"edges": [{"id": str(index)} for index in range(50_000)]}
+    judged({"groups": [{"id": "g", "blocks": [{"id": "b", "type": "Wait"}]}, *[{}] * 50_000], **many}, "typebot")
+    spaces = [{"id": "a", "formData": {"text": "{{" + " " * 50_000}}]
+    bot = {"nodes": [{"name": "entry", "onEnter": ["say #!a"]}]}
+    assert imported(bot, "botpress", {"content-elements/a.json": spaces}, "x.flow.json").findings
+
+
 def test_the_command_prints_the_flow_and_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lead = str(EXPORTS / "lead.json")
     assert main(["import", lead, "--from", "typebot"]) == 0

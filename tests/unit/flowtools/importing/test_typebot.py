@@ -254,3 +254,26 @@ def test_what_nothing_leads_to_is_left_out_and_named() -> None:
     assert b"12345" in (EXPORTS / "lead.json").read_bytes()
     nothing_executable(found.text, "12345", "alert")
     assert orjson.loads((EXPORTS / "lead.json").read_bytes())["version"] == "6.1"
+
+
+@pytest.mark.parametrize("value", ["secret.crm", "  secret.crm ", "secret.{{=x=}}crm"])
+def test_a_header_of_an_export_names_no_secret_of_the_project(value: str) -> None:
+    asked = {"url": "https://a.example.com/", "method": "GET", "headers": [{"key": "X-Note", "value": value}]}
+    found = flow_of({"id": "b", "type": "HTTP request", "options": {"webhook": asked}})
+    assert "secret.crm" not in found.text
+    assert any("value of the header X-Note: left out" in one.line() for one in found.findings)
+
+
+@pytest.mark.parametrize("name", ["in", "NULL", "true", "empty", "contains", "not", "size", "first", "id", "tags"])
+def test_a_variable_may_have_the_name_of_a_word_of_our_languages(name: str) -> None:
+    asks = {"id": "q", "type": "text input", "options": {"variableId": "v"}}
+    compared = {"comparisons": [{"variableId": "v", "comparisonOperator": "Equal to", "value": "\U000e0001b"}]}
+    asked = {"id": "c", "type": "Condition", "items": [{"id": "i", "content": compared}]}
+    shown = {"id": "b", "type": "text", "content": {"plainText": f"It is {{{{{name}}}}}."}}
+    export = {"groups": [{"id": "g", "blocks": [asks, asked, shown]}], "variables": [{"id": "v", "name": name}]}
+    start = {"events": [{"type": "start", "outgoingEdgeId": "e"}], "edges": [{"id": "e", "to": {"groupId": "g"}}]}
+    found = imported(export | start, "typebot", {}, "one.json")
+    place = f"memory.{name.lower()}_2"
+    assert found.errors == 0
+    assert found.document["nodes"]["group_2"]["branches"][0]["if"] == f'{place} == "\\U000e0001b"'
+    assert found.document["nodes"]["group_3"]["parts"] == [{"text": f"It is {{{{ {place} }}}}."}]

@@ -21,7 +21,7 @@ MOST_PARTS = 10
 MOST_OPTIONS = 40
 _SAY = re.compile(r"say #!([A-Za-z0-9_-]{1,128})(?:\s.*)?", re.DOTALL)
 _ACTION = re.compile(r"(\S{1,200})(?:\s+(\{.*\}))?\s*", re.DOTALL)
-_TAG = re.compile(r"\{\{\{?\s*([^{}]{1,200}?)\s*\}?\}\}")
+_TAG = re.compile(r"\{\{\{?([^{}]{1,200})\}?\}\}")
 _ANSWER = re.compile(r"\{\{\{?\s*event\.(?:payload\.text|preview)\s*\}?\}\}")
 _OPTION_NUMBER = re.compile(r"option-[0-9]+")
 _OPTION_ID = re.compile(r"[A-Za-z0-9_-]{1,32}")
@@ -252,9 +252,10 @@ class _Flow:
 
     def _template(self, source: str, block: str) -> str:
         def merge_tag(found: re.Match[str]) -> str:
-            if found[1] in ("event.payload.text", "event.preview"):
+            named = found[1].strip()
+            if named in ("event.payload.text", "event.preview"):
                 return "{{ event.text }}"
-            scope, _, name = found[1].partition(".")
+            scope, _, name = named.partition(".")
             place = self._place(scope, name)
             if place is None:
                 self.draft.report(block, f"tag {found[0]}", "left out of the text", "write a merge tag in its place")

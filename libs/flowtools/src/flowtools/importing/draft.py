@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from flowlang.expressions.values import NOT_VARIABLES
 from flowlang.language.document import MOST_NODES, SCHEMA
 from flowtools.importing.exports import NotImported
 
@@ -19,6 +20,10 @@ MOST_FINDINGS = 1000
 """Lines of a report; where there were more, one says so."""
 SHOWN = 60
 """Characters of an export that a line of the report quotes."""
+_RESERVED = frozenset(
+    ["and", "as", "blank", "contains", "else", "empty", "false", "first", "for", "if", "in", "last", "nil", "not", "null", "or", "size", "true"]
+)  # fmt: skip
+"""What a merge tag or CEL would not read as the name of a variable."""
 _WITH_TARGETS = frozenset(("branches", "input", "options"))
 LEFT_OUT = "left out"
 """A node that is not there: what leads to it leads to what follows it."""
@@ -90,8 +95,7 @@ class Draft:
         if (scope, name) not in self._places:
             if len(self._places) >= MOST_VARIABLES:
                 raise NotImported(f"a flow has at most {MOST_VARIABLES} variables: import it in parts")
-            taken = {place.partition(".")[2] for place in self._places.values()} | {"id", "tags", "flags"}
-            taken |= {"last_message", "external_id"}
+            taken = {place.partition(".")[2] for place in self._places.values()} | NOT_VARIABLES | _RESERVED
             self._places[scope, name] = f"{scope}.{_unique(identifier(name, 'value').lower(), taken)}"
         return self._places[scope, name]
 

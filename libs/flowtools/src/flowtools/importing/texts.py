@@ -25,4 +25,4 @@ def _literal(text: str) -> str:
 
 def cel_text(text: str) -> str:
     """A literal of CEL."""
-    return '"' + "".join(_SHORT.get(one, one if one.isprintable() else f"\\u{ord(one):04x}") for one in text) + '"'
+    return '"' + "".join(_SHORT.get(one, one if one.isprintable() else f"\\U{ord(one):08x}") for one in text) + '"'

@@ -38,6 +38,7 @@ class _Flow:
         self._names = {text(one, "id"): text(one, "name") for one in objects(export, "variables") if text(one, "name")}
         self._ids = {name: id for id, name in self._names.items()}
         self._edges = {text(one, "id"): one for one in objects(export, "edges")}
+        self._targeted = {text(edge, "to", "blockId") for edge in self._edges.values()}
         self._events = list(objects(export, "events"))
         self._units: list[Unit] = []
         self._of_block: dict[str, Unit] = {}
@@ -114,13 +115,12 @@ class _Flow:
 
     def _read(self, group: dict[str, Any]) -> None:
         """The units of a group."""
-        targeted = {text(edge, "to", "blockId") for edge in self._edges.values()}
         last: Unit | None = None
         for block in objects(group, "blocks"):
             if text(block, "type") == "start":
                 self._start = text(block, "outgoingEdgeId")
                 continue
-            unit = _taken_up(last, block, text(block, "id") in targeted)
+            unit = _taken_up(last, block, text(block, "id") in self._targeted)
             if unit is None:
                 unit = Unit(self.draft.new_id(text(group, "title") or "group"), [block])
                 unit.question = _question(last, block)

@@ -75,8 +75,11 @@ def _headers(flow: Flow, asked: Any, block: str) -> dict[str, str]:
             secret = identifier(name, "secret").lower()
             flow.draft.report(block, f"value of the header {name}", f"secret.{secret}", "keep the value as this secret")
             made[name] = f"secret.{secret}"
+        elif (shown := flow.template(" ".join(value.split()), block)).startswith("secret."):
+            what, instead = f"value of the header {name}", "left out: here it would name a secret of yours"
+            flow.draft.report(block, what, instead, "write the header if that secret is to go there")
         else:
-            made[name] = flow.template(" ".join(value.split()), block)
+            made[name] = shown
     return made
 
 
