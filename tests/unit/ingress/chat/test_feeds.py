@@ -90,6 +90,29 @@ def test_only_the_last_are_kept_and_the_backlog_is_still_given_whole():
     assert (feed.floor, len(feed.messages)) == (50, KEPT)
 
 
+def test_who_is_far_behind_is_given_one_part_and_nothing_beyond_it():
+    feed = Feed(2700)
+    feed.add_copies(said(*range(2701, 3001)))
+    assert seqs(feed.add_backlog(2, said(*range(3, 203)))) == list(range(3, 203))
+    assert (feed.floor, feed.last) == (2800, 3000)
+    assert seqs(feed.add_backlog(2601, said(*range(2602, 2802)))) == list(range(2602, 3001))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_reader_from_the_start_is_told_everything_in_parts(seed):
+    randomly, feed, known, read = random.Random(seed), Feed(0), 0, 0
+    while read < 500:
+        fresh = min(500 - known, randomly.randrange(20))
+        feed.add_copies(said(*range(known + 1, known + fresh + 1)))
+        known += fresh
+        if randomly.random() < 0.1:
+            feed.let_go()
+        if randomly.random() < 0.2:
+            found = seqs(feed.add_backlog(read, said(*range(read + 1, min(known, read + 10) + 1))))
+            assert found == list(range(read + 1, read + len(found) + 1))
+            read += len(found)
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_comes_in_whatever_order_nothing_is_skipped(seed):
     randomly, feed, known = random.Random(seed), Feed(0), 0

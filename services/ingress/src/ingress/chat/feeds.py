@@ -69,10 +69,14 @@ class Feed:
         self._size = self._ahead_size = 0
 
     def add_backlog(self, after: int, backlog: Iterable[ChatMessage]) -> list[ChatMessage]:
-        """Take all that the engine has above `after`, and give what is now known above it.
+        """Take what the engine has next above `after`, and give what is now known above it without a gap.
 
-        A seq that is missing in a backlog is missing in the chat log, which is no gap.
+        A seq that is missing in a backlog is missing in the chat log, which is no gap. A backlog that ends below `floor` is a
+        part of what is missing here: it is for who asked, and the feed stays as it is.
         """
+        backlog = list(backlog)
+        if backlog and backlog[-1].seq < self.floor:
+            return backlog
         joins = self.floor <= after <= self.last
         kept = self.messages if joins or after < self.floor else []
         if not joins:
