@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
@@ -40,7 +39,7 @@ def migrated(module_database: str) -> str:
 DEAD_QUEUES = "INSERT INTO queue (destination, source, project_id) SELECT 'endpoint:' || n, '', 'p' FROM generate_series(1, 2000) n"
 FORGOTTEN = """
 INSERT INTO delivery (id, day, project_id, kind, queue_id, source, state, due, payload)
-SELECT gen_random_uuid(), CURRENT_DATE, 'p', 'event', (SELECT max(id) FROM queue), '', 'pending', now(), ''
+SELECT gen_random_uuid(), $1, 'p', 'event', (SELECT max(id) FROM queue), '', 'pending', now(), ''
 """
 LOOKS = "SELECT sum(seq_scan + coalesce(idx_scan, 0)) FROM pg_stat_xact_user_tables WHERE relname LIKE 'delivery\\_2%'"
 """Into the tables of single days, in this transaction."""
@@ -76,12 +75,12 @@ async def test_the_sweep_looks_at_no_queue_of_which_nothing_waits(migrated: str)
     async with asyncpg.create_pool(migrated, min_size=1, max_size=2, server_settings=SETTINGS) as pool:
         store = PostgresDeliveries(pool, DELIVERY_KINDS)
         async with store.session() as session:
-            await session.ensure_days([datetime.now(UTC).date()])
+            await session.ensure_days([TODAY])
         await store.close()
         await pool.execute(EMPTY)
         await pool.execute(DEAD_QUEUES)
         async with pool.acquire() as connection, connection.transaction():
-            await connection.execute(FORGOTTEN)
+            await connection.execute(FORGOTTEN, TODAY)
             await QueueRows(connection, QueueNumbers(), DELIVERY_KINDS, LaneDays()).sweep_queues()
             looks = await connection.fetchval(LOOKS)
             due = await connection.fetchval("SELECT count(*) FROM queue WHERE next_due <= now()")

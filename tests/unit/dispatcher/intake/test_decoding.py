@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, tzinfo
 from typing import Any
 
 import orjson
@@ -11,6 +11,7 @@ import pytest
 
 from contracts.cloudevents import HOPS
 from dispatcher.errors import Unreadable
+from dispatcher.intake import decoding
 from dispatcher.intake.decoding import RECORD_LIMIT, ActionDecoder, Arrived, DayWindow, decode_event, frame_of
 from dispatcher.kinds.table import DELIVERY_KINDS
 from servicekit.kafka.records import Record
@@ -83,11 +84,19 @@ def test_an_action_that_cannot_be_understood_is_told_apart(given: Record, code: 
     assert refused(decode_action, given) == code
 
 
-def test_a_day_is_the_records_own_within_what_is_kept() -> None:
-    window, today = DayWindow(30), datetime.now(UTC).date()
+def test_a_day_is_the_records_own_within_what_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    window, today = DayWindow(30), date(2026, 11, 21)
+
+    class EndOfTheDay(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> EndOfTheDay:
+            assert tz is UTC
+            return cls(2026, 11, 21, 23, 59, 59, tzinfo=tz)
+
+    monkeypatch.setattr(decoding, "datetime", EndOfTheDay)
     for day in (today - timedelta(days=30), today, today + timedelta(days=2)):
         assert window.day_of(f"{day}T23:59:59.999Z") == day
-    for text in (f"{today - timedelta(days=32)}", f"{today + timedelta(days=4)}", "yesterday", "0001-01-01", ""):
+    for text in (f"{today - timedelta(days=31)}", f"{today + timedelta(days=3)}", "yesterday", "0001-01-01", ""):
         with pytest.raises(Unreadable):
             window.day_of(text)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -19,8 +19,8 @@ def told(store: DeliveriesInMemory) -> list[Outgoing]:
 
 
 async def test_the_days_around_today_are_made_and_those_that_are_over_dropped() -> None:
-    store = DeliveriesInMemory()
-    today = await store.today()
+    noon = datetime(2026, 11, 21, 12, tzinfo=UTC)
+    store, today = DeliveriesInMemory(now=lambda: noon), noon.date()
     store.tables.days = {today - timedelta(days=each) for each in (30, 31, 32)}
     await retention.keep_up(store, 30)
     assert store.tables.days == {today + timedelta(days=each) for each in (-30, -1, 0, 1, 2)}
@@ -63,7 +63,7 @@ async def test_it_goes_on_when_the_database_was_away(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(store, "ensure_days", away_at_first)
     keeping = asyncio.create_task(retention.keep_up_for_ever(store, 30, first=first))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(15):
         await first.wait()
     keeping.cancel()
     assert len(asked) == 2
