@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,8 @@ class Call:
     body: dict[str, Any]
     token: str
     ok: bool
+    at: float
+    """Monotonic, in seconds."""
 
 
 class FakeTelegram:
@@ -101,7 +104,7 @@ class FakeTelegram:
         await self.answers.wait()
         refusals = self._failures.get(method)
         answer = refusals.pop(0) if refusals else {"ok": True, "result": self._result(method, body)}
-        self.calls.append(Call(method, body, prefix.removeprefix("bot"), answer["ok"]))
+        self.calls.append(Call(method, body, prefix.removeprefix("bot"), answer["ok"], time.monotonic()))
         return web.json_response(answer, status=answer.get("error_code", 200))
 
     def _result(self, method: str, body: dict[str, Any]) -> Any:
