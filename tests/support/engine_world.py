@@ -161,7 +161,7 @@ class EngineWorld:
         self.sandbox = sandbox
         self.patience = PATIENCE
         self.workers: Any = WorkersInMemory(lambda: StepWorker(links))
-        self.restart(compute_budget=0.2)
+        self.restart(compute_budget=10)
         self.timers = Timers(self, store)
         self.assigned = {PARTITION}
         self.waiting: list[Record] = []

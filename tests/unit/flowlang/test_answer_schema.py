@@ -70,6 +70,6 @@ def test_a_text_that_does_not_follow_is_told_why(text: str, why: str) -> None:
     ],
 )
 def test_what_is_costly_elsewhere_ends_here(schema: dict[str, Any], text: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     wrong_answer({"type": "object", "properties": {"a": schema}}, f'{{"a": {text}}}')
-    assert time.perf_counter() - began < 2
+    assert time.thread_time() - began < 2

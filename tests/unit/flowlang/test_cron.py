@@ -59,17 +59,17 @@ def test_one_of_every_hour_follows_the_time_that_passes() -> None:
     ],
 )  # fmt: skip
 def test_what_is_none_or_is_never_due_is_refused_at_once(expression: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     with pytest.raises(ValueError, match=r"\w"):
         Cron(expression, "UTC")
-    assert time.perf_counter() - began < 0.2
+    assert time.thread_time() - began < 0.2
 
 
 @pytest.mark.parametrize("expression", ["0 0 29 2 *", "0 0 * 2 MON#5", "0 0 29 2 */7", "59 23 31 12 *"])
 def test_what_is_rarely_due_is_found_soon(expression: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     assert next(Cron(expression, RIGA).after(datetime(2026, 3, 1, tzinfo=UTC)))
-    assert time.perf_counter() - began < 0.2
+    assert time.thread_time() - began < 0.2
 
 
 @pytest.mark.parametrize("zone", ["", "Riga", "../etc/passwd", "Europe/riga ", "x" * 300])
@@ -106,7 +106,7 @@ def test_moments_rise_and_are_the_same_from_wherever_one_looks(
 
 @given(st.text(alphabet="0123456789*/,-#LWMON ?@", max_size=60))
 def test_whatever_is_written_is_refused_or_due(expression: str) -> None:
-    began = time.perf_counter()
+    began = time.thread_time()
     with contextlib.suppress(ValueError):
         next(Cron(expression, RIGA).after(SETTINGS[0]))
-    assert time.perf_counter() - began < 1
+    assert time.thread_time() - began < 1
