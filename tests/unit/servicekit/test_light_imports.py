@@ -25,3 +25,31 @@ def test_what_every_service_loads_does_not_load(heavy: str, loaded: set[str]) ->
     """A service stays below 150 MB: migrations, FastAPI and the tracing SDK are loaded by those who need them."""
     assert "servicekit.web.server" in loaded
     assert heavy not in loaded
+
+
+SERVICES = ("ingress", "dispatcher", "flow_engine", "registry")
+"""In this order, since of them only the registry has FastAPI."""
+NOT_FOR_SERVICES = ("rich", "pygments", "typer", "sqlalchemy", "alembic", "faststream", "pytest", "fastapi")
+
+
+def test_services_load_nothing_of_migrations_commands_and_terminals() -> None:
+    """As their processes start: what they do not use would be a tenth of their start."""
+    code = f"""
+import gc, sys
+from importlib import import_module
+from servicekit.importing import importing
+with importing():
+    for service in {SERVICES}:
+        import_module("servicekit.process")
+        import_module(service + ".main")
+        print(service, *(sys.modules.keys() & set({NOT_FOR_SERVICES}) - {{"rich"}}), sys.modules["rich"])
+print("rich" in sys.modules, gc.isenabled(), gc.get_freeze_count() > 100_000)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.splitlines() == [
+        "ingress None",
+        "dispatcher None",
+        "flow_engine None",
+        "registry fastapi None",
+        "False True True",
+    ]

@@ -1,8 +1,11 @@
 """`python -m dispatcher`."""
 
-from servicekit.process import refusing
+from servicekit.importing import importing
 
 if __name__ == "__main__":
-    with refusing("dispatcher"):
-        from dispatcher.main import main
+    with importing():
+        from servicekit.process import refusing
+
+        with refusing("dispatcher"):
+            from dispatcher.main import main
     main()

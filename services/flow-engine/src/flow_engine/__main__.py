@@ -1,8 +1,11 @@
 """`python -m flow_engine`."""
 
-from servicekit.process import refusing
+from servicekit.importing import importing
 
 if __name__ == "__main__":
-    with refusing("flow-engine"):
-        from flow_engine.main import main
+    with importing():
+        from servicekit.process import refusing
+
+        with refusing("flow-engine"):
+            from flow_engine.main import main
     main()

@@ -1,8 +1,11 @@
 """`python -m ingress`."""
 
-from servicekit.process import refusing
+from servicekit.importing import importing
 
 if __name__ == "__main__":
-    with refusing("ingress"):
-        from ingress.main import main
+    with importing():
+        from servicekit.process import refusing
+
+        with refusing("ingress"):
+            from ingress.main import main
     main()

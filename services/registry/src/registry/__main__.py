@@ -1,8 +1,11 @@
 """`python -m registry`."""
 
-from servicekit.process import refusing
+from servicekit.importing import importing
 
 if __name__ == "__main__":
-    with refusing("registry"):
-        from registry.main import main
+    with importing():
+        from servicekit.process import refusing
+
+        with refusing("registry"):
+            from registry.main import main
     main()

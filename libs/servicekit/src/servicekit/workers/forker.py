@@ -16,6 +16,7 @@ import socket
 import sys
 from typing import Any
 
+from servicekit.importing import importing
 from servicekit.workers.frames import COMMAND, COUNT, FORK, LENGTH, REPLY, receive
 from servicekit.workers.worker import Do, work
 
@@ -25,7 +26,8 @@ def main() -> None:
     control = socket.socket(fileno=int(sys.argv[1]))
     for ignored in (signal.SIGINT, signal.SIGTERM):  # A service is told to stop with its group, and then drains.
         signal.signal(ignored, signal.SIG_IGN)
-    make = _loaded(sys.argv[2])
+    with importing():
+        make = _loaded(sys.argv[2])
     size = receive(control, LENGTH.size)
     settings = receive(control, LENGTH.unpack(size)[0]) if size else None
     if settings is None:
