@@ -81,7 +81,7 @@ async def test_kafka_is_gone(own_kafka: EmbeddedKafka, database: str, how: str, 
     view, asker = RegistryView(cluster), Asker(cluster, "one", publisher=publisher)
     for part in (publisher, view, asker):
         await part.start()
-    await eventually(lambda: publisher.connected)
+    await eventually(lambda: accepts(publisher), seconds=30)
     await publisher.publish_many([token(REGISTRY, "a"), snapshot(REGISTRY, token=1)])
     async with ledger_pool(database) as pool:
         async with running(make_loop(Ledger("in", "out", pool), kafka)) as task:

@@ -79,11 +79,11 @@ async def test_an_outcome_that_waits_is_not_sent_again_when_its_partition_is_tak
     async with dispatcher_in_memory(http, Registry(*ENTITIES), keys=KEYS, store=store) as dispatcher:
         await dispatcher.act(say(1), say(2))
         store.away = True
-        await eventually(lambda: len(http.requests) == 1, seconds=2)
+        await eventually(lambda: len(http.requests) == 1)
         dispatcher.works.takeover.leave(NAME, [PARTITION])
         await dispatcher.works.takeover.take(NAME, [PARTITION], NO_CONNECTION)
         store.away = False
-        await eventually(lambda: {row.state for row in store.tables.rows.values()} == {"succeeded"}, seconds=3)
+        await eventually(lambda: {row.state for row in store.tables.rows.values()} == {"succeeded"})
     assert [b"text 1" in body for _, _, body in http.requests] == [True, False]
 
 
@@ -98,11 +98,11 @@ async def test_what_is_in_hand_while_its_partition_goes_to_another_dispatcher_is
         second.works.takeover.leave(NAME, [PARTITION])
         await first.act(say(1), say(2))
         store.away = True
-        await eventually(lambda: len(http.requests) == 1, seconds=2)
+        await eventually(lambda: len(http.requests) == 1)
         first.works.takeover.leave(NAME, [PARTITION])
         await second.works.takeover.take(NAME, [PARTITION], NO_CONNECTION)
         store.away = False
-        await eventually(lambda: {row.state for row in store.tables.rows.values()} == {"succeeded"}, seconds=3)
+        await eventually(lambda: {row.state for row in store.tables.rows.values()} == {"succeeded"})
     assert [number for _, _, body in http.requests for number in (1, 2) if b"text %d" % number in body] == [1, 1, 2]
 
 
@@ -117,10 +117,10 @@ async def test_an_outcome_whose_lease_ran_out_while_it_waited_is_saved_before_an
         ]
         await first.act(hook)
         store.away = True
-        await eventually(lambda: len(http.requests) == 1, seconds=2)
-        await eventually(lambda: store.refused > 3 * replicas, seconds=2)  # Everybody has noticed.
+        await eventually(lambda: len(http.requests) == 1)
+        await eventually(lambda: store.refused > 3 * replicas)  # Everybody has noticed.
         store.later, store.away = timedelta(minutes=5), False
-        await eventually(lambda: {row.state for row in store.tables.rows.values()} == {"succeeded"}, seconds=3)
+        await eventually(lambda: {row.state for row in store.tables.rows.values()} == {"succeeded"})
     assert len(http.requests) == 1
 
 
@@ -137,8 +137,8 @@ async def test_while_the_database_is_away_so_many_results_wait_and_no_more(monke
             )
         )
         store.away = True
-        await eventually(lambda: store.refused > 20, seconds=2)
+        await eventually(lambda: store.refused > 20)
         assert 10 <= len(http.requests) < 150
         store.away = False
-        await eventually(lambda: {row.state for row in store.tables.rows.values()} == {"succeeded"}, seconds=5)
+        await eventually(lambda: {row.state for row in store.tables.rows.values()} == {"succeeded"})
     assert len(http.requests) == 200

@@ -108,7 +108,7 @@ async def outcome_of(kind: str, raw: bytes) -> tuple[DispatcherInMemory, Row, in
     async with dispatcher_in_memory(http, Registry(*entities), keys=KEYS) as dispatcher:
         await dispatcher.act(action)
         [row] = dispatcher.store.tables.rows.values()
-        await eventually(lambda: _settled(dispatcher), seconds=5, every=0.001)
+        await eventually(lambda: _settled(dispatcher), every=0.001)
         [row] = dispatcher.store.tables.rows.values()
         return dispatcher, row, len(http.requests)
 

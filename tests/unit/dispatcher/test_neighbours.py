@@ -93,10 +93,10 @@ async def test_what_a_host_says_to_one_project_pauses_no_other(junk: Answer) -> 
     async with dispatcher_in_memory(http, Registry(*ENTITIES), keys=KEYS) as dispatcher:
         bad = [post(f"/junk/{number}") for number in range(6)]
         await dispatcher.act(*bad)
-        await eventually(lambda: "in_flight" not in states(dispatcher, *bad), seconds=3)
+        await eventually(lambda: "in_flight" not in states(dispatcher, *bad))
         good = post("/orders", THEIRS)
         await dispatcher.act(good)
-        await eventually(lambda: states(dispatcher, good) == ["succeeded"], seconds=3)
+        await eventually(lambda: states(dispatcher, good) == ["succeeded"])
 
 
 @pytest.mark.parametrize("status", [301, 404, 410])
@@ -105,10 +105,10 @@ async def test_one_url_that_refuses_says_nothing_of_its_host(status: int) -> Non
     async with dispatcher_in_memory(http, Registry(*ENTITIES), keys=KEYS) as dispatcher:
         bad = [post(f"/junk/{number}") for number in range(6)]
         await dispatcher.act(*bad)
-        await eventually(lambda: "in_flight" not in states(dispatcher, *bad), seconds=3)
+        await eventually(lambda: "in_flight" not in states(dispatcher, *bad))
         good = post("/orders")
         await dispatcher.act(good)
-        await eventually(lambda: states(dispatcher, good) == ["succeeded"], seconds=3)
+        await eventually(lambda: states(dispatcher, good) == ["succeeded"])
 
 
 def flooded(peers: set[str], seconds: int = 60) -> Callable[[str, bytes], tuple[int, bytes]]:
@@ -128,10 +128,10 @@ async def test_a_chat_that_is_flooded_waits_alone_and_its_later_messages_with_it
     async with dispatcher_in_memory(http, Registry(*ENTITIES), keys=KEYS) as dispatcher:
         first, second = say("1"), say("1", seq=2)
         await dispatcher.act(first, second)
-        await eventually(lambda: states(dispatcher, first, second) == ["retrying", "blocked"], seconds=3)
+        await eventually(lambda: states(dispatcher, first, second) == ["retrying", "blocked"])
         others = [say(str(number)) for number in range(2, 8)]
         await dispatcher.act(*others)
-        await eventually(lambda: states(dispatcher, *others) == ["succeeded"] * 6, seconds=3)
+        await eventually(lambda: states(dispatcher, *others) == ["succeeded"] * 6)
         assert len(http.requests) == 7
 
 
@@ -140,7 +140,7 @@ async def test_a_message_whose_time_ends_before_its_chats_wait_does_not_send_the
     async with dispatcher_in_memory(http, Registry(*ENTITIES), keys=KEYS) as dispatcher:
         told = [say("1", seq=number) for number in (1, 2, 3)]
         await dispatcher.act(*told)
-        await eventually(lambda: states(dispatcher, *told) == ["exhausted", "pending", "blocked"], seconds=3)
+        await eventually(lambda: states(dispatcher, *told) == ["exhausted", "pending", "blocked"])
         assert len(http.requests) == 1
 
 
@@ -150,7 +150,7 @@ async def test_three_chats_in_a_row_that_are_refused_are_the_whole_bot() -> None
         for peer in ("1", "2", "3"):
             refused = say(peer)
             await dispatcher.act(refused)
-            await eventually(lambda refused=refused: states(dispatcher, refused) == ["retrying"], seconds=3)  # type: ignore[misc]  # bound at once
+            await eventually(lambda refused=refused: states(dispatcher, refused) == ["retrying"])  # type: ignore[misc]  # bound at once
         waits = say("4")
         await dispatcher.act(waits)
         assert states(dispatcher, waits) == ["pending"]
@@ -165,7 +165,7 @@ async def test_flooded_chats_of_a_bot_that_serves_others_are_not_the_whole_bot()
         for peer in ("1", "2", "5", "3", "4", "6"):
             one = say(peer)
             await dispatcher.act(one)
-            await eventually(lambda one=one: states(dispatcher, one) in (["retrying"], ["succeeded"]), seconds=3)  # type: ignore[misc]  # bound at once
+            await eventually(lambda one=one: states(dispatcher, one) in (["retrying"], ["succeeded"]))  # type: ignore[misc]  # bound at once
         assert dispatcher.works.destinations.closed_for(f"channel:{CHANNEL}") == 0
 
 
@@ -178,7 +178,7 @@ async def test_what_one_replica_finds_out_about_a_bot_holds_for_the_other() -> N
         for peer, dispatcher in (("1", one), ("2", one), ("3", other)):
             refused = say(peer)
             await dispatcher.act(refused)
-            await eventually(lambda refused=refused: states(one, refused) == ["retrying"], seconds=3)  # type: ignore[misc]  # bound at once
+            await eventually(lambda refused=refused: states(one, refused) == ["retrying"])  # type: ignore[misc]  # bound at once
         closed = [each.works.destinations.closed_for(f"channel:{CHANNEL}") for each in (one, other)]
         assert closed == [0, 0]
         await one.act(say("4"))
@@ -215,7 +215,7 @@ async def test_an_action_of_one_project_sends_nothing_with_anothers_secrets(forg
     async with dispatcher_in_memory(http, Registry(*ENTITIES), keys=KEYS) as dispatcher:
         action = forged()
         await dispatcher.act(action)
-        await eventually(lambda: states(dispatcher, action) == ["exhausted"], seconds=3)
+        await eventually(lambda: states(dispatcher, action) == ["exhausted"])
         assert http.requests == []
         [row] = dispatcher.store.tables.rows.values()
         assert "belongs to another project" in (row.error or "")

@@ -89,9 +89,9 @@ async def test_a_project_that_holds_all_it_may_does_not_keep_another_waiting() -
     async with asyncio.TaskGroup() as tasks:
         for _ in range(10):
             tasks.create_task(world.work("a"))
-        await eventually(lambda: len(world.begun) == 2, seconds=2)
+        await eventually(lambda: len(world.begun) == 2)
         tasks.create_task(world.work("b"))
-        await eventually(lambda: world.begun == ["a", "a", "b"], seconds=2)
+        await eventually(lambda: world.begun == ["a", "a", "b"])
         world.ends.set()
     assert Counter(world.begun) == {"a": 10, "b": 1}
 
@@ -99,11 +99,11 @@ async def test_a_project_that_holds_all_it_may_does_not_keep_another_waiting() -
 async def test_who_gives_up_waiting_takes_no_place() -> None:
     world = World(1)
     first = asyncio.create_task(world.work("a"))
-    await eventually(lambda: world.begun, seconds=2)
+    await eventually(lambda: world.begun)
     waiting = [asyncio.create_task(world.work("a")) for _ in range(3)]
     await asyncio.sleep(0)
     waiting[0].cancel()
     world.ends.set()
     await asyncio.gather(first, *waiting, return_exceptions=True)
-    async with asyncio.timeout(2), world.places.of("b"):
+    async with asyncio.timeout(15), world.places.of("b"):
         assert world.begun == ["a", "a", "a"]

@@ -61,7 +61,7 @@ def world() -> World:
 async def test_what_has_room_is_leased_and_sent_from_memory(world: World) -> None:
     one = delivery(lease=None)
     await world.take_over(one)
-    await eventually(lambda: world.begun == [one], seconds=2)
+    await eventually(lambda: world.begun == [one])
     assert (await world.states(one), one.lease is not None) == (["in_flight"], True)
     assert one.day in world.store.tables.days
 
@@ -82,9 +82,9 @@ async def test_what_a_destination_has_no_room_for_is_left_pending(world: World) 
     other = delivery(lease=None, destination="endpoint:e2")
     await world.take_over(*given, other)
     assert await world.states(*given, other) == ["in_flight", "in_flight", "pending", "in_flight"]
-    await eventually(lambda: len(world.begun) == 3, seconds=2)
+    await eventually(lambda: len(world.begun) == 3)
     world.ends.set()
-    await eventually(lambda: world.starved, seconds=2)
+    await eventually(lambda: world.starved)
 
 
 async def test_of_a_lane_the_head_is_sent_and_what_waits_behind_it_is_looked_after(world: World) -> None:
@@ -93,7 +93,7 @@ async def test_of_a_lane_the_head_is_sent_and_what_waits_behind_it_is_looked_aft
     await world.take_over(second)
     assert await world.states(first, second) == ["in_flight", "blocked"]
     assert world.looked_after == {LANE}
-    await eventually(lambda: world.begun == [first], seconds=2)
+    await eventually(lambda: world.begun == [first])
 
 
 async def test_of_a_lane_so_many_as_there_is_room_for_are_in_one_stretch_which_nobody_looks_after(world: World) -> None:
@@ -124,7 +124,7 @@ async def test_a_repeat_is_neither_sent_again_nor_kept_again(world: World) -> No
     one = delivery(lease=None)
     await world.take_over(one, one)
     await world.take_over(delivery(lease=None, key=one.key))
-    await eventually(lambda: world.begun == [one], seconds=2)
+    await eventually(lambda: world.begun == [one])
     assert (len(world.store.tables.rows), len(world.begun)) == (1, 1)
 
 
@@ -150,7 +150,7 @@ async def test_lanes_have_their_partitions_own_queues(world: World) -> None:
 async def test_a_partition_that_comes_back_has_its_lanes_looked_after_that_we_are_still_sending(world: World) -> None:
     one = delivery(lease=None, lane=LANE, seq=1, source="events/3")
     await world.take_over(one)
-    await eventually(lambda: world.begun == [one], seconds=2)
+    await eventually(lambda: world.begun == [one])
     await world.takeover.take("events", [3], None)
     assert (world.looked_after, world.holdings.holds("events/3")) == ({LANE}, True)
     world.takeover.leave("events", [3])

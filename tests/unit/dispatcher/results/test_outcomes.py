@@ -62,7 +62,7 @@ async def test_a_full_batch_and_a_lane_do_not_wait() -> None:
 async def test_what_nobody_waits_for_comes_after_the_window() -> None:
     queue = Outcomes(10)
     queue.add(attempted(delivery()))
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(15):
         await queue.some()
     assert len(queue.batch(10).results) == 1
 
@@ -94,7 +94,7 @@ async def test_it_is_drained_when_all_is_saved() -> None:
     await queue.some()
     assert not waiting.done()
     queue.saved(queue.batch(10))
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(15):
         await waiting
 
 
@@ -102,5 +102,5 @@ async def test_to_look_after_no_lane_is_no_work() -> None:
     queue = Outcomes(2)
     queue.look_after([])
     assert not await comes(queue)
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(15):
         await queue.drained()

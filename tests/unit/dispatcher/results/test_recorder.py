@@ -53,9 +53,9 @@ class World:
     async def saved(self, *results: Result) -> None:
         for each in results:
             self.outcomes.add(each)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(15):
             await self.outcomes.drained()
-        await self.recorder.drained(2)
+        await self.recorder.drained(15)
 
     def at_work(self) -> AbstractAsyncContextManager[None]:
         return at_work(self.recorder.run())
@@ -150,14 +150,14 @@ async def test_what_was_published_while_a_sweep_and_an_outcome_cross_is_not_publ
         world.store.transaction = transaction  # type: ignore[method-assign]
         await world.recorder.sweep(timedelta(hours=1))
         goes_on.set()
-        await eventually(lambda: len(world.kafka.records) == 2, seconds=2)
+        await eventually(lambda: len(world.kafka.records) == 2)
         return await transaction(work)
 
     world.kafka.publish_many = slowly  # type: ignore[method-assign]
     world.outcomes.add(attempted(late, "exhausted", code="http-500"))
     await on_its_way.wait()
     world.outcomes.add(attempted(swept, "exhausted", code="http-500"))
-    await eventually(lambda: len(world.kafka.records) == 1, seconds=2)
+    await eventually(lambda: len(world.kafka.records) == 1)
     world.store.transaction = crossed  # type: ignore[method-assign]
     await world.saved(attempted(await leased(world.store)))
     await world.saved(attempted(await leased(world.store)))
@@ -210,7 +210,7 @@ async def test_a_result_that_cannot_be_saved_at_all_holds_its_lane_up_for_no_lon
 
     monkeypatch.setattr(world.store, "record", refuses)
     await world.saved(attempted(head, goes_on=True), attempted(second))
-    await eventually(lambda: [each.key for each in world.offered] == [second.key], seconds=2)
+    await eventually(lambda: [each.key for each in world.offered] == [second.key])
 
 
 @pytest.fixture
@@ -336,7 +336,7 @@ async def test_a_lane_that_is_to_be_looked_after_goes_on_without_a_result(world:
     head = await leased(world.store, following, lane=LANE, seq=1)
     await world.store.record([attempted(head)], [], [])
     world.outcomes.look_after({LANE})
-    await eventually(lambda: [each.key for each in world.offered] == [following.key], seconds=2)
+    await eventually(lambda: [each.key for each in world.offered] == [following.key])
 
 
 async def test_the_owner_of_an_endpoint_hears_once_that_it_fails_and_again_after_a_success(world: World) -> None:

@@ -77,14 +77,14 @@ async def running(world: World, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 async def test_what_is_due_is_sent_and_its_queue_looked_at_when_the_next_is_due(world: World) -> None:
     [one] = await world.waiting(1)
     assert not await world.claims.once()
-    await eventually(lambda: world.keys() == [one.key], seconds=2)
+    await eventually(lambda: world.keys() == [one.key])
     assert await world.store.due_queues([]) == []
 
 
 async def test_what_was_cut_off_and_may_not_be_sent_twice_is_ended(world: World) -> None:
     first, second = await leased(world.store, seconds=0), await leased(world.store, state="pending")
     await world.claims.once()
-    await eventually(lambda: world.keys() == [second.key], seconds=2)
+    await eventually(lambda: world.keys() == [second.key])
     [ended] = world.outcomes.batch(10).results
     assert (ended.delivery.key, ended.outcome, ended.code) == (first.key, "exhausted", "interrupted")
 
@@ -94,7 +94,7 @@ async def test_no_more_is_leased_than_a_destination_takes(world: World) -> None:
     given = await world.waiting(3)
     assert await world.claims.once()  # As much as there was room for: there may be more.
     assert not await world.claims.once()  # No room.
-    await eventually(lambda: world.keys() == [one.key for one in given[:2]], seconds=2)
+    await eventually(lambda: world.keys() == [one.key for one in given[:2]])
     assert await world.store.state(given[2]) == "pending"
 
 
@@ -102,16 +102,16 @@ async def test_what_was_left_behind_is_claimed_as_soon_as_there_is_room(running:
     running.destinations.destination("endpoint:e1").seconds = 5.0
     given = await running.waiting(3)
     running.due.set()
-    await eventually(lambda: len(running.begun) == 2, seconds=2)
+    await eventually(lambda: len(running.begun) == 2)
     running.ends.set()
-    await eventually(lambda: len(running.begun) == len(given), seconds=2)
+    await eventually(lambda: len(running.begun) == len(given))
 
 
 async def test_the_queue_of_a_destination_that_takes_nothing_waits_as_long_as_it_does(world: World) -> None:
     world.destinations.pause("endpoint:e1", 60)
     [dead], [other] = await world.waiting(1), await world.waiting(1, to="endpoint:e2")
     await world.claims.once()
-    await eventually(lambda: world.keys() == [other.key], seconds=2)
+    await eventually(lambda: world.keys() == [other.key])
     assert (await world.store.state(dead), await world.store.due_queues([])) == ("pending", [])
 
 
@@ -128,7 +128,7 @@ async def test_however_many_queues_of_a_project_are_due_another_projects_is_look
     await leased(world.store, *waiting, to="endpoint:last", state="pending", project_id="a")
     [healthy] = await world.waiting(1, to="endpoint:healthy", project_id="b")
     await world.claims.once()
-    await eventually(lambda: [one.key for one in world.begun if one.project_id == "b"] == [healthy.key], seconds=2)
+    await eventually(lambda: [one.key for one in world.begun if one.project_id == "b"] == [healthy.key])
 
 
 async def test_lanes_of_others_are_not_claimed(world: World) -> None:
@@ -143,19 +143,19 @@ async def test_lanes_of_others_are_not_claimed(world: World) -> None:
 async def test_at_first_all_that_a_crash_left_unpublished_is_published_and_later_what_is_old(
     running: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await eventually(lambda: running.swept == [timedelta(0)], seconds=2)
+    await eventually(lambda: running.swept == [timedelta(0)])
     monkeypatch.setattr(module, "SWEEP_SECONDS", 0.0)
     running.due.set()
-    await eventually(lambda: running.swept == [timedelta(0), UNPUBLISHED_AGE], seconds=2)
+    await eventually(lambda: running.swept == [timedelta(0), UNPUBLISHED_AGE])
 
 
 async def test_a_queue_whose_look_was_lost_is_mended_by_the_sweep(running: World) -> None:
-    await eventually(lambda: running.swept, seconds=2)
+    await eventually(lambda: running.swept)
     [one] = await running.waiting(1)
     running.store.tables.looks[one.queue_id] = None
     await running.claims._sweep(first=False)
     running.due.set()
-    await eventually(lambda: running.keys() == [one.key], seconds=2)
+    await eventually(lambda: running.keys() == [one.key])
 
 
 async def test_the_database_being_away_is_waited_for(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -172,7 +172,7 @@ async def test_the_database_being_away_is_waited_for(world: World, monkeypatch: 
     monkeypatch.setattr(world.store, "due_queues", away_at_first)
     [one] = await world.waiting(1)
     task = asyncio.create_task(world.claims.run())
-    await eventually(lambda: world.keys() == [one.key], seconds=2)
+    await eventually(lambda: world.keys() == [one.key])
     task.cancel()
 
 

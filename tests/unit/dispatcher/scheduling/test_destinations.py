@@ -42,7 +42,7 @@ class World:
         self._open.pop(one.key).set_result(attempted(one, outcome, **more))
 
     async def began(self, count: int) -> list[Delivery]:
-        return await eventually(lambda: len(self.begun) >= count and self.begun, seconds=2)
+        return await eventually(lambda: len(self.begun) >= count and self.begun)
 
     def in_flight(self) -> Counter[str]:
         return Counter(one.destination for one in self.destinations.on_the_wire.values())
@@ -61,7 +61,7 @@ async def test_a_destination_gets_no_more_at_once_than_it_takes_and_the_rest_in_
     for number, one in enumerate(given):
         await world.began(min(5, number + 2))
         world.end(one)
-    await eventually(lambda: len(world.results) == 5, seconds=2)
+    await eventually(lambda: len(world.results) == 5)
     assert world.begun == given
 
 
@@ -72,9 +72,9 @@ async def test_a_destination_that_never_answers_does_not_hold_up_another() -> No
     quick = to("quick", 3)
     world.destinations.offer(quick)
     for one in quick:
-        await eventually(lambda one=one: one in world.begun, seconds=2)  # type: ignore[misc]  # bound at once
+        await eventually(lambda one=one: one in world.begun)  # type: ignore[misc]  # bound at once
         world.end(one)
-    await eventually(lambda: len(world.results) == 3, seconds=2)
+    await eventually(lambda: len(world.results) == 3)
 
 
 async def test_limits_are_shared_among_the_replicas() -> None:
@@ -89,7 +89,7 @@ async def test_five_failures_open_the_circuit_and_what_waits_goes_back_untried()
     for number in range(5):
         one = (await world.began(number + 1))[number]
         world.end(one, "retry", destination_failed=True)
-    await eventually(lambda: len(world.results) == 8, seconds=2)
+    await eventually(lambda: len(world.results) == 8)
     assert [result.outcome for result in world.results] == ["retry"] * 5 + ["deferred"] * 3
     assert (world.destinations.room("a", "project-1"), world.destinations.closed_for("a") > 4) == (0, True)
     assert [result.circuit for result in world.results] == [None] * 4 + [5.0] + [None] * 3
@@ -101,7 +101,7 @@ async def test_the_attempt_that_closes_a_circuit_says_so() -> None:
     world.destinations.destination("a").breaker.open_until = 0.0
     for number in range(2):
         world.end((await world.began(number + 1))[number])
-    await eventually(lambda: len(world.results) == 2, seconds=2)
+    await eventually(lambda: len(world.results) == 2)
     assert [result.circuit for result in world.results] == [0.0, None]
 
 
@@ -111,7 +111,7 @@ async def test_a_pause_gives_back_what_waits_and_a_change_of_the_entity_ends_it(
     await world.began(1)
     world.destinations.pause("a", 60)
     world.end(world.begun[0])
-    await eventually(lambda: len(world.results) == 2, seconds=2)
+    await eventually(lambda: len(world.results) == 2)
     assert [result.outcome for result in world.results] == ["succeeded", "deferred"]
     world.destinations.resume("a")
     world.destinations.offer(to("a", 1))
@@ -135,7 +135,7 @@ async def test_starved_is_called_when_there_is_room_for_what_was_left_behind() -
     await world.began(1)
     world.destinations.left_behind("a")
     world.end(world.begun[0])
-    await eventually(lambda: world.starved == 1, seconds=2)
+    await eventually(lambda: world.starved == 1)
 
 
 async def test_slow_destinations_leave_a_share_of_all_requests_to_the_quick_ones(
@@ -201,7 +201,7 @@ async def test_a_batch_waits_for_a_quick_destination_to_make_room() -> None:
     assert not waiting.done()
     for number in range(10):
         world.end((await world.began(number + 1))[number])
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(15):
         await waiting
 
 
@@ -219,7 +219,7 @@ async def test_what_is_anothers_now_is_forgotten_but_what_is_on_the_wire_goes_on
     await world.began(1)
     world.destinations.drop(lambda one: True)
     world.end(world.begun[0])
-    await eventually(lambda: len(world.results) == 1, seconds=2)
+    await eventually(lambda: len(world.results) == 1)
     assert (len(world.begun), len(world.destinations.on_the_wire)) == (1, 0)
 
 
@@ -242,7 +242,7 @@ async def test_idle_destinations_are_forgotten() -> None:
     world = World()
     world.destinations.offer(to("a", 1))
     world.end((await world.began(1))[0])
-    await eventually(lambda: world.results, seconds=2)
+    await eventually(lambda: world.results)
     world.destinations.forget_idle()
     assert world.destinations._destinations == {}
 
@@ -261,7 +261,7 @@ async def test_deliveries_in_hand_take_so_many_bytes_and_the_rest_is_left_where_
     assert not world.destinations.room("d8", "project-1")
     for one in [one for one in await world.began(19) if one.destination != "d1"]:
         world.end(one)
-    await eventually(lambda: world.destinations.room("d8", "project-1"), seconds=2)
+    await eventually(lambda: world.destinations.room("d8", "project-1"))
 
 
 async def test_while_too_many_results_wait_no_attempt_is_begun_and_then_they_are() -> None:
@@ -273,7 +273,7 @@ async def test_while_too_many_results_wait_no_attempt_is_begun_and_then_they_are
     full[0] = True
     destinations.offer([given[2], *to("b", 1)])
     world.end(given[0])
-    await eventually(lambda: len(world.results) == 1, seconds=2)
+    await eventually(lambda: len(world.results) == 1)
     destinations.forget_idle()
     assert len(world.begun) == 2
     full[0] = False

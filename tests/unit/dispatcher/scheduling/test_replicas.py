@@ -74,7 +74,7 @@ async def test_a_destination_goes_on_although_the_database_went_away_while_its_c
     world.store.away = [ConnectionResetError("away")]
     world.enabled()
     async with world.at_work():
-        await eventually(world.is_asked, seconds=2)
+        await eventually(world.is_asked)
 
 
 async def test_a_change_that_comes_while_another_one_is_noted_is_not_forgotten(world: World) -> None:
@@ -86,5 +86,5 @@ async def test_a_change_that_comes_while_another_one_is_noted_is_not_forgotten(w
     world.store.after_resume = [gone_and_enabled]
     world.enabled()
     async with world.at_work():
-        await eventually(lambda: world.is_asked() and not world.store.after_resume, seconds=2)
+        await eventually(lambda: world.is_asked() and not world.store.after_resume)
         assert await world.store.pauses() == {}

@@ -31,10 +31,10 @@ class World:
 
     async def ends(self, one: Delivery, outcome: Any = "succeeded", **more: Any) -> Result:
         """The attempt, which has begun or does in a moment, and what was made of it."""
-        await eventually(lambda: one in self.begun, seconds=2)
+        await eventually(lambda: one in self.begun)
         count = len(self.results)
         self._open.pop(one.key).set_result(attempted(one, outcome, **more))
-        await eventually(lambda: len(self.results) > count, seconds=2)
+        await eventually(lambda: len(self.results) > count)
         return next(each for each in self.results if each.delivery is one)
 
     def in_hand(self) -> tuple[int, int, set[str]]:
@@ -54,10 +54,10 @@ def stretch(length: int, lane: str = LANE) -> list[Delivery]:
 async def test_each_of_a_stretch_is_sent_once_the_one_before_it_has_succeeded_whether_that_is_saved_or_not() -> None:
     world, (first, second, third) = World(), stretch(3)
     world.destinations.offer([first])
-    await eventually(lambda: world.begun == [first], seconds=2)
+    await eventually(lambda: world.begun == [first])
     assert world.in_hand() == (3, 6, set())
     assert (await world.ends(first)).goes_on
-    await eventually(lambda: world.begun == [first, second], seconds=2)
+    await eventually(lambda: world.begun == [first, second])
     assert world.in_hand() == (2, 4, {LANE})
     assert (await world.ends(second)).goes_on
     assert not (await world.ends(third)).goes_on
@@ -76,10 +76,10 @@ async def test_what_follows_one_that_did_not_succeed_is_given_back_as_it_is(outc
 async def test_a_pause_between_two_of_a_stretch_gives_the_next_back_and_the_rest_is_as_it_was() -> None:
     world, (first, second, *_) = World(), stretch(4)
     world.destinations.offer([first])
-    await eventually(lambda: world.begun == [first], seconds=2)
+    await eventually(lambda: world.begun == [first])
     world.destinations.pause("endpoint:e1", 60)
     await world.ends(first)
-    await eventually(lambda: len(world.results) == 2, seconds=2)
+    await eventually(lambda: len(world.results) == 2)
     assert [(each.delivery, each.outcome, each.goes_on) for each in world.results] == [
         (first, "succeeded", True), (second, "deferred", False),
     ]  # fmt: skip
@@ -93,7 +93,7 @@ async def test_a_circuit_that_others_open_between_two_of_a_stretch_holds_the_nex
     for one in failing:
         await world.ends(one, "retry", destination_failed=True)
     await world.ends(first, destination_failed=True)
-    await eventually(lambda: len(world.results) == 7, seconds=2)
+    await eventually(lambda: len(world.results) == 7)
     assert (world.results[-1].outcome, len(world.begun), world.in_hand()) == ("deferred", 6, (0, 0, set()))
 
 
@@ -101,7 +101,7 @@ async def test_of_a_lane_that_is_anothers_now_nothing_more_is_sent() -> None:
     world, (first, *_) = World(Limits(1)), stretch(3)
     other = stretch(3, "e1/c2")
     world.destinations.offer([first, other[0]])
-    await eventually(lambda: world.begun == [first], seconds=2)
+    await eventually(lambda: world.begun == [first])
     world.destinations.drop(lambda one: True)
     assert world.in_hand() == (1, 2, set())
     assert not (await world.ends(first)).goes_on
@@ -112,7 +112,7 @@ async def test_a_process_that_stops_sends_no_more_of_its_stretches_and_begins_no
     world, (first, *_) = World(Limits(1)), stretch(3)
     waiting, *_ = stretch(3, "e1/c2")
     world.destinations.offer([first, waiting])
-    await eventually(lambda: world.begun == [first], seconds=2)
+    await eventually(lambda: world.begun == [first])
     world.destinations.end_stretches()
     assert world.in_hand() == (2, 4, set())
     assert not (await world.ends(first)).goes_on
@@ -150,7 +150,7 @@ async def test_a_stretch_that_was_begun_comes_before_other_lanes_that_wait() -> 
     world, (first, second), (other, _) = World(Limits(1)), stretch(2), stretch(2, "e1/c2")
     world.destinations.offer([first, other])
     await world.ends(first)
-    await eventually(lambda: world.begun == [first, second], seconds=2)
+    await eventually(lambda: world.begun == [first, second])
     world.destinations.drop(lambda one: True)
 
 
@@ -163,5 +163,5 @@ async def test_what_was_left_behind_is_asked_for_when_stretches_leave_room_for_i
     world.destinations.left_behind("endpoint:e1")
     for one in (first, *first.following):
         await world.ends(one)
-    await eventually(lambda: starved, seconds=2)
+    await eventually(lambda: starved)
     assert starved == [2]

@@ -50,7 +50,7 @@ class Commands:
         return Record(commands.TOPIC.name, 0, self._offset, 0, b"k", orjson.dumps(command), headers)
 
     async def apply(self, *given: tuple[str, dict[str, Any]]) -> list[asyncio.Task[None]]:
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(15):
             return await self.bridge.apply([self.record(command, id) for id, command in given])
 
     def outcomes(self) -> dict[str, str]:
@@ -127,7 +127,7 @@ FIRST, SECOND = TopicPartition("commands", 0), TopicPartition("commands", 1)
 async def consumed(given: Commands, consumer: Committing) -> None:
     consuming = asyncio.create_task(given.bridge._consume(consumer))
     try:
-        await eventually(lambda: consumer.committed == {FIRST: 2}, seconds=2)
+        await eventually(lambda: consumer.committed == {FIRST: 2})
     finally:
         consuming.cancel()
         await asyncio.gather(consuming, return_exceptions=True)
@@ -215,7 +215,7 @@ async def test_an_outcome_that_kafka_does_not_take_is_told_again(given, monkeypa
     given.verdict(0, "started")
     await asyncio.sleep(0)
     given.rig.publisher.down = False
-    await eventually(late.done, seconds=2)
+    await eventually(late.done)
     assert given.outcomes() == {"one": "started"}
 
 

@@ -28,8 +28,8 @@ async def test_silent_names_of_one_project_leave_threads_to_others(monkeypatch: 
     dns = Dns()
     names = Names(dns)
     asking = [asyncio.create_task(names.addresses(f"silent-{each}.example", "a")) for each in range(3 * THREADS)]
-    await eventually(lambda: dns.silent == THREADS // 2, seconds=2)
-    async with asyncio.timeout(1):
+    await eventually(lambda: dns.silent == THREADS // 2)
+    async with asyncio.timeout(15):
         assert await names.addresses("known.example", "b") == ["192.0.2.1"]
     assert dns.silent == THREADS // 2
     for each in asking:
@@ -44,5 +44,5 @@ async def test_who_gave_up_waiting_for_a_thread_gets_none(monkeypatch: pytest.Mo
     asking = [names.addresses(f"silent-{each}.example", "a") for each in range(THREADS)]
     failed = await asyncio.gather(*asking, return_exceptions=True)
     assert {type(each) for each in failed} == {TimeoutError}
-    await eventually(lambda: len(names._running) == THREADS // 2, seconds=2)
+    await eventually(lambda: len(names._running) == THREADS // 2)
     names.close()

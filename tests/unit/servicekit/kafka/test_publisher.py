@@ -40,7 +40,7 @@ async def test_it_connects_again_after_whatever_went_wrong(error: Exception, mon
     with capture_logs() as logs:
         await publisher.start()
         try:
-            await eventually(lambda: publisher.connected, seconds=2)
+            await eventually(lambda: publisher.connected)
         finally:
             await publisher.stop()
     said = {(each["event"], each["log_level"]) for each in logs}
@@ -56,7 +56,7 @@ async def test_who_writes_nothing_looks_at_no_clock(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(loop, "call_later", lambda delay, *more, **named: waits.append(delay) or later(delay, *more))
     await publisher.start()
     try:
-        await eventually(lambda: publisher.connected, seconds=2)
+        await eventually(lambda: publisher.connected)
         for _ in range(5):
             await asyncio.sleep(0)
         assert module.WATCH_SECONDS not in waits

@@ -104,16 +104,16 @@ async def test_a_deletion_that_left_the_topic_while_the_view_was_cut_off(
     view.on_change(lambda *change: changes.append(change))
     await view.start()
     try:
-        await eventually(lambda: view.ready and view.problem() is None, seconds=3)
+        await eventually(lambda: view.ready and view.problem() is None)
         broker.away = True
-        await eventually(lambda: broker.refused > 1, seconds=3)
+        await eventually(lambda: broker.refused > 1)
         slept[0] = hours * HOUR
         assert ("not reached for 12 h" in (view.problem() or "")) is not trusted
         broker.compacted = {1}
         broker.records.append(snapshot("r", token=1))
         changes.clear()
         broker.away = False
-        await eventually(lambda: view.offset == len(broker.records) - 1 and view.problem() is None, seconds=5)
+        await eventually(lambda: view.offset == len(broker.records) - 1 and view.problem() is None)
         assert (view.get("token", "b") is None) is not trusted
         assert changes == ([] if trusted else [("token", "b", None)])
     finally:
@@ -126,13 +126,13 @@ async def test_who_remembers_tokens_hears_of_those_that_are_refused_and_no_more(
     view.on_change(lambda *change: changes.append(change))
     await view.start()
     try:
-        await eventually(lambda: view.ready, seconds=3)
+        await eventually(lambda: view.ready)
         known = view.get("token", "a")
         for refused in (("a",), None):
             changes.clear()
             marker = Snapshot(generation=1, counts={}, refused_tokens=refused).encode()
             broker.records.append(Outgoing("r", registry.SNAPSHOT_KEY.encode(), marker, []))
-            await eventually(lambda: changes, seconds=3)
+            await eventually(lambda: changes)
             assert changes == [("token", "a", None if refused else known)]
     finally:
         await view.stop()

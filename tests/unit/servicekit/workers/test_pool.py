@@ -131,7 +131,7 @@ async def test_whatever_a_task_does_it_ends_and_the_next_one_is_done(
 async def test_a_worker_that_is_killed_while_nobody_needs_it_costs_the_next_task_nothing(pool: WorkerPool) -> None:
     idle = await ask(pool)
     os.kill(idle, signal.SIGKILL)
-    await eventually(lambda: not (_lives(idle) or pool.has_idle), seconds=5)
+    await eventually(lambda: not (_lives(idle) or pool.has_idle))
     assert await ask(pool) != idle
 
 
