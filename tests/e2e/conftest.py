@@ -28,8 +28,18 @@ async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gro
 @pytest_asyncio.fixture(loop_scope="package")
 async def ground(started: Ground) -> Ground:
     """The stack, everything in it at work, whatever the test before did to it."""
-    stack = started.stack
+    return await at_work(started)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="package")
+async def module_ground(started: Ground) -> Ground:
+    """The same, for what the tests of one file share."""
+    return await at_work(started)
+
+
+async def at_work(ground: Ground) -> Ground:
+    stack = ground.stack
     await stack.kafka.wait_ready()
     await stack.postgres.wait_ready()
     await stack.wait_ready()
-    return started
+    return ground

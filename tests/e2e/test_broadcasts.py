@@ -108,8 +108,8 @@ async def test_engines_that_are_killed_tell_everybody_once(ground: Ground) -> No
 
 
 async def _while_the_database_is_killed(stack: Stack, client: httpx.AsyncClient, body: dict[str, Any]) -> None:
-    """Another one before, which is paused, resumed and cancelled in the middle of its walk."""
-    made = await eventually(lambda: _made(client, body | {"data": {"day": "Friday"}, "rate": 20}, key="before"))
+    """Another one before, which is paused, resumed and cancelled in the middle of its walk, of 15 seconds."""
+    made = await eventually(lambda: _made(client, body | {"data": {"day": "Friday"}, "rate": 10}, key="before"))
 
     async def has_begun_with(people: int) -> None:
         await eventually(lambda: _is(client, made, lambda shown: shown["counts"]["started"] >= people), seconds=60)

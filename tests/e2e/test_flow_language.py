@@ -118,8 +118,8 @@ class Shop:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
-async def shop(started: Ground) -> AsyncIterator[Shop]:
-    stack = started.stack
+async def shop(module_ground: Ground) -> AsyncIterator[Shop]:
+    stack = module_ground.stack
     async with Api(stack.base_url, stack.secrets.admin_token) as operator:
         project = (await operator.post("/v1/projects", {"name": "flow language"}))["id"]
     async with (

@@ -105,8 +105,8 @@ class Scene:
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")
-async def scene(started: Ground) -> AsyncIterator[Scene]:
-    stack = started.stack
+async def scene(module_ground: Ground) -> AsyncIterator[Scene]:
+    stack = module_ground.stack
     async with Api(stack.base_url, stack.secrets.admin_token) as operator:
         project = (await operator.post("/v1/projects", {"name": "Samples"}))["id"]
     async with (
