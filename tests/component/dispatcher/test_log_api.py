@@ -282,7 +282,7 @@ async def test_two_replays_at_once_are_one(log: Log) -> None:
 @pytest.mark.parametrize("lane", [None, "ordered/c1"], ids=["alone", "ordered"])
 @pytest.mark.parametrize("state", ["retrying", "pending"])
 async def test_what_waits_for_its_next_attempt_is_attempted_now(log: Log, state: str, lane: str | None) -> None:
-    later = {"due": NOW + timedelta(days=1), "finished_at": None, "attempts": 3}
+    later = {"due": datetime.now(UTC) + timedelta(days=1), "finished_at": None, "attempts": 3}
     id = await log.add(state=state, lane=lane, seq=1 if lane else None, **later)
     await log.deps.pool.execute("UPDATE queue SET next_due = now() + interval '1 day'")
     assert (await log.post(f"/v1/deliveries/{id}/replay")).status == 202
