@@ -54,7 +54,6 @@ def process(broker: EmbeddedKafka) -> Iterator[tuple[subprocess.Popen[bytes], st
 
 
 @pytest.mark.seconds(60)  # It starts a Kafka of its own, kills it and starts it again.
-@pytest.mark.seconds(60)  # Its broker is its own, and it runs all of ingress.
 async def test_it_is_ready_once_the_registry_is_read_and_stays_so_while_kafka_is_gone(broker, process):
     running, base = process
     view, token = registry()

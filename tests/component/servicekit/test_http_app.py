@@ -4,23 +4,17 @@ import gzip
 import os
 import resource
 import signal
-import socket
 import sys
 from pathlib import Path
 
 import pytest
 
+from devstack.ports import free_port
 from servicekit.observability.metrics import histogram
 from servicekit.web.server import watch_loop_lag
 from support.waiting import eventually
 
 PROGRAM = Path(__file__).with_name("small_service.py")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Service:
