@@ -235,7 +235,7 @@ async def test_the_time_is_for_all_of_it(http, begin):
         await asyncio.Event().wait()
 
     async with raw_server(silent) as server:
-        error = await failure(http.request("GET", f"http://local.example:{server.port}/", timeout=0.2))
+        error = await failure(http.request("GET", f"http://local.example:{server.port}/", timeout=0.5))
     assert (error.code, error.sent) == ("timeout", True)
 
 
