@@ -20,8 +20,12 @@ import flow_engine.web.writing as engine_writing
 from contracts.inbound import Problem
 from contracts.replies import ImportedLine, ImportReply, MessagesReply, RunReply
 from contracts.routes import Service
+from flow_engine.catalogue.links import LinkMaker
+from flow_engine.catalogue.registry_catalogue import RegistryCatalogue
 from flow_engine.segments import walker
 from flow_engine.segments.members import Segments, segment_of
+from flow_engine.simulating import worker as simulating_worker
+from flow_engine.simulating.simulator import Simulator
 from flow_engine.web.inbox_stream import Streams
 from ingress.assembly import build
 from ingress.settings import Settings
@@ -42,9 +46,11 @@ from servicekit.web.auth import Authoriser
 from servicekit.web.requests import Inflated
 from servicekit.web.server import Listening
 from support.conversations_in_memory import ConversationsInMemory
+from support.engine_database import PSEUDONYMS
 from support.ingress_fakes import PROJECT, FakeAsker, FakePublisher, FakeView
 from support.letters_in_memory import LettersInMemory
 from support.registry_api import ADMIN_TOKEN, KEK, LINK_KEY, PUBLIC_URL, FakeDispatcher, answered
+from support.registry_in_memory import ViewInMemory
 from support.workers_in_memory import WorkersInMemory
 
 OPERATOR = SecretStr(ADMIN_TOKEN)
@@ -114,17 +120,24 @@ def engine_app(view: FakeView, pool: Any) -> ASGIApp:
     asker: Any = FakeAsker()
     publisher: Any = RefusesContacts(asker)
     found: Any = view
+    catalogue = RegistryCatalogue(ViewInMemory(*view.entities.values()), LinkMaker(LinkKeys(LINK_KEY), PUBLIC_URL))  # type: ignore[arg-type]
     deps: Any = SimpleNamespace(
         authoriser=Authoriser(view, OPERATOR),
         store=ConversationsInMemory(),
         pool=pool,
         bot=lambda id: view.get("bot", id),
         bots=lambda project: view.all("bot", project),
+        project=lambda id: view.get("project", id),
+        pseudonyms=PSEUDONYMS,
+        catalogue=catalogue,
+        flows_of=catalogue.flows_of,
+        simulator=Simulator(WorkersInMemory(lambda: simulating_worker.simulate)),
         agent=lambda id: view.get("agent", id),
         tokens_of=lambda id: [],
         channel=lambda id: view.get("channel", id),
         segment=lambda project, name: segment_of(found, project, name),
         segments=Segments(WorkersInMemory(lambda: walker.ask)),
+        segments_of=lambda project: view.all("segment", project),
         streams=Streams(),
         writes=engine_writing.Writes(publisher, asker, view),
         trigger=lambda id: view.get("trigger", id),
