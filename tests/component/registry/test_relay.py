@@ -299,7 +299,7 @@ async def test_a_deleted_entity_ends_with_a_null_after_a_day(
         return dict[str, Any](await read_topic(kafka, topic))[entity_key("bot", bot)] is None
 
     await eventually(is_buried)
-    assert replica.tail.last[entity_key("bot", bot)] == (0, 0)
+    await eventually(lambda: replica.tail.last[entity_key("bot", bot)] == (0, 0))
 
 
 WRITTEN_COLUMNS = """
