@@ -56,7 +56,7 @@ def as_shown(command: str, id: str, position: str = "") -> list[str]:
     return [position if words[number - 1] == "--position" else word for number, word in enumerate(words)]
 
 
-@pytest.mark.seconds(60)
+@pytest.mark.seconds(120)  # Each command is a process of its own.
 async def test_dead_letters_are_listed_shown_released_and_discarded(ground: Ground) -> None:
     about = headers(id="odd", type="inbound.message", source="test", time=now_text())
     publisher = KafkaPublisher(ground.stack.cluster, client_id="test")
@@ -80,7 +80,7 @@ async def test_dead_letters_are_listed_shown_released_and_discarded(ground: Grou
     assert await listed(0) == []
 
 
-@pytest.mark.seconds(60)
+@pytest.mark.seconds(120)  # Each command is a process of its own.
 async def test_held_conversations_are_listed_shown_released_and_discarded(ground: Ground) -> None:
     """The rows are laid down as a failing event leaves them."""
     id = conversation_id(KEY)
@@ -115,7 +115,7 @@ RESTORED = "SELECT setval('age', 1)"
 """As in a backup: the dispatcher was younger then."""
 
 
-@pytest.mark.seconds(60)
+@pytest.mark.seconds(120)  # Each command is a process of its own.
 async def test_a_database_from_a_backup_waits_for_the_operators_word(ground: Ground) -> None:
     stack = ground.stack
     replicas = [stack.service(name) for name in SERVICES if service_of(name) == "dispatcher"]
@@ -157,7 +157,7 @@ UPDATE checkpoint SET next_offset = next_offset + 1000000, last_id = NULL
 """As after logs have lost their ends."""
 
 
-@pytest.mark.seconds(60)
+@pytest.mark.seconds(120)  # Each command is a process of its own.
 async def test_losses_are_accepted_in_one_partition_in_a_topic_and_in_all(ground: Ground) -> None:
     """The commands of the page, the smallest first."""
     stack = ground.stack
