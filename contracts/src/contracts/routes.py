@@ -168,6 +168,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", f"{_BROADCAST}/pause", "flow-engine", "Pause a broadcast", "admin"),
     Route("POST", f"{_BROADCAST}/resume", "flow-engine", "Go on with a broadcast", "admin"),
     Route("POST", f"{_BROADCAST}/cancel", "flow-engine", "Cancel a broadcast", "admin"),
+    Route("GET", "/v1/flow-migrations", "flow-engine", "List flow migrations", "admin"),
     Route("POST", "/v1/flow-migrations", "flow-engine", "Take conversations to a flow's published version", "admin"),
     Route("GET", "/v1/flow-migrations/{migration}", "flow-engine", "How far a flow migration is", "admin"),
     Route("POST", "/v1/simulate", "flow-engine", "Play a script on a flow; nothing is kept or sent", "admin"),

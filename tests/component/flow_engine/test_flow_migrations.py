@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
+import re
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -297,3 +300,53 @@ async def test_who_is_held_is_not_waited_for_for_ever(run: Migrations) -> None:
     run.world.handler.turn_bugs.clear()
     await run.world.send("redrive", "ann")
     assert (await run.shown(made))["counts"]["waiting"] == 0
+
+
+async def test_they_are_listed_by_pages_the_newest_first_with_their_counts(run: Migrations) -> None:
+    for peer in ("ann", "ben"):
+        await run.world.say("/start", peer)
+    run.publish(LECTURE, 2)
+    run.publish(CALLING, 1, "flow-9")
+    await run.post(2, 200, dry_run=True)
+    done = await run.until_over(await run.post(2))
+    others = await run.post(1, flow="calling")
+    again = await run.post(2)
+    whole = [again, others, done]
+    listed = [{name: value for name, value in one.items() if name != "places"} for one in whole]
+
+    async def page(expect: int = 200, **query: Any) -> dict[str, Any]:
+        answer = await run.http.get("/v1/flow-migrations", params=query)
+        assert answer.status_code == expect, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+    assert listed[2]["counts"]["moved"] == 2
+    assert await page() == {"items": listed, "next": None}
+    assert await page(flow="flow-9") == {"items": [listed[1]], "next": None}
+    assert await page(flow="no-such-flow") == {"items": [], "next": None}
+    first = await page(limit=2)
+    assert first["items"] == listed[:2]
+    assert await page(limit=2, cursor=first["next"]) == {"items": listed[2:], "next": None}
+    for wrong in ({"limit": 0}, {"cursor": "no cursor"}, {"cursor": "WyJubyBpZCJd"}, {"bot": BOT}):
+        assert (await page(422, **wrong))["errors"][0]["pointer"] == f"query/{next(iter(wrong))}"
+    theirs = token(run.world, "others", "admin", project="project-2")
+    for path in ("/v1/flow-migrations", "/v1/flow-migrations?flow=flow-1"):
+        assert (await run.http.get(path, headers=theirs)).json() == {"items": [], "next": None}
+    reader = token(run.world, "reader", "data:read")
+    assert (await run.http.get("/v1/flow-migrations", headers=reader)).status_code == 403
+
+
+GUIDE = Path(__file__).parents[3] / "docs" / "how-to" / "new-version.md"
+
+
+async def test_the_requests_of_the_guide_are_answered(run: Migrations) -> None:
+    run.publish(LECTURE | {"slug": "reserve-lecture"}, 5)
+    requests = re.findall(r"(?m)^```http\n(GET|POST) (.*)\n(.*)$", GUIDE.read_text())
+    assert len(requests) == 4
+    made: dict[str, Any] = {"id": None}
+    for method, path, body in requests:
+        sent = {"json": json.loads(body)} if body != "```" else {}
+        answer = await run.http.request(method, path.format(migration=made["id"], flow="flow-1"), **sent)
+        assert answer.is_success, answer.text
+        made = answer.json()
+    assert [one["to"] for one in made["items"]] == [5]

@@ -63,9 +63,15 @@ UPDATE flow_migration SET version = $2, last = $3, walked = $4, found = found + 
  WHERE id = $1
 """
 _GIVE_UP = "UPDATE flow_migration SET given_up = given_up + $2, stepped_at = now() WHERE id = $1"
-_FIND = """
-SELECT id, project_id, flow_id, to_version, state, walked, found, created_at, ended_at FROM flow_migration
- WHERE id = $1 AND project_id = $2
+_SHOWN = "SELECT id, project_id, flow_id, to_version, state, walked, found, created_at, ended_at FROM flow_migration"
+_FIND = f"{_SHOWN} WHERE id = $1 AND project_id = $2"
+_PAGE = f"""
+{_SHOWN} WHERE project_id = $1 AND ($2::text IS NULL OR flow_id = $2) AND ($3::uuid IS NULL OR id < $3)
+ ORDER BY id DESC LIMIT $4
+"""
+_OUTCOMES = """
+SELECT migration, outcome, sum(number)::bigint AS conversations FROM flow_migration_count
+ WHERE migration = ANY ($1::uuid[]) GROUP BY 1, 2
 """
 _COUNTS = """
 SELECT outcome, version, node, reason, sum(number)::bigint AS conversations FROM flow_migration_count
@@ -135,7 +141,7 @@ class Counted(NamedTuple):
 
 
 class Shown(NamedTuple):
-    """A migration, and what became of conversations so far."""
+    """A migration."""
 
     id: str
     project_id: str
@@ -146,7 +152,6 @@ class Shown(NamedTuple):
     found: int
     created_at: datetime
     ended_at: datetime | None
-    counts: list[Counted]
 
 
 async def save(work: Work, connection: Connection) -> None:
@@ -217,10 +222,24 @@ async def end(connection: Connection, id: str, state: str) -> None:
     await connection.execute(_END, id, state)
 
 
-async def find(connection: Connection, project_id: str, id: str) -> Shown | None:
-    """A migration of the project."""
+async def find(connection: Connection, project_id: str, id: str) -> tuple[Shown, list[Counted]] | None:
+    """A migration of the project, and what became of conversations so far."""
     row = await connection.fetchrow(_FIND, id, project_id)
     if row is None:
         return None
-    counts = [Counted(*one) for one in await connection.fetch(_COUNTS, id)]
-    return Shown(**(dict(row) | {"id": id}), counts=counts)
+    return _shown(row), [Counted(*one) for one in await connection.fetch(_COUNTS, id)]
+
+
+async def page(
+    connection: Connection, project_id: str, flow_id: str | None, after: str | None, limit: int
+) -> list[tuple[Shown, dict[str, int]]]:
+    """The newest first, each with its conversations by outcome; `after` is the last one's id. Ids rise with time."""
+    found = [_shown(row) for row in await connection.fetch(_PAGE, project_id, flow_id, after, limit)]
+    outcomes: dict[str, dict[str, int]] = {one.id: {} for one in found}
+    for migration, outcome, conversations in await connection.fetch(_OUTCOMES, list(outcomes)):
+        outcomes[str(migration)][outcome] = conversations
+    return [(one, outcomes[one.id]) for one in found]
+
+
+def _shown(row: Any) -> Shown:
+    return Shown(**(dict(row) | {"id": str(row["id"])}))

@@ -1,9 +1,10 @@
-"""Flow migrations: count beforehand what one would do, begin one, show how far it is."""
+"""Flow migrations: count beforehand what one would do, begin one, show how far it is, list them."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
@@ -23,10 +24,13 @@ from flowlang.running.bot_flows import BotFlows
 from flowlang.running.migration import REASONS, Place, Stays, moved, why_not
 from servicekit.loop.batches import Connection
 from servicekit.web.auth import Caller
-from servicekit.web.openapi import PROJECT, Operation, Said
+from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Said
+from servicekit.web.pagination import NO_CURSOR, decode_cursor, page, page_limit
 from servicekit.web.problems import ProblemError, not_found
+from servicekit.web.requests import invalid_query
 from servicekit.web.routes import Handler
 
+LIST = "GET /v1/flow-migrations"
 MAKE = "POST /v1/flow-migrations"
 SHOW = "GET /v1/flow-migrations/{migration}"
 
@@ -84,7 +88,7 @@ class Counts(BaseModel):
     """Their turn has not come: a conversation that a failed event holds waits until it is released."""
 
 
-class FlowMigration(BaseModel):
+class ListedMigration(BaseModel):
     """Conversations in the middle of a flow go on in another version of it, by the ids of its nodes."""
 
     id: Annotated[str | None, Field(examples=["0198f0c2-6f5e-7a51-8a2e-0d8f8c9b1e09"])]
@@ -99,8 +103,20 @@ class FlowMigration(BaseModel):
     """When all had been found, and what waited had moved or was waited for no more."""
     counts: Counts
     """How many conversations."""
+
+
+class FlowMigration(ListedMigration):
+    """A migration, with where conversations were."""
+
     places: list[PlaceCount]
     """Where they were, and what became of them."""
+
+
+class FlowMigrations(BaseModel):
+    """One page."""
+
+    items: list[ListedMigration]
+    next: str | None
 
 
 OPERATIONS: dict[str, Operation] = {
@@ -113,6 +129,11 @@ OPERATIONS: dict[str, Operation] = {
         query=PROJECT,
         text="A conversation moves at its place among its events: what comes before is taken by the old version, what comes after by the"
         " new one. Why one stays: " + "; ".join(f"`{reason}`: {text}" for reason, text in REASONS.items()) + ".",
+    ),
+    LIST: Operation(
+        {200: Said("The migrations", FlowMigrations)},
+        query=PAGE | {"flow": {**TEXT, "description": "Only those of this flow, by its id"}} | PROJECT,
+        text="The newest first, without `places`. A `dry_run` is not among them.",
     ),
     SHOW: Operation({200: Said("The migration", FlowMigration)}, query=PROJECT),
 }
@@ -131,16 +152,32 @@ def handlers(deps: Deps) -> dict[str, Handler]:
                 return JSONResponse(_planned(graph, await _plan(connection, graph, flows)))
             id = await migrations.make(connection, new_id(), bot.project_id, bot.id, graph.flow_id, graph.version)
         found = await _found(deps, bot.project_id, id)
-        return JSONResponse(shown(found), 201, headers={"location": f"/v1/flow-migrations/{id}"})
+        return JSONResponse(found, 201, headers={"location": f"/v1/flow-migrations/{id}"})
+
+    async def list_migrations(request: Request, caller: Caller) -> Response:
+        query, limit = request.query_params, page_limit(request.query_params.get("limit"))
+        after = _place(query.get("cursor"))
+        async with deps.pool.acquire() as connection:
+            found = await migrations.page(connection, caller.project_id, query.get("flow"), after, limit + 1)
+        items, following = page(found, limit, lambda one: (one[0].id,))
+        return JSONResponse({"items": [_about(*one) for one in items], "next": following})
 
     async def show(request: Request, caller: Caller) -> Response:
         try:
             id = str(UUID(request.path_params["migration"]))
         except ValueError:
             raise not_found("The migration") from None
-        return JSONResponse(shown(await _found(deps, caller.project_id, id)))
+        return JSONResponse(await _found(deps, caller.project_id, id))
 
-    return {MAKE: make, SHOW: show}
+    return {LIST: list_migrations, MAKE: make, SHOW: show}
+
+
+def _place(cursor: str | None) -> str | None:
+    key = decode_cursor(cursor, str)
+    try:
+        return None if key is None else str(UUID(key[0]))
+    except ValueError:
+        raise invalid_query("cursor", NO_CURSOR) from None
 
 
 def _published(new: NewMigration, flows: BotFlows) -> Graph:
@@ -183,39 +220,55 @@ def _known(flows: BotFlows, flow_id: str, version: int) -> Graph | None:
         return None
 
 
-async def _found(deps: Deps, project_id: str, id: str) -> Shown:
-    """Raises ProblemError 404."""
+async def _found(deps: Deps, project_id: str, id: str) -> dict[str, Any]:
+    """The answer. Raises ProblemError 404."""
     async with deps.pool.acquire() as connection:
         found = await migrations.find(connection, project_id, id)
     if found is None:
         raise not_found("The migration")
-    return found
+    migration, counts = found
+    return _about(migration, _by_outcome(counts)) | {"places": _places(counts)}
 
 
 def _planned(to: Graph, counts: list[Counted]) -> dict[str, Any]:
+    about = {
+        "id": None,
+        "flow_id": to.flow_id,
+        "to": to.version,
+        "state": "dry_run",
+        "created_at": None,
+        "ended_at": None,
+    }
     found = sum(one.conversations for one in counts)
-    about = {"id": None, "flow_id": to.flow_id, "to": to.version, "state": "dry_run"}
-    return {**about, "created_at": None, "ended_at": None, **_counted(counts, found)}
+    return {**about, "counts": _counts(found, _by_outcome(counts)), "places": _places(counts)}
 
 
-def shown(found: Shown) -> dict[str, Any]:
-    """The answer."""
+def _about(migration: Shown, outcomes: Mapping[str, int]) -> dict[str, Any]:
     return {
-        "id": found.id,
-        "flow_id": found.flow_id,
-        "to": found.to_version,
-        "state": found.state,
-        "created_at": rfc3339(found.created_at),
-        "ended_at": rfc3339(found.ended_at) if found.ended_at else None,
-        **_counted(found.counts, found.found),
+        "id": migration.id,
+        "flow_id": migration.flow_id,
+        "to": migration.to_version,
+        "state": migration.state,
+        "created_at": rfc3339(migration.created_at),
+        "ended_at": rfc3339(migration.ended_at) if migration.ended_at else None,
+        "counts": _counts(migration.found, outcomes),
     }
 
 
-def _counted(counts: list[Counted], found: int) -> dict[str, Any]:
-    by_outcome: dict[str, int] = dict.fromkeys(("moved", "skipped", "gone"), 0)
+def _by_outcome(counts: Sequence[Counted]) -> Mapping[str, int]:
+    found: Counter[str] = Counter()
     for one in counts:
-        by_outcome[one.outcome] += one.conversations
-    places = [
+        found[one.outcome] += one.conversations
+    return found
+
+
+def _counts(found: int, outcomes: Mapping[str, int]) -> dict[str, int]:
+    told = {outcome: outcomes.get(outcome, 0) for outcome in ("moved", "skipped", "gone")}
+    return {"found": found, **told, "waiting": max(0, found - sum(told.values()))}
+
+
+def _places(counts: Sequence[Counted]) -> list[dict[str, Any]]:
+    return [
         {
             "version": one.version,
             "node": one.node,
@@ -226,5 +279,3 @@ def _counted(counts: list[Counted], found: int) -> dict[str, Any]:
         for one in counts
         if one.outcome != "gone"
     ]
-    waiting = max(0, found - sum(by_outcome.values()))
-    return {"counts": {"found": found, **by_outcome, "waiting": waiting}, "places": places}
