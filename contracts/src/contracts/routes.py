@@ -199,6 +199,8 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/flows/check", "registry", "Check a flow document without saving it", "admin"),
     Route("PUT", "/v1/flows/{id}/draft", "registry", "Save a flow's draft", "admin"),
     Route("GET", "/v1/flows/{id}/draft", "registry", "Show a flow's draft", "admin"),
+    Route("GET", "/v1/flows/{id}/layout", "registry", "Where an editor draws a flow's nodes", "admin"),
+    Route("PUT", "/v1/flows/{id}/layout", "registry", "Save where an editor draws a flow's nodes", "admin"),
     Route("POST", "/v1/flows/{id}/publish", "registry", "Publish a flow's draft as its next version", "admin"),
     Route("POST", "/v1/flows/{id}/rollback", "registry", "Publish an earlier version again", "admin"),
     Route("GET", "/v1/flows/{id}/diff", "registry", "What differs between two of a flow's versions", "admin"),

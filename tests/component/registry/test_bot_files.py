@@ -103,7 +103,8 @@ async def filled(project: Project) -> dict[str, str]:
 async def test_a_round_trip_changes_nothing_and_a_second_project_becomes_the_same(
     side: Side, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await filled(side.project)
+    layout = f"/v1/flows/{(await filled(side.project))['flow']}/layout"
+    drawn = await side.project.call("PUT", layout, {"nodes": {"hello": {"x": 240, "y": 80}}})
     await side.export()
     files = side.files()
     assert list(files) == [
@@ -123,6 +124,7 @@ async def test_a_round_trip_changes_nothing_and_a_second_project_becomes_the_sam
     assert await side.apply() == "8 unchanged\n", "a folder that was cloned remembers nothing"
     await side.export()
     assert (side.files(), side.cut.writes) == (files, [])
+    assert await side.project.get(layout) == drawn, "it is in no file, and stays as it is"
 
     hidden = side.folder / "api-calls/seats.yaml"
     hidden.write_text(hidden.read_text().replace("'[hidden]'", "application/json"))

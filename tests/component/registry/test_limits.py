@@ -141,3 +141,13 @@ async def test_what_is_stored_of_a_project_has_a_limit_and_less_is_always_taken(
     assert refused.status_code == 409, refused.text
     await project.call("PATCH", f"/v1/endpoints/{made['id']}", {"template": "x"})
     await project.call("PUT", f"/v1/flows/{draft['id']}/draft", {"document": large})
+
+
+async def test_layouts_of_flows_are_counted_with_what_a_project_has(project: Project) -> None:
+    path = f"/v1/flows/{(await flow(project, 0)).json()['id']}/layout"
+    large = {"nodes": {f"n{number:063d}": {"x": 0, "y": 0} for number in range(500)}}
+    small = {"nodes": {"hi": {"x": 0, "y": 0}}}
+    assert (await project.send("PUT", path, small)).status_code == 200
+    refused = await project.call("PUT", path, large, expect=409)
+    assert (refused["limit"], refused["most"]) == ("SWITCHHOOK_STORED_BYTES_PER_PROJECT", STORED_BYTES)
+    assert (await project.get(path))["nodes"] == small["nodes"]

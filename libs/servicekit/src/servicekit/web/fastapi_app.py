@@ -12,8 +12,11 @@ from servicekit.web.problems import install_problems, problem
 
 
 def _pointer(location: tuple[int | str, ...]) -> str:
-    """`("body", "events", 0)` -> `#/events/0`; a query parameter or header keeps its place: `query/limit`."""
+    """`("body", "events", 0)` -> `#/events/0`; a query parameter or header keeps its place: `query/limit`. Of a name that is
+    wrong pydantic says `[key]` behind it."""
     place, *path = location
+    if path[-1:] == ["[key]"]:
+        path.pop()
     escaped = (str(part).replace("~", "~0").replace("/", "~1") for part in path)
     return "#/" + "/".join(escaped) if place == "body" else "/".join([str(place), *escaped])
 

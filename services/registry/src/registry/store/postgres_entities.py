@@ -45,8 +45,9 @@ NOTED_OTHERWISE = f"{SELECT} AND extra ->> $2 <> $3 ORDER BY seq"
 KEPT = """
     SELECT count(*) FILTER (WHERE kind = $2) AS number,
         coalesce(sum(size), 0) + (
-            SELECT coalesce(sum(flow_draft.size), 0) FROM flow_draft JOIN entity flow ON flow.kind = 'flow' AND flow.id = flow_id
-            WHERE flow.project_id = $1 AND flow.deleted_at IS NULL
+            SELECT coalesce(sum(flow_draft.size + coalesce(flow_layout.size, 0)), 0)
+            FROM entity flow JOIN flow_draft ON flow_draft.flow_id = flow.id LEFT JOIN flow_layout USING (flow_id)
+            WHERE flow.kind = 'flow' AND flow.project_id = $1 AND flow.deleted_at IS NULL
         ) AS size
     FROM entity WHERE project_id = $1 AND deleted_at IS NULL
 """
@@ -152,7 +153,7 @@ async def page(
 
 
 async def kept(connection: Connection, project_id: str, kind: str) -> Kept:
-    """What a project has: how many of a kind, and bytes of all, drafts included."""
+    """What a project has: how many of a kind, and bytes of all, drafts and layouts of flows included."""
     row = await connection.fetchrow(KEPT, project_id, kind)
     assert row is not None
     return Kept(*row)

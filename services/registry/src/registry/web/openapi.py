@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from registry.resources import agents, api_calls, endpoints, flows, project_topics, projects, tokens
+from registry.resources import agents, api_calls, endpoints, flow_layouts, flows, project_topics, projects, tokens
 from registry.resources.kinds import RESOURCES
 from registry.resources.resource import AnyResource
 from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Said, Schema, document
@@ -290,6 +290,18 @@ ACTIONS: dict[str, Operation] = {
     "POST /v1/flows/check": Operation({200: Said("What is wrong", FlowProblems)}, flows.Check, PROJECT),
     "PUT /v1/flows/{id}/draft": Operation({200: Said("Saved", DraftSaved)}, flows.Draft, PROJECT, MATCH),
     "GET /v1/flows/{id}/draft": Operation({200: Said("The draft", DraftShown)}, query=PROJECT),
+    "GET /v1/flows/{id}/layout": Operation(
+        {200: Said("The layout", flow_layouts.Layout, headers=("ETag",))},
+        query=PROJECT,
+        text="Empty where none was saved.",
+    ),
+    "PUT /v1/flows/{id}/layout": Operation(
+        {200: Said("As it is now", flow_layouts.Layout, headers=("ETag",))},
+        flow_layouts.Layout,
+        PROJECT,
+        MATCH,
+        "It takes the place of the former one. The flow, its draft and its versions stay as they are.",
+    ),
     "POST /v1/flows/{id}/publish": Operation(
         {200: Said("Published", PublishedNow)}, flows.Publish, PROJECT, headers=MATCH | KEY, text=PENDING
     ),
