@@ -59,7 +59,7 @@ RUNS = {
     "ingress": ("ingress", "channels", "contracts"),
     "flow-engine": ("flow_engine", "flowlang", "flowtools", "channels", "contracts"),
     "dispatcher": ("dispatcher", "flowlang", "channels", "contracts"),
-    "registry": ("registry", "flowlang", "channels", "contracts"),
+    "registry": ("registry", "flowlang", "flowtools.importing", "channels", "contracts"),
     "operations": ("operations", "botfiles"),
 }
 """Image -> the packages of this repository that its processes import whole, by plug-ins too."""

@@ -197,6 +197,7 @@ ROUTES: tuple[Route, ...] = (
     Route("POST", "/v1/channels/{id}/check", "registry", "Ask the platform about a channel", "admin"),
     *crud("flows", "a flow", changes=False),
     Route("POST", "/v1/flows/check", "registry", "Check a flow document without saving it", "admin"),
+    Route("POST", "/v1/flows/import", "registry", "Make a flow of another builder's export", "admin"),
     Route("PUT", "/v1/flows/{id}/draft", "registry", "Save a flow's draft", "admin"),
     Route("GET", "/v1/flows/{id}/draft", "registry", "Show a flow's draft", "admin"),
     Route("GET", "/v1/flows/{id}/layout", "registry", "Where an editor draws a flow's nodes", "admin"),

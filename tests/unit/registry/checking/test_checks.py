@@ -101,3 +101,13 @@ async def test_a_project_has_one_turn_at_a_time_and_others_have_theirs(checks: C
 async def _settled() -> None:
     for _ in range(10):
         await asyncio.sleep(0)
+
+
+async def test_an_export_that_takes_long_is_ended_by_a_limit(checks: Checks, workers: WorkersInMemory) -> None:
+    export = {"nodes": [{"name": "entry", "onEnter": ["dance"], "next": []}]}
+    document, report = await checks.imported(export, "botpress", {}, "dancing")
+    assert (document["slug"], [one["what"] for one in report]) == ("dancing", ["action dance", "the start"])
+    workers.ends, workers.by_limit = lambda task, progress: True, True
+    with pytest.raises(ProblemError) as refused:
+        await checks.imported(export, "botpress", {}, "dancing")
+    assert (refused.value.status, refused.value.type_slug) == (422, "check-too-costly")

@@ -39,6 +39,15 @@ class Finding:
     instead: str
     to_do: str
 
+    def as_json(self) -> dict[str, str]:
+        """Its fields, each as one line."""
+        return {
+            "block": printable(self.block),
+            "what": printable(self.what),
+            "instead": printable(self.instead, LONGEST_TITLE),
+            "to_do": printable(self.to_do, LONGEST_TITLE),
+        }
+
     def line(self) -> str:
         """It as one line of the report."""
         where = f"block {printable(self.block)}" if self.block else "the flow"

@@ -9,6 +9,8 @@ import orjson
 
 LONGEST_EXPORT = 4 * 1024 * 1024
 """Bytes of a file of an export."""
+MOST_FILES = 500
+"""Of a bot, beside the flow."""
 
 
 class NotImported(Exception):

@@ -12,11 +12,8 @@ from flowlang.language.yaml_text import LONGEST
 from flowlang.problems import Problem
 from flowtools.importing import botpress, typebot
 from flowtools.importing.draft import Draft, Finding
-from flowtools.importing.exports import LONGEST_EXPORT, NotImported, parsed
+from flowtools.importing.exports import LONGEST_EXPORT, MOST_FILES, NotImported, parsed
 from flowtools.importing.writing import as_yaml
-
-MOST_FILES = 500
-"""Of a bot, beside the flow."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +36,18 @@ def import_file(path: Path, builder: str) -> Imported:
     return imported(export, builder, _beside(flows.parent), path.resolve().relative_to(flows).as_posix())
 
 
+def converted(
+    export: dict[str, Any], builder: str, beside: Mapping[str, Any], name: str
+) -> tuple[dict[str, Any], Draft]:
+    """(flow document, what was reported), not yet checked. `beside`: the other files of its bot. Raises NotImported."""
+    return BUILDERS[builder](export, beside, name)
+
+
 def imported(export: Any, builder: str, beside: Mapping[str, Any], name: str) -> Imported:
-    """The flow of an export that is parsed. `beside`: the other files of its bot. Raises NotImported."""
+    """The flow of an export that is parsed, with what the checker says of it. Raises NotImported."""
     if not isinstance(export, dict):
         raise NotImported(f"{name}: an export is a JSON object")
-    document, draft = BUILDERS[builder](export, beside, name)
+    document, draft = converted(export, builder, beside, name)
     written = as_yaml(document)
     if len(written) > LONGEST:
         raise NotImported(

@@ -53,6 +53,13 @@ class Checks:
         document: Document = await self._made("read", given)
         return document
 
+    async def imported(
+        self, export: dict[str, Any], builder: str, files: Mapping[str, Any], slug: str | None
+    ) -> tuple[Document, list[dict[str, str]]]:
+        """(document, report). Raises ProblemError 422; see values.flow_imports.imported."""
+        document, report = await self._made("imported", export, builder, files, slug)
+        return document, report
+
     async def problems(self, document: Document, known: KnownNames | None = None) -> list[dict[str, Any]]:
         """All that is wrong with it, errors and warnings, as answers show them."""
         found: list[dict[str, Any]] = await self._made("problems", document, known)

@@ -7,7 +7,7 @@ from typing import Any
 
 from flowlang.building.compiler import KnownNames
 from registry.checking.tasks import Check, Wrong
-from registry.values import expressions, flow_documents
+from registry.values import expressions, flow_documents, flow_imports
 from registry.values.flow_documents import Document
 from servicekit.web.problems import ProblemError
 
@@ -18,6 +18,7 @@ def _problems(document: Document, known: KnownNames | None) -> list[dict[str, st
 
 _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "read": flow_documents.read,
+    "imported": flow_imports.imported,
     "problems": _problems,
     "called_apis": flow_documents.called_apis,
     "secrets_sent": flow_documents.secrets_sent,

@@ -12,7 +12,17 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field, create_model
 
-from registry.resources import agents, api_calls, endpoints, flow_layouts, flows, project_topics, projects, tokens
+from registry.resources import (
+    agents,
+    api_calls,
+    endpoints,
+    flow_imports,
+    flow_layouts,
+    flows,
+    project_topics,
+    projects,
+    tokens,
+)
 from registry.resources.kinds import RESOURCES
 from registry.resources.resource import AnyResource
 from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Said, Schema, document
@@ -48,6 +58,12 @@ class FlowProblems(BaseModel):
     """Errors and warnings."""
 
     problems: list[FlowProblem]
+
+
+class ImportShown(flow_imports.Reported, FlowProblems):
+    """What would become of an export."""
+
+    document: dict[str, Any]
 
 
 class DraftSaved(FlowProblems):
@@ -241,6 +257,21 @@ def _endpoint_actions(shown: type[BaseModel], made: type[BaseModel]) -> dict[str
     }
 
 
+def _flow_actions(shown: type[BaseModel], made: type[BaseModel]) -> dict[str, Operation]:
+    imported = create_model(
+        "ImportedFlow", __base__=(flow_imports.Reported, made), __doc__="The flow, with its report."
+    )
+    return {
+        "POST /v1/flows/import": Operation(
+            {201: Said("The flow that was made", imported), 200: Said("Without `bot`: what it would be", ImportShown)},
+            flow_imports.NewImport,
+            PROJECT,
+            KEY,
+            PENDING,
+        )
+    }
+
+
 def _crud(resource: AnyResource, shown: type[BaseModel], made: type[BaseModel]) -> dict[str, Operation]:
     many, one = f"/v1/{resource.noun}", f"/v1/{resource.noun}/{{id}}"
     page = create_model(f"{shown.__name__}Page", __doc__="One page.", items=(list[shown], ...), next=(str | None, ...))  # type: ignore[valid-type]
@@ -269,7 +300,12 @@ def _project_actions(shown: type[BaseModel], made: type[BaseModel]) -> dict[str,
     }
 
 
-ANSWERED_AS_ENTITY = {"projects": _project_actions, "tokens": _token_actions, "endpoints": _endpoint_actions}
+ANSWERED_AS_ENTITY = {
+    "projects": _project_actions,
+    "tokens": _token_actions,
+    "flows": _flow_actions,
+    "endpoints": _endpoint_actions,
+}
 """By noun, the actions whose answers show the entity."""
 ACTIONS: dict[str, Operation] = {
     "GET /v1/projects/{id}/rate-limits": Operation({200: Said("The limits", projects.RateLimits)}, query=PROJECT),

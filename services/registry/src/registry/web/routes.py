@@ -14,7 +14,7 @@ from registry.kafka.channel_checks import ChannelChecks
 from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.resources import channels
 from registry.resources.resource import AnyResource
-from registry.web import actions, dead_letters, flow_layouts, project_topics
+from registry.web import actions, dead_letters, flow_imports, flow_layouts, project_topics
 from registry.web.api import Api, Handler
 from registry.web.crud import crud
 from registry.web.dead_letters import Letters
@@ -32,6 +32,7 @@ def handlers(
         **actions.agent_handlers(api),
         **actions.endpoint_handlers(api),
         **actions.flow_handlers(api),
+        **flow_imports.handlers(api),
         **flow_layouts.handlers(api),
         **actions.trigger_handlers(api),
         **actions.outgoing_handlers(api, calls, checks),
