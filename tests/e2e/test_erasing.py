@@ -52,17 +52,18 @@ async def traces(ground: Ground, *texts: str) -> set[str]:
     found = set()
     for service, schema in SERVICES.items():
         async with asyncpg.create_pool(ground.stack.dsn(service), min_size=1, max_size=1) as pool:
-            for text in texts:
-                found |= {f"{service}/{table}" for table in await holding(pool, schema, text)}
+            found |= {f"{service}/{table}" for table in await holding(pool, schema, *texts)}
     return found
 
 
 async def topics_with(ground: Ground, *texts: str) -> set[str]:
     """Topics in whose records one of these texts stands."""
     cluster, found = ground.stack.cluster, set()
+    wanted = [text.encode() for text in texts]
     for topic in TOPICS:
         for record in await read_all(cluster.servers, cluster.named(topic.name)):
-            if any(text.encode() in (record.value or b"") + (record.key or b"") for text in texts):
+            whole = (record.value or b"") + (record.key or b"")
+            if any(text in whole for text in wanted):
                 found.add(topic.name)
     return found
 

@@ -118,6 +118,7 @@ class RunningDispatcher:
         command = [
             sys.executable,
             "-m",
+            "support.process",
             "support.dispatcher",
             self.cluster.servers,
             self.cluster.topic_prefix,
@@ -233,10 +234,6 @@ async def dispatcher_on(kafka: str, dsn: str, *entities: Any) -> AsyncIterator[R
     await delete_topics(kafka, *topics)
 
 
-async def _run_process(kafka: str, prefix: str, dsn: str, chosen: str) -> None:
+async def main(kafka: str, prefix: str, dsn: str, chosen: str) -> None:
     dispatcher = Dispatcher(settings_for(Cluster(kafka, prefix), dsn, **orjson.loads(chosen)))
     await dispatcher.work()
-
-
-if __name__ == "__main__":
-    asyncio.run(_run_process(*sys.argv[1:]))

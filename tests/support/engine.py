@@ -117,7 +117,15 @@ class RunningEngine:
     @contextlib.contextmanager
     def process(self, failpoints: str) -> Iterator[subprocess.Popen[bytes]]:
         """A whole engine in a process of its own, which fails so; killed at the end of the block."""
-        command = [sys.executable, "-m", "support.engine", self.cluster.servers, self.cluster.topic_prefix, self.dsn]
+        command = [
+            sys.executable,
+            "-m",
+            "support.process",
+            "support.engine",
+            self.cluster.servers,
+            self.cluster.topic_prefix,
+            self.dsn,
+        ]
         path = os.pathsep.join(["tests", *sys.path])
         failing = {"SWITCHHOOK_FAILPOINTS": failpoints, "SWITCHHOOK_CHAOS": "1"}
         child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path, **failing})
@@ -219,13 +227,9 @@ async def engine_on(kafka: str, dsn: str, *documents: dict[str, Any]) -> AsyncIt
     await delete_topics(kafka, *topics)
 
 
-async def _run_process(kafka: str, prefix: str, dsn: str) -> None:
+async def main(kafka: str, prefix: str, dsn: str) -> None:
     settings: dict[str, Any] = {
         "kafka": kafka, "topic_prefix": prefix, "database": dsn, "admin_token": "operator-token-of-the-tests-0123456789",
         "instance": "killed", "session_timeout_seconds": SESSION_SECONDS, "link_key": "k" * 32,
     }  # fmt: skip
     await Engine(Settings(**settings)).work()
-
-
-if __name__ == "__main__":
-    asyncio.run(_run_process(*sys.argv[1:]))

@@ -1,13 +1,12 @@
 """A process with two loops in a row, to be killed: a ledger, and a follower that checks what the ledger says.
 
-`python -m support.ledger_worker KAFKA DSN IN MID OUT INSTANCE`. The follower notes a total that does not come right
+`python -m support.process support.ledger_worker KAFKA DSN IN MID OUT INSTANCE`. The follower notes a total that does not come right
 after the one before it, so that a lost, repeated or misplaced record shows in the tables.
 """
 
 from __future__ import annotations
 
 import asyncio
-import sys
 
 import asyncpg
 import orjson
@@ -64,7 +63,3 @@ async def main(kafka: str, dsn: str, first: str, second: str, instance: str) -> 
         async with asyncio.TaskGroup() as group:
             for loop in loops:
                 group.create_task(loop.run())
-
-
-if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))

@@ -26,14 +26,17 @@ async def of_people(pool: asyncpg.Pool[asyncpg.Record], schema: str) -> set[str]
     return {row["table"] for row in rows if ABOUT_PEOPLE.search(row["name"])}
 
 
-async def holding(pool: asyncpg.Pool[asyncpg.Record], schema: str, text: str) -> set[str]:
-    """The tables in which the text stands, in whatever column: plain, in JSON or MessagePack, or in base64."""
+async def holding(pool: asyncpg.Pool[asyncpg.Record], schema: str, *texts: str) -> set[str]:
+    """The tables in which one of the texts stands, in whatever column: plain, in JSON or MessagePack, or in base64."""
     tables = {row["table"] for row in await pool.fetch(_COLUMNS, schema)}
+    wanted = [form for text in texts for form in forms(text)]
     found = set()
     for table in tables:
         for row in await pool.fetch(f'SELECT * FROM {schema}."{table}"'):
-            if any(form in value for value in map(_bytes, row) for form in forms(text)):
+            whole = b"\0".join(map(_bytes, row))
+            if any(form in whole for form in wanted):
                 found.add(table)
+                break
     return found
 
 

@@ -42,7 +42,7 @@ class Worker:
         env = {**os.environ, **self._env, CHAOS: "1", "PYTHONPATH": tests}
         with log.open("ab") as out:
             while True:
-                command = [sys.executable, "-m", "support.ledger_worker", *self._arguments]
+                command = [sys.executable, "-m", "support.process", "support.ledger_worker", *self._arguments]
                 process = await asyncio.create_subprocess_exec(*command, env=env, stdout=out, stderr=out)
                 try:
                     await process.wait()
