@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -45,14 +47,15 @@ def api(
 
     `streams`: paths that read their body as a stream and bound it themselves.
     """
-    described = document(service, operations, table)
+    bind(service, operations, table)
+    described = _Described(partial(document, service, operations, table))
     by_path: dict[str, dict[str, tuple[Route, Handler]]] = {}
     for row, handler in bind(service, handlers, table):
         by_path.setdefault(row.path, {})[row.method] = (row, handler)
     _widen(by_path)
 
     async def show_document(_: Request) -> Response:
-        return JSONResponse(described)
+        return JSONResponse(await described.document())
 
     queries = {name: operation.query for name, operation in operations.items()}
     mounted = [_mounted(path, methods, authoriser, queries) for path, methods in by_path.items()]
@@ -61,6 +64,20 @@ def api(
     install_problems(app)
     install_database_away(app)
     return RequestGuard(app, unlimited=streams)
+
+
+class _Described:
+    """A document that is made when it is first asked for, and beside the event loop: it takes the engine a tenth of a second."""
+
+    def __init__(self, make: Callable[[], dict[str, Any]]) -> None:
+        self._make = make
+        self._making: asyncio.Task[dict[str, Any]] | None = None
+
+    async def document(self) -> dict[str, Any]:
+        """The same one each time, however many ask at once."""
+        if self._making is None:
+            self._making = asyncio.create_task(asyncio.to_thread(self._make))
+        return await asyncio.shield(self._making)
 
 
 def _widen(by_path: dict[str, dict[str, tuple[Route, Handler]]]) -> None:
