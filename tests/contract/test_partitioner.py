@@ -25,7 +25,7 @@ def test_murmur2_is_javas(key: bytes, hashed: int) -> None:
     assert murmur2(key) == hashed & 0xFFFFFFFF
 
 
-@given(st.binary(max_size=64))
+@given(st.binary(max_size=160))
 def test_murmur2_is_aiokafkas(key: bytes) -> None:
     assert murmur2(key) == aiokafka_murmur2(key) & 0xFFFFFFFF
 
