@@ -254,13 +254,13 @@ def what_follows_is_sent_whatever_came_of_the_one_before(patch: pytest.MonkeyPat
 
 def a_line_of_an_import_is_not_remembered(patch: pytest.MonkeyPatch) -> None:
     """Who sends a file again makes its people twice."""
-    applied = importing._applied
+    apply = importing.Applying.apply
 
-    async def forgetting(line: importing.Line, work: Any, turns: Any) -> Any:
-        work.digests.pop(line.event_id, None)
-        return await applied(line, work, turns)
+    def forgetting(self: importing.Applying, line: importing.Line) -> Any:
+        self._work.digests.pop(line.told.event_id, None)
+        return apply(self, line)
 
-    patch.setattr(importing, "_applied", forgetting)
+    patch.setattr(importing.Applying, "apply", forgetting)
 
 
 @pytest.mark.seconds(60)

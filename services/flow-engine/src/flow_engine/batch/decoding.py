@@ -14,7 +14,7 @@ from contracts.ids import NOBODY
 from contracts.inbound import InboundBase
 from contracts.sentences import code_and_reason
 from flow_engine.errors import Undecodable
-from flow_engine.state.patches import without_nul
+from flow_engine.state.patches import ESCAPED_NUL, without_nul
 from flow_engine.turn.event import Arrived
 from servicekit.kafka.records import Record
 from servicekit.loop.batches import DeadRecord
@@ -25,8 +25,6 @@ log = structlog.get_logger()
 
 LARGEST_RECORD = 1536 * 1024
 """Bytes of value; larger ones are parked."""
-_ESCAPED_NUL = b"\\u0000"
-"""In no column: an id, a name or a phone number with it would fail the transaction, and hold its conversation."""
 _MODELS: dict[str, Any] = {
     f"{TYPE_PREFIX}inbound.{model.model_fields['kind'].default}": model.__pydantic_validator__
     for model in get_args(get_args(inbound.Inbound)[0])
@@ -83,7 +81,10 @@ def _body(record: Record, kind: str) -> Any:
         raise Undecodable("too-large", f"{len(value)} bytes, more than {LARGEST_RECORD}")
     try:
         body = _MODELS[kind].validate_json(value)
-        return _MODELS[kind].validate_json(to_json(without_nul(from_json(value)))) if _ESCAPED_NUL in value else body
+        if ESCAPED_NUL not in value:
+            return body
+        # An id, a name or a phone number with it would fail the transaction, and hold its conversation.
+        return _MODELS[kind].validate_json(to_json(without_nul(from_json(value))))
     except ValidationError as error:
         raise Undecodable(*code_and_reason(error)) from error
 

@@ -152,7 +152,7 @@ class EngineHandler:
             self._pass_on(arrived, batch)
         elif arrived.body.kind == "contact_import":
             lines = batch.imported[arrived.event_id]
-            await importing.apply(arrived, lines, batch.work, turns, batch.erased_names)
+            await importing.apply(arrived, lines, batch.work, self._catalogue, batch.erased_names)
             batch.turns["contact_update"] += len(lines)
         elif arrived.body.kind == "webhook_received":
             received(arrived, batch, self._catalogue)

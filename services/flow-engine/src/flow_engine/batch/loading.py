@@ -91,8 +91,7 @@ async def load(
     names = [name for a in rare if a.person_keyed and (name := named(a))]
     batch.found = await reads.named(names) if names else {}
     batch.own_ids = await _own_ids(reads, batch.found, rare)
-    lines = [line for lines in batch.imported.values() for line in lines]
-    batch.erased_names = await _erased_names(reads, batch.work, names, [*rare, *lines])
+    batch.erased_names = await _erased_names(reads, batch, names, rare)
     batch.work.not_theirs = _not_theirs(rare, batch)
     await _load_person(reads, batch, arrived[0])
     for one in rare:
@@ -105,7 +104,7 @@ async def load(
             body = one.body
             said = await reads.said(conversation_id(one.key), body.limit, body.before, body.without)
             batch.work.histories[one.event_id] = said
-    await _load_repeats(reads, batch.work, [*arrived, *lines])
+    await _load_repeats(reads, batch, arrived)
     return batch
 
 
@@ -116,8 +115,6 @@ def _is_plain(one: Arrived) -> bool:
 
 def may_make(one: Arrived, work: Work) -> bool:
     """Whether it makes a contact, or begins a conversation with somebody whom another one vouches for."""
-    if importing.is_line(one):
-        return importing.names_no_id(one)
     if one.person_keyed or one.key not in work.conversations:
         return False
     if is_of_contact(one):
@@ -146,12 +143,16 @@ def _not_theirs(arrived: list[Arrived], batch: LoadedBatch) -> dict[str, frozens
     return {id: fields for id, fields in found.items() if fields}
 
 
-async def _erased_names(reads: Reads, work: Work, wanted: list[Name], records: list[Arrived]) -> dict[Name, Erased]:
+async def _erased_names(
+    reads: Reads, batch: LoadedBatch, wanted: list[Name], records: list[Arrived]
+) -> dict[Name, Erased]:
     """Of those that are `wanted`, of those by which records would make somebody anew, and of those that they vouch for."""
-    makers = [one for one in records if may_make(one, work)]
-    tellers = [one for one in records if _vouches(one, work)]
+    makers = [one for one in records if may_make(one, batch.work)]
+    tellers = [one for one in records if _vouches(one, batch.work)]
     names = {*wanted, *(name for one in (*makers, *tellers) for name in told(one))}
     names |= {as_event(one) for one in makers if one.body.request_digest is not None}
+    for one in records:
+        names |= importing.of_who_may_be_erased(one.body.bot_id, batch.imported.get(one.event_id, ()))
     return await reads.erased_names(sorted(names)) if names else {}
 
 
@@ -290,9 +291,11 @@ def _has_room(batch: LoadedBatch, one: Arrived, first: Arrived) -> bool:
     return True
 
 
-async def _load_repeats(reads: Reads, work: Work, arrived: list[Arrived]) -> None:
+async def _load_repeats(reads: Reads, batch: LoadedBatch, arrived: list[Arrived]) -> None:
     """Outcomes of events that were applied before and whose repeats want an answer, or might ask for something else."""
+    work = batch.work
     asked = [one.event_id for one in arrived if not one.person_keyed and _asks_for_the_first(one, work)]
+    asked += [line.told.event_id for lines in batch.imported.values() for line in lines if line.told.digest is not None]
     if asked:
         work.outcomes = await reads.outcomes(asked)
         work.digests = {id: found.digest for id, found in work.outcomes.items() if found.digest is not None}
@@ -306,6 +309,6 @@ def _asks_for_the_first(one: Arrived, work: Work) -> bool:
         return False
     if body.request_digest is not None and body.kind != "message":
         return True
-    if body.kind == "contact_import" or importing.is_line(one):
+    if body.kind == "contact_import":
         return False
     return contains(work.conversations[one.key].seen, fingerprint(one.event_id))

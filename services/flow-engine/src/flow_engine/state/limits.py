@@ -72,17 +72,23 @@ def hops_of_runs(hops: int, runs: int) -> int:
 
 def check_contact(contact: Contact) -> None:
     """Raises TooLarge."""
-    size = _size_of(contact)
+    _size_within(contact)
+
+
+def _size_within(contact: Contact) -> int:
+    size = len(json_text.encode((contact.profile, contact.variables, contact.tags, contact.flags)))
     if size > CONTACT_LIMIT:
         raise TooLarge(f"the contact would have {size} bytes, more than {CONTACT_LIMIT}")
+    return size
 
 
-def check_told(contact: Contact, effects: Sequence[Effect]) -> None:
-    """That a turn can tell of a change of this contact, each event with the whole contact in it. Raises TooLarge."""
+def check_written(contact: Contact, effects: Sequence[Effect]) -> None:
+    """A changed contact, and that it can be told of, each event with the whole contact in it. Raises TooLarge."""
+    size = _size_within(contact)
     told = [effect for effect in effects if isinstance(effect, EmitEvent)]
     if len(told) > MOST_EFFECTS:
         raise TooLarge(f"{len(told)} events would tell of it, more than {MOST_EFFECTS}: fewer tags and flags at a time")
-    each = _size_of(contact) + len(json_text.encode(titles_shown(contact))) + EVENT_FRAME
+    each = size + len(json_text.encode(titles_shown(contact))) + EVENT_FRAME
     sizes = [each + len(json_text.encode(effect.data)) for effect in told]
     if max(sizes, default=0) > VALUE_LIMIT or sum(sizes) > TURN_LIMIT:
         raise TooLarge(f"the events that tell of it would have {sum(sizes)} bytes: fewer changes at a time")
@@ -96,10 +102,6 @@ def titles_shown(contact: Contact) -> list[str]:
         if (size := size + len(title)) > TITLES_SHOWN:
             return titles[:place]
     return titles
-
-
-def _size_of(contact: Contact) -> int:
-    return len(json_text.encode((contact.profile, contact.variables, contact.tags, contact.flags)))
 
 
 def encoded_state(conversation: Conversation, now: str) -> bytes:

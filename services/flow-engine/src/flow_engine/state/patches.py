@@ -11,6 +11,8 @@ from flow_engine.state.json_text import encode
 from flow_engine.state.limits import MOST_TITLES, TooLarge, check_contact
 from flowlang.model import Contact, PatchContact
 
+ESCAPED_NUL = b"\\u0000"
+"""A NUL character as JSON has it, which PostgreSQL does not take."""
 COLUMNS = ("external_id", "phone", "email")
 """Profile fields with a column of their own."""
 
@@ -80,8 +82,8 @@ def patched(contact: Contact, change: PatchContact) -> Contact:
         contact.id,
         profile,
         variables,
-        _members(contact.tags, change.add_tags, change.remove_tags),
-        _members(contact.flags, change.add_flags, change.remove_flags),
+        members(contact.tags, change.add_tags, change.remove_tags),
+        members(contact.flags, change.add_flags, change.remove_flags),
         contact.webhook_titles,
     )
 
@@ -119,9 +121,9 @@ def joined(survivor: Contact, merged: Contact) -> Contact:
         survivor.id,
         merged.profile | survivor.profile,
         merged.variables | survivor.variables,
-        _members(survivor.tags, merged.tags, ()),
-        _members(survivor.flags, merged.flags, ()),
-        _members(survivor.webhook_titles, merged.webhook_titles, ())[:MOST_TITLES],
+        members(survivor.tags, merged.tags, ()),
+        members(survivor.flags, merged.flags, ()),
+        members(survivor.webhook_titles, merged.webhook_titles, ())[:MOST_TITLES],
     )
     try:
         check_contact(whole)
@@ -130,7 +132,8 @@ def joined(survivor: Contact, merged: Contact) -> Contact:
     return whole
 
 
-def _members(present: list[str], added: Iterable[str], removed: Iterable[str]) -> list[str]:
+def members(present: Iterable[str], added: Iterable[str], removed: Iterable[str]) -> list[str]:
+    """Labels after a change, each once and in the order in which they came."""
     gone = set(removed)
     return [member for member in dict.fromkeys((*present, *added)) if member not in gone]
 

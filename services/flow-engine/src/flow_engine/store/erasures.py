@@ -16,6 +16,7 @@ from flow_engine.state.pseudonyms import Pseudonyms
 from flow_engine.state.work import Begun, Erased, Erasing, PersonKept, Work
 from flow_engine.store import held_of_person, recipients
 from flow_engine.store.port import EVENT, Name, Unfinished
+from servicekit.columns import Array
 from servicekit.loop.batches import Connection, Infrastructure
 
 KEPT_DAYS = 15
@@ -149,7 +150,7 @@ async def oldest(connection: Connection) -> Unfinished | None:
 
 async def find(connection: Connection, pseudonyms: dict[bytes, str]) -> dict[str, Erased]:
     """What is known of erased keys, by the names that these pseudonyms stand for."""
-    rows = await connection.fetch(_FIND, list(pseudonyms)) if pseudonyms else ()
+    rows = await connection.fetch(_FIND, Array(list(pseudonyms))) if pseudonyms else ()
     return {pseudonyms[one]: Erased(*rest) for one, *rest in rows}
 
 

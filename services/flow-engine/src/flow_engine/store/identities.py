@@ -18,7 +18,7 @@ from flow_engine.store import own_identities, webhook_titles
 from flow_engine.store.loading import contact_of
 from flow_engine.store.port import Name
 from flowlang.model import Contact
-from servicekit.columns import Columns
+from servicekit.columns import Array, Columns
 from servicekit.loop.batches import Connection
 
 IDENTITIES = Columns(Identity, "text text text uuid")
@@ -60,14 +60,17 @@ SELECT i.bot_id, i.kind, i.value, p.id AS contact_id, p.external_id, p.phone, p.
 
 async def holders(connection: Connection, names: Sequence[Name]) -> dict[Name, Contact]:
     """Whose these verified identifiers are; nobody's are left out."""
-    rows = await connection.fetch(_HOLDERS, *zip(*names, strict=True)) if names else ()
+    rows = await connection.fetch(_HOLDERS, *map(Array, zip(*names, strict=True))) if names else ()
     return {Name(row["bot_id"], row["kind"], row["value"]): contact_of(row) for row in rows}
 
 
 async def save(work: Work, connection: Connection) -> dict[str, str]:
     """Keep what a batch has verified, in its order. Contacts that were merged by that -> who they are now."""
     merged: dict[str, str] = {}
-    if not work.verified or not await connection.fetchval(_IS_NEWS, *IDENTITIES.arrays(work.verified)):
+    is_news = any(one.contact_id in work.new_contacts for one in work.verified)
+    if work.verified and not is_news:
+        is_news = await connection.fetchval(_IS_NEWS, *IDENTITIES.arrays(work.verified))
+    if not is_news:
         return merged
     own = [one for one in work.verified if one.contact_id in work.own_writes and _told_last(one, work)]
     for identity in work.verified:

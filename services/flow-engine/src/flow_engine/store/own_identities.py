@@ -34,7 +34,7 @@ async def save(told: Sequence[Identity], new: set[str], connection: Connection) 
     """Keep them. `new`: the contacts that this transaction makes, who had none before. Raises StaleContact."""
     ids = sorted({one.contact_id for one in told} - new)
     selves = {str(row["id"]): str(row["self"]) for row in (await connection.fetch(_SELVES, ids) if ids else ())}
-    known = [one._replace(contact_id=selves.get(one.contact_id, one.contact_id)) for one in told]
+    known = [one._replace(contact_id=selves[one.contact_id]) if one.contact_id in selves else one for one in told]
     last = {(one.contact_id, one.kind): one for one in known}.values()
     if before := [one for one in last if one.contact_id not in new]:
         await connection.execute(_DROP_OTHERS, *IDENTITIES.arrays(before))

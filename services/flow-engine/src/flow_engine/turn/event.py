@@ -30,8 +30,6 @@ class Arrived:
     person_keyed: bool
     stamp: Stamp
     traceparent: str | None
-    is_import: bool = False
-    """Whether it is a line of an import, which no flow begins with."""
 
 
 class Certain(NamedTuple):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from contracts import inbound
 from flow_engine.catalogue.port import Catalogue
-from flow_engine.state.limits import check_contact, check_told
+from flow_engine.state.limits import check_written
 from flow_engine.state.patches import news, patched
 from flow_engine.state.work import Work
 from flow_engine.turn import happenings, migrating, own_contacts, people, presence
@@ -65,9 +65,8 @@ def _contact_update(event: InboundEvent, work: Work, catalogue: Catalogue) -> li
         return own_contacts.GONE
     change = news(event.contact, people.update(event.body))
     contact = patched(event.contact, change)
-    check_contact(contact)
     effects = people.changes(contact, change)
-    check_told(contact, effects)
+    check_written(contact, effects)
     event.contact, event.verified = contact, people.verified_by(event.body)
     return event.has_done(effects)
 

@@ -20,7 +20,7 @@ KIND = "event"
 
 def note(writer: TurnWriter, type: str, data: dict[str, Any]) -> None:
     """Keep what is told, if a flow listens to it and there is a person with whom it could begin."""
-    if writer.person.id and not writer.event.arrived.is_import and writer.event.around.flows.listen_to(KIND, type):
+    if writer.person.id and writer.event.around.flows.listen_to(KIND, type):
         writer.own_events.append({"type": type, "data": data})
 
 

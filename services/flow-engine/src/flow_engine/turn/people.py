@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import blake2b
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from contracts import inbound
+from contracts.imported import ImportedContact
 from contracts.people import IDENTIFIERS, Identifier, Profile, identifier
 from flow_engine.state.patches import patched, profile_change
 from flow_engine.state.work import NewContact, Work
@@ -17,6 +18,8 @@ from flowlang.model import Contact, Conversation, Effect, EmitEvent, PatchContac
 
 LONGEST_FIELD = 1024
 """Characters of a profile field as a channel tells it."""
+Told: TypeAlias = inbound.ContactUpdate | ImportedContact
+"""What another program says of a contact."""
 _STATE_EVENTS = {
     "subscribed": "bot.subscribed",
     "unsubscribed": "bot.unsubscribed",
@@ -27,10 +30,9 @@ _STATE_EVENTS = {
 def contact_id(key: str, at_ms: int) -> str:
     """A new contact's id: shaped as a UUIDv7, and the same when the batch is applied again."""
     digest = int.from_bytes(blake2b(key.encode(), digest_size=10).digest(), "big")
-    value = (
-        (at_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | (digest >> 68 & 0xFFF) << 64 | 0b10 << 62 | digest & (1 << 62) - 1
-    )
-    return str(UUID(int=value))
+    last = 0b10 << 62 | digest & (1 << 62) - 1
+    at, last_hex = f"{at_ms & (1 << 48) - 1:012x}", f"{last:016x}"
+    return f"{at[:8]}-{at[8:]}-7{digest >> 68 & 0xFFF:03x}-{last_hex[:4]}-{last_hex[4:]}"
 
 
 def meet(work: Work, event: InboundEvent, *, subscribed: bool) -> list[Effect]:
@@ -40,7 +42,7 @@ def meet(work: Work, event: InboundEvent, *, subscribed: bool) -> list[Effect]:
     """
     body, conversation = event.body, event.loaded.conversation
     effects: list[Effect] = []
-    told = _told(body.profile)
+    told = told_of(body.profile)
     if body.verified:
         not_theirs = work.not_theirs.get(event.id, frozenset())
         told = {name: value for name, value in told.items() if name not in not_theirs}
@@ -72,7 +74,8 @@ def _recognise(work: Work, event: InboundEvent) -> None:
         work.adopted.add(found)
 
 
-def _told(profile: Any) -> dict[str, Any]:
+def told_of(profile: Profile) -> dict[str, Any]:
+    """The fields that are told, none longer than LONGEST_FIELD."""
     named = profile.model_fields_set
     return {name: value[:LONGEST_FIELD] for name in named if (value := getattr(profile, name)) is not None}
 
@@ -116,9 +119,9 @@ def message_result(body: inbound.MessageResult) -> EmitEvent:
     return EmitEvent("message.failed", {"message": message, "error": error})
 
 
-def update(body: inbound.ContactUpdate) -> PatchContact:
+def update(body: Told) -> PatchContact:
     """Another program's change."""
-    profile = {f"profile.{name}": value for name, value in _told(body.profile).items()}
+    profile = {f"profile.{name}": value for name, value in told_of(body.profile).items()}
     cleared = dict.fromkeys((f"profile.{name}" for name in body.clear), None)
     variables = {f"variables.{name}": value for name, value in body.variables.items()}
     return PatchContact(
@@ -126,7 +129,7 @@ def update(body: inbound.ContactUpdate) -> PatchContact:
     )
 
 
-def verified_by(body: inbound.ContactUpdate) -> list[tuple[Identifier, str]]:
+def verified_by(body: Told) -> list[tuple[Identifier, str]]:
     """What identifies the person from now on; what was taken back has no value."""
     return [*verified(body.profile), *((name, "") for name in IDENTIFIERS if name in body.clear)]
 
@@ -144,7 +147,7 @@ def update_events(contact: Contact, change: PatchContact) -> list[Effect]:
     return [*updated, *label_events(change)]
 
 
-def label_events(change: PatchContact) -> list[Effect]:
+def label_events(change: PatchContact | Told) -> list[Effect]:
     """tag.added, tag.removed, flag.assigned, flag.removed."""
     told = (
         ("tag.added", "tag", change.add_tags),

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from contracts.contact_fields import Labels, ProfileFields
 from contracts.people import PROFILE_FIELDS
 from contracts.sentences import sentence
-from flow_engine.state.patches import without_nul
+from flow_engine.state.patches import ESCAPED_NUL, without_nul
 from servicekit.web.problems import ProblemError
 from servicekit.web.requests import parse_json
 
@@ -59,8 +59,11 @@ class Merge(BaseModel):
 
 def read(body: bytes, model: type[M]) -> M:
     """Raises ProblemError 400 or 422."""
+    given = parse_json(body)
     try:
-        return model.model_validate(without_nul(parse_json(body)))  # Before lengths are looked at.
+        return model.model_validate(
+            without_nul(given) if ESCAPED_NUL in body else given
+        )  # Before lengths are looked at.
     except ValidationError as error:
         errors = [{"pointer": _pointer(one["loc"]), "detail": sentence(one)} for one in error.errors()]
         detail = f"{errors[0]['pointer']}: {errors[0]['detail']}"
@@ -84,7 +87,8 @@ def changed(change: ContactChange) -> dict[str, Any]:
 
 def fields_changed(fields: ContactFields) -> dict[str, Any]:
     """What is set and what is cleared of the profile, and the variables."""
-    said = {name: getattr(fields, name) for name in PROFILE_FIELDS if name in fields.model_fields_set}
+    named = fields.model_fields_set
+    said = {name: getattr(fields, name) for name in PROFILE_FIELDS if name in named}
     return {
         "profile": {name: value for name, value in said.items() if value is not None},
         "clear": [name for name, value in said.items() if value is None],

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from contracts.contact_fields import Labels
-from contracts.ids import derived_id, new_id
+from contracts.ids import derived_id
 from contracts.registry import Bot
 from contracts.replies import ImportReply
 from flow_engine.web import contact_changes
@@ -85,7 +85,8 @@ class Chunk:
             return
         self.lines.append(made)
         self.size += len(line.text or b"")
-        self.labels += sum(len(made[name]) for name in ("add_tags", "remove_tags", "add_flags", "remove_flags"))
+        self.labels += len(made["add_tags"]) + len(made["remove_tags"])
+        self.labels += len(made["add_flags"]) + len(made["remove_flags"])
 
     @property
     def is_full(self) -> bool:
@@ -100,7 +101,7 @@ def _checked(line: Line, asked: Asked, about: str) -> dict[str, Any]:
     made = {
         **contact_changes.fields_changed(given),
         "line": line.number,
-        "event_id": derived_id(about, line.number) if asked.digest else new_id(),
+        "event_id": derived_id(about, line.number),
         "add_tags": given.tags,
         "remove_tags": given.remove_tags,
         "add_flags": given.flags,
