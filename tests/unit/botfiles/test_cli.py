@@ -54,3 +54,9 @@ def test_nothing_is_done_unless_the_answer_is_yes(folder: str, answer: str, monk
 def test_an_export_says_which_files_the_project_does_not_have(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["export", folder]) == WELL
     assert capsys.readouterr().out == "left     segments/vip.yaml: the project does not have it\n"
+
+
+def test_a_name_cannot_move_the_terminals_cursor(folder: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (Path(folder) / "segments/vip.yaml").write_text("name: \"vip\\e[2J\\u202e\"\nfilter: 'true'\n")
+    assert main(["apply", "-f", folder, "--dry-run"]) == WELL
+    assert capsys.readouterr().out == "create   segment vip\\u001b[2J\\u202e\n1 create\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from botfiles.cli import UNUSABLE, main
 from botfiles.errors import CannotGoOn
 from botfiles.folder import Export, read_folder
 from botfiles.kinds import ENDPOINT, SEGMENT
+from botfiles.remembered import read_remembered
 from botfiles.things import CONTENT, Found
 from botfiles.yaml_text import written
 from flowlang.language.yaml_text import parse
@@ -70,7 +72,7 @@ def test_a_folder_is_read_with_what_its_files_leave_out(tmp_path: Path) -> None:
         ("bots/shop/flows/hello.yaml", FLOW, "there is no bots/shop/bot.yaml"),
         ("bots/shop/flows/hello.yaml", FLOW.replace("start: a", "start: b"), "(/start)"),
         ("bots/shop/triggers/paid.yaml", "flow: hello\nentry: paid", "auth: url, or the name of a token"),
-        ("endpoints/e.yaml", "name: e\nurl: https://e.example\nevents: 1", "another type"),
+        ("endpoints/e.yaml", "name: e\nurl: https://e.example\nevents: 1", "'events' is a list of texts"),
     ],
 )
 def test_a_file_that_cannot_be_right_stops_everything(tmp_path: Path, name: str, text: str, says: str) -> None:
@@ -78,6 +80,42 @@ def test_a_file_that_cannot_be_right_stops_everything(tmp_path: Path, name: str,
         read_folder(folder_of(tmp_path, **{name: text}))
     assert name in str(refused.value)
     assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("segments/s.yaml", "name: [1]\nfilter: 'true'"),
+        ("segments/s.yaml", "name: s\nfilter: 5"),
+        ("endpoints/e.yaml", "name: e\nurl: https://e.example\nevents: {}"),
+        ("endpoints/e.yaml", "name: e\nurl: https://e.example\nevents: ['*']\nbots: [1, {}]"),
+        ("endpoints/e.yaml", "name: e\nurl: https://e.example\nevents: ['*']\nheaders: null"),
+        ("api-calls/a.yaml", "name: a\nurl: [https://e.example]"),
+        ("api-calls/a.yaml", "name: a\nurl: https://e.example\nauth: []"),
+        ("bots/shop/triggers/t.yaml", "auth: url\nflow: hello\nentry: a\nchannel: [1]"),
+    ],
+)
+def test_a_field_of_another_type_is_named(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises(CannotGoOn, match=rf"{name}: the field '\w+' is (a|an) (text|object|list of texts)$"):
+        read_folder(folder_of(tmp_path, **{BOT: "name: Shop", name: text}))
+
+
+def test_what_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "segments").mkdir()
+    os.mkfifo(tmp_path / "segments/a.yaml")
+    (tmp_path / "segments/b.yaml").symlink_to("/dev/zero")
+    with pytest.raises(CannotGoOn, match=r"(?s)a\.yaml: this is no file.*b\.yaml: this is no file"):
+        read_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "known", ["[]", '{"version": 1}', '{"version": 1, "entries": {"bot B": 5}}',
+              '{"version": 1, "entries": {"bot B": {"id": "x", "parts": {"content": ["one"]}}}}']
+)  # fmt: skip
+def test_what_the_last_apply_has_left_is_as_it_was_written_or_refused(tmp_path: Path, known: str) -> None:
+    folder_of(tmp_path, **{".applied/p.json": known})
+    with pytest.raises(CannotGoOn, match="not as it was written: put back"):
+        read_remembered(tmp_path, "p")
 
 
 def test_two_files_of_one_thing_are_refused(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None, name: str = "switchhook-bots") 
         code: int = asyncio.run(given.run(given))
     except (CannotGoOn, ApiRefusal) as error:
         for line in str(error).splitlines():
-            print(f"{name}: {line}", file=sys.stderr)
+            print(f"{name}: {_printable(line)}", file=sys.stderr)
         return UNUSABLE
     return code
 
@@ -89,7 +89,7 @@ async def _apply(given: argparse.Namespace) -> int:
 
 async def _export(given: argparse.Namespace) -> int:
     async with _api(given) as api:
-        await export(api, Path(given.folder), print)
+        await export(api, Path(given.folder), _tell)
         return WELL
 
 
@@ -108,7 +108,7 @@ async def apply(
     does = any(step.action in WRITES or (prune and _is_pruned(step)) for step in steps)
     if does and not yes and not _agreed():
         return LEFT
-    applying = Applying(api, project, remembered, print)
+    applying = Applying(api, project, remembered, _tell)
     await applying.run(steps, prune=prune)
     return LEFT if is_left or applying.refused else WELL
 
@@ -132,7 +132,7 @@ def _is_pruned(step: Step) -> bool:
 def _show(steps: Sequence[Step], *, prune: bool) -> None:
     for step in steps:
         if step.action != "unchanged":
-            print(_line(step, prune=prune))
+            _tell(_line(step, prune=prune))
     counts = Counter(step.action for step in steps)
     print(", ".join(f"{number} {action}" for action, number in sorted(counts.items())) or "nothing is there")
 
@@ -147,6 +147,15 @@ def _line(step: Step, *, prune: bool) -> str:
     also = ", publish" if step.action in ("create", "change") and PUBLISHED in step.parts else ""
     why = f": {step.why}" if step.why else ""
     return f"{step.action + also:8} {thing}{why}{hint}"
+
+
+def _tell(line: str) -> None:
+    print(_printable(line))
+
+
+def _printable(line: str) -> str:
+    """Names come from others, too: what would move the cursor of a terminal, or turn its text around, is shown as its code."""
+    return "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in line)
 
 
 def _agreed() -> bool:

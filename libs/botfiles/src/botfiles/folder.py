@@ -12,7 +12,7 @@ from botfiles.kinds import API_CALL, BOT, ENDPOINT, FLOW, SEGMENT, TRIGGER, Kind
 from botfiles.things import Found, Wanted, shown
 from botfiles.yaml_text import written
 from flowlang.language.check import check
-from flowlang.language.yaml_text import parse
+from flowlang.language.yaml_text import LONGEST, parse
 from flowlang.problems import FlowInvalid
 
 FILE = r"([^/]+)\.(?:yaml|yml|json)"
@@ -24,6 +24,8 @@ PLACES = (
     (ENDPOINT, re.compile(rf"(endpoints)/{FILE}")),
     (SEGMENT, re.compile(rf"(segments)/{FILE}")),
 )
+MOST_BYTES = 4 * LONGEST
+"""Of a file: it has at most LONGEST characters."""
 SUFFIXES = (".yaml", ".yml", ".json")
 
 
@@ -62,8 +64,11 @@ def _read(folder: Path, path: Path, bots: dict[str, str]) -> Wanted:
 
 
 def _value(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise ValueError("this is no file")
     try:
-        value = parse(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            value = parse(file.read(MOST_BYTES + 1).decode())
     except OSError as error:
         raise ValueError(str(error.strerror)) from error
     if not isinstance(value, dict):

@@ -40,6 +40,23 @@ def _types(choice: Any) -> list[Any]:
     return [type for type in offered() if type.startswith(choice[:-1])]
 
 
+_NEEDED: Mapping[str, Any] = {"events": [], "document": {}}
+"""Fields without a default that are no texts."""
+_NO_TEXTS = ("opt_out", "rate_limit", "schedule")
+"""Fields that are none by default, and else no texts."""
+
+
+def _other_than(default: Any, name: str, value: Any) -> str | None:
+    """What a field has to be, by its default, where it is something else. Numbers are the registry's to look at."""
+    if isinstance(default, dict):
+        return None if isinstance(value, dict) else "an object"
+    if isinstance(default, list):
+        return None if isinstance(value, list) and all(isinstance(one, str) for one in value) else "a list of texts"
+    if (default is None and (value is None or name in _NO_TEXTS)) or isinstance(default, (int, float)):
+        return None
+    return None if isinstance(value, str) else "a text"
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
     """`noun`: in the API's paths. `required` and `optional`: fields of its files, the latter with what holds where one is left
@@ -63,6 +80,9 @@ class Kind:
         for name in self.required:
             if given.get(name) in (None, "", []):
                 raise ValueError(f"the field {name!r} is missing")
+        for name, value in given.items():
+            if (wrong := _other_than(self.optional.get(name, _NEEDED.get(name, "")), name, value)) is not None:
+                raise ValueError(f"the field {name!r} is {wrong}")
         try:
             return self.spell_out({**deepcopy(dict(self.optional)), **given})
         except (TypeError, AttributeError):

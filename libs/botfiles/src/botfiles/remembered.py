@@ -77,6 +77,19 @@ def read_remembered(folder: Path, project: str) -> Remembered:
         return Remembered(path)
     except (OSError, ValueError) as error:
         raise CannotGoOn(f"{path} cannot be read ({error}): put back what version control has, or delete it") from error
-    if known.get("version") != 1:
+    if isinstance(known, dict) and known.get("version", 1) != 1:
         raise CannotGoOn(f"{path} was written by another release: use that one, or delete it")
-    return Remembered(path, known["entries"])
+    try:
+        return Remembered(path, _checked(known))
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise CannotGoOn(f"{path} is not as it was written: put back what version control has, or delete it") from None
+
+
+def _checked(known: Any) -> dict[str, Any]:
+    """The entries, as they are. Raises where they have another form."""
+    for entry in known["entries"].values():
+        for both in entry["parts"].values():
+            if [*map(type, (entry["id"], *both))] != [str] * 3:
+                raise ValueError(entry)
+    entries: dict[str, Any] = known["entries"]
+    return entries

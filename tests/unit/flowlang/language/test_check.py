@@ -214,6 +214,8 @@ def test_yaml_follows_the_core_schema_of_1_2() -> None:
         ("a: 1\nb: 2\na: 3", "line 3: the key 'a' is there twice"),
         ("a: [", "not YAML"),
         ("a: !!python/object:os.system x", "tags are not allowed"),
+        ("a: !!python/object/apply:os.system [id]", "tags are not allowed"),
+        ("a: !!int '5'", "line 1: tags are not allowed"),
         ("[1, 2]", "is an object"),
         ("", "is an object"),
         ("[" * 100, "nested more than 64"),

@@ -59,7 +59,7 @@ def _composed(text: str) -> Node | None:
     if len(text) > LONGEST:
         raise ValueError(f"the document is longer than {LONGEST} characters")
     try:
-        _refuse_aliases(text)
+        _refuse_extras(text)
         node: Node | None = YAML(typ="safe", pure=True).compose(text)
     except YAMLError as error:
         raise ValueError(_sentence(error)) from error
@@ -68,11 +68,13 @@ def _composed(text: str) -> Node | None:
     return node
 
 
-def _refuse_aliases(text: str) -> None:
+def _refuse_extras(text: str) -> None:
     depth = 0
     for event in YAML(typ="safe", pure=True).parse(text):
         if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
             raise ValueError(f"line {event.start_mark.line + 1}: anchors and aliases are not allowed, write it out")
+        if getattr(event, "tag", None):
+            raise ValueError(f"line {event.start_mark.line + 1}: tags are not allowed, write the value alone")
         depth += {"MappingStartEvent": 1, "SequenceStartEvent": 1, "MappingEndEvent": -1, "SequenceEndEvent": -1}.get(
             type(event).__name__, 0
         )
@@ -115,8 +117,6 @@ def _scalar(node: ScalarNode) -> Any:
     text: str = node.value
     if node.style:
         return text
-    if str(node.tag or "").startswith(("!", "tag:yaml.org,2002:python")):
-        raise ValueError(f"line {node.start_mark.line + 1}: tags are not allowed")
     if text in _NULL:
         return None
     if text in _BOOL:
