@@ -10,7 +10,7 @@ import pytest
 
 from botfiles import cli
 from botfiles.api import Api
-from botfiles.cli import LEFT, UNUSABLE, WELL, main
+from botfiles.cli import CUT_OFF, LEFT, UNUSABLE, WELL, main
 
 
 def empty(request: httpx.Request) -> httpx.Response:
@@ -60,3 +60,14 @@ def test_a_name_cannot_move_the_terminals_cursor(folder: str, capsys: pytest.Cap
     (Path(folder) / "segments/vip.yaml").write_text("name: \"vip\\e[2J\\u202e\"\nfilter: 'true'\n")
     assert main(["apply", "-f", folder, "--dry-run"]) == WELL
     assert capsys.readouterr().out == "create   segment vip\\u001b[2J\\u202e\n1 create\n"
+
+
+def test_who_cuts_it_off_is_told_what_to_do(
+    folder: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def cut_off(api: Api) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli, "read_project", cut_off)
+    assert main(["apply", "-f", folder]) == CUT_OFF
+    assert "the same command does the rest" in capsys.readouterr().err

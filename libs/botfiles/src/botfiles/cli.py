@@ -27,7 +27,7 @@ from botfiles.project import read_project
 from botfiles.remembered import read_remembered
 from botfiles.things import PUBLISHED
 
-WELL, LEFT, UNUSABLE = 0, 1, 2
+WELL, LEFT, UNUSABLE, CUT_OFF = 0, 1, 2, 130
 CODES = "Exit codes: 0, all is well; 1, something was refused or left as it is; 2, the command cannot be carried out."
 ABOUT = "A project's bots as files. The token, of scope admin, is read from SWITCHHOOK_TOKEN."
 HOPELESS = ("conflict", "blocked")
@@ -42,6 +42,9 @@ def main(arguments: Sequence[str] | None = None, name: str = "switchhook-bots") 
         for line in str(error).splitlines():
             print(f"{name}: {_printable(line)}", file=sys.stderr)
         return UNUSABLE
+    except KeyboardInterrupt:
+        print(f"{name}: cut off: what was done is done, and the same command does the rest", file=sys.stderr)
+        return CUT_OFF
     return code
 
 
