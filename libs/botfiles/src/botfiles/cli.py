@@ -26,6 +26,7 @@ from botfiles.planning import Step, plan
 from botfiles.project import read_project
 from botfiles.remembered import read_remembered
 from botfiles.things import PUBLISHED
+from contracts.printable import printable
 
 WELL, LEFT, UNUSABLE, CUT_OFF = 0, 1, 2, 130
 CODES = "Exit codes: 0, all is well; 1, something was refused or left as it is; 2, the command cannot be carried out."
@@ -40,7 +41,7 @@ def main(arguments: Sequence[str] | None = None, name: str = "switchhook-bots") 
         code: int = asyncio.run(given.run(given))
     except (CannotGoOn, ApiRefusal) as error:
         for line in str(error).splitlines():
-            print(f"{name}: {_printable(line)}", file=sys.stderr)
+            print(f"{name}: {printable(line)}", file=sys.stderr)
         return UNUSABLE
     except KeyboardInterrupt:
         print(f"{name}: cut off: what was done is done, and the same command does the rest", file=sys.stderr)
@@ -153,12 +154,7 @@ def _line(step: Step, *, prune: bool) -> str:
 
 
 def _tell(line: str) -> None:
-    print(_printable(line))
-
-
-def _printable(line: str) -> str:
-    """Names come from others, too: what would move the cursor of a terminal, or turn its text around, is shown as its code."""
-    return "".join(one if one.isprintable() else f"\\u{ord(one):04x}" for one in line)
+    print(printable(line))
 
 
 def _agreed() -> bool:

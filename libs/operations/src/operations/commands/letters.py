@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import typer
 
+from contracts.printable import printable
 from operations.api import Api, items
 from operations.commands.asking import Token, Url, api_of, run
 from operations.errors import CommandError
@@ -144,15 +145,21 @@ async def _list(api: Api, path: str, line: Callable[[dict[str, Any]], str], none
     async with api:
         async for item in items(api, path):
             found = True
-            typer.echo(line(item))
+            typer.echo(printable(line(item)))
     if not found:
         typer.echo(none, err=True)
     return True
 
 
 async def _show(api: Api, path: str) -> bool:
+    """All of it, also where it has several pages of items."""
     async with api:
-        typer.echo(json.dumps(await api.get(path), indent=2, ensure_ascii=False))
+        shown = await api.get(path)
+        while following := shown.pop("next", None):
+            page = await api.get(f"{path}&cursor={following}")
+            shown = page | {"items": [*shown["items"], *page["items"]]}
+    for line in json.dumps(shown, indent=2, ensure_ascii=False).split("\n"):
+        typer.echo(printable(line))
     return True
 
 

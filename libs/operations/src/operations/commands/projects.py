@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 import typer
 
+from contracts.printable import printable
 from operations.api import items
 from operations.commands.asking import Token, Url, api_of, run
 from operations.commands.project_topics import topics_of_project
@@ -37,7 +38,7 @@ def list_projects(context: typer.Context, url: Url = "", token: Token = "") -> N
     async def show() -> bool:
         async with api_of(context, "registry", url, token) as api:
             async for project in items(api, "/v1/projects?limit=200"):
-                typer.echo(f"{project['id']}  {project['slug']}  {project['name']}")
+                typer.echo(printable(f"{project['id']}  {project['slug']}  {project['name']}"))
         return True
 
     run(show())
@@ -76,7 +77,7 @@ def list_tokens(context: typer.Context, project: Project, url: Url = "", token: 
             await api.get(f"/v1/projects/{quote(project, safe='')}")  # Else one that there is not would have no tokens.
             async for each in items(api, "/v1/tokens?limit=200"):
                 scopes, end = ",".join(each["scopes"]), each.get("expires_at") or "never"
-                typer.echo(f"{each['id']}  {each['name']}  {scopes}  expires {end}")
+                typer.echo(printable(f"{each['id']}  {each['name']}  {scopes}  expires {end}"))
         return True
 
     run(show())
