@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 import httpx
 
 from operations.api import Api, items
+from operations.errors import CommandError, said
 from operations.installation import Installation
 from operations.report import Check
 
@@ -25,10 +26,9 @@ async def waiting_checks(here: Installation) -> AsyncIterator[Check]:
             continue
         try:
             count = await _count(Api(url, here.token), f"{path}?limit=200")
-        except httpx.HTTPError as error:
-            yield Check(
-                f"{what} could not be counted", False, f"{service} does not answer ({error or type(error).__name__})"
-            )
+        except (httpx.HTTPError, CommandError) as error:
+            why = said(error) if isinstance(error, CommandError) else f"{service} does not answer ({said(error)})"
+            yield Check(f"{what} could not be counted", False, why)
             continue
         there = f"{count} or more" if count == MOST else str(count)
         advice = f"`{here.command} {verb} list` names them; docs/how-to/dead-letters.md has the way out"
