@@ -1,6 +1,7 @@
 """What `doctor` says of an installation whose servers are away."""
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import replace
 
 import asyncpg
@@ -9,8 +10,9 @@ import pytest
 from operations import examining
 from operations.checkpoints import Checkpoint, Misfit, checkpoints
 from operations.errors import CommandError
-from operations.examining import durability
+from operations.examining import durability, installation_checks
 from operations.installation import Installation
+from operations.report import Check
 from servicekit.kafka.cluster import Cluster
 
 NOWHERE = "127.0.0.1:1"
@@ -80,3 +82,27 @@ async def test_a_service_whose_database_refuses_it_hides_no_other_services_check
     assert "SWITCHHOOK_DATABASE" in refused
     assert "it starts again" not in refused
     assert "`switchhook-ops topics accept-loss flow-engine switchhook.inbound.v1 3`" in lost
+
+
+async def test_checks_look_at_the_same_time_and_are_told_in_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Seen: with a Kafka that took connections and did not answer, each of four checks took 40 s, one after the other."""
+    looking = asyncio.Barrier(3)
+
+    def check(name: str) -> Callable[[Installation], AsyncIterator[Check]]:
+        async def checks(here: Installation) -> AsyncIterator[Check]:
+            async with asyncio.timeout(10):
+                await looking.wait()
+            yield Check(name, fine=True)
+
+        return checks
+
+    async def nothing(*_: object) -> AsyncIterator[Check]:
+        for each in list[Check]():
+            yield each
+
+    for name in ("readiness", "database_checks", "key_checks", "waiting_checks", "disk_checks"):
+        monkeypatch.setattr(examining, name, nothing)
+    for name in ("durability", "topic_checks", "lag_checks"):
+        monkeypatch.setattr(examining, name, check(name))
+    told = [check.what async for check in installation_checks(HERE)]
+    assert told == ["durability", "topic_checks", "lag_checks"]
