@@ -304,6 +304,8 @@ class DeliveriesInMemory(ErasingInMemory):
         for row in self.tables.rows.values():
             if row.state == "pending" and row.due is not None and row.new.queue_id in resumed:
                 row.due = min(row.due, self._now())
+
+    async def look_now(self, destinations: Sequence[str]) -> None:
         for place, id in self.places.items():
             if place.destination in destinations and self.tables.looks[id] is not None:
                 self._look_by(id, 0.0)

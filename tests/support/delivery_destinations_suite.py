@@ -48,6 +48,8 @@ class DestinationsSuite:
             assert set(await session.pauses()) == {TO, "endpoint:e2"}
             await session.resume([TO], ["gone", "failing"])
             assert set(await session.pauses()) == {"endpoint:e2"}
+            assert await session.due_queues([]) == []
+            await session.look_now([TO])
             assert [queue.destination for queue in await session.due_queues([])] == [TO]
 
     async def test_what_was_put_off_goes_on_at_once_when_its_destination_is_resumed(self, kept: Kept) -> None:

@@ -16,6 +16,7 @@ from dispatcher.scheduling.claims import UNPUBLISHED_AGE, Claims
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.holdings import Holdings
 from dispatcher.scheduling.pulse import Pulse
+from dispatcher.store.port import Queue
 from support.at_work import at_work
 from support.deliveries_in_memory import DeliveriesInMemory
 from support.delivering import leased, new
@@ -113,6 +114,23 @@ async def test_the_queue_of_a_destination_that_takes_nothing_waits_as_long_as_it
     await world.claims.once()
     await eventually(lambda: world.keys() == [other.key])
     assert (await world.store.state(dead), await world.store.due_queues([])) == ("pending", [])
+
+
+async def test_a_queue_whose_destination_answers_again_while_it_is_put_off_is_looked_at_again(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.destinations.pause("endpoint:e1", 60)
+    [one] = await world.waiting(1)
+    look_later = world.store.look_later
+
+    async def slowly(queue: Queue, seconds: float) -> None:
+        world.destinations.resume("endpoint:e1")
+        await look_later(queue, seconds)
+
+    monkeypatch.setattr(world.store, "look_later", slowly)
+    for _ in range(2):
+        await world.claims.once()
+    await eventually(lambda: world.keys() == [one.key])
 
 
 async def test_however_many_queues_of_a_project_are_due_another_projects_is_looked_at(world: World) -> None:

@@ -12,9 +12,10 @@ from dispatcher.model.delivery import Limits
 from dispatcher.scheduling import replicas as module
 from dispatcher.scheduling.destinations import Destinations
 from dispatcher.scheduling.replicas import Replicas
-from dispatcher.store.port import Pause
+from dispatcher.store.port import Pause, Queue
 from support.at_work import at_work
 from support.deliveries_in_memory import DeliveriesInMemory
+from support.delivering import leased
 from support.waiting import eventually
 
 NAME = "endpoint:e1"
@@ -88,3 +89,23 @@ async def test_a_change_that_comes_while_another_one_is_noted_is_not_forgotten(w
     async with world.at_work():
         await eventually(lambda: world.is_asked() and not world.store.after_resume)
         assert await world.store.pauses() == {}
+
+
+async def test_a_queue_that_is_put_off_while_a_change_is_noted_is_looked_at_all_the_same(world: World) -> None:
+    """Seen: it was looked at with the next sweep, up to 15 s after its destination could be asked again."""
+    one = await leased(world.store, to=NAME, state="pending")
+    queue = Queue(one.queue_id, NAME)
+
+    async def put_off() -> None:
+        await world.store.look_later(queue, world.destinations.closed_for(NAME))
+
+    await world.found_gone()
+    world.store.after_resume = [put_off]
+    world.enabled()
+    async with world.at_work():
+        await eventually(lambda: world.is_asked() and not world.store.after_resume)
+
+        async def is_looked_at() -> bool:
+            return await world.store.due_queues([]) == [queue]
+
+        await eventually(is_looked_at)

@@ -60,14 +60,15 @@ class Replicas:
 
     async def _end_findings(self, session: Session) -> None:
         """In the database and here, or at the next beat: half of it would leave a destination alone that may be asked. What changes
-        meanwhile is for the next beat, too."""
+        meanwhile is for the next beat, too. The queues come last: whoever claims puts them off for as long as it is left alone here."""
         changed, self._changed = self._changed, set()
         if not changed:
             return
         try:
             await session.resume(sorted(changed), FINDINGS)
+            for name in changed:
+                self._destinations.resume(name)
+            await session.look_now(sorted(changed))
         except BaseException:
             self._changed |= changed
             raise
-        for name in changed:
-            self._destinations.resume(name)

@@ -64,7 +64,9 @@ class DestinationRows(QueueRows):
         changed = sorted(destinations)
         await self._connection.execute(_RESUME, changed, list(reasons))
         await self._connection.execute(_GO_ON, changed)
-        await self._connection.execute(_LOOK, changed)
+
+    async def look_now(self, destinations: Sequence[str]) -> None:
+        await self._connection.execute(_LOOK, sorted(destinations))
 
     async def pauses(self) -> dict[str, float]:
         return {row["name"]: row["seconds"] for row in await self._connection.fetch(_PAUSES)}

@@ -175,7 +175,11 @@ class Session(Protocol):
         ...
 
     async def resume(self, destinations: Sequence[str], reasons: Sequence[str]) -> None:
-        """End their pauses for one of these reasons, and look at their queues at once."""
+        """End their pauses for one of these reasons; what was put off is due."""
+        ...
+
+    async def look_now(self, destinations: Sequence[str]) -> None:
+        """Look at their queues at once."""
         ...
 
     async def pauses(self) -> dict[str, float]:
