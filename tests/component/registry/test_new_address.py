@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 import pytest
+import pytest_asyncio
 
 from contracts.registry import Channel
 from registry.kafka import new_address
@@ -17,7 +18,7 @@ from registry.kafka.dispatcher_calls import DispatcherCalls
 from registry.kafka.new_address import NewAddress
 from registry.site import Site
 from registry.writing.writes import Writes
-from support.registry_api import PUBLIC_URL, Project, answered
+from support.registry_api import PUBLIC_URL, Project, RegistryUnderTest, answered, new_project
 from support.waiting import eventually
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -30,6 +31,13 @@ AWAY = answered(problems=("The host did not answer.",))
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LOOK_SECONDS", "FIRST_RETRY_SECONDS", "LAST_RETRY_SECONDS"):
         monkeypatch.setattr(new_address, name, 0.05)
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def project(registry: RegistryUnderTest) -> Project:
+    """A new project, and no channel of another test: all of an installation are told."""
+    await registry.database.pool.execute("DELETE FROM entity WHERE kind = 'channel'")
+    return await new_project(registry)
 
 
 async def telegram(project: Project, **fields: Any) -> dict[str, Any]:

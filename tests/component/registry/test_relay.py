@@ -308,6 +308,7 @@ SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.column
 """
 
 
+@pytest.mark.seconds(60)
 async def test_a_database_older_than_its_topic_is_told_and_accepted_on_request(
     kafka: str, cluster: Cluster, topic: str, replica: RegistryUnderTest
 ) -> None:

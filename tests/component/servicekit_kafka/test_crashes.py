@@ -99,7 +99,7 @@ async def outcome_of(
             await asyncio.sleep(0.1)
     calm = {name: value for name, value in env.items() if name == BROKEN}
     async with working(workers(calm), folder):
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(150):
             await rest(pool, rounds * RECORDS)
     return await standing(pool)
 
@@ -128,7 +128,7 @@ async def topics(make_topic: MakeTopic) -> list[str]:
     return [await make_topic("in", partitions=4), await make_topic("mid", partitions=4)]
 
 
-@pytest.mark.seconds(90)  # Some twenty crashes, each with the time-out of a session behind it.
+@pytest.mark.seconds(180)  # Some twenty crashes, each with the time-out of a session behind it.
 @pytest.mark.parametrize(("faults", "rounds"), [(KILLS, 60), (FREEZES, 150)], ids=["kills", "freezes"])
 async def test_nothing_is_lost_repeated_or_misplaced(
     kafka: str, database: str, pool: Pool, topics: list[str], tmp_path: Path, faults: str, rounds: int
