@@ -26,6 +26,14 @@ class Array:
         return iter(() if self._asked else self._values)
 
 
+def array(values: Sequence[Any]) -> Array | None:
+    """The parameter for one column of unnest. Without any value it is None, which costs nothing and reads as nulls, or as no rows where
+    no other column has values."""
+    if values and (values[0] is not None or values.count(None) < len(values)):
+        return Array(values)
+    return None
+
+
 class Columns:
     """The fields of a NamedTuple with their SQL types: `types` has one word for each field, in the same order."""
 
@@ -50,11 +58,6 @@ class Columns:
         """The statement that adds these rows to a table."""
         return f"INSERT INTO {table} ({self}) SELECT * FROM {self.unnest(after=after)}"  # noqa: S608 (of constants)
 
-    def arrays(self, rows: Iterable[tuple[Any, ...]]) -> list[Array]:
+    def arrays(self, rows: Iterable[tuple[Any, ...]]) -> list[Array | None]:
         """The parameters: for each column its values of all rows."""
-        return list(map(Array, zip(*rows, strict=True))) or [Array(()) for _ in self.names]
-
-    def sparse_arrays(self, rows: Iterable[tuple[Any, ...]]) -> list[Array | None]:
-        """The same for at least one row; a column without any value is None, which costs nothing and reads as nulls."""
-        columns = zip(*rows, strict=True)
-        return [None if column.count(None) == len(column) else Array(column) for column in columns]
+        return [array(column) for column in zip(*rows, strict=True)] or [None for _ in self.names]

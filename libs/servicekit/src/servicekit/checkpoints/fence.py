@@ -14,6 +14,7 @@ from uuid import UUID
 
 import orjson
 
+from servicekit.columns import array
 from servicekit.database import Connection
 from servicekit.failpoints import broken
 from servicekit.kafka.records import Source
@@ -168,19 +169,19 @@ async def advance(
     moved = await connection.fetch(
         statement,
         topic,
-        [move.hold.part for move in moves],
-        [move.old for move in moves],
-        [move.new for move in moves],
-        [move.hold.epoch for move in moves],
-        [move.hold.owner for move in moves],
-        [move.last_id for move in moves],
-        [None if move.seen is None else orjson.dumps(move.seen).decode() for move in moves],
-        [move.hold.part for move in rows],
-        [move.name for move in rows],
-        [move.payload for move in rows],
-        [part for part, _ in published],
-        [name for _, name in published],
-        [move.hold.incarnation for move in moves],
+        array([move.hold.part for move in moves]),
+        array([move.old for move in moves]),
+        array([move.new for move in moves]),
+        array([move.hold.epoch for move in moves]),
+        array([move.hold.owner for move in moves]),
+        array([move.last_id for move in moves]),
+        array([None if move.seen is None else orjson.dumps(move.seen).decode() for move in moves]),
+        array([move.hold.part for move in rows]),
+        array([move.name for move in rows]),
+        array([move.payload for move in rows]),
+        array([part for part, _ in published]),
+        array([name for _, name in published]),
+        array([move.hold.incarnation for move in moves]),
     )
     return {row["part"] for row in moved}
 

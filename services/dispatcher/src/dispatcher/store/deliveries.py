@@ -156,7 +156,7 @@ class DeliveryRows(QueueRows):
         since = self._lane_days.since
         states = dict[UUID, State]()
         for rows in portions(new_rows(deliveries)):
-            arrays = NEW.sparse_arrays(rows)
+            arrays = NEW.arrays(rows)
             inserted = await self._connection.fetch(_INSERT, *arrays, lease.interval, lease.id, queues, since)
             states.update((row["id"], row["state"]) for row in inserted)
             queues = []  # All of them are locked by the first statement, in the order of their ids.
@@ -192,7 +192,7 @@ class DeliveryRows(QueueRows):
         return await self._deliveries_of(rows, Lease(0))
 
     async def record(self, results: Sequence[Result], working: Sequence[str], published: Sequence[UUID]) -> Recorded:
-        arrays = RESULT.sparse_arrays([result_row(each) for each in results])
+        arrays = RESULT.arrays([result_row(each) for each in results])
         rows = await self._connection.fetch(_RECORD, *arrays, published, working)
         await self._look_by((each.delivery.queue_id, each.delay) for each in results if each.delay is not None)
         mine = {row["id"] for row in rows if row["name"] is None}
