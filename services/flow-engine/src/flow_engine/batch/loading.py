@@ -78,14 +78,31 @@ async def load(
     arrived = [*arrived, *batch.waiting()]
     rare = [one for one in arrived if not _is_plain(one)]
     await _load_conversations(reads, batch.work, arrived)
+    if rare:
+        await _load_people(reads, batch, rare)
+    await _load_held(reads, batch, arrived)
+    shares.note(one.conversation.project_id for one in batch.work.conversations.values() if one.held)
+    if batch.crowded:
+        crowded = [event for event in batch.waiting() if event.key in batch.crowded]
+        arrived += crowded
+        rare += [one for one in crowded if not _is_plain(one)]
+    if rare:
+        await _load_rare(reads, batch, rare, peer_keys)
+        await _load_person(reads, batch, arrived[0])
+    await _load_repeats(reads, batch, arrived)
+    return batch
+
+
+async def _load_people(reads: Reads, batch: LoadedBatch, rare: list[Arrived]) -> None:
+    """Contacts that records name otherwise than by their conversations."""
     await _load_own(reads, batch.work, [one for one in rare if one.key in batch.work.conversations])
     await _load_holders(reads, batch.work, rare)
     batch.imported = await importing.load(reads, batch.work, rare)
-    await _load_held(reads, batch, arrived)
-    shares.note(one.conversation.project_id for one in batch.work.conversations.values() if one.held)
-    crowded = [event for event in batch.waiting() if event.key in batch.crowded]
-    arrived += crowded
-    rare += [one for one in crowded if not _is_plain(one)]
+
+
+async def _load_rare(
+    reads: Reads, batch: LoadedBatch, rare: list[Arrived], peer_keys: Callable[[Any], list[str]]
+) -> None:
     batch.work.timers_found = await reads.timers([a.body.timer_id for a in rare if a.body.kind == "timer"])
     batch.work.recipients = await reads.recipients([key for a in rare if (key := broadcasts.key_of(a))])
     names = [name for a in rare if a.person_keyed and (name := named(a))]
@@ -93,7 +110,6 @@ async def load(
     batch.own_ids = await _own_ids(reads, batch.found, rare)
     batch.erased_names = await _erased_names(reads, batch, names, rare)
     batch.work.not_theirs = _not_theirs(rare, batch)
-    await _load_person(reads, batch, arrived[0])
     for one in rare:
         if one.person_keyed and len(keys := peer_keys(one.body)) > 1:
             batch.peers[one.key] = await _known(reads, keys)
@@ -104,13 +120,15 @@ async def load(
             body = one.body
             said = await reads.said(conversation_id(one.key), body.limit, body.before, body.without)
             batch.work.histories[one.event_id] = said
-    await _load_repeats(reads, batch, arrived)
-    return batch
 
 
 def _is_plain(one: Arrived) -> bool:
-    """Whether it is what most records are, a message that says of nobody who they are: all that it needs is its conversation."""
-    return one.body.kind == "message" and not one.body.verified and not one.person_keyed
+    """Whether it is what most records are, a message that says of nobody who they are, or a start that no broadcast has sent: all
+    that it needs is its conversation."""
+    if one.person_keyed:
+        return False
+    body = one.body
+    return not body.verified if body.kind == "message" else body.kind == "start" and body.broadcast is None
 
 
 def may_make(one: Arrived, work: Work) -> bool:
