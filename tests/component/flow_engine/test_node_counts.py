@@ -77,7 +77,7 @@ async def test_the_partitions_of_all_engines_are_added_up(
 ) -> None:
     await world.say("/start", "ann")
     await pool.execute(
-        "INSERT INTO node_count SELECT flow_id, flow_version, node, port, 7, 5, 0, 0, saved_on FROM node_count"
+        "INSERT INTO node_count SELECT flow_id, flow_version, node, port, 7, 0, 0, 0, saved_on, 5 FROM node_count"
     )
     assert by_node(await counts(http))["ask"][0] == 6
     day = str(await pool.fetchval("SELECT min(saved_on) FROM node_count"))

@@ -4,38 +4,51 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import date
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import orjson
 
 from flow_engine.state.work import Work
-from servicekit.columns import Columns
 from servicekit.loop.batches import Connection
 
 KEPT_DAYS = 90
-REACHED = ""
-"""In the place of a port."""
+RESTED = ""
+"""In the place of a port: of those that stayed at the node."""
 
 
 class CountRow(NamedTuple):
-    """What a batch adds. `port`: empty for those that reached the node."""
+    """What a batch adds of a node and the port by which it was left: `times` that it was left so, and how often it was reached then."""
 
     flow_id: str
     flow_version: int
     node: str
     port: str
-    part: int
     times: int
+    reached: int
     input_tokens: int
     output_tokens: int
 
 
-COUNTED = Columns(CountRow, "text int text text int bigint bigint bigint")
-ADDED = """
+PARAMETERS = 2
+_COLUMNS = ", ".join(CountRow._fields)
+
+
+def insert(after: int) -> str:
+    """The statement that adds what `parameters` gives; its parameters come after the first `after` ones. The rows are JSON: an array for each
+    column takes longer to send than a batch's few rows do."""
+    return f"""
+INSERT INTO node_count (part, {_COLUMNS})
+SELECT ${after + 1}::int, {_COLUMNS} FROM json_to_recordset(${after + 2}::json) u(flow_id text, flow_version int, node text, port text,
+       times bigint, reached bigint, input_tokens bigint, output_tokens bigint)
 ON CONFLICT (flow_id, flow_version, saved_on, part, node, port) DO UPDATE
-SET times = node_count.times + excluded.times, input_tokens = node_count.input_tokens + excluded.input_tokens,
-    output_tokens = node_count.output_tokens + excluded.output_tokens
+SET times = node_count.times + excluded.times, reached = node_count.reached + excluded.reached,
+    input_tokens = node_count.input_tokens + excluded.input_tokens, output_tokens = node_count.output_tokens + excluded.output_tokens
 """
+
+
 _READ = """
-SELECT node, port, sum(times)::bigint AS times, sum(input_tokens)::bigint AS input_tokens, sum(output_tokens)::bigint AS output_tokens
+SELECT node, port, sum(times)::bigint AS times, sum(reached)::bigint AS reached, sum(input_tokens)::bigint AS input_tokens,
+       sum(output_tokens)::bigint AS output_tokens
   FROM node_count WHERE flow_id = $1 AND flow_version = $2 AND saved_on BETWEEN $3 AND $4
  GROUP BY 1, 2 ORDER BY 1, 2
 """
@@ -45,28 +58,32 @@ SELECT node, count(*) AS waiting FROM conversation WHERE flow_id = $1 AND flow_v
 
 
 class Counted(NamedTuple):
-    """How often a node was left by a port, or reached, where that is empty."""
+    """How often a node was left by a port, `times`, and how often it was reached in the same turns; without a port: where it rested."""
 
     node: str
     port: str
     times: int
+    reached: int
     input_tokens: int
     output_tokens: int
 
 
 def rows(work: Work) -> list[CountRow]:
     """What a batch has counted, in the order in which all batches lock the rows."""
-    counts: defaultdict[tuple[str, int, str, str], int] = defaultdict(int)
-    for (flow, version, node, port, reached), times in work.node_counts.items():
-        if reached:
-            counts[flow, version, node, REACHED] += times
-        if port:
-            counts[flow, version, node, port] += times
-    tokens = {(*node, REACHED): (spent["input"], spent["output"]) for node, spent in work.node_tokens.items()}
-    return sorted(
-        CountRow(*of, work.counting_part, counts.get(of, 0), *tokens.get(of, (0, 0)))
-        for of in counts.keys() | tokens.keys()
-    )
+    counted: defaultdict[tuple[str, int, str, str], list[int]] = defaultdict(lambda: [0, 0, 0, 0])
+    for (flow, version, node, port, is_reached), number in work.node_counts.items():
+        if port or is_reached:
+            sums = counted[flow, version, node, port or RESTED]
+            sums[0] += number if port else 0
+            sums[1] += number if is_reached else 0
+    for of, spent in work.node_tokens.items():
+        counted[(*of, RESTED)][2:] = spent["input"], spent["output"]
+    return [CountRow(*of, *sums) for of, sums in sorted(counted.items())]
+
+
+def parameters(counted: list[CountRow], part: int) -> list[Any]:
+    """Of `insert`. `part`: a partition of the batch, of which no other transaction counts at the same time."""
+    return [part, orjson.dumps([row._asdict() for row in counted]).decode()]
 
 
 async def read(connection: Connection, flow_id: str, version: int, since: date, until: date) -> list[Counted]:

@@ -123,8 +123,8 @@ def shown(found: list[Counted], waiting: dict[str, int]) -> list[dict[str, Any]]
         nodes[id] |= {"input_tokens": 0, "output_tokens": 0}
     for one in found:
         node = nodes[one.node]
-        if one.port:
+        if one.times:
             node["left"][one.port] = one.times
-        else:
-            node |= {"reached": one.times, "input_tokens": one.input_tokens, "output_tokens": one.output_tokens}
+        for name in ("reached", "input_tokens", "output_tokens"):
+            node[name] += getattr(one, name)
     return list(nodes.values())
