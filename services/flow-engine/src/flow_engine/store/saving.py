@@ -130,8 +130,8 @@ async def save(work: Work, connection: Connection, pseudonyms: Pseudonyms) -> No
 
 @cache
 def statement(tables: tuple[str, ...]) -> str:
-    """Saves conversations and adds rows to these tables. One that gets none is left out: PostgreSQL takes 25 to 50 µs to make ready
-    what then has nothing to do."""
+    """Saves conversations and adds rows to these tables. One that gets none is left out: PostgreSQL would make it
+    ready all the same."""
     parts, after = [f"saved AS ({SAVED})"], len(CHANGED)
     for table in tables:
         count, insert = INSERTS[table]
