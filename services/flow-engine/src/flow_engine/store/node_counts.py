@@ -46,9 +46,11 @@ SET times = node_count.times + excluded.times, reached = node_count.reached + ex
 """
 
 
+# The release before counted in the row without a port how often the node was reached, as `times`.
 _READ = """
-SELECT node, port, sum(times)::bigint AS times, sum(reached)::bigint AS reached, sum(input_tokens)::bigint AS input_tokens,
-       sum(output_tokens)::bigint AS output_tokens
+SELECT node, port, sum(CASE port WHEN '' THEN 0 ELSE times END)::bigint AS times,
+       sum(CASE port WHEN '' THEN reached + times ELSE reached END)::bigint AS reached,
+       sum(input_tokens)::bigint AS input_tokens, sum(output_tokens)::bigint AS output_tokens
   FROM node_count WHERE flow_id = $1 AND flow_version = $2 AND saved_on BETWEEN $3 AND $4
  GROUP BY 1, 2 ORDER BY 1, 2
 """

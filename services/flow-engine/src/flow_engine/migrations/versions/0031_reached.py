@@ -9,9 +9,8 @@ depends_on = None
 
 COLUMN = """
 ALTER TABLE node_count ADD COLUMN IF NOT EXISTS reached bigint NOT NULL DEFAULT 0;
-UPDATE node_count SET reached = times, times = 0 WHERE port = '';
 COMMENT ON COLUMN node_count.port IS 'by which the node was left; empty: the conversation stayed there';
-COMMENT ON COLUMN node_count.times IS 'it was left by the port';
+COMMENT ON COLUMN node_count.times IS 'it was left by the port; without one, of rows of older code: it was reached';
 COMMENT ON COLUMN node_count.reached IS 'it was reached, in the turns that left it by the port or stayed';
 COMMENT ON COLUMN node_count.input_tokens IS 'of language models that the node asked, in the row without a port';
 """
@@ -19,7 +18,7 @@ BACK = """
 INSERT INTO node_count (flow_id, flow_version, node, port, part, times, input_tokens, output_tokens, saved_on)
 SELECT flow_id, flow_version, node, '', part, sum(reached), 0, 0, saved_on FROM node_count WHERE reached > 0
  GROUP BY flow_id, flow_version, node, part, saved_on
-    ON CONFLICT (flow_id, flow_version, saved_on, part, node, port) DO UPDATE SET times = excluded.times;
+    ON CONFLICT (flow_id, flow_version, saved_on, part, node, port) DO UPDATE SET times = node_count.times + excluded.times;
 ALTER TABLE node_count DROP COLUMN reached;
 """
 
