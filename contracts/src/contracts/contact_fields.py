@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from datetime import date
-from functools import cache
 from typing import Annotated
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from contracts.people import Identifier, identifier
+from contracts.time_zones import checked_time_zone
 
 LONGEST_FIELD, LONGEST_LABEL, MOST_LABELS = 1024, 256, 63
 """Characters of a field and of a tag or flag; how many of these one call names at most, since each is told of by an event."""
@@ -27,18 +26,6 @@ def _identifier(kind: Identifier, what: str) -> AfterValidator:
 
 def _date(value: str) -> str:
     date.fromisoformat(value)
-    return value
-
-
-@cache
-def _timezones() -> frozenset[str]:
-    """All there are: looked for in the file system once."""
-    return frozenset(available_timezones())
-
-
-def _timezone(value: str) -> str:
-    if value not in _timezones():
-        raise ValueError("a time zone by its name, such as Europe/Riga")
     return value
 
 
@@ -80,5 +67,5 @@ class ProfileFields(BaseModel):
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*$", max_length=35)] | None
     ) = None
     """A language tag, such as en or pt-BR."""
-    timezone: Annotated[Text, AfterValidator(_timezone)] | None = None
+    timezone: Annotated[Text, AfterValidator(checked_time_zone)] | None = None
     """A time zone, such as Europe/Riga."""

@@ -9,19 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, tzinfo
-from functools import cache
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from cronsim import CronSim, CronSimError
+
+from contracts.time_zones import time_zones
 
 LONGEST = 100
 """Characters of an expression."""
 _ANY_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
 
 
 class Cron:
@@ -31,7 +27,7 @@ class Cron:
 
     def __init__(self, expression: str, timezone: str) -> None:
         """Raises ValueError with a sentence for what is none, or would never be due."""
-        if timezone not in _zones():
+        if timezone not in time_zones():
             raise ValueError(f"{timezone[:60]!r} is no time zone: name one as Europe/Riga")
         if len(expression) > LONGEST or len(expression.split()) != 5:
             raise ValueError(

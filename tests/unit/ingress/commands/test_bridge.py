@@ -278,7 +278,9 @@ async def test_the_engine_judges_writes_of_contacts_and_tells_whose(given):
     assert (record["create"], record["profile"], record["add_tags"]) == (True, {"external_id": "c-1"}, ["vip"])
 
 
-@pytest.mark.parametrize("profile", [{"photo": "javascript:alert(1)"}, {"phone": "0170"}, {"timezone": "Riga"}])
+@pytest.mark.parametrize(
+    "profile", [{"photo": "javascript:alert(1)"}, {"phone": "0170"}, {"timezone": "Riga"}, {"timezone": "localtime"}]
+)
 async def test_who_cannot_be_made_over_http_is_not_made_over_kafka(given, profile):
     judged = await given.rig.ingress.commands.judge(given.record(MAKE | {"profile": profile}, "make"))
     assert judged.problem.type_slug == "invalid"

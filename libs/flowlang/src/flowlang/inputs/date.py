@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field
 
+from contracts.time_zones import time_zones
 from flowlang import clock
 from flowlang.building.compiler import Compiler
 from flowlang.expressions.scopes import Scopes
@@ -51,7 +51,7 @@ class DateInput(Input):
 
     def build(self, compiler: Compiler) -> Reader:
         forms = forms_of(self.formats, "YYYY YY MM DD", "MM DD", compiler)
-        if self.timezone is not None and self.timezone not in _timezones():
+        if self.timezone is not None and self.timezone not in time_zones():
             compiler.problem("timezone", "a time zone by its name, such as Europe/Riga", "timezone")
         first, last = (_day(bound, date(2000, 1, 1)) if bound else None for bound in (self.min, self.max))
         is_relative = [bound.startswith("today") for bound in (self.min, self.max) if bound]
@@ -59,12 +59,6 @@ class DateInput(Input):
             compiler.problem("limits", "`min` is after `max`: nothing would be accepted", "min")
         words = {folded(word): days for word, days in self.words.items()}
         return _DateReader(forms, words, self.min, self.max, self.timezone)
-
-
-@cache
-def _timezones() -> frozenset[str]:
-    """All there are: looked for in the file system once."""
-    return frozenset(available_timezones())
 
 
 def _day(bound: str, today: date) -> date | None:
@@ -108,7 +102,7 @@ class _DateReader(Free):
     def _today(self, scopes: Scopes) -> date:
         """The day of the event, where the person is: there is no other clock."""
         name = self.timezone or str(scopes.scope("user").get("timezone"))
-        zone = ZoneInfo(name if name in _timezones() else "UTC")
+        zone = ZoneInfo(name if name in time_zones() else "UTC")
         return clock.moment(scopes.scope("system")["now"]).astimezone(zone).date()
 
 

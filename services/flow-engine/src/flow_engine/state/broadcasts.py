@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, time, timedelta
-from functools import cache
 from typing import Literal, NamedTuple
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from contracts.ids import split_conversation_key
+from contracts.time_zones import time_zones
 
 State = Literal["scheduled", "running", "paused", "completed", "cancelled", "expired"]
 Outcome = Literal["waiting", "sending", "started", "skipped", "failed", "cancelled"]
@@ -34,11 +34,6 @@ def quiet_hours(stored: bytes | None) -> QuietHours | None:
     return None if stored is None else _quiet_hours.decode(stored)
 
 
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
 def quiet_until(quiet: QuietHours | None, timezone: object, now: datetime) -> datetime | None:
     """When the quiet hours end that it is in now, in the contact's own time; None: it is in none.
 
@@ -46,7 +41,7 @@ def quiet_until(quiet: QuietHours | None, timezone: object, now: datetime) -> da
     """
     if quiet is None:
         return None
-    zone = ZoneInfo(timezone if isinstance(timezone, str) and timezone in _zones() else quiet.timezone)
+    zone = ZoneInfo(timezone if isinstance(timezone, str) and timezone in time_zones() else quiet.timezone)
     local, begin, end = now.astimezone(zone), time.fromisoformat(quiet.begin), time.fromisoformat(quiet.end)
     at = local.time()
     if not (begin <= at < end if begin < end else at >= begin or at < end):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, time, timedelta
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import available_timezones
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from contracts.time_zones import checked_time_zone
 
 DEFAULT_RATE, HIGHEST_RATE = 20.0, 500.0
 LIFE, LONGEST_LIFE = timedelta(days=2), timedelta(days=30)
@@ -14,12 +15,6 @@ LIFE, LONGEST_LIFE = timedelta(days=2), timedelta(days=30)
 
 def _clock(value: str) -> str:
     time.fromisoformat(value)
-    return value
-
-
-def _timezone(value: str) -> str:
-    if value not in available_timezones():
-        raise ValueError("a time zone by its name, such as Europe/Riga")
     return value
 
 
@@ -36,7 +31,7 @@ class QuietHours(BaseModel):
     """From this time of day, such as 22:00."""
     end: Annotated[Clock, Field(alias="to")]
     """Until this time of day, such as 08:00."""
-    timezone: Annotated[str, AfterValidator(_timezone)] = "UTC"
+    timezone: Annotated[str, AfterValidator(checked_time_zone)] = "UTC"
     """The time zone of contacts of whom none is known, such as Europe/Riga."""
 
     @model_validator(mode="after")
