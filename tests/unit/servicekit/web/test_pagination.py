@@ -1,3 +1,5 @@
+from uuid import UUID
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,6 +14,13 @@ from servicekit.web.problems import ProblemError
 )
 def test_a_cursor_round_trips(text, number):
     assert decode_cursor(encode_cursor(text, number), str, int) == (text, number)
+
+
+def test_an_id_of_a_cursor_is_one_in_its_usual_form():
+    id = "0198f0c2-6f5e-7a51-8a2e-0d8f8c9b1e09"
+    assert decode_cursor(encode_cursor(1, id.upper()), int, UUID) == (1, id)
+    with pytest.raises(ProblemError, match="422"):
+        decode_cursor(encode_cursor(1, id[1:]), int, UUID)
 
 
 def test_no_cursor_is_the_first_page():

@@ -6,6 +6,7 @@ import binascii
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -21,17 +22,22 @@ def encode_cursor(*key: str | int) -> str:
     return urlsafe_b64encode(orjson.dumps(key)).rstrip(b"=").decode()
 
 
-def decode_cursor(cursor: str | None, *types: type[str] | type[int]) -> tuple[Any, ...] | None:
-    """The sort key, one value of each of `types`; None for the first page. Raises ProblemError 422 for any other text."""
+def decode_cursor(cursor: str | None, *types: type[str] | type[int] | type[UUID]) -> tuple[Any, ...] | None:
+    """The sort key, one value of each of `types`, a UUID as its text; None for the first page. Raises ProblemError 422 for any other
+    text."""
     if cursor is None:
         return None
     try:
         key = orjson.loads(urlsafe_b64decode(cursor.encode("ascii") + b"=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error):
         key = None
-    if not isinstance(key, list) or [type(part) for part in key] != list(types) or storable(key) != key:
+    written = [str if one is UUID else one for one in types]
+    if not isinstance(key, list) or [type(part) for part in key] != written or storable(key) != key:
         raise invalid_query("cursor", NO_CURSOR)
-    return tuple(key)
+    try:
+        return tuple(str(UUID(part)) if one is UUID else part for part, one in zip(key, types, strict=True))
+    except ValueError:
+        raise invalid_query("cursor", NO_CURSOR) from None
 
 
 def page_limit(limit: int | str | None) -> int:

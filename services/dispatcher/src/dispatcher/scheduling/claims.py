@@ -106,9 +106,8 @@ class Claims:
         closed = self._destinations.closed_for(name)
         if closed > LONGEST_WAIT:
             await session.look_later(queue, closed)
-            if (
-                self._destinations.closed_for(name) <= LONGEST_WAIT
-            ):  # It answers again since, which nobody else says once more.
+            # It may answer again since, which nobody else says once more.
+            if self._destinations.closed_for(name) <= LONGEST_WAIT:
                 await session.look_again(queue)
             return False
         room = min(self._destinations.room(name, queue.project_id), AT_ONCE)

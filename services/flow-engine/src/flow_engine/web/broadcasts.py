@@ -93,10 +93,10 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         outcome, found = query.get("outcome"), await _found(deps, caller, _id(request))
         if outcome is not None and outcome not in OUTCOMES:
             raise invalid_query("outcome", f"one of {', '.join(OUTCOMES)}.")
-        after = decode_cursor(query.get("cursor"), str)
+        after = decode_cursor(query.get("cursor"), UUID)
         async with deps.pool.acquire() as connection:
             rows = await broadcasts.recipients(
-                connection, found.id, outcome, _contact(after[0]) if after else broadcasts.FIRST, limit + 1
+                connection, found.id, outcome, after[0] if after else broadcasts.FIRST, limit + 1
             )
         items, following = page(rows, limit, lambda one: (one.contact_id,))
         return JSONResponse({"items": [_recipient(found.id, one) for one in items], "next": following})
@@ -186,16 +186,9 @@ def _id(request: Request) -> str:
 
 
 def _place(cursor: str | None) -> tuple[datetime, str] | None:
-    key = decode_cursor(cursor, str, str)
+    key = decode_cursor(cursor, str, UUID)
     try:
-        return None if key is None else (moment_of(key[0]), str(UUID(key[1])))
-    except ValueError:
-        raise invalid_query("cursor", NO_CURSOR) from None
-
-
-def _contact(text: str) -> str:
-    try:
-        return str(UUID(text))
+        return None if key is None else (moment_of(key[0]), key[1])
     except ValueError:
         raise invalid_query("cursor", NO_CURSOR) from None
 

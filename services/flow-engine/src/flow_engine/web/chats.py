@@ -14,7 +14,7 @@ from flow_engine.store.chats import Chat
 from flow_engine.web import inbox
 from flowlang.running.reachability import why_not_begun
 from servicekit.web.auth import Caller
-from servicekit.web.pagination import NO_CURSOR, decode_cursor, encode_cursor, page_limit
+from servicekit.web.pagination import decode_cursor, encode_cursor, page_limit
 from servicekit.web.problems import not_found
 from servicekit.web.requests import invalid_query
 from servicekit.web.routes import Handler
@@ -37,11 +37,11 @@ def handlers(deps: Deps) -> dict[str, Handler]:
     async def list_chats(request: Request, caller: Caller) -> Response:
         query = request.query_params
         channel, limit = channel_of(query.get("channel"), caller, deps), page_limit(query.get("limit"))
-        type, after = query.get("type"), _place(query.get("cursor"))
+        type, after = query.get("type"), decode_cursor(query.get("cursor"), UUID)
         if type not in (None, *TYPES):
             raise invalid_query("type", "private or group.")
         async with deps.pool.acquire() as connection:
-            found = await chats.page(connection, channel.bot_id, channel.id, type, after, limit)
+            found = await chats.page(connection, channel.bot_id, channel.id, type, after[0] if after else None, limit)
         following = encode_cursor(found.next) if found.next else None
         return JSONResponse({"items": [shown(one) for one in found.items], "next": following})
 
@@ -63,11 +63,3 @@ def shown(chat: Chat) -> dict[str, Any]:
     """The answer."""
     told = chat.conversation
     return {"peer_id": told.peer_id, "title": chat.title, "type": told.chat, "can_write": why_not_begun(told) is None}
-
-
-def _place(cursor: str | None) -> str | None:
-    key = decode_cursor(cursor, str)
-    try:
-        return None if key is None else str(UUID(key[0]))
-    except ValueError:
-        raise invalid_query("cursor", NO_CURSOR) from None

@@ -339,11 +339,8 @@ def _since(text: str | None) -> datetime | None:
 
 
 def _place(cursor: str | None) -> Place | None:
-    key = decode_cursor(cursor, str, str)
-    try:
-        return None if key is None else Place(key[0], str(UUID(key[1])))
-    except ValueError:
-        raise _no_cursor() from None
+    key = decode_cursor(cursor, str, UUID)
+    return None if key is None else Place(*key)
 
 
 def _line_key(said: Line) -> tuple[str, str, int, int]:
@@ -351,15 +348,11 @@ def _line_key(said: Line) -> tuple[str, str, int, int]:
 
 
 def _line_place(cursor: str | None) -> LinePlace | None:
-    key = decode_cursor(cursor, str, str, int, int)
+    key = decode_cursor(cursor, str, UUID, int, int)
     try:
-        return (
-            None
-            if key is None
-            else LinePlace(moment_of(key[0]), str(UUID(key[1])), _number(key[2], 31), _number(key[3], 63))
-        )
+        return None if key is None else LinePlace(moment_of(key[0]), key[1], _number(key[2], 31), _number(key[3], 63))
     except ValueError:
-        raise _no_cursor() from None
+        raise invalid_query("cursor", NO_CURSOR) from None
 
 
 def _number(value: Any, bits: int) -> int:
@@ -367,7 +360,3 @@ def _number(value: Any, bits: int) -> int:
     if not -1 <= value < 1 << bits:
         raise ValueError(value)
     return int(value)
-
-
-def _no_cursor() -> ProblemError:
-    return invalid_query("cursor", NO_CURSOR)

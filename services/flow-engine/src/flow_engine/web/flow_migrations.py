@@ -25,9 +25,8 @@ from flowlang.running.migration import REASONS, Place, Stays, moved, why_not
 from servicekit.loop.batches import Connection
 from servicekit.web.auth import Caller
 from servicekit.web.openapi import PAGE, PROJECT, TEXT, Operation, Said
-from servicekit.web.pagination import NO_CURSOR, decode_cursor, page, page_limit
+from servicekit.web.pagination import decode_cursor, page, page_limit
 from servicekit.web.problems import ProblemError, not_found
-from servicekit.web.requests import invalid_query
 from servicekit.web.routes import Handler
 
 LIST = "GET /v1/flow-migrations"
@@ -156,9 +155,11 @@ def handlers(deps: Deps) -> dict[str, Handler]:
 
     async def list_migrations(request: Request, caller: Caller) -> Response:
         query, limit = request.query_params, page_limit(request.query_params.get("limit"))
-        after = _place(query.get("cursor"))
+        after = decode_cursor(query.get("cursor"), UUID)
         async with deps.pool.acquire() as connection:
-            found = await migrations.page(connection, caller.project_id, query.get("flow"), after, limit + 1)
+            found = await migrations.page(
+                connection, caller.project_id, query.get("flow"), after[0] if after else None, limit + 1
+            )
         items, following = page(found, limit, lambda one: (one[0].id,))
         return JSONResponse({"items": [_about(*one) for one in items], "next": following})
 
@@ -170,14 +171,6 @@ def handlers(deps: Deps) -> dict[str, Handler]:
         return JSONResponse(await _found(deps, caller.project_id, id))
 
     return {LIST: list_migrations, MAKE: make, SHOW: show}
-
-
-def _place(cursor: str | None) -> str | None:
-    key = decode_cursor(cursor, str)
-    try:
-        return None if key is None else str(UUID(key[0]))
-    except ValueError:
-        raise invalid_query("cursor", NO_CURSOR) from None
 
 
 def _published(new: NewMigration, flows: BotFlows) -> Graph:

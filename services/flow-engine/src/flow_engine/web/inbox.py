@@ -351,9 +351,9 @@ def _state(owner: str) -> Literal["queued", "with_agent", "with_bot"]:
 
 
 def _place(cursor: str | None) -> Place | None:
-    key = decode_cursor(cursor, str, str)
+    key = decode_cursor(cursor, str, UUID)
     try:
-        return None if key is None else Place(moment_of(key[0]), str(UUID(key[1])))
+        return None if key is None else Place(moment_of(key[0]), key[1])
     except ValueError:
         raise invalid_query("cursor", NO_CURSOR) from None
 
